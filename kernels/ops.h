@@ -1,0 +1,170 @@
+// Every operation of a Samba model, once, by name: what it computes, on which shapes. cpu/ and cuda/ each implement all.
+//
+// Contract for all ops
+//  - T, S, D are as in BatchView. E = d_inner, N = d_state, H = query heads, G = K/V heads, d = head_dim.
+//  - Activations ("act") have activation_dtype(): fp32 on the CPU, bf16 on CUDA. The residual stream and logits are fp32.
+//  - Ops run in the order they are called, asynchronously where the device is: results are visible to the host after
+//    Wait(Record()). Pointers passed in must stay valid until then. Host scalars are consumed at the call.
+//  - A failed op makes status() non-OK with the op's name; later ops do nothing. The forward pass reads without ifs.
+//  - An Ops is used by one thread at a time. Ops of one device share nothing but the device.
+//  - Row results do not depend on which other rows are in the batch (bit for bit on the CPU).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kernels/batch_view.h"
+#include "kernels/device/buffer.h"
+#include "kernels/tensor.h"
+
+namespace batucada {
+
+// A weight matrix [out, in] in the layout its Ops likes best. Opaque to everyone else. Immutable once loaded.
+struct Matrix {
+  Buffer storage;
+  DType dtype = DType::kBf16;
+  int64_t out = 0;  // rows, padding included
+  int64_t in = 0;   // columns, padding included
+};
+
+// Causal depthwise convolution of width 4 with bias, then SiLU (Mamba, arXiv 2312.00752, fig. 3).
+struct ConvArgs {
+  Tensor x;             // [T, E] act in
+  const float* weight;  // [E, 4] fp32, oldest tap first
+  const float* bias;    // [E] fp32
+  RecurrentView state;  // reads and writes conv
+  Tensor out;           // [T, E] act
+};
+
+// Selective scan (Mamba, arXiv 2312.00752, eq. 2-4), gate included:
+//   δ = softplus(dt + dt_bias), linear above 20;  h = exp(δ·A) h + δ·B·x;  out = (C·h + D·x) · silu(z)
+struct ScanArgs {
+  Tensor x;              // [T, E] act, after convolution
+  Tensor dt;             // [T, E] act, without bias
+  Tensor b;              // [T, N] act
+  Tensor c;              // [T, N] act
+  Tensor z;              // [T, E] act
+  const float* a;        // [E, N] fp32, A = -exp(A_log)
+  const float* d;        // [E] fp32
+  const float* dt_bias;  // [E] fp32
+  RecurrentView state;   // reads and writes ssm
+  int32_t d_state = 16;
+  Tensor out;            // [T, E] act
+};
+
+// Rotary position embedding (arXiv 2104.09864; non-interleaved halves over the whole head), causal attention over a
+// sliding window, and the write-back of what later queries can see. The query at position t sees t - window + 1 … t.
+// Old tokens are read from blocks, the chunk's own from `qkv`; for every row of the batch, reads of old tokens come
+// before any write that could overwrite them.
+struct AttentionArgs {
+  Tensor qkv;          // [T, (H + 2G)·d] act: q, k, v; q and k are rotated in place
+  KvView kv;           // K (rotated) and V of this layer
+  int32_t heads;       // H, a multiple of G
+  int32_t kv_heads;    // G
+  int32_t head_dim;    // 64, 128 or 256
+  int32_t window;      // tokens; kNoWindow: full causal attention
+  float rope_theta;    // base; 0: no rotation
+  Tensor out;          // [T, H·d] act
+};
+inline constexpr int32_t kNoWindow = INT32_MAX;
+
+// How one row of logits becomes a token. POD: copied to the device as it is.
+struct RowSampling {
+  float temperature = 1;   // 0: greedy
+  float top_p = 1;         // (0, 1]
+  float min_p = 0;         // [0, 1]
+  int32_t top_k = 0;       // 0: all
+  uint64_t seed = 0;       // with `position`, names the random number: the same pair draws the same token anywhere
+  int32_t position = 0;    // absolute position of the token being drawn
+  int32_t target = -1;     // prompt scoring: report this id's log-probability and draw nothing; -1: draw
+  int32_t num_top = 0;     // how many of the most likely ids to report, <= kMaxTop
+  int32_t slot = 0;        // where last_token is written when a token is drawn
+};
+inline constexpr int kMaxTop = 20;
+
+// What Sample reports for a row. Log-probabilities are of the model's distribution, before temperature and filters.
+struct RowSample {
+  int32_t token = 0;             // drawn id, or the target
+  float logprob = 0;             // of `token`
+  int32_t rank = 0;              // of `token`, 1 = most likely
+  int32_t top_ids[kMaxTop];      // first num_top valid, most likely first, ties by smaller id
+  float top_logprobs[kMaxTop];
+};
+
+struct DeviceInfo {
+  std::string name;          // "cpu: Intel … (AVX3, 2 threads)", "cuda:0 NVIDIA H200"
+  size_t total_bytes = 0;    // memory of the device
+  size_t free_bytes = 0;     // what is free now
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  virtual DeviceInfo Info() const = 0;
+  virtual DType activation_dtype() const = 0;
+  // How many steps may be in flight at once: 1 where launches run to completion, 2 where they are asynchronous.
+  virtual int max_steps_in_flight() const = 0;
+
+  // --- memory -------------------------------------------------------------------------------------------------------
+  // Zeroed device memory; `what` names it in the error. RESOURCE_EXHAUSTED if there is not enough.
+  virtual absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) = 0;
+  // Host memory that copies to and from the device run fast from (pinned on CUDA).
+  virtual absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) = 0;
+  virtual void CopyToDevice(void* device, const void* host, size_t bytes) = 0;
+  virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
+  virtual void CopyOnDevice(void* to, const void* from, size_t bytes) = 0;
+
+  // --- weights, at start-up -----------------------------------------------------------------------------------------
+  // Stacks `parts` along rows (each [rows_i, cols], each padded with zero rows to a multiple of `pad_rows`; columns
+  // padded to a multiple of `pad_cols`) as one matrix: q, k and v become one product.
+  virtual absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
+                                            std::string_view what) = 0;
+  // A vector or small table as fp32 on the device.
+  virtual absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) = 0;
+
+  // --- the model ----------------------------------------------------------------------------------------------------
+  // out[t] = table[id(t)], id(t) = last_token[slot] for decode rows, token_ids[t] for the rest.   out [T, cols] fp32
+  virtual void Embed(const Matrix& table, const BatchView& b, Tensor out) = 0;
+  // out = x / sqrt(mean(x²) + eps) * weight (arXiv 1910.07467).    x [rows, cols] fp32, weight [cols], out act
+  virtual void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) = 0;
+  // out = in · wᵀ.                                               in [rows, w.in] act, out [rows, w.out] act or fp32
+  virtual void MatMul(const Matrix& w, Tensor in, Tensor out) = 0;
+  // acc += in · wᵀ.                                              acc [rows, w.out] fp32
+  virtual void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) = 0;
+  virtual void CausalConv(const BatchView& b, const ConvArgs& args) = 0;
+  virtual void SelectiveScan(const BatchView& b, const ScanArgs& args) = 0;
+  virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;
+  // out = silu(gate) * up (arXiv 2002.05202).                     gate_up [rows, 2m] act: gate, up; out [rows, m] act
+  virtual void SwiGlu(Tensor gate_up, Tensor out) = 0;
+  // out[i] = x[rows[i]].                                         x [T, cols] fp32, rows [n] on the device, out [n, cols]
+  virtual void GatherRows(Tensor x, const int32_t* rows, Tensor out) = 0;
+  // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
+  // Writes results[n] and last_token[slot] of drawn rows, all on the device. Drawing is Gumbel-max over the kept ids:
+  // argmax(logit / temperature + g(seed, position, id)), so the result depends on nothing but the row.
+  virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) = 0;
+
+  // --- steps --------------------------------------------------------------------------------------------------------
+  // Runs `body` (a fixed sequence of ops); where the device can, records it once per key and replays it afterwards. The
+  // body must depend on nothing but the key and memory at fixed addresses. key 0: never recorded.
+  virtual void RunRecorded(uint64_t key, const std::function<void()>& body) = 0;
+  // A mark in the order of ops, and waiting until everything before it has finished. Wait returns the first failure of
+  // any op so far, whether found at launch or on the device; after a failure the Ops is unusable.
+  virtual uint64_t Record() = 0;
+  virtual absl::Status Wait(uint64_t mark) = 0;
+  virtual absl::Status status() const = 0;
+};
+
+// `threads` 0: one per core.
+absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(int threads);
+// Defined in every build: UNAVAILABLE with the reason where there is no CUDA build, driver or device.
+absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(int device);
+
+}  // namespace batucada
