@@ -1,0 +1,74 @@
+// The nouns every room of the engine shares: what is asked for, and how it ends. Plain data, no behaviour.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace batucada {
+
+// Names one sequence for the life of the process; never reused.
+using SequenceId = uint64_t;
+
+// How the next token is chosen. Filters apply in this order: temperature, top_k, top_p, min_p.
+struct SamplingParams {
+  float temperature = 1;  // 0: always the most likely token
+  float top_p = 1;        // (0, 1]: smallest set of tokens with this much probability
+  float min_p = 0;        // [0, 1]: drop tokens less likely than min_p times the most likely
+  int32_t top_k = 0;      // 0: all
+  uint64_t seed = 0;      // the same request and seed draw the same text whatever else runs
+};
+
+struct Request {
+  std::vector<int32_t> prompt;  // token ids, start token included; at least one
+  SamplingParams sampling;
+  int64_t max_tokens = 16;  // tokens to generate at most; 0 only with prompt_logprobs: score the prompt and end
+  std::vector<std::string> stop;       // generation ends before the first of these appears in the text
+  std::vector<int32_t> stop_token_ids; // generation ends with any of these ids, besides the model's own
+  bool ignore_eos = false;             // do not end at the model's own end tokens
+  std::optional<int32_t> logprobs;         // report log-probabilities, and so many alternatives, of generated tokens
+  std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+struct TokenLogprob {
+  int32_t id = 0;
+  float logprob = 0;
+};
+
+// A generated token, or a scored prompt token. Log-probabilities are the model's own, before temperature and filters.
+struct TokenResult {
+  int32_t id = 0;
+  float logprob = 0;
+  int32_t rank = 0;               // 1 = most likely
+  std::vector<TokenLogprob> top;  // most likely first; as many as were asked for
+};
+
+enum class FinishReason : uint8_t {
+  kStop,       // end token, stop token or stop string
+  kLength,     // max_tokens reached
+  kCancelled,  // the client went away or asked to stop
+  kDeadline,   // the request's deadline passed
+  kOverrun,    // the client read too slowly: its buffer of tokens filled up
+  kShutdown,   // the server ended before the request did
+  kError,      // the engine failed; `Finish::message` says how
+};
+
+struct Finish {
+  FinishReason reason = FinishReason::kStop;
+  std::optional<std::string> stop_string;  // the stop string that was found
+  std::optional<int32_t> stop_token;       // the id that ended it, if not the model's own end token
+  std::string message;                     // for kError
+  int64_t prompt_tokens = 0;
+  int64_t generated_tokens = 0;
+  // Wall-clock marks; InfinitePast where the request never got so far.
+  absl::Time submitted = absl::InfinitePast();
+  absl::Time admitted = absl::InfinitePast();     // left the queue
+  absl::Time first_token = absl::InfinitePast();  // first generated token known to the host
+  absl::Time finished = absl::InfinitePast();
+};
+
+}  // namespace batucada

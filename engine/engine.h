@@ -1,0 +1,129 @@
+// Batucada's engine: give it token ids, get tokens back as they are made. Start reading here.
+//
+//   Submit ── Scheduler ── Plan ──> Backend::Launch (CPU or GPU: the model) ──> Commit ── Generation::Poll
+//              │  who runs next       packs the plan, runs the forward pass,               text, log-probs,
+//              │  one pass per step   samples on the device                                 finish
+//              └─ slots and blocks reserved whole, before a request starts
+//
+// A request reserves at once all the memory it can ever need (a Samba sequence has a constant size), then runs to its
+// end without being evicted. One thread, the step loop, plans, launches and commits; everything else waits for nobody.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/core/request.h"
+#include "engine/engine_config.h"
+#include "engine/model/generation_config.h"
+#include "engine/model/model_config.h"
+#include "engine/text/tokenizer.h"
+
+namespace batucada {
+
+// What became ready since the last look.
+struct Update {
+  std::vector<TokenResult> prompt_logprobs;  // of prompt tokens 1, 2, …, in order, if asked for
+  std::vector<TokenResult> tokens;           // generated tokens
+  std::string text;                          // text that is final: whole UTF-8, no part of a stop string
+  std::optional<Finish> finish;              // set exactly once, in the last update
+};
+
+class Channel;  // between the step loop and one consumer
+
+// One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs.
+class Generation {
+ public:
+  explicit Generation(std::shared_ptr<Channel> channel);
+  ~Generation();
+  Generation(Generation&&) noexcept;
+  Generation& operator=(Generation&&) noexcept;
+
+  SequenceId id() const;
+  // Takes everything that is ready. False if nothing is; never blocks.
+  bool Poll(Update* update);
+  // Like Poll, but waits for something until `deadline`.
+  bool Wait(Update* update, absl::Time deadline = absl::InfiniteFuture());
+  // `ready` is called from the step loop's thread whenever there is something to take after a Poll that took all; at
+  // once if there is already. It must be quick and must not call back into the engine.
+  void OnReady(std::function<void()> ready);
+  // Ends it; the last update says `reason`. Its memory is free within one step.
+  void Cancel(FinishReason reason = FinishReason::kCancelled);
+
+ private:
+  std::shared_ptr<Channel> channel_;
+};
+
+struct EngineStats {
+  int64_t running = 0;             // sequences that hold a slot
+  int64_t waiting = 0;             // sequences in the queue
+  int64_t waiting_tokens = 0;      // prompt tokens in the queue
+  int64_t slots_used = 0, slots_total = 0;
+  int64_t blocks_used = 0, blocks_total = 0;
+  int64_t block_tokens = 0;        // tokens a block holds
+  uint64_t steps = 0;
+  uint64_t prompt_tokens = 0;      // prompt tokens computed since start
+  uint64_t generated_tokens = 0;   // tokens delivered since start
+};
+
+// One finished step, told to the observer.
+struct StepStats {
+  int32_t decode_rows = 0;    // sequences that made one more token
+  int32_t prompt_rows = 0;    // prompt tokens computed
+  absl::Duration duration;    // launch to result
+};
+
+// Told of steps and of ends from the step loop's thread: implementations must be quick and must not call the engine.
+class EngineObserver {
+ public:
+  virtual ~EngineObserver() = default;
+  virtual void OnStep(const StepStats& step) = 0;
+  virtual void OnFinish(const Finish& finish) = 0;
+};
+
+struct EngineHealth {
+  bool alive = true;      // false: restart the process
+  std::string reason;     // why not, in one sentence
+};
+
+// Thread-safe.
+class Engine {
+ public:
+  // Loads the model, sizes the pools and starts the step loop. A configuration or checkpoint that cannot work comes
+  // back as one sentence that says what to change. `observer` may be null and must outlive the engine.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineConfig& config, EngineObserver* observer = nullptr);
+  ~Engine();
+
+  // Queues the request, or refuses at once:
+  //   INVALID_ARGUMENT    it could never run: says which field, its value and the limit
+  //   RESOURCE_EXHAUSTED  the queue is full: try again later
+  //   UNAVAILABLE         draining, or the engine has failed
+  absl::StatusOr<Generation> Submit(Request request);
+
+  // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown. Idempotent.
+  void Drain(absl::Time deadline);
+
+  EngineStats Stats() const;
+  // Not alive once a step has failed, or when work is there and no step has finished for `EngineConfig::stall_timeout`.
+  EngineHealth Health() const;
+
+  const EngineConfig& config() const;
+  const ModelConfig& model() const;
+  const GenerationConfig& generation_defaults() const;
+  const Tokenizer& tokenizer() const;
+  // What start-up decided, line by line: device, weights, pools in bytes and sequences.
+  const std::string& description() const;
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace batucada
