@@ -18,6 +18,7 @@ find_package(CLI11 REQUIRED)
 
 if(BATUCADA_TESTS)
   find_package(GTest REQUIRED)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
 endif()
 if(BATUCADA_BENCH)
   find_package(benchmark REQUIRED)

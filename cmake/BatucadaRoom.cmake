@@ -17,14 +17,39 @@ endfunction()
 # batucada_test(<name> SOURCES ... [DEPS ...] [TIMEOUT s] [LABELS ...])   -> gtest binary registered with ctest
 function(batucada_test name)
   cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
-  if(NOT TEST_TIMEOUT)
-    set(TEST_TIMEOUT 300)
-  endif()
   add_executable(${name} ${TEST_SOURCES})
   target_link_libraries(${name} PRIVATE ${TEST_DEPS} batucada_warnings GTest::gmock GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE BATUCADA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "${TEST_LABELS}")
+  _batucada_test_properties(${name} "${TEST_TIMEOUT}" "${TEST_LABELS}")
+endfunction()
+
+# batucada_python_test(<name> SCRIPT file.py [VENV] [ARGS ...] [TIMEOUT s] [LABELS ...])
+# Runs the script from the repository root; a non-zero exit fails. Without VENV it gets the system's Python and may use
+# the standard library alone; with VENV the one that `./dev test` fills from tests/requirements.txt. BATUCADA_BINARY in
+# its environment is the server's path.
+function(batucada_python_test name)
+  cmake_parse_arguments(TEST "VENV" "SCRIPT;TIMEOUT" "ARGS;LABELS" ${ARGN})
+  set(python ${Python3_EXECUTABLE})
+  if(TEST_VENV)
+    set(python ${BATUCADA_VENV}/bin/python)
+  endif()
+  cmake_path(ABSOLUTE_PATH TEST_SCRIPT)
+  add_test(NAME ${name} COMMAND ${python} ${TEST_SCRIPT} ${TEST_ARGS} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  _batucada_test_properties(${name} "${TEST_TIMEOUT}" "${TEST_LABELS}")
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+    PYTHONDONTWRITEBYTECODE=1 BATUCADA_BINARY=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/batucada)
+endfunction()
+
+function(_batucada_test_properties name timeout labels)
+  if(NOT timeout)
+    set(timeout 300)
+  endif()
+  if(BATUCADA_SANITIZE)
+    math(EXPR timeout "4 * ${timeout}")
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}")
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${BATUCADA_TEST_ENVIRONMENT})
 endfunction()
 
 # batucada_bench(<name> SOURCES ... [DEPS ...])      -> Google Benchmark binary, not run by ctest

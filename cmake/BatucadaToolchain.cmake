@@ -1,8 +1,9 @@
-# Language level, warnings, sanitizers, compiler cache and CUDA detection.
+# Language level, warnings, compiler cache, linker and CUDA detection.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
@@ -10,25 +11,37 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 set(BUILD_SHARED_LIBS OFF)
 
 if(NOT CMAKE_BUILD_TYPE)
-  set(CMAKE_BUILD_TYPE Release)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
 endif()
 
+# The base directory makes objects of one checkout hit in another.
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
-# Our own code compiles with these as errors; third-party headers are SYSTEM includes.
+# The fastest linker there is: a test binary that pulls in gRPC takes seconds with the default one.
+include(CheckLinkerFlag)
+foreach(linker mold lld gold)
+  check_linker_flag(CXX -fuse-ld=${linker} BATUCADA_LINKER_${linker})
+  if(BATUCADA_LINKER_${linker})
+    add_link_options($<$<LINK_LANGUAGE:CXX>:-fuse-ld=${linker}>)
+    break()
+  endif()
+endforeach()
+
+# Our own code compiles with these as errors; third-party headers come from imported targets, which are SYSTEM.
+option(BATUCADA_WERROR "Treat warnings in our code as errors" ON)
+set(BATUCADA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+set(BATUCADA_CUDA_WARNINGS -Xcompiler=-Wall,-Wextra)
+if(BATUCADA_WERROR)
+  list(APPEND BATUCADA_WARNINGS -Werror)
+  list(APPEND BATUCADA_CUDA_WARNINGS -Xcompiler=-Werror --Werror=cross-execution-space-call,reorder)
+endif()
 add_library(batucada_warnings INTERFACE)
 target_compile_options(batucada_warnings INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror>)
-
-if(BATUCADA_SANITIZE)
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${BATUCADA_SANITIZE}>
-                      $<$<COMPILE_LANGUAGE:CXX>:-fno-omit-frame-pointer>)
-  add_link_options(-fsanitize=${BATUCADA_SANITIZE})
-endif()
+  "$<$<COMPILE_LANGUAGE:CXX>:${BATUCADA_WARNINGS}>" "$<$<COMPILE_LANGUAGE:CUDA>:${BATUCADA_CUDA_WARNINGS}>")
 
 set(BATUCADA_HAVE_CUDA OFF)
 if(BATUCADA_CUDA)
@@ -38,7 +51,11 @@ if(BATUCADA_CUDA)
     # sm_90a holds Hopper's wgmma and bulk copies; compute_80 PTX is the fallback for everything from Ampere on.
     set(CMAKE_CUDA_ARCHITECTURES 80-virtual 90a-real CACHE STRING "CUDA architectures")
     enable_language(CUDA)
-    set(CMAKE_CUDA_STANDARD 17)
+    set(CMAKE_CUDA_STANDARD 20)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION) # CMake 3.25 does not know it yet
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+    endif()
     find_package(CUDAToolkit REQUIRED)
     set(BATUCADA_HAVE_CUDA ON)
   else()
