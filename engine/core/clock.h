@@ -1,6 +1,8 @@
 // Time as a dependency, so that schedulers and simulations decide what time it is.
 #pragma once
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -12,9 +14,15 @@ class Clock {
   virtual absl::Time Now() = 0;
 };
 
+// Wall-clock time at construction, carried on by the steady clock: deadlines survive a jump of the system's clock.
+// Thread-safe.
 class RealClock : public Clock {
  public:
-  absl::Time Now() override { return absl::Now(); }
+  absl::Time Now() override { return origin_ + absl::FromChrono(std::chrono::steady_clock::now() - steady_origin_); }
+
+ private:
+  const std::chrono::steady_clock::time_point steady_origin_ = std::chrono::steady_clock::now();
+  const absl::Time origin_ = absl::Now();
 };
 
 // A clock that moves only when told to. Not thread-safe.

@@ -1,0 +1,298 @@
+#include "engine/schedule/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/core/status.h"
+
+namespace batucada {
+
+// What a plan promised, so that its results can be dealt out when they come.
+struct Scheduler::InFlight {
+  struct Share {
+    Sequence* sequence;
+    int32_t prompt_tokens;  // computed by this step; 0 for a decode row
+    int32_t num_scores;     // prompt log-probabilities
+    bool draws;             // and then one token
+  };
+  uint64_t step;
+  size_t num_samples;
+  std::vector<Share> shares;  // in the order of the plan's samples
+};
+
+Scheduler::Scheduler(const SchedulerConfig& config)
+    : config_(config), slots_("recurrent slots", config.slots), blocks_("K/V blocks", config.blocks) {
+  BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
+}
+
+Scheduler::~Scheduler() { CancelAll(FinishReason::kShutdown, absl::InfinitePast(), "", /*abandon_steps=*/true); }
+
+absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
+  auto sequence = std::make_unique<Sequence>();
+  sequence->id = id;
+  sequence->request = std::move(request);
+  sequence->finish.submitted = now;
+  sequence->finish.prompt_tokens = sequence->prompt_length();
+  const Sequence& s = *sequence;
+  BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
+  if (const int64_t need = BlocksFor(s); need > config_.blocks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("prompt and max_tokens together are ", s.prompt_length() + s.request.max_tokens, " tokens and need ",
+                     need, " K/V blocks of ", config_.block_tokens, " tokens; this server has ", config_.blocks,
+                     ": shorten the prompt or lower max_tokens"));
+  }
+  if (static_cast<int64_t>(waiting_.size()) >= config_.max_waiting) {
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting_.size(), " requests are waiting"));
+  }
+  if (waiting_tokens_ > 0 && waiting_tokens_ + s.prompt_length() > config_.max_waiting_tokens) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the queue is full: ", waiting_tokens_, " prompt tokens are waiting, at most ",
+                     config_.max_waiting_tokens, " may"));
+  }
+  waiting_tokens_ += s.prompt_length();
+  waiting_.push_back(sequence.get());
+  const bool inserted = sequences_.emplace(id, std::move(sequence)).second;
+  BATUCADA_CHECK(inserted, "sequence ", id, " added twice");
+  return absl::OkStatus();
+}
+
+void Scheduler::Cancel(SequenceId id, FinishReason reason, absl::Time now, const std::string& message) {
+  const auto it = sequences_.find(id);
+  if (it == sequences_.end()) return;
+  End(*it->second, reason, now, message);
+  Retire(*it->second);
+}
+
+void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string& message, bool abandon_steps) {
+  if (abandon_steps) {
+    for (const InFlight& step : in_flight_) {
+      for (const InFlight::Share& share : step.shares) --share.sequence->steps_in_flight;
+    }
+    in_flight_.clear();
+  }
+  std::vector<Sequence*> all(waiting_.begin(), waiting_.end());
+  all.insert(all.end(), running_.begin(), running_.end());
+  for (Sequence* sequence : all) {
+    End(*sequence, reason, now, message);
+    Retire(*sequence);
+  }
+}
+
+std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
+  ExpireDeadlines(now);
+  if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
+  AdmitWaiting(now);
+
+  BatchPlan plan{.step = next_step_};
+  in_flight_.push_back({.step = next_step_, .num_samples = 0, .shares = {}});
+  PlanDecodes(plan);
+  PlanPrompts(plan);
+  if (plan.sequences.empty()) {
+    in_flight_.pop_back();
+    return std::nullopt;
+  }
+  in_flight_.back().num_samples = plan.samples.size();
+  ++next_step_;
+  return plan;
+}
+
+void Scheduler::ExpireDeadlines(absl::Time now) {
+  std::vector<Sequence*> late;
+  for (Sequence* s : waiting_) {
+    if (s->request.deadline <= now) late.push_back(s);
+  }
+  for (Sequence* s : running_) {
+    if (!s->ended && s->request.deadline <= now) late.push_back(s);
+  }
+  for (Sequence* s : late) {
+    End(*s, FinishReason::kDeadline, now);
+    Retire(*s);
+  }
+}
+
+void Scheduler::AdmitWaiting(absl::Time now) {
+  while (!waiting_.empty() && Admit(*waiting_.front(), now)) {
+    waiting_tokens_ -= waiting_.front()->prompt_length();
+    running_.push_back(waiting_.front());
+    waiting_.pop_front();
+  }
+}
+
+int64_t Scheduler::BlocksFor(const Sequence& s) const {
+  const int64_t all = (s.total_positions() + config_.block_tokens - 1) / config_.block_tokens;
+  return std::min<int64_t>(all, config_.max_blocks_per_sequence);
+}
+
+bool Scheduler::Admit(Sequence& s, absl::Time now) {
+  // One transaction: the slot and every block it will ever need, or nothing.
+  const auto need = static_cast<int32_t>(BlocksFor(s));
+  if (slots_.available() < 1 || blocks_.available() < need) return false;
+  s.slot = slots_.Allocate(1)->front();
+  s.blocks = *blocks_.Allocate(need);
+  s.finish.admitted = now;
+  return true;
+}
+
+void Scheduler::PlanDecodes(BatchPlan& plan) {
+  for (Sequence* s : running_) {
+    if (!s->wants_decode()) continue;
+    plan.sequences.push_back(
+        {.id = s->id, .slot = s->slot, .start = s->planned_tokens, .num_tokens = 1, .tokens = {}, .blocks = s->blocks});
+    plan.samples.push_back({.row = plan.num_tokens,
+                            .slot = s->slot,
+                            .position = s->planned_tokens + 1,
+                            .target = -1,
+                            .num_top = s->request.logprobs.value_or(0),
+                            .sampling = &s->request.sampling});
+    in_flight_.back().shares.push_back({.sequence = s, .prompt_tokens = 0, .num_scores = 0, .draws = true});
+    ++plan.num_tokens;
+    ++plan.num_decode;
+    ++s->planned_tokens;
+    ++s->planned_samples;
+    ++s->steps_in_flight;
+  }
+}
+
+void Scheduler::PlanPrompts(BatchPlan& plan) {
+  std::vector<Sequence*> prompts;
+  for (Sequence* s : running_) {
+    if (!s->ended && s->prompt_left() > 0) prompts.push_back(s);
+  }
+  int64_t budget = config_.max_batch_tokens - plan.num_tokens;
+  // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads.
+  constexpr int64_t kLeastShare = 64;
+  if (static_cast<int64_t>(prompts.size()) > std::max<int64_t>(1, budget / kLeastShare)) {
+    prompts.resize(static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare)));
+  }
+  if (prompts.empty() || budget <= 0) return;
+  std::vector<int64_t> rows(prompts.size());
+  const int64_t share = budget / static_cast<int64_t>(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    rows[i] = std::min(prompts[i]->prompt_left(), share);
+    budget -= rows[i];
+  }
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const int64_t more = std::min(prompts[i]->prompt_left() - rows[i], budget);
+    budget -= more;
+    if (rows[i] + more > 0) PlanChunk(*prompts[i], static_cast<int32_t>(rows[i] + more), plan);
+  }
+}
+
+void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
+  const int64_t start = s.planned_tokens;
+  plan.sequences.push_back(
+      {.id = s.id,
+       .slot = s.slot,
+       .start = start,
+       .num_tokens = num_tokens,
+       .tokens = std::span(s.request.prompt).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
+       .blocks = s.blocks});
+  InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = false};
+  if (s.request.prompt_logprobs.has_value()) {
+    for (int64_t position = start + 1; position <= start + num_tokens && position < s.prompt_length(); ++position) {
+      plan.samples.push_back({.row = plan.num_tokens + static_cast<int32_t>(position - start - 1),
+                              .slot = s.slot,
+                              .position = position,
+                              .target = s.request.prompt[static_cast<size_t>(position)],
+                              .num_top = *s.request.prompt_logprobs,
+                              .sampling = &s.request.sampling});
+      ++share.num_scores;
+    }
+  }
+  s.planned_tokens += num_tokens;
+  if (s.prompt_left() == 0 && s.request.max_tokens > 0) {
+    plan.samples.push_back({.row = plan.num_tokens + num_tokens - 1,
+                            .slot = s.slot,
+                            .position = s.prompt_length(),
+                            .target = -1,
+                            .num_top = s.request.logprobs.value_or(0),
+                            .sampling = &s.request.sampling});
+    share.draws = true;
+    ++s.planned_samples;
+  }
+  plan.num_tokens += num_tokens;
+  ++s.steps_in_flight;
+  in_flight_.back().shares.push_back(share);
+}
+
+void Scheduler::Commit(const StepResult& result, absl::Time now) {
+  BATUCADA_CHECK(!in_flight_.empty() && in_flight_.front().step == result.step, "step ", result.step, " out of order");
+  const InFlight step = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  BATUCADA_CHECK(step.num_samples == result.samples.size(), "step ", result.step, ": wrong number of samples");
+
+  size_t next = 0;
+  for (const InFlight::Share& share : step.shares) {
+    Sequence& s = *share.sequence;
+    --s.steps_in_flight;
+    const auto scores = std::span(result.samples).subspan(next, static_cast<size_t>(share.num_scores));
+    next += scores.size();
+    const TokenResult* token = share.draws ? &result.samples[next++] : nullptr;
+    prompt_tokens_ += static_cast<uint64_t>(share.prompt_tokens);
+    if (!s.ended) {
+      if (!scores.empty()) events_.push_back({.id = s.id, .prompt_logprobs = {scores.begin(), scores.end()}});
+      if (token != nullptr) CommitToken(s, *token, now);
+      if (!s.ended && s.request.max_tokens == 0 && s.prompt_left() == 0 && s.steps_in_flight == 0) {
+        End(s, FinishReason::kLength, now);
+      }
+    }
+    Retire(s);
+  }
+}
+
+void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time now) {
+  if (s.finish.generated_tokens++ == 0) s.finish.first_token = now;
+  ++generated_tokens_;
+  events_.push_back({.id = s.id, .token = token});
+  const auto& stops = s.request.stop_token_ids;
+  if (std::find(stops.begin(), stops.end(), token.id) != stops.end()) {
+    s.finish.stop_token = token.id;
+    End(s, FinishReason::kStop, now);
+  } else if (!s.request.ignore_eos && IsEndToken(token.id)) {
+    End(s, FinishReason::kStop, now);
+  } else if (s.finish.generated_tokens == s.request.max_tokens) {
+    End(s, FinishReason::kLength, now);
+  }
+}
+
+void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std::string& message) {
+  if (s.ended) return;
+  s.ended = true;
+  s.finish.reason = reason;
+  s.finish.message = message;
+  s.finish.finished = now;
+  events_.push_back({.id = s.id, .finish = s.finish});
+}
+
+void Scheduler::Retire(Sequence& s) {
+  if (!s.ended || s.steps_in_flight > 0) return;
+  if (s.slot < 0) {
+    waiting_tokens_ -= s.prompt_length();
+    waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &s));
+  } else {
+    slots_.Release(s.slot);
+    blocks_.Release(s.blocks);
+    running_.erase(std::find(running_.begin(), running_.end(), &s));
+  }
+  sequences_.erase(s.id);
+}
+
+bool Scheduler::IsEndToken(int32_t id) const {
+  return std::find(config_.end_tokens.begin(), config_.end_tokens.end(), id) != config_.end_tokens.end();
+}
+
+std::vector<SequenceEvent> Scheduler::TakeEvents() { return std::exchange(events_, {}); }
+
+SchedulerStats Scheduler::stats() const {
+  return {.running = static_cast<int64_t>(running_.size()),
+          .waiting = static_cast<int64_t>(waiting_.size()),
+          .waiting_tokens = waiting_tokens_,
+          .slots_used = slots_.used(),
+          .blocks_used = blocks_.used(),
+          .steps_in_flight = static_cast<int64_t>(in_flight_.size()),
+          .prompt_tokens = prompt_tokens_,
+          .generated_tokens = generated_tokens_};
+}
+
+}  // namespace batucada

@@ -1,0 +1,119 @@
+// Decides, step by step, who runs: decode rows first, then prompt chunks, in one pass without padding.
+//
+// A pass is a transaction:
+//   Add     puts a sequence in the bounded queue, or refuses.
+//   Plan    expires deadlines, admits from the queue in arrival order while a slot and all the blocks that the sequence
+//           will ever need are free, then fills the token budget: one row for every sequence that decodes, and prompt
+//           chunks for the rest. Several prompts share the budget evenly, so that a long one does not hold up short
+//           ones; what one does not need goes to the next in arrival order.
+//   Commit  takes the results of the oldest plan, in order: tokens and ends become events, pages return.
+// Up to `max_steps_in_flight` plans may be out at once: a plan never depends on tokens the host has not seen yet. A
+// sequence that turns out to have ended gives back its pages when its last step in flight is committed.
+//
+// Starvation-free: a decoding sequence is in every plan, prompts share every plan's rest, the queue is first come first
+// served. Deterministic: the same calls at the same times give the same plans. Not thread-safe, host-only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "engine/core/request.h"
+#include "engine/schedule/batch_plan.h"
+#include "engine/schedule/sequence.h"
+#include "engine/state/page_allocator.h"
+
+namespace batucada {
+
+struct SchedulerConfig {
+  int32_t max_batch_tokens = 512;          // rows of one step
+  int32_t max_waiting = 1024;              // sequences in the queue
+  int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue
+  int32_t max_steps_in_flight = 1;
+  int32_t slots = 1;                       // sequences that run at once
+  int32_t blocks = 0;                      // K/V blocks in the pool
+  int32_t block_tokens = 64;               // tokens of one block
+  int32_t max_blocks_per_sequence = 0;     // ring size: blocks that a window can touch; 0: no attention layers
+  std::vector<int32_t> end_tokens;         // the model's own
+};
+
+// Something that happened to a sequence. Events of one sequence come in order; one has `finish`, and it is the last.
+struct SequenceEvent {
+  SequenceId id = 0;
+  std::vector<TokenResult> prompt_logprobs;  // of consecutive prompt tokens
+  std::optional<TokenResult> token;          // generated
+  std::optional<Finish> finish;
+};
+
+struct SchedulerStats {
+  int64_t running = 0;
+  int64_t waiting = 0;
+  int64_t waiting_tokens = 0;
+  int64_t slots_used = 0;
+  int64_t blocks_used = 0;
+  int64_t steps_in_flight = 0;
+  uint64_t prompt_tokens = 0;     // committed since start
+  uint64_t generated_tokens = 0;  // likewise
+};
+
+class Scheduler {
+ public:
+  explicit Scheduler(const SchedulerConfig& config);
+  ~Scheduler();
+
+  // Queues it. RESOURCE_EXHAUSTED if the queue is full, INVALID_ARGUMENT if it could never be admitted.
+  absl::Status Add(SequenceId id, Request request, absl::Time now);
+  // Ends a sequence with `reason`, as an event; nothing if it has ended. Its pages are free at once, or when its last
+  // step in flight is committed.
+  void Cancel(SequenceId id, FinishReason reason, absl::Time now, const std::string& message = {});
+  // Ends every sequence. With `abandon_steps`, also forgets the plans in flight: their results will never come.
+  void CancelAll(FinishReason reason, absl::Time now, const std::string& message, bool abandon_steps);
+
+  // The next step's work; none if there is nothing to do, or max_steps_in_flight plans are out.
+  std::optional<BatchPlan> Plan(absl::Time now);
+  // Results of the oldest plan not committed yet.
+  void Commit(const StepResult& result, absl::Time now);
+  // Everything that happened since the last call.
+  std::vector<SequenceEvent> TakeEvents();
+
+  bool idle() const { return sequences_.empty(); }
+  SchedulerStats stats() const;
+
+ private:
+  struct InFlight;  // what a plan promised
+
+  // Blocks the sequence will hold: all it ever needs.
+  int64_t BlocksFor(const Sequence& sequence) const;
+  void ExpireDeadlines(absl::Time now);
+  void AdmitWaiting(absl::Time now);
+  bool Admit(Sequence& sequence, absl::Time now);
+  void PlanDecodes(BatchPlan& plan);
+  void PlanPrompts(BatchPlan& plan);
+  void PlanChunk(Sequence& sequence, int32_t num_tokens, BatchPlan& plan);
+  void CommitToken(Sequence& sequence, const TokenResult& token, absl::Time now);
+  // Tells the end, once. The sequence stays until Retire finds nothing of it in flight; then it is gone.
+  void End(Sequence& sequence, FinishReason reason, absl::Time now, const std::string& message = {});
+  void Retire(Sequence& sequence);
+  bool IsEndToken(int32_t id) const;
+
+  const SchedulerConfig config_;
+  PageAllocator slots_;
+  PageAllocator blocks_;
+  absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
+  std::deque<Sequence*> waiting_;   // in arrival order
+  std::vector<Sequence*> running_;  // hold a slot; in order of admission
+  std::deque<InFlight> in_flight_;  // oldest first
+  std::vector<SequenceEvent> events_;
+  int64_t waiting_tokens_ = 0;
+  uint64_t next_step_ = 1;
+  uint64_t prompt_tokens_ = 0;
+  uint64_t generated_tokens_ = 0;
+};
+
+}  // namespace batucada

@@ -1,0 +1,35 @@
+// One sequence from submission to its end, as the scheduler keeps it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "engine/core/request.h"
+#include "engine/state/page_allocator.h"
+
+namespace batucada {
+
+struct Sequence {
+  SequenceId id = 0;
+  Request request;
+  Finish finish;  // filled in as marks are passed; handed out once
+
+  PageId slot = -1;             // while running
+  std::vector<PageId> blocks;   // while running: a ring, see BatchView::block_table
+
+  int64_t planned_tokens = 0;    // positions computed or in flight
+  int64_t planned_samples = 0;   // tokens drawn or in flight
+  int32_t steps_in_flight = 0;   // launched and not committed
+  bool ended = false;            // its end has been told; what is still in flight is dropped
+
+  int64_t prompt_length() const { return static_cast<int64_t>(request.prompt.size()); }
+  int64_t prompt_left() const { return planned_tokens < prompt_length() ? prompt_length() - planned_tokens : 0; }
+  // The prompt is planned and another token may be drawn without knowing the ones in flight.
+  bool wants_decode() const { return !ended && prompt_left() == 0 && planned_samples < request.max_tokens; }
+  // Positions that will ever be computed: the last token drawn is not fed back.
+  int64_t total_positions() const { return prompt_length() + (request.max_tokens > 0 ? request.max_tokens - 1 : 0); }
+};
+
+}  // namespace batucada
