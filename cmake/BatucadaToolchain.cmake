@@ -31,6 +31,10 @@ foreach(linker mold lld gold)
   endif()
 endforeach()
 
+# Programs look beside themselves first, for themselves and for what their libraries need: `./dev dist` puts copies there.
+set(CMAKE_BUILD_RPATH "$ORIGIN/../lib")
+add_link_options($<$<LINK_LANGUAGE:CXX>:-Wl,--disable-new-dtags>)
+
 # Our own code compiles with these as errors; third-party headers come from imported targets, which are SYSTEM.
 option(BATUCADA_WERROR "Treat warnings in our code as errors" ON)
 # Designated initialisers leave fields at their defaults on purpose: that is no missing initialiser.

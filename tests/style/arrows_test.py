@@ -1,0 +1,149 @@
+"""Which room may include which: the arrows of docs/architecture.md, read off every #include of the tree."""
+
+import pathlib
+import re
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Room -> the rooms it may include besides itself. A file belongs to the longest name that its path starts with, so a
+# room may be a folder or a single file that more rooms may see than its folder.
+ROOMS = {
+    "proto": [],
+    "kernels/device/buffer.h": [],
+    "kernels/device": ["kernels/device/buffer.h"],
+    "kernels": ["kernels/device/buffer.h"],  # ops.h and the values it speaks of
+    "kernels/cpu": ["kernels", "kernels/device/buffer.h", "kernels/device"],
+    "kernels/cuda": ["kernels", "kernels/device/buffer.h", "kernels/device"],
+    "kernels/bench": ["kernels", "kernels/cpu", "kernels/cuda", "kernels/device/buffer.h", "kernels/device"],
+    "engine/core": [],
+    "engine/text": ["engine/core"],
+    "engine/state/page_allocator": ["engine/core"],
+    "engine/state": ["engine/core", "engine/state/page_allocator", "kernels", "kernels/device/buffer.h"],
+    "engine/schedule": ["engine/core", "engine/state/page_allocator"],
+    "engine/model": ["engine/core", "engine/state", "kernels", "kernels/device/buffer.h"],
+    "engine/run": ["engine/core", "engine/state", "engine/state/page_allocator", "engine/schedule", "engine/model",
+                   "kernels", "kernels/device/buffer.h"],
+    "engine": ["engine/core", "engine/text", "engine/state", "engine/state/page_allocator", "engine/schedule",
+               "engine/model", "engine/run", "kernels"],
+    "server": ["proto", "engine", "engine/core", "engine/text", "engine/model", "engine/state"],
+    "loadtest": ["proto"],
+}
+
+# Third-party headers -> the rooms that may include them; None: all. What is not listed here is a new dependency: add it.
+LIBRARIES = {
+    r"absl/": None,
+    r"grpc|google/|.*\.(pb|upb)\.h$": ["server", "loadtest", "proto"],
+    r"boost/json": ["engine/core", "engine/text", "engine/model", "server", "loadtest"],
+    r"boost/(asio|beast|system|core)": ["server", "loadtest"],
+    r"openssl/": ["server"],
+    r"prometheus/": ["server"],
+    r"spdlog/|fmt/": ["engine/core", "engine", "server", "loadtest"],
+    r"CLI/": ["server", "loadtest"],
+    r"pcre2|utf8proc|sentencepiece|unicode/": ["engine/text"],
+    r"hwy/": ["kernels/cpu"],
+    r"cuda|cublas|nvtx|nccl|mma\.h$|cooperative_groups|cub/": ["kernels/cuda", "kernels/device", "kernels/bench"],
+    r"cblas\.h$|benchmark/": ["kernels/bench"],
+    r"(sys|netinet|arpa|linux)/|[a-z_0-9]+(\.h)?$": None,  # the C++ library, C and POSIX
+}
+
+TOPS = sorted({room.split("/")[0] for room in ROOMS})
+SOURCE = re.compile(r"\.(h|cc|cu|cuh|inc)$")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<][^">]+[">])', re.MULTILINE)
+
+
+def room_of(path):
+    found = [room for room in ROOMS if path == room or path.startswith((room + "/", room + "."))]
+    return max(found, key=len, default=None)
+
+
+def complaint(path, include):
+    """Why the file at `path` must not include `include`, a name in quotes or brackets; None if it may."""
+    brackets, include = include[0] == "<", include[1:-1]
+    room, target = room_of(path), room_of(include)
+    if target is not None and not re.match(r".*\.pb\.h$", include):
+        allowed = [room, *ROOMS[room]]
+        return None if target in allowed else f"{room} may see only {', '.join(ROOMS[room]) or 'itself'}"
+    for pattern, rooms in LIBRARIES.items():
+        if re.match(pattern, include) and (brackets or "/" in include):
+            return None if rooms is None or room in rooms else f"only {', '.join(rooms)} may see this library"
+    return "neither a file named from the repository's root nor a library this test knows"
+
+
+def violations(root):
+    """(how many files were read, one line per forbidden include)"""
+    found, count = [], 0
+    for top in TOPS:
+        for file in sorted((root / top).rglob("*")):
+            if not SOURCE.search(file.name):
+                continue
+            count += 1
+            path = file.relative_to(root).as_posix()
+            for include in INCLUDE.findall(file.read_text(encoding="utf-8")):
+                why = complaint(path, include)
+                if why:
+                    found.append(f"{path} includes {include}: {why}")
+    return count, found
+
+
+class ArrowsTest(unittest.TestCase):
+
+    def test_tree_has_no_forbidden_include(self):
+        count, found = violations(ROOT)
+        self.assertGreater(count, 10, "the test found no sources to read")
+        self.assertEqual([], found, "\n" + "\n".join(found))
+
+    def test_arrows_make_no_circle(self):
+        done = set()
+
+        def visit(room, path):
+            self.assertNotIn(room, path, f"circle: {' -> '.join([*path, room])}")
+            if room not in done:
+                for target in ROOMS[room]:
+                    visit(target, [*path, room])
+                done.add(room)
+
+        for room in ROOMS:
+            visit(room, [])
+
+    def test_planted_violations_are_found(self):
+        planted = {
+            "engine/engine.cc": ["proto/batucada.pb.h", "grpcpp/grpcpp.h", "boost/beast/http.hpp", "server/http.h"],
+            "engine/run/step_loop.cc": ["engine/engine.h", "kernels/cuda/launch.h", "engine/text/tokenizer.h"],
+            "engine/schedule/scheduler.h": ["cuda_runtime.h", "kernels/ops.h", "engine/state/pools.h"],
+            "engine/state/page_allocator.cc": ["kernels/tensor.h", "engine/state/pools.h"],
+            "engine/text/tokenizer.cc": ["engine/model/json.h"],
+            "kernels/cpu/scan.cc": ["engine/core/status.h", "kernels/cuda/launch.h", "server/http.h"],
+            "kernels/ops.h": ["kernels/cpu/thread_pool.h"],
+            "loadtest/client.cc": ["engine/engine.h", "server/http.h"],
+            "server/main.cc": ["kernels/ops.h", "engine/run/step_loop.h", "some/new/library.hpp", "../engine/engine.h", "http.h"],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for path, includes in planted.items():
+                file = root / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text("".join(f'#include "{i}"\n#  include <vector>\n' for i in includes), encoding="utf-8")
+            count, found = violations(root)
+        self.assertEqual(len(planted), count)
+        wanted = sorted(f'{path} includes "{i}"' for path, includes in planted.items() for i in includes)
+        self.assertEqual(wanted, sorted(line.split(": ")[0] for line in found))
+
+    def test_allowed_includes_pass(self):
+        for path, include in [
+            ("engine/schedule/scheduler.cc", "engine/state/page_allocator.h"),
+            ("engine/state/page_allocator.cc", "engine/state/page_allocator.h"),
+            ("engine/run/step_loop.cc", "engine/state/page_allocator.h"),
+            ("engine/run/backend.cc", "kernels/device/buffer.h"),
+            ("engine/engine.cc", "engine/text/tokenizer.h"),
+            ("server/grpc_service.cc", "proto/batucada.grpc.pb.h"),
+            ("server/grpc_service.cc", "engine/engine.h"),
+            ("kernels/cuda/rms_norm.cu", "cuda_bf16.h"),
+            ("engine/core/clock.h", "sys/mman.h"),
+        ]:
+            self.assertIsNone(complaint(path, f"<{include}>"), f"{path} includes {include}")
+
+
+if __name__ == "__main__":
+    unittest.main()
