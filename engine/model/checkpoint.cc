@@ -1,0 +1,198 @@
+#include "engine/model/checkpoint.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_join.h"
+#include "engine/core/status.h"
+#include "engine/model/dummy.h"
+#include "engine/model/json.h"
+#include "engine/model/safetensors.h"
+#include "engine/model/text.h"
+
+namespace batucada {
+namespace {
+
+constexpr size_t kNamesInMessage = 5;
+
+std::string ShapeText(const std::vector<int64_t>& shape) { return Concat("[", absl::StrJoin(shape, ", "), "]"); }
+
+std::string ShapeText(int64_t rows, int64_t cols) {
+  return rows == 1 ? Concat("[", cols, "]") : Concat("[", rows, ", ", cols, "]");
+}
+
+std::optional<DType> UsableDType(std::string_view dtype) {
+  if (dtype == "F32") return DType::kF32;
+  if (dtype == "BF16") return DType::kBf16;
+  if (dtype == "F16") return DType::kF16;
+  return std::nullopt;
+}
+
+// Whether a stored shape is [rows, cols]. Dimensions of 1 say nothing about layout, so [E, 1, 4] is [E, 4].
+bool SameShape(const std::vector<int64_t>& stored, int64_t rows, int64_t cols) {
+  const auto without_ones = [](std::vector<int64_t> shape) {
+    std::erase(shape, 1);
+    return shape;
+  };
+  return without_ones(stored) == without_ones({rows, cols});
+}
+
+// The name that ExpectedTensors uses for a tensor of the file.
+std::string CanonicalName(std::string_view name) {
+  std::string prefix;
+  if (name.starts_with("model.")) {
+    prefix = "backbone.";
+    name.remove_prefix(std::string_view("model.").size());
+  }
+  constexpr std::string_view kNorm = ".norm.weight";
+  if (!name.ends_with(kNorm)) return Concat(prefix, name);
+  return Concat(prefix, name.substr(0, name.size() - kNorm.size()), ".mixer_norm.weight");
+}
+
+// "missing a, b and c", "missing a, b, c, d, e and 12 more", or nothing.
+void AppendNames(std::string_view label, const std::vector<std::string>& names, std::vector<std::string>* parts) {
+  if (names.empty()) return;
+  const size_t shown = std::min(names.size(), kNamesInMessage);
+  const std::string list = absl::StrJoin(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", ");
+  const std::string rest = names.size() > shown ? Concat(" and ", names.size() - shown, " more") : "";
+  parts->push_back(Concat(label, names.size() == 1 ? " tensor " : " tensors ", list, rest));
+}
+
+class CheckpointSource final : public TensorSource {
+ public:
+  static absl::StatusOr<std::unique_ptr<CheckpointSource>> Open(const std::filesystem::path& dir) {
+    BATUCADA_ASSIGN_OR_RETURN(SafetensorsModel model, SafetensorsModel::Open(dir));
+    std::unique_ptr<CheckpointSource> source(new CheckpointSource(std::move(model)));
+    for (const StoredTensor& tensor : source->model_.tensors()) {
+      const auto [entry, inserted] = source->by_name_.try_emplace(CanonicalName(tensor.name), Entry{&tensor});
+      if (inserted) continue;
+      return absl::InvalidArgumentError(Concat(source->model_.what(), ": tensors ",
+                                               Printable(entry->second.tensor->name), " and ", Printable(tensor.name),
+                                               " are two names for the same weights"));
+    }
+    return source;
+  }
+
+  // Rows of a 2-d tensor in the file, if it is there.
+  std::optional<int64_t> Rows(std::string_view name) const {
+    const auto found = by_name_.find(std::string(name));
+    if (found == by_name_.end() || found->second.tensor->shape.size() != 2) return std::nullopt;
+    return found->second.tensor->shape[0];
+  }
+
+  // The whole file against the whole model, so that one message tells all that is wrong.
+  absl::Status CheckAgainst(const ModelConfig& config) const {
+    std::vector<std::string> missing;
+    std::vector<std::string> wrong;
+    absl::flat_hash_map<std::string, bool> expected;
+    for (const ExpectedTensor& want : ExpectedTensors(config)) {
+      expected[want.name] = true;
+      const auto found = by_name_.find(want.name);
+      if (found == by_name_.end()) {
+        missing.push_back(Concat(want.name, " ", ShapeText(want.rows, want.cols)));
+      } else if (absl::Status status = Check(*found->second.tensor, want.rows, want.cols); !status.ok()) {
+        wrong.emplace_back(status.message());
+      }
+    }
+    std::vector<std::string> surplus;
+    for (const StoredTensor& tensor : model_.tensors()) {
+      if (!expected.contains(CanonicalName(tensor.name))) surplus.push_back(Printable(tensor.name));
+    }
+    std::vector<std::string> problems;
+    AppendNames("missing", missing, &problems);
+    AppendNames("surplus", surplus, &problems);
+    if (!wrong.empty()) {
+      const size_t shown = std::min(wrong.size(), kNamesInMessage);
+      problems.push_back(absl::StrJoin(wrong.begin(), wrong.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
+      if (wrong.size() > shown) problems.push_back(Concat(wrong.size() - shown, " more like these"));
+    }
+    if (problems.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        Concat(model_.what(), " does not fit config.json: ", absl::StrJoin(problems, "; "), TyingHint(config)));
+  }
+
+  absl::StatusOr<HostTensor> Get(std::string_view name, int64_t rows, int64_t cols) override {
+    const auto found = by_name_.find(std::string(name));
+    if (found == by_name_.end()) {
+      return absl::InvalidArgumentError(Concat(model_.what(), ": missing tensor ", name, " ", ShapeText(rows, cols)));
+    }
+    const StoredTensor& tensor = *found->second.tensor;
+    if (absl::Status status = Check(tensor, rows, cols); !status.ok()) {
+      return absl::InvalidArgumentError(Concat(model_.what(), ": ", status.message()));
+    }
+    found->second.used = true;
+    MappedFile::Prefetch(tensor.data);
+    return HostTensor{.data = tensor.data.data(), .dtype = *UsableDType(tensor.dtype), .rows = rows, .cols = cols};
+  }
+
+  absl::Status CheckAllUsed() const override {
+    std::vector<std::string> unused;
+    for (const StoredTensor& tensor : model_.tensors()) {
+      if (!by_name_.at(CanonicalName(tensor.name)).used) unused.push_back(Printable(tensor.name));
+    }
+    std::vector<std::string> problems;
+    AppendNames("the model does not use", unused, &problems);
+    if (problems.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(Concat(model_.what(), ": ", problems.front()));
+  }
+
+ private:
+  struct Entry {
+    const StoredTensor* tensor = nullptr;
+    bool used = false;
+  };
+
+  explicit CheckpointSource(SafetensorsModel model) : model_(std::move(model)) {}
+
+  static absl::Status Check(const StoredTensor& tensor, int64_t rows, int64_t cols) {
+    if (!SameShape(tensor.shape, rows, cols)) {
+      return absl::InvalidArgumentError(Concat("tensor ", Printable(tensor.name), " has shape ",
+                                               ShapeText(tensor.shape), ", expected ", ShapeText(rows, cols)));
+    }
+    if (!UsableDType(tensor.dtype)) {
+      return absl::InvalidArgumentError(
+          Concat("tensor ", Printable(tensor.name), " has dtype ", tensor.dtype, ", supported are BF16, F16 and F32"));
+    }
+    return absl::OkStatus();
+  }
+
+  std::string TyingHint(const ModelConfig& config) const {
+    const bool has_head = by_name_.contains("lm_head.weight");
+    if (has_head == !config.tie_embeddings) return "";
+    return config.tie_embeddings ? " (lm_head.weight is there: should tie_word_embeddings be false?)"
+                                 : " (no lm_head.weight: should tie_word_embeddings be true?)";
+  }
+
+  const SafetensorsModel model_;
+  absl::flat_hash_map<std::string, Entry> by_name_;  // canonical name -> tensor of model_
+};
+
+}  // namespace
+
+absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir) {
+  Checkpoint checkpoint;
+  BATUCADA_ASSIGN_OR_RETURN(checkpoint.config, LoadModelConfig(dir));
+  BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size));
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointSource> source, CheckpointSource::Open(dir));
+  if (checkpoint.config.has_mlp) {
+    const std::optional<int64_t> width = source->Rows("backbone.layers.0.mlp.gate_proj.weight");
+    if (width && *width >= 1 && *width <= kMaxMlpWidth) checkpoint.config.mlp_width = static_cast<int32_t>(*width);
+  }
+  BATUCADA_RETURN_IF_ERROR(source->CheckAgainst(checkpoint.config));
+  checkpoint.tensors = std::move(source);
+  return checkpoint;
+}
+
+absl::StatusOr<Checkpoint> OpenDummyCheckpoint(const std::filesystem::path& dir, uint64_t seed) {
+  Checkpoint checkpoint;
+  BATUCADA_ASSIGN_OR_RETURN(checkpoint.config, LoadModelConfig(dir));
+  BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size));
+  checkpoint.tensors = MakeDummySource(checkpoint.config, seed);
+  return checkpoint;
+}
+
+}  // namespace batucada
