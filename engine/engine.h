@@ -9,7 +9,6 @@
 // end without being evicted. One thread, the step loop, plans, launches and commits; everything else waits for nobody.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/core/observer.h"
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
 #include "engine/model/generation_config.h"
@@ -37,7 +37,8 @@ struct Update {
 
 class Channel;  // between the step loop and one consumer
 
-// One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs.
+// One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs, and no
+// callback runs after that. May outlive the engine.
 class Generation {
  public:
   explicit Generation(std::shared_ptr<Channel> channel);
@@ -70,21 +71,6 @@ struct EngineStats {
   uint64_t steps = 0;
   uint64_t prompt_tokens = 0;      // prompt tokens computed since start
   uint64_t generated_tokens = 0;   // tokens delivered since start
-};
-
-// One finished step, told to the observer.
-struct StepStats {
-  int32_t decode_rows = 0;    // sequences that made one more token
-  int32_t prompt_rows = 0;    // prompt tokens computed
-  absl::Duration duration;    // launch to result
-};
-
-// Told of steps and of ends from the step loop's thread: implementations must be quick and must not call the engine.
-class EngineObserver {
- public:
-  virtual ~EngineObserver() = default;
-  virtual void OnStep(const StepStats& step) = 0;
-  virtual void OnFinish(const Finish& finish) = 0;
 };
 
 struct EngineHealth {

@@ -25,7 +25,8 @@ struct EngineConfig {
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue
   int64_t max_total_tokens = 1'048'576;    // prompt and generated tokens of one request
   int64_t pool_bytes = 0;             // memory for sequences; 0: what max_sequences needs, if the device has it
-  double memory_fraction = 0.9;       // of the device's free memory that weights, workspace and pools may take
+  double memory_fraction = 0;         // of the device's free memory that weights, workspace and pools may take;
+                                      // 0: 0.5 of a CPU's, which others need too, 0.9 of a GPU's
   int32_t block_tokens = 64;          // tokens a K/V block holds; a power of two
   int32_t stream_buffer_tokens = 4096;  // tokens kept for a consumer that does not read; past it the request ends
 

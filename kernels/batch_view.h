@@ -14,7 +14,8 @@ struct BatchView {
   int32_t num_sequences = 0;  // S
   int32_t num_decode = 0;     // D <= S; rows [0, D) are the decode rows
   int32_t max_chunk = 0;      // longest prompt chunk in rows, 0 if S == D
-  int32_t max_context = 0;    // largest start + rows over all sequences
+  int32_t max_context = 0;    // no query sees more tokens than this: a bound on start + rows of every sequence, or on
+                              // the window where that is smaller
 
   const int32_t* token_ids = nullptr;    // [T] vocabulary ids; rows [0, D) are ignored, see last_token
   const int32_t* last_token = nullptr;   // [num_slots] the id each slot sampled last

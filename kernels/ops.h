@@ -151,6 +151,10 @@ class Ops {
   // argmax(logit / temperature + g(seed, position, id)), so the result depends on nothing but the row.
   virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) = 0;
 
+  // Decode steps of `rows` rows are padded to this many, so that few recorded steps serve all batch sizes; `rows` itself
+  // where nothing is recorded.
+  virtual int32_t PaddedDecodeRows(int32_t rows) const { return rows; }
+
   // --- steps --------------------------------------------------------------------------------------------------------
   // Runs `body` (a fixed sequence of ops); where the device can, records it once per key and replays it afterwards. The
   // body must depend on nothing but the key and memory at fixed addresses. key 0: never recorded.

@@ -31,6 +31,7 @@ struct Request {
   bool ignore_eos = false;             // do not end at the model's own end tokens
   std::optional<int32_t> logprobs;         // report log-probabilities, and so many alternatives, of generated tokens
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
+  bool skip_special_tokens = true;         // special tokens add nothing to the text
   absl::Time deadline = absl::InfiniteFuture();
 };
 

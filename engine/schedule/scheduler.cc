@@ -262,7 +262,9 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
   s.finish.reason = reason;
   s.finish.message = message;
   s.finish.finished = now;
-  events_.push_back({.id = s.id, .finish = s.finish});
+  // A token and the end that it brings are one event.
+  if (events_.empty() || events_.back().id != s.id || !events_.back().token) events_.push_back({.id = s.id});
+  events_.back().finish = s.finish;
 }
 
 void Scheduler::Retire(Sequence& s) {

@@ -1,0 +1,127 @@
+#include "engine/channel.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+namespace batucada {
+
+Channel::Channel(size_t capacity, Detokenizer detokenizer, StopMatcher stops, std::vector<std::string> stop)
+    : capacity_(capacity), detokenizer_(std::move(detokenizer)), stops_(std::move(stops)), stop_(std::move(stop)) {}
+
+bool Channel::OnEvent(SequenceEvent event) {
+  const std::lock_guard lock(mutex_);
+  if (abandoned_) return true;
+  const bool fits = pending_.tokens.size() < capacity_ || !event.token;
+  if (event.token && fits) pending_.tokens.push_back(*std::move(event.token));
+  std::move(event.prompt_logprobs.begin(), event.prompt_logprobs.end(), std::back_inserter(pending_.prompt_logprobs));
+  if (event.finish) pending_.finish = std::move(event.finish);
+  filled_.notify_one();
+  if (!notified_ && ready_) {
+    notified_ = true;
+    ready_();  // under the lock, so that none runs after Abandon
+  }
+  return fits || pending_.finish.has_value();
+}
+
+void Channel::Bind(std::weak_ptr<StepLoop> loop, SequenceId id) {
+  loop_ = std::move(loop);
+  id_ = id;
+}
+
+bool Channel::Poll(Update* update) { return Wait(update, absl::InfinitePast()); }
+
+bool Channel::Wait(Update* update, absl::Time deadline) {
+  *update = {};
+  if (finished_) return false;
+  Pending pending;
+  {
+    std::unique_lock lock(mutex_);
+    const auto filled = [this] { return !pending_.empty(); };
+    if (deadline == absl::InfiniteFuture()) {
+      filled_.wait(lock, filled);
+    } else if (const absl::Duration left = deadline - absl::Now(); left > absl::ZeroDuration()) {
+      filled_.wait_for(lock, absl::ToChronoMicroseconds(left), filled);
+    }
+    notified_ = false;
+    pending = std::exchange(pending_, {});
+  }
+  if (pending.empty()) return false;
+  Digest(std::move(pending), update);
+  return true;
+}
+
+void Channel::OnReady(std::function<void()> ready) {
+  const std::lock_guard lock(mutex_);
+  ready_ = std::move(ready);
+  notified_ = !pending_.empty();
+  if (notified_ && ready_) ready_();
+}
+
+void Channel::Cancel(FinishReason reason) {
+  if (finished_) return;
+  if (const std::shared_ptr<StepLoop> loop = loop_.lock()) loop->Cancel(id_, reason);
+}
+
+void Channel::Abandon() {
+  {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+    ready_ = nullptr;
+    if (pending_.finish) finished_ = true;
+    pending_ = {};
+  }
+  Cancel(FinishReason::kCancelled);
+}
+
+void Channel::AddText(const std::string& text, Update* update) {
+  StopMatcher::Result result = stops_.Push(text);
+  update->text += result.text;
+  if (result.match) {
+    stop_found_ = stop_[result.match->index];
+    Cancel(FinishReason::kStop);
+  }
+}
+
+void Channel::Digest(Pending pending, Update* update) {
+  update->prompt_logprobs = std::move(pending.prompt_logprobs);
+  // The token that ended the sequence by itself is reported, but is not part of the text.
+  const bool last_is_end = pending.finish && pending.finish->reason == FinishReason::kStop && !stop_found_;
+  for (size_t i = 0; i < pending.tokens.size() && !stop_found_; ++i) {
+    if (!(last_is_end && i + 1 == pending.tokens.size())) AddText(detokenizer_.Push(pending.tokens[i].id), update);
+    update->tokens.push_back(std::move(pending.tokens[i]));
+    ++tokens_taken_;
+  }
+  if (!pending.finish) return;
+  if (!stop_found_) AddText(detokenizer_.Flush(), update);
+  if (!stop_found_) update->text += stops_.Flush();
+  finished_ = true;
+  update->finish = std::move(pending.finish);
+  if (stop_found_) {
+    update->finish->reason = FinishReason::kStop;
+    update->finish->stop_string = stop_found_;
+    update->finish->stop_token.reset();
+  }
+  update->finish->generated_tokens = tokens_taken_;
+}
+
+Generation::Generation(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
+Generation::~Generation() {
+  if (channel_ != nullptr) channel_->Abandon();
+}
+Generation::Generation(Generation&&) noexcept = default;
+Generation& Generation::operator=(Generation&& other) noexcept {
+  if (this != &other) {
+    if (channel_ != nullptr) channel_->Abandon();
+    channel_ = std::move(other.channel_);
+  }
+  return *this;
+}
+SequenceId Generation::id() const { return channel_->id(); }
+bool Generation::Poll(Update* update) { return channel_->Poll(update); }
+bool Generation::Wait(Update* update, absl::Time deadline) { return channel_->Wait(update, deadline); }
+void Generation::OnReady(std::function<void()> ready) { channel_->OnReady(std::move(ready)); }
+void Generation::Cancel(FinishReason reason) { channel_->Cancel(reason); }
+
+}  // namespace batucada

@@ -1,0 +1,70 @@
+// Between the step loop, which makes tokens, and one consumer, who takes them at its own pace.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/core/request.h"
+#include "engine/engine.h"
+#include "engine/run/step_loop.h"
+#include "engine/text/detokenizer.h"
+#include "engine/text/stop_matcher.h"
+
+namespace batucada {
+
+// The producer only appends; turning ids into text and looking for stop strings is the consumer's work, done in its
+// thread. Bounded: a consumer that falls `capacity` tokens behind loses its sequence.
+class Channel : public SequenceListener {
+ public:
+  // `stop` are the request's stop strings, as `stops` was made from.
+  Channel(size_t capacity, Detokenizer detokenizer, StopMatcher stops, std::vector<std::string> stop);
+
+  // --- producer: the step loop ---
+  bool OnEvent(SequenceEvent event) override;
+
+  // --- consumer, one thread at a time ---
+  void Bind(std::weak_ptr<StepLoop> loop, SequenceId id);  // before anything else
+  SequenceId id() const { return id_; }
+  bool Poll(Update* update);
+  bool Wait(Update* update, absl::Time deadline);
+  void OnReady(std::function<void()> ready);
+  void Cancel(FinishReason reason);
+  // The consumer is gone: no more callbacks, and the sequence ends if it has not.
+  void Abandon();
+
+ private:
+  struct Pending {
+    std::vector<TokenResult> prompt_logprobs;
+    std::vector<TokenResult> tokens;
+    std::optional<Finish> finish;
+    bool empty() const { return prompt_logprobs.empty() && tokens.empty() && !finish; }
+  };
+  void AddText(const std::string& text, Update* update);
+  void Digest(Pending pending, Update* update);
+
+  const size_t capacity_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable filled_;
+  Pending pending_;
+  std::function<void()> ready_;
+  bool notified_ = false;   // the consumer knows that there is something to take
+  bool abandoned_ = false;
+
+  // The consumer's own.
+  std::weak_ptr<StepLoop> loop_;
+  SequenceId id_ = 0;
+  Detokenizer detokenizer_;
+  StopMatcher stops_;
+  const std::vector<std::string> stop_;
+  std::optional<std::string> stop_found_;
+  int64_t tokens_taken_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace batucada

@@ -1,0 +1,129 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/backend_factory.h"
+#include "engine/channel.h"
+#include "engine/core/clock.h"
+#include "engine/core/status.h"
+#include "engine/model/checkpoint.h"
+#include "engine/run/step_loop.h"
+#include "engine/text/detokenizer.h"
+#include "engine/text/stop_matcher.h"
+#include "engine/validate_request.h"
+
+namespace batucada {
+
+class Engine::Impl {
+ public:
+  EngineConfig config;
+  ModelConfig model;
+  GenerationConfig generation;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::string description;
+  BackendCapacity capacity;
+  RealClock clock;
+  std::shared_ptr<StepLoop> loop;
+};
+
+namespace {
+
+// The model's own end tokens: config.json's and generation_config.json's, each once.
+std::vector<int32_t> EndTokens(const Checkpoint& checkpoint) {
+  std::vector<int32_t> end = checkpoint.config.eos_token_ids;
+  end.insert(end.end(), checkpoint.generation.eos_token_ids.begin(), checkpoint.generation.eos_token_ids.end());
+  std::sort(end.begin(), end.end());
+  end.erase(std::unique(end.begin(), end.end()), end.end());
+  return end;
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& config, EngineObserver* observer) {
+  BATUCADA_RETURN_IF_ERROR(config.Validate());
+  constexpr uint64_t kDummySeed = 0;
+  BATUCADA_ASSIGN_OR_RETURN(Checkpoint checkpoint, config.load_format == LoadFormat::kDummy
+                                                       ? OpenDummyCheckpoint(config.model_dir, kDummySeed)
+                                                       : OpenCheckpoint(config.model_dir));
+  auto impl = std::make_unique<Impl>();
+  BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, Tokenizer::Load(config.model_dir));
+  if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ",
+                                                   impl->tokenizer->vocab_size() - 1, ", but the model's vocabulary has only ",
+                                                   checkpoint.config.vocab_size, " entries"));
+  }
+  const std::vector<int32_t> end_tokens = EndTokens(checkpoint);
+  impl->description = absl::StrCat("model   ", config.model_dir, "\n");
+  BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice, MakeBackend(config, checkpoint, end_tokens, &impl->description));
+  impl->config = config;
+  impl->config.max_batch_tokens = choice.max_batch_tokens;
+  impl->model = checkpoint.config;
+  impl->generation = checkpoint.generation;
+  impl->capacity = choice.backend->capacity();
+  const BackendCapacity& capacity = impl->capacity;
+  impl->loop = std::make_shared<StepLoop>(
+      SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
+                      .max_waiting = config.max_waiting,
+                      .max_waiting_tokens = config.max_waiting_tokens,
+                      .max_steps_in_flight = capacity.max_steps_in_flight,
+                      .slots = capacity.slots,
+                      .blocks = capacity.blocks,
+                      .block_tokens = capacity.block_tokens,
+                      .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
+                      .end_tokens = end_tokens},
+      std::move(choice.backend), &impl->clock, observer);
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+absl::StatusOr<Generation> Engine::Submit(Request request) {
+  BATUCADA_RETURN_IF_ERROR(ValidateRequest(request, {.vocab_size = impl_->model.vocab_size,
+                                                     .max_total_tokens = impl_->config.max_total_tokens}));
+  BATUCADA_ASSIGN_OR_RETURN(StopMatcher stops, StopMatcher::Create(request.stop));
+  auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens),
+                                           Detokenizer(*impl_->tokenizer, request.skip_special_tokens), std::move(stops),
+                                           request.stop);
+  BATUCADA_ASSIGN_OR_RETURN(const SequenceId id, impl_->loop->Add(std::move(request), channel));
+  channel->Bind(impl_->loop, id);
+  return Generation(std::move(channel));
+}
+
+void Engine::Drain(absl::Time deadline) { impl_->loop->Drain(deadline); }
+
+EngineStats Engine::Stats() const {
+  const SchedulerStats s = impl_->loop->stats();
+  return {.running = s.running,
+          .waiting = s.waiting,
+          .waiting_tokens = s.waiting_tokens,
+          .slots_used = s.slots_used,
+          .slots_total = impl_->capacity.slots,
+          .blocks_used = s.blocks_used,
+          .blocks_total = impl_->capacity.blocks,
+          .block_tokens = impl_->capacity.block_tokens,
+          .steps = impl_->loop->steps(),
+          .prompt_tokens = s.prompt_tokens,
+          .generated_tokens = s.generated_tokens};
+}
+
+EngineHealth Engine::Health() const {
+  if (const absl::Status failure = impl_->loop->failure(); !failure.ok()) {
+    return {.alive = false, .reason = absl::StrCat("a step failed: ", failure.message())};
+  }
+  if (const absl::Duration stalled = impl_->loop->SinceProgress(); stalled > impl_->config.stall_timeout) {
+    return {.alive = false,
+            .reason = absl::StrCat("there is work, but no step has finished for ", absl::FormatDuration(stalled))};
+  }
+  return {};
+}
+
+const EngineConfig& Engine::config() const { return impl_->config; }
+const ModelConfig& Engine::model() const { return impl_->model; }
+const GenerationConfig& Engine::generation_defaults() const { return impl_->generation; }
+const Tokenizer& Engine::tokenizer() const { return *impl_->tokenizer; }
+const std::string& Engine::description() const { return impl_->description; }
+
+}  // namespace batucada

@@ -1,0 +1,48 @@
+#include "engine/engine_config.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace batucada {
+namespace {
+
+template <typename T>
+absl::Status InRange(const char* name, T value, T low, T high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; it must be between ", low, " and ", high));
+}
+
+}  // namespace
+
+absl::Status EngineConfig::Validate() const {
+  if (model_dir.empty()) return absl::InvalidArgumentError("model is empty; it must name a directory");
+  for (const absl::Status& status :
+       {InRange("threads", threads, 0, 1024), InRange("device", device, 0, 1023),
+        InRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20), InRange("max-sequences", max_sequences, 1, 65536),
+        InRange("max-waiting", max_waiting, 1, 1 << 20),
+        InRange<int64_t>("max-waiting-tokens", max_waiting_tokens, 1, int64_t{1} << 40),
+        InRange<int64_t>("max-total-tokens", max_total_tokens, 2, int64_t{1} << 30),
+        InRange<int64_t>("pool-memory", pool_bytes, 0, int64_t{1} << 50),
+        InRange("memory-fraction", memory_fraction, 0.0, 1.0),
+        InRange("block-tokens", block_tokens, 8, 1024),
+        InRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
+    if (!status.ok()) return status;
+  }
+  if ((block_tokens & (block_tokens - 1)) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("block-tokens is ", block_tokens, "; it must be a power of two"));
+  }
+  if (max_batch_tokens != 0 && max_batch_tokens < max_sequences) {
+    return absl::InvalidArgumentError(absl::StrCat("max-batch-tokens is ", max_batch_tokens,
+                                                   "; it must be at least max-sequences, which is ", max_sequences,
+                                                   ", so that every sequence gets a row in every step"));
+  }
+  if (stall_timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("stall-timeout must be more than zero");
+  }
+  if (fake_step_time < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("fake-step-time must not be negative");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace batucada

@@ -1,0 +1,36 @@
+// The model itself: token ids in, logits out. Reads like the paper (arXiv 2406.07522, §2).
+#pragma once
+
+#include <cstdint>
+
+#include "engine/model/model_config.h"
+#include "engine/model/weights.h"
+#include "engine/model/workspace.h"
+#include "engine/state/pools.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+
+struct Model {
+  ModelConfig config;
+  Weights weights;
+  RecurrentPool recurrent;
+  KvPool kv;
+  Workspace workspace;
+};
+
+// Rows whose logits are wanted, and where the results go; all pointers in device memory.
+struct SampleView {
+  int32_t count = 0;
+  const int32_t* rows = nullptr;          // [count] rows of the step
+  const RowSampling* sampling = nullptr;  // [count]
+  RowSample* results = nullptr;           // [count] out
+  int32_t* last_token = nullptr;          // [slots] out: what decode rows continue from
+};
+
+// Embeds the batch, runs every layer and updates the state of every sequence in it.
+void Forward(const Model& model, const BatchView& batch, Ops& ops);
+// Final norm, logits and sampling, only for the rows that want them, as many at a time as the workspace holds.
+void SampleRows(const Model& model, const SampleView& samples, Ops& ops);
+
+}  // namespace batucada

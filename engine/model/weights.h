@@ -1,0 +1,68 @@
+// A model's weights on the device, packed for few large products: q, k, v as one matrix, gate and up as one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/model/model_config.h"
+#include "engine/model/tensor_source.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+
+// Widths as the device holds them, padded so that rows start aligned. Padding is zeros and changes no result.
+struct PaddedWidths {
+  explicit PaddedWidths(const ModelConfig& config);
+
+  int32_t vocab;    // columns of the logits
+  int32_t mlp;      // rows of gate and of up, columns of down
+  int32_t dt_rank;  // columns of dt_proj and where B begins in the output of x_proj
+};
+
+struct MambaWeights {
+  Matrix in_proj;      // [2E, d_model]: x, then z
+  Matrix x_proj;       // [dt_rank + 2N, E]: δ's low rank, B, C
+  Matrix dt_proj;      // [E, dt_rank]
+  Matrix out_proj;     // [d_model, E]
+  Buffer conv_weight;  // [E, 4] fp32, oldest tap first
+  Buffer conv_bias;    // [E] fp32
+  Buffer a;            // [E, N] fp32, -exp(A_log)
+  Buffer d;            // [E] fp32
+  Buffer dt_bias;      // [E] fp32
+};
+
+struct AttentionWeights {
+  Matrix qkv;  // [(H + 2G)·head_dim, d_model]
+  Matrix out;  // [d_model, H·head_dim]
+};
+
+struct MlpWeights {
+  Buffer norm;     // [d_model] fp32
+  Matrix gate_up;  // [2 mlp, d_model]
+  Matrix down;     // [d_model, mlp]
+};
+
+struct LayerWeights {
+  LayerKind kind = LayerKind::kMamba;
+  int32_t index = 0;           // among the layers of its kind: where its state lies in the pools
+  Buffer mixer_norm;           // [d_model] fp32
+  MambaWeights mamba;          // if kMamba
+  AttentionWeights attention;  // if kAttention
+  MlpWeights mlp;              // if ModelConfig::has_mlp
+};
+
+struct Weights {
+  Matrix embeddings;  // [vocab, d_model]
+  Matrix lm_head;     // [vocab, d_model]; empty if the embeddings are tied
+  Buffer final_norm;  // [d_model] fp32
+  std::vector<LayerWeights> layers;
+
+  const Matrix& head() const { return lm_head.storage.data() != nullptr ? lm_head : embeddings; }
+};
+
+// Reads every tensor of the model from `source`, each checked by name and shape.
+absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops);
+
+}  // namespace batucada

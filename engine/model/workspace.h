@@ -1,0 +1,33 @@
+// Memory for one step's activations, allocated once for the largest step and reused by every layer.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "engine/model/model_config.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+
+// T = max_rows, L = max_logit_rows. "act" is the device's activation type.
+struct Workspace {
+  static absl::StatusOr<Workspace> Create(const ModelConfig& config, int32_t max_rows, int32_t max_logit_rows,
+                                          Ops& ops);
+  // What Create allocates.
+  static int64_t Bytes(const ModelConfig& config, int32_t max_rows, int32_t max_logit_rows, DType activation);
+
+  // Views are of all rows; a step uses the first of them.
+  Tensor residual;     // [T, d_model] fp32
+  Tensor normed;       // [T, d_model] act
+  Tensor wide;         // [T, max(2E, (H + 2G)·d, 2·mlp)] act: x and z; q, k and v; gate and up
+  Tensor inner;        // [T, max(E, H·d, mlp)] act: convolution's, attention's and MLP's output
+  Tensor low_rank;     // [T, dt_rank + 2N] act: δ's low rank, B, C
+  Tensor dt;           // [T, E] act
+  Tensor scan;         // [T, E] act
+  Tensor last_hidden;  // [L, d_model] fp32: rows whose logits are wanted
+  Tensor last_normed;  // [L, d_model] act
+  Tensor logits;       // [L, vocab] fp32
+  Buffer storage;
+};
+
+}  // namespace batucada

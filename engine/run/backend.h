@@ -1,0 +1,32 @@
+// Runs planned steps: the border between deciding (schedule) and computing (model, kernels).
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/schedule/batch_plan.h"
+
+namespace batucada {
+
+// What a backend has room for; the scheduler is configured with it.
+struct BackendCapacity {
+  int32_t slots = 0;                   // sequences at once
+  int32_t blocks = 0;                  // K/V blocks
+  int32_t block_tokens = 0;
+  int32_t max_blocks_per_sequence = 0; // 0: the model has no attention layers
+  int32_t max_steps_in_flight = 1;
+};
+
+// Used by one thread. After an error it is unusable: what it held is lost.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const BackendCapacity& capacity() const = 0;
+  // Starts a step. Everything the plan points to is read before this returns.
+  [[nodiscard]] virtual absl::Status Launch(const BatchPlan& plan) = 0;
+  // Waits for the oldest step launched and not waited for.
+  virtual absl::StatusOr<StepResult> Wait() = 0;
+};
+
+}  // namespace batucada

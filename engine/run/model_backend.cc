@@ -1,0 +1,150 @@
+#include "engine/run/model_backend.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/core/status.h"
+#include "engine/state/budget.h"
+
+namespace batucada {
+namespace {
+
+// Rows of logits held at once; long lists of rows to score are worked off in slices.
+int32_t LogitRows(const ModelBackendConfig& config) { return std::clamp(config.max_sequences, 64, config.max_batch_tokens); }
+
+StateShape ShapeOf(const ModelConfig& c, int32_t block_tokens, DType activation) {
+  return {.mamba_layers = c.CountLayers(LayerKind::kMamba),
+          .d_inner = c.d_inner,
+          .d_state = c.d_state,
+          .conv_width = c.conv_width,
+          .attention_layers = c.CountLayers(LayerKind::kAttention),
+          .kv_heads = c.kv_heads,
+          .head_dim = c.head_dim,
+          .window = c.window,
+          .block_tokens = block_tokens,
+          .activation = activation};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBackendConfig& config,
+                                                                   TensorSource& source, std::unique_ptr<Ops> ops,
+                                                                   std::string* report) {
+  const DType act = ops->activation_dtype();
+  const StateShape shape = batucada::ShapeOf(config.model, config.block_tokens, act);
+  // A step packs at most this much, with every row scored and every sequence's whole table.
+  const auto table_width = static_cast<int32_t>(shape.BlocksFor(config.max_total_tokens));
+  const size_t input_bytes = StepInputs::Bytes({.tokens = config.max_batch_tokens + config.max_sequences,
+                                                .sequences = 2 * config.max_sequences,
+                                                .samples = config.max_batch_tokens + config.max_sequences,
+                                                .table_width = table_width});
+  const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
+  const int64_t workspace_bytes =
+      Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) + static_cast<int64_t>(input_bytes + result_bytes);
+  const DeviceInfo device = ops->Info();
+  BATUCADA_ASSIGN_OR_RETURN(const Budget budget,
+                            ComputeBudget({.shape = shape,
+                                           .device_bytes = static_cast<int64_t>(device.free_bytes),
+                                           .fraction = config.memory_fraction,
+                                           .weight_bytes = WeightBytes(config.model, DType::kBf16),
+                                           .workspace_bytes = workspace_bytes,
+                                           .pool_bytes = config.pool_bytes,
+                                           .max_sequences = config.max_sequences,
+                                           .max_total_tokens = config.max_total_tokens}));
+  absl::StrAppend(report, "device  ", device.name, "\nmemory\n", budget.report);
+
+  std::unique_ptr<ModelBackend> b(new ModelBackend());
+  b->capacity_ = {.slots = budget.slots,
+                  .blocks = budget.blocks,
+                  .block_tokens = config.block_tokens,
+                  .max_blocks_per_sequence = budget.blocks_per_sequence,
+                  .max_steps_in_flight = std::min(ops->max_steps_in_flight(), kMostInFlight)};
+  BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops));
+  BATUCADA_ASSIGN_OR_RETURN(RecurrentPool recurrent, RecurrentPool::Create(shape, budget.slots, *ops));
+  BATUCADA_ASSIGN_OR_RETURN(KvPool kv, KvPool::Create(shape, budget.blocks, *ops));
+  BATUCADA_ASSIGN_OR_RETURN(Workspace workspace,
+                            Workspace::Create(config.model, config.max_batch_tokens, LogitRows(config), *ops));
+  BATUCADA_ASSIGN_OR_RETURN(b->inputs_, ops->Allocate(input_bytes, "step inputs"));
+  BATUCADA_ASSIGN_OR_RETURN(b->results_, ops->Allocate(result_bytes, "step results"));
+  BATUCADA_ASSIGN_OR_RETURN(b->last_token_,
+                            ops->Allocate(static_cast<size_t>(budget.slots + 1) * sizeof(int32_t), "last tokens"));
+  for (Staging& stage : b->staging_) {
+    BATUCADA_ASSIGN_OR_RETURN(stage.inputs, ops->AllocateHost(input_bytes, "staged step inputs"));
+    BATUCADA_ASSIGN_OR_RETURN(stage.results, ops->AllocateHost(result_bytes, "staged step results"));
+  }
+  b->model_.reset(new Model{.config = config.model,
+                            .weights = std::move(weights),
+                            .recurrent = std::move(recurrent),
+                            .kv = std::move(kv),
+                            .workspace = std::move(workspace)});
+  b->ops_ = std::move(ops);
+  BATUCADA_RETURN_IF_ERROR(b->ops_->Wait(b->ops_->Record()));
+  return b;
+}
+
+ModelBackend::~ModelBackend() {
+  // Whatever is still in flight uses our buffers.
+  if (ops_ != nullptr) (void)ops_->Wait(ops_->Record());
+}
+
+StepShape ModelBackend::ShapeOf(const BatchPlan& plan) const {
+  const auto sequences = static_cast<int32_t>(plan.sequences.size());
+  const auto samples = static_cast<int32_t>(plan.samples.size());
+  const int32_t width = capacity_.max_blocks_per_sequence;
+  if (plan.num_decode < sequences) {
+    return {.tokens = plan.num_tokens, .sequences = sequences, .samples = samples, .table_width = width};
+  }
+  const int32_t padded = std::max(sequences, std::min(ops_->PaddedDecodeRows(sequences), capacity_.slots));
+  return {.tokens = padded, .sequences = padded, .samples = padded, .table_width = width};
+}
+
+// Decode-only steps depend on nothing but their number of rows and the magnitude of the longest context.
+uint64_t ModelBackend::RecordKey(const StepShape& shape, const BatchView& batch) {
+  if (batch.num_decode < batch.num_sequences) return 0;
+  return (static_cast<uint64_t>(shape.sequences) << 32) | static_cast<uint64_t>(batch.max_context);
+}
+
+absl::Status ModelBackend::Launch(const BatchPlan& plan) {
+  BATUCADA_CHECK(launched_.size() < kMostInFlight);
+  const Staging& stage = staging_[next_stage_];
+  const StepShape shape = ShapeOf(plan);
+  const StepScratch scratch{.slot = model_->recurrent.scratch(), .block = model_->kv.scratch()};
+  BatchView batch{.last_token = last_token_.As<int32_t>()};
+  SampleView samples{.results = results_.As<RowSample>(), .last_token = last_token_.As<int32_t>()};
+  StepInputs::Pack(plan, shape, scratch, stage.inputs.data(), inputs_.data(), &batch, &samples);
+  // Contexts up to one power of two share a recorded step; beyond the window they are all alike.
+  batch.max_context =
+      static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::min(batch.max_context, model_->config.window))));
+
+  ops_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
+  ops_->RunRecorded(RecordKey(shape, batch), [&] {
+    Forward(*model_, batch, *ops_);
+    SampleRows(*model_, samples, *ops_);
+  });
+  ops_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
+  Launched launched{.step = plan.step, .mark = ops_->Record(), .stage = next_stage_, .num_top = {}};
+  for (const PlannedSample& sample : plan.samples) launched.num_top.push_back(sample.num_top);
+  launched_.push_back(std::move(launched));
+  next_stage_ = (next_stage_ + 1) % kMostInFlight;
+  return ops_->status();
+}
+
+absl::StatusOr<StepResult> ModelBackend::Wait() {
+  BATUCADA_CHECK(!launched_.empty(), "nothing was launched");
+  const Launched step = std::move(launched_.front());
+  launched_.pop_front();
+  BATUCADA_RETURN_IF_ERROR(ops_->Wait(step.mark));
+  StepResult result{.step = step.step, .samples = {}};
+  result.samples.reserve(step.num_top.size());
+  const auto* rows = staging_[step.stage].results.As<RowSample>();
+  for (size_t i = 0; i < step.num_top.size(); ++i) {
+    TokenResult& token = result.samples.emplace_back(
+        TokenResult{.id = rows[i].token, .logprob = rows[i].logprob, .rank = rows[i].rank, .top = {}});
+    for (int32_t k = 0; k < step.num_top[i]; ++k) token.top.push_back({.id = rows[i].top_ids[k], .logprob = rows[i].top_logprobs[k]});
+  }
+  return result;
+}
+
+}  // namespace batucada

@@ -1,0 +1,70 @@
+// The backend that runs a model: packs a plan, runs the forward pass on whatever device its Ops drive, reads back the
+// samples. The same code for every device.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/model/forward.h"
+#include "engine/model/tensor_source.h"
+#include "engine/run/backend.h"
+#include "engine/run/step_inputs.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+
+struct ModelBackendConfig {
+  ModelConfig model;
+  int32_t max_batch_tokens = 512;   // rows of one step
+  int32_t max_sequences = 256;
+  int64_t max_total_tokens = 0;     // of one sequence
+  int64_t pool_bytes = 0;           // 0: what max_sequences needs, if the device has it
+  double memory_fraction = 0.9;     // of the device's free memory
+  int32_t block_tokens = 64;
+};
+
+class ModelBackend : public Backend {
+ public:
+  // Sizes the pools, loads the weights from `source` and allocates everything that will ever be needed. Appends what
+  // was decided to `report`, line by line.
+  static absl::StatusOr<std::unique_ptr<ModelBackend>> Create(const ModelBackendConfig& config, TensorSource& source,
+                                                              std::unique_ptr<Ops> ops, std::string* report);
+  ~ModelBackend() override;
+
+  const BackendCapacity& capacity() const override { return capacity_; }
+  absl::Status Launch(const BatchPlan& plan) override;
+  absl::StatusOr<StepResult> Wait() override;
+
+ private:
+  static constexpr int kMostInFlight = 2;
+  struct Launched {
+    uint64_t step;
+    uint64_t mark;
+    size_t stage;                    // which of staging_ it uses
+    std::vector<int32_t> num_top;    // of each sample
+  };
+  // Host memory of a step in flight.
+  struct Staging {
+    Buffer inputs;
+    Buffer results;  // RowSample[max_samples]
+  };
+
+  ModelBackend() = default;
+  StepShape ShapeOf(const BatchPlan& plan) const;
+  static uint64_t RecordKey(const StepShape& shape, const BatchView& batch);
+
+  std::unique_ptr<Ops> ops_;  // outlives every buffer below
+  std::unique_ptr<Model> model_;
+  BackendCapacity capacity_;
+  Buffer inputs_;      // device: StepInputs of the step that runs
+  Buffer results_;     // device: RowSample[max_samples]
+  Buffer last_token_;  // device: int32[slots + 1]
+  std::array<Staging, kMostInFlight> staging_;
+  size_t next_stage_ = 0;
+  std::deque<Launched> launched_;
+};
+
+}  // namespace batucada

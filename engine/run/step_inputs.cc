@@ -1,0 +1,138 @@
+#include "engine/run/step_inputs.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/core/status.h"
+
+namespace batucada {
+namespace {
+
+// Deals consecutive arrays out of one buffer, on the host and at the same offsets on the device.
+class Carver {
+ public:
+  Carver(void* host, void* device) : host_(static_cast<char*>(host)), device_(static_cast<char*>(device)) {}
+
+  template <typename T>
+  struct Array {
+    T* host;
+    const T* device;
+  };
+
+  template <typename T>
+  Array<T> Take(int64_t count) {
+    const size_t at = offset_;
+    offset_ += (static_cast<size_t>(count) * sizeof(T) + 15) / 16 * 16;
+    if (host_ == nullptr) return {};
+    return {reinterpret_cast<T*>(host_ + at), reinterpret_cast<const T*>(device_ + at)};
+  }
+  size_t offset() const { return offset_; }
+
+ private:
+  char* host_;
+  char* device_;
+  size_t offset_ = 0;
+};
+
+struct Arrays {
+  Arrays(const StepShape& s, Carver carve)
+      : start(carve.Take<int32_t>(s.sequences)),
+        slot(carve.Take<int32_t>(s.sequences)),
+        first_row(carve.Take<int32_t>(s.sequences + 1)),
+        block_table(carve.Take<int32_t>(int64_t{s.sequences} * s.table_width)),
+        token_ids(carve.Take<int32_t>(s.tokens)),
+        positions(carve.Take<int32_t>(s.tokens)),
+        row_sequence(carve.Take<int32_t>(s.tokens)),
+        sample_rows(carve.Take<int32_t>(s.samples)),
+        sampling(carve.Take<RowSampling>(s.samples)),
+        bytes(carve.offset()) {}
+
+  Carver::Array<int32_t> start, slot, first_row, block_table, token_ids, positions, row_sequence, sample_rows;
+  Carver::Array<RowSampling> sampling;
+  size_t bytes;
+};
+
+RowSampling ToRowSampling(const PlannedSample& sample) {
+  const SamplingParams& p = *sample.sampling;
+  return {.temperature = p.temperature,
+          .top_p = p.top_p,
+          .min_p = p.min_p,
+          .top_k = p.top_k,
+          .seed = p.seed,
+          .position = static_cast<int32_t>(sample.position),
+          .target = sample.target,
+          .num_top = sample.num_top,
+          .slot = sample.slot};
+}
+
+}  // namespace
+
+size_t StepInputs::Bytes(const StepShape& shape) { return Arrays(shape, Carver(nullptr, nullptr)).bytes; }
+
+void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepScratch& scratch, void* host,
+                      void* device, BatchView* batch, SampleView* samples) {
+  const Arrays a(shape, Carver(host, device));
+  int32_t row = 0, sequence = 0, max_chunk = 0;
+  int64_t max_context = 1;
+  const auto add_row = [&](int64_t position, int32_t token) {
+    a.token_ids.host[row] = token;
+    a.positions.host[row] = static_cast<int32_t>(position);
+    a.row_sequence.host[row] = sequence;
+    ++row;
+  };
+  for (const PlannedSequence& s : plan.sequences) {
+    BATUCADA_CHECK(s.start + s.num_tokens <= std::numeric_limits<int32_t>::max(), "position overflows");
+    a.start.host[sequence] = static_cast<int32_t>(s.start);
+    a.slot.host[sequence] = s.slot;
+    a.first_row.host[sequence] = row;
+    int32_t* const table = a.block_table.host + int64_t{sequence} * shape.table_width;
+    std::copy(s.blocks.begin(), s.blocks.end(), table);
+    std::fill(table + s.blocks.size(), table + shape.table_width, scratch.block);
+    for (int32_t i = 0; i < s.num_tokens; ++i) add_row(s.start + i, s.tokens.empty() ? 0 : s.tokens[static_cast<size_t>(i)]);
+    if (!s.tokens.empty()) max_chunk = std::max(max_chunk, s.num_tokens);
+    max_context = std::max(max_context, s.start + s.num_tokens);
+    ++sequence;
+  }
+  const int32_t padding = shape.sequences - sequence;
+  BATUCADA_CHECK(padding == 0 || plan.num_decode == sequence, "only decode steps are padded");
+  for (; sequence < shape.sequences; ++sequence) {
+    // Position 0: no history is read, and what is written goes to scratch.
+    a.start.host[sequence] = 0;
+    a.slot.host[sequence] = scratch.slot;
+    a.first_row.host[sequence] = row;
+    std::fill_n(a.block_table.host + int64_t{sequence} * shape.table_width, shape.table_width, scratch.block);
+    add_row(0, 0);
+  }
+  a.first_row.host[sequence] = row;
+  BATUCADA_CHECK(row == shape.tokens);
+
+  int32_t sample = 0;
+  for (const PlannedSample& s : plan.samples) {
+    a.sample_rows.host[sample] = s.row;
+    a.sampling.host[sample] = ToRowSampling(s);
+    ++sample;
+  }
+  for (; sample < shape.samples; ++sample) {
+    a.sample_rows.host[sample] = sample;
+    a.sampling.host[sample] = {.temperature = 0, .slot = scratch.slot};
+  }
+  *batch = {.num_tokens = shape.tokens,
+            .num_sequences = shape.sequences,
+            .num_decode = plan.num_decode + padding,
+            .max_chunk = max_chunk,
+            .max_context = static_cast<int32_t>(max_context),
+            .token_ids = a.token_ids.device,
+            .last_token = batch->last_token,
+            .positions = a.positions.device,
+            .row_sequence = a.row_sequence.device,
+            .first_row = a.first_row.device,
+            .start = a.start.device,
+            .slot = a.slot.device,
+            .block_table = a.block_table.device,
+            .table_width = shape.table_width};
+  samples->count = shape.samples;
+  samples->rows = a.sample_rows.device;
+  samples->sampling = a.sampling.device;
+}
+
+}  // namespace batucada

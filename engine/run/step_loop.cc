@@ -1,0 +1,171 @@
+#include "engine/run/step_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/core/status.h"
+
+namespace batucada {
+
+StepLoop::StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock,
+                   EngineObserver* observer)
+    : clock_(clock),
+      observer_(observer),
+      backend_(std::move(backend)),
+      max_in_flight_(static_cast<size_t>(config.max_steps_in_flight)),
+      scheduler_(config),
+      last_progress_(clock->Now()),
+      thread_([this] { Run(); }) {}
+
+StepLoop::~StepLoop() {
+  Drain(absl::InfinitePast());
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  thread_.join();
+}
+
+absl::StatusOr<SequenceId> StepLoop::Add(Request request, std::shared_ptr<SequenceListener> listener) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_.ok()) return absl::UnavailableError(absl::StrCat("the engine has failed: ", failure_.message()));
+  if (draining_) return absl::UnavailableError("the server is shutting down");
+  const bool was_idle = scheduler_.idle();
+  const absl::Time now = clock_->Now();
+  BATUCADA_RETURN_IF_ERROR(scheduler_.Add(next_id_, std::move(request), now));
+  if (was_idle) last_progress_ = now;
+  listeners_.emplace(next_id_, std::move(listener));
+  changed_ = true;
+  work_.notify_one();
+  return next_id_++;
+}
+
+void StepLoop::Cancel(SequenceId id, FinishReason reason) {
+  const std::lock_guard lock(mutex_);
+  scheduler_.Cancel(id, reason, clock_->Now());
+  changed_ = true;
+  work_.notify_one();
+}
+
+void StepLoop::Drain(absl::Time deadline) {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  const auto is_idle = [this] { return scheduler_.idle() && listeners_.empty(); };
+  while (!is_idle()) {
+    const absl::Duration left = deadline - clock_->Now();
+    if (left <= absl::ZeroDuration()) break;
+    idle_.wait_for(lock, absl::ToChronoMilliseconds(std::min(left, absl::Milliseconds(100))));
+  }
+  scheduler_.CancelAll(FinishReason::kShutdown, clock_->Now(), "the server shut down before the request ended",
+                       /*abandon_steps=*/false);
+  changed_ = true;
+  work_.notify_one();
+  idle_.wait(lock, is_idle);
+}
+
+SchedulerStats StepLoop::stats() const {
+  const std::lock_guard lock(mutex_);
+  return scheduler_.stats();
+}
+
+absl::Status StepLoop::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+absl::Duration StepLoop::SinceProgress() const {
+  const std::lock_guard lock(mutex_);
+  return scheduler_.idle() ? absl::ZeroDuration() : clock_->Now() - last_progress_;
+}
+
+void StepLoop::Run() {
+  for (;;) {
+    std::optional<BatchPlan> plan;
+    std::vector<Delivery> deliveries;
+    {
+      std::unique_lock lock(mutex_);
+      // With nothing in flight and nothing new, a plan would find what the last one found.
+      while (in_flight_.empty() && !changed_ && !stopping_) work_.wait(lock);
+      if (stopping_ && in_flight_.empty()) return;
+      changed_ = false;
+      if (failure_.ok()) plan = scheduler_.Plan(clock_->Now());
+      deliveries = TakeDeliveries();
+    }
+    Deliver(std::move(deliveries));
+    if (plan) Launch(*plan);
+    // A full pipeline waits for its oldest step; so does one that has nothing more to add.
+    if (in_flight_.size() >= max_in_flight_ || (!plan && !in_flight_.empty())) CommitOldest();
+  }
+}
+
+void StepLoop::Launch(const BatchPlan& plan) {
+  in_flight_.push_back({.launched = clock_->Now(),
+                        .decode_rows = plan.num_decode,
+                        .prompt_rows = plan.num_tokens - plan.num_decode});
+  if (const absl::Status status = backend_->Launch(plan); !status.ok()) Fail(status);
+}
+
+void StepLoop::CommitOldest() {
+  const absl::StatusOr<StepResult> result = backend_->Wait();
+  if (!result.ok()) {
+    Fail(result.status());
+    return;
+  }
+  const Launched step = in_flight_.front();
+  in_flight_.pop_front();
+  const absl::Time now = clock_->Now();
+  std::vector<Delivery> deliveries;
+  {
+    const std::lock_guard lock(mutex_);
+    scheduler_.Commit(*result, now);
+    last_progress_ = now;
+    // More may be possible now: rows to continue, room to admit.
+    changed_ = changed_ || !scheduler_.idle();
+    deliveries = TakeDeliveries();
+  }
+  steps_.fetch_add(1, std::memory_order_relaxed);
+  if (observer_ != nullptr) {
+    observer_->OnStep({.decode_rows = step.decode_rows,
+                       .prompt_rows = step.prompt_rows,
+                       .duration = now - std::max(step.launched, last_result_)});
+  }
+  last_result_ = now;
+  Deliver(std::move(deliveries));
+}
+
+void StepLoop::Fail(const absl::Status& status) {
+  in_flight_.clear();
+  std::vector<Delivery> deliveries;
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = status;
+    scheduler_.CancelAll(FinishReason::kError, clock_->Now(), std::string(status.message()), /*abandon_steps=*/true);
+    deliveries = TakeDeliveries();
+  }
+  Deliver(std::move(deliveries));
+}
+
+std::vector<StepLoop::Delivery> StepLoop::TakeDeliveries() {
+  std::vector<Delivery> deliveries;
+  for (SequenceEvent& event : scheduler_.TakeEvents()) {
+    const auto it = listeners_.find(event.id);
+    BATUCADA_CHECK(it != listeners_.end(), "event after the end of sequence ", event.id);
+    const bool last = event.finish.has_value();
+    deliveries.push_back({.listener = it->second, .event = std::move(event)});
+    if (last) listeners_.erase(it);
+  }
+  if (listeners_.empty()) idle_.notify_all();
+  return deliveries;
+}
+
+void StepLoop::Deliver(std::vector<Delivery> deliveries) {
+  for (Delivery& delivery : deliveries) {
+    const SequenceId id = delivery.event.id;
+    if (observer_ != nullptr && delivery.event.finish) observer_->OnFinish(*delivery.event.finish);
+    if (!delivery.listener->OnEvent(std::move(delivery.event))) Cancel(id, FinishReason::kOverrun);
+  }
+}
+
+}  // namespace batucada

@@ -1,0 +1,105 @@
+// The beat: one thread that plans, launches and commits, and tells everyone what happened.
+//
+//   plan   Scheduler::Plan decides the next step
+//   run    Backend::Launch starts it while the one before may still run
+//   commit Backend::Wait and Scheduler::Commit, once as many steps are out as the backend takes
+//
+// The scheduler is guarded by one mutex that is held for microseconds, never while the backend works.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/core/clock.h"
+#include "engine/core/observer.h"
+#include "engine/core/request.h"
+#include "engine/run/backend.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada {
+
+// Told everything about one sequence, in order, from the step loop's thread. The last event has `finish`.
+class SequenceListener {
+ public:
+  virtual ~SequenceListener() = default;
+  // False: there is no room for the event; the sequence ends with kOverrun. An event with `finish` always has room.
+  // Must be quick and must not call the step loop.
+  virtual bool OnEvent(SequenceEvent event) = 0;
+};
+
+// Thread-safe.
+class StepLoop {
+ public:
+  // `observer` may be null; it and `clock` must outlive the loop.
+  StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock, EngineObserver* observer);
+  // Ends what still runs with kShutdown.
+  ~StepLoop();
+
+  // Queues a request. Errors: Scheduler::Add's, and UNAVAILABLE when draining or failed. The id is never 0.
+  absl::StatusOr<SequenceId> Add(Request request, std::shared_ptr<SequenceListener> listener);
+  // Ends the sequence with `reason` and wakes the loop; the listener is told. Nothing if it has ended.
+  void Cancel(SequenceId id, FinishReason reason);
+  // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown.
+  void Drain(absl::Time deadline);
+
+  SchedulerStats stats() const;
+  uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
+  // OK unless a step has failed.
+  absl::Status failure() const;
+  // How long work has been there without a finished step.
+  absl::Duration SinceProgress() const;
+
+ private:
+  struct Launched {
+    absl::Time launched;
+    int32_t decode_rows;
+    int32_t prompt_rows;
+  };
+  struct Delivery {
+    std::shared_ptr<SequenceListener> listener;
+    SequenceEvent event;
+  };
+
+  void Run();
+  void Launch(const BatchPlan& plan);
+  void CommitOldest();
+  void Fail(const absl::Status& status);
+  // Moves the scheduler's events out, each with its listener. REQUIRES: mutex_ held.
+  std::vector<Delivery> TakeDeliveries();
+  void Deliver(std::vector<Delivery> deliveries);
+
+  Clock* const clock_;
+  EngineObserver* const observer_;
+  const std::unique_ptr<Backend> backend_;  // used by the loop's thread alone
+  const size_t max_in_flight_;
+  std::deque<Launched> in_flight_;          // likewise
+  absl::Time last_result_ = absl::InfinitePast();  // likewise
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable work_;   // the loop waits here when there is nothing to do
+  std::condition_variable idle_;   // Drain waits here
+  Scheduler scheduler_;
+  absl::flat_hash_map<SequenceId, std::shared_ptr<SequenceListener>> listeners_;
+  SequenceId next_id_ = 1;
+  bool draining_ = false;
+  bool stopping_ = false;
+  bool changed_ = false;  // something to look at since the last plan
+  absl::Status failure_;
+  absl::Time last_progress_;
+
+  std::atomic<uint64_t> steps_ = 0;
+  std::thread thread_;  // last: everything above is there when it starts
+};
+
+}  // namespace batucada

@@ -1,0 +1,54 @@
+#include "engine/validate_request.h"
+
+#include "absl/strings/str_cat.h"
+#include "engine/core/status.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+namespace {
+
+absl::Status Refuse(const std::string& field, const auto& value, const std::string& expected) {
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be ", expected));
+}
+
+absl::Status CheckIds(const std::string& field, const std::vector<int32_t>& ids, int32_t vocab_size) {
+  for (int32_t id : ids) {
+    if (id < 0 || id >= vocab_size) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, " holds the token id ", id, "; ids must be between 0 and ", vocab_size - 1));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLogprobs(const std::string& field, std::optional<int32_t> count) {
+  if (!count || (*count >= 0 && *count <= kMaxTop)) return absl::OkStatus();
+  return Refuse(field, *count, absl::StrCat("between 0 and ", kMaxTop));
+}
+
+}  // namespace
+
+absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
+  if (r.prompt.empty()) return absl::InvalidArgumentError("prompt is empty; it must hold at least one token");
+  BATUCADA_RETURN_IF_ERROR(CheckIds("prompt", r.prompt, limits.vocab_size));
+  BATUCADA_RETURN_IF_ERROR(CheckIds("stop_token_ids", r.stop_token_ids, limits.vocab_size));
+  if (r.max_tokens < 0) return Refuse("max_tokens", r.max_tokens, "at least 0");
+  if (r.max_tokens == 0 && !r.prompt_logprobs) {
+    return Refuse("max_tokens", 0, "at least 1, unless log-probabilities of the prompt are asked for");
+  }
+  const auto prompt = static_cast<int64_t>(r.prompt.size());
+  if (prompt > limits.max_total_tokens || r.max_tokens > limits.max_total_tokens - prompt) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt has ", prompt, " tokens and max_tokens is ", r.max_tokens,
+                                                   "; together they may be at most ", limits.max_total_tokens));
+  }
+  const SamplingParams& s = r.sampling;
+  // Written so that NaN is refused.
+  if (!(s.temperature >= 0 && s.temperature <= 100)) return Refuse("temperature", s.temperature, "between 0 and 100");
+  if (!(s.top_p > 0 && s.top_p <= 1)) return Refuse("top_p", s.top_p, "more than 0 and at most 1");
+  if (!(s.min_p >= 0 && s.min_p <= 1)) return Refuse("min_p", s.min_p, "between 0 and 1");
+  if (s.top_k < 0) return Refuse("top_k", s.top_k, "at least 0, where 0 means all");
+  BATUCADA_RETURN_IF_ERROR(CheckLogprobs("logprobs", r.logprobs));
+  return CheckLogprobs("prompt_logprobs", r.prompt_logprobs);
+}
+
+}  // namespace batucada

@@ -1,0 +1,19 @@
+// What a request must satisfy before it may enter the queue.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "engine/core/request.h"
+
+namespace batucada {
+
+struct RequestLimits {
+  int32_t vocab_size = 0;
+  int64_t max_total_tokens = 0;  // prompt and generated
+};
+
+// INVALID_ARGUMENT names the field, its value and the limit.
+[[nodiscard]] absl::Status ValidateRequest(const Request& request, const RequestLimits& limits);
+
+}  // namespace batucada
