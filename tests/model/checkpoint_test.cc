@@ -1,0 +1,247 @@
+#include "engine/model/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/model/test_files.h"
+
+namespace batucada {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(CheckpointTest, TheEmbeddedModelLoads) {
+  const auto checkpoint = OpenCheckpoint(BATUCADA_SOURCE_DIR "/models/samba-classics-18m");
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT(checkpoint->generation.eos_token_ids, ElementsAre(0, 2));
+  EXPECT_EQ(checkpoint->generation.temperature, 0.8F);
+  int64_t elements = 0;
+  for (const ExpectedTensor& want : ExpectedTensors(checkpoint->config)) {
+    const auto tensor = checkpoint->tensors->Get(want.name, want.rows, want.cols);
+    ASSERT_TRUE(tensor.ok()) << tensor.status();
+    EXPECT_EQ(tensor->rows, want.rows);
+    EXPECT_EQ(tensor->cols, want.cols);
+    const bool matrix = IsMatrix(want.role) || want.role == TensorRole::kConv;
+    EXPECT_EQ(tensor->dtype, matrix ? DType::kBf16 : DType::kF32) << want.name;
+    elements += want.elements();
+  }
+  EXPECT_TRUE(checkpoint->tensors->CheckAllUsed().ok());
+  EXPECT_NEAR(static_cast<double>(elements), 18.0e6, 0.1e6);
+  // Spot check of the bytes: D starts near 1 in every trained Mamba.
+  const auto d = checkpoint->tensors->Get("backbone.layers.0.mixer.D", 1, 768);
+  float first = 0;
+  std::memcpy(&first, d->data, sizeof(first));
+  EXPECT_GT(first, 0.1F);
+  EXPECT_LT(first, 10.0F);
+}
+
+class CheckpointFileTest : public testing::Test {
+ protected:
+  CheckpointFileTest() : config_(*ParseModelConfig(kTinyConfig)), entries_(EntriesFor(ExpectedTensors(config_))) {}
+
+  Entry& Named(const std::string& name) {
+    return *std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
+  }
+  void Remove(const std::string& name) {
+    std::erase_if(entries_, [&](const Entry& e) { return e.name == name; });
+  }
+  absl::StatusOr<Checkpoint> Open() {
+    Repack(&entries_);
+    dir_.Write("config.json", kTinyConfig);
+    dir_.Write("model.safetensors", FileBytes(entries_));
+    return OpenCheckpoint(dir_.path());
+  }
+  std::string Error() {
+    const auto checkpoint = Open();
+    return checkpoint.ok() ? "no error" : std::string(checkpoint.status().message());
+  }
+
+  TempDir dir_;
+  const ModelConfig config_;
+  std::vector<Entry> entries_;
+};
+
+TEST_F(CheckpointFileTest, OpensAndHandsOutTheRightBytes) {
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  for (const ExpectedTensor& want : ExpectedTensors(config_)) {
+    const auto tensor = checkpoint->tensors->Get(want.name, want.rows, want.cols);
+    ASSERT_TRUE(tensor.ok()) << tensor.status();
+    EXPECT_EQ(*static_cast<const unsigned char*>(tensor->data), Named(want.name).begin % 251) << want.name;
+  }
+  EXPECT_TRUE(checkpoint->tensors->CheckAllUsed().ok());
+}
+
+TEST_F(CheckpointFileTest, NamesMissingTensors) {
+  Remove("backbone.layers.1.mixer.k_proj.weight");
+  EXPECT_THAT(Error(), AllOf(HasSubstr("model.safetensors does not fit config.json"),
+                             HasSubstr("missing tensor backbone.layers.1.mixer.k_proj.weight [64, 64]")));
+}
+
+TEST_F(CheckpointFileTest, NamesAFewOfManyMissingTensorsAndCountsTheRest) {
+  entries_.resize(3);  // of 25
+  const size_t missing = ExpectedTensors(config_).size() - 3;
+  EXPECT_THAT(Error(), HasSubstr(absl::StrCat("and ", missing - 5, " more")));
+}
+
+TEST_F(CheckpointFileTest, NamesSurplusTensors) {
+  entries_.push_back({.name = "backbone.layers.2.mixer_norm.weight", .shape = {64}});
+  EXPECT_THAT(Error(), HasSubstr("surplus tensor backbone.layers.2.mixer_norm.weight"));
+}
+
+TEST_F(CheckpointFileTest, NamesMisshapenTensorsWithBothShapes) {
+  Named("backbone.layers.0.mixer.in_proj.weight").shape = {256, 60};
+  EXPECT_THAT(Error(),
+              HasSubstr("tensor backbone.layers.0.mixer.in_proj.weight has shape [256, 60], expected [256, 64]"));
+}
+
+TEST_F(CheckpointFileTest, TransposedTensorsAreMisshapen) {
+  Named("backbone.layers.0.mixer.conv1d.weight").shape = {4, 1, 128};
+  EXPECT_THAT(Error(), HasSubstr("conv1d.weight has shape [4, 1, 128], expected [128, 4]"));
+}
+
+TEST_F(CheckpointFileTest, SeveralProblemsAreToldAtOnce) {
+  Remove("backbone.norm_f.weight");
+  Named("backbone.layers.0.mixer.D").shape = {127};
+  entries_.push_back({.name = "what.is.this", .shape = {1}});
+  EXPECT_THAT(Error(),
+              AllOf(HasSubstr("missing tensor backbone.norm_f.weight [64]"), HasSubstr("surplus tensor what.is.this"),
+                    HasSubstr("backbone.layers.0.mixer.D has shape [127], expected [128]")));
+}
+
+TEST_F(CheckpointFileTest, DTypesThatCannotRunAreNamed) {
+  Named("backbone.layers.0.mixer.out_proj.weight").dtype = "I16";
+  EXPECT_THAT(Error(), HasSubstr("backbone.layers.0.mixer.out_proj.weight has dtype I16, supported are BF16, F16"));
+}
+
+TEST_F(CheckpointFileTest, AnyMixOfFloatingTypesLoads) {
+  Named("backbone.layers.0.mixer.out_proj.weight").dtype = "F16";
+  Named("backbone.layers.0.mixer.in_proj.weight").dtype = "F32";
+  Named("backbone.layers.0.mixer.A_log").dtype = "BF16";
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->tensors->Get("backbone.layers.0.mixer.out_proj.weight", 64, 128)->dtype, DType::kF16);
+  EXPECT_EQ(checkpoint->tensors->Get("backbone.layers.0.mixer.in_proj.weight", 256, 64)->dtype, DType::kF32);
+  EXPECT_EQ(checkpoint->tensors->Get("backbone.layers.0.mixer.A_log", 128, 16)->dtype, DType::kBf16);
+}
+
+TEST_F(CheckpointFileTest, TheMlpIsAsWideAsItsTensors) {
+  for (const std::string layer : {"0", "1"}) {
+    Named("backbone.layers." + layer + ".mlp.gate_proj.weight").shape = {52, 64};
+    Named("backbone.layers." + layer + ".mlp.up_proj.weight").shape = {52, 64};
+    Named("backbone.layers." + layer + ".mlp.down_proj.weight").shape = {64, 52};
+  }
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->config.mlp_width, 52);
+  Named("backbone.layers.1.mlp.up_proj.weight").shape = {40, 64};
+  EXPECT_THAT(Error(), HasSubstr("layers.1.mlp.up_proj.weight has shape [40, 64], expected [52, 64]"));
+}
+
+TEST_F(CheckpointFileTest, TiedAndUntiedAreToldApart) {
+  entries_.push_back({.name = "lm_head.weight", .dtype = "BF16", .shape = {32, 64}});
+  EXPECT_THAT(Error(),
+              AllOf(HasSubstr("surplus tensor lm_head.weight"), HasSubstr("should tie_word_embeddings be false?")));
+}
+
+TEST_F(CheckpointFileTest, OtherSpellingsOfTheSameNamesLoad) {
+  for (Entry& entry : entries_) {
+    if (entry.name.starts_with("backbone.")) entry.name = "model." + entry.name.substr(std::strlen("backbone."));
+    const size_t norm = entry.name.find(".mixer_norm.");
+    if (norm != std::string::npos) entry.name.replace(norm, std::strlen(".mixer_norm."), ".norm.");
+  }
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_TRUE(checkpoint->tensors->Get("backbone.layers.0.mixer_norm.weight", 1, 64).ok());
+}
+
+TEST_F(CheckpointFileTest, TwoSpellingsOfOneTensorAreRefused) {
+  entries_.push_back({.name = "model.norm_f.weight", .shape = {64}});
+  EXPECT_THAT(Error(), AllOf(HasSubstr("backbone.norm_f.weight"), HasSubstr("model.norm_f.weight"),
+                             HasSubstr("two names for the same weights")));
+}
+
+TEST_F(CheckpointFileTest, GetChecksNameAndShape) {
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT(std::string(checkpoint->tensors->Get("backbone.nothing", 1, 2).status().message()),
+              HasSubstr("missing tensor backbone.nothing [2]"));
+  EXPECT_THAT(std::string(checkpoint->tensors->Get("backbone.norm_f.weight", 1, 65).status().message()),
+              HasSubstr("backbone.norm_f.weight has shape [64], expected [65]"));
+}
+
+TEST_F(CheckpointFileTest, WeightsThatNobodyAskedForAreNamed) {
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  for (const ExpectedTensor& want : ExpectedTensors(config_)) {
+    if (want.role == TensorRole::kALog) continue;
+    ASSERT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok());
+  }
+  EXPECT_THAT(std::string(checkpoint->tensors->CheckAllUsed().message()),
+              HasSubstr("the model does not use tensor backbone.layers.0.mixer.A_log"));
+}
+
+TEST_F(CheckpointFileTest, AnUnreadableFileIsNamedBeforeItsTensors) {
+  ASSERT_TRUE(Open().ok());
+  const auto file = dir_.path() / "model.safetensors";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
+  const auto checkpoint = OpenCheckpoint(dir_.path());
+  EXPECT_THAT(std::string(checkpoint.status().message()),
+              AllOf(HasSubstr("model.safetensors"), HasSubstr("complete"), Not(HasSubstr("does not fit"))));
+}
+
+TEST_F(CheckpointFileTest, ShardsLoadLikeOneFile) {
+  Repack(&entries_);
+  const size_t half = entries_.size() / 2;
+  std::vector<Entry> first(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(half));
+  std::vector<Entry> second(entries_.begin() + static_cast<std::ptrdiff_t>(half), entries_.end());
+  std::vector<std::string> map;
+  for (const Entry& e : first) map.push_back(absl::StrCat("\"", e.name, "\":\"model-1.safetensors\""));
+  for (const Entry& e : second) map.push_back(absl::StrCat("\"", e.name, "\":\"model-2.safetensors\""));
+  Repack(&first);
+  Repack(&second);
+  dir_.Write("config.json", kTinyConfig);
+  dir_.Write("model-1.safetensors", FileBytes(first));
+  dir_.Write("model-2.safetensors", FileBytes(second));
+  dir_.Write("model.safetensors.index.json", absl::StrCat("{\"weight_map\":{", absl::StrJoin(map, ","), "}}"));
+  const auto checkpoint = OpenCheckpoint(dir_.path());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  for (const ExpectedTensor& want : ExpectedTensors(config_)) {
+    EXPECT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok()) << want.name;
+  }
+}
+
+TEST(GenerationConfigTest, ReadsWhatIsThereAndToleratesAbsence) {
+  const TempDir dir;
+  auto absent = LoadGenerationConfig(dir.path(), 10);
+  ASSERT_TRUE(absent.ok()) << absent.status();
+  EXPECT_EQ(absent->temperature, std::nullopt);
+  EXPECT_TRUE(absent->eos_token_ids.empty());
+  const auto config = ParseGenerationConfig(
+      R"({"eos_token_id": 3, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "transformers_version": ""})",
+      10);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->eos_token_ids, ElementsAre(3));
+  EXPECT_EQ(config->temperature, 0.5F);
+  EXPECT_EQ(config->top_p, 0.9F);
+  EXPECT_EQ(config->top_k, 40);
+  EXPECT_EQ(config->min_p, 0.05F);
+  EXPECT_EQ(ParseGenerationConfig(R"({"do_sample": false, "temperature": 0.7})", 10)->temperature, 0.0F);
+}
+
+TEST(GenerationConfigTest, NamesBadValues) {
+  const auto error = [](const char* json) { return std::string(ParseGenerationConfig(json, 10).status().message()); };
+  EXPECT_THAT(error(R"({"eos_token_id": [1, 10]})"), HasSubstr("generation_config.json: eos_token_id[1] is 10"));
+  EXPECT_THAT(error(R"({"temperature": "hot"})"), HasSubstr("temperature is the string \"hot\", expected a number"));
+  EXPECT_THAT(error(R"({"top_p": 0})"), HasSubstr("top_p is 0, expected a number"));
+  EXPECT_THAT(error(R"({"top_k": 1.5})"), HasSubstr("top_k is 1.5E0, expected an integer"));
+  EXPECT_THAT(error("{"), HasSubstr("generation_config.json is not valid JSON"));
+}
+
+}  // namespace
+}  // namespace batucada
