@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "engine/model/model_config.h"
 #include "kernels/tensor.h"

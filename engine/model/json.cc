@@ -1,7 +1,6 @@
 #include "engine/model/json.h"
 
-#include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <fstream>
 #include <system_error>
 #include <utility>
@@ -126,17 +125,15 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int6
   if (!std::filesystem::is_regular_file(status)) {
     return absl::InvalidArgumentError(Concat(path.string(), " is not a file"));
   }
-  std::ifstream file(path, std::ios::binary);
-  std::string text(static_cast<size_t>(max_bytes) + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || (file.fail() && !file.eof())) {
-    return absl::UnavailableError(Concat("cannot read ", path.string(), ": ", std::strerror(errno)));
-  }
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (static_cast<int64_t>(text.size()) > max_bytes) {
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (!error && size > static_cast<uintmax_t>(max_bytes)) {
     return absl::InvalidArgumentError(
-        Concat(path.string(), " is longer than the ", max_bytes, " bytes allowed for such a file"));
+        Concat(path.string(), " has ", size, " bytes, at most ", max_bytes, " are allowed for such a file"));
   }
+  std::ifstream file(path, std::ios::binary);
+  std::string text(error ? 0 : static_cast<size_t>(size), '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (error || !file) return absl::UnavailableError(Concat("cannot read ", path.string()));
   return text;
 }
 

@@ -28,6 +28,9 @@ class TensorSource {
   [[nodiscard]] virtual absl::Status CheckAllUsed() const = 0;
 };
 
+// The elements of an fp32, bf16 or fp16 tensor as floats, exactly.
+std::vector<float> ToFloats(const HostTensor& tensor);
+
 // What a tensor is for, which decides the dtype it runs in and what random weights for it look like.
 enum class TensorRole : uint8_t {
   kEmbedding,     // [vocab_size, d_model] matrix, also the logits' when tied

@@ -1,6 +1,7 @@
 #include "engine/model/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "gmock/gmock.h"
@@ -214,6 +215,21 @@ TEST_F(CheckpointFileTest, ShardsLoadLikeOneFile) {
   for (const ExpectedTensor& want : ExpectedTensors(config_)) {
     EXPECT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok()) << want.name;
   }
+}
+
+TEST(ToFloatsTest, IsExactInEveryDType) {
+  // The odd address is on purpose: nothing in a file is aligned.
+  const auto floats = [](DType dtype, std::vector<uint32_t> bits) {
+    std::string bytes = "?";
+    for (const uint32_t b : bits) bytes.append(reinterpret_cast<const char*>(&b), SizeOf(dtype));
+    return ToFloats({.data = bytes.data() + 1, .dtype = dtype, .rows = 1, .cols = static_cast<int64_t>(bits.size())});
+  };
+  EXPECT_THAT(floats(DType::kF32, {0x3f800000, 0xc0490fdb}), ElementsAre(1.0F, -3.14159274F));
+  EXPECT_THAT(floats(DType::kBf16, {0x3f80, 0xc049, 0x8000}), ElementsAre(1.0F, -3.140625F, 0.0F));
+  // 1, -2, the largest, the smallest normal, the smallest subnormal, and infinity.
+  EXPECT_THAT(floats(DType::kF16, {0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0xfc00}),
+              ElementsAre(1.0F, -2.0F, 65504.0F, 0x1p-14F, 0x1p-24F, -HUGE_VALF));
+  EXPECT_TRUE(std::isnan(floats(DType::kF16, {0x7e00})[0]));
 }
 
 TEST(GenerationConfigTest, ReadsWhatIsThereAndToleratesAbsence) {

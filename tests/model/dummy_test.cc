@@ -1,9 +1,7 @@
 #include "engine/model/dummy.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <set>
 #include <span>
 #include <vector>
@@ -17,20 +15,6 @@ namespace batucada {
 namespace {
 
 using testing::HasSubstr;
-
-std::vector<float> Values(const HostTensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.rows * tensor.cols));
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (tensor.dtype == DType::kF32) {
-      std::memcpy(&values[i], static_cast<const char*>(tensor.data) + i * 4, 4);
-    } else {
-      uint16_t half = 0;
-      std::memcpy(&half, static_cast<const char*>(tensor.data) + i * 2, 2);
-      values[i] = std::bit_cast<float>(uint32_t{half} << 16);
-    }
-  }
-  return values;
-}
 
 double Mean(std::span<const float> values) {
   double sum = 0;
@@ -52,7 +36,7 @@ class DummyTest : public testing::Test {
       if (want.name != name) continue;
       const auto tensor = source.Get(name, want.rows, want.cols);
       EXPECT_TRUE(tensor.ok()) << tensor.status();
-      return Values(*tensor);
+      return ToFloats(*tensor);
     }
     ADD_FAILURE() << name;
     return {};
@@ -68,7 +52,7 @@ TEST_F(DummyTest, GivesEveryTensorWithFiniteValuesOfItsDType) {
     const auto tensor = source->Get(want.name, want.rows, want.cols);
     ASSERT_TRUE(tensor.ok()) << tensor.status();
     EXPECT_EQ(tensor->dtype, IsMatrix(want.role) ? DType::kBf16 : DType::kF32);
-    for (const float v : Values(*tensor)) ASSERT_TRUE(std::isfinite(v)) << want.name;
+    for (const float v : ToFloats(*tensor)) ASSERT_TRUE(std::isfinite(v)) << want.name;
   }
   EXPECT_TRUE(source->CheckAllUsed().ok());
 }
@@ -130,11 +114,11 @@ TEST_F(DummyTest, WhatItHandedOutStays) {
   const auto source = MakeDummySource(config_, 1);
   const auto first = source->Get("backbone.layers.0.mixer.dt_proj.bias", 1, 768);
   ASSERT_TRUE(first.ok());
-  const std::vector<float> before = Values(*first);
+  const std::vector<float> before = ToFloats(*first);
   for (const ExpectedTensor& want : ExpectedTensors(config_)) {
     ASSERT_TRUE(source->Get(want.name, want.rows, want.cols).ok());
   }
-  EXPECT_EQ(Values(*first), before);
+  EXPECT_EQ(ToFloats(*first), before);
 }
 
 TEST_F(DummyTest, ChecksNameAndShape) {
