@@ -1,4 +1,4 @@
-# One room, one target. A room lists its sources and the rooms and libraries it may see; nothing is inherited by accident.
+# One room, one target. A room lists its sources and the rooms and libraries it may see; nothing comes by accident.
 
 # batucada_room(<name> SOURCES ... [DEPS ...])      -> library target batucada_<name>
 function(batucada_room name)

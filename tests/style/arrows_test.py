@@ -31,7 +31,7 @@ ROOMS = {
     "loadtest": ["proto"],
 }
 
-# Third-party headers -> the rooms that may include them; None: all. What is not listed here is a new dependency: add it.
+# Third-party headers -> the rooms that may include them; None: all. What is not listed is a new dependency: add it.
 LIBRARIES = {
     r"absl/": None,
     r"grpc|google/|.*\.(pb|upb)\.h$": ["server", "loadtest", "proto"],
@@ -117,7 +117,8 @@ class ArrowsTest(unittest.TestCase):
             "kernels/cpu/scan.cc": ["engine/core/status.h", "kernels/cuda/launch.h", "server/http.h"],
             "kernels/ops.h": ["kernels/cpu/thread_pool.h"],
             "loadtest/client.cc": ["engine/engine.h", "server/http.h"],
-            "server/main.cc": ["kernels/ops.h", "engine/run/step_loop.h", "some/new/library.hpp", "../engine/engine.h", "http.h"],
+            "server/main.cc": ["kernels/ops.h", "engine/run/step_loop.h", "some/new/library.hpp", "../engine/engine.h",
+                               "http.h"],
         }
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
