@@ -1,0 +1,282 @@
+#include "kernels/cuda/attention_decode.h"
+
+#include "kernels/cuda/mma.cuh"
+
+namespace batucada::cuda {
+namespace {
+
+constexpr int kWarps = 4;
+constexpr int kThreads = 32 * kWarps;
+constexpr int kKeys = 16 * kWarps;  // of a tile: 16 a warp
+constexpr int kMaxGroups = 2;       // of eight query heads a block packs
+
+// Head dimension, groups of eight query heads, and how many tiles are on their way from memory at once.
+template <int kDim, int kGroups>
+struct Shape {
+  static constexpr int kTileBytes = kKeys * kDim * 2;
+  static constexpr int kStages = kDim == 64 ? 4 : 3;
+  static constexpr int kHeads = 8 * kGroups;
+  static constexpr int kRingBytes = 2 * kStages * kTileBytes;
+  static constexpr int kMergeBytes = kWarps * kHeads * (kDim + 2) * 4;  // what the warps hand over at the end
+  static constexpr int kBytes = kRingBytes > kMergeBytes ? kRingBytes : kMergeBytes;
+};
+
+// A part of one row's result for `heads` query heads, not yet divided by its sum: values [heads, kDim], then for every
+// head the maximum score (in powers of two) and the sum.
+__host__ __device__ constexpr int PartFloats(int heads, int dim) { return heads * (dim + 2); }
+
+template <int kDim>
+__device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int row, int kv_head, int position, int last,
+                                         uint32_t k_tile, uint32_t v_tile) {
+  constexpr int kPacks = kDim / 8;
+  constexpr int kRowsAtOnce = kThreads / kPacks;
+  const int pack = threadIdx.x % kPacks;
+#pragma unroll
+  for (int i = 0; i < kKeys / kRowsAtOnce; ++i) {
+    const int key = threadIdx.x / kPacks + i * kRowsAtOnce;
+    const int64_t offset = p.blocks.Offset(row, min(position + key, last), kv_head, kDim) + pack * 8;
+    CopyAsync(k_tile + TileOffset<kDim>(key, pack), p.blocks.k + offset);
+    CopyAsync(v_tile + TileOffset<kDim>(key, pack), p.blocks.v + offset);
+  }
+}
+
+// Adds `count` parts, `pitch` floats apart, for head `head` and column `dim`; returns the divided sum.
+template <int kDim>
+__device__ __forceinline__ float AddParts(const float* parts, int count, int pitch, int heads, int head, int dim) {
+  const int max_at = heads * kDim + head * 2;
+  float max = -INFINITY;
+  for (int i = 0; i < count; ++i) max = fmaxf(max, __ldcg(parts + i * pitch + max_at));
+  float value = 0.f, sum = 0.f;
+  for (int i = 0; i < count; ++i) {
+    const float weight = Exp2(__ldcg(parts + i * pitch + max_at) - max);
+    sum += weight * __ldcg(parts + i * pitch + max_at + 1);
+    value += weight * __ldcg(parts + i * pitch + head * kDim + dim);
+  }
+  return value / sum;
+}
+
+// Block (split, K/V head and chunk of its query heads, row).
+template <int kDim, int kGroups>
+__global__ void __launch_bounds__(kThreads)
+    DecodeKernel(const __grid_constant__ AttentionDecodeParams p, float scale, float* parts, uint32_t* done) {
+  using S = Shape<kDim, kGroups>;
+  constexpr int kHeads = S::kHeads;
+  extern __shared__ __align__(128) char shared[];
+  LetNextKernelStart();
+  WaitForEarlierKernels();
+  const int row = blockIdx.z;
+  const int group_heads = p.heads / p.kv_heads;
+  const int chunks = CeilDiv(group_heads, kHeads);
+  const int kv_head = blockIdx.y / chunks;
+  const int chunk_head = blockIdx.y % chunks * kHeads;              // first query head of the chunk, within the group
+  const int heads = min(kHeads, group_heads - chunk_head);
+  const int first_head = kv_head * group_heads + chunk_head;
+  const int last = p.positions[row];
+  const int oldest = max(0, last - p.window + 1);
+  const int all_tiles = CeilDiv(last + 1 - oldest, kKeys);
+  const int split_tiles = CeilDiv(all_tiles, static_cast<int>(gridDim.x));
+  const int splits = CeilDiv(all_tiles, split_tiles);               // that have work
+  if (blockIdx.x >= splits) return;
+  const int first_tile = blockIdx.x * split_tiles;
+  const int tiles = min(split_tiles, all_tiles - first_tile);
+  const int first_key = oldest + first_tile * kKeys;
+
+  const uint32_t ring = SharedAddress(shared);
+  const auto copy = [&](int tile) {
+    if (tile < tiles) {
+      const uint32_t k_tile = ring + tile % S::kStages * 2 * S::kTileBytes;
+      CopyTile<kDim>(p, row, kv_head, first_key + tile * kKeys, last, k_tile, k_tile + S::kTileBytes);
+    }
+    CommitCopies();
+  };
+#pragma unroll
+  for (int tile = 0; tile < S::kStages - 1; ++tile) copy(tile);
+
+  const int warp = threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  constexpr int kSteps = kDim / 16;
+  uint32_t q[kGroups][kSteps][2];
+#pragma unroll
+  for (int group = 0; group < kGroups; ++group) {
+    const int head = group * 8 + g;
+    const uint32_t* from = reinterpret_cast<const uint32_t*>(p.qkv + row * p.stride + (first_head + head) * kDim) + t;
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      q[group][step][0] = head < heads ? from[step * 8] : 0u;
+      q[group][step][1] = head < heads ? from[step * 8 + 4] : 0u;
+    }
+  }
+
+  float out[kGroups][kDim / 16][4] = {};  // [kDim, heads] of a warp, transposed
+  float max[kGroups][2], sum[kGroups][2];
+#pragma unroll
+  for (int group = 0; group < kGroups; ++group) {
+    max[group][0] = max[group][1] = -INFINITY;
+    sum[group][0] = sum[group][1] = 0.f;
+  }
+
+  for (int tile = 0; tile < tiles; ++tile) {
+    WaitCopies<S::kStages - 2>();
+    __syncthreads();  // the tile is there for all warps, and all have left the stage that is filled next
+    copy(tile + S::kStages - 1);
+    const uint32_t k_tile = ring + tile % S::kStages * 2 * S::kTileBytes;
+    const uint32_t v_tile = k_tile + S::kTileBytes;
+    const int key = first_key + tile * kKeys + warp * 16;  // position
+    if (key > last) continue;
+
+    float s[kGroups][4] = {};
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      uint32_t a[4];
+      LoadMatrices(a, k_tile + TileOffset<kDim>(warp * 16 + lane % 16, step * 2 + lane / 16));
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group) Mma(s[group], a, q[group][step][0], q[group][step][1]);
+    }
+    uint32_t probabilities[kGroups][2];
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) {
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {  // heads 2t and 2t + 1 of the group
+        float& low = s[group][j];
+        float& high = s[group][j + 2];
+        low = key + g <= last ? low * scale : -INFINITY;
+        high = key + g + 8 <= last ? high * scale : -INFINITY;
+        float now = fmaxf(max[group][j], fmaxf(low, high));
+#pragma unroll
+        for (int lanes = 4; lanes < 32; lanes *= 2) now = fmaxf(now, __shfl_xor_sync(0xffffffffu, now, lanes));
+        const float keep = Exp2(max[group][j] - now);
+        max[group][j] = now;
+        low = Exp2(low - now);
+        high = Exp2(high - now);
+        sum[group][j] = sum[group][j] * keep + low + high;
+#pragma unroll
+        for (int i = 0; i < kDim / 16; ++i) {
+          out[group][i][j] *= keep;
+          out[group][i][j + 2] *= keep;
+        }
+      }
+      probabilities[group][0] = TransposeMatrix(Pack2(s[group][0], s[group][1]));
+      probabilities[group][1] = TransposeMatrix(Pack2(s[group][2], s[group][3]));
+    }
+#pragma unroll
+    for (int i = 0; i < kDim / 16; ++i) {
+      uint32_t a[4];
+      LoadMatricesTransposed(
+          a, v_tile + TileOffset<kDim>(warp * 16 + lane / 16 * 8 + lane % 8, i * 2 + lane / 8 % 2));
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group) Mma(out[group][i], a, probabilities[group][0], probabilities[group][1]);
+    }
+  }
+
+  // The warps hand over what they have, as parts in shared memory.
+  WaitCopies<0>();
+  __syncthreads();
+  constexpr int kPart = PartFloats(kHeads, kDim);
+  float* const warp_parts = reinterpret_cast<float*>(shared);
+  float* const mine = warp_parts + warp * kPart;
+#pragma unroll
+  for (int group = 0; group < kGroups; ++group) {
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      const int head = group * 8 + t * 2 + j;
+      float total = sum[group][j];
+#pragma unroll
+      for (int lanes = 4; lanes < 32; lanes *= 2) total += __shfl_xor_sync(0xffffffffu, total, lanes);
+      if (g == 0) {
+        mine[kHeads * kDim + head * 2] = max[group][j];
+        mine[kHeads * kDim + head * 2 + 1] = total;
+      }
+#pragma unroll
+      for (int i = 0; i < kDim / 16; ++i) {
+        mine[head * kDim + i * 16 + g] = out[group][i][j];
+        mine[head * kDim + i * 16 + 8 + g] = out[group][i][j + 2];
+      }
+    }
+  }
+  __syncthreads();
+  bf16* const to = p.out + row * p.out_stride + first_head * kDim;
+  const int64_t cell = static_cast<int64_t>(row) * gridDim.y + blockIdx.y;
+  float* const cell_parts = parts + cell * gridDim.x * kPart;
+  for (int i = threadIdx.x; i < heads * kDim; i += kThreads) {
+    const int head = i / kDim;
+    const int dim = i % kDim;
+    float top = -INFINITY;
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) top = fmaxf(top, warp_parts[w * kPart + kHeads * kDim + head * 2]);
+    float value = 0.f, total = 0.f;
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) {
+      const float weight = Exp2(warp_parts[w * kPart + kHeads * kDim + head * 2] - top);
+      total += weight * warp_parts[w * kPart + kHeads * kDim + head * 2 + 1];
+      value += weight * warp_parts[w * kPart + i];
+    }
+    if (splits == 1) {
+      to[i] = __float2bfloat16_rn(value / total);
+    } else {
+      float* const part = cell_parts + blockIdx.x * kPart;
+      part[i] = value;
+      if (dim == 0) {
+        part[kHeads * kDim + head * 2] = top;
+        part[kHeads * kDim + head * 2 + 1] = total;
+      }
+    }
+  }
+  if (splits == 1) return;
+
+  // The last block to get here adds up what all have left.
+  __shared__ bool is_last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    is_last = atomicAdd(done + cell, 1) == static_cast<uint32_t>(splits - 1);
+    if (is_last) done[cell] = 0;  // ready for the next launch
+  }
+  __syncthreads();
+  if (!is_last) return;
+  __threadfence();
+  for (int i = threadIdx.x; i < heads * kDim; i += kThreads) {
+    to[i] = __float2bfloat16_rn(AddParts<kDim>(cell_parts, splits, kPart, kHeads, i / kDim, i % kDim));
+  }
+}
+
+template <int kDim, int kGroups>
+cudaError_t LaunchDecode(const AttentionDecodeParams& p, const Target& target) {
+  using S = Shape<kDim, kGroups>;
+  const int cells_per_row = p.kv_heads * CeilDiv(p.heads / p.kv_heads, S::kHeads);
+  const int cells = p.rows * cells_per_row;
+  // Enough blocks to keep every multiprocessor's loads going, whatever the context: the launch may be a recorded one.
+  const int64_t capacity = static_cast<int64_t>(p.blocks.table_width) << p.blocks.block_shift;
+  const int64_t keys = p.window < capacity ? p.window : capacity;
+  const int most = CeilDiv(static_cast<int>(keys), kKeys);
+  int splits = p.splits > 0 ? p.splits : CeilDiv(4 * target.multiprocessors, cells);
+  splits = splits < most ? splits : most;
+  const size_t cell_bytes = PartFloats(S::kHeads, kDim) * sizeof(float);
+  const int64_t fit = static_cast<int64_t>(target.workspace_bytes / (cell_bytes * cells));
+  if (cells > target.num_counters || fit < 2) splits = 1;
+  if (splits > fit) splits = static_cast<int>(fit);
+  if (splits < 1) splits = 1;
+  const float scale = kLog2E / sqrtf(static_cast<float>(kDim));
+  return Launch(target, DecodeKernel<kDim, kGroups>, dim3(splits, cells_per_row, p.rows), dim3(kThreads), S::kBytes, p,
+                scale, static_cast<float*>(target.workspace), target.counters);
+}
+
+template <int kDim>
+cudaError_t LaunchDim(const AttentionDecodeParams& p, const Target& target) {
+  return p.heads / p.kv_heads <= 8 ? LaunchDecode<kDim, 1>(p, target) : LaunchDecode<kDim, kMaxGroups>(p, target);
+}
+
+}  // namespace
+
+cudaError_t AttentionDecode(const AttentionDecodeParams& params, const Target& target) {
+  if (params.rows == 0) return cudaSuccess;
+  switch (params.head_dim) {
+    case 64: return LaunchDim<64>(params, target);
+    case 128: return LaunchDim<128>(params, target);
+    case 256: return LaunchDim<256>(params, target);
+    default: return cudaErrorInvalidValue;
+  }
+}
+
+}  // namespace batucada::cuda

@@ -1,0 +1,36 @@
+// Attention of prompt chunks over a sliding window, on tensor cores with online softmax (FlashAttention-2, arXiv
+// 2307.08691). The query at position p sees p - window + 1 … p: keys before the chunk come from blocks, the chunk's own
+// from qkv, both already rotated.
+//   qkv [T, (heads + 2·kv_heads)·head_dim] bf16, out [T, heads·head_dim] bf16, head_dim 64, 128 or 256
+// Floor: 4·head_dim·heads operations per visible query-key pair over the bf16 matrix rate.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/kv_blocks.h"
+#include "kernels/cuda/launch.h"
+
+namespace batucada::cuda {
+
+struct AttentionPrefillParams {
+  const __nv_bfloat16* qkv;
+  int64_t stride;
+  KvBlocks blocks;           // read only
+  const int32_t* first_row;  // [S + 1]
+  const int32_t* start;      // [S]
+  int32_t num_sequences;     // S
+  int32_t num_decode;        // sequences [num_decode, S) are prompts
+  int32_t max_chunk;         // longest prompt chunk in rows
+  int32_t heads;
+  int32_t kv_heads;
+  int32_t head_dim;
+  int32_t window;
+  __nv_bfloat16* out;
+  int64_t out_stride;
+};
+
+cudaError_t AttentionPrefill(const AttentionPrefillParams& params, const Target& target);
+
+}  // namespace batucada::cuda

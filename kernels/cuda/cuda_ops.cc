@@ -1,0 +1,282 @@
+// The model's ops: checks what the kernels assume, names the op, launches.
+#include "kernels/cuda/cuda_ops.h"
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+
+#include "absl/strings/str_cat.h"
+#include "kernels/cuda/attention_decode.h"
+#include "kernels/cuda/attention_prefill.h"
+#include "kernels/cuda/causal_conv.h"
+#include "kernels/cuda/embed.h"
+#include "kernels/cuda/gather.h"
+#include "kernels/cuda/rms_norm.h"
+#include "kernels/cuda/rope_kv_write.h"
+#include "kernels/cuda/sample.h"
+#include "kernels/cuda/selective_scan.h"
+#include "kernels/cuda/swiglu.h"
+
+namespace batucada {
+namespace {
+
+using bf16 = __nv_bfloat16;
+
+int32_t Int(int64_t v) { return static_cast<int32_t>(v); }
+
+bool Aligned16(const Tensor& t) {
+  return reinterpret_cast<uintptr_t>(t.data) % 16 == 0 && t.stride * static_cast<int64_t>(SizeOf(t.dtype)) % 16 == 0;
+}
+
+std::string ShapeOf(const Tensor& t) { return absl::StrCat("[", t.rows, ", ", t.cols, "] ", std::string(NameOf(t.dtype))); }
+
+bool IsAct(const Tensor& t) { return t.dtype == DType::kBf16; }
+
+}  // namespace
+
+void CudaOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
+  if (!Ready() || b.num_tokens == 0) return;
+  if (out.dtype != DType::kF32 || out.cols > table.in) return Refuse("embed", absl::StrCat("out is ", ShapeOf(out)));
+  Check("embed", cuda::Embed({.table = table.storage.As<bf16>(),
+                              .table_stride = table.in,
+                              .token_ids = b.token_ids,
+                              .last_token = b.last_token,
+                              .slot = b.slot,
+                              .num_tokens = b.num_tokens,
+                              .num_decode = b.num_decode,
+                              .cols = Int(out.cols),
+                              .out = out.As<float>(),
+                              .out_stride = out.stride},
+                             target_));
+}
+
+void CudaOps::RmsNorm(Tensor x, const float* weight, float eps, Tensor out) {
+  if (!Ready() || x.rows == 0) return;
+  if (x.dtype != DType::kF32 || !IsAct(out) || x.rows != out.rows || x.cols != out.cols) {
+    return Refuse("rms_norm", absl::StrCat("from ", ShapeOf(x), " to ", ShapeOf(out)));
+  }
+  Check("rms_norm", cuda::RmsNorm({.x = x.As<float>(),
+                                   .x_stride = x.stride,
+                                   .weight = weight,
+                                   .eps = eps,
+                                   .rows = Int(x.rows),
+                                   .cols = Int(x.cols),
+                                   .out = out.As<bf16>(),
+                                   .out_stride = out.stride},
+                                  target_));
+}
+
+void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out,
+                        cuda::MatMulOutput output) {
+  if (!Ready() || in.rows == 0) return;
+  if (!IsAct(in) || in.cols != w.in || out.cols != w.out || in.rows != out.rows) {
+    return Refuse(op, absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] into ", ShapeOf(out)));
+  }
+  Check(op, plans_->Run({.w = w.storage.data(),
+                         .n = w.out,
+                         .k = w.in,
+                         .in = in.data,
+                         .in_stride = in.stride,
+                         .rows = in.rows,
+                         .out = out.data,
+                         .out_stride = out.stride,
+                         .output = output},
+                        target_));
+}
+
+void CudaOps::MatMul(const Matrix& w, Tensor in, Tensor out) {
+  const bool floats = out.dtype == DType::kF32;
+  if (!floats && !IsAct(out)) return Refuse("mat_mul", absl::StrCat("out is ", ShapeOf(out)));
+  RunMatMul("mat_mul", w, in, out, floats ? cuda::MatMulOutput::kF32 : cuda::MatMulOutput::kBf16);
+}
+
+void CudaOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
+  if (acc.dtype != DType::kF32) return Refuse("mat_mul_add", absl::StrCat("acc is ", ShapeOf(acc)));
+  RunMatMul("mat_mul_add", w, in, acc, cuda::MatMulOutput::kAddF32);
+}
+
+void CudaOps::CausalConv(const BatchView& b, const ConvArgs& a) {
+  if (!Ready() || b.num_tokens == 0) return;
+  if (!IsAct(a.x) || !IsAct(a.out) || a.x.cols != a.out.cols || a.x.cols % 4 != 0 ||
+      reinterpret_cast<uintptr_t>(a.x.data) % 8 != 0 || a.x.stride % 4 != 0 ||
+      reinterpret_cast<uintptr_t>(a.out.data) % 8 != 0 || a.out.stride % 4 != 0) {
+    return Refuse("causal_conv", absl::StrCat("x is ", ShapeOf(a.x), ", out ", ShapeOf(a.out),
+                                              "; channels and strides must be multiples of 4, rows aligned to 8 bytes"));
+  }
+  Check("causal_conv", cuda::CausalConv({.x = a.x.As<bf16>(),
+                                         .x_stride = a.x.stride,
+                                         .weight = a.weight,
+                                         .bias = a.bias,
+                                         .conv = static_cast<char*>(a.state.conv),
+                                         .slot_bytes = a.state.slot_bytes,
+                                         .row_sequence = b.row_sequence,
+                                         .first_row = b.first_row,
+                                         .start = b.start,
+                                         .slot = b.slot,
+                                         .num_tokens = b.num_tokens,
+                                         .num_sequences = b.num_sequences,
+                                         .num_decode = b.num_decode,
+                                         .channels = Int(a.x.cols),
+                                         .out = a.out.As<bf16>(),
+                                         .out_stride = a.out.stride},
+                                        target_));
+}
+
+void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
+  if (!Ready() || b.num_tokens == 0) return;
+  if (!IsAct(a.x) || !IsAct(a.dt) || !IsAct(a.b) || !IsAct(a.c) || !IsAct(a.z) || !IsAct(a.out) || a.d_state != 16 ||
+      a.x.cols % 8 != 0) {
+    return Refuse("selective_scan", absl::StrCat("x is ", ShapeOf(a.x), " with ", a.d_state,
+                                                 " states; 16 states and a multiple of 8 channels are needed"));
+  }
+  Check("selective_scan", cuda::SelectiveScan({.x = a.x.As<bf16>(),
+                                               .x_stride = a.x.stride,
+                                               .dt = a.dt.As<bf16>(),
+                                               .dt_stride = a.dt.stride,
+                                               .b = a.b.As<bf16>(),
+                                               .b_stride = a.b.stride,
+                                               .c = a.c.As<bf16>(),
+                                               .c_stride = a.c.stride,
+                                               .z = a.z.As<bf16>(),
+                                               .z_stride = a.z.stride,
+                                               .a = a.a,
+                                               .d = a.d,
+                                               .dt_bias = a.dt_bias,
+                                               .ssm = reinterpret_cast<char*>(a.state.ssm),
+                                               .slot_bytes = a.state.slot_bytes,
+                                               .first_row = b.first_row,
+                                               .start = b.start,
+                                               .slot = b.slot,
+                                               .num_sequences = b.num_sequences,
+                                               .num_decode = b.num_decode,
+                                               .max_chunk = b.max_chunk,
+                                               .channels = Int(a.x.cols),
+                                               .time_cuts = 0,
+                                               .out = a.out.As<bf16>(),
+                                               .out_stride = a.out.stride},
+                                              target_));
+}
+
+void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
+  if (!Ready() || b.num_tokens == 0) return;
+  if (!IsAct(a.qkv) || !IsAct(a.out) || !Aligned16(a.qkv) || a.out.stride % 2 != 0 ||
+      (a.head_dim != 64 && a.head_dim != 128 && a.head_dim != 256) || a.kv_heads < 1 || a.heads % a.kv_heads != 0 ||
+      a.window < 1 || a.qkv.cols != int64_t{a.heads + 2 * a.kv_heads} * a.head_dim ||
+      !std::has_single_bit(static_cast<uint32_t>(a.kv.block_tokens))) {
+    return Refuse("attention", absl::StrCat("qkv is ", ShapeOf(a.qkv), " for ", a.heads, "/", a.kv_heads, " heads of ",
+                                            a.head_dim, ", window ", a.window, ", blocks of ", a.kv.block_tokens,
+                                            " tokens; head dims 64, 128 and 256 and rows aligned to 16 bytes are served"));
+  }
+  const cuda::KvBlocks blocks{.k = static_cast<bf16*>(a.kv.k),
+                              .v = static_cast<bf16*>(a.kv.v),
+                              .block_stride = a.kv.block_stride,
+                              .block_shift = std::countr_zero(static_cast<uint32_t>(a.kv.block_tokens)),
+                              .table = b.block_table,
+                              .table_width = b.table_width};
+  cuda::RopeParams rope{.qkv = a.qkv.As<bf16>(),
+                        .stride = a.qkv.stride,
+                        .blocks = blocks,
+                        .positions = b.positions,
+                        .row_sequence = b.row_sequence,
+                        .first_row = b.first_row,
+                        .start = b.start,
+                        .num_tokens = b.num_tokens,
+                        .num_decode = b.num_decode,
+                        .heads = a.heads,
+                        .kv_heads = a.kv_heads,
+                        .head_dim = a.head_dim,
+                        .window = a.window,
+                        .rotate = a.rope_theta != 0,
+                        .frequencies = {}};
+  for (int i = 0; rope.rotate && i < a.head_dim / 2; ++i) {
+    const float exponent = -static_cast<float>(2 * i) / static_cast<float>(a.head_dim);
+    rope.frequencies[i] = static_cast<float>(std::pow(static_cast<double>(a.rope_theta), static_cast<double>(exponent)));
+  }
+  Check("attention: rope and write", cuda::RopeAndWriteDecode(rope, target_));
+  Check("attention: decode", cuda::AttentionDecode({.qkv = rope.qkv,
+                                                    .stride = rope.stride,
+                                                    .blocks = blocks,
+                                                    .positions = b.positions,
+                                                    .rows = b.num_decode,
+                                                    .heads = a.heads,
+                                                    .kv_heads = a.kv_heads,
+                                                    .head_dim = a.head_dim,
+                                                    .window = a.window,
+                                                    .splits = 0,
+                                                    .out = a.out.As<bf16>(),
+                                                    .out_stride = a.out.stride},
+                                                   target_));
+  Check("attention: prompts", cuda::AttentionPrefill({.qkv = rope.qkv,
+                                                      .stride = rope.stride,
+                                                      .blocks = blocks,
+                                                      .first_row = b.first_row,
+                                                      .start = b.start,
+                                                      .num_sequences = b.num_sequences,
+                                                      .num_decode = b.num_decode,
+                                                      .max_chunk = b.max_chunk,
+                                                      .heads = a.heads,
+                                                      .kv_heads = a.kv_heads,
+                                                      .head_dim = a.head_dim,
+                                                      .window = a.window,
+                                                      .out = a.out.As<bf16>(),
+                                                      .out_stride = a.out.stride},
+                                                     target_));
+  Check("attention: write prompts", cuda::WritePrompts(rope, target_));
+}
+
+void CudaOps::SwiGlu(Tensor gate_up, Tensor out) {
+  if (!Ready() || out.rows == 0) return;
+  if (!IsAct(gate_up) || !IsAct(out) || gate_up.cols != 2 * out.cols || gate_up.rows != out.rows) {
+    return Refuse("swiglu", absl::StrCat("from ", ShapeOf(gate_up), " to ", ShapeOf(out)));
+  }
+  Check("swiglu", cuda::SwiGlu({.gate = gate_up.As<bf16>(),
+                                .up = gate_up.As<bf16>() + out.cols,
+                                .in_stride = gate_up.stride,
+                                .rows = Int(out.rows),
+                                .cols = Int(out.cols),
+                                .out = out.As<bf16>(),
+                                .out_stride = out.stride},
+                               target_));
+}
+
+void CudaOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {
+  if (!Ready() || out.rows == 0) return;
+  if (x.dtype != DType::kF32 || out.dtype != DType::kF32 || x.cols != out.cols) {
+    return Refuse("gather_rows", absl::StrCat("from ", ShapeOf(x), " to ", ShapeOf(out)));
+  }
+  Check("gather_rows", cuda::GatherRows({.x = x.As<float>(),
+                                         .x_stride = x.stride,
+                                         .rows = rows,
+                                         .count = Int(out.rows),
+                                         .cols = Int(out.cols),
+                                         .out = out.As<float>(),
+                                         .out_stride = out.stride},
+                                        target_));
+}
+
+// The kernels know nothing of ops.h; these structs cross the border as they are.
+static_assert(sizeof(RowSampling) == sizeof(cuda::SampleRequest) && sizeof(RowSample) == sizeof(cuda::SampleResult));
+static_assert(offsetof(RowSampling, seed) == offsetof(cuda::SampleRequest, seed) &&
+              offsetof(RowSampling, slot) == offsetof(cuda::SampleRequest, slot) &&
+              offsetof(RowSampling, target) == offsetof(cuda::SampleRequest, target) &&
+              offsetof(RowSampling, top_k) == offsetof(cuda::SampleRequest, top_k));
+static_assert(offsetof(RowSample, top_ids) == offsetof(cuda::SampleResult, top_ids) &&
+              offsetof(RowSample, top_logprobs) == offsetof(cuda::SampleResult, top_logprobs) &&
+              kMaxTop == cuda::kSampleTop);
+
+void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) {
+  if (!Ready() || logits.rows == 0) return;
+  if (logits.dtype != DType::kF32 || vocab < 1 || vocab > logits.cols) {
+    return Refuse("sample", absl::StrCat("logits are ", ShapeOf(logits), " for ", vocab, " ids"));
+  }
+  Check("sample", cuda::Sample({.logits = logits.As<float>(),
+                                .stride = logits.stride,
+                                .rows = Int(logits.rows),
+                                .vocab = vocab,
+                                .requests = reinterpret_cast<const cuda::SampleRequest*>(rows),
+                                .results = reinterpret_cast<cuda::SampleResult*>(results),
+                                .last_token = last_token},
+                               target_));
+}
+
+}  // namespace batucada

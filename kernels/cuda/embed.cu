@@ -1,0 +1,24 @@
+#include "kernels/cuda/embed.h"
+
+#include "kernels/cuda/vector.cuh"
+
+namespace batucada::cuda {
+namespace {
+
+__global__ void EmbedKernel(const EmbedParams p) {
+  LetNextKernelStart();
+  WaitForEarlierKernels();
+  const int row = blockIdx.x;
+  const int id = row < p.num_decode ? p.last_token[p.slot[row]] : p.token_ids[row];
+  const bf16* from = p.table + id * p.table_stride;
+  float* to = p.out + row * p.out_stride;
+  for (int c = threadIdx.x; c < p.cols; c += blockDim.x) to[c] = __bfloat162float(from[c]);
+}
+
+}  // namespace
+
+cudaError_t Embed(const EmbedParams& params, const Target& target) {
+  return Launch(target, EmbedKernel, dim3(params.num_tokens), dim3(256), 0, params);
+}
+
+}  // namespace batucada::cuda

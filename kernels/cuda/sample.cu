@@ -1,0 +1,365 @@
+#include "kernels/cuda/sample.h"
+
+#include "kernels/cuda/vector.cuh"
+#include "kernels/gumbel.h"
+
+namespace batucada::cuda {
+namespace {
+
+constexpr int kThreads = 1024;
+constexpr int kWarps = kThreads / 32;
+constexpr int kBins = 2 * kThreads;
+constexpr int kCandidates = 256;  // values ranked one against all
+constexpr int kMaxLevels = 4;     // of histograms: 11 bits each, more than a distance between two floats has
+constexpr uint32_t kAll = 0xffffffffu;
+
+using Mass = unsigned long long;  // a probability relative to the most likely id's, in units of 2^-40
+constexpr float kMassUnit = 1099511627776.f;
+
+struct Choice {
+  float score;
+  int id;
+};
+__device__ __forceinline__ bool Better(const Choice& a, const Choice& b) {
+  return a.score > b.score || (a.score == b.score && a.id < b.id);
+}
+
+struct Shared {
+  Mass mass[kBins];
+  uint32_t count[kBins];
+  float candidates[kCandidates];
+  int candidate_ids[kSampleTop];
+  int num_candidates;
+  Mass warp_mass[kWarps];
+  uint32_t warp_count[kWarps];
+  float warp_float[kWarps];
+  Choice warp_choice[kWarps];
+  // The bin a histogram points to.
+  int bin;
+  uint32_t bin_count;
+  Mass above_mass;
+  uint32_t above_count;
+};
+
+// One row of logits, read by all threads of the block.
+struct Row {
+  const float* logits;
+  int vocab;
+  bool aligned;  // to 16 bytes
+
+  // Calls f(id, logit) for every id, four neighbours at a time where they are aligned.
+  template <typename F>
+  __device__ __forceinline__ void ForEach(F f) const {
+    const int packs = aligned ? vocab / 4 : 0;
+#pragma unroll 2
+    for (int i = threadIdx.x; i < packs; i += kThreads) {
+      const float4 v = reinterpret_cast<const float4*>(logits)[i];
+      f(i * 4, v.x);
+      f(i * 4 + 1, v.y);
+      f(i * 4 + 2, v.z);
+      f(i * 4 + 3, v.w);
+    }
+    for (int id = packs * 4 + threadIdx.x; id < vocab; id += kThreads) f(id, logits[id]);
+  }
+};
+
+__device__ Choice BlockBest(Choice mine, Shared& s) {
+#pragma unroll
+  for (int lanes = 16; lanes > 0; lanes /= 2) {
+    const Choice other{__shfl_xor_sync(kAll, mine.score, lanes), __shfl_xor_sync(kAll, mine.id, lanes)};
+    if (Better(other, mine)) mine = other;
+  }
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) s.warp_choice[threadIdx.x / 32] = mine;
+  __syncthreads();
+  mine = s.warp_choice[threadIdx.x % kWarps];
+#pragma unroll
+  for (int lanes = 16; lanes > 0; lanes /= 2) {
+    const Choice other{__shfl_xor_sync(kAll, mine.score, lanes), __shfl_xor_sync(kAll, mine.id, lanes)};
+    if (Better(other, mine)) mine = other;
+  }
+  return mine;
+}
+
+template <typename T>
+__device__ T BlockSum(T mine, T (&warp_sums)[kWarps]) {
+  mine = WarpSum(mine);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = mine;
+  __syncthreads();
+  return WarpSum(warp_sums[threadIdx.x % kWarps]);
+}
+
+__device__ __forceinline__ Mass MassOf(float logit, float max, float per_temperature) {
+  return static_cast<Mass>(Exp2((logit - max) * per_temperature) * kMassUnit);
+}
+
+enum class Measure { kCount, kMass };
+
+// The largest logit t such that the ids with logit >= t number at least `count`, or weigh at least `mass`, looking only at
+// ids with logit >= floor. `per_temperature` is log2(e) / temperature.
+template <Measure kMeasure>
+__device__ float Threshold(const Row& row, Shared& s, float max, float min, float floor, uint32_t count, Mass mass,
+                           float per_temperature) {
+  constexpr bool kWeigh = kMeasure == Measure::kMass;
+  // Distances from the maximum, max - logit, are cut into bins; the bin that holds the threshold is cut again.
+  float from[kMaxLevels] = {}, per_bin[kMaxLevels] = {};
+  int chosen[kMaxLevels] = {};
+  float low = 0.f;
+  float high = fmaxf(max - fmaxf(min, floor), 1e-30f);
+  uint32_t above_count = 0;
+  Mass above_mass = 0;
+  int levels = 0;
+  // Whether a distance fell into the chosen bin of every level so far. Bins are monotone in the distance.
+  const auto bin_of = [&](int level, float distance) {
+    return static_cast<int>(fminf(fmaxf((distance - from[level]) * per_bin[level], 0.f), static_cast<float>(kBins - 1)));
+  };
+  const auto inside = [&](float logit) {
+    if (!(logit >= floor)) return false;
+    const float distance = max - logit;
+    bool in = true;
+#pragma unroll
+    for (int level = 0; level < kMaxLevels; ++level) {
+      if (level < levels) in = in && bin_of(level, distance) == chosen[level];
+    }
+    return in;
+  };
+  uint32_t in_bin = 0;
+#pragma unroll
+  for (int level = 0; level < kMaxLevels; ++level) {
+    for (int i = threadIdx.x; i < kBins; i += kThreads) {
+      s.count[i] = 0;
+      if (kWeigh) s.mass[i] = 0;
+    }
+    from[level] = low;
+    per_bin[level] = static_cast<float>(kBins) / (high - low);
+    __syncthreads();
+    row.ForEach([&](int, float logit) {
+      if (!inside(logit)) return;
+      const int bin = bin_of(level, max - logit);
+      atomicAdd(&s.count[bin], 1u);
+      if (kWeigh) atomicAdd(&s.mass[bin], MassOf(logit, max, per_temperature));
+    });
+    __syncthreads();
+    // Where the running sum from the maximum down first reaches the goal. Each thread adds up two bins.
+    const int bin = threadIdx.x * 2;
+    const uint32_t count0 = s.count[bin], count1 = s.count[bin + 1];
+    const Mass mass0 = kWeigh ? s.mass[bin] : count0, mass1 = kWeigh ? s.mass[bin + 1] : count1;
+    uint32_t count_sum = count0 + count1;
+    Mass mass_sum = mass0 + mass1;
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int lanes = 1; lanes < 32; lanes *= 2) {
+      const uint32_t c = __shfl_up_sync(kAll, count_sum, lanes);
+      const Mass m = __shfl_up_sync(kAll, mass_sum, lanes);
+      if (lane >= lanes) {
+        count_sum += c;
+        mass_sum += m;
+      }
+    }
+    if (lane == 31) {
+      s.warp_count[threadIdx.x / 32] = count_sum;
+      s.warp_mass[threadIdx.x / 32] = mass_sum;
+    }
+    if (threadIdx.x == 0) s.bin = -1;
+    __syncthreads();
+    uint32_t count_before = above_count;
+    Mass mass_before = kWeigh ? above_mass : above_count;
+    for (int w = 0; w < threadIdx.x / 32; ++w) {
+      count_before += s.warp_count[w];
+      mass_before += s.warp_mass[w];
+    }
+    count_before += count_sum - count0 - count1;
+    mass_before += mass_sum - mass0 - mass1;
+    const Mass goal = kWeigh ? mass : count;
+    const bool here0 = mass_before < goal && mass_before + mass0 >= goal;
+    const bool here1 = mass_before + mass0 < goal && mass_before + mass0 + mass1 >= goal;
+    if (here0 || here1) {
+      s.bin = here0 ? bin : bin + 1;
+      s.bin_count = here0 ? count0 : count1;
+      s.above_count = here0 ? count_before : count_before + count0;
+      s.above_mass = here0 ? mass_before : mass_before + mass0;
+    }
+    __syncthreads();
+    if (s.bin < 0) return floor;  // there is less than asked for: everything from the floor up is kept
+    chosen[level] = s.bin;
+    in_bin = s.bin_count;
+    above_count = s.above_count;
+    above_mass = s.above_mass;
+    levels = level + 1;
+    const float width = (high - low) / static_cast<float>(kBins);
+    low += width * static_cast<float>(s.bin);
+    high = low + width;
+    __syncthreads();
+    if (in_bin <= kCandidates) break;
+  }
+  // Rank the values of the bin. More of them than fit, after all levels, are equal: any of them will do.
+  if (threadIdx.x == 0) s.num_candidates = 0;
+  __syncthreads();
+  row.ForEach([&](int, float logit) {
+    if (!inside(logit)) return;
+    const int at = atomicAdd(&s.num_candidates, 1);
+    if (at < kCandidates) s.candidates[at] = logit;
+  });
+  __syncthreads();
+  const int candidates = ::min(s.num_candidates, kCandidates);
+  Choice best{-INFINITY, 0};
+  Choice least{-INFINITY, 0};  // of negated values: the smallest candidate, in case rounding leaves the goal out of reach
+  if (threadIdx.x < candidates) {
+    const float mine = s.candidates[threadIdx.x];
+    Mass sum = kWeigh ? above_mass : above_count;
+    for (int i = 0; i < candidates; ++i) {
+      const float other = s.candidates[i];
+      if (other >= mine) sum += kWeigh ? MassOf(other, max, per_temperature) : 1;
+    }
+    if (sum >= (kWeigh ? mass : count)) best = {mine, 0};
+    least = {-mine, 0};
+  }
+  best = BlockBest(best, s);
+  least = BlockBest(least, s);
+  return best.score > -INFINITY ? best.score : -least.score;
+}
+
+// The first `num_top` ids, most likely first, ties by smaller id, into result.
+__device__ void ReportTop(const Row& row, Shared& s, float max, float min, float log_sum, int num_top, SampleResult& result) {
+  const float threshold = Threshold<Measure::kCount>(row, s, max, min, -INFINITY, num_top, 0, 0.f);
+  if (threadIdx.x == 0) s.num_candidates = 0;
+  __syncthreads();
+  row.ForEach([&](int id, float logit) {
+    if (!(logit > threshold)) return;  // fewer than num_top
+    const int at = atomicAdd(&s.num_candidates, 1);
+    s.candidates[at] = logit;
+    s.candidate_ids[at] = id;
+  });
+  __syncthreads();
+  // Those that tie at the threshold, in order of their ids, until there are enough.
+  for (int base = 0; base < row.vocab; base += kThreads) {
+    const int have = s.num_candidates;
+    if (have >= num_top) break;  // the same for all
+    const int id = base + threadIdx.x;
+    const bool tie = id < row.vocab && row.logits[id] == threshold;
+    const uint32_t ties = __ballot_sync(kAll, tie);
+    if (threadIdx.x % 32 == 0) s.warp_count[threadIdx.x / 32] = __popc(ties);
+    __syncthreads();
+    int at = have + __popc(ties & ((1u << threadIdx.x % 32) - 1));
+    for (int w = 0; w < threadIdx.x / 32; ++w) at += s.warp_count[w];
+    if (tie && at < num_top) {
+      s.candidates[at] = threshold;
+      s.candidate_ids[at] = id;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      for (int w = 0; w < kWarps; ++w) s.num_candidates += s.warp_count[w];
+    }
+    __syncthreads();
+  }
+  const int candidates = ::min(s.num_candidates, num_top);
+  if (threadIdx.x >= candidates) return;
+  const Choice mine{s.candidates[threadIdx.x], s.candidate_ids[threadIdx.x]};
+  int rank = 0;
+  for (int i = 0; i < candidates; ++i) rank += Better({s.candidates[i], s.candidate_ids[i]}, mine);
+  result.top_ids[rank] = mine.id;
+  result.top_logprobs[rank] = mine.score - log_sum;
+}
+
+// The kept id with the largest logit / temperature + Gumbel variate.
+__device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, const Choice& top, float threshold) {
+  const float per_temperature = 1.f / request.temperature;
+  // The most likely id is always kept: its score is there to beat.
+  Choice best{top.score * per_temperature + Gumbel(request.seed, request.position, top.id), top.id};
+  PhiloxWords words{};
+  int group = -1;
+  row.ForEach([&](int id, float logit) {
+    if (!(logit >= threshold)) return;
+    if (id / 4 != group) {
+      group = id / 4;
+      words = GumbelWords(request.seed, request.position, static_cast<uint32_t>(group));
+    }
+    const uint32_t bits = words.word[id % 4];
+    const float scaled = logit * per_temperature;
+    // A variate exceeds x only if its uniform number is below 1 - exp(-exp(-x)) < exp(-x): most ids end here.
+    const float v = static_cast<float>(bits) * 0x1p-32f;
+    if (v > Exp2((scaled - best.score) * kLog2E) * 1.0001f) return;
+    const Choice mine{scaled + GumbelFromBits(bits), id};
+    if (Better(mine, best)) best = mine;
+  });
+  return BlockBest(best, s).id;
+}
+
+__global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, bool aligned) {
+  __shared__ Shared s;
+  LetNextKernelStart();
+  WaitForEarlierKernels();
+  const SampleRequest request = p.requests[blockIdx.x];
+  SampleResult& result = p.results[blockIdx.x];
+  const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned};
+
+  // Maximum, minimum and the sum of exponentials relative to the thread's own maximum, in one pass.
+  Choice top{-INFINITY, p.vocab};
+  float min = INFINITY;
+  float sum = 0.f;
+  row.ForEach([&](int id, float logit) {
+    if (!(logit > -INFINITY)) return;
+    if (logit > top.score) {
+      sum *= Exp2((top.score - logit) * kLog2E);
+      top = {logit, id};
+    }
+    sum += Exp2((logit - top.score) * kLog2E);
+    min = fminf(min, logit);
+  });
+  const float own_max = top.score;
+  top = BlockBest(top, s);
+  sum = BlockSum(own_max == -INFINITY ? 0.f : sum * Exp2((own_max - top.score) * kLog2E), s.warp_float);
+  min = -BlockBest({-min, 0}, s).score;
+  const float log_sum = top.score + logf(sum);
+
+  int token = request.target;
+  const bool draws = token < 0;
+  if (draws) {
+    token = top.id;
+    if (request.temperature > 0.f) {
+      const float per_temperature = kLog2E / request.temperature;
+      float threshold = -INFINITY;
+      if (request.top_k > 0 && request.top_k < p.vocab) {
+        threshold = Threshold<Measure::kCount>(row, s, top.score, min, -INFINITY, request.top_k, 0, per_temperature);
+      }
+      if (request.top_p < 1.f) {
+        Mass all = 0;
+        row.ForEach([&](int, float logit) {
+          if (logit >= threshold) all += MassOf(logit, top.score, per_temperature);
+        });
+        all = BlockSum(all, s.warp_mass);
+        const Mass goal = static_cast<Mass>(static_cast<double>(all) * request.top_p);
+        threshold = Threshold<Measure::kMass>(row, s, top.score, min, threshold, 0, goal > 0 ? goal : 1, per_temperature);
+      }
+      if (request.min_p > 0.f) {
+        threshold = fmaxf(threshold, fminf(top.score, top.score + request.temperature * logf(request.min_p)));
+      }
+      token = Draw(row, s, request, top, threshold);
+    }
+  }
+  const float logit = row.logits[token];
+  int before = 0;
+  if (token != top.id) {
+    row.ForEach([&](int id, float other) { before += Better({other, id}, {logit, token}); });
+    before = BlockSum(static_cast<uint32_t>(before), s.warp_count);
+  }
+  if (threadIdx.x == 0) {
+    result.token = token;
+    result.logprob = logit - log_sum;
+    result.rank = before + 1;
+    if (draws) p.last_token[request.slot] = token;
+  }
+  if (request.num_top > 0) {
+    ReportTop(row, s, top.score, min, log_sum, ::min(request.num_top, ::min(kSampleTop, p.vocab)), result);
+  }
+}
+
+}  // namespace
+
+cudaError_t Sample(const SampleParams& params, const Target& target) {
+  const bool aligned = reinterpret_cast<uintptr_t>(params.logits) % 16 == 0 && params.stride % 4 == 0;
+  return Launch(target, SampleKernel, dim3(params.rows), dim3(kThreads), 0, params, aligned);
+}
+
+}  // namespace batucada::cuda

@@ -1,0 +1,50 @@
+// From rows of logits to tokens, on the device: greedy, temperature, top-k, top-p and min-p, log-probability and rank of
+// the token, and the most likely ids. Drawing is Gumbel-max over the kept ids (kernels/gumbel.h).
+//   logits [rows, stride] fp32, of which the first `vocab` columns are ids
+// One block per row. Filters become one threshold on the logit: a histogram of the distance from the maximum finds the bin
+// in which the threshold lies, and only that bin's few values are ranked; nothing is sorted. Sums are in fixed point, so
+// that a row's result depends on nothing but the row. Ids that tie with the last one kept are kept.
+// Floor: 4 bytes per logit over the copy bandwidth for greedy rows; later passes come from the caches.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/launch.h"
+
+namespace batucada::cuda {
+
+inline constexpr int kSampleTop = 20;
+
+// Laid out as RowSampling and RowSample of kernels/ops.h, which the caller checks.
+struct SampleRequest {
+  float temperature;
+  float top_p;
+  float min_p;
+  int32_t top_k;
+  uint64_t seed;
+  int32_t position;
+  int32_t target;
+  int32_t num_top;
+  int32_t slot;
+};
+struct SampleResult {
+  int32_t token;
+  float logprob;
+  int32_t rank;
+  int32_t top_ids[kSampleTop];
+  float top_logprobs[kSampleTop];
+};
+
+struct SampleParams {
+  const float* logits;
+  int64_t stride;
+  int32_t rows;
+  int32_t vocab;
+  const SampleRequest* requests;  // [rows]
+  SampleResult* results;          // [rows]
+  int32_t* last_token;            // [num_slots]: written at the slot of rows that draw
+};
+
+cudaError_t Sample(const SampleParams& params, const Target& target);
+
+}  // namespace batucada::cuda

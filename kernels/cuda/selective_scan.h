@@ -1,0 +1,54 @@
+// Selective scan (Mamba, arXiv 2312.00752, eq. 2-4) with its gate, over a ragged batch with state:
+//   δ = softplus(dt + dt_bias);  h = exp(δ·A)·h + δ·B·x;  out = (C·h + D·x) · silu(z)
+//   x, dt, z, out [T, channels] bf16; b, c [T, 16] bf16; a [channels, 16] fp32; d, dt_bias [channels] fp32
+//   state of slot s: ssm + s · slot_bytes, [channels, 16] fp32; channels a multiple of 8
+//
+// Decode rows: one pass that reads and writes the state once. Floor: 128 bytes of state per channel and row over the copy
+// bandwidth.
+//
+// Prompts: four lanes hold the 16 states of a channel in registers and walk through time. Other warps of the block work
+// one tile ahead (softplus, B and C to fp32) and one behind (gate, store), so that the walkers issue little but the
+// recurrence. Floor: the special-function units, 16 exponentials per channel and token plus 4 for softplus and gate: 20
+// at 16 per clock and multiprocessor. With few sequences and channels the time axis is cut as well: a first pass finds
+// what each cut adds to a zero state and how far it decays, exp(A·Σδ); the second starts every cut from its true state.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/launch.h"
+
+namespace batucada::cuda {
+
+struct SelectiveScanParams {
+  const __nv_bfloat16* x;
+  int64_t x_stride;
+  const __nv_bfloat16* dt;
+  int64_t dt_stride;
+  const __nv_bfloat16* b;
+  int64_t b_stride;
+  const __nv_bfloat16* c;
+  int64_t c_stride;
+  const __nv_bfloat16* z;
+  int64_t z_stride;
+  const float* a;
+  const float* d;
+  const float* dt_bias;
+  char* ssm;
+  int64_t slot_bytes;
+  const int32_t* first_row;  // [S + 1]
+  const int32_t* start;      // [S]; 0: the state is zero and not read
+  const int32_t* slot;       // [S]
+  int32_t num_sequences;     // S
+  int32_t num_decode;        // D: rows [0, D) are sequences [0, D)
+  int32_t max_chunk;         // longest prompt chunk in rows
+  int32_t channels;
+  int32_t time_cuts;         // into how many pieces prompts are cut; 0: chosen to fill the device
+  __nv_bfloat16* out;
+  int64_t out_stride;
+};
+
+cudaError_t SelectiveScan(const SelectiveScanParams& params, const Target& target);
+
+}  // namespace batucada::cuda

@@ -1,0 +1,26 @@
+// SwiGLU's elementwise half (arXiv 2002.05202): out = silu(gate) · up.
+//   gate, up, out [rows, cols] bf16; gate and up are the halves of one product's rows and share a stride
+// Floor: 6 bytes per element (4 read, 2 written) over the copy bandwidth.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/launch.h"
+
+namespace batucada::cuda {
+
+struct SwiGluParams {
+  const __nv_bfloat16* gate;
+  const __nv_bfloat16* up;
+  int64_t in_stride;
+  int32_t rows;
+  int32_t cols;
+  __nv_bfloat16* out;
+  int64_t out_stride;
+};
+
+cudaError_t SwiGlu(const SwiGluParams& params, const Target& target);
+
+}  // namespace batucada::cuda
