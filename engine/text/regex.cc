@@ -1,0 +1,101 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "engine/text/regex.h"
+
+#include <pcre2.h>
+
+#include "engine/core/status.h"
+#include "engine/text/json_cursor.h"
+#include "engine/text/regex_syntax.h"
+#include "engine/text/strings.h"
+
+namespace batucada {
+namespace {
+
+// Steps and depth that one match may take. A sane pattern takes a few steps per byte of its match; these stop a
+// catastrophic one within about a second.
+constexpr uint32_t kMatchLimit = 50'000'000;
+constexpr uint32_t kHeapLimitKib = 64 * 1024;
+
+std::string Message(int code) {
+  PCRE2_UCHAR buffer[256];
+  pcre2_get_error_message(code, buffer, sizeof(buffer));
+  return reinterpret_cast<const char*>(buffer);
+}
+
+}  // namespace
+
+RegexScratch::RegexScratch()
+    : data_(pcre2_match_data_create(1, nullptr)), context_(pcre2_match_context_create(nullptr)) {
+  BATUCADA_CHECK(data_ != nullptr && context_ != nullptr, "out of memory");
+  pcre2_set_match_limit(context_, kMatchLimit);
+  pcre2_set_heap_limit(context_, kHeapLimitKib);
+}
+
+RegexScratch::~RegexScratch() {
+  pcre2_match_data_free(data_);
+  pcre2_match_context_free(context_);
+}
+
+absl::StatusOr<Regex> Regex::Compile(std::string_view oniguruma_pattern) {
+  BATUCADA_ASSIGN_OR_RETURN(const std::string pattern, TranslateOniguruma(oniguruma_pattern));
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_compile_context* context = pcre2_compile_context_create(nullptr);
+  pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+  // Oniguruma's ^ and $ are those of lines; the text is checked to be UTF-8 before it gets here.
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context);
+  pcre2_compile_context_free(context);
+  if (code == nullptr) {
+    return absl::InvalidArgumentError(Concat("regular expression ", Quoted(oniguruma_pattern), " does not compile: ",
+                                             Message(error), " at byte ", offset, " of ", Quoted(pattern)));
+  }
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it fails, matching falls back to the interpreter
+  return Regex(std::shared_ptr<pcre2_code>(code, pcre2_code_free));
+}
+
+absl::StatusOr<Regex> Regex::Literal(std::string_view text) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), PCRE2_UTF | PCRE2_LITERAL,
+                                   &error, &offset, nullptr);
+  if (code == nullptr) {
+    return absl::InvalidArgumentError(Concat("cannot match ", Quoted(text), ": ", Message(error)));
+  }
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+  return Regex(std::shared_ptr<pcre2_code>(code, pcre2_code_free));
+}
+
+absl::Status Regex::FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const {
+  matches->clear();
+  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  const PCRE2_SIZE* span = pcre2_get_ovector_pointer(scratch->data_);
+  size_t from = 0;
+  while (from <= text.size()) {
+    int count =
+        pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK, scratch->data_, scratch->context_);
+    if (count == PCRE2_ERROR_JIT_STACKLIMIT) {  // the interpreter keeps its stack on the heap
+      count = pcre2_match(code_.get(), subject, text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, scratch->data_,
+                          scratch->context_);
+    }
+    if (count == PCRE2_ERROR_NOMATCH) break;
+    if (count < 0) {
+      return absl::ResourceExhaustedError(Concat("the tokenizer's regular expression gave up at byte ", from, " of ",
+                                                 text.size(), ": ", Message(count)));
+    }
+    const Span match{.begin = span[0], .end = span[1]};
+    if (match.begin < match.end) {
+      matches->push_back(match);
+      from = match.end;
+      continue;
+    }
+    // An empty match counts only where it does not touch the match before; then step over one character.
+    if (matches->empty() || matches->back().end != match.begin) matches->push_back(match);
+    from = match.end + 1;
+    while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80) ++from;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace batucada

@@ -1,0 +1,21 @@
+// The "pattern" of tokenizer.json: {"String": "…"} or {"Regex": "…"}.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/text/json_cursor.h"
+#include "engine/text/regex.h"
+
+namespace batucada {
+
+// Reports a bad pattern through the cursor and returns one that is only good for going on parsing.
+Regex ParsePattern(const JsonCursor& pattern);
+
+// `text` with every match replaced. REQUIRES: valid UTF-8.
+[[nodiscard]] absl::StatusOr<std::string> ReplaceAll(const Regex& pattern, std::string_view content,
+                                                     std::string_view text, RegexScratch* scratch);
+
+}  // namespace batucada

@@ -1,0 +1,74 @@
+#include "engine/text/tokenizer.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "engine/core/status.h"
+#include "engine/text/detokenizer.h"
+#include "engine/text/json_tokenizer.h"
+#include "engine/text/sentencepiece_tokenizer.h"
+#include "engine/text/strings.h"
+#include "engine/text/utf8.h"
+
+namespace batucada {
+namespace {
+
+absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, size_t max_bytes) {
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return absl::NotFoundError(Concat(path.string(), ": ", error.message()));
+  if (size > max_bytes) {
+    return absl::InvalidArgumentError(
+        Concat(path.string(), ": ", size, " bytes, more than the ", max_bytes, " allowed"));
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::string content(static_cast<size_t>(size), '\0');
+  if (!file.read(content.data(), static_cast<std::streamsize>(size))) {
+    return absl::UnavailableError(Concat(path.string(), ": cannot be read"));
+  }
+  return content;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_dir) {
+  const std::filesystem::path directory(model_dir);
+  std::error_code error;
+  const std::filesystem::path json = directory / "tokenizer.json";
+  if (std::filesystem::exists(json, error)) {
+    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadFile(json, JsonTokenizer::kMaxFileBytes));
+    return JsonTokenizer::Parse(content, json.string());
+  }
+  const std::filesystem::path model = directory / "tokenizer.model";
+  if (std::filesystem::exists(model, error)) {
+    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadFile(model, SentencePieceTokenizer::kMaxFileBytes));
+    return SentencePieceTokenizer::Parse(content, model.string());
+  }
+  return absl::NotFoundError(
+      Concat(model_dir, ": no tokenizer here; expected a file tokenizer.json or tokenizer.model"));
+}
+
+std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) const {
+  Detokenizer detokenizer(table_, skip_special);
+  std::string text;
+  for (const int32_t id : ids) text += detokenizer.Push(id);
+  text += detokenizer.Flush();
+  return text;
+}
+
+absl::Status Tokenizer::CheckText(std::string_view text) {
+  if (text.size() > kMaxTextBytes) {
+    return absl::InvalidArgumentError(
+        Concat("the text has ", text.size(), " bytes, more than the ", kMaxTextBytes, " allowed"));
+  }
+  if (const std::optional<size_t> bad = FindInvalidUtf8(text)) {
+    return absl::InvalidArgumentError(Concat("the text is not valid UTF-8: byte ", *bad, " (0x",
+                                             absl::Hex(static_cast<uint8_t>(text[*bad]), absl::kZeroPad2),
+                                             ") is not part of a character"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace batucada

@@ -1,0 +1,22 @@
+// Character properties and normal forms (utf8proc).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace batucada {
+
+bool IsWhitespace(char32_t codepoint);     // White_Space
+bool IsWordCharacter(char32_t codepoint);  // what \w matches: letters, marks, digits, connectors
+
+enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+
+// REQUIRES: valid UTF-8, shorter than 2^30 bytes.
+std::string Normalized(std::string_view text, NormalForm form);
+
+// Full, context-free lower case.
+std::string Lowercased(std::string_view text);
+
+bool IsAscii(std::string_view text);
+
+}  // namespace batucada
