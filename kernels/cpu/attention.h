@@ -1,0 +1,39 @@
+// Causal attention over a sliding window with an online softmax (arXiv 2112.05682, 2205.14135), fp32.
+#pragma once
+
+#include <vector>
+
+#include "kernels/batch_view.h"
+#include "kernels/cpu/aligned_scratch.h"
+#include "kernels/cpu/thread_pool.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+
+// A unit of work: queries of one sequence that share a K/V head. Its rows are (token, head) pairs, token outer.
+struct AttentionTile {
+  int32_t sequence;
+  int32_t first_token;  // within the chunk
+  int32_t tokens;
+  int32_t first_head;   // query head
+  int32_t heads;        // all of one group
+};
+
+// Working memory of Attend, kept between calls so that it allocates only while it grows.
+struct AttentionScratch {
+  std::vector<AttentionTile> tiles;
+  std::vector<int64_t> cost;  // running sum over tiles
+  AlignedScratch floats;      // per thread: queries, outputs, scores
+};
+
+// out = softmax(q·kᵀ / √d)·v for every row; q and k of args.qkv already rotated. Keys before the chunk are read from the
+// ring, the chunk's own from args.qkv; the ring is not written. Decode rows and prompt chunks are the same code.
+//
+// Keys are taken in the order of absolute position, in tiles that start at multiples of a fixed number, and every dot
+// product is summed in one order: a row's result does not depend, bit for bit, on chunking or on the batch.
+//
+// REQUIRES: head_dim is a multiple of 16. Floor: decode reads the window's K and V once; prefill is 4·d operations per
+// visible (query, key) pair.
+void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool);
+
+}  // namespace batucada

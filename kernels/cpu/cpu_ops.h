@@ -1,0 +1,70 @@
+// Every op on the host's cores: checks arguments, then calls the kernel of the same name.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/rope.h"
+#include "kernels/cpu/sample.h"
+#include "kernels/cpu/thread_pool.h"
+#include "kernels/ops.h"
+
+namespace batucada {
+
+// Activations, conv state and K/V are fp32. Ops run to completion before they return; the first that is called with
+// arguments it cannot serve sets status() and turns all later ones into no-ops. Used by one thread at a time.
+class CpuOps final : public Ops {
+ public:
+  explicit CpuOps(int threads);  // >= 1
+
+  DeviceInfo Info() const override;
+  DType activation_dtype() const override { return DType::kF32; }
+  int max_steps_in_flight() const override { return 1; }
+
+  absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) override;
+  absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) override;
+  void CopyToDevice(void* device, const void* host, size_t bytes) override;
+  void CopyToHost(void* host, const void* device, size_t bytes) override;
+  void CopyOnDevice(void* to, const void* from, size_t bytes) override;
+
+  absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
+                                    std::string_view what) override;
+  absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) override;
+
+  void Embed(const Matrix& table, const BatchView& b, Tensor out) override;
+  void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) override;
+  void MatMul(const Matrix& w, Tensor in, Tensor out) override;
+  void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) override;
+  void CausalConv(const BatchView& b, const ConvArgs& args) override;
+  void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
+  void Attention(const BatchView& b, const AttentionArgs& args) override;
+  void SwiGlu(Tensor gate_up, Tensor out) override;
+  void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
+  void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) override;
+
+  void RunRecorded(uint64_t key, const std::function<void()>& body) override;
+  uint64_t Record() override { return ++marks_; }
+  absl::Status Wait(uint64_t mark) override;
+  absl::Status status() const override { return status_; }
+
+ private:
+  // Notes a failure of `op` if `ok` is false; the first one stays. Returns whether the op may run.
+  bool Check(bool ok, std::string_view op, std::string_view problem);
+  bool CheckMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out);
+
+  absl::Status status_;
+  uint64_t marks_ = 0;
+  ThreadPool pool_;
+  MatMulScratch matmul_scratch_;
+  AttentionScratch attention_scratch_;
+  RopeTable rope_;
+  std::vector<SampleScratch> sample_scratch_;  // one per thread
+};
+
+}  // namespace batucada

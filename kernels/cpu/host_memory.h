@@ -1,0 +1,24 @@
+// Host memory for weights, state and activations.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "kernels/device/buffer.h"
+
+namespace batucada {
+
+struct HostMemory {
+  size_t total_bytes = 0;
+  size_t free_bytes = 0;  // what can be allocated without swapping
+};
+
+// Of the machine, or of the container if that allows less.
+HostMemory QueryHostMemory();
+
+// Zeroed, aligned to 64 bytes, on huge pages where it is large (streaming weights would otherwise miss the TLB on every
+// page). RESOURCE_EXHAUSTED, naming `what`, if more is asked than is free: the kernel would promise it and kill us later.
+absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what);
+
+}  // namespace batucada

@@ -1,0 +1,276 @@
+#include "kernels/cpu/matmul.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu/pack.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/matmul.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h:
+#include "hwy/highway.h"
+
+#ifndef BATUCADA_KERNELS_CPU_MATMUL_ONCE_
+#define BATUCADA_KERNELS_CPU_MATMUL_ONCE_
+namespace batucada {
+
+// What one thread of a product is asked to do: panels [first_panel, end_panel) of y.
+struct MatMulPart {
+  PackedWeights w;
+  Tensor x;
+  Tensor y;
+  MatMulMode mode;
+  int64_t first_panel;
+  int64_t end_panel;
+};
+
+// x as the many-rows path keeps it: [block of k][tile of rows][k within the block][row within the tile].
+inline constexpr int64_t kBlockK = 192;    // a widened block of a panel is 24 KiB: half of L1
+inline constexpr int64_t kBlockRows = 448; // a block of x is 344 KiB: fits in L2 beside the panel
+
+}  // namespace batucada
+#endif  // BATUCADA_KERNELS_CPU_MATMUL_ONCE_
+
+HWY_BEFORE_NAMESPACE();
+namespace batucada {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, kPanelWidth / 2>;
+using V = hn::Vec<D>;
+constexpr int64_t kLanes = hn::MaxLanes(D());
+// Register tiles are kRows × kTileVectors accumulators, beside kTileVectors weights and one activation: 28 + 3 of 32
+// registers with AVX-512, 12 + 3 of 16 without.
+constexpr int kTileVectors = 2;
+constexpr int kPackedTileRows = HWY_TARGET <= HWY_AVX3 ? 14 : 6;
+constexpr int kDirectTileRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+// From here on packing x pays.
+constexpr int64_t kManyRows = 25;
+
+HWY_INLINE V LoadWeights(const float* w) { return hn::LoadU(D(), w); }
+HWY_INLINE V LoadWeights(const hwy::bfloat16_t* w) {
+  // bf16 is the upper half of fp32. (PromoteTo's two instructions, spelled for every target alike.)
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(w));
+  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+}
+
+// y[r][0 … kVectors·N) += Σ_k x(r, k) · w[k·32 …], in the order of k. x(r, k) = x[r·row_stride + k·k_stride].
+template <int kRows, int kVectors, class W>
+HWY_INLINE void MultiplyTile(const W* HWY_RESTRICT w, int64_t w_stride, int64_t k_count, const float* HWY_RESTRICT x,
+                             int64_t row_stride, int64_t k_stride, float* HWY_RESTRICT y, int64_t y_stride, bool load_y) {
+  const D d;
+  V sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = load_y ? hn::LoadU(d, y + r * y_stride + v * kLanes) : hn::Zero(d);
+  }
+  for (int64_t k = 0; k < k_count; ++k) {
+    V weight[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) weight[v] = LoadWeights(w + v * kLanes);
+    w += w_stride;
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const V activation = hn::Set(d, x[r * row_stride]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(activation, weight[v], sum[r][v]);
+    }
+    x += k_stride;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, y + r * y_stride + v * kLanes);
+  }
+}
+
+// A tile of y that may stick out of y on the right or below: computed in a small array and copied.
+template <class Multiply>
+HWY_INLINE void MultiplyEdge(float* y, int64_t y_stride, int64_t rows, int64_t cols, int64_t width, bool load_y,
+                             const Multiply& multiply) {
+  HWY_ALIGN float tile[kPackedTileRows * kPanelWidth] = {};
+  if (load_y) {
+    for (int64_t r = 0; r < rows; ++r) std::memcpy(tile + r * width, y + r * y_stride, static_cast<size_t>(cols) * 4);
+  }
+  multiply(tile, width);
+  for (int64_t r = 0; r < rows; ++r) std::memcpy(y + r * y_stride, tile + r * width, static_cast<size_t>(cols) * 4);
+}
+
+// ---------------------------------------------------------------------------------------------------------- few rows
+// kRows rows of one panel, all of k. One row takes the whole panel at once, to have chains enough to hide the latency.
+template <int kRows, class W>
+void MultiplyPanelRows(const W* panel, const MatMulPart& part, int64_t first_row, int64_t first_col) {
+  constexpr int kVectors = kRows == 1 ? static_cast<int>(kPanelWidth / kLanes) : kTileVectors;
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const bool load_y = part.mode == MatMulMode::kAccumulate;
+  const float* x = part.x.As<float>() + first_row * part.x.stride;
+  for (int64_t col = 0; col < std::min(kPanelWidth, part.w.out - first_col); col += kWidth) {
+    float* y = part.y.As<float>() + first_row * part.y.stride + first_col + col;
+    const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
+      MultiplyTile<kRows, kVectors>(panel + col, kPanelWidth, part.w.in, x, part.x.stride, 1, to, stride, load_y);
+    };
+    const int64_t cols = std::min(kWidth, part.w.out - first_col - col);
+    if (cols == kWidth) {
+      multiply(y, part.y.stride);
+    } else {
+      MultiplyEdge(y, part.y.stride, kRows, cols, kWidth, load_y, multiply);
+    }
+  }
+}
+
+template <class W>
+void MultiplyFewRowsOf(const MatMulPart& part) {
+  using PanelFn = void (*)(const W*, const MatMulPart&, int64_t, int64_t);
+  static constexpr PanelFn kByRows[] = {nullptr,
+                                        &MultiplyPanelRows<1, W>, &MultiplyPanelRows<2, W>, &MultiplyPanelRows<3, W>,
+                                        &MultiplyPanelRows<4, W>,
+#if HWY_TARGET <= HWY_AVX3
+                                        &MultiplyPanelRows<5, W>, &MultiplyPanelRows<6, W>, &MultiplyPanelRows<7, W>,
+                                        &MultiplyPanelRows<8, W>,
+#endif
+  };
+  // Tiles of nearly equal height: 9 rows are 5 + 4, not 8 + 1.
+  const int64_t rows = part.x.rows;
+  const int64_t tiles = (rows + kDirectTileRows - 1) / kDirectTileRows;
+  for (int64_t p = part.first_panel; p < part.end_panel; ++p) {
+    const W* panel = static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in);
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;
+      kByRows[end - begin](panel, part, begin, p * kPanelWidth);
+    }
+  }
+}
+
+void MultiplyFewRows(const MatMulPart& part) {
+  if (part.w.dtype == DType::kBf16) {
+    MultiplyFewRowsOf<hwy::bfloat16_t>(part);
+  } else {
+    MultiplyFewRowsOf<float>(part);
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------- many rows
+// Tiles [first_tile, end_tile) of x into `packed`, rows past the end as zeros.
+void PackTiles(const Tensor& x, int64_t tiles, int64_t first_tile, int64_t end_tile, float* packed) {
+  for (int64_t k0 = 0; k0 < x.cols; k0 += kBlockK) {
+    const int64_t k_count = std::min(kBlockK, x.cols - k0);
+    for (int64_t tile = first_tile; tile < end_tile; ++tile) {
+      float* to = packed + (k0 * tiles + k_count * tile) * kPackedTileRows;
+      for (int64_t r = 0; r < kPackedTileRows; ++r) {
+        const int64_t row = tile * kPackedTileRows + r;
+        const float* from = x.As<float>() + row * x.stride + k0;
+        for (int64_t k = 0; k < k_count; ++k) to[k * kPackedTileRows + r] = row < x.rows ? from[k] : 0;
+      }
+    }
+  }
+}
+
+// Block [k0, k0 + k_count) of a panel as fp32, [columns of a tile at a time][k][tile width].
+template <class W>
+HWY_INLINE void WidenPanel(const W* HWY_RESTRICT panel, int64_t k_count, float* HWY_RESTRICT wide) {
+  constexpr int64_t kWidth = kTileVectors * kLanes;
+  for (int64_t k = 0; k < k_count; ++k) {
+    for (int64_t col = 0; col < kPanelWidth; col += kLanes) {
+      const V w = LoadWeights(panel + k * kPanelWidth + col);
+      hn::Store(w, D(), wide + (col / kWidth * k_count + k) * kWidth + col % kWidth);
+    }
+  }
+}
+
+template <class W>
+void MultiplyManyRowsOf(const MatMulPart& part, const float* packed, float* wide) {
+  constexpr int64_t kWidth = kTileVectors * kLanes;
+  const int64_t tiles = (part.x.rows + kPackedTileRows - 1) / kPackedTileRows;
+  for (int64_t k0 = 0; k0 < part.w.in; k0 += kBlockK) {
+    const int64_t k_count = std::min(kBlockK, part.w.in - k0);
+    const bool load_y = k0 > 0 || part.mode == MatMulMode::kAccumulate;
+    for (int64_t p = part.first_panel; p < part.end_panel; ++p) {
+      WidenPanel(static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in) + k0 * kPanelWidth, k_count, wide);
+      const int64_t panel_cols = std::min(kPanelWidth, part.w.out - p * kPanelWidth);
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const float* x = packed + (k0 * tiles + k_count * tile) * kPackedTileRows;
+        const int64_t rows = std::min<int64_t>(kPackedTileRows, part.x.rows - tile * kPackedTileRows);
+        float* y = part.y.As<float>() + tile * kPackedTileRows * part.y.stride + p * kPanelWidth;
+        for (int64_t col = 0; col < panel_cols; col += kWidth) {
+          const int64_t cols = std::min(kWidth, panel_cols - col);
+          const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
+            MultiplyTile<kPackedTileRows, kTileVectors>(wide + col * k_count, kWidth, k_count, x, 1, kPackedTileRows, to,
+                                                        stride, load_y);
+          };
+          if (rows == kPackedTileRows && cols == kWidth) {
+            multiply(y + col, part.y.stride);
+          } else {
+            MultiplyEdge(y + col, part.y.stride, rows, cols, kWidth, load_y, multiply);
+          }
+        }
+      }
+    }
+  }
+}
+
+void MultiplyManyRows(const MatMulPart& part, const float* packed, float* wide) {
+  if (part.w.dtype == DType::kBf16) {
+    MultiplyManyRowsOf<hwy::bfloat16_t>(part, packed, wide);
+  } else {
+    MultiplyManyRowsOf<float>(part, packed, wide);
+  }
+}
+
+int64_t PackedTileRows() { return kPackedTileRows; }
+int64_t ManyRows() { return kManyRows; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace batucada
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace batucada {
+namespace {
+HWY_EXPORT(MultiplyFewRows);
+HWY_EXPORT(PackTiles);
+HWY_EXPORT(MultiplyManyRows);
+HWY_EXPORT(PackedTileRows);
+HWY_EXPORT(ManyRows);
+
+// Threads share a product by panels; below this many multiply-adds per thread a fork costs more than it brings.
+constexpr int64_t kMinWork = 16 * 1024;
+
+void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
+                 ThreadPool& pool) {
+  const int64_t grain = std::max<int64_t>(1, kMinWork / (x.rows * PanelElements(w.in)));
+  if (x.rows < HWY_DYNAMIC_DISPATCH(ManyRows)()) {
+    pool.ParallelFor(NumPanels(w.out), grain, [&](int64_t begin, int64_t end, int) {
+      HWY_DYNAMIC_DISPATCH(MultiplyFewRows)({w, x, y, mode, begin, end});
+    });
+    return;
+  }
+  const int64_t tile_rows = HWY_DYNAMIC_DISPATCH(PackedTileRows)();
+  const int64_t tiles = (x.rows + tile_rows - 1) / tile_rows;
+  float* packed = scratch.rows.Floats(static_cast<size_t>(tiles * tile_rows * w.in));
+  const size_t wide_floats = static_cast<size_t>(kBlockK * kPanelWidth);
+  float* wide = scratch.panel.Floats(static_cast<size_t>(pool.threads()) * wide_floats);
+  pool.ParallelFor(tiles, 1, [&](int64_t begin, int64_t end, int) {
+    HWY_DYNAMIC_DISPATCH(PackTiles)(x, tiles, begin, end, packed);
+  });
+  pool.ParallelFor(NumPanels(w.out), grain, [&](int64_t begin, int64_t end, int thread) {
+    HWY_DYNAMIC_DISPATCH(MultiplyManyRows)
+    ({w, x, y, mode, begin, end}, packed, wide + static_cast<size_t>(thread) * wide_floats);
+  });
+}
+
+}  // namespace
+
+void MatMul(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
+            ThreadPool& pool) {
+  for (int64_t row = 0; row < x.rows; row += kBlockRows) {
+    const int64_t rows = std::min(kBlockRows, x.rows - row);
+    MatMulBlock(w, x.Rows(row, rows), y.Rows(row, rows), mode, scratch, pool);
+  }
+}
+
+}  // namespace batucada
+#endif  // HWY_ONCE

@@ -1,0 +1,150 @@
+#include "kernels/cpu/sample.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "kernels/cpu/sample_vectors.h"
+
+namespace batucada {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Colder than this, differences between fp32 logits are worth more than any Gumbel variate.
+constexpr float kGreedyTemperature = 1e-5f;
+
+// The k-th largest of `values`, which are reordered.
+float KthLargest(std::vector<float>& values, size_t k) {
+  std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(k) - 1, values.end(), std::greater<>());
+  return values[k - 1];
+}
+
+// The smallest value t such that the values above t have less than `share` of the mass exp((value - max) / temperature):
+// bisection by nth_element, which halves what is left each time and so is linear.
+float NucleusThreshold(std::vector<float>& values, float max, float inverse_temperature, double share) {
+  const auto mass = [&](size_t begin, size_t end) {
+    return SumOfExponentials(values.data() + begin, static_cast<int64_t>(end - begin), max, inverse_temperature);
+  };
+  size_t begin = 0, end = values.size();
+  double needed = share * mass(begin, end);
+  while (end - begin > 1) {
+    const size_t middle = begin + (end - begin) / 2;
+    const auto first = values.begin() + static_cast<int64_t>(begin);
+    std::nth_element(first, values.begin() + static_cast<int64_t>(middle), values.begin() + static_cast<int64_t>(end),
+                     std::greater<>());
+    const double upper = mass(begin, middle);
+    if (upper >= needed) {
+      end = middle;
+    } else {
+      needed -= upper;
+      begin = middle;
+    }
+  }
+  return values[begin];
+}
+
+// The smallest logit that survives all filters of a row.
+float SmallestKept(const std::vector<float>& logits, float max, const RowSampling& row, std::vector<float>& candidates) {
+  const float inverse_temperature = 1 / row.temperature;
+  const size_t vocab = logits.size();
+  float threshold = -std::numeric_limits<float>::max();  // never an id of probability zero
+  if (row.min_p > 0) threshold = std::max(threshold, max + std::log(row.min_p) * row.temperature);
+  const bool top_k = row.top_k > 0 && static_cast<size_t>(row.top_k) < vocab;
+  const bool top_p = row.top_p < 1;
+  if (top_k) {
+    candidates = logits;
+    threshold = std::max(threshold, KthLargest(candidates, static_cast<size_t>(row.top_k)));
+  }
+  if (top_p) {
+    // Top-p follows top-k alone: min-p, though known already, comes after it and takes no part in its mass. Ids less
+    // likely than (1 - p) / vocab of the whole can never be reached: together they have less than 1 - p. Setting them
+    // aside first leaves few to select from.
+    const float k_threshold = top_k ? candidates[static_cast<size_t>(row.top_k) - 1] : -kInfinity;
+    candidates.clear();
+    for (float logit : logits) {
+      if (logit >= k_threshold) candidates.push_back(logit);
+    }
+    const double total = SumOfExponentials(candidates.data(), static_cast<int64_t>(candidates.size()), max,
+                                           inverse_temperature);
+    const double least = (1.0 - row.top_p) / static_cast<double>(candidates.size()) * total;
+    const float reachable = max + static_cast<float>(std::log(std::max(least, 1e-300)) * row.temperature);
+    const auto unreachable = [&](float logit) { return logit < reachable; };
+    double set_aside = 0;
+    for (float logit : candidates) {
+      if (unreachable(logit)) set_aside += std::exp((static_cast<double>(logit) - max) * inverse_temperature);
+    }
+    std::erase_if(candidates, unreachable);
+    // p of the whole, as a share of what is left.
+    const double share = std::min(1.0, row.top_p * total / (total - set_aside));
+    threshold = std::max(threshold, NucleusThreshold(candidates, max, inverse_temperature, share));
+  }
+  return threshold;
+}
+
+// Gumbel-max over the ids that survive the filters.
+int32_t Draw(int32_t best, const RowSampling& row, SampleScratch& scratch) {
+  const std::vector<float>& logits = scratch.logits;
+  const float max = logits[static_cast<size_t>(best)];
+  if (row.temperature < kGreedyTemperature || max == -kInfinity) return best;
+  const float threshold = SmallestKept(logits, max, row, scratch.candidates);
+  scratch.kept.clear();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] >= threshold) scratch.kept.push_back(static_cast<int32_t>(i));
+  }
+  if (scratch.kept.size() <= 1) return best;
+  scratch.scores.resize(scratch.kept.size());
+  GumbelScores(logits.data(), scratch.kept.data(), static_cast<int64_t>(scratch.kept.size()), max, 1 / row.temperature,
+               row.seed, row.position, scratch.scores.data());
+  const auto winner = std::max_element(scratch.scores.begin(), scratch.scores.end());
+  return scratch.kept[static_cast<size_t>(winner - scratch.scores.begin())];
+}
+
+// The num_top most likely ids in order: a short sorted list, which almost no id enters.
+void ListTop(const std::vector<float>& logits, double log_sum, int32_t num_top, RowSample& result) {
+  float top[kMaxTop];
+  int32_t count = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (count == num_top && !(logits[i] > top[count - 1])) continue;
+    int32_t place = count < num_top ? count++ : count - 1;
+    for (; place > 0 && logits[i] > top[place - 1]; --place) {
+      top[place] = top[place - 1];
+      result.top_ids[place] = result.top_ids[place - 1];
+    }
+    top[place] = logits[i];
+    result.top_ids[place] = static_cast<int32_t>(i);
+  }
+  for (int32_t i = 0; i < count; ++i) result.top_logprobs[i] = static_cast<float>(top[i] - log_sum);
+}
+
+RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, SampleScratch& scratch) {
+  scratch.logits.resize(static_cast<size_t>(vocab));
+  const int32_t best = CleanLogits(logits, vocab, scratch.logits.data());
+  const float max = scratch.logits[static_cast<size_t>(best)];
+  const double log_sum = max == -kInfinity ? 0 : max + std::log(SumOfExponentials(scratch.logits.data(), vocab, max, 1));
+  RowSample result;
+  result.token = row.target >= 0 ? row.target : Draw(best, row, scratch);
+  const float logit = scratch.logits[static_cast<size_t>(result.token)];
+  result.logprob = static_cast<float>(logit - log_sum);
+  result.rank = CountAhead(scratch.logits.data(), vocab, logit, result.token) + 1;
+  if (row.num_top > 0) ListTop(scratch.logits, log_sum, row.num_top, result);
+  return result;
+}
+
+}  // namespace
+
+void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token,
+            std::vector<SampleScratch>& scratch, ThreadPool& pool) {
+  pool.ParallelFor(logits.rows, 1, [&](int64_t begin, int64_t end, int thread) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* row = logits.As<float>() + i * logits.stride;
+      results[i] = SampleRow(row, vocab, rows[i], scratch[static_cast<size_t>(thread)]);
+    }
+  });
+  // Afterwards and in order, in case two rows name the same slot.
+  for (int64_t i = 0; i < logits.rows; ++i) {
+    if (rows[i].target < 0) last_token[rows[i].slot] = results[i].token;
+  }
+}
+
+}  // namespace batucada
