@@ -1,0 +1,59 @@
+// RMSNorm, SwiGLU and sampling.
+#include <algorithm>
+#include <string>
+
+#include "kernels/bench/cuda_bench.h"
+
+namespace batucada::bench {
+
+void BenchElementwise(Bench& bench) {
+  for (const int64_t rows : {1, 64, 256, 16384}) {
+    const int64_t cols = 2048, mlp = 8200;
+    Buffer x = bench.Fill(static_cast<size_t>(rows * cols), DType::kF32);
+    Buffer weight = bench.Fill(static_cast<size_t>(cols), DType::kF32);
+    Buffer out = bench.Fill(static_cast<size_t>(rows * cols), DType::kBf16);
+    Buffer gate_up = bench.Fill(static_cast<size_t>(rows * mlp * 2), DType::kBf16);
+    Buffer mixed = bench.Fill(static_cast<size_t>(rows * mlp), DType::kBf16);
+    const Tensor x_view{x.data(), DType::kF32, rows, cols, cols};
+    double seconds = bench.Time(20, [&](int) {
+      bench.ops().RmsNorm(x_view, weight.As<float>(), 1e-5f, bench.Act(out, rows, cols));
+    });
+    bench.Duration("rms_norm/d2048/r" + std::to_string(rows), seconds, bench.BytesFloor(static_cast<double>(rows * cols * 6)));
+    seconds = bench.Time(20, [&](int) { bench.ops().SwiGlu(bench.Act(gate_up, rows, 2 * mlp), bench.Act(mixed, rows, mlp)); });
+    bench.Duration("swiglu/m8200/r" + std::to_string(rows), seconds, bench.BytesFloor(static_cast<double>(rows * mlp * 6)));
+  }
+}
+
+void BenchSample(Bench& bench) {
+  const int64_t vocab = 50304;
+  struct Kind {
+    const char* name;
+    RowSampling row;
+  };
+  const Kind kinds[] = {{"greedy", {.temperature = 0}},
+                        {"temperature", {.temperature = 1}},
+                        {"top_k50", {.temperature = 1, .top_k = 50}},
+                        {"top_p0.9", {.temperature = 1, .top_p = 0.9f}},
+                        {"greedy_top20", {.temperature = 0, .num_top = 20}}};
+  for (const int64_t rows : {1, 64, 256}) {
+    Buffer logits = bench.Fill(static_cast<size_t>(rows * vocab), DType::kF32);
+    Buffer results = bench.Check(bench.ops().Allocate(static_cast<size_t>(rows) * sizeof(RowSample), "results"));
+    Buffer last = bench.Check(bench.ops().Allocate(static_cast<size_t>(rows) * 4, "last"));
+    for (const Kind& kind : kinds) {
+      std::vector<RowSampling> requests(static_cast<size_t>(rows), kind.row);
+      for (int32_t i = 0; i < rows; ++i) {
+        requests[static_cast<size_t>(i)].seed = static_cast<uint64_t>(i) * 977;
+        requests[static_cast<size_t>(i)].slot = i;
+      }
+      const Buffer on_device = bench.Upload(requests);
+      const double seconds = bench.Time(5, [&](int) {
+        bench.ops().Sample({logits.data(), DType::kF32, rows, vocab, vocab}, static_cast<int32_t>(vocab),
+                           on_device.As<RowSampling>(), results.As<RowSample>(), last.As<int32_t>());
+      });
+      bench.Duration(std::string("sample/v50304/") + kind.name + "/b" + std::to_string(rows), seconds,
+                     bench.BytesFloor(static_cast<double>(rows * vocab * 4)));
+    }
+  }
+}
+
+}  // namespace batucada::bench
