@@ -1,0 +1,63 @@
+#include "kernels/bench/cpu_ceilings.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "kernels/cpu/host_memory.h"
+
+namespace batucada {
+namespace {
+
+constexpr int kRuns = 8;
+constexpr size_t kReadBytes = size_t{1} << 30;  // several times the largest last-level cache
+constexpr int kSgemmSize = 1536;
+
+template <typename Work>
+double BestSeconds(const Work& work) {
+  double best = 1e30;
+  for (int i = 0; i < kRuns; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return best;
+}
+
+double ReadBandwidth(ThreadPool& pool) {
+  const Buffer buffer = AllocateHostMemory(kReadBytes, "bandwidth measurement").value();
+  const uint64_t* words = buffer.As<uint64_t>();
+  // One load per cache line: the memory, not the core, is what is measured.
+  constexpr int64_t kWordsPerLine = 8;
+  const int64_t lines = static_cast<int64_t>(kReadBytes / 64);
+  std::vector<uint64_t> sums(static_cast<size_t>(pool.threads()));
+  const double seconds = BestSeconds([&] {
+    pool.ParallelFor(lines, 1, [&](int64_t begin, int64_t end, int thread) {
+      uint64_t sum = 0;
+      for (int64_t i = begin; i < end; ++i) sum += words[i * kWordsPerLine];
+      sums[static_cast<size_t>(thread)] += sum;
+    });
+  });
+  return static_cast<double>(kReadBytes) / seconds;
+}
+
+double SgemmPeak(int threads) {
+  openblas_set_num_threads(threads);
+  const size_t elements = size_t{kSgemmSize} * kSgemmSize;
+  std::vector<float> a(elements, 0.5f), b(elements, 0.25f), c(elements);
+  const double seconds = BestSeconds([&] {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, kSgemmSize, kSgemmSize, kSgemmSize, 1, a.data(), kSgemmSize,
+                b.data(), kSgemmSize, 0, c.data(), kSgemmSize);
+  });
+  return 2.0 * kSgemmSize * kSgemmSize * kSgemmSize / seconds;
+}
+
+}  // namespace
+
+CpuCeilings MeasureCpuCeilings(ThreadPool& pool) {
+  return {.read_bytes_per_s = ReadBandwidth(pool), .sgemm_flop_per_s = SgemmPeak(pool.threads())};
+}
+
+}  // namespace batucada
