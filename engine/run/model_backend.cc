@@ -12,7 +12,7 @@ namespace batucada {
 namespace {
 
 // Rows of logits held at once; long lists of rows to score are worked off in slices.
-int32_t LogitRows(const ModelBackendConfig& config) { return std::clamp(config.max_sequences, 64, config.max_batch_tokens); }
+int32_t LogitRows(const ModelBackendConfig& config) { return std::min(std::max(config.max_sequences, 64), config.max_batch_tokens); }
 
 StateShape ShapeOf(const ModelConfig& c, int32_t block_tokens, DType activation) {
   return {.mamba_layers = c.CountLayers(LayerKind::kMamba),

@@ -1,0 +1,271 @@
+// The public face, on the fake backend: what a consumer sees, whatever it does.
+
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+namespace batucada {
+namespace {
+
+EngineConfig FakeConfig(absl::Duration step_time = absl::ZeroDuration()) {
+  return {.model_dir = std::string(BATUCADA_SOURCE_DIR) + "/models/samba-classics-18m",
+          .backend = BackendKind::kFake,
+          .max_sequences = 8,
+          .max_waiting = 50,
+          .stream_buffer_tokens = 100'000,
+          .fake_step_time = step_time};
+}
+
+std::unique_ptr<Engine> MakeEngine(const EngineConfig& config, EngineObserver* observer = nullptr) {
+  auto engine = Engine::Create(config, observer);
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  return *std::move(engine);
+}
+
+struct Answer {
+  std::string text;
+  std::vector<int32_t> ids;
+  std::optional<Finish> finish;
+};
+
+Answer Collect(Generation& generation) {
+  Answer answer;
+  Update update;
+  while (generation.Wait(&update, absl::Now() + absl::Seconds(30))) {
+    answer.text += update.text;
+    for (const TokenResult& token : update.tokens) answer.ids.push_back(token.id);
+    if (update.finish) answer.finish = update.finish;
+  }
+  return answer;
+}
+
+Answer Complete(Engine& engine, Request request) {
+  auto generation = engine.Submit(std::move(request));
+  EXPECT_TRUE(generation.ok()) << generation.status();
+  return Collect(*generation);
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; ++i) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return false;
+}
+
+TEST(Engine, TextIsTheTokensDecoded) {
+  const auto engine = MakeEngine(FakeConfig());
+  const Answer answer = Complete(*engine, {.prompt = {0, 5, 6}, .max_tokens = 300});
+  EXPECT_EQ(answer.ids.size(), 300u);
+  EXPECT_EQ(answer.text, engine->tokenizer().Decode(answer.ids, /*skip_special=*/true));
+  EXPECT_EQ(answer.finish->reason, FinishReason::kLength);
+  EXPECT_EQ(answer.finish->prompt_tokens, 3);
+  EXPECT_EQ(answer.finish->generated_tokens, 300);
+  EXPECT_LE(answer.finish->submitted, answer.finish->admitted);
+  EXPECT_LE(answer.finish->admitted, answer.finish->first_token);
+  EXPECT_LE(answer.finish->first_token, answer.finish->finished);
+}
+
+TEST(Engine, StopStringsCutTheTextWhereverTokensEnd) {
+  const auto engine = MakeEngine(FakeConfig());
+  const Request plain{.prompt = {0, 5, 6}, .max_tokens = 200};
+  const std::string text = Complete(*engine, plain).text;
+  // Stop strings that lie across token borders: every place a substring of six bytes can start.
+  for (size_t at = 1; at + 6 < text.size(); at += 37) {
+    if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) continue;
+    Request request = plain;
+    request.stop = {text.substr(at, 6), "never appears \x01"};
+    const size_t first = text.find(request.stop[0]);
+    const Answer answer = Complete(*engine, request);
+    EXPECT_EQ(answer.text, text.substr(0, first));
+    EXPECT_EQ(answer.finish->reason, FinishReason::kStop);
+    EXPECT_EQ(answer.finish->stop_string, request.stop[0]);
+    EXPECT_EQ(answer.finish->generated_tokens, static_cast<int64_t>(answer.ids.size()));
+    EXPECT_LE(answer.ids.size(), 200u);
+  }
+  EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 0; }));
+}
+
+TEST(Engine, StopTokensEndWithoutTheirText) {
+  const auto engine = MakeEngine(FakeConfig());
+  const Answer plain = Complete(*engine, {.prompt = {0, 9}, .max_tokens = 50});
+  Request request{.prompt = {0, 9}, .max_tokens = 50, .stop_token_ids = {plain.ids[20]}};
+  const Answer stopped = Complete(*engine, request);
+  const auto first = std::find(plain.ids.begin(), plain.ids.end(), plain.ids[20]);
+  const std::vector<int32_t> before(plain.ids.begin(), first);
+  EXPECT_EQ(stopped.ids.size(), before.size() + 1);
+  EXPECT_EQ(stopped.text, engine->tokenizer().Decode(before, true));
+  EXPECT_EQ(stopped.finish->stop_token, plain.ids[20]);
+}
+
+TEST(Engine, SeedsRepeatAndDiffer) {
+  const auto engine = MakeEngine(FakeConfig());
+  Request request{.prompt = {0, 9}, .sampling = {.temperature = 1, .seed = 4}, .max_tokens = 20};
+  const Answer a = Complete(*engine, request), b = Complete(*engine, request);
+  request.sampling.seed = 5;
+  EXPECT_EQ(a.ids, b.ids);
+  EXPECT_NE(a.ids, Complete(*engine, request).ids);
+}
+
+TEST(Engine, LogprobsComeOnlyWhenAskedFor) {
+  const auto engine = MakeEngine(FakeConfig());
+  auto generation = engine->Submit({.prompt = {0, 9, 8, 7}, .max_tokens = 2, .logprobs = 5, .prompt_logprobs = 2});
+  ASSERT_TRUE(generation.ok());
+  std::vector<TokenResult> prompt, tokens;
+  Update update;
+  while (generation->Wait(&update)) {
+    prompt.insert(prompt.end(), update.prompt_logprobs.begin(), update.prompt_logprobs.end());
+    tokens.insert(tokens.end(), update.tokens.begin(), update.tokens.end());
+  }
+  ASSERT_EQ(prompt.size(), 3u);
+  EXPECT_EQ(prompt[0].id, 9);
+  EXPECT_EQ(prompt[0].top.size(), 2u);
+  ASSERT_EQ(tokens.size(), 2u);
+  EXPECT_EQ(tokens[0].top.size(), 5u);
+}
+
+TEST(Engine, DroppingAGenerationFreesItsMemory) {
+  const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  {
+    auto generation = engine->Submit({.prompt = {0}, .max_tokens = 100'000});
+    ASSERT_TRUE(generation.ok());
+    Update update;
+    ASSERT_TRUE(generation->Wait(&update));
+    EXPECT_EQ(engine->Stats().slots_used, 1);
+  }
+  EXPECT_TRUE(Eventually([&] { return engine->Stats().slots_used == 0 && engine->Stats().blocks_used == 0; }));
+}
+
+TEST(Engine, CancelIsToldAsTheEnd) {
+  const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  auto generation = engine->Submit({.prompt = {0}, .max_tokens = 100'000});
+  ASSERT_TRUE(generation.ok());
+  generation->Cancel();
+  EXPECT_EQ(Collect(*generation).finish->reason, FinishReason::kCancelled);
+}
+
+TEST(Engine, DeadlineEndsARequest) {
+  const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  const Answer answer = Complete(*engine, {.prompt = {0}, .max_tokens = 100'000, .deadline = absl::Now() + absl::Milliseconds(50)});
+  EXPECT_EQ(answer.finish->reason, FinishReason::kDeadline);
+  EXPECT_GT(answer.ids.size(), 5u);
+}
+
+TEST(Engine, AConsumerThatDoesNotReadLosesItsRequestOnly) {
+  EngineConfig config = FakeConfig();
+  config.stream_buffer_tokens = 50;
+  const auto engine = MakeEngine(config);
+  auto stalled = engine->Submit({.prompt = {0}, .max_tokens = 100'000});
+  ASSERT_TRUE(stalled.ok());
+  EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 0; }));
+  EXPECT_EQ(Complete(*engine, {.prompt = {0}, .max_tokens = 20}).finish->reason, FinishReason::kLength);
+  const Answer answer = Collect(*stalled);
+  EXPECT_EQ(answer.finish->reason, FinishReason::kOverrun);
+  EXPECT_EQ(answer.ids.size(), 50u);
+}
+
+TEST(Engine, OnReadyFiresForEveryBatchOfNews) {
+  const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  auto generation = engine->Submit({.prompt = {0}, .max_tokens = 30});
+  ASSERT_TRUE(generation.ok());
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool ready = false;
+  generation->OnReady([&] {
+    const std::lock_guard lock(mutex);
+    ready = true;
+    changed.notify_one();
+  });
+  size_t tokens = 0;
+  bool finished = false;
+  while (!finished) {
+    {
+      std::unique_lock lock(mutex);
+      ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(10), [&] { return ready; }));
+      ready = false;
+    }
+    Update update;
+    while (generation->Poll(&update)) {
+      tokens += update.tokens.size();
+      finished = finished || update.finish;
+    }
+  }
+  EXPECT_EQ(tokens, 30u);
+  Update update;
+  EXPECT_FALSE(generation->Poll(&update));
+}
+
+TEST(Engine, AGenerationMayOutliveTheEngine) {
+  auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  auto generation = engine->Submit({.prompt = {0}, .max_tokens = 100'000});
+  ASSERT_TRUE(generation.ok());
+  engine.reset();
+  EXPECT_EQ(Collect(*generation).finish->reason, FinishReason::kShutdown);
+}
+
+TEST(Engine, DrainRefusesNewRequestsAndFinishesOldOnes) {
+  const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  auto generation = engine->Submit({.prompt = {0}, .max_tokens = 50});
+  ASSERT_TRUE(generation.ok());
+  engine->Drain(absl::Now() + absl::Seconds(20));
+  EXPECT_EQ(engine->Submit({.prompt = {0}}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Collect(*generation).finish->reason, FinishReason::kLength);
+}
+
+TEST(Engine, RefusesWhatItCannotRunAndWhatIsTooMuch) {
+  EngineConfig config = FakeConfig(absl::Milliseconds(5));
+  config.max_sequences = 1;
+  config.max_waiting = 2;
+  const auto engine = MakeEngine(config);
+  EXPECT_EQ(engine->Submit({.prompt = {}}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(engine->Submit({.prompt = {1}, .stop = {""}}).status().code(), absl::StatusCode::kInvalidArgument);
+  std::vector<Generation> held;
+  absl::Status refused;
+  for (int i = 0; i < 10 && refused.ok(); ++i) {
+    auto generation = engine->Submit({.prompt = {1}, .max_tokens = 10'000});
+    refused = generation.status();
+    if (generation.ok()) held.push_back(*std::move(generation));
+  }
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_LE(held.size(), 3u);
+}
+
+TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
+  const auto message = [](const EngineConfig& config) { return std::string(Engine::Create(config).status().message()); };
+  EngineConfig config = FakeConfig();
+  config.block_tokens = 48;
+  EXPECT_THAT(message(config), testing::HasSubstr("block-tokens is 48; it must be a power of two"));
+  config = FakeConfig();
+  config.max_batch_tokens = 4;
+  EXPECT_THAT(message(config), testing::HasSubstr("max-batch-tokens is 4"));
+  config = FakeConfig();
+  config.model_dir = "/nowhere";
+  EXPECT_THAT(message(config), testing::HasSubstr("/nowhere"));
+}
+
+class Counter : public EngineObserver {
+ public:
+  void OnStep(const StepStats& step) override { rows += step.decode_rows + step.prompt_rows; }
+  void OnFinish(const Finish&) override { ++finishes; }
+  std::atomic<int64_t> rows = 0, finishes = 0;
+};
+
+TEST(Engine, TheObserverSeesEveryRowAndEveryEnd) {
+  Counter counter;
+  {
+    const auto engine = MakeEngine(FakeConfig(), &counter);
+    for (int i = 0; i < 5; ++i) Complete(*engine, {.prompt = {0, 1, 2}, .max_tokens = 10});
+    EXPECT_EQ(engine->Stats().generated_tokens, 50u);
+    EXPECT_EQ(engine->Stats().prompt_tokens, 15u);
+  }
+  EXPECT_EQ(counter.finishes, 5);
+  EXPECT_EQ(counter.rows, 5 * (3 + 9));
+}
+
+}  // namespace
+}  // namespace batucada

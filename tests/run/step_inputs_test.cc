@@ -1,0 +1,119 @@
+#include "engine/run/step_inputs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace batucada {
+namespace {
+
+using testing::ElementsAre;
+
+template <typename T>
+std::vector<T> Read(const T* data, int32_t count) { return std::vector<T>(data, data + count); }
+
+struct Packed {
+  std::vector<char> bytes;
+  BatchView batch;
+  SampleView samples;
+};
+
+Packed Pack(const BatchPlan& plan, const StepShape& shape) {
+  Packed p;
+  p.bytes.assign(StepInputs::Bytes(shape), '\xAB');
+  StepInputs::Pack(plan, shape, {.slot = 90, .block = 91}, p.bytes.data(), p.bytes.data(), &p.batch, &p.samples);
+  return p;
+}
+
+TEST(StepInputs, PacksDecodeRowsAndChunks) {
+  const std::vector<int32_t> tokens = {7, 8, 9};
+  const std::vector<PageId> ring = {3, 4}, one = {5};
+  const SamplingParams greedy{.temperature = 0}, warm{.temperature = 0.5F, .top_p = 0.9F, .min_p = 0.1F, .top_k = 4, .seed = 77};
+  const BatchPlan plan{.step = 1,
+                       .num_decode = 1,
+                       .num_tokens = 4,
+                       .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring},
+                                     {.id = 2, .slot = 0, .start = 10, .num_tokens = 3, .tokens = tokens, .blocks = one}},
+                       .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 2, .sampling = &warm},
+                                   {.row = 2, .slot = 0, .position = 12, .target = 9, .num_top = 0, .sampling = &greedy}}};
+  const Packed p = Pack(plan, {.tokens = 4, .sequences = 2, .samples = 2, .table_width = 2});
+  const BatchView& b = p.batch;
+  EXPECT_EQ(b.num_tokens, 4);
+  EXPECT_EQ(b.num_sequences, 2);
+  EXPECT_EQ(b.num_decode, 1);
+  EXPECT_EQ(b.max_chunk, 3);
+  EXPECT_EQ(b.max_context, 41);
+  EXPECT_THAT(Read(b.token_ids + 1, 3), ElementsAre(7, 8, 9));
+  EXPECT_THAT(Read(b.positions, 4), ElementsAre(40, 10, 11, 12));
+  EXPECT_THAT(Read(b.row_sequence, 4), ElementsAre(0, 1, 1, 1));
+  EXPECT_THAT(Read(b.first_row, 3), ElementsAre(0, 1, 4));
+  EXPECT_THAT(Read(b.start, 2), ElementsAre(40, 10));
+  EXPECT_THAT(Read(b.slot, 2), ElementsAre(2, 0));
+  EXPECT_THAT(Read(b.block_table, 4), ElementsAre(3, 4, 5, 91));
+  EXPECT_THAT(Read(p.samples.rows, 2), ElementsAre(0, 2));
+  const RowSampling& drawn = p.samples.sampling[0];
+  EXPECT_EQ(drawn.temperature, 0.5F);
+  EXPECT_EQ(drawn.top_p, 0.9F);
+  EXPECT_EQ(drawn.min_p, 0.1F);
+  EXPECT_EQ(drawn.top_k, 4);
+  EXPECT_EQ(drawn.seed, 77u);
+  EXPECT_EQ(drawn.position, 41);
+  EXPECT_EQ(drawn.target, -1);
+  EXPECT_EQ(drawn.num_top, 2);
+  EXPECT_EQ(drawn.slot, 2);
+  EXPECT_EQ(p.samples.sampling[1].target, 9);
+}
+
+TEST(StepInputs, PadsDecodeStepsWithScratch) {
+  const SamplingParams greedy{.temperature = 0};
+  const std::vector<PageId> ring = {3};
+  const BatchPlan plan{.step = 1,
+                       .num_decode = 1,
+                       .num_tokens = 1,
+                       .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring}},
+                       .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 0, .sampling = &greedy}}};
+  const Packed p = Pack(plan, {.tokens = 4, .sequences = 4, .samples = 4, .table_width = 1});
+  EXPECT_EQ(p.batch.num_decode, 4);
+  EXPECT_EQ(p.batch.num_tokens, 4);
+  EXPECT_THAT(Read(p.batch.slot, 4), ElementsAre(2, 90, 90, 90));
+  EXPECT_THAT(Read(p.batch.start, 4), ElementsAre(40, 0, 0, 0));
+  EXPECT_THAT(Read(p.batch.first_row, 5), ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_THAT(Read(p.batch.block_table, 4), ElementsAre(3, 91, 91, 91));
+  EXPECT_THAT(Read(p.samples.rows, 4), ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(p.samples.sampling[3].slot, 90);
+}
+
+TEST(StepInputs, AddressesDependOnTheShapeAlone) {
+  const StepShape shape{.tokens = 2, .sequences = 2, .samples = 2, .table_width = 3};
+  const SamplingParams greedy{.temperature = 0};
+  std::vector<char> bytes(StepInputs::Bytes(shape));
+  const auto pack = [&](int32_t count) {
+    BatchPlan plan{.step = 1, .num_decode = count, .num_tokens = count, .sequences = {}, .samples = {}};
+    for (int32_t i = 0; i < count; ++i) {
+      plan.sequences.push_back({.id = 1, .slot = i, .start = 9, .num_tokens = 1, .tokens = {}, .blocks = {}});
+      plan.samples.push_back({.row = i, .slot = i, .position = 10, .target = -1, .num_top = 0, .sampling = &greedy});
+    }
+    Packed p;
+    StepInputs::Pack(plan, shape, {}, bytes.data(), bytes.data(), &p.batch, &p.samples);
+    return p;
+  };
+  const Packed a = pack(1), b = pack(2);
+  EXPECT_EQ(a.batch.slot, b.batch.slot);
+  EXPECT_EQ(a.batch.block_table, b.batch.block_table);
+  EXPECT_EQ(a.batch.positions, b.batch.positions);
+  EXPECT_EQ(a.samples.sampling, b.samples.sampling);
+}
+
+TEST(StepInputsDeathTest, OnlyDecodeStepsArePadded) {
+  const std::vector<int32_t> tokens = {7};
+  const BatchPlan plan{.step = 1,
+                       .num_decode = 0,
+                       .num_tokens = 1,
+                       .sequences = {{.id = 1, .slot = 0, .start = 0, .num_tokens = 1, .tokens = tokens, .blocks = {}}},
+                       .samples = {}};
+  EXPECT_DEATH(Pack(plan, {.tokens = 2, .sequences = 2, .samples = 0, .table_width = 1}), "only decode steps are padded");
+}
+
+}  // namespace
+}  // namespace batucada
