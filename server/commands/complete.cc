@@ -1,0 +1,93 @@
+#include <cstdio>
+#include <cstdlib>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/core/status.h"
+#include "engine/engine.h"
+#include "server/commands/command.h"
+#include "server/completion_params.h"
+#include "server/options.h"
+#include "server/server_config.h"
+#include "server/translate.h"
+
+namespace batucada {
+namespace {
+
+void Print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+// "41 prompt tokens in 0.012 s (3400/s), 64 tokens in 0.51 s (125/s)".
+void PrintSpeed(const Finish& finish) {
+  if (finish.first_token == absl::InfinitePast()) return;
+  const double prompt_s = absl::ToDoubleSeconds(finish.first_token - finish.submitted);
+  const double rest_s = absl::ToDoubleSeconds(finish.finished - finish.first_token);
+  const double prompt = static_cast<double>(finish.prompt_tokens), rest = static_cast<double>(finish.generated_tokens - 1);
+  std::fprintf(stderr, "\n%.0f prompt tokens in %.3f s (%.0f tokens/s); %.0f more tokens in %.3f s", prompt, prompt_s,
+               prompt / prompt_s, rest, rest_s);
+  if (rest > 0 && rest_s > 0) std::fprintf(stderr, " (%.1f tokens/s)", rest / rest_s);
+  std::fputc('\n', stderr);
+}
+
+class CompleteCommand : public Command {
+ public:
+  void Declare(CLI::App& program) override {
+    command_ = program.add_subcommand("complete", "Continue one prompt in the terminal");
+    command_->add_option("prompt", prompt_, "Text to continue")->required()->type_name("TEXT");
+    const std::string group = "Sampling";
+    table_.AddInt("max-tokens", group, "Tokens to generate at most", &max_tokens_);
+    table_.AddNumber("temperature", group, "0: always the most likely token; default: the model's", &params_.temperature);
+    table_.AddNumber("top-p", group, "Smallest set of tokens with this much probability", &params_.top_p);
+    table_.AddInt("top-k", group, "The k most likely tokens; 0: all", &params_.top_k);
+    table_.AddNumber("min-p", group, "Drop tokens less likely than this times the most likely", &params_.min_p);
+    table_.AddInt("seed", group, "The same seed gives the same text; default: random", &params_.seed);
+    table_.AddStrings("stop", group, "End before this text appears; several allowed", &params_.stop);
+    config_.engine.max_sequences = 1;
+    AddEngineOptions(table_, &config_.engine);
+    table_.Declare(*command_);
+  }
+  bool Chosen() const override { return command_->parsed(); }
+
+  absl::StatusOr<int> Run() override {
+    BATUCADA_RETURN_IF_ERROR(table_.Apply([](const char* name) -> const char* { return std::getenv(name); }));
+    BATUCADA_RETURN_IF_ERROR(config_.Validate());
+    BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(config_.engine));
+    const std::vector<std::string> names = ServedModelNames(config_);
+    params_.prompts = {prompt_};
+    params_.max_tokens = max_tokens_;
+    BATUCADA_ASSIGN_OR_RETURN(Translation translation,
+                              Translate(params_, {.tokenizer = engine->tokenizer(),
+                                                  .defaults = engine->generation_defaults(),
+                                                  .model_names = names,
+                                                  .limits = config_.request,
+                                                  .max_total_tokens = config_.engine.max_total_tokens,
+                                                  .vocab_size = engine->model().vocab_size}));
+    BATUCADA_ASSIGN_OR_RETURN(Generation generation, engine->Submit(std::move(translation.requests.front())));
+    Print(prompt_);
+    Update update;
+    while (generation.Wait(&update)) {
+      Print(update.text);
+      if (!update.finish) continue;
+      Print("\n");
+      PrintSpeed(*update.finish);
+      if (update.finish->reason == FinishReason::kError) return absl::InternalError(update.finish->message);
+    }
+    return 0;
+  }
+
+ private:
+  CLI::App* command_ = nullptr;
+  OptionTable table_;
+  ServerConfig config_;
+  std::string prompt_;
+  CompletionParams params_;
+  int64_t max_tokens_ = 128;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeCompleteCommand() { return std::make_unique<CompleteCommand>(); }
+
+}  // namespace batucada

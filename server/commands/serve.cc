@@ -1,0 +1,132 @@
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+#include "absl/time/clock.h"
+#include "engine/core/status.h"
+#include "server/commands/command.h"
+#include "server/grpc/grpc_server.h"
+#include "server/http/http_server.h"
+#include "server/http/routes.h"
+#include "server/options.h"
+#include "server/service.h"
+#include "server/signals.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
+
+void SetUpLogging(LogLevel level) {
+  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                                   spdlog::level::err, spdlog::level::off};
+  auto logger = std::make_shared<spdlog::logger>("batucada", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  logger->set_level(kLevels[static_cast<size_t>(level)]);
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// Whole or not at all: a reader never sees half of it.
+absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t grpc_port) {
+  const std::string temporary = path + ".new";
+  std::ofstream file(temporary);
+  file << "http " << http_port << "\ngrpc " << grpc_port << "\n";
+  file.close();
+  if (file.fail() || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError(fmt::format("cannot write --port-file {}", path));
+  }
+  return absl::OkStatus();
+}
+
+void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer& grpc) {
+  const std::string shown = config.host == "0.0.0.0" || config.host == "::" ? "127.0.0.1" : config.host;
+  fmt::print("ready http={}:{} grpc={}:{}\n\n", config.host, http.port(), config.host, grpc.port());
+  fmt::print("  curl -N http://{}:{}/v1/completions -H 'Content-Type: application/json' \\\n", shown, http.port());
+  fmt::print("    -d '{{\"prompt\": \"It was a dark and stormy night\", \"max_tokens\": 64, \"stream\": true}}'\n\n");
+  std::fflush(stdout);
+}
+
+// Unready first, so that balancers look elsewhere; then no new connections; then what runs may finish.
+void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, GrpcServer& grpc) {
+  service.accepting = false;
+  grpc.SetServing(false);
+  absl::SleepFor(config.shutdown_grace);
+  const absl::Time deadline = absl::Now() + config.drain_timeout;
+  http.StopAccepting();
+  std::thread grpc_shutdown([&] { grpc.Shutdown(deadline + kFlushTime); });
+  service.engine.Drain(deadline);
+  if (!http.WaitUntilClosed(absl::Now() + kFlushTime)) spdlog::warn("some connections had to be cut off");
+  grpc_shutdown.join();
+}
+
+absl::StatusOr<int> Serve(const ServerConfig& config) {
+  SignalWatcher signals;  // before there are other threads
+  SetUpLogging(config.log_level);
+  fmt::print("batucada {}\n", kVersion);
+  Metrics metrics;
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(config.engine, &metrics));
+  fmt::print("{}", engine->description());
+  std::fflush(stdout);
+
+  Service service{.config = config, .engine = *engine, .metrics = metrics, .model_names = ServedModelNames(config)};
+  IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
+  const Router router = MakeRoutes(service);
+  BATUCADA_ASSIGN_OR_RETURN(
+      const std::unique_ptr<HttpServer> http,
+      HttpServer::Start({.host = config.host, .port = config.port, .limits = config.http}, router, pool, metrics));
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
+                            GrpcServer::Start({.host = config.host,
+                                               .port = config.grpc_port,
+                                               .max_message_bytes = config.http.max_body_bytes},
+                                              service, pool));
+  if (http->port() == grpc->port()) return absl::UnavailableError("HTTP and gRPC got the same port");
+  service.accepting = true;
+  grpc->SetServing(true);
+  signals.ExpectOrderlyEnd();
+  if (!config.port_file.empty()) BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, http->port(), grpc->port()));
+  Announce(config, *http, *grpc);
+
+  const int signal = signals.Wait();
+  spdlog::info("signal {}: finishing what runs, for at most {}; a second signal ends at once", signal,
+               absl::FormatDuration(config.drain_timeout));
+  ShutDown(config, service, *http, *grpc);
+  spdlog::info("ended in order");
+  return 0;
+}
+
+class ServeCommand : public Command {
+ public:
+  void Declare(CLI::App& program) override {
+    command_ = program.add_subcommand("serve", "Serve a model over HTTP and gRPC");
+    AddServerOptions(table_, &config_);
+    table_.Declare(*command_);
+    command_->footer("Every flag is also an environment variable (--max-sequences: BATUCADA_MAX_SEQUENCES) and a key of\n"
+                     "the --config file. Flags win over the environment, the environment over the file.\n"
+                     "Sizes: 512MiB, 4GiB. Times: 500ms, 30s, 2m.");
+  }
+  bool Chosen() const override { return command_->parsed(); }
+  absl::StatusOr<int> Run() override {
+    BATUCADA_RETURN_IF_ERROR(table_.Apply([](const char* name) -> const char* { return std::getenv(name); }));
+    BATUCADA_RETURN_IF_ERROR(config_.Validate());
+    return Serve(config_);
+  }
+
+ private:
+  CLI::App* command_ = nullptr;
+  OptionTable table_;
+  ServerConfig config_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeServeCommand() { return std::make_unique<ServeCommand>(); }
+
+}  // namespace batucada

@@ -1,0 +1,37 @@
+// What goes wrong with a request, on its way to either wire: an absl::Status that may also name the parameter at fault
+// and a code for programs. The message says parameter, value and limit.
+//
+//   status                HTTP   OpenAI type              gRPC
+//   INVALID_ARGUMENT      400    invalid_request_error    INVALID_ARGUMENT
+//   NOT_FOUND             404    invalid_request_error    NOT_FOUND
+//   RESOURCE_EXHAUSTED    429    rate_limit_error         RESOURCE_EXHAUSTED
+//   UNAVAILABLE           503    service_unavailable_error UNAVAILABLE
+//   DEADLINE_EXCEEDED     504    timeout_error            DEADLINE_EXCEEDED
+//   anything else         500    server_error             itself
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace batucada {
+
+// INVALID_ARGUMENT about one parameter of the request. `param` is a path a client can find: "stop[3]".
+absl::Status InvalidParameter(std::string_view param, std::string_view message,
+                              std::string_view code = "invalid_value");
+// Adds the parameter and code to a status.
+absl::Status WithParameter(absl::Status status, std::string_view param, std::string_view code);
+
+// Empty if the status names none.
+std::string ErrorParameter(const absl::Status& status);
+std::string ErrorCode(const absl::Status& status);
+
+int HttpStatusOf(const absl::Status& status);
+
+// {"error":{"message":…,"type":…,"param":…,"code":…}}
+std::string ErrorJson(const absl::Status& status);
+// The same for errors that only HTTP has: 405, 408, 413, 431.
+std::string ErrorJson(int http_status, std::string_view message, std::string_view param, std::string_view code);
+
+}  // namespace batucada

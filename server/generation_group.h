@@ -1,0 +1,63 @@
+// The generations of one client request, n for each of its prompts, followed together; and the line about them in the
+// log. Both front ends sit on this.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/engine.h"
+#include "server/service.h"
+#include "server/translate.h"
+
+namespace batucada {
+
+// Used by one thread at a time. Destroying it cancels what still runs, and writes the log line.
+class GenerationGroup {
+ public:
+  struct Usage {
+    int64_t prompt_tokens = 0;      // each prompt once, however many choices it has
+    int64_t generated_tokens = 0;
+  };
+  struct Origin {
+    std::string api;         // "completions", "grpc.generate": for the log
+    std::string request_id;
+  };
+
+  // Submits all or none. Errors are the engine's, counted as rejections and logged.
+  static absl::StatusOr<std::unique_ptr<GenerationGroup>> Submit(Service& service, std::vector<Request> requests,
+                                                                 int32_t choices_per_prompt, Origin origin);
+  ~GenerationGroup();
+  GenerationGroup(const GenerationGroup&) = delete;
+  GenerationGroup& operator=(const GenerationGroup&) = delete;
+
+  // See Generation::OnReady: from the step loop's thread, quick.
+  void OnReady(const std::function<void()>& wake);
+  // Gives `take` everything that is ready, generation by generation, without waiting.
+  void Poll(const std::function<void(size_t index, Update& update)>& take);
+  bool done() const { return running_ == 0; }
+  const Usage& usage() const { return usage_; }  // complete once done
+  // Set if a generation ended in a way that is the server's to explain: shutdown, deadline, overrun, failure.
+  const absl::Status& failure() const { return failure_; }
+
+ private:
+  GenerationGroup(Service& service, Origin origin) : service_(service), origin_(std::move(origin)) {}
+  void Note(const Finish& finish);
+
+  Service& service_;
+  const Origin origin_;
+  std::vector<std::optional<Generation>> generations_;  // empty once ended
+  size_t running_ = 0;
+  Usage usage_;
+  absl::Status failure_;
+  const absl::Time submitted_ = absl::Now();
+  absl::Duration queue_time_, time_to_first_token_;  // the longest of all
+  std::string finish_reasons_;
+};
+
+}  // namespace batucada

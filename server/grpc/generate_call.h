@@ -1,0 +1,64 @@
+// One Generate call: a stream of messages, one in flight at a time.
+//
+// gRPC calls the reactor's methods from its own threads; each only posts to the call's executor, where everything
+// happens, so there is no lock. A client that reads slowly leaves its tokens in its generations' own buffers.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include "absl/status/statusor.h"
+#include "batucada/v1/batucada.pb.h"
+#include "server/executor.h"
+#include "server/generation_group.h"
+#include "server/service.h"
+
+namespace batucada {
+
+class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
+                     public std::enable_shared_from_this<GenerateCall> {
+ public:
+  // Validates and submits, and answers from then on; a refused request ends with its status. gRPC owns the result.
+  static grpc::ServerWriteReactor<v1::GenerateResponse>* Start(Service& service, Executor& executor,
+                                                               grpc::CallbackServerContext* context,
+                                                               const v1::GenerateRequest& request);
+
+  GenerateCall(Service& service, Executor& executor) : service_(service), executor_(executor) {}
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  absl::Status Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request);
+  void Post(void (GenerateCall::*step)());
+
+  // On the executor:
+  void Pump();
+  void Cancelled();
+  void Wrote();
+  void WriteFailed();
+  void Take(size_t index, Update& update);
+  void End(const absl::Status& status);
+
+  Service& service_;
+  Executor& executor_;
+  std::shared_ptr<GenerateCall> self_;  // until gRPC is done with this
+
+  // The executor's own.
+  std::unique_ptr<GenerationGroup> group_;
+  std::vector<std::string> echo_;  // of each choice, until its first message
+  std::deque<v1::GenerateResponse> pending_;
+  v1::GenerateResponse writing_message_;
+  bool with_logprobs_ = false;
+  bool writing_ = false;
+  bool cancelled_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace batucada

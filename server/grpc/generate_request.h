@@ -1,0 +1,13 @@
+// GenerateRequest to what translate.h checks.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "batucada/v1/batucada.pb.h"
+#include "server/completion_params.h"
+
+namespace batucada {
+
+// INVALID_ARGUMENT if there is no prompt; every other check is Translate's. Thread-safe.
+absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request);
+
+}  // namespace batucada

@@ -1,0 +1,130 @@
+#include "server/grpc/grpc_server.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <spdlog/spdlog.h>
+
+#include "batucada/v1/batucada.grpc.pb.h"
+#include "engine/model/inspect.h"
+#include "server/grpc/generate_call.h"
+#include "server/grpc/status.h"
+#include "server/translate.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+class InferenceService : public v1::Inference::CallbackService {
+ public:
+  InferenceService(batucada::Service& service, IoPool& pool, int64_t max_message_bytes)
+      : service_(service), pool_(pool), max_message_bytes_(max_message_bytes) {}
+
+  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(grpc::CallbackServerContext* context,
+                                                           const v1::GenerateRequest* request) override {
+    return GenerateCall::Start(service_, pool_.NextExecutor(), context, *request);
+  }
+
+  grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* request,
+                                         v1::GetModelInfoResponse* response) override {
+    const absl::Status status = Describe(*request, response);
+    service_.metrics.OnGrpcEnd("GetModelInfo", static_cast<int>(status.code()));
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpcStatus(status));
+    return reactor;
+  }
+
+ private:
+  absl::Status Describe(const v1::GetModelInfoRequest& request, v1::GetModelInfoResponse* response) const {
+    if (const absl::Status known = ResolveModel(request.model(), service_.model_names).status(); !known.ok()) return known;
+    const ModelConfig& model = service_.engine.model();
+    for (const std::string& name : service_.model_names) response->add_names(name);
+    response->set_backend(std::string(BackendName(service_.engine.config().backend)));
+    response->set_server_version(kVersion);
+    response->set_parameters(ParameterCount(model));
+    response->set_vocabulary_size(model.vocab_size);
+    response->set_layers(model.num_layers());
+    response->set_hidden_size(model.d_model);
+    if (model.CountLayers(LayerKind::kAttention) > 0 && model.window != kNoWindow) {
+      response->set_attention_window_tokens(model.window);
+    }
+    v1::RequestLimits* limits = response->mutable_limits();
+    limits->set_max_total_tokens(service_.engine.config().max_total_tokens);
+    limits->set_max_message_bytes(max_message_bytes_);
+    limits->set_max_choices(service_.config.request.max_choices);
+    limits->set_max_logprobs(kMaxLogprobs);
+    limits->set_max_stop_strings(kMaxStopStrings);
+    limits->set_max_stop_string_bytes(kMaxStopStringBytes);
+    limits->set_max_stop_token_ids(kMaxStopTokenIds);
+    return absl::OkStatus();
+  }
+
+  batucada::Service& service_;  // not gRPC's class of that name
+  IoPool& pool_;
+  const int64_t max_message_bytes_;
+};
+
+// gRPC's own messages go where ours go.
+void LogFromGrpc(gpr_log_func_args* args) {
+  if (args->severity == GPR_LOG_SEVERITY_ERROR) {
+    spdlog::debug("grpc: {}", args->message);
+  }
+}
+
+}  // namespace
+
+class GrpcServer::Impl {
+ public:
+  Impl(const Options& options, Service& service, IoPool& pool) : inference(service, pool, options.max_message_bytes) {}
+
+  InferenceService inference;
+  int port = 0;
+  std::unique_ptr<grpc::Server> server;
+};
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, Service& service, IoPool& pool) {
+  gpr_set_log_function(LogFromGrpc);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  auto impl = std::make_unique<Impl>(options, service, pool);
+  const bool ipv6 = options.host.find(':') != std::string::npos;
+  const std::string address = fmt::format(ipv6 ? fmt::runtime("[{}]:{}") : fmt::runtime("{}:{}"), options.host, options.port);
+
+  grpc::ServerBuilder builder;
+  // By default two servers may share a port, and each would get half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &impl->port);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
+  builder.RegisterService(&impl->inference);
+  impl->server = builder.BuildAndStart();
+  if (impl->server == nullptr || impl->port == 0) {
+    return absl::UnavailableError(
+        fmt::format("cannot listen for gRPC on {}: the address is in use or not this machine's; choose another with "
+                    "--grpc-port or --host", address));
+  }
+  auto server = std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
+  server->SetServing(false);
+  return server;
+}
+
+GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcServer::~GrpcServer() { Shutdown(absl::Now()); }
+
+int32_t GrpcServer::port() const { return impl_->port; }
+
+void GrpcServer::SetServing(bool serving) {
+  grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService();
+  health->SetServingStatus(serving);
+  health->SetServingStatus(v1::Inference::service_full_name(), serving);
+}
+
+void GrpcServer::Shutdown(absl::Time deadline) {
+  impl_->server->Shutdown(absl::ToChronoTime(deadline));
+  impl_->server->Wait();
+}
+
+}  // namespace batucada

@@ -1,0 +1,15 @@
+// The body of POST /v1/completions, as OpenAI defines it and with the extensions that vLLM's users know.
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "server/completion_params.h"
+
+namespace batucada {
+
+// INVALID_ARGUMENT names the parameter: not JSON, a wrong type, an unknown member, or one that this server does not act
+// on although it would change the answer. Thread-safe.
+absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body);
+
+}  // namespace batucada

@@ -1,0 +1,323 @@
+#include "server/http/connection.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "absl/strings/match.h"
+#include "server/http/request_head.h"
+
+namespace batucada {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+constexpr size_t kReadBytes = 16 << 10;     // asked of the socket at once
+constexpr size_t kMinInboxBytes = 64 << 10;  // at least the headers of one request must fit
+constexpr auto kLinger = std::chrono::seconds(2);  // for a client to read the answer that ends its connection
+
+std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
+
+}  // namespace
+
+// Carries a LiveAnswer's wake-ups from any thread to the connection's; several at once become one.
+class Connection::Waker : public std::enable_shared_from_this<Waker> {
+ public:
+  explicit Waker(std::shared_ptr<Connection> connection)
+      : executor_(connection->socket_.get_executor()), connection_(connection) {}
+
+  void Wake() {
+    if (posted_.exchange(true)) return;
+    asio::post(executor_, [self = shared_from_this()] {
+      self->posted_ = false;
+      if (const auto connection = self->connection_.lock()) connection->wake_.Notify();
+    });
+  }
+
+ private:
+  asio::any_io_executor executor_;
+  std::weak_ptr<Connection> connection_;
+  std::atomic<bool> posted_{false};
+};
+
+Connection::Connection(tcp::socket socket, ConnectionContext& context, std::function<void()> on_end)
+    : socket_(std::move(socket)), context_(context), on_end_(std::move(on_end)), write_timer_(socket_.get_executor()),
+      arrived_(socket_.get_executor()), room_(socket_.get_executor()), wake_(socket_.get_executor()) {}
+
+Connection::~Connection() { on_end_(); }
+
+void Connection::Start(Admission admission) {
+  asio::co_spawn(socket_.get_executor(), Serve(shared_from_this(), admission), asio::detached);
+}
+
+void Connection::Close() {
+  error_code ignored;
+  socket_.close(ignored);
+  peer_closed_ = true;
+  arrived_.Notify();
+  room_.Notify();
+  wake_.Notify();
+}
+
+asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
+  const size_t capacity = std::max(kMinInboxBytes, static_cast<size_t>(context_.limits.max_header_bytes) + kReadBytes);
+  while (!peer_closed_) {
+    if (inbox_.size() >= capacity) {
+      co_await room_.WaitUntil(Event::Never());
+      continue;
+    }
+    auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kNoThrow);
+    if (wait_error) break;
+    error_code error;
+    const size_t size = socket_.read_some(inbox_.prepare(kReadBytes), error);
+    if (error == asio::error::would_block) continue;
+    if (error == asio::error::eof) {
+      peer_closed_ = true;
+      // A write that waits for this client would wait in vain; an answer that is whole may still be read.
+      if (live_) Close();
+    } else if (error) {
+      Close();
+    }
+    inbox_.commit(size);
+    arrived_.Notify();
+    wake_.Notify();
+  }
+}
+
+asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self, Admission admission) {
+  try {
+    error_code error;
+    socket_.set_option(tcp::no_delay(true), error);
+    socket_.non_blocking(true, error);
+    asio::co_spawn(socket_.get_executor(), ReadLoop(self), asio::detached);
+    if (admission == Admission::kTooMany) {
+      keep_alive_ = false;
+      HttpResponse response = ErrorResponse(503, fmt::format("{} connections are open: no more are accepted now",
+                                                             context_.limits.max_connections), "too_many_connections");
+      response.headers.emplace_back("retry-after", "1");
+      const bool usable = co_await Respond(std::move(response));
+      if (usable) co_await CloseGently();
+    } else {
+      co_await ServeRequests();
+    }
+  } catch (const std::exception& exception) {
+    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_.request_id);
+  }
+  Close();
+}
+
+asio::awaitable<void> Connection::ServeRequests() {
+  while (true) {
+    endpoint_ = "none";
+    request_ = {};
+    const Intake intake = co_await ReadRequest();
+    if (intake == Intake::kClosed) co_return;
+    if (intake == Intake::kRejected) {
+      keep_alive_ = false;
+      const bool usable = co_await Respond(std::move(response_));
+      if (usable) co_await CloseGently();
+      co_return;
+    }
+    Router::Match match = context_.router.Find(request_.method, request_.path);
+    bool usable = false;
+    if (match.route == nullptr) {
+      usable = co_await Respond(std::move(match.error));
+    } else {
+      endpoint_ = match.route->name;
+      request_.tail = std::move(match.tail);
+      Answer answer = match.route->handler(request_);
+      if (auto* live = std::get_if<std::unique_ptr<LiveAnswer>>(&answer)) {
+        live_ = true;
+        usable = co_await RespondLive(std::move(*live));
+        live_ = false;
+      } else {
+        usable = co_await Respond(std::move(std::get<HttpResponse>(answer)));
+      }
+    }
+    if (!usable) co_return;
+    if (!keep_alive_) {
+      co_await CloseGently();
+      co_return;
+    }
+  }
+}
+
+asio::awaitable<Connection::Read> Connection::ReadMore(size_t seen, Event::Clock::time_point deadline) {
+  while (inbox_.size() <= seen) {
+    if (peer_closed_) co_return Read::kClosed;
+    const bool notified = co_await arrived_.WaitUntil(deadline);
+    if (!notified) co_return Read::kTimeout;
+  }
+  co_return Read::kData;
+}
+
+asio::awaitable<Connection::Read> Connection::AwaitRequest() {
+  const auto deadline = Event::Clock::now() + ToChrono(context_.limits.idle_timeout);
+  while (true) {
+    // RFC 9112 §2.2: empty lines before a request are ignored.
+    while (inbox_.size() > 0) {
+      const char byte = *static_cast<const char*>(inbox_.data().data());
+      if (byte != '\r' && byte != '\n') co_return Read::kData;
+      inbox_.consume(1);
+    }
+    room_.Notify();
+    if (peer_closed_ || context_.closing) co_return Read::kClosed;
+    const bool notified = co_await arrived_.WaitUntil(deadline);
+    if (!notified) co_return Read::kTimeout;
+  }
+}
+
+Connection::Intake Connection::Reject(int status, std::string_view message, std::string_view code) {
+  response_ = ErrorResponse(status, message, code);
+  return Intake::kRejected;
+}
+
+asio::awaitable<Connection::Intake> Connection::ReadRequest() {
+  const HttpLimits& limits = context_.limits;
+  const Read first = co_await AwaitRequest();
+  if (first != Read::kData) co_return Intake::kClosed;
+
+  http::request_parser<http::string_body> parser;
+  parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
+  parser.body_limit(static_cast<uint64_t>(limits.max_body_bytes));
+  parser.eager(true);
+  bool headers_done = false;
+  auto deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
+  while (true) {
+    error_code error;
+    const size_t parsed = parser.put(inbox_.data(), error);
+    inbox_.consume(parsed);
+    room_.Notify();
+    const size_t seen = inbox_.size();
+    if (error == http::error::header_limit) {
+      co_return Reject(431, fmt::format("the request's headers are longer than {} bytes", limits.max_header_bytes),
+                       "headers_too_large");
+    }
+    if (error == http::error::body_limit) {
+      co_return Reject(413, fmt::format("the request's body is longer than {} bytes", limits.max_body_bytes),
+                       "body_too_large");
+    }
+    if (error && error != http::error::need_more) {
+      co_return Reject(400, fmt::format("not a valid HTTP/1.1 request: {}", error.message()), "malformed_request");
+    }
+    if (parser.is_done()) break;
+    if (!headers_done && parser.is_header_done()) {
+      headers_done = true;
+      deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
+      const auto expect = parser.get()[http::field::expect];
+      if (absl::EqualsIgnoreCase(absl::string_view(expect.data(), expect.size()), "100-continue")) {
+        std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        const bool usable = co_await Write(std::move(go_on));
+        if (!usable) co_return Intake::kClosed;
+      }
+    }
+    const Read read = co_await ReadMore(seen, deadline);
+    if (read == Read::kClosed) co_return Intake::kClosed;
+    if (read == Read::kTimeout) {
+      co_return Reject(408, fmt::format("the request's {} did not arrive within {}", headers_done ? "body" : "headers",
+                                        absl::FormatDuration(limits.read_timeout)), "request_timeout");
+    }
+  }
+  keep_alive_ = parser.keep_alive();
+  http_1_0_ = parser.get().version() < 11;
+  absl::StatusOr<HttpRequest> request = ToHttpRequest(parser.release());
+  if (!request.ok()) co_return Reject(400, std::string(request.status().message()), "malformed_request");
+  request_ = *std::move(request);
+  co_return Intake::kRequest;
+}
+
+asio::awaitable<bool> Connection::Respond(HttpResponse response) {
+  if (context_.closing) keep_alive_ = false;
+  context_.metrics.OnHttpResponse(endpoint_, response.status);
+  std::string bytes = ResponseHead(response, request_.request_id, Framing::kLength, keep_alive_);
+  if (request_.method != "HEAD") bytes += response.body;
+  const bool usable = co_await Write(std::move(bytes));
+  co_return usable;
+}
+
+asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer) {
+  const auto waker = std::make_shared<Waker>(shared_from_this());
+  answer->OnReady([waker] { waker->Wake(); });
+  // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
+  const Framing framing = http_1_0_ ? Framing::kUntilClose : Framing::kChunked;
+  bool streaming = false;
+  while (!peer_closed_) {
+    std::optional<HttpResponse> head;
+    std::string body, bytes;
+    const LiveAnswer::Progress progress = answer->Advance(&head, &body);
+    const bool done = progress == LiveAnswer::Progress::kDone;
+    if (head && done && !streaming) {
+      head->body += body;
+      const bool usable = co_await Respond(*std::move(head));
+      co_return usable;
+    }
+    if (head) {
+      streaming = true;
+      if (http_1_0_ || context_.closing) keep_alive_ = false;
+      context_.metrics.OnHttpResponse(endpoint_, head->status);
+      bytes = ResponseHead(*head, request_.request_id, framing, keep_alive_);
+    }
+    if (framing == Framing::kChunked) {
+      AppendChunk(body, &bytes);
+      if (done) bytes += kLastChunk;
+    } else {
+      bytes += body;
+    }
+    if (!bytes.empty()) {
+      const bool usable = co_await Write(std::move(bytes));
+      if (!usable) break;
+    }
+    if (done) co_return true;
+    co_await wake_.WaitUntil(Event::Never());
+  }
+  context_.metrics.OnHttpDisconnect();
+  co_return false;
+}
+
+asio::awaitable<bool> Connection::Write(std::string bytes) {
+  size_t written = 0;
+  while (written < bytes.size()) {
+    error_code error;
+    written += socket_.write_some(asio::buffer(bytes.data() + written, bytes.size() - written), error);
+    if (!error) continue;  // nearly always the kernel takes it all and nobody waits
+    if (error != asio::error::would_block) co_return false;
+    write_timer_.expires_after(ToChrono(context_.limits.write_timeout));
+    write_timer_.async_wait([weak = weak_from_this()](error_code cancelled) {
+      const auto self = weak.lock();
+      if (!cancelled && self != nullptr) self->Close();
+    });
+    auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_write, kNoThrow);
+    write_timer_.cancel();
+    if (wait_error) co_return false;
+  }
+  co_return true;
+}
+
+asio::awaitable<void> Connection::CloseGently() {
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  const auto deadline = Event::Clock::now() + kLinger;
+  // Closing with unread bytes would reset the connection and take the answer with it.
+  while (!peer_closed_ && Event::Clock::now() < deadline) {
+    inbox_.consume(inbox_.size());
+    room_.Notify();
+    co_await arrived_.WaitUntil(deadline);
+  }
+}
+
+}  // namespace batucada

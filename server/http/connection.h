@@ -1,0 +1,99 @@
+// One HTTP/1.1 connection: bytes in, requests out, answers back, in order.
+//
+// Two coroutines on one thread. The reader always has a read outstanding, so a client that goes away is noticed even
+// while its answer is being computed; it fills a bounded inbox and waits when that is full. The server parses requests
+// from the inbox, asks the router, and writes. An answer that is worked on (LiveAnswer) is destroyed as soon as the
+// client is gone; a client that closes only its sending side during one counts as gone.
+//
+//   no request yet    idle_timeout    closed silently
+//   headers, body     read_timeout    408
+//   too large         limits          431 headers, 413 body
+//   answer            write_timeout without progress: closed
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include "server/http/event.h"
+#include "server/http/http.h"
+#include "server/http/router.h"
+#include "server/metrics.h"
+#include "server/server_config.h"
+
+namespace batucada {
+
+// What all connections of a server share; outlives them.
+struct ConnectionContext {
+  const Router& router;
+  Metrics& metrics;
+  HttpLimits limits;
+  std::atomic<bool> closing{false};  // answer what is there, then close
+};
+
+// Used on its executor's thread only, except for the constructor.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  enum class Admission : uint8_t { kServe, kTooMany };  // kTooMany: 503 and close
+
+  // `on_end` is called from the destructor.
+  Connection(boost::asio::ip::tcp::socket socket, ConnectionContext& context, std::function<void()> on_end);
+  ~Connection();
+
+  // Starts both coroutines, which keep this alive until the connection ends.
+  void Start(Admission admission);
+  // ConnectionContext::closing was set.
+  void NoticeClosing() { arrived_.Notify(); }
+  // Ends at once.
+  void Close();
+  boost::asio::any_io_executor executor() { return socket_.get_executor(); }
+
+ private:
+  template <typename T>
+  using awaitable = boost::asio::awaitable<T>;
+  class Waker;
+  enum class Read : uint8_t { kData, kClosed, kTimeout };
+  enum class Intake : uint8_t { kRequest, kRejected, kClosed };  // kRejected: response_ holds the answer
+
+  awaitable<void> ReadLoop(std::shared_ptr<Connection> self);
+  awaitable<void> Serve(std::shared_ptr<Connection> self, Admission admission);
+  awaitable<void> ServeRequests();
+
+  // Waits until the inbox holds more than `seen` bytes.
+  awaitable<Read> ReadMore(size_t seen, Event::Clock::time_point deadline);
+  awaitable<Read> AwaitRequest();      // the first byte of the next one
+  awaitable<Intake> ReadRequest();     // fills request_ and keep_alive_
+  Intake Reject(int status, std::string_view message, std::string_view code);
+  awaitable<bool> Respond(HttpResponse response);  // false: the connection is broken
+  awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
+  awaitable<bool> Write(std::string bytes);
+  awaitable<void> CloseGently();       // lets the client read the last answer before the connection is reset
+
+  boost::asio::ip::tcp::socket socket_;
+  ConnectionContext& context_;
+  std::function<void()> on_end_;
+  boost::asio::steady_timer write_timer_;
+
+  boost::beast::flat_buffer inbox_;  // read, not yet parsed
+  bool peer_closed_ = false;         // nothing more will be read
+  bool live_ = false;                // a LiveAnswer is being served
+  Event arrived_;                    // inbox_ grew, or peer_closed_, or closing
+  Event room_;                       // inbox_ shrank
+  Event wake_;                       // a LiveAnswer has something, or peer_closed_
+
+  HttpRequest request_;
+  HttpResponse response_;
+  bool keep_alive_ = true;
+  bool http_1_0_ = false;
+  std::string endpoint_ = "none";    // of the request being served, for metrics
+};
+
+}  // namespace batucada

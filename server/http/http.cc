@@ -1,0 +1,43 @@
+#include "server/http/http.h"
+
+#include <algorithm>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "server/error.h"
+
+namespace batucada {
+
+std::string_view HttpRequest::Header(std::string_view name) const {
+  const auto found = std::find_if(headers.begin(), headers.end(), [&](const auto& header) { return header.first == name; });
+  return found == headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+HttpResponse JsonResponse(std::string body) { return {.body = std::move(body)}; }
+
+HttpResponse TextResponse(std::string body) {
+  return {.content_type = "text/plain; charset=utf-8", .body = std::move(body)};
+}
+
+HttpResponse ErrorResponse(const absl::Status& status) {
+  HttpResponse response = {.status = HttpStatusOf(status), .body = ErrorJson(status)};
+  if (response.status == 429 || response.status == 503) response.headers.emplace_back("retry-after", "1");
+  return response;
+}
+
+HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code) {
+  return {.status = http_status, .body = ErrorJson(http_status, message, "", code)};
+}
+
+bool IsSoundRequestId(std::string_view id) {
+  const auto sound = [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; };
+  return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), sound);
+}
+
+std::string NewRequestId() {
+  thread_local std::mt19937_64 generator{(uint64_t{std::random_device{}()} << 32) ^ std::random_device{}()};
+  return fmt::format("{:016x}{:016x}", generator(), generator());
+}
+
+}  // namespace batucada

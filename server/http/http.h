@@ -1,0 +1,68 @@
+// What an HTTP handler sees: a request that has arrived whole, and an answer. No sockets here: connection.h moves the
+// bytes, so that handlers can be tested without any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace batucada {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case
+
+struct HttpRequest {
+  std::string method;      // "GET", …
+  std::string path;        // without the query, percent-decoded
+  std::string query;       // after '?', as sent
+  Headers headers;
+  std::string body;
+  std::string request_id;  // x-request-id as sent if it is sound, else a fresh one
+  std::string tail;        // what a route ending in "/*" matched
+
+  // The first of that name (lower case), or empty.
+  std::string_view Header(std::string_view name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  Headers headers;  // besides content-type, content-length, connection and x-request-id
+  std::string body;
+};
+
+// An answer that takes its time: to a request that the engine is working on. Belongs to one connection and is used from
+// that connection's thread only. Destroying it before it is done means that the client is gone.
+class LiveAnswer {
+ public:
+  enum class Progress : uint8_t { kWaiting, kDone };
+
+  virtual ~LiveAnswer() = default;
+  // `wake` may be called from any thread, at any time until this is destroyed, whenever Advance has something to do.
+  virtual void OnReady(std::function<void()> wake) = 0;
+  // Moves on as far as it can without waiting. Sets `head` once, as soon as the status is known, and appends to `body`
+  // what is ready. If it is done when it sets the head, the answer is sent whole; else it is streamed.
+  virtual Progress Advance(std::optional<HttpResponse>* head, std::string* body) = 0;
+};
+
+using Answer = std::variant<HttpResponse, std::unique_ptr<LiveAnswer>>;
+using Handler = std::function<Answer(const HttpRequest&)>;
+
+HttpResponse JsonResponse(std::string body);
+HttpResponse TextResponse(std::string body);
+// The error in OpenAI's shape; 429 and 503 carry Retry-After.
+HttpResponse ErrorResponse(const absl::Status& status);
+HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code);
+
+// Printable ASCII without spaces or quotes, 1 to 128 characters: may be logged and echoed in a header.
+bool IsSoundRequestId(std::string_view id);
+std::string NewRequestId();  // 32 random hexadecimal digits
+
+}  // namespace batucada

@@ -1,0 +1,176 @@
+#include "server/http/http_server.h"
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "engine/core/status.h"
+#include "server/http/connection.h"
+
+namespace batucada {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// Connections that are told "too many" at the same time; past it they are closed without a word.
+constexpr size_t kMaxRefusals = 64;
+
+class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(const Options& options, const Router& router, IoPool& pool, Metrics& metrics)
+      : options_(options), pool_(pool), metrics_(metrics),
+        context_{.router = router, .metrics = metrics, .limits = options.limits}, acceptor_(pool.NextContext()),
+        retry_(acceptor_.get_executor()) {}
+
+  absl::Status Listen() {
+    error_code error;
+    tcp::resolver resolver(acceptor_.get_executor());
+    const auto found = resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
+    if (!error && found.empty()) error = asio::error::host_not_found;
+    if (!error) {
+      const tcp::endpoint endpoint = found.begin()->endpoint();
+      acceptor_.open(endpoint.protocol(), error);
+      if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+      if (!error) acceptor_.bind(endpoint, error);
+      if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    }
+    if (!error) {
+      port_ = acceptor_.local_endpoint(error).port();
+      return absl::OkStatus();
+    }
+    const std::string advice = error == asio::error::address_in_use ? "choose another with --port" : "see --host and --port";
+    return absl::UnavailableError(
+        fmt::format("cannot listen for HTTP on {}:{}: {}; {}", options_.host, options_.port, error.message(), advice));
+  }
+
+  void Start() { asio::co_spawn(acceptor_.get_executor(), Accept(shared_from_this()), asio::detached); }
+
+  void StopAccepting() {
+    context_.closing = true;
+    asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
+      error_code ignored;
+      self->acceptor_.close(ignored);
+      self->retry_.cancel();
+    });
+    ForEach([](Connection& connection) { connection.NoticeClosing(); });
+  }
+
+  void CloseAll() {
+    ForEach([](Connection& connection) { connection.Close(); });
+  }
+
+  bool WaitUntilClosed(absl::Time deadline) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return open_ == 0 && !accepting_; });
+  }
+
+  int32_t port() const { return port_; }
+
+ private:
+  asio::awaitable<void> Accept(std::shared_ptr<Impl>) {
+    while (acceptor_.is_open()) {
+      asio::io_context& loop = pool_.NextContext();
+      tcp::socket socket(loop);
+      auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
+      if (!acceptor_.is_open()) break;
+      if (error) {  // out of file descriptors, most likely: others must close first
+        spdlog::warn("cannot accept a connection: {}", error.message());
+        retry_.expires_after(std::chrono::milliseconds(100));
+        co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
+        continue;
+      }
+      Admit(std::move(socket), loop);
+    }
+    const std::lock_guard lock(mutex_);
+    accepting_ = false;
+    ended_.notify_all();
+  }
+
+  void Admit(tcp::socket socket, asio::io_context& loop) {
+    auto admission = Connection::Admission::kServe;
+    {
+      const std::lock_guard lock(mutex_);
+      const size_t limit = static_cast<size_t>(options_.limits.max_connections);
+      if (open_ >= limit + kMaxRefusals) return;
+      if (open_ >= limit) admission = Connection::Admission::kTooMany;
+      metrics_.SetHttpConnections(static_cast<int64_t>(++open_));
+    }
+    const uint64_t id = next_id_++;
+    auto connection = std::make_shared<Connection>(std::move(socket), context_, [this, id] { End(id); });
+    {
+      const std::lock_guard lock(mutex_);
+      connections_.emplace(id, connection);
+    }
+    asio::post(loop, [connection = std::move(connection), admission] { connection->Start(admission); });
+  }
+
+  void End(uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    connections_.erase(id);
+    metrics_.SetHttpConnections(static_cast<int64_t>(--open_));
+    ended_.notify_all();
+  }
+
+  // On each connection's own thread.
+  template <typename Action>
+  void ForEach(Action action) {
+    std::vector<std::shared_ptr<Connection>> live;  // released without the lock: the last to go calls End
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [id, weak] : connections_) {
+        if (auto connection = weak.lock()) live.push_back(std::move(connection));
+      }
+    }
+    for (std::shared_ptr<Connection>& connection : live) {
+      const asio::any_io_executor executor = connection->executor();
+      asio::post(executor, [connection = std::move(connection), action] { action(*connection); });
+    }
+  }
+
+  const Options options_;
+  IoPool& pool_;
+  Metrics& metrics_;
+  ConnectionContext context_;
+  tcp::acceptor acceptor_;
+  asio::steady_timer retry_;
+  int32_t port_ = 0;
+  uint64_t next_id_ = 0;  // the accepting coroutine's
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  size_t open_ = 0;
+  bool accepting_ = true;
+  std::map<uint64_t, std::weak_ptr<Connection>> connections_;
+};
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router, IoPool& pool,
+                                                              Metrics& metrics) {
+  auto impl = std::make_shared<Impl>(options, router, pool, metrics);
+  BATUCADA_RETURN_IF_ERROR(impl->Listen());
+  impl->Start();
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpServer::~HttpServer() {
+  impl_->StopAccepting();
+  impl_->CloseAll();
+  impl_->WaitUntilClosed(absl::InfiniteFuture());
+}
+
+int32_t HttpServer::port() const { return impl_->port(); }
+void HttpServer::StopAccepting() { impl_->StopAccepting(); }
+bool HttpServer::WaitUntilClosed(absl::Time deadline) { return impl_->WaitUntilClosed(deadline); }
+
+}  // namespace batucada

@@ -1,0 +1,46 @@
+// HTTP/1.1 on one port: accepts connections and hands them requests through a Router.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/http/router.h"
+#include "server/io_pool.h"
+#include "server/metrics.h"
+#include "server/server_config.h"
+
+namespace batucada {
+
+// Thread-safe.
+class HttpServer {
+ public:
+  struct Options {
+    std::string host;
+    int32_t port = 0;  // 0: one that is free
+    HttpLimits limits;
+  };
+
+  // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.
+  // REQUIRES: router, pool and metrics outlive this.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options, const Router& router, IoPool& pool,
+                                                           Metrics& metrics);
+  // Closes what is still open and waits for it.
+  ~HttpServer();
+
+  int32_t port() const;
+
+  // No new connections; those without a request are closed, the others after their answer. Does not wait.
+  void StopAccepting();
+  // Waits for that. False if `deadline` passed first.
+  bool WaitUntilClosed(absl::Time deadline);
+
+ private:
+  class Impl;
+  explicit HttpServer(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace batucada

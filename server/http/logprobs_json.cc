@@ -1,0 +1,81 @@
+#include "server/http/logprobs_json.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/text/utf8.h"
+
+namespace batucada {
+
+std::string TokenString(const Tokenizer& tokenizer, int32_t id) {
+  const std::string_view bytes = tokenizer.TokenBytes(id);
+  if (!FindInvalidUtf8(bytes)) return std::string(bytes);
+  std::string escaped = "bytes:";
+  for (const char c : bytes) fmt::format_to(std::back_inserter(escaped), "\\x{:02x}", static_cast<unsigned char>(c));
+  return escaped;
+}
+
+void LogprobsJson::Append(TokenResult token, bool scored) {
+  const int32_t id = token.id;
+  entries_.push_back({.token = std::move(token), .scored = scored, .offset = characters_});
+  if (tokenizer_.IsSpecial(id)) return;
+  const std::string_view bytes = tokenizer_.TokenBytes(id);
+  const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  characters_ += std::count_if(bytes.begin(), bytes.end(), starts_character);
+}
+
+void LogprobsJson::AddUnscored(int32_t id) { Append({.id = id}, /*scored=*/false); }
+
+void LogprobsJson::Add(const TokenResult& token) { Append(token, /*scored=*/true); }
+
+void LogprobsJson::Write(JsonWriter& json) {
+  json.BeginObject().Key("tokens").BeginArray();
+  for (const Entry& entry : entries_) json.String(TokenString(tokenizer_, entry.token.id));
+  json.EndArray().Key("token_logprobs").BeginArray();
+  for (const Entry& entry : entries_) entry.scored ? json.Number(entry.token.logprob) : json.Null();
+  json.EndArray().Key("top_logprobs").BeginArray();
+  for (const Entry& entry : entries_) {
+    if (!entry.scored) {
+      json.Null();
+      continue;
+    }
+    // As OpenAI does: the token itself is there too, if it is not one of the most likely.
+    json.BeginObject();
+    bool has_token = false;
+    for (const TokenLogprob& top : entry.token.top) {
+      has_token |= top.id == entry.token.id;
+      json.Key(TokenString(tokenizer_, top.id)).Number(top.logprob);
+    }
+    if (!has_token) json.Key(TokenString(tokenizer_, entry.token.id)).Number(entry.token.logprob);
+    json.EndObject();
+  }
+  json.EndArray().Key("text_offset").BeginArray();
+  for (const Entry& entry : entries_) json.Int(entry.offset);
+  json.EndArray().EndObject();
+  entries_.clear();
+}
+
+void WritePromptLogprobs(const Tokenizer& tokenizer, const std::vector<TokenResult>& tokens, JsonWriter& json) {
+  const auto write = [&](int32_t id, float logprob, int32_t rank) {
+    json.Key(std::to_string(id)).BeginObject();
+    json.Key("logprob").Number(logprob).Key("rank").Int(rank).Key("decoded_token").String(TokenString(tokenizer, id));
+    json.EndObject();
+  };
+  json.BeginArray().Null();  // nothing predicts the first token
+  for (const TokenResult& token : tokens) {
+    json.BeginObject();
+    bool has_token = false;
+    for (size_t i = 0; i < token.top.size(); ++i) {
+      has_token |= token.top[i].id == token.id;
+      write(token.top[i].id, token.top[i].logprob, static_cast<int32_t>(i) + 1);
+    }
+    if (!has_token) write(token.id, token.logprob, token.rank);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace batucada

@@ -1,0 +1,12 @@
+// GET /v1/models and /v1/models/{name}.
+#pragma once
+
+#include "server/http/http.h"
+#include "server/service.h"
+
+namespace batucada {
+
+// Thread-safe.
+Answer HandleModels(Service& service, const HttpRequest& request);  // all names, or the one in request.tail
+
+}  // namespace batucada

@@ -1,0 +1,65 @@
+#include "server/http/request_head.h"
+
+#include <iterator>
+#include <utility>
+
+#include <boost/beast/http/status.hpp>
+#include <fmt/format.h>
+
+#include "absl/strings/ascii.h"
+#include "server/http/router.h"
+
+namespace batucada {
+
+namespace http = boost::beast::http;
+
+absl::StatusOr<HttpRequest> ToHttpRequest(http::request<http::string_body> message) {
+  HttpRequest request;
+  request.method = std::string(message.method_string());
+  for (const auto& field : message) {
+    const auto name = field.name_string();
+    const auto value = field.value();
+    request.headers.emplace_back(absl::AsciiStrToLower(absl::string_view(name.data(), name.size())),
+                                 std::string(value.data(), value.size()));
+  }
+  if (message.version() >= 11 && message.count(http::field::host) != 1) {
+    return absl::InvalidArgumentError("an HTTP/1.1 request has exactly one Host header");
+  }
+  std::string_view target(message.target().data(), message.target().size());
+  if (const size_t scheme = target.find("://"); !target.starts_with('/') && scheme != target.npos) {
+    const size_t path = target.find('/', scheme + 3);  // the absolute form that proxies send
+    target = path == target.npos ? std::string_view("/") : target.substr(path);
+  }
+  const size_t question = std::min(target.find('?'), target.size());
+  if (!target.starts_with('/') || !PercentDecode(target.substr(0, question), &request.path)) {
+    return absl::InvalidArgumentError("the request target is not a well-formed path");
+  }
+  if (question < target.size()) request.query = std::string(target.substr(question + 1));
+  const std::string_view id = request.Header("x-request-id");
+  request.request_id = IsSoundRequestId(id) ? std::string(id) : NewRequestId();
+  request.body = std::move(message.body());
+  return request;
+}
+
+std::string ResponseHead(const HttpResponse& response, std::string_view request_id, Framing framing, bool keep_alive) {
+  const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+  std::string head;
+  head.reserve(256);
+  fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
+                 std::string_view(reason.data(), reason.size()), response.content_type);
+  if (framing == Framing::kLength) fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
+  if (framing == Framing::kChunked) head += "transfer-encoding: chunked\r\n";
+  if (!request_id.empty()) fmt::format_to(std::back_inserter(head), "x-request-id: {}\r\n", request_id);
+  for (const auto& [name, value] : response.headers) fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
+  head += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
+  return head;
+}
+
+void AppendChunk(std::string_view data, std::string* out) {
+  if (data.empty()) return;
+  fmt::format_to(std::back_inserter(*out), "{:x}\r\n", data.size());
+  *out += data;
+  *out += "\r\n";
+}
+
+}  // namespace batucada

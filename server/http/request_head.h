@@ -1,0 +1,28 @@
+// From a parsed HTTP message to what handlers see, and from their answers to bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "absl/status/statusor.h"
+#include "server/http/http.h"
+
+namespace batucada {
+
+// INVALID_ARGUMENT if the target is malformed or HTTP/1.1's Host is missing.
+absl::StatusOr<HttpRequest> ToHttpRequest(boost::beast::http::request<boost::beast::http::string_body> message);
+
+enum class Framing : uint8_t { kLength, kChunked, kUntilClose };
+
+// Status line and headers with the empty line that ends them.
+std::string ResponseHead(const HttpResponse& response, std::string_view request_id, Framing framing, bool keep_alive);
+
+// Appends one chunk of the chunked coding; nothing if `data` is empty, for an empty chunk means the end.
+void AppendChunk(std::string_view data, std::string* out);
+inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+}  // namespace batucada

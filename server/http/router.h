@@ -1,0 +1,38 @@
+// Which handler answers which method and path.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/http/http.h"
+
+namespace batucada {
+
+struct Route {
+  std::string method;  // "GET" also answers HEAD
+  std::string path;    // exact, or a prefix if it ends in "/*"; the rest becomes HttpRequest::tail
+  std::string name;    // the endpoint's label in metrics and logs
+  Handler handler;
+};
+
+// Constant after the last Add; then thread-safe.
+class Router {
+ public:
+  void Add(Route route) { routes_.push_back(std::move(route)); }
+
+  struct Match {
+    const Route* route = nullptr;
+    HttpResponse error;  // if there is no route: 404, or 405 with the methods that are allowed
+    std::string tail;
+  };
+  Match Find(std::string_view method, std::string_view path) const;
+
+ private:
+  std::vector<Route> routes_;  // a handful: a scan is as fast as a map
+};
+
+// "%41%2f" becomes "A/". False if an escape is cut short, not hexadecimal or a NUL.
+bool PercentDecode(std::string_view text, std::string* out);
+
+}  // namespace batucada

@@ -1,0 +1,13 @@
+#include "server/http/sse.h"
+
+namespace batucada {
+
+void AppendEvent(std::string_view json, std::string* out) {
+  *out += "data: ";
+  *out += json;
+  *out += "\n\n";
+}
+
+void AppendDone(std::string* out) { AppendEvent("[DONE]", out); }
+
+}  // namespace batucada

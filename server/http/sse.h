@@ -1,0 +1,14 @@
+// Server-sent events, as OpenAI streams them: one JSON document an event.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace batucada {
+
+// REQUIRES: no line break in `json`, which JSON never needs.
+void AppendEvent(std::string_view json, std::string* out);
+// "data: [DONE]": the end of a stream.
+void AppendDone(std::string* out);
+
+}  // namespace batucada

@@ -1,0 +1,59 @@
+#include "server/http/status.h"
+
+#include <string_view>
+
+#include "server/json_writer.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+HttpResponse State(int http_status, std::string_view state, std::string_view reason) {
+  HttpResponse response = {.status = http_status};
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("status").String(state);
+  if (!reason.empty()) json.Key("reason").String(reason);
+  json.EndObject();
+  return response;
+}
+
+}  // namespace
+
+Answer HandleLive(Service& service) {
+  const EngineHealth health = service.engine.Health();
+  return health.alive ? State(200, "alive", "") : State(503, "not alive", health.reason);
+}
+
+Answer HandleReady(Service& service) {
+  const EngineHealth health = service.engine.Health();
+  if (!health.alive) return State(503, "not alive", health.reason);
+  if (!service.accepting) return State(503, "not ready", "starting or shutting down");
+  return State(200, "ready", "");
+}
+
+Answer HandleMetrics(Service& service) {
+  return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                      .body = service.metrics.Render(service.engine.Stats(), service.Ready(), service.model_names.front(),
+                                                     BackendName(service.engine.config().backend))};
+}
+
+Answer HandleVersion(Service&) {
+  HttpResponse response;
+  JsonWriter(&response.body).BeginObject().Key("version").String(kVersion).EndObject();
+  return response;
+}
+
+Answer HandleRoot(Service& service) {
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("name").String("batucada").Key("version").String(kVersion);
+  json.Key("model").String(service.model_names.front()).Key("endpoints").BeginArray();
+  for (const char* endpoint : {"POST /v1/completions", "GET /v1/models", "GET /health/live", "GET /health/ready",
+                               "GET /metrics", "GET /version"}) {
+    json.String(endpoint);
+  }
+  json.EndArray().EndObject();
+  return response;
+}
+
+}  // namespace batucada

@@ -1,0 +1,57 @@
+// The batucada program: parses the command line, runs one command, and turns errors into a sentence and an exit code.
+//
+//   0  done, or shut down in order     1  could not do it     2  wrong flag, setting or value     128+n  ended by signal n
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "server/commands/command.h"
+#include "server/version.h"
+
+namespace {
+
+int Fail(int exit_code, const std::string& message) {
+  std::fprintf(stderr, "batucada: %s\n", message.c_str());
+  return exit_code;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App program("Serves Samba-family language models over HTTP and gRPC.", "batucada");
+  program.set_version_flag("--version", std::string("batucada ") + batucada::kVersion);
+  program.require_subcommand(1);
+  program.get_formatter()->column_width(44);
+  std::vector<std::unique_ptr<batucada::Command>> commands;
+  commands.push_back(batucada::MakeServeCommand());
+  commands.push_back(batucada::MakeCompleteCommand());
+  commands.push_back(batucada::MakeInspectCommand());
+  commands.push_back(batucada::MakeVersionCommand());
+  for (const auto& command : commands) command->Declare(program);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    return Fail(2, std::string(error.what()) + ". Run with --help for more information.");
+  }
+  for (const auto& command : commands) {
+    if (!command->Chosen()) continue;
+    const absl::StatusOr<int> exit_code = command->Run();
+    if (exit_code.ok()) return *exit_code;
+    const bool wrong_input = exit_code.status().code() == absl::StatusCode::kInvalidArgument;
+    return Fail(wrong_input ? 2 : 1, std::string(exit_code.status().message()));
+  }
+  return Fail(2, "no command was given");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& exception) {
+    return Fail(1, std::string("unexpected failure: ") + exception.what());
+  }
+}

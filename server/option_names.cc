@@ -1,0 +1,69 @@
+// Which field each option sets, and what --help says of it.
+#include "server/options.h"
+
+namespace batucada {
+
+void AddEngineOptions(OptionTable& table, EngineConfig* config) {
+  const std::string model = "Model", compute = "Compute", batching = "Batching and memory";
+  table.AddString("model", model, "Directory of a Hugging Face checkpoint", &config->model_dir);
+  table.AddEnum("load-format", model, "auto reads the weights; dummy makes seeded random ones from config.json alone",
+                {"auto", "dummy"}, &config->load_format);
+
+  table.AddEnum("backend", compute, "Where the model runs; auto takes a GPU if there is one",
+                {"auto", "cpu", "cuda", "fake"}, &config->backend);
+  table.AddInt("threads", compute, "Threads of the CPU backend; 0: one per core", &config->threads);
+  table.AddInt("device", compute, "CUDA device", &config->device);
+  table.AddDuration("fake-step-time", compute, "How long a step of the fake backend takes", &config->fake_step_time);
+  table.AddDuration("stall-timeout", compute, "Not alive when work waits and no step finishes for so long",
+                    &config->stall_timeout);
+
+  table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 512 on a CPU, 8192 on a GPU",
+               &config->max_batch_tokens);
+  table.AddInt("max-sequences", batching, "Sequences that run at once at most", &config->max_sequences);
+  table.AddInt("max-waiting", batching, "Requests that wait in the queue; past it they get 429", &config->max_waiting);
+  table.AddInt("max-waiting-tokens", batching, "Prompt tokens that wait in the queue; past it requests get 429",
+               &config->max_waiting_tokens);
+  table.AddInt("max-total-tokens", batching, "Prompt and generated tokens of one request", &config->max_total_tokens);
+  table.AddBytes("pool-memory", batching, "Memory for sequences; 0: what max-sequences needs, if it is there",
+                 &config->pool_bytes);
+  table.AddNumber("memory-fraction", batching, "Of the device's free memory, what may be used",
+                  &config->memory_fraction);
+  table.AddInt("block-tokens", batching, "Tokens that a K/V block holds; a power of two", &config->block_tokens);
+  table.AddInt("stream-buffer-tokens", batching, "Tokens kept for a client that does not read; past it its request ends",
+               &config->stream_buffer_tokens);
+}
+
+void AddServerOptions(OptionTable& table, ServerConfig* config) {
+  AddEngineOptions(table, &config->engine);
+  const std::string listen = "Listening", limits = "Limits of a request", connections = "Limits of a connection",
+                    life = "Start, end and logging";
+  table.AddString("host", listen, "Address to listen on; 0.0.0.0: all of this machine's", &config->host);
+  table.AddInt("port", listen, "HTTP port; 0: one that is free", &config->port);
+  table.AddInt("grpc-port", listen, "gRPC port; 0: one that is free", &config->grpc_port);
+  table.AddString("port-file", listen, "Write the chosen ports to this file once both listen", &config->port_file);
+  table.AddStrings("served-model-name", listen, "Name to answer to, several allowed; default: the model directory's",
+                   &config->served_model_names);
+  table.AddInt("io-threads", listen, "Threads that read and write connections; 0: a quarter of the cores, 1 to 4",
+               &config->io_threads);
+
+  table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message", &config->http.max_body_bytes);
+  table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request", &config->http.max_header_bytes);
+  table.AddInt("max-prompts", limits, "Prompts in one HTTP request", &config->request.max_prompts);
+  table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);
+
+  table.AddInt("max-connections", connections, "HTTP connections open at once; past it they get 503",
+               &config->http.max_connections);
+  table.AddDuration("idle-timeout", connections, "Between two requests of a connection", &config->http.idle_timeout);
+  table.AddDuration("read-timeout", connections, "For a request's headers, and again for its body",
+                    &config->http.read_timeout);
+  table.AddDuration("write-timeout", connections, "Without the client taking a byte of the answer",
+                    &config->http.write_timeout);
+
+  table.AddDuration("shutdown-grace", life, "After SIGTERM, from unready until connections are refused",
+                    &config->shutdown_grace);
+  table.AddDuration("drain-timeout", life, "After SIGTERM, for running requests to finish", &config->drain_timeout);
+  table.AddEnum("log-level", life, "Least severe messages to print", {"debug", "info", "warn", "error", "off"},
+                &config->log_level);
+}
+
+}  // namespace batucada

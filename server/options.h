@@ -1,0 +1,79 @@
+// One table from names to fields, filled three times over: from the config file, the environment and the command line,
+// each overriding the one before. CLI11 splits the command line, reads the file and prints the help; the values are
+// parsed here, so that every source gives the same errors.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/server_config.h"
+
+namespace CLI {
+class App;
+}
+
+namespace batucada {
+
+struct Option {
+  std::string flag;   // "max-sequences": --max-sequences, BATUCADA_MAX_SEQUENCES, max-sequences in the file
+  std::string group;  // heading in --help
+  std::string type;   // "INT", "SIZE", "TIME", "a|b|c", …
+  std::string help;
+  std::string shown_default;
+  bool many = false;  // may be given several times; the last source that names it wins whole
+  std::function<absl::Status(const std::vector<std::string>& values)> set;
+};
+
+class OptionTable {
+ public:
+  void AddString(std::string flag, std::string group, std::string help, std::string* field);
+  void AddStrings(std::string flag, std::string group, std::string help, std::vector<std::string>* field);
+  void AddInt(std::string flag, std::string group, std::string help, int32_t* field);
+  void AddInt(std::string flag, std::string group, std::string help, int64_t* field);
+  void AddNumber(std::string flag, std::string group, std::string help, double* field);
+  // Unset unless a source names it.
+  void AddInt(std::string flag, std::string group, std::string help, std::optional<int64_t>* field);
+  void AddNumber(std::string flag, std::string group, std::string help, std::optional<double>* field);
+  void AddBytes(std::string flag, std::string group, std::string help, int64_t* field);
+  void AddDuration(std::string flag, std::string group, std::string help, absl::Duration* field);
+  // One of `names`, in the order of the enum's values.
+  template <typename Enum>
+  void AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names, Enum* field);
+
+  // Declares every option and --config on a CLI11 command. REQUIRES: this outlives the command.
+  void Declare(CLI::App& command);
+  // After the command line has been parsed: file, then environment, then flags. `environment` is getenv, or a test's.
+  absl::Status Apply(const std::function<const char*(const char*)>& environment);
+
+  static std::string EnvironmentName(std::string_view flag);
+
+ private:
+  void Add(Option option);
+  void AddEnumIndex(std::string flag, std::string group, std::string help, std::vector<std::string> names,
+                    size_t current, std::function<void(size_t)> set);
+  absl::Status ApplyFile(const std::string& path);
+  absl::Status Set(const Option& option, const std::vector<std::string>& values, std::string_view source);
+
+  std::vector<Option> options_;
+  std::map<std::string, std::vector<std::string>> flags_;  // what the command line said, by flag
+  std::string config_path_;
+};
+
+template <typename Enum>
+void OptionTable::AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names,
+                          Enum* field) {
+  AddEnumIndex(std::move(flag), std::move(group), std::move(help), std::move(names), static_cast<size_t>(*field),
+               [field](size_t index) { *field = static_cast<Enum>(index); });
+}
+
+// The options that say which model runs, where and how large: for every command that makes an engine.
+void AddEngineOptions(OptionTable& table, EngineConfig* config);
+// Those and the server's own.
+void AddServerOptions(OptionTable& table, ServerConfig* config);
+
+}  // namespace batucada

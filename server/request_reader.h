@@ -1,0 +1,54 @@
+// Reads the members of a JSON request, typed and strict: a wrong type, a number out of range or a member that nobody
+// asked for is an error that names it. null counts as absent, as clients send it for their defaults.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+
+namespace batucada {
+
+// Keeps the first error; after it every call leaves its argument alone. Views the object.
+class RequestReader {
+ public:
+  // `path` leads the names in errors: "" for the request itself, "stream_options." inside that member.
+  RequestReader(const boost::json::object& object, std::string path);
+
+  // The member, or null if it is absent or null. Counts as read.
+  const boost::json::value* Take(std::string_view name);
+
+  void Read(std::string_view name, std::optional<int64_t>* out);
+  void Read(std::string_view name, std::optional<double>* out);  // whole numbers too
+  void Read(std::string_view name, bool* out);
+  void Read(std::string_view name, std::string* out);
+  void Read(std::string_view name, std::vector<int64_t>* out);
+  // A string, or a list of strings, as `stop` is.
+  void ReadOneOrMore(std::string_view name, std::vector<std::string>* out);
+
+  // A member that this server does not act on: an error unless it is absent, null or says what happens anyway.
+  void Refuse(std::string_view name, std::initializer_list<boost::json::value> harmless);
+
+  void Fail(std::string_view name, std::string_view problem, std::string_view code = "invalid_type");
+  bool ok() const { return status_.ok(); }
+  // The first error; without one, an error if a member was never read.
+  absl::Status Finish();
+
+ private:
+  const boost::json::object& object_;
+  std::string path_;
+  absl::flat_hash_set<std::string> read_;
+  absl::Status status_;
+};
+
+// "a string", "the number 3", … for messages.
+std::string DescribeJson(const boost::json::value& value);
+
+}  // namespace batucada

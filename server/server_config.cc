@@ -1,0 +1,57 @@
+#include "server/server_config.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "engine/core/status.h"
+
+namespace batucada {
+namespace {
+
+absl::Status CheckRange(std::string_view flag, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+fmt::format("--{} is {}: it must be {} to {}", flag, value, low, high));
+}
+
+absl::Status CheckPositive(std::string_view flag, absl::Duration value) {
+  if (value > absl::ZeroDuration()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+fmt::format("--{} must be longer than 0", flag));
+}
+
+}  // namespace
+
+absl::Status ServerConfig::Validate() const {
+  BATUCADA_RETURN_IF_ERROR(engine.Validate());
+  if (host.empty()) return absl::InvalidArgumentError("--host is empty: give an address, for example 0.0.0.0");
+  BATUCADA_RETURN_IF_ERROR(CheckRange("port", port, 0, 65535));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-port", grpc_port, 0, 65535));
+  if (port != 0 && port == grpc_port) {
+    return absl::InvalidArgumentError(fmt::format("--port and --grpc-port are both {}: they must differ", port));
+  }
+  for (const std::string& name : served_model_names) {
+    if (name.empty()) return absl::InvalidArgumentError("--served-model-name is empty");
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckRange("io-threads", io_threads, 0, 256));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-body-bytes", http.max_body_bytes, 1024, int64_t{1} << 30));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-header-bytes", http.max_header_bytes, 256, 1 << 20));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-connections", http.max_connections, 1, 1'000'000));
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("idle-timeout", http.idle_timeout));
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("read-timeout", http.read_timeout));
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("write-timeout", http.write_timeout));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompts", request.max_prompts, 1, 4096));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-choices", request.max_choices, 1, 1024));
+  return absl::OkStatus();
+}
+
+std::vector<std::string> ServedModelNames(const ServerConfig& config) {
+  if (!config.served_model_names.empty()) return config.served_model_names;
+  std::filesystem::path path = std::filesystem::path(config.engine.model_dir).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // a trailing slash
+  std::string name = path.filename().string();
+  return {name.empty() || name == "." || name == ".." ? "model" : name};
+}
+
+}  // namespace batucada

@@ -1,0 +1,40 @@
+// What the handlers of every front end share.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/metrics.h"
+#include "server/server_config.h"
+#include "server/translate.h"
+
+namespace batucada {
+
+// Thread-safe; outlives both servers.
+struct Service {
+  const ServerConfig& config;
+  Engine& engine;
+  Metrics& metrics;
+  const std::vector<std::string> model_names;  // at least one
+  const absl::Time started = absl::Now();
+  // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
+  std::atomic<bool> accepting{false};
+
+  bool Ready() const { return accepting && engine.Health().alive; }
+  TranslationContext translation() const {
+    return {.tokenizer = engine.tokenizer(),
+            .defaults = engine.generation_defaults(),
+            .model_names = model_names,
+            .limits = config.request,
+            .max_total_tokens = engine.config().max_total_tokens,
+            .vocab_size = engine.model().vocab_size};
+  }
+};
+
+// "cpu", …
+std::string_view BackendName(BackendKind kind);
+
+}  // namespace batucada

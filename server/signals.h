@@ -1,0 +1,35 @@
+// SIGTERM and SIGINT: the first asks for an orderly end, the second insists.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace batucada {
+
+// Takes over both signals for the whole process, so it must be made before any other thread is.
+class SignalWatcher {
+ public:
+  SignalWatcher();
+  ~SignalWatcher();
+  SignalWatcher(const SignalWatcher&) = delete;
+  SignalWatcher& operator=(const SignalWatcher&) = delete;
+
+  // Until this is called any signal ends the process at once with 128 + its number, as it does from the second on.
+  void ExpectOrderlyEnd();
+  // Waits for the first signal and returns its number.
+  int Wait();
+
+ private:
+  void Watch();
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  bool orderly_ = false;
+  bool stopping_ = false;
+  int first_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace batucada

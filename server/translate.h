@@ -1,0 +1,52 @@
+// From what a client asks for to what the engine runs: the one place where values are checked, for every front end.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/core/request.h"
+#include "engine/model/generation_config.h"
+#include "engine/text/tokenizer.h"
+#include "server/completion_params.h"
+#include "server/server_config.h"
+
+namespace batucada {
+
+// Bounds that are part of the interface rather than settings.
+inline constexpr int64_t kMaxLogprobs = 20;
+inline constexpr int64_t kMaxStopStrings = 16;
+inline constexpr int64_t kMaxStopStringBytes = 1024;
+inline constexpr int64_t kMaxStopTokenIds = 64;
+inline constexpr double kMaxTemperature = 2;
+inline constexpr int64_t kDefaultMaxTokens = 16;
+
+// What a request is checked against. Everything outlives the translation.
+struct TranslationContext {
+  const Tokenizer& tokenizer;
+  const GenerationConfig& defaults;  // the model's own, for what a request leaves open
+  const std::vector<std::string>& model_names;
+  RequestBounds limits;
+  int64_t max_total_tokens = 0;
+  int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
+};
+
+// One request of a client, ready for the engine.
+struct Translation {
+  std::string model;                     // the name the answer carries
+  int32_t choices_per_prompt = 1;        // n
+  std::vector<Request> requests;         // choice i of prompt p is at p * n + i, which is also its index on the wire
+  std::vector<std::string> prompt_text;  // of each prompt, if the answer echoes it
+};
+
+// The served name that `name` means: itself, or the first if it is empty. NOT_FOUND if it is not one of `names`.
+absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vector<std::string>& names);
+
+// INVALID_ARGUMENT or NOT_FOUND (the model) name the parameter, its value and the limit. Thread-safe.
+absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context);
+
+// The seed of choice `choice`: `seed` itself for the first, so that n = 1 and the first of many draw the same text.
+uint64_t ChoiceSeed(uint64_t seed, int32_t choice);
+
+}  // namespace batucada
