@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "engine/core/human_bytes.h"
 #include "engine/model/text.h"
 
 namespace batucada {
@@ -37,15 +37,6 @@ std::string WindowText(const ModelConfig& config) {
 }
 
 }  // namespace
-
-std::string HumanBytes(int64_t bytes) {
-  static constexpr std::pair<int64_t, const char*> kUnits[] = {
-      {int64_t{1} << 40, "TiB"}, {int64_t{1} << 30, "GiB"}, {int64_t{1} << 20, "MiB"}, {int64_t{1} << 10, "KiB"}};
-  for (const auto& [size, unit] : kUnits) {
-    if (bytes >= size) return absl::StrFormat("%.1f %s", static_cast<double>(bytes) / static_cast<double>(size), unit);
-  }
-  return Concat(bytes, " bytes");
-}
 
 ModelSizes MeasureModel(const ModelConfig& config, const InspectOptions& options) {
   const int64_t mamba_layers = config.CountLayers(LayerKind::kMamba);

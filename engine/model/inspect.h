@@ -40,7 +40,4 @@ ModelSizes MeasureModel(const ModelConfig& config, const InspectOptions& options
 // MeasureModel in words, several lines, ending with a newline. `name` heads it.
 std::string DescribeModel(const ModelConfig& config, const InspectOptions& options, std::string_view name);
 
-// "1.5 GiB", "72.0 MiB", "512 bytes".
-std::string HumanBytes(int64_t bytes);
-
 }  // namespace batucada

@@ -1,12 +1,12 @@
 #include "engine/state/budget.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/core/human_bytes.h"
 
 namespace batucada {
 namespace {
@@ -15,18 +15,6 @@ namespace {
 constexpr int64_t kCommonTokens = 8192;
 
 }  // namespace
-
-std::string HumanBytes(int64_t bytes) {
-  static constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return absl::StrFormat(value >= 100 || unit == 0 ? "%.0f %s" : value >= 10 ? "%.1f %s" : "%.2f %s", value,
-                         kUnits[unit]);
-}
 
 absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   const int64_t slot = r.shape.SlotBytes();

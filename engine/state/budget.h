@@ -30,7 +30,4 @@ struct Budget {
 // RESOURCE_EXHAUSTED, with the numbers, if not even one sequence fits.
 absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& request);
 
-// "1.2 GiB": three significant digits.
-std::string HumanBytes(int64_t bytes);
-
 }  // namespace batucada
