@@ -21,10 +21,12 @@ namespace bj = boost::json;
 // Builds a value while refusing equal keys, which Boost's own handler resolves silently to the last one. A checkpoint
 // that names a tensor twice would otherwise be read in a way that depends on the reader.
 struct UniqueKeyHandler {
+  // NOLINTBEGIN(readability-identifier-naming): Boost's parser asks for these names
   static constexpr size_t max_object_size = bj::object::max_size();
   static constexpr size_t max_array_size = bj::array::max_size();
   static constexpr size_t max_key_size = bj::string::max_size();
   static constexpr size_t max_string_size = bj::string::max_size();
+  // NOLINTEND(readability-identifier-naming)
 
   bj::value_stack stack;
   std::vector<absl::flat_hash_set<std::string>> keys;  // of each object that is open

@@ -59,10 +59,10 @@ MappedFile::~MappedFile() {
 void MappedFile::Prefetch(std::span<const std::byte> part) {
   if (part.empty()) return;
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(part.data() + part.size());
+  const size_t into_page = reinterpret_cast<uintptr_t>(part.data()) % page;
+  auto* begin = const_cast<std::byte*>(part.data()) - into_page;
   // Only advice: a failure changes the speed, not the result.
-  (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  (void)madvise(begin, into_page + part.size(), MADV_WILLNEED);
 }
 
 }  // namespace batucada
