@@ -17,6 +17,10 @@ namespace {
 constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+// \w+|[^\w\s]+ as Whitespace means it: with Unicode's \w (UTS #18), which has joiners and no fractions.
+constexpr std::string_view kWordsAndSymbols = R"([\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d}]+)"
+                                              R"(|[^\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d}\s]+)";
+
 Regex MustCompile(std::string_view pattern) {
   absl::StatusOr<Regex> regex = Regex::Compile(pattern);
   BATUCADA_CHECK(regex.ok(), regex.status().message());
@@ -76,7 +80,7 @@ void PreTokenizer::ParseStep(const JsonCursor& json) {
     const JsonCursor behavior = json["behavior"];
     cut(R"([!-/:-@\[-`{-~\p{P}])", behavior.absent() ? Behavior::kIsolated : ParseBehavior(behavior));
   } else if (type == "Whitespace") {
-    cut(R"(\w+|[^\w\s]+)", Behavior::kRemoved, /*invert=*/true);
+    cut(kWordsAndSymbols, Behavior::kRemoved, /*invert=*/true);
   } else if (type == "WhitespaceSplit") {
     cut(R"(\s)", Behavior::kRemoved);
   } else if (type == "ByteLevel") {

@@ -27,6 +27,8 @@ bool IsWhitespace(char32_t codepoint) {
 }
 
 bool IsWordCharacter(char32_t codepoint) {
+  if (codepoint == 0x200C || codepoint == 0x200D) return true;  // joiners
+  if (codepoint >= 0x24B6 && codepoint <= 0x24E9) return true;  // circled letters
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(codepoint))) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:

@@ -7,7 +7,7 @@
 namespace batucada {
 
 bool IsWhitespace(char32_t codepoint);     // White_Space
-bool IsWordCharacter(char32_t codepoint);  // what \w matches: letters, marks, digits, connectors
+bool IsWordCharacter(char32_t codepoint);  // letters, marks, digits, connectors and joiners: \w of UTS #18
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 

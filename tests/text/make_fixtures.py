@@ -1,0 +1,177 @@
+"""Makes tests/text/fixtures: small tokenizers of every supported kind, with the ids that Hugging Face's library gives.
+
+    python3 -m venv build/venv && build/venv/bin/pip install tokenizers==0.23.3
+    build/venv/bin/python tests/text/make_fixtures.py
+
+Two vocabularies are trained on a book of tests/golden/texts, one over bytes and one over characters; the fixtures put
+different pipelines around them. Deterministic given the library's version.
+"""
+import json
+import pathlib
+import random
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests/text/fixtures"
+BOOK = (ROOT / "tests/golden/texts/lost_world.txt").read_text(encoding="utf-8")[:150_000]
+MARK = "\u2581"
+GPT4_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+                r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def train(tokenizer, **options):
+    trainer = trainers.BpeTrainer(vocab_size=700, show_progress=False, **options)
+    tokenizer.train_from_iterator(BOOK.splitlines(keepends=True), trainer)
+    return json.loads(tokenizer.to_str())["model"]
+
+
+def byte_model():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return train(tokenizer, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+
+
+def character_model(byte_fallback):
+    """Over characters with word marks, <unk> <s> </s> and the byte tokens in front, as SentencePiece exports them."""
+    specials = ["<unk>", "<s>", "</s>"] + ([f"<0x{b:02X}>" for b in range(256)] if byte_fallback else [])
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    model = train(tokenizer, special_tokens=specials, limit_alphabet=60)
+    model["byte_fallback"] = byte_fallback
+    model["fuse_unk"] = True
+    return model
+
+
+def added(identifier, content, special=True, **options):
+    token = {"id": identifier, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": special}
+    return {**token, **options}
+
+
+def start_template(token, identifier):
+    return {"type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {token: {"id": token, "ids": [identifier], "tokens": [token]}}}
+
+
+def replace(pattern, content):
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+def byte_level(add_prefix_space=False, use_regex=True):
+    return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": True, "use_regex": use_regex}
+
+
+def sequence(kind, *steps):
+    return {"type": "Sequence", kind: list(steps)}
+
+
+def split(pattern, behavior, invert=False):
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+
+def file(model, **parts):
+    empty = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+             "pre_tokenizer": None, "post_processor": None, "decoder": None}
+    return {**empty, **parts, "model": model}
+
+
+def fixtures():
+    over_bytes = byte_model()
+    over_characters = character_model(byte_fallback=True)
+    with_unknown = character_model(byte_fallback=False)
+    unfused = {**with_unknown, "fuse_unk": False}
+    byte_size = len(over_bytes["vocab"])
+    character_size = len(over_characters["vocab"])
+    basics = [added(0, "<unk>"), added(1, "<s>"), added(2, "</s>")]
+    word_marks = sequence("normalizers", {"type": "Prepend", "prepend": MARK}, replace({"String": " "}, MARK))
+    llama_decoder = sequence("decoders", replace({"String": MARK}, " "), {"type": "ByteFallback"}, {"type": "Fuse"},
+                             {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+    metaspace = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "first", "split": False}
+
+    yield "llama2", file(over_characters, added_tokens=basics, normalizer=word_marks, decoder=llama_decoder,
+                         post_processor=start_template("<s>", 1))
+    yield "phi3", file(
+        over_characters, normalizer=word_marks, decoder=llama_decoder,
+        added_tokens=basics[:2] + [added(2, "</s>", special=False, rstrip=True)] +
+        [added(character_size + i, f"<|{name}|>", rstrip=True)
+         for i, name in enumerate(["endoftext", "assistant", "system", "end", "user"])])
+    yield "metaspace", file(
+        over_characters, pre_tokenizer=metaspace, added_tokens=basics, normalizer={"type": "NFC"},
+        decoder=sequence("decoders", {"type": "ByteFallback"}, {**metaspace, "split": True}),
+        post_processor=start_template("<s>", 1))
+    yield "metaspace_split", file(
+        {**with_unknown, "ignore_merges": True}, added_tokens=basics,
+        pre_tokenizer={"type": "Metaspace", "replacement": MARK, "prepend_scheme": "always", "split": True},
+        decoder={"type": "Metaspace", "replacement": MARK, "prepend_scheme": "always", "split": True})
+    yield "llama3", file(
+        {**over_bytes, "ignore_merges": True},
+        pre_tokenizer=sequence("pretokenizers", split({"Regex": GPT4_PATTERN}, "Isolated"), byte_level(use_regex=False)),
+        added_tokens=[added(byte_size, "<|begin_of_text|>"), added(byte_size + 1, "<|eot_id|>"),
+                      added(byte_size + 2, "<tool>", special=False)],
+        post_processor=sequence("processors", byte_level(), start_template("<|begin_of_text|>", byte_size)),
+        decoder=byte_level())
+    yield "gpt2", file(over_bytes, pre_tokenizer=byte_level(add_prefix_space=True), decoder=byte_level(),
+                       added_tokens=[added(byte_size, "<|endoftext|>", normalized=True)])
+    yield "digits", file(
+        over_bytes, decoder=byte_level(), normalizer={"type": "NFKC"},
+        pre_tokenizer=sequence("pretokenizers", {"type": "Digits", "individual_digits": True},
+                               {"type": "Punctuation", "behavior": "Contiguous"}, byte_level()))
+    yield "digits_behind_bytes", file(
+        over_bytes, decoder=byte_level(), normalizer={"type": "NFD"},
+        pre_tokenizer=sequence("pretokenizers", {"type": "Punctuation", "behavior": "MergedWithPrevious"}, byte_level(),
+                               {"type": "Digits", "individual_digits": False},
+                               split({"Regex": "[0-9][0-9][0-9]"}, "Isolated")))
+    yield "lowercase", file(
+        unfused, decoder=sequence("decoders", replace({"Regex": MARK + "+"}, " "),
+                                  {"type": "Strip", "content": "!", "start": 0, "stop": 1}),
+        normalizer=sequence("normalizers", {"type": "NFKD"}, {"type": "Lowercase"},
+                            {"type": "Strip", "strip_left": True, "strip_right": True}, replace({"Regex": r"\s+"}, MARK)),
+        pre_tokenizer=sequence("pretokenizers", split({"String": MARK}, "MergedWithNext"),
+                               split({"Regex": r"[a-m]+|\d"}, "MergedWithPrevious"), split({"String": "."}, "Removed")),
+        added_tokens=basics + [added(len(unfused["vocab"]), "Tea", special=False, normalized=True, single_word=True),
+                               added(len(unfused["vocab"]) + 1, "<mask>", lstrip=True, rstrip=True)])
+    yield "words", file(
+        with_unknown, added_tokens=basics,
+        pre_tokenizer=sequence("pretokenizers", {"type": "WhitespaceSplit"}, {"type": "Whitespace"},
+                               split({"Regex": r"\w\b|\Bn|\h+"}, "Contiguous", invert=True)))
+
+
+def texts():
+    fixed = ["", " ", "  ", "\n", "a", " a", "a ", "Hello, world!", "don't DON'T we'll I'M", "  two  spaces   three",
+             "tabs\tand\r\nlines\n\n\nend", "1234567 3.14 ¼ ² ٣", "naïve café e\u0301 ﬁ Å Ω", "日本語 中文 한국어", "😀👍🏽 👨‍👩‍👧",
+             "<s>", "a<s>b", "</s> x", "<|end|>  \n x", "x <mask>  y", "<|begin_of_text|>hi<|eot_id|>", "<tool> <tool>",
+             "<|endoftext|>", "▁a▁▁b", "İstanbul ſ K ŉ", "Tea tea Teapot (Tea)", "\u00a0\u3000\u2028\u180e x\u200b", "Ġt <0x0A>",
+             "a\u0000b", "\U0010ffff", "....!!!???,,,", "The Lost World, by Sir Arthur Conan Doyle"]
+    generator = random.Random(1)
+    alphabet = list("   \n\tabcdeTst'.,!019<>|") + ["é", "\u0301", MARK, "中", "😀", "\u00a0", "<s>", "<mask>", "Tea", "ss"]
+    noise = ["".join(generator.choices(alphabet, k=generator.randint(3, 24))) for _ in range(24)]
+    return fixed + noise + [BOOK[5000:5400]]
+
+
+def golden(tokenizer):
+    cases = []
+    for text in texts():
+        tokenizer.encode_special_tokens = True
+        plain = tokenizer.encode(text, add_special_tokens=False).ids
+        tokenizer.encode_special_tokens = False
+        ids = tokenizer.encode(text).ids
+        cases.append({"text": text, "ids": ids, "plain_ids": plain, "decoded": tokenizer.decode(ids, skip_special_tokens=False),
+                      "decoded_without_special": tokenizer.decode(ids, skip_special_tokens=True)})
+    return cases
+
+
+def main():
+    for name, content in fixtures():
+        directory = FIXTURES / name
+        directory.mkdir(parents=True, exist_ok=True)
+        source = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        (directory / "tokenizer.json").write_text(source + "\n", encoding="utf-8")
+        cases = ",\n".join(json.dumps(case, separators=(",", ":")) for case in golden(Tokenizer.from_str(source)))
+        (directory / "golden.json").write_text(f"[\n{cases}\n]\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
