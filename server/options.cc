@@ -49,7 +49,7 @@ void OptionTable::AddString(std::string flag, std::string group, std::string hel
 }
 
 void OptionTable::AddStrings(std::string flag, std::string group, std::string help, std::vector<std::string>* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "TEXT …", .help = std::move(help),
+  Add({.flag = std::move(flag), .group = std::move(group), .type = "TEXT...", .help = std::move(help),
        .shown_default = fmt::format("{}", fmt::join(*field, ", ")), .many = true,
        .set = [field](const std::vector<std::string>& values) {
          *field = values;
