@@ -82,12 +82,8 @@ class Loader {
   // The scan wants A; checkpoints hold A_log, which keeps A negative whatever training does.
   absl::StatusOr<Buffer> Decay(const std::string& name, int64_t rows, int64_t cols) {
     BATUCADA_ASSIGN_OR_RETURN(const HostTensor log, source_.Get(name, rows, cols));
-    if (log.dtype != DType::kF32) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor ", name, " is ", std::string(NameOf(log.dtype)), ", expected fp32"));
-    }
-    std::vector<float> a(static_cast<size_t>(rows * cols));
-    const auto* log_values = static_cast<const float*>(log.data);
-    for (size_t i = 0; i < a.size(); ++i) a[i] = -std::exp(log_values[i]);
+    std::vector<float> a = ToFloats(log);
+    for (float& value : a) value = -std::exp(value);
     return ops_.LoadFloats({.data = a.data(), .dtype = DType::kF32, .rows = rows, .cols = cols}, name);
   }
 

@@ -1,0 +1,152 @@
+#include "bench/step_bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/core/status.h"
+
+namespace batucada {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double Seconds(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+// Tokens that queries see on average over a text of `length`: the window once it is full.
+double MeanVisible(double length, double window) {
+  if (length <= window) return (length + 1) / 2;
+  return (window * (window + 1) / 2 + (length - window) * window) / length;
+}
+
+}  // namespace
+
+StepBench::StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation,
+                     int32_t chunk, Backend* backend)
+    : name_(std::move(name)), model_(model), ceilings_(ceilings), activation_(activation), chunk_(chunk), backend_(backend),
+      sampling_{.temperature = 1, .seed = 1} {
+  std::mt19937 random(2);
+  prompt_.resize(static_cast<size_t>(chunk));
+  for (int32_t& id : prompt_) id = static_cast<int32_t>(random() % static_cast<uint32_t>(model.vocab_size));
+}
+
+std::vector<StepBench::Running> StepBench::Start(int32_t batch) const {
+  const BackendCapacity& c = backend_->capacity();
+  std::vector<Running> sequences(static_cast<size_t>(batch));
+  const int32_t share = std::min(c.max_blocks_per_sequence, c.blocks / std::max(batch, 1));
+  for (int32_t i = 0; i < batch; ++i) {
+    Running& s = sequences[static_cast<size_t>(i)];
+    s.slot = i;
+    for (int32_t k = 0; k < share; ++k) s.blocks.push_back(i * share + k);
+    s.position = 0;
+  }
+  return sequences;
+}
+
+absl::Status StepBench::Launch(std::vector<Running>& sequences, int64_t tokens, bool decode) {
+  BatchPlan plan{.step = ++step_};
+  for (Running& s : sequences) {
+    const auto rows = static_cast<int32_t>(tokens);
+    plan.sequences.push_back({.id = static_cast<SequenceId>(s.slot + 1),
+                              .slot = s.slot,
+                              .start = s.position,
+                              .num_tokens = rows,
+                              .tokens = decode ? std::span<const int32_t>() : std::span(prompt_).first(static_cast<size_t>(rows)),
+                              .blocks = s.blocks});
+    plan.num_tokens += rows;
+    plan.num_decode += decode ? 1 : 0;
+    s.position += rows;
+    plan.samples.push_back({.row = plan.num_tokens - 1, .slot = s.slot, .position = s.position, .sampling = &sampling_});
+  }
+  BATUCADA_RETURN_IF_ERROR(backend_->Launch(plan));
+  ++in_flight_;
+  return Finish(static_cast<size_t>(backend_->capacity().max_steps_in_flight) - 1);
+}
+
+absl::Status StepBench::Finish(size_t leave) {
+  for (; in_flight_ > leave; --in_flight_) {
+    if (const auto result = backend_->Wait(); !result.ok()) return result.status();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t tokens) {
+  for (Running& sequence : sequences) {
+    std::vector<Running> one = {sequence};
+    for (int64_t left = tokens; left > 0;) {
+      const int64_t rows = std::min<int64_t>(left, chunk_);
+      BATUCADA_RETURN_IF_ERROR(Launch(one, rows, /*decode=*/false));
+      left -= rows;
+    }
+    sequence.position = one[0].position;
+  }
+  return Finish(0);
+}
+
+absl::StatusOr<Figure> StepBench::Decode(int32_t batch, int64_t context) {
+  const BackendCapacity& c = backend_->capacity();
+  if (batch > c.slots) {
+    return absl::ResourceExhaustedError(absl::StrCat("batch ", batch, " does not fit: there is room for ", c.slots, " sequences"));
+  }
+  std::vector<Running> sequences = Start(batch);
+  constexpr int kWarmUp = 5, kRounds = 7;
+  constexpr double kRoundSeconds = 0.2;
+  BATUCADA_RETURN_IF_ERROR(Feed(sequences, context));
+  const auto begin = Clock::now();
+  for (int i = 0; i < kWarmUp; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
+  BATUCADA_RETURN_IF_ERROR(Finish(0));
+  const int steps = std::clamp(static_cast<int>(kRoundSeconds / (Seconds(begin) / kWarmUp)), 3, 200);
+  std::vector<double> seconds;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto start = Clock::now();
+    for (int i = 0; i < steps; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
+    BATUCADA_RETURN_IF_ERROR(Finish(0));
+    seconds.push_back(Seconds(start) / steps);
+  }
+  const double median = Median(seconds), floor = DecodeFloor(batch, context);
+  return Figure{absl::StrCat("decode/", name_, "/b", batch, "/c", context), median * 1e3, "ms/step", floor * 1e3, floor / median};
+}
+
+absl::StatusOr<Figure> StepBench::Prefill(int64_t length, int64_t count) {
+  std::vector<double> rates;
+  for (int round = 0; round < 4; ++round) {
+    const auto begin = Clock::now();
+    for (int64_t i = 0; i < count; ++i) {
+      std::vector<Running> one = Start(1);
+      BATUCADA_RETURN_IF_ERROR(Feed(one, length));
+    }
+    if (round > 0) rates.push_back(static_cast<double>(length * count) / Seconds(begin));
+  }
+  const double median = Median(rates), floor = PrefillFloor(length);
+  return Figure{absl::StrCat("prefill/", name_, "/", length), median, "tokens/s", floor, median / floor};
+}
+
+double StepBench::DecodeFloor(int32_t batch, int64_t context) const {
+  const ModelConfig& m = model_;
+  const auto act = static_cast<double>(SizeOf(activation_));
+  const auto p = static_cast<double>(MatMulParameters(m));
+  const double b = batch, mamba = m.CountLayers(LayerKind::kMamba), attention = m.CountLayers(LayerKind::kAttention);
+  const double recurrent = mamba * m.d_inner * (4.0 * m.d_state + act * (m.conv_width - 1));
+  const double visible = static_cast<double>(std::min<int64_t>(context, m.window));
+  const double kv = attention * 2 * m.kv_heads * m.head_dim * act * visible;
+  return std::max(2 * p / ceilings_.bytes_per_s, 2 * p * b / ceilings_.flops_per_s) +
+         b * (2 * recurrent + kv) / ceilings_.bytes_per_s;
+}
+
+double StepBench::PrefillFloor(int64_t length) const {
+  const ModelConfig& m = model_;
+  // Logits are computed for the last token alone.
+  const double p = static_cast<double>(MatMulParameters(m)) - static_cast<double>(m.vocab_size) * m.d_model;
+  const double attention = 4.0 * m.CountLayers(LayerKind::kAttention) * m.heads * m.head_dim *
+                           MeanVisible(static_cast<double>(length), m.window);
+  return ceilings_.flops_per_s / (2 * p + attention);
+}
+
+}  // namespace batucada

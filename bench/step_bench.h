@@ -1,0 +1,55 @@
+// Times whole steps of a model on its backend, without scheduler or server, beside the floors of design:
+//   decode   max(weight bytes / bw, 2·P·B / flops) + B·(2·(SSM + conv) + K/V read) / bw     seconds per step
+//   prefill  flops / (2·P + attention)                                                    tokens per second
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/ceilings.h"
+#include "bench/figure.h"
+#include "engine/run/model_backend.h"
+
+namespace batucada {
+
+class StepBench {
+ public:
+  // `name` is the model's in figure names. `matrix_dtype` is what its matrices are held in.
+  StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation, int32_t chunk,
+            Backend* backend);
+
+  // Median time of a decode step of `batch` sequences that each have `context` tokens behind them.
+  absl::StatusOr<Figure> Decode(int32_t batch, int64_t context);
+  // Tokens per second of computing `count` prompts of `length` tokens, one after another.
+  absl::StatusOr<Figure> Prefill(int64_t length, int64_t count);
+
+ private:
+  struct Running {
+    PageId slot;
+    std::vector<PageId> blocks;
+    int64_t position;
+  };
+  std::vector<Running> Start(int32_t batch) const;
+  absl::Status Feed(std::vector<Running>& sequences, int64_t tokens);
+  absl::Status Launch(std::vector<Running>& sequences, int64_t tokens, bool decode);
+  absl::Status Finish(size_t leave);
+  double DecodeFloor(int32_t batch, int64_t context) const;
+  double PrefillFloor(int64_t length) const;
+
+  const std::string name_;
+  const ModelConfig& model_;
+  const Ceilings ceilings_;
+  const DType activation_;
+  const int32_t chunk_;  // prompt tokens of one step
+  Backend* const backend_;
+  const SamplingParams sampling_;  // random draws: greedy text of random weights soon repeats itself
+  std::vector<int32_t> prompt_;
+  uint64_t step_ = 0;
+  size_t in_flight_ = 0;
+};
+
+}  // namespace batucada
