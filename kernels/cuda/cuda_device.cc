@@ -1,4 +1,6 @@
 // Start-up, memory, weights and steps of CudaOps; the model's ops are in cuda_ops.cc.
+#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -172,6 +174,12 @@ absl::StatusOr<Buffer> CudaOps::LoadFloats(const HostTensor& t, std::string_view
 }
 
 // --- steps ------------------------------------------------------------------------------------------------------------
+
+int32_t CudaOps::PaddedDecodeRows(int32_t rows) const {
+  const uint32_t power = std::bit_floor(static_cast<uint32_t>(rows));
+  const auto step = static_cast<int32_t>(power < 8 ? power : std::max(8U, power / 8));
+  return (rows + step - 1) / step * step;
+}
 
 void CudaOps::RunRecorded(uint64_t key, const std::function<void()>& body) {
   if (!Ready()) return;
