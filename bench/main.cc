@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "bench/ceilings.h"
 #include "bench/figure.h"
+#include "bench/loop_bench.h"
 #include "bench/step_bench.h"
 #include "engine/core/status.h"
 #include "engine/model/checkpoint.h"
@@ -34,6 +35,7 @@ struct BenchOptions {
   std::vector<int64_t> contexts = {128};
   std::vector<int64_t> prompts = {512};
   int64_t prompt_tokens = 0;  // per measurement
+  int32_t loop = 0;  // sequences
   std::string json;
   std::string commit = "unknown";
 };
@@ -69,14 +71,13 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
   StepBench bench(name, checkpoint.config, ceilings, activation, chunk, backend.get());
   std::vector<Figure> figures = {{absl::StrCat("ceiling/bandwidth/", name), ceilings.bytes_per_s / 1e9, "GB/s", 0, 0},
                                  {absl::StrCat("ceiling/gemm/", name), ceilings.flops_per_s / 1e9, "GFLOP/s", 0, 0}};
-  for (const int64_t context : o.contexts) {
-    for (const int32_t batch : o.batches) {
-      BATUCADA_ASSIGN_OR_RETURN(Figure figure, bench.Decode(batch, context));
-      figures.push_back(std::move(figure));
-    }
-  }
+  for (const int32_t batch : o.batches) BATUCADA_RETURN_IF_ERROR(bench.Decode(batch, o.contexts, &figures));
   for (const int64_t prompt : o.prompts) {
     BATUCADA_ASSIGN_OR_RETURN(Figure figure, bench.Prefill(prompt, std::max<int64_t>(1, o.prompt_tokens / prompt)));
+    figures.push_back(std::move(figure));
+  }
+  if (o.loop > 0) {
+    BATUCADA_ASSIGN_OR_RETURN(Figure figure, TimeStepLoop(name, checkpoint.config, o.loop, o.contexts.front(), figures, std::move(backend)));
     figures.push_back(std::move(figure));
   }
   std::printf("%s", FigureTable(figures).c_str());
@@ -106,6 +107,7 @@ int main(int argc, char** argv) {
   app.add_option("--context", options.contexts, "Tokens behind each sequence, one or several")->delimiter(',');
   app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; none: --prompt=")->delimiter(',');
   app.add_option("--prompt-tokens", options.prompt_tokens, "Prompt tokens of one measurement: as many prompts as that takes");
+  app.add_option("--loop", options.loop, "Also time the step loop with so many sequences, beside the bare steps of that batch");
   app.add_option("--json", options.json, "Also write the figures to this file");
   app.add_option("--commit", options.commit, "Of the source, for the file");
   CLI11_PARSE(app, argc, argv);

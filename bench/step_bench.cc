@@ -77,41 +77,50 @@ absl::Status StepBench::Finish(size_t leave) {
   return absl::OkStatus();
 }
 
-absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t tokens) {
+absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t context) {
   for (Running& sequence : sequences) {
     std::vector<Running> one = {sequence};
-    for (int64_t left = tokens; left > 0;) {
-      const int64_t rows = std::min<int64_t>(left, chunk_);
-      BATUCADA_RETURN_IF_ERROR(Launch(one, rows, /*decode=*/false));
-      left -= rows;
+    while (one[0].position < context) {
+      BATUCADA_RETURN_IF_ERROR(Launch(one, std::min<int64_t>(context - one[0].position, chunk_), /*decode=*/false));
     }
     sequence.position = one[0].position;
   }
   return Finish(0);
 }
 
-absl::StatusOr<Figure> StepBench::Decode(int32_t batch, int64_t context) {
+absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences) {
+  constexpr int kWarmUp = 5, kRounds = 7, kMostSteps = 50;
+  constexpr double kRoundSeconds = 0.15;
+  const auto run = [&](int steps) -> absl::StatusOr<double> {
+    const auto begin = Clock::now();
+    for (int i = 0; i < steps; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
+    BATUCADA_RETURN_IF_ERROR(Finish(0));
+    return Seconds(begin) / steps;
+  };
+  BATUCADA_ASSIGN_OR_RETURN(const double rough, run(kWarmUp));
+  const int steps = std::clamp(static_cast<int>(kRoundSeconds / rough), 3, kMostSteps);
+  std::vector<double> seconds;
+  for (int round = 0; round < kRounds; ++round) {
+    BATUCADA_ASSIGN_OR_RETURN(const double mean, run(steps));
+    seconds.push_back(mean);
+  }
+  return Median(seconds);
+}
+
+absl::Status StepBench::Decode(int32_t batch, const std::vector<int64_t>& contexts, std::vector<Figure>* figures) {
   const BackendCapacity& c = backend_->capacity();
   if (batch > c.slots) {
     return absl::ResourceExhaustedError(absl::StrCat("batch ", batch, " does not fit: there is room for ", c.slots, " sequences"));
   }
   std::vector<Running> sequences = Start(batch);
-  constexpr int kWarmUp = 5, kRounds = 7;
-  constexpr double kRoundSeconds = 0.2;
-  BATUCADA_RETURN_IF_ERROR(Feed(sequences, context));
-  const auto begin = Clock::now();
-  for (int i = 0; i < kWarmUp; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
-  BATUCADA_RETURN_IF_ERROR(Finish(0));
-  const int steps = std::clamp(static_cast<int>(kRoundSeconds / (Seconds(begin) / kWarmUp)), 3, 200);
-  std::vector<double> seconds;
-  for (int round = 0; round < kRounds; ++round) {
-    const auto start = Clock::now();
-    for (int i = 0; i < steps; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
-    BATUCADA_RETURN_IF_ERROR(Finish(0));
-    seconds.push_back(Seconds(start) / steps);
+  for (const int64_t context : contexts) {
+    BATUCADA_RETURN_IF_ERROR(Feed(sequences, context));
+    BATUCADA_ASSIGN_OR_RETURN(const double seconds, StepSeconds(sequences));
+    const double floor = DecodeFloor(batch, context);
+    figures->push_back({absl::StrCat("decode/", name_, "/b", batch, "/c", context), seconds * 1e3, "ms/step", floor * 1e3,
+                        floor / seconds});
   }
-  const double median = Median(seconds), floor = DecodeFloor(batch, context);
-  return Figure{absl::StrCat("decode/", name_, "/b", batch, "/c", context), median * 1e3, "ms/step", floor * 1e3, floor / median};
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Figure> StepBench::Prefill(int64_t length, int64_t count) {

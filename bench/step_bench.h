@@ -22,8 +22,8 @@ class StepBench {
   StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation, int32_t chunk,
             Backend* backend);
 
-  // Median time of a decode step of `batch` sequences that each have `context` tokens behind them.
-  absl::StatusOr<Figure> Decode(int32_t batch, int64_t context);
+  // Median time of a decode step of `batch` sequences that each have so many tokens behind them; `contexts` ascend.
+  absl::Status Decode(int32_t batch, const std::vector<int64_t>& contexts, std::vector<Figure>* figures);
   // Tokens per second of computing `count` prompts of `length` tokens, one after another.
   absl::StatusOr<Figure> Prefill(int64_t length, int64_t count);
 
@@ -34,7 +34,8 @@ class StepBench {
     int64_t position;
   };
   std::vector<Running> Start(int32_t batch) const;
-  absl::Status Feed(std::vector<Running>& sequences, int64_t tokens);
+  absl::Status Feed(std::vector<Running>& sequences, int64_t context);
+  absl::StatusOr<double> StepSeconds(std::vector<Running>& sequences);
   absl::Status Launch(std::vector<Running>& sequences, int64_t tokens, bool decode);
   absl::Status Finish(size_t leave);
   double DecodeFloor(int32_t batch, int64_t context) const;
