@@ -46,13 +46,13 @@ class AddedTokenMatcher {
 
  private:
   // A trie over bytes; edges_ by (node, byte). Node 0 is the root.
-  static uint32_t EdgeKey(uint32_t node, uint8_t byte) { return node << 8 | byte; }
+  static uint64_t EdgeKey(uint32_t node, uint8_t byte) { return uint64_t{node} << 8 | byte; }
 
   // The longest token at text[at], or null.
   const AddedToken* MatchAt(std::string_view text, size_t at) const;
 
   std::vector<AddedToken> tokens_;
-  absl::flat_hash_map<uint32_t, uint32_t> edges_;
+  absl::flat_hash_map<uint64_t, uint32_t> edges_;
   std::vector<int32_t> token_at_node_;  // index into tokens_, or -1
   bool starts_a_token_[256] = {};
 };

@@ -13,6 +13,8 @@
 namespace batucada {
 namespace {
 
+constexpr size_t kMaxTokenText = 1 << 16;  // bytes that one token may stand for
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -68,6 +70,7 @@ Decoder Decoder::Parse(const JsonCursor& json) {
 }
 
 void Decoder::ParseStep(const JsonCursor& json) {
+  if (steps_.size() == kMaxSteps) return json.Fail(Concat("more than ", kMaxSteps, " decoders"));
   const std::string_view type = json["type"].String();
   if (type == "Sequence") {
     for (const JsonCursor& step : json["decoders"].Elements()) ParseStep(step);
@@ -122,7 +125,8 @@ absl::StatusOr<Decoder::Contribution> Decoder::Run(std::string_view spelling, bo
   Contribution token{.bytes = std::string(spelling)};
   for (const Step& step : steps_) {
     if (const auto* replace = std::get_if<Replace>(&step)) {
-      BATUCADA_ASSIGN_OR_RETURN(token.bytes, ReplaceAll(replace->pattern, replace->content, token.bytes, scratch));
+      BATUCADA_ASSIGN_OR_RETURN(token.bytes,
+                                ReplaceAll(replace->pattern, replace->content, token.bytes, kMaxTokenText, scratch));
     } else if (const auto* strip = std::get_if<Strip>(&step)) {
       token.bytes = std::string(StripToken(token.bytes, strip->content, strip->start, strip->stop));
     } else if (const auto* metaspace = std::get_if<Metaspace>(&step)) {

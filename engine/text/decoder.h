@@ -56,6 +56,8 @@ class Decoder {
   };
   [[nodiscard]] absl::StatusOr<Contribution> Run(std::string_view spelling, bool at_start, RegexScratch* scratch) const;
 
+  static constexpr size_t kMaxSteps = 64;
+
   std::vector<Step> steps_;
   StreamRules rules_;
   bool has_byte_fallback_ = false;

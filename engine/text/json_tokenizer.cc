@@ -6,6 +6,12 @@
 #include "engine/text/utf8.h"
 
 namespace batucada {
+namespace {
+
+// A text of more bytes takes tens of times as much working memory, which is not kept for the next.
+constexpr size_t kLargeText = size_t{1} << 20;
+
+}  // namespace
 
 JsonTokenizer::JsonTokenizer(Parts parts)
     : Tokenizer(std::move(parts.table)), added_tokens_(std::move(parts.added_tokens)),
@@ -15,7 +21,7 @@ JsonTokenizer::JsonTokenizer(Parts parts)
 
 absl::StatusOr<std::vector<int32_t>> JsonTokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
   BATUCADA_RETURN_IF_ERROR(CheckText(text));
-  const auto lease = scratch_.Take();
+  auto lease = scratch_.Take();
   Scratch* scratch = &*lease;
   const SpecialTokens special = options.parse_special ? SpecialTokens::kRecognise : SpecialTokens::kPlainText;
 
@@ -34,6 +40,7 @@ absl::StatusOr<std::vector<int32_t>> JsonTokenizer::Encode(std::string_view text
   if (options.add_special_tokens) {
     ids.insert(ids.end(), post_processor_.suffix.begin(), post_processor_.suffix.end());
   }
+  if (text.size() > kLargeText) lease.Discard();
   return ids;
 }
 

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxAddedTokens = 1 << 16;
 constexpr size_t kMaxTokenBytes = 4096;
+constexpr size_t kMaxTableBytes = size_t{1} << 30;  // all that the decoder makes of all tokens
 
 using Ids = StringMap<int32_t>;  // by spelling
 
@@ -190,6 +191,44 @@ std::vector<AddedToken> ParseAddedTokens(const JsonCursor& json, const Ids& ids,
   return tokens;
 }
 
+// A normalized added token is matched, and decoded, in its normalized form. Returns these forms by id.
+absl::flat_hash_map<int32_t, std::string> NormalizeAddedTokens(const Normalizer& normalizer, const JsonCursor& json,
+                                                               std::vector<AddedToken>* added) {
+  absl::flat_hash_map<int32_t, std::string> respelled;
+  RegexScratch scratch;
+  for (AddedToken& token : *added) {
+    if (!token.normalized) continue;
+    absl::StatusOr<std::string> normalized = normalizer.Normalize(token.content, &scratch);
+    if (!normalized.ok()) {
+      json.Fail(Concat("token ", Quoted(token.content), ": ", std::string(normalized.status().message())));
+      break;
+    }
+    token.content = *std::move(normalized);
+    respelled[token.id] = token.content;
+  }
+  return respelled;
+}
+
+// Fills in what every entry stands for.
+void FoldDecoder(const Decoder& decoder, const JsonCursor& json,
+                 const absl::flat_hash_map<int32_t, std::string>& respelled, std::vector<TokenTable::Entry>* entries) {
+  RegexScratch scratch;
+  size_t table_bytes = 0;
+  for (size_t id = 0; id < entries->size(); ++id) {
+    TokenTable::Entry& entry = (*entries)[id];
+    if (entry.content.empty()) continue;
+    const auto it = respelled.find(static_cast<int32_t>(id));
+    const absl::Status status = decoder.Fold(it == respelled.end() ? entry.content : it->second, &scratch, &entry);
+    if (!status.ok()) {
+      return json.Fail(Concat("token ", Quoted(entry.content), ": ", std::string(status.message())));
+    }
+    table_bytes += entry.content.size() + entry.bytes.size() + entry.start_bytes.size();
+    if (table_bytes > kMaxTableBytes) {
+      return json.Fail(Concat("makes more than ", kMaxTableBytes, " bytes of the vocabulary"));
+    }
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(std::string_view json, std::string_view name) {
@@ -215,24 +254,13 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(std::string_view
   if (entries.empty()) root["model"]["vocab"].Fail("the vocabulary is empty");
   BATUCADA_RETURN_IF_ERROR(error);
 
-  // A normalized added token is matched, and decoded, in its normalized form.
-  RegexScratch scratch;
+  const absl::flat_hash_map<int32_t, std::string> respelled =
+      NormalizeAddedTokens(normalizer, root["added_tokens"], &added);
+  FoldDecoder(decoder, root["decoder"], respelled, &entries);
+  BATUCADA_RETURN_IF_ERROR(error);
   std::vector<AddedToken> as_given, normalized;
-  absl::flat_hash_map<int32_t, std::string> respelled;
   for (AddedToken& token : added) {
-    if (!token.normalized) {
-      as_given.push_back(std::move(token));
-      continue;
-    }
-    BATUCADA_ASSIGN_OR_RETURN(token.content, normalizer.Normalize(token.content, &scratch));
-    respelled[token.id] = token.content;
-    if (!token.content.empty()) normalized.push_back(std::move(token));
-  }
-  for (size_t id = 0; id < entries.size(); ++id) {
-    TokenTable::Entry& entry = entries[id];
-    if (entry.content.empty()) continue;
-    const auto it = respelled.find(static_cast<int32_t>(id));
-    BATUCADA_RETURN_IF_ERROR(decoder.Fold(it == respelled.end() ? entry.content : it->second, &scratch, &entry));
+    if (!token.content.empty()) (token.normalized ? normalized : as_given).push_back(std::move(token));
   }
 
   if (HasEveryByte(config.ids) && pre_tokenizer.TakeFinalByteSpelling()) {

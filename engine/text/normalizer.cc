@@ -45,6 +45,7 @@ Normalizer Normalizer::Parse(const JsonCursor& json) {
 }
 
 void Normalizer::ParseStep(const JsonCursor& json) {
+  if (steps_.size() == kMaxSteps) return json.Fail(Concat("more than ", kMaxSteps, " normalizers"));
   const std::string_view type = json["type"].String();
   if (type == "Sequence") {
     for (const JsonCursor& step : json["normalizers"].Elements()) ParseStep(step);
@@ -78,7 +79,7 @@ absl::StatusOr<std::string> Normalizer::Normalize(std::string_view text, RegexSc
         [&](const Lowercase&) -> absl::StatusOr<std::string> { return Lowercased(result); },
         [&](const Strip& s) -> absl::StatusOr<std::string> { return std::string(Stripped(result, s.left, s.right)); },
         [&](const Prepend& p) -> absl::StatusOr<std::string> { return result.empty() ? result : p.text + result; },
-        [&](const Replace& r) { return ReplaceAll(r.pattern, r.content, result, scratch); },
+        [&](const Replace& r) { return ReplaceAll(r.pattern, r.content, result, kMaxNormalizedBytes, scratch); },
     };
     BATUCADA_ASSIGN_OR_RETURN(result, std::visit(apply, step));
     if (result.size() > kMaxNormalizedBytes) {

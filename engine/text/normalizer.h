@@ -42,6 +42,8 @@ class Normalizer {
 
   void ParseStep(const JsonCursor& json);
 
+  static constexpr size_t kMaxSteps = 64;
+
   std::vector<Step> steps_;
 };
 

@@ -64,6 +64,7 @@ PreTokenizer PreTokenizer::Parse(const JsonCursor& json) {
 }
 
 void PreTokenizer::ParseStep(const JsonCursor& json) {
+  if (steps_.size() >= kMaxSteps) return json.Fail(Concat("more than ", kMaxSteps, " steps"));
   const std::string_view type = json["type"].String();
   const auto cut = [&](std::string_view pattern, Behavior behavior, bool invert = false) {
     steps_.push_back(Cut{.pattern = MustCompile(pattern), .behavior = behavior, .invert = invert});

@@ -69,6 +69,8 @@ class PreTokenizer {
   [[nodiscard]] static absl::Status Apply(const MarkSpaces& mark, Scratch* scratch);
   [[nodiscard]] static absl::Status Apply(const SpellBytes& spell, Scratch* scratch);
 
+  static constexpr size_t kMaxSteps = 64;
+
   std::vector<Step> steps_;
 };
 

@@ -25,7 +25,9 @@ class ScratchPool {
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     Scratch& operator*() const { return *scratch_; }
-    Scratch* operator->() const { return scratch_.get(); }
+
+    // Frees the scratch now instead of keeping it: one call has made it much larger than others need it.
+    void Discard() { scratch_.reset(); }
 
    private:
     ScratchPool* pool_;
@@ -46,6 +48,7 @@ class ScratchPool {
 
  private:
   void Return(std::unique_ptr<Scratch> scratch) {
+    if (scratch == nullptr) return;
     absl::MutexLock lock(&mutex_);
     if (idle_.size() < kMaxIdle) idle_.push_back(std::move(scratch));
   }

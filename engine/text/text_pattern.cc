@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/core/status.h"
+#include "engine/text/strings.h"
 
 namespace batucada {
 namespace {
@@ -40,9 +41,13 @@ Regex ParsePattern(const JsonCursor& pattern) {
 }
 
 absl::StatusOr<std::string> ReplaceAll(const Regex& pattern, std::string_view content, std::string_view text,
-                                       RegexScratch* scratch) {
+                                       size_t max_bytes, RegexScratch* scratch) {
   std::vector<Regex::Span> matches;
   BATUCADA_RETURN_IF_ERROR(pattern.FindAll(text, scratch, &matches));
+  if (matches.size() * content.size() + text.size() > max_bytes) {
+    return absl::ResourceExhaustedError(Concat("replacing ", matches.size(), " matches by ", content.size(),
+                                               " bytes each makes a text of more than ", max_bytes, " bytes"));
+  }
   std::string result;
   result.reserve(text.size());
   size_t from = 0;

@@ -61,7 +61,7 @@ class Tokenizer {
   const TokenTable& table() const { return table_; }
 
  protected:
-  static constexpr size_t kMaxTextBytes = size_t{1} << 28;
+  static constexpr size_t kMaxTextBytes = size_t{1} << 26;
 
   explicit Tokenizer(TokenTable table) : table_(std::move(table)) {}
 

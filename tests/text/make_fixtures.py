@@ -1,15 +1,18 @@
-"""Makes tests/text/fixtures: small tokenizers of every supported kind, with the ids that Hugging Face's library gives.
+"""Makes tests/text/fixtures: small tokenizers of every supported kind, with the ids that their own libraries give:
+Hugging Face's `tokenizers` for tokenizer.json and SentencePiece for tokenizer.model.
 
-    python3 -m venv build/venv && build/venv/bin/pip install tokenizers==0.23.3
+    python3 -m venv build/venv && build/venv/bin/pip install tokenizers==0.23.3 sentencepiece==0.2.3
     build/venv/bin/python tests/text/make_fixtures.py
 
 Two vocabularies are trained on a book of tests/golden/texts, one over bytes and one over characters; the fixtures put
 different pipelines around them. Deterministic given the library's version.
 """
+import io
 import json
 import pathlib
 import random
 
+import sentencepiece
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -163,14 +166,49 @@ def golden(tokenizer):
     return cases
 
 
+def sentencepiece_models():
+    common = {"vocab_size": 500, "normalization_rule_name": "identity", "character_coverage": 0.9995}
+    llama = {"model_type": "bpe", "byte_fallback": True, "remove_extra_whitespaces": False,
+             "user_defined_symbols": ["<tool>"]}
+    yield "sentencepiece_bpe", {**common, **llama}
+    yield "sentencepiece_unigram", {**common, "model_type": "unigram", "remove_extra_whitespaces": True}
+    yield "sentencepiece_bare", {**common, "model_type": "bpe", "add_dummy_prefix": False, "byte_fallback": True,
+                                 "remove_extra_whitespaces": False, "bos_id": -1}
+
+
+def sentencepiece_golden(processor):
+    start = [processor.bos_id()] if processor.bos_id() >= 0 else []
+    cases = []
+    for text in texts():
+        ids = processor.encode(text)
+        cases.append({"text": text, "plain_ids": ids, "ids": start + ids, "decoded_without_special": processor.decode(ids)})
+    generator = random.Random(2)
+    for _ in range(100):  # ids that no text has: bytes that break off, unknowns, spaces in front
+        ids = [generator.randrange(processor.vocab_size()) for _ in range(generator.randint(1, 12))]
+        cases.append({"random_ids": ids, "decoded_without_special": processor.decode(ids)})
+    return cases
+
+
+def write(directory, cases):
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    (directory / "golden.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
 def main():
     for name, content in fixtures():
         directory = FIXTURES / name
         directory.mkdir(parents=True, exist_ok=True)
         source = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         (directory / "tokenizer.json").write_text(source + "\n", encoding="utf-8")
-        cases = ",\n".join(json.dumps(case, separators=(",", ":")) for case in golden(Tokenizer.from_str(source)))
-        (directory / "golden.json").write_text(f"[\n{cases}\n]\n", encoding="utf-8")
+        write(directory, golden(Tokenizer.from_str(source)))
+    for name, options in sentencepiece_models():
+        directory = FIXTURES / name
+        directory.mkdir(parents=True, exist_ok=True)
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(BOOK.splitlines()), model_writer=model,
+                                                 num_threads=1, minloglevel=2, **options)
+        (directory / "tokenizer.model").write_bytes(model.getvalue())
+        write(directory, sentencepiece_golden(sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())))
 
 
 if __name__ == "__main__":
