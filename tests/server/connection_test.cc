@@ -1,0 +1,326 @@
+// The HTTP server over real sockets, with handlers of the test's own.
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/http/http_server.h"
+#include "tests/server/raw_client.h"
+
+namespace batucada {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// What the test wants a LiveAnswer to say, and whether one is alive.
+class Script {
+ public:
+  void Say(std::string text, bool done = false) {
+    std::function<void()> wake;
+    {
+      const std::lock_guard lock(mutex_);
+      pending_ += text;
+      done_ = done;
+      wake = wake_;
+    }
+    if (wake) wake();
+  }
+  bool WaitUntilAlive(bool alive) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(5), [&] { return alive_ == alive; });
+  }
+
+  class Live : public LiveAnswer {
+   public:
+    explicit Live(Script& script) : script_(script) { SetAlive(true); }
+    ~Live() override { SetAlive(false); }
+    void OnReady(std::function<void()> wake) override {
+      const std::lock_guard lock(script_.mutex_);
+      script_.wake_ = std::move(wake);
+    }
+    Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
+      const std::lock_guard lock(script_.mutex_);
+      if (!started_ && script_.pending_.empty() && !script_.done_) return Progress::kWaiting;
+      if (!started_) head->emplace();
+      started_ = true;
+      *body += std::exchange(script_.pending_, "");
+      return script_.done_ ? Progress::kDone : Progress::kWaiting;
+    }
+
+   private:
+    void SetAlive(bool alive) {
+      const std::lock_guard lock(script_.mutex_);
+      script_.alive_ = alive;
+      if (!alive) script_.wake_ = nullptr;
+      script_.changed_.notify_all();
+    }
+    Script& script_;
+    bool started_ = false;
+  };
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> wake_;
+  std::string pending_;
+  bool done_ = false;
+  bool alive_ = false;
+};
+
+class ConnectionTest : public ::testing::Test {
+ protected:
+  ConnectionTest() {
+    router_.Add({"GET", "/hello", "hello", [](const HttpRequest&) -> Answer { return TextResponse("hi"); }});
+    router_.Add({"POST", "/echo", "echo", [](const HttpRequest& request) -> Answer { return TextResponse(request.body); }});
+    router_.Add({"GET", "/live", "live", [this](const HttpRequest&) -> Answer { return std::make_unique<Script::Live>(script_); }});
+    router_.Add({"GET", "/throw", "throw", [](const HttpRequest&) -> Answer { throw std::runtime_error("planted"); }});
+    limits_.read_timeout = absl::Milliseconds(300);
+    limits_.idle_timeout = absl::Milliseconds(600);
+    limits_.max_body_bytes = 4096;
+    limits_.max_header_bytes = 1024;
+  }
+
+  int Start() {
+    auto server = HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, pool_, metrics_);
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    return server_->port();
+  }
+
+  std::string Exchange(std::string_view bytes) {
+    RawClient client(Start());
+    client.Send(bytes);
+    return client.ReadToEnd();
+  }
+
+  Script script_;
+  HttpLimits limits_;
+  Metrics metrics_;
+  Router router_;
+  IoPool pool_{2};
+  std::unique_ptr<HttpServer> server_;
+};
+
+constexpr std::string_view kHello = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST_F(ConnectionTest, KeepsConnectionsAndAnswersPipelinedRequestsInOrder) {
+  RawClient client(Start());
+  client.Send(std::string(kHello) + "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" + std::string(kHello));
+  EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(client.ReadUntil("abc"), HasSubstr("content-length: 3\r\n"));
+  EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("connection: keep-alive"));
+  client.Send(kHello);
+  EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("200 OK"));
+}
+
+TEST_F(ConnectionTest, ARequestMayComeByteByByte) {
+  RawClient client(Start());
+  for (const char byte : kHello) client.Send(std::string_view(&byte, 1));
+  EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("200 OK"));
+}
+
+TEST_F(ConnectionTest, ReadsChunkedBodies) {
+  RawClient client(Start());
+  client.Send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  client.Send("2\r\nde\r\n0\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("abcde"), HasSubstr("content-length: 5"));
+}
+
+TEST_F(ConnectionTest, ContinuesWhenAskedTo) {
+  RawClient client(Start());
+  client.Send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.ReadUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.Send("abc");
+  EXPECT_THAT(client.ReadUntil("abc"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(ConnectionTest, HeadHasNoBody) {
+  const std::string answer = Exchange("HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("content-length: 2\r\n"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+}
+
+TEST_F(ConnectionTest, OldClientsGetOneAnswerAndTheEnd) {
+  EXPECT_THAT(Exchange("GET /hello HTTP/1.0\r\n\r\n"), HasSubstr("connection: close"));
+}
+
+TEST_F(ConnectionTest, CarriesTheRequestId) {
+  const std::string sound = Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc-1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(sound, HasSubstr("x-request-id: abc-1\r\n"));
+  const std::string odd = Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: a b\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(odd, Not(HasSubstr("a b")));
+  EXPECT_THAT(odd, HasSubstr("x-request-id: "));
+}
+
+TEST_F(ConnectionTest, RefusesWhatIsNotHttp) {
+  for (const char* bytes : {"nonsense\r\n\r\n", "GET\r\n\r\n", "GET /hello HTTP/9.9\r\n\r\n", "GET /hello HTTP/1.1\r\n\r\n",
+                            "GET hello HTTP/1.1\r\nHost: x\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+                            "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+                            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01\x02\x01\x01"}) {
+    const std::string answer = Exchange(bytes);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 4")) << bytes;
+    EXPECT_THAT(answer, HasSubstr("\"error\"")) << bytes;
+    EXPECT_THAT(answer, HasSubstr("connection: close")) << bytes;
+  }
+}
+
+TEST_F(ConnectionTest, BoundsHeaders) {
+  const std::string answer = Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(2000, 'a') + "\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(answer, HasSubstr("1024 bytes"));
+}
+
+TEST_F(ConnectionTest, BoundsBodies) {
+  for (const std::string headers : {"Content-Length: 5000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1388\r\n"}) {
+    const std::string answer = Exchange("POST /echo HTTP/1.1\r\nHost: x\r\n" + headers + std::string(5000, 'a'));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 413 "));
+    EXPECT_THAT(answer, HasSubstr("4096 bytes"));
+  }
+}
+
+TEST_F(ConnectionTest, SlowRequestsTimeOut) {
+  EXPECT_THAT(Exchange("GET /hello HT"), AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("headers did not arrive")));
+  EXPECT_THAT(Exchange("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na"),
+              AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("body did not arrive")));
+}
+
+TEST_F(ConnectionTest, DribblingDoesNotExtendTheTimeout) {
+  RawClient client(Start());
+  const absl::Time start = absl::Now();
+  while (client.Send("a") && absl::Now() - start < absl::Seconds(4)) absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(4));
+}
+
+TEST_F(ConnectionTest, IdleConnectionsCloseSilently) {
+  RawClient client(Start());
+  EXPECT_EQ(client.ReadToEnd(), "");
+  EXPECT_TRUE(client.closed_by_peer());
+}
+
+TEST_F(ConnectionTest, TooManyConnectionsAreTold) {
+  limits_.max_connections = 1;
+  RawClient first(Start());
+  first.Send(kHello);
+  first.ReadUntil("\r\n\r\nhi");
+  RawClient second(server_->port());
+  EXPECT_THAT(second.ReadToEnd(), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("retry-after: 1")));
+  first.Close();
+  for (int tries = 0; tries < 100; ++tries) {
+    RawClient third(server_->port());
+    third.Send(kHello);
+    if (third.ReadUntil("hi").starts_with("HTTP/1.1 200")) return;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  FAIL() << "the place of a connection that ended was not given to another";
+}
+
+TEST_F(ConnectionTest, StreamsInChunksAsTheyCome) {
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  script_.Say("one");
+  EXPECT_THAT(client.ReadUntil("\r\n3\r\none\r\n"), HasSubstr("transfer-encoding: chunked"));
+  script_.Say("fourteen bytes", /*done=*/true);
+  EXPECT_EQ(client.ReadUntil("0\r\n\r\n"), "e\r\nfourteen bytes\r\n0\r\n\r\n");
+  client.Send(kHello);
+  EXPECT_THAT(client.ReadUntil("hi"), HasSubstr("200 OK"));
+}
+
+TEST_F(ConnectionTest, AnAnswerThatIsDoneAtOnceHasALength) {
+  script_.Say("whole", /*done=*/true);
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("whole"), HasSubstr("content-length: 5\r\n"));
+}
+
+TEST_F(ConnectionTest, StreamsToOldClientsWithoutChunks) {
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  script_.Say("one");
+  EXPECT_THAT(client.ReadUntil("\r\n\r\none"), Not(HasSubstr("chunked")));
+  script_.Say("two", /*done=*/true);
+  EXPECT_EQ(client.ReadToEnd(), "two");
+}
+
+TEST_F(ConnectionTest, AClientThatLeavesEndsItsAnswerThoughNothingFlows) {
+  for (const bool reset : {false, true}) {
+    RawClient client(Start());
+    client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(script_.WaitUntilAlive(true));
+    reset ? client.Reset() : client.Close();
+    EXPECT_TRUE(script_.WaitUntilAlive(false)) << "reset " << reset;
+  }
+}
+
+TEST_F(ConnectionTest, AClientThatLeavesDuringABlockedWriteEndsItsAnswer) {
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  script_.Say(std::string(64 << 20, 'a'));  // more than the kernel takes without a reader
+  absl::SleepFor(absl::Milliseconds(100));
+  client.Close();
+  EXPECT_TRUE(script_.WaitUntilAlive(false));
+}
+
+TEST_F(ConnectionTest, AClientThatNeverReadsIsCutOff) {
+  limits_.write_timeout = absl::Milliseconds(200);
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  script_.Say(std::string(64 << 20, 'a'));
+  EXPECT_TRUE(script_.WaitUntilAlive(false));
+}
+
+TEST_F(ConnectionTest, AnExceptionEndsItsConnectionOnly) {
+  RawClient client(Start());
+  client.Send("GET /throw HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.ReadToEnd();
+  EXPECT_TRUE(client.closed_by_peer());
+  RawClient other(server_->port());
+  other.Send(kHello);
+  EXPECT_THAT(other.ReadUntil("hi"), HasSubstr("200 OK"));
+}
+
+TEST_F(ConnectionTest, StoppingClosesIdleConnectionsAndLetsAnswersFinish) {
+  RawClient idle(Start());
+  idle.Send(kHello);
+  idle.ReadUntil("\r\n\r\nhi");
+  RawClient busy(server_->port());
+  busy.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  server_->StopAccepting();
+  EXPECT_EQ(idle.ReadToEnd(), "");
+  EXPECT_TRUE(idle.closed_by_peer());
+  EXPECT_FALSE(server_->WaitUntilClosed(absl::Now() + absl::Milliseconds(100)));
+  script_.Say("late", /*done=*/true);
+  EXPECT_THAT(busy.ReadToEnd(), AllOf(HasSubstr("connection: close"), EndsWith("late")));
+  busy.Close();
+  EXPECT_TRUE(server_->WaitUntilClosed(absl::Now() + absl::Seconds(5)));
+  EXPECT_FALSE(RawClient(server_->port()).connected());
+}
+
+TEST_F(ConnectionTest, DestroyingTheServerEndsWhatRuns) {
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  server_.reset();
+  EXPECT_TRUE(script_.WaitUntilAlive(false));
+}
+
+TEST_F(ConnectionTest, APortInUseIsOneClearSentence) {
+  const int port = Start();
+  const auto second = HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, pool_, metrics_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(std::string(second.status().message()), AllOf(HasSubstr(std::to_string(port)), HasSubstr("--port")));
+}
+
+}  // namespace
+}  // namespace batucada

@@ -1,0 +1,120 @@
+#include "server/options.h"
+
+#include <fstream>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace batucada {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Reads a ServerConfig as the program does, from a made-up command line, environment and file.
+class OptionsTest : public ::testing::Test {
+ protected:
+  absl::Status Read(std::vector<std::string> arguments, std::string file = "") {
+    OptionTable table;
+    CLI::App command;
+    AddServerOptions(table, &config_);
+    table.Declare(command);
+    if (!file.empty()) {
+      const std::string path = ::testing::TempDir() + "/options_test.toml";
+      std::ofstream(path) << file;
+      arguments.insert(arguments.end(), {"--config", path});
+    }
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    command.parse(arguments);
+    if (absl::Status status = table.Apply([this](const char* name) -> const char* {
+          const auto found = environment_.find(name);
+          return found == environment_.end() ? nullptr : found->second.c_str();
+        });
+        !status.ok()) {
+      return status;
+    }
+    return config_.Validate();
+  }
+
+  std::map<std::string, std::string> environment_;
+  ServerConfig config_;
+};
+
+TEST_F(OptionsTest, DefaultsAreValidAndUnchanged) {
+  ASSERT_TRUE(Read({}).ok());
+  EXPECT_EQ(config_.port, ServerConfig().port);
+  EXPECT_EQ(config_.engine.max_sequences, EngineConfig().max_sequences);
+}
+
+TEST_F(OptionsTest, FlagsWinOverEnvironmentOverFile) {
+  environment_["BATUCADA_MAX_SEQUENCES"] = "20";
+  environment_["BATUCADA_MAX_WAITING"] = "21";
+  const std::string file = "max-sequences = 10\nmax-waiting = 11\nmax-prompts = 12\n";
+  ASSERT_TRUE(Read({"--max-sequences", "30"}, file).ok());
+  EXPECT_EQ(config_.engine.max_sequences, 30);
+  EXPECT_EQ(config_.engine.max_waiting, 21);
+  EXPECT_EQ(config_.request.max_prompts, 12);
+}
+
+TEST_F(OptionsTest, ReadsEveryKindOfValue) {
+  environment_["BATUCADA_DRAIN_TIMEOUT"] = "90s";
+  ASSERT_TRUE(Read({"--backend", "fake", "--pool-memory=4GiB", "--served-model-name", "a", "--served-model-name", "b",
+                    "--log-level", "error", "--memory-fraction", "0.5"})
+                  .ok());
+  EXPECT_EQ(config_.engine.backend, BackendKind::kFake);
+  EXPECT_EQ(config_.engine.pool_bytes, int64_t{4} << 30);
+  EXPECT_THAT(config_.served_model_names, ElementsAre("a", "b"));
+  EXPECT_EQ(config_.log_level, LogLevel::kError);
+  EXPECT_DOUBLE_EQ(config_.engine.memory_fraction, 0.5);
+  EXPECT_EQ(config_.drain_timeout, absl::Seconds(90));
+}
+
+TEST_F(OptionsTest, FilesMayUseUnderscoresAndLists) {
+  ASSERT_TRUE(Read({}, "served_model_name = [\"x\", \"y\"]\nbackend = \"cpu\"\n").ok());
+  EXPECT_THAT(config_.served_model_names, ElementsAre("x", "y"));
+  EXPECT_EQ(config_.engine.backend, BackendKind::kCpu);
+}
+
+TEST_F(OptionsTest, ErrorsNameTheSourceAndTheValue) {
+  EXPECT_THAT(std::string(Read({"--max-sequences", "many"}).message()), HasSubstr("--max-sequences: 'many'"));
+  EXPECT_THAT(std::string(Read({"--drain-timeout", "30"}).message()), HasSubstr("--drain-timeout: '30'"));
+  EXPECT_THAT(std::string(Read({"--backend", "tpu"}).message()), HasSubstr("auto, cpu, cuda, fake"));
+  EXPECT_THAT(std::string(Read({}, "no-such-thing = 1\n").message()), HasSubstr("no setting 'no-such-thing'"));
+  EXPECT_THAT(std::string(Read({"--config", "/does/not/exist"}).message()), HasSubstr("/does/not/exist"));
+  environment_["BATUCADA_PORT"] = "http";
+  EXPECT_THAT(std::string(Read({}).message()), HasSubstr("BATUCADA_PORT: 'http'"));
+}
+
+TEST_F(OptionsTest, ValuesOutOfRangeAreRefusedByName) {
+  for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{{"--port", "70000"},
+                                                                                    {"--grpc-port", "-1"},
+                                                                                    {"--max-body-bytes", "1"},
+                                                                                    {"--max-connections", "0"},
+                                                                                    {"--read-timeout", "0"},
+                                                                                    {"--max-choices", "0"},
+                                                                                    {"--max-sequences", "0"},
+                                                                                    {"--block-tokens", "63"},
+                                                                                    {"--io-threads", "-2"}}) {
+    config_ = {};
+    const absl::Status status = Read({flag, value});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << flag;
+    EXPECT_FALSE(status.message().empty());
+  }
+  config_ = {};
+  EXPECT_THAT(std::string(Read({"--port", "9000"}).message()), HasSubstr("both 9000"));
+}
+
+TEST(ServedModelNamesTest, DefaultIsTheDirectorysName) {
+  ServerConfig config;
+  config.engine.model_dir = "/models/samba-18m/";
+  EXPECT_THAT(ServedModelNames(config), ElementsAre("samba-18m"));
+  config.engine.model_dir = ".";
+  EXPECT_THAT(ServedModelNames(config), ElementsAre("model"));
+  config.served_model_names = {"one", "two"};
+  EXPECT_THAT(ServedModelNames(config), ElementsAre("one", "two"));
+}
+
+}  // namespace
+}  // namespace batucada

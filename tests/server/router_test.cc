@@ -1,0 +1,58 @@
+#include "server/http/router.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace batucada {
+namespace {
+
+using ::testing::HasSubstr;
+
+Router TestRouter() {
+  const Handler handler = [](const HttpRequest&) -> Answer { return HttpResponse(); };
+  Router router;
+  router.Add({"GET", "/things", "list", handler});
+  router.Add({"POST", "/things", "make", handler});
+  router.Add({"GET", "/things/*", "one", handler});
+  return router;
+}
+
+TEST(RouterTest, FindsByMethodAndPath) {
+  const Router router = TestRouter();
+  EXPECT_EQ(router.Find("GET", "/things").route->name, "list");
+  EXPECT_EQ(router.Find("HEAD", "/things").route->name, "list");
+  EXPECT_EQ(router.Find("POST", "/things").route->name, "make");
+  const Router::Match one = router.Find("GET", "/things/org/name");
+  ASSERT_NE(one.route, nullptr);
+  EXPECT_EQ(one.route->name, "one");
+  EXPECT_EQ(one.tail, "org/name");
+}
+
+TEST(RouterTest, SaysWhatIsAllowed) {
+  const Router router = TestRouter();
+  const Router::Match match = router.Find("DELETE", "/things");
+  EXPECT_EQ(match.route, nullptr);
+  EXPECT_EQ(match.error.status, 405);
+  EXPECT_THAT(match.error.headers, ::testing::Contains(::testing::Pair("allow", "GET, POST")));
+  EXPECT_THAT(match.error.body, HasSubstr("\"error\""));
+}
+
+TEST(RouterTest, UnknownPathsAre404) {
+  const Router router = TestRouter();
+  for (const char* path : {"/", "/thing", "/things/", "/thingsx", "//things"}) {
+    EXPECT_EQ(router.Find("GET", path).error.status, 404) << path;
+  }
+}
+
+TEST(PercentDecodeTest, DecodesOrRefuses) {
+  std::string out;
+  EXPECT_TRUE(PercentDecode("/a%2Fb%20c", &out));
+  EXPECT_EQ(out, "/a/b c");
+  for (const char* text : {"%", "%4", "%zz", "%00"}) {
+    out.clear();
+    EXPECT_FALSE(PercentDecode(text, &out)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace batucada
