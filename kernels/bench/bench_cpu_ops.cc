@@ -1,6 +1,6 @@
 // bench_cpu_ops [--threads=N] [Google Benchmark flags]: every op that matters on the CPU, beside its floor.
 //
-// Counters: `GB/s` is bytes that must be read or written over time, `GFLOP/s` arithmetic over time, `of_floor` the share
+// One thread is measured in its own CPU time, several by the clock. Counters: `GB/s` is bytes that must be read or written over time, `GFLOP/s` arithmetic over time, `of_floor` the share
 // of the ceiling that binds, measured at the start of the same run: memory reads for few rows, OpenBLAS sgemm for many.
 #include <benchmark/benchmark.h>
 
@@ -172,34 +172,36 @@ void SampleBench(benchmark::State& state, const RowSampling& row) {
   }
 }
 
+template <typename... Arguments>
+benchmark::internal::Benchmark* Add(const char* name, Arguments&&... arguments) {
+  auto* bench = benchmark::RegisterBenchmark(name, std::forward<Arguments>(arguments)...);
+  if (Global().threads > 1) bench->UseRealTime();
+  return bench;
+}
+
 void Register() {
   // Widths of 1.7B: in_proj, gate and up, down; and of the embedded model.
   for (DType dtype : {DType::kBf16, DType::kF32}) {
-    auto* matmul = benchmark::RegisterBenchmark(dtype == DType::kBf16 ? "matmul/bf16" : "matmul/fp32", MatMulBench, dtype);
+    auto* matmul = Add(dtype == DType::kBf16 ? "matmul/bf16" : "matmul/fp32", MatMulBench, dtype);
     matmul->ArgNames({"rows", "out", "in"});
     for (int64_t rows : {1, 2, 4, 8, 16, 24, 32, 64, 128, 512}) matmul->Args({rows, 8192, 2048});
     for (int64_t rows : {1, 16, 512}) matmul->Args({rows, 2048, 8192})->Args({rows, 1536, 384});
-    matmul->UseRealTime();
   }
-  benchmark::RegisterBenchmark("scan", ScanBench)
+  Add("scan", ScanBench)
       ->ArgNames({"d_inner", "sequences", "rows"})
-      ->Args({4096, 1, 512})->Args({4096, 1, 1})->Args({4096, 16, 1})->Args({768, 1, 512})->Args({768, 16, 1})
-      ->UseRealTime();
-  benchmark::RegisterBenchmark("conv", ConvBench)->ArgNames({"d_inner", "rows"})->Args({4096, 512})->Args({768, 512})
-      ->UseRealTime();
-  benchmark::RegisterBenchmark("attention", AttentionBench)
+      ->Args({4096, 1, 512})->Args({4096, 1, 1})->Args({4096, 16, 1})->Args({768, 1, 512})->Args({768, 16, 1});
+  Add("conv", ConvBench)->ArgNames({"d_inner", "rows"})->Args({4096, 512})->Args({768, 512});
+  Add("attention", AttentionBench)
       ->ArgNames({"heads", "kv_heads", "head_dim", "window", "sequences", "rows"})
       ->Args({32, 4, 64, 2048, 1, 256})->Args({12, 12, 128, 2048, 1, 256})->Args({11, 1, 256, 2048, 1, 256})
       ->Args({6, 2, 64, 512, 1, 512})
       ->Args({32, 4, 64, 2048, 16, 1})->Args({12, 12, 128, 2048, 4, 1})->Args({11, 1, 256, 2048, 8, 1})
-      ->Args({6, 2, 64, 512, 1, 1})
-      ->UseRealTime();
-  benchmark::RegisterBenchmark("swiglu", SwiGluBench)->ArgNames({"rows", "m"})->Args({1, 8192})->Args({512, 8192})
-      ->UseRealTime();
+      ->Args({6, 2, 64, 512, 1, 1});
+  Add("swiglu", SwiGluBench)->ArgNames({"rows", "m"})->Args({1, 8192})->Args({512, 8192});
   for (const auto& [name, row] : {std::pair{"sample/greedy", RowSampling{.temperature = 0}}, {"sample/all", {}},
                                   {"sample/top_k", {.top_k = 50}}, {"sample/top_p", {.top_p = 0.95f}},
                                   {"sample/logprobs", {.temperature = 0, .num_top = 20}}}) {
-    benchmark::RegisterBenchmark(name, SampleBench, row)->ArgName("vocab")->Arg(8192)->Arg(50304)->UseRealTime();
+    Add(name, SampleBench, row)->ArgName("vocab")->Arg(8192)->Arg(50304);
   }
 }
 

@@ -3,7 +3,7 @@
 #include <cblas.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <vector>
 
 #include "kernels/cpu/host_memory.h"
@@ -16,12 +16,12 @@ constexpr size_t kReadBytes = size_t{1} << 30;  // several times the largest las
 constexpr int kSgemmSize = 1536;
 
 template <typename Work>
-double BestSeconds(const Work& work) {
+double BestSeconds(int threads, const Work& work) {
   double best = 1e30;
   for (int i = 0; i < kRuns; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = BenchSeconds(threads);
     work();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    best = std::min(best, BenchSeconds(threads) - begin);
   }
   return best;
 }
@@ -33,7 +33,7 @@ double ReadBandwidth(ThreadPool& pool) {
   constexpr int64_t kWordsPerLine = 8;
   const int64_t lines = static_cast<int64_t>(kReadBytes / 64);
   std::vector<uint64_t> sums(static_cast<size_t>(pool.threads()));
-  const double seconds = BestSeconds([&] {
+  const double seconds = BestSeconds(pool.threads(), [&] {
     pool.ParallelFor(lines, 1, [&](int64_t begin, int64_t end, int thread) {
       uint64_t sum = 0;
       for (int64_t i = begin; i < end; ++i) sum += words[i * kWordsPerLine];
@@ -47,7 +47,7 @@ double SgemmPeak(int threads) {
   openblas_set_num_threads(threads);
   const size_t elements = size_t{kSgemmSize} * kSgemmSize;
   std::vector<float> a(elements, 0.5f), b(elements, 0.25f), c(elements);
-  const double seconds = BestSeconds([&] {
+  const double seconds = BestSeconds(threads, [&] {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, kSgemmSize, kSgemmSize, kSgemmSize, 1, a.data(), kSgemmSize,
                 b.data(), kSgemmSize, 0, c.data(), kSgemmSize);
   });
@@ -55,6 +55,12 @@ double SgemmPeak(int threads) {
 }
 
 }  // namespace
+
+double BenchSeconds(int threads) {
+  timespec now;
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 CpuCeilings MeasureCpuCeilings(ThreadPool& pool) {
   return {.read_bytes_per_s = ReadBandwidth(pool), .sgemm_flop_per_s = SgemmPeak(pool.threads())};

@@ -17,16 +17,16 @@
 #define BATUCADA_KERNELS_CPU_ATTENTION_ONCE_
 namespace batucada {
 
-inline constexpr int32_t kKeyTile = 64;         // keys per step of the online softmax
-inline constexpr int64_t kQueryFloats = 4096;   // of a tile's queries: 16 KiB, and as much for its outputs
-inline constexpr int64_t kMaxQueryRows = 64;
+inline constexpr int32_t kMaxQueryRows = 64;  // (token, head) pairs of a tile
+inline constexpr int32_t kMaxStepKeys = 64;
 
-// Rows of (token, head) pairs a tile may hold.
-inline int64_t QueryRows(int32_t head_dim) { return std::clamp<int64_t>(kQueryFloats / head_dim, 8, kMaxQueryRows); }
+// Keys per step of the online softmax, so that K and V of a step stay near the core while all rows of a tile pass over
+// them. Fixed for a model: steps start at multiples of it, whatever the batch.
+inline int32_t StepKeys(int32_t head_dim) { return head_dim <= 64 ? kMaxStepKeys : kMaxStepKeys / 2; }
 
-// Floats of working memory a thread needs.
+// Floats of working memory a thread needs: queries, outputs, scores and transposed keys.
 inline size_t AttentionFloats(int32_t head_dim) {
-  return static_cast<size_t>(QueryRows(head_dim) * (2 * head_dim + kKeyTile));
+  return static_cast<size_t>(kMaxQueryRows * (2 * head_dim + kMaxStepKeys) + StepKeys(head_dim) * head_dim);
 }
 
 }  // namespace batucada
@@ -39,9 +39,9 @@ namespace HWY_NAMESPACE {
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr int64_t kLanes = hn::MaxLanes(D());
-// Query rows a register tile holds: as many as accumulators leave registers for the operands.
-constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
-constexpr int kOutputVectors = 4;
+// Register tiles of both products are kRows query rows × 2 vectors: of keys in q·kᵀ, of outputs in p·v.
+constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+constexpr int64_t kTileWidth = 2 * kLanes;
 
 // The state of a tile of queries as it walks over the keys.
 struct Queries {
@@ -49,20 +49,22 @@ struct Queries {
   int64_t head_dim;
   float* q;       // [rows, head_dim], times 1/√d
   float* out;     // [rows, head_dim], sums so far, relative to max
-  float* scores;  // [rows, kKeyTile], then probabilities
+  float* scores;  // [rows, kMaxStepKeys], then probabilities
   float max[kMaxQueryRows];
   float sum[kMaxQueryRows];
   float rescale[kMaxQueryRows];  // of out, on account of a larger max
   int32_t position[kMaxQueryRows];
 };
 
-// One step: keys at absolute positions base … base + kKeyTile - 1, of which [begin, end) exist.
+// One step: keys at absolute positions base … base + count - 1, of which [begin, end) exist.
 struct Keys {
   int32_t base;
+  int32_t count;  // StepKeys()
   int32_t begin;  // relative to base
   int32_t end;
-  const float* k[kKeyTile];
-  const float* v[kKeyTile];
+  float* transposed;             // [head_dim, count]: K with keys along vectors, so that scores need no horizontal sums
+  const float* k[kMaxStepKeys];  // rows
+  const float* v[kMaxStepKeys];
 };
 
 // The keys of a step that a query sees, relative to base; begin >= end if none.
@@ -76,46 +78,84 @@ HWY_INLINE Range Visible(const Queries& queries, const Keys& keys, int32_t row, 
           std::min(keys.end, position + 1 - keys.base)};
 }
 
-// scores[r][j] = q[r]·k[j] for kCount rows from `row` and four keys j from `first`.
-template <int kCount>
-HWY_INLINE void ScoreFour(const Queries& queries, const Keys& keys, int32_t row, int32_t first) {
-  const D d;
-  const float* k[4];
-  // Keys that do not exist are replaced by one that does; nobody looks at their scores.
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) k[j] = keys.k[std::clamp(first + j, keys.begin, keys.end - 1)];
-  const float* q = queries.q + row * queries.head_dim;
-  V sum[kCount][4];
-#pragma GCC unroll 4
-  for (int r = 0; r < kCount; ++r) {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) sum[r][j] = hn::Zero(d);
+// The 128-bit blocks of a vector, `stride` floats apart.
+template <class DV, class VV>
+HWY_INLINE void StoreBlocks(DV d, VV v, float* to, int64_t stride) {
+  if constexpr (hn::MaxLanes(DV()) > 4) {
+    const hn::Half<DV> half;
+    StoreBlocks(half, hn::LowerHalf(half, v), to, stride);
+    StoreBlocks(half, hn::UpperHalf(half, v), to + static_cast<int64_t>(hn::MaxLanes(half) / 4) * stride, stride);
+  } else {
+    hn::Store(v, d, to);
   }
-  for (int64_t i = 0; i < queries.head_dim; i += kLanes) {
-    V key[4];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) key[j] = hn::LoadU(d, k[j] + i);
-#pragma GCC unroll 4
-    for (int r = 0; r < kCount; ++r) {
-      const V query = hn::Load(d, q + r * queries.head_dim + i);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) sum[r][j] = hn::MulAdd(query, key[j], sum[r][j]);
+}
+
+// Four keys × one vector of dimensions at a time.
+HWY_NOINLINE void TransposeKeys(const Keys& keys, int64_t head_dim) {
+  const D d;
+  const hn::Repartition<uint64_t, D> d64;
+  const auto lower = [&](V x, V y) HWY_ATTR {
+    return hn::BitCast(d, hn::InterleaveLower(d64, hn::BitCast(d64, x), hn::BitCast(d64, y)));
+  };
+  const auto upper = [&](V x, V y) HWY_ATTR {
+    return hn::BitCast(d, hn::InterleaveUpper(d64, hn::BitCast(d64, x), hn::BitCast(d64, y)));
+  };
+  for (int32_t j = keys.begin / 4 * 4; j < keys.end; j += 4) {
+    // Keys that do not exist are replaced by one that does; nobody looks at their scores.
+    const float* k[4];
+    for (int32_t i = 0; i < 4; ++i) k[i] = keys.k[std::clamp(j + i, keys.begin, keys.end - 1)];
+    for (int64_t i = 0; i < head_dim; i += kLanes) {
+      const V k0 = hn::LoadU(d, k[0] + i), k1 = hn::LoadU(d, k[1] + i);
+      const V k2 = hn::LoadU(d, k[2] + i), k3 = hn::LoadU(d, k[3] + i);
+      // Blocks of {k0[0], k1[0], k0[1], k1[1]} and so on, then of {k0[n], k1[n], k2[n], k3[n]}.
+      const V low01 = hn::InterleaveLower(d, k0, k1), high01 = hn::InterleaveUpper(d, k0, k1);
+      const V low23 = hn::InterleaveLower(d, k2, k3), high23 = hn::InterleaveUpper(d, k2, k3);
+      float* to = keys.transposed + i * keys.count + j;
+      StoreBlocks(d, lower(low01, low23), to, 4 * keys.count);
+      StoreBlocks(d, upper(low01, low23), to + keys.count, 4 * keys.count);
+      StoreBlocks(d, lower(high01, high23), to + 2 * keys.count, 4 * keys.count);
+      StoreBlocks(d, upper(high01, high23), to + 3 * keys.count, 4 * keys.count);
     }
   }
-  const hn::CappedTag<float, 4> d4;
-#pragma GCC unroll 4
-  for (int r = 0; r < kCount; ++r) {
-    hn::Store(FourSums(d, sum[r][0], sum[r][1], sum[r][2], sum[r][3]), d4,
-              queries.scores + (row + r) * kKeyTile + first);
+}
+
+// scores[r][j] = Σ_i q[r][i]·k[j][i], in the order of i, for kCount rows from `row` and the keys j of `range` (and some
+// around it, which nobody looks at). Kept out of line, as is the next product, to have all registers for itself.
+template <int kCount>
+HWY_NOINLINE void Score(const Queries& queries, const Keys& keys, int32_t row, Range range) {
+  const D d;
+  for (int64_t j = range.begin / kTileWidth * kTileWidth; j < range.end; j += kTileWidth) {
+    const float* HWY_RESTRICT q = queries.q + row * queries.head_dim;
+    const float* HWY_RESTRICT k = keys.transposed + j;
+    V sum[kCount][2];
+#pragma GCC unroll 8
+    for (int r = 0; r < kCount; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
+    for (int64_t i = 0; i < queries.head_dim; ++i) {
+      const V k0 = hn::Load(d, k), k1 = hn::Load(d, k + kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kCount; ++r) {
+        const V query = hn::Set(d, q[r * queries.head_dim]);
+        sum[r][0] = hn::MulAdd(query, k0, sum[r][0]);
+        sum[r][1] = hn::MulAdd(query, k1, sum[r][1]);
+      }
+      ++q;
+      k += keys.count;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kCount; ++r) {
+      float* to = queries.scores + (row + r) * kMaxStepKeys + j;
+      hn::Store(sum[r][0], d, to);
+      hn::Store(sum[r][1], d, to + kLanes);
+    }
   }
 }
 
 // Turns a row's scores into probabilities relative to the running maximum, zero where the query does not see the key.
-HWY_INLINE void SoftmaxStep(Queries& queries, int32_t row, Range visible) {
+HWY_NOINLINE void SoftmaxStep(Queries& queries, int32_t count, int32_t row, Range visible) {
   const D d;
-  float* scores = queries.scores + row * kKeyTile;
+  float* scores = queries.scores + row * kMaxStepKeys;
   if (visible.begin >= visible.end) {
-    for (int64_t j = 0; j < kKeyTile; j += kLanes) hn::Store(hn::Zero(d), d, scores + j);
+    for (int64_t j = 0; j < count; j += kLanes) hn::Store(hn::Zero(d), d, scores + j);
     queries.rescale[row] = 1;
     return;
   }
@@ -126,71 +166,76 @@ HWY_INLINE void SoftmaxStep(Queries& queries, int32_t row, Range visible) {
   };
   const V lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
   V largest = lowest;
-  for (int64_t j = 0; j < kKeyTile; j += kLanes) {
+  for (int64_t j = 0; j < count; j += kLanes) {
     largest = hn::Max(largest, hn::IfThenElse(seen(j), hn::Load(d, scores + j), lowest));
   }
   const float old_max = queries.max[row];
   const float new_max = std::max(old_max, hn::GetLane(hn::MaxOfLanes(d, largest)));
   V total = hn::Zero(d);
-  for (int64_t j = 0; j < kKeyTile; j += kLanes) {
+  for (int64_t j = 0; j < count; j += kLanes) {
     const V p = hn::IfThenElseZero(seen(j), Exponential(d, hn::Sub(hn::Load(d, scores + j), hn::Set(d, new_max))));
     hn::Store(p, d, scores + j);
     total = hn::Add(total, p);
   }
-  const float rescale = hn::GetLane(Exponential(d, hn::Set(d, old_max - new_max)));
+  // e^0 is exactly 1: where the maximum stays, so do the sums.
+  const float rescale = new_max == old_max ? 1.0f : hn::GetLane(Exponential(d, hn::Set(d, old_max - new_max)));
   queries.sum[row] = queries.sum[row] * rescale + hn::GetLane(hn::SumOfLanes(d, total));
   queries.max[row] = new_max;
   queries.rescale[row] = rescale;
 }
 
-// out[r][i …] = out·rescale + Σ_j p[r][j]·v[j][i …] for kCount rows, kVecs vectors from column i, in the order of keys.
-template <int kCount, int kVecs>
-HWY_INLINE void AddValues(const Queries& queries, const Keys& keys, int32_t row, Range range, int64_t i) {
+// out[r] = out[r]·rescale + Σ_j p[r][j]·v[j] for kCount rows from `row`, in the order of keys.
+template <int kCount>
+HWY_NOINLINE void AddValues(const Queries& queries, const Keys& keys, int32_t row, Range range) {
   const D d;
-  float* out = queries.out + row * queries.head_dim + i;
-  const float* p = queries.scores + row * kKeyTile;
-  V sum[kCount][kVecs];
-#pragma GCC unroll 4
-  for (int r = 0; r < kCount; ++r) {
-    const V rescale = hn::Set(d, queries.rescale[row + r]);
-#pragma GCC unroll 4
-    for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim + v * kLanes));
-  }
-  for (int32_t j = range.begin; j < range.end; ++j) {
-    V value[kVecs];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVecs; ++v) value[v] = hn::LoadU(d, keys.v[j] + i + v * kLanes);
-#pragma GCC unroll 4
+  for (int64_t i = 0; i < queries.head_dim; i += kTileWidth) {
+    float* HWY_RESTRICT out = queries.out + row * queries.head_dim + i;
+    const float* HWY_RESTRICT p = queries.scores + row * kMaxStepKeys;
+    V sum[kCount][2];
+#pragma GCC unroll 8
     for (int r = 0; r < kCount; ++r) {
-      const V probability = hn::Set(d, p[r * kKeyTile + j]);
-#pragma GCC unroll 4
-      for (int v = 0; v < kVecs; ++v) sum[r][v] = hn::MulAdd(probability, value[v], sum[r][v]);
+      const V rescale = hn::Set(d, queries.rescale[row + r]);
+      sum[r][0] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim));
+      sum[r][1] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim + kLanes));
     }
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < kCount; ++r) {
-#pragma GCC unroll 4
-    for (int v = 0; v < kVecs; ++v) hn::Store(sum[r][v], d, out + r * queries.head_dim + v * kLanes);
+    for (int32_t j = range.begin; j < range.end; ++j) {
+      const V v0 = hn::LoadU(d, keys.v[j] + i), v1 = hn::LoadU(d, keys.v[j] + i + kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < kCount; ++r) {
+        const V probability = hn::Set(d, p[r * kMaxStepKeys + j]);
+        sum[r][0] = hn::MulAdd(probability, v0, sum[r][0]);
+        sum[r][1] = hn::MulAdd(probability, v1, sum[r][1]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kCount; ++r) {
+      hn::Store(sum[r][0], d, out + r * queries.head_dim);
+      hn::Store(sum[r][1], d, out + r * queries.head_dim + kLanes);
+    }
   }
 }
 
 // One step of the online softmax for kCount rows from `row`.
 template <int kCount>
 HWY_INLINE void StepRows(Queries& queries, const Keys& keys, int32_t row, int32_t window) {
-  Range any = {kKeyTile, 0};  // keys that any of the rows sees
+  Range any = {keys.count, 0};  // keys that any of the rows sees
   for (int r = 0; r < kCount; ++r) {
     const Range visible = Visible(queries, keys, row + r, window);
     if (visible.begin >= visible.end) continue;
     any = {std::min(any.begin, visible.begin), std::max(any.end, visible.end)};
   }
   if (any.begin >= any.end) return;
-  for (int32_t j = any.begin / 4 * 4; j < any.end; j += 4) ScoreFour<kCount>(queries, keys, row, j);
-  for (int r = 0; r < kCount; ++r) SoftmaxStep(queries, row + r, Visible(queries, keys, row + r, window));
-  int64_t i = 0;
-  for (; i + kOutputVectors * kLanes <= queries.head_dim; i += kOutputVectors * kLanes) {
-    AddValues<kCount, kOutputVectors>(queries, keys, row, any, i);
-  }
-  for (; i < queries.head_dim; i += kLanes) AddValues<kCount, 1>(queries, keys, row, any, i);
+  Score<kCount>(queries, keys, row, any);
+  for (int r = 0; r < kCount; ++r) SoftmaxStep(queries, keys.count, row + r, Visible(queries, keys, row + r, window));
+  AddValues<kCount>(queries, keys, row, any);
+}
+
+void StepAllRows(Queries& queries, const Keys& keys, int32_t window) {
+  int32_t row = 0;
+  for (; row + kRows <= queries.rows; row += kRows) StepRows<kRows>(queries, keys, row, window);
+  if (kRows > 4 && row + 4 <= queries.rows) StepRows<4>(queries, keys, row, window), row += 4;
+  if (row + 2 <= queries.rows) StepRows<2>(queries, keys, row, window), row += 2;
+  if (row < queries.rows) StepRows<1>(queries, keys, row, window);
 }
 
 // Finds the K and V rows of a step: before the chunk in the ring, after in the activations.
@@ -218,8 +263,8 @@ void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTi
   queries.rows = tile.tokens * tile.heads;
   queries.head_dim = head_dim;
   queries.q = scratch;
-  queries.out = queries.q + QueryRows(args.head_dim) * head_dim;
-  queries.scores = queries.out + QueryRows(args.head_dim) * head_dim;
+  queries.out = queries.q + kMaxQueryRows * head_dim;
+  queries.scores = queries.out + kMaxQueryRows * head_dim;
 
   const int32_t s = tile.sequence;
   const int32_t first_position = b.start[s] + tile.first_token;
@@ -241,15 +286,15 @@ void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTi
   const int32_t kv_head = tile.first_head / (args.heads / args.kv_heads);
   const int32_t oldest = OldestVisible(first_position, args.window);
   const int32_t newest = first_position + tile.tokens - 1;
-  for (int32_t base = oldest / kKeyTile * kKeyTile; base <= newest; base += kKeyTile) {
-    Keys keys;
-    keys.base = base;
-    keys.begin = std::max(0, oldest - base);
-    keys.end = std::min(kKeyTile, newest + 1 - base);
+  Keys keys;
+  keys.count = StepKeys(args.head_dim);
+  keys.transposed = queries.scores + kMaxQueryRows * kMaxStepKeys;
+  for (keys.base = oldest / keys.count * keys.count; keys.base <= newest; keys.base += keys.count) {
+    keys.begin = std::max(0, oldest - keys.base);
+    keys.end = std::min(keys.count, newest + 1 - keys.base);
     FindKeys(b, args, s, kv_head, keys);
-    int32_t row = 0;
-    for (; row + kRows <= queries.rows; row += kRows) StepRows<kRows>(queries, keys, row, args.window);
-    for (; row < queries.rows; ++row) StepRows<1>(queries, keys, row, args.window);
+    TransposeKeys(keys, head_dim);
+    StepAllRows(queries, keys, args.window);
   }
 
   for (int32_t r = 0; r < queries.rows; ++r) {
@@ -275,9 +320,8 @@ void PlanTiles(const BatchView& b, const AttentionArgs& args, AttentionScratch& 
   scratch.tiles.clear();
   scratch.cost.assign(1, 0);
   const int32_t group = args.heads / args.kv_heads;
-  const int32_t max_rows = static_cast<int32_t>(QueryRows(args.head_dim));
-  const int32_t heads = std::min(group, max_rows);  // a group larger than a tile is divided
-  const int32_t tokens = std::max(1, max_rows / heads);
+  const int32_t heads = std::min(group, kMaxQueryRows);  // a group larger than a tile is divided
+  const int32_t tokens = kMaxQueryRows / heads;
   for (int32_t s = 0; s < b.num_sequences; ++s) {
     const int32_t rows = b.first_row[s + 1] - b.first_row[s];
     for (int32_t first_token = 0; first_token < rows; first_token += tokens) {

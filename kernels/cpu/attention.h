@@ -32,7 +32,7 @@ struct AttentionScratch {
 // Keys are taken in the order of absolute position, in tiles that start at multiples of a fixed number, and every dot
 // product is summed in one order: a row's result does not depend, bit for bit, on chunking or on the batch.
 //
-// REQUIRES: head_dim is a multiple of 16. Floor: decode reads the window's K and V once; prefill is 4·d operations per
+// REQUIRES: head_dim is a multiple of 32. Floor: decode reads the window's K and V once; prefill is 4·d operations per
 // visible (query, key) pair.
 void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool);
 

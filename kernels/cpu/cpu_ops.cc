@@ -172,7 +172,7 @@ void CpuOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
 
 void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
   const int64_t d = args.head_dim, heads = args.heads, kv_heads = args.kv_heads;
-  if (!Check(d > 0 && d % 16 == 0 && d <= 256, "attention", "head_dim must be a multiple of 16, at most 256")) return;
+  if (!Check(d > 0 && d % 32 == 0 && d <= 256, "attention", "head_dim must be a multiple of 32, at most 256")) return;
   if (!Check(kv_heads > 0 && heads > 0 && heads % kv_heads == 0, "attention", "heads must be a multiple of kv_heads")) return;
   if (!Check(args.window > 0, "attention", "window must be positive")) return;
   const bool ok = IsBatch(b) && IsFloats(args.qkv, b.num_tokens, (heads + 2 * kv_heads) * d) &&

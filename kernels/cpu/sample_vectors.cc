@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/sample_vectors.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
+#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "kernels/cpu/simd-inl.h"
 

@@ -10,7 +10,6 @@
 
 #include <cstdint>
 
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -36,21 +35,27 @@ template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Exponential(D d, V x) {
   x = hn::Max(hn::Set(d, -87.3365447f), x);
   x = hn::Min(hn::Set(d, 88.3762626f), x);
-  const V n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504f)));
-  // r = x - n ln 2 in two steps, |r| <= ln 2 / 2: the high part of ln 2 has few bits, so n times it is exact.
-  V r = hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x);
-  r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), r);
-  // Minimax polynomial for (e^r - 1 - r) / r² (Cephes expf).
-  V p = hn::Set(d, 1.9875691500e-4f);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3f));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1f));
-  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1f));
-  p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0f));
-  const hn::RebindToSigned<D> di;
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, n), hn::Set(di, 127)));
-  return hn::Mul(p, hn::BitCast(d, exponent));
+  // Adding 1.5 · 2^23 rounds to an integer n and leaves it in the low bits; the 127 more make them an exponent field.
+  const V shift = hn::Set(d, 12582912.0f + 127.0f);
+  const V shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), shift);
+  const V n = hn::Sub(shifted, shift);
+  const hn::RebindToUnsigned<D> du;
+  const V power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(du, shifted)));
+  // r = x - n ln 2, |r| <= ln 2 / 2.
+#if HWY_NATIVE_FMA
+  const V r = hn::NegMulAdd(n, hn::Set(d, 0.693147181f), x);
+#else  // the high part of ln 2 has few bits, so that n times it is exact
+  const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4f), hn::NegMulAdd(n, hn::Set(d, 0.693359375f), x));
+#endif
+  // Minimax polynomial for e^r, 1 + r + r² (…), relative error 3e-9 before rounding.
+  V p = hn::Set(d, 1.38145976e-3f);
+  p = hn::MulAdd(p, r, hn::Set(d, 8.36871658e-3f));
+  p = hn::MulAdd(p, r, hn::Set(d, 4.1668389e-2f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.166665211f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.49999994f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  return hn::Mul(p, power);
 }
 
 // x · sigmoid(x) = x / (1 + e^-x).
@@ -59,11 +64,19 @@ HWY_INLINE V Silu(D d, V x) {
   return hn::Div(x, hn::Add(hn::Set(d, 1.0f), Exponential(d, hn::Neg(x))));
 }
 
-// log(1 + e^x), without overflow and accurate on both sides of 0.
+// log(1 + e^x), without overflow and accurate on both sides of 0: max(x, 0) + log(1 + u), u = e^-|x|.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Softplus(D d, V x) {
-  const V linear = hn::Max(hn::Zero(d), x);
-  return hn::Add(linear, hn::Log1p(d, Exponential(d, hn::Neg(hn::Abs(x)))));
+  const V u = Exponential(d, hn::Neg(hn::Abs(x)));
+  // log(1 + u) = 2 atanh(s), s = u / (2 + u) <= 1/3: odd, so s times a minimax polynomial in s², relative error 4e-9.
+  const V s = hn::Div(u, hn::Add(u, hn::Set(d, 2.0f)));
+  const V s2 = hn::Mul(s, s);
+  V p = hn::Set(d, 0.140059814f);
+  p = hn::MulAdd(p, s2, hn::Set(d, 0.140009061f));
+  p = hn::MulAdd(p, s2, hn::Set(d, 0.200107634f));
+  p = hn::MulAdd(p, s2, hn::Set(d, 0.333332092f));
+  p = hn::MulAdd(p, s2, hn::Set(d, 1.0f));
+  return hn::MulAdd(hn::Add(s, s), p, hn::Max(hn::Zero(d), x));
 }
 
 // Lanes 0..3 of the sum of all 128-bit blocks.
