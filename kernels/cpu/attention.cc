@@ -10,6 +10,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/attention.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/cpu/simd-inl.h"
 
@@ -39,9 +40,11 @@ namespace HWY_NAMESPACE {
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr int64_t kLanes = hn::MaxLanes(D());
-// Register tiles of both products are kRows query rows × 2 vectors: of keys in q·kᵀ, of outputs in p·v.
+// Register tiles of both products are rows × vectors, of keys in q·kᵀ and of outputs in p·v: kRows × 2 where there are
+// rows enough, wider where there are few, to have sums enough in flight.
 constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
-constexpr int64_t kTileWidth = 2 * kLanes;
+template <int kCount>
+constexpr int kWide = kCount <= 4 && HWY_TARGET <= HWY_AVX3 ? 4 : 2;
 
 // The state of a tile of queries as it walks over the keys.
 struct Queries {
@@ -90,8 +93,9 @@ HWY_INLINE void StoreBlocks(DV d, VV v, float* to, int64_t stride) {
   }
 }
 
-// Four keys × one vector of dimensions at a time.
-HWY_NOINLINE void TransposeKeys(const Keys& keys, int64_t head_dim) {
+// Four keys × one vector of dimensions at a time; meanwhile asks for the next step's K and V, so that the memory works
+// while the core computes (decode is a fifth faster).
+HWY_NOINLINE void TransposeKeys(const Keys& keys, const Keys& next, int64_t head_dim) {
   const D d;
   const hn::Repartition<uint64_t, D> d64;
   const auto lower = [&](V x, V y) HWY_ATTR {
@@ -105,6 +109,10 @@ HWY_NOINLINE void TransposeKeys(const Keys& keys, int64_t head_dim) {
     const float* k[4];
     for (int32_t i = 0; i < 4; ++i) k[i] = keys.k[std::clamp(j + i, keys.begin, keys.end - 1)];
     for (int64_t i = 0; i < head_dim; i += kLanes) {
+      for (int32_t r = 0; r < 4; ++r) {
+        hwy::Prefetch(next.k[j + r] + i);
+        hwy::Prefetch(next.v[j + r] + i);
+      }
       const V k0 = hn::LoadU(d, k[0] + i), k1 = hn::LoadU(d, k[1] + i);
       const V k2 = hn::LoadU(d, k[2] + i), k3 = hn::LoadU(d, k[3] + i);
       // Blocks of {k0[0], k1[0], k0[1], k1[1]} and so on, then of {k0[n], k1[n], k2[n], k3[n]}.
@@ -119,33 +127,37 @@ HWY_NOINLINE void TransposeKeys(const Keys& keys, int64_t head_dim) {
   }
 }
 
-// scores[r][j] = Σ_i q[r][i]·k[j][i], in the order of i, for kCount rows from `row` and the keys j of `range` (and some
-// around it, which nobody looks at). Kept out of line, as is the next product, to have all registers for itself.
-template <int kCount>
-HWY_NOINLINE void Score(const Queries& queries, const Keys& keys, int32_t row, Range range) {
+// scores[r][j] = Σ_i q[r][i]·k[j][i], in the order of i, for kCount rows from `row` and kVectors vectors of keys from j.
+// Kept out of line, as is the next product, to have all registers for itself.
+template <int kCount, int kVectors>
+HWY_NOINLINE void ScoreTile(const Queries& queries, const Keys& keys, int32_t row, int64_t j) {
   const D d;
-  for (int64_t j = range.begin / kTileWidth * kTileWidth; j < range.end; j += kTileWidth) {
-    const float* HWY_RESTRICT q = queries.q + row * queries.head_dim;
-    const float* HWY_RESTRICT k = keys.transposed + j;
-    V sum[kCount][2];
+  const float* HWY_RESTRICT q = queries.q + row * queries.head_dim;
+  const float* HWY_RESTRICT k = keys.transposed + j;
+  V sum[kCount][kVectors];
 #pragma GCC unroll 8
-    for (int r = 0; r < kCount; ++r) sum[r][0] = sum[r][1] = hn::Zero(d);
-    for (int64_t i = 0; i < queries.head_dim; ++i) {
-      const V k0 = hn::Load(d, k), k1 = hn::Load(d, k + kLanes);
-#pragma GCC unroll 8
-      for (int r = 0; r < kCount; ++r) {
-        const V query = hn::Set(d, q[r * queries.head_dim]);
-        sum[r][0] = hn::MulAdd(query, k0, sum[r][0]);
-        sum[r][1] = hn::MulAdd(query, k1, sum[r][1]);
-      }
-      ++q;
-      k += keys.count;
-    }
+  for (int r = 0; r < kCount; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  for (int64_t i = 0; i < queries.head_dim; ++i) {
+    V key[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) key[v] = hn::Load(d, k + v * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kCount; ++r) {
-      float* to = queries.scores + (row + r) * kMaxStepKeys + j;
-      hn::Store(sum[r][0], d, to);
-      hn::Store(sum[r][1], d, to + kLanes);
+      const V query = hn::Set(d, q[r * queries.head_dim]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(query, key[v], sum[r][v]);
+    }
+    ++q;
+    k += keys.count;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kCount; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      hn::Store(sum[r][v], d, queries.scores + (row + r) * kMaxStepKeys + j + v * kLanes);
     }
   }
 }
@@ -184,40 +196,41 @@ HWY_NOINLINE void SoftmaxStep(Queries& queries, int32_t count, int32_t row, Rang
   queries.rescale[row] = rescale;
 }
 
-// out[r] = out[r]·rescale + Σ_j p[r][j]·v[j] for kCount rows from `row`, in the order of keys.
-template <int kCount>
-HWY_NOINLINE void AddValues(const Queries& queries, const Keys& keys, int32_t row, Range range) {
+// out[r][i …] = out·rescale + Σ_j p[r][j]·v[j][i …] for kCount rows from `row` and kVectors vectors of outputs from i, in
+// the order of keys.
+template <int kCount, int kVectors>
+HWY_NOINLINE void AddValuesTile(const Queries& queries, const Keys& keys, int32_t row, Range range, int64_t i) {
   const D d;
-  for (int64_t i = 0; i < queries.head_dim; i += kTileWidth) {
-    float* HWY_RESTRICT out = queries.out + row * queries.head_dim + i;
-    const float* HWY_RESTRICT p = queries.scores + row * kMaxStepKeys;
-    V sum[kCount][2];
+  float* HWY_RESTRICT out = queries.out + row * queries.head_dim + i;
+  const float* HWY_RESTRICT p = queries.scores + row * kMaxStepKeys;
+  V sum[kCount][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kCount; ++r) {
+    const V rescale = hn::Set(d, queries.rescale[row + r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim + v * kLanes));
+  }
+  for (int32_t j = range.begin; j < range.end; ++j) {
+    V value[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) value[v] = hn::LoadU(d, keys.v[j] + i + v * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kCount; ++r) {
-      const V rescale = hn::Set(d, queries.rescale[row + r]);
-      sum[r][0] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim));
-      sum[r][1] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim + kLanes));
+      const V probability = hn::Set(d, p[r * kMaxStepKeys + j]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(probability, value[v], sum[r][v]);
     }
-    for (int32_t j = range.begin; j < range.end; ++j) {
-      const V v0 = hn::LoadU(d, keys.v[j] + i), v1 = hn::LoadU(d, keys.v[j] + i + kLanes);
+  }
 #pragma GCC unroll 8
-      for (int r = 0; r < kCount; ++r) {
-        const V probability = hn::Set(d, p[r * kMaxStepKeys + j]);
-        sum[r][0] = hn::MulAdd(probability, v0, sum[r][0]);
-        sum[r][1] = hn::MulAdd(probability, v1, sum[r][1]);
-      }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < kCount; ++r) {
-      hn::Store(sum[r][0], d, out + r * queries.head_dim);
-      hn::Store(sum[r][1], d, out + r * queries.head_dim + kLanes);
-    }
+  for (int r = 0; r < kCount; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) hn::Store(sum[r][v], d, out + r * queries.head_dim + v * kLanes);
   }
 }
 
 // One step of the online softmax for kCount rows from `row`.
 template <int kCount>
-HWY_INLINE void StepRows(Queries& queries, const Keys& keys, int32_t row, int32_t window) {
+void StepRows(Queries& queries, const Keys& keys, int32_t row, int32_t window) {
   Range any = {keys.count, 0};  // keys that any of the rows sees
   for (int r = 0; r < kCount; ++r) {
     const Range visible = Visible(queries, keys, row + r, window);
@@ -225,34 +238,49 @@ HWY_INLINE void StepRows(Queries& queries, const Keys& keys, int32_t row, int32_
     any = {std::min(any.begin, visible.begin), std::max(any.end, visible.end)};
   }
   if (any.begin >= any.end) return;
-  Score<kCount>(queries, keys, row, any);
+  constexpr int64_t kPair = 2 * kLanes, kTile = kWide<kCount> * kLanes;
+  // Keys around the visible ones are scored along, to keep to whole tiles; nobody looks at those scores.
+  int64_t j = any.begin / kPair * kPair;
+  for (; j + kTile <= keys.count && j + kPair < any.end; j += kTile) ScoreTile<kCount, kWide<kCount>>(queries, keys, row, j);
+  for (; j < any.end; j += kPair) ScoreTile<kCount, 2>(queries, keys, row, j);
   for (int r = 0; r < kCount; ++r) SoftmaxStep(queries, keys.count, row + r, Visible(queries, keys, row + r, window));
-  AddValues<kCount>(queries, keys, row, any);
+  int64_t i = 0;
+  for (; i + kTile <= queries.head_dim; i += kTile) AddValuesTile<kCount, kWide<kCount>>(queries, keys, row, any, i);
+  for (; i < queries.head_dim; i += kPair) AddValuesTile<kCount, 2>(queries, keys, row, any, i);
 }
 
 void StepAllRows(Queries& queries, const Keys& keys, int32_t window) {
-  int32_t row = 0;
-  for (; row + kRows <= queries.rows; row += kRows) StepRows<kRows>(queries, keys, row, window);
-  if (kRows > 4 && row + 4 <= queries.rows) StepRows<4>(queries, keys, row, window), row += 4;
-  if (row + 2 <= queries.rows) StepRows<2>(queries, keys, row, window), row += 2;
-  if (row < queries.rows) StepRows<1>(queries, keys, row, window);
+  using StepFn = void (*)(Queries&, const Keys&, int32_t, int32_t);
+  static constexpr StepFn kByCount[] = {nullptr,      &StepRows<1>, &StepRows<2>, &StepRows<3>, &StepRows<4>,
+#if HWY_TARGET <= HWY_AVX3
+                                        &StepRows<5>, &StepRows<6>, &StepRows<7>, &StepRows<8>,
+#endif
+  };
+  for (int32_t row = 0; row < queries.rows; row += kRows) {
+    kByCount[std::min(kRows, queries.rows - row)](queries, keys, row, window);
+  }
 }
 
-// Finds the K and V rows of a step: before the chunk in the ring, after in the activations.
-HWY_INLINE void FindKeys(const BatchView& b, const AttentionArgs& args, int32_t s, int32_t kv_head, Keys& keys) {
+// Finds the K and V rows of a step: before the chunk in the ring, a block at a time; after in the activations.
+void FindKeys(const BatchView& b, const AttentionArgs& args, int32_t s, int32_t kv_head, Keys& keys) {
+  const int32_t own = std::clamp(b.start[s] - keys.base, keys.begin, keys.end);  // the first key of the chunk itself
+  for (int32_t j = keys.begin; j < own;) {
+    const int32_t position = keys.base + j;
+    const int64_t offset = RingOffset(b, args.kv, s, kv_head, args.head_dim, position);
+    const float* k = static_cast<const float*>(args.kv.k) + offset;
+    const float* v = static_cast<const float*>(args.kv.v) + offset;
+    const int32_t run = std::min(own - j, args.kv.block_tokens - position % args.kv.block_tokens);
+    for (const int32_t end = j + run; j < end; ++j, k += args.head_dim, v += args.head_dim) {
+      keys.k[j] = k;
+      keys.v[j] = v;
+    }
+  }
   const int64_t k_column = (static_cast<int64_t>(args.heads) + kv_head) * args.head_dim;
   const int64_t v_column = k_column + static_cast<int64_t>(args.kv_heads) * args.head_dim;
-  for (int32_t j = keys.begin; j < keys.end; ++j) {
-    const int32_t position = keys.base + j;
-    if (position >= b.start[s]) {
-      const float* row = args.qkv.As<float>() + (b.first_row[s] + position - b.start[s]) * args.qkv.stride;
-      keys.k[j] = row + k_column;
-      keys.v[j] = row + v_column;
-    } else {
-      const int64_t offset = RingOffset(b, args.kv, s, kv_head, args.head_dim, position);
-      keys.k[j] = static_cast<const float*>(args.kv.k) + offset;
-      keys.v[j] = static_cast<const float*>(args.kv.v) + offset;
-    }
+  for (int32_t j = own; j < keys.end; ++j) {
+    const float* row = args.qkv.As<float>() + (b.first_row[s] + keys.base + j - b.start[s]) * args.qkv.stride;
+    keys.k[j] = row + k_column;
+    keys.v[j] = row + v_column;
   }
 }
 
@@ -286,14 +314,21 @@ void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTi
   const int32_t kv_head = tile.first_head / (args.heads / args.kv_heads);
   const int32_t oldest = OldestVisible(first_position, args.window);
   const int32_t newest = first_position + tile.tokens - 1;
-  Keys keys;
+  Keys keys = {}, next;
   keys.count = StepKeys(args.head_dim);
   keys.transposed = queries.scores + kMaxQueryRows * kMaxStepKeys;
-  for (keys.base = oldest / keys.count * keys.count; keys.base <= newest; keys.base += keys.count) {
-    keys.begin = std::max(0, oldest - keys.base);
-    keys.end = std::min(keys.count, newest + 1 - keys.base);
-    FindKeys(b, args, s, kv_head, keys);
-    TransposeKeys(keys, head_dim);
+  const auto find = [&](Keys& step) HWY_ATTR {
+    step.begin = std::max(0, oldest - step.base);
+    step.end = std::min(step.count, newest + 1 - step.base);
+    FindKeys(b, args, s, kv_head, step);
+  };
+  keys.base = oldest / keys.count * keys.count;
+  find(keys);
+  for (; keys.base <= newest; keys = next) {
+    next = keys;
+    next.base += next.count;
+    if (next.base <= newest) find(next);
+    TransposeKeys(keys, next, head_dim);
     StepAllRows(queries, keys, args.window);
   }
 
