@@ -6,7 +6,6 @@
 #include "server/grpc/generate_request.h"
 #include "server/grpc/status.h"
 #include "server/http/http.h"
-#include "server/translate.h"
 
 namespace batucada {
 namespace {
@@ -64,24 +63,27 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* GenerateCall::Start(Service& ser
 absl::Status GenerateCall::Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request) {
   const std::string request_id = RequestId(context);
   context->AddInitialMetadata("x-request-id", request_id);
-  absl::StatusOr<CompletionParams> params = ParseGenerateRequest(request);
-  absl::StatusOr<Translation> translation = params.status();
-  if (params.ok()) {
-    if (context->deadline() != std::chrono::system_clock::time_point::max()) {
-      params->deadline = absl::FromChrono(context->deadline());
-    }
-    translation = Translate(*params, service_.translation());
-  }
+  absl::StatusOr<Translation> translation = Prepare(*context, request);
   if (!translation.ok()) {
     service_.metrics.OnRejected(translation.status());
     return translation.status();
   }
-  with_logprobs_ = params->logprobs.has_value();
-  if (params->echo) echo_.assign(translation->requests.size(), translation->prompt_text.front());
   BATUCADA_ASSIGN_OR_RETURN(
       group_, GenerationGroup::Submit(service_, std::move(translation->requests), translation->choices_per_prompt,
                                       {.api = "grpc.generate", .request_id = request_id}));
   return absl::OkStatus();
+}
+
+absl::StatusOr<Translation> GenerateCall::Prepare(const grpc::CallbackServerContext& context,
+                                                  const v1::GenerateRequest& request) {
+  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ParseGenerateRequest(request));
+  if (context.deadline() != std::chrono::system_clock::time_point::max()) {
+    params.deadline = absl::FromChrono(context.deadline());
+  }
+  BATUCADA_ASSIGN_OR_RETURN(Translation translation, Translate(params, service_.translation()));
+  with_logprobs_ = params.logprobs.has_value();
+  if (params.echo) echo_.assign(translation.requests.size(), translation.prompt_text.front());
+  return translation;
 }
 
 void GenerateCall::Post(void (GenerateCall::*step)()) {

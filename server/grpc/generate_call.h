@@ -17,6 +17,7 @@
 #include "server/executor.h"
 #include "server/generation_group.h"
 #include "server/service.h"
+#include "server/translate.h"
 
 namespace batucada {
 
@@ -36,6 +37,7 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
 
  private:
   absl::Status Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request);
+  absl::StatusOr<Translation> Prepare(const grpc::CallbackServerContext& context, const v1::GenerateRequest& request);
   void Post(void (GenerateCall::*step)());
 
   // On the executor:

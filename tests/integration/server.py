@@ -1,0 +1,127 @@
+"""A batucada server as a child process, on ports of its own choosing."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import httpx
+import openai
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("BATUCADA_BINARY", str(ROOT / "build/release/bin/batucada"))
+MODEL = ROOT / "models/samba-classics-18m"
+# Sanitizers and busy machines are slow; every wait has this much patience, and none sleeps it out.
+PATIENCE_S = 60
+
+
+def wait_until(condition, what, patience_s=PATIENCE_S):
+    deadline = time.monotonic() + patience_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {patience_s} s in vain for: {what}"
+        time.sleep(0.01)
+
+
+def run(*arguments, env=None, timeout=PATIENCE_S):
+    """Runs the program to its end."""
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=timeout, cwd=ROOT,
+                          env={**os.environ, **(env or {})}, check=False)
+
+
+class Server:
+    def __init__(self, *flags, env=None):
+        self.folder = tempfile.TemporaryDirectory()
+        self.log_path = pathlib.Path(self.folder.name) / "log"
+        port_file = pathlib.Path(self.folder.name) / "ports"
+        command = [BINARY, "serve", "--model", str(MODEL), "--port", "0", "--grpc-port", "0", "--shutdown-grace", "0",
+                   "--port-file", str(port_file), *flags]
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT,
+                                            env={**os.environ, **(env or {})})
+        wait_until(lambda: port_file.exists() or self.process.poll() is not None, "the port file")
+        assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
+        ports = dict(line.split() for line in port_file.read_text().splitlines())
+        self.http_port, self.grpc_port = int(ports["http"]), int(ports["grpc"])
+        self.url = f"http://127.0.0.1:{self.http_port}"
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def openai(self, **options):
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", timeout=PATIENCE_S, max_retries=0,
+                             http_client=httpx.Client(trust_env=False), **options)
+
+    def async_openai(self, **options):
+        return openai.AsyncOpenAI(
+            base_url=f"{self.url}/v1", api_key="none", timeout=PATIENCE_S, max_retries=0,
+            http_client=httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None)), **options)
+
+    def complete(self, **body):
+        """POST /v1/completions; the answer's JSON. Asserts that it is one."""
+        response = self.http.post("/v1/completions", json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def metrics(self):
+        """{'name{labels}': value}"""
+        return parse_metrics(self.http.get("/metrics").text)
+
+    def metric(self, name):
+        return self.metrics()[name]
+
+    def wait_for_metric(self, name, value):
+        wait_until(lambda: self.metric(name) == value, f"{name} to be {value}, and not {self.metric(name)}")
+
+    def wait_until_free(self):
+        """Until nothing runs, waits or holds memory."""
+        names = ["requests_running", "requests_waiting", "recurrent_slots_used", "kv_blocks_used"]
+
+        def free():
+            metrics = self.metrics()
+            return all(metrics[f"batucada_{name}"] == 0 for name in names)
+        wait_until(free, "all slots and blocks to return")
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait(self, timeout=PATIENCE_S):
+        """The exit code, once it has ended."""
+        return self.process.wait(timeout)
+
+    def stop(self):
+        """Ends it in order; fails if it does not, or if a sanitizer has something to say."""
+        self.signal()
+        self.expect_orderly_end()
+
+    def expect_orderly_end(self):
+        """After a signal."""
+        self.http.close()
+        try:
+            code = self.wait()
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        log = self.log()
+        self.folder.cleanup()
+        assert code == 0, f"exit code {code}\n{log}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            self.stop()
+        else:
+            self.process.kill()
+            self.process.wait()
+
+
+def parse_metrics(text):
+    return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)}

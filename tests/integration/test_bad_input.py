@@ -1,0 +1,97 @@
+"""Every wrong type and limit gets a 4xx that names the parameter, and leaves the server as it was."""
+
+import openai
+import pytest
+
+OK = {"prompt": "a"}
+DEEP = "[" * 100_000
+
+TABLE = [
+    # body, the parameter that the error names, a part of its message
+    ({}, "prompt", "missing"),
+    ({"prompt": 7}, "prompt", "must be"),
+    ({"prompt": []}, "prompt", "empty"),
+    ({"prompt": [[]]}, "prompt", "at least one token"),
+    ({"prompt": [1, "a"]}, "prompt[1]", "token id"),
+    ({"prompt": [8192]}, "prompt[0]", "0 to 8191"),
+    ({"prompt": [-1]}, "prompt[0]", "token id"),
+    ({"prompt": ["a"] * 65}, "prompt", "at most 64"),
+    ({**OK, "model": 1}, "model", "string"),
+    ({**OK, "max_tokens": 0}, "max_tokens", "at least 1"),
+    ({**OK, "max_tokens": -1}, "max_tokens", "-1"),
+    ({**OK, "max_tokens": 1.5}, "max_tokens", "integer"),
+    ({**OK, "max_tokens": "9"}, "max_tokens", "integer"),
+    ({**OK, "max_tokens": 10**9}, "max_tokens", "1048576"),
+    ({**OK, "max_tokens": 1048576}, "max_tokens", "together at most 1048576"),
+    ({**OK, "max_tokens": 2**63}, "max_tokens", "too large"),
+    ({**OK, "n": 0}, "n", "1 to 16"),
+    ({**OK, "n": 17}, "n", "1 to 16"),
+    ({**OK, "n": "2"}, "n", "integer"),
+    ({**OK, "best_of": 2}, "best_of", "n is 1"),
+    ({**OK, "temperature": -1}, "temperature", "at least 0"),
+    ({**OK, "temperature": 2.5}, "temperature", "at most 2"),
+    ({**OK, "temperature": "hot"}, "temperature", "number"),
+    ({**OK, "top_p": 0}, "top_p", "more than 0"),
+    ({**OK, "top_p": 1.5}, "top_p", "at most 1"),
+    ({**OK, "top_k": -2}, "top_k", "-2"),
+    ({**OK, "top_k": 1.5}, "top_k", "integer"),
+    ({**OK, "min_p": 2}, "min_p", "at most 1"),
+    ({**OK, "seed": "x"}, "seed", "integer"),
+    ({**OK, "stop": 7}, "stop", "string"),
+    ({**OK, "stop": [""]}, "stop[0]", "empty"),
+    ({**OK, "stop": ["x"] * 17}, "stop", "at most 16"),
+    ({**OK, "stop": ["x" * 1025]}, "stop[0]", "at most 1024"),
+    ({**OK, "stop_token_ids": [8192]}, "stop_token_ids[0]", "8191"),
+    ({**OK, "stop_token_ids": "7"}, "stop_token_ids", "list"),
+    ({**OK, "logprobs": 21}, "logprobs", "0 to 20"),
+    ({**OK, "logprobs": True}, "logprobs", "integer"),
+    ({**OK, "prompt_logprobs": 1, "stream": True}, "prompt_logprobs", "stream"),
+    ({**OK, "echo": "yes"}, "echo", "true or false"),
+    ({**OK, "stream": 1}, "stream", "true or false"),
+    ({**OK, "stream_options": {"include_usage": True}}, "stream_options", "stream"),
+    ({**OK, "stream": True, "stream_options": {"x": 1}}, "stream_options.x", "not a parameter"),
+    ({**OK, "tools": [{"type": "function"}]}, "tools", "not supported"),
+    ({**OK, "functions": [{}]}, "functions", "not supported"),
+    ({**OK, "response_format": {"type": "json_object"}}, "response_format", "not supported"),
+    ({**OK, "suffix": "end"}, "suffix", "not supported"),
+    ({**OK, "presence_penalty": 1}, "presence_penalty", "not supported"),
+    ({**OK, "frequency_penalty": 1}, "frequency_penalty", "not supported"),
+    ({**OK, "logit_bias": {"5": 1}}, "logit_bias", "not supported"),
+    ({**OK, "temprature": 1}, "temprature", "not a parameter"),
+]
+
+
+@pytest.mark.parametrize("body, param, message", TABLE, ids=lambda value: str(value)[:40])
+def test_bad_value(fast, body, param, message):
+    response = fast.http.post("/v1/completions", json=body)
+    error = response.json()["error"]
+    assert response.status_code == 400, error
+    assert error["param"] == param and message in error["message"] and param in error["message"]
+    assert error["type"] == "invalid_request_error" and error["code"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"prompt":"\xff"}', b'{"prompt":"a"}}',
+                                  b'{"prompt":"a","prompt":"b"}', b'{"prompt":"\\ud800"}', b'{"prompt":NaN}',
+                                  DEEP.encode(), b'{"prompt":' + DEEP.encode(), b"\x00" * 1000],
+                         ids=lambda value: str(value)[:30])
+def test_not_json(fast, body):
+    response = fast.http.post("/v1/completions", content=body)
+    assert response.status_code == 400 and response.json()["error"]["code"] == "invalid_json"
+
+
+def test_harmless_values_of_what_is_not_supported(fast):
+    fast.complete(**OK, tools=[], logit_bias={}, presence_penalty=0, frequency_penalty=0.0, best_of=1, suffix=None,
+                  user="me", response_format=None)
+
+
+def test_the_client_sees_its_own_error(fast):
+    with pytest.raises(openai.BadRequestError) as error:
+        fast.openai().completions.create(model="", prompt="a", temperature=3)
+    assert error.value.param == "temperature" and error.value.type == "invalid_request_error"
+
+
+def test_nothing_is_left_behind(fast):
+    for body, _, _ in TABLE:
+        fast.http.post("/v1/completions", json=body)
+    fast.wait_until_free()
+    assert fast.http.get("/health/ready").status_code == 200

@@ -1,0 +1,122 @@
+"""What clients can do to a connection: malformed bytes, too many of them, too slowly, or none at all."""
+
+import json
+import socket
+import time
+
+import pytest
+
+from server import PATIENCE_S, Server, wait_until
+
+
+@pytest.fixture(scope="module")
+def strict():
+    with Server("--backend", "fake", "--fake-step-time", "0", "--read-timeout", "500ms", "--idle-timeout", "1s",
+                "--max-body-bytes", "64KiB", "--max-header-bytes", "2KiB", "--max-connections", "40",
+                "--stream-buffer-tokens", "512", "--write-timeout", "30s") as server:
+        yield server
+
+
+def connect(server, receive_bytes=None):
+    connection = socket.socket()
+    if receive_bytes:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.settimeout(PATIENCE_S)
+    connection.connect(("127.0.0.1", server.http_port))
+    return connection
+
+
+def exchange(server, data):
+    """Sends `data` and reads until the server closes."""
+    with connect(server) as connection:
+        try:
+            connection.sendall(data)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except ConnectionResetError:
+            return b""
+
+
+def post(body, headers=""):
+    return f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("data", [
+    b"\r\n\r\nrubbish\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x00\xa5\x01\x00",
+    b"GET / HTTP/1.1\r\nHost: x\r\nBad header\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", bytes(range(256)),
+], ids=lambda data: repr(data[:24]))
+def test_malformed(strict, data):
+    answer = exchange(strict, data)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]["code"] == "malformed_request"
+
+
+def test_too_large(strict):
+    assert exchange(strict, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 4000 + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
+    response = strict.http.post("/v1/completions", content=b"a" * 100_000)
+    assert response.status_code == 413 and "65536" in response.json()["error"]["message"]
+
+
+def test_slow_loris(strict):
+    start = time.monotonic()
+    connections = [connect(strict) for _ in range(20)]
+    for connection in connections:
+        connection.sendall(b"GET / HT")
+    assert strict.http.get("/health/ready").status_code == 200
+    for connection in connections:
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        connection.close()
+    assert time.monotonic() - start < PATIENCE_S
+
+
+def test_a_dribbling_body_times_out(strict):
+    with connect(strict) as connection:
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n".replace(b"100000", b"60000"))
+        connection.sendall(b"\r\n")
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < PATIENCE_S:
+                connection.sendall(b" ")
+                time.sleep(0.05)
+        except OSError:
+            pass
+        assert time.monotonic() - start < 20
+
+
+def test_idle_connections_are_closed(strict):
+    with connect(strict) as connection:
+        assert connection.recv(10) == b""
+
+
+def test_too_many_connections(strict):
+    wait_until(lambda: strict.metric("batucada_http_connections") <= 2, "the connections of other tests to end")
+    connections = [connect(strict) for _ in range(45)]
+    answers = []
+    for connection in connections:
+        try:
+            connection.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answers.append(b"".join(iter(lambda: connection.recv(65536), b"")).split(b"\r\n")[0])
+        except ConnectionResetError:
+            answers.append(b"reset")
+        connection.close()
+    assert b"HTTP/1.1 503 Service Unavailable" in answers and b"HTTP/1.1 200 OK" in answers
+    wait_until(lambda: strict.http.get("/version").status_code == 200, "room for a new connection")
+
+
+def test_pipelined_requests_are_answered_in_order(strict):
+    asks = [json.dumps({"prompt": "a", "max_tokens": n, "temperature": 0}) for n in (30, 1, 15)]
+    data = b"".join(post(ask) for ask in asks[:2]) + post(asks[2], "Connection: close\r\n")
+    bodies = [part.split(b"\r\n\r\n", 1)[1] for part in exchange(strict, data).split(b"HTTP/1.1 200 OK")[1:]]
+    assert [json.loads(body)["usage"]["completion_tokens"] for body in bodies] == [30, 1, 15]
+
+
+def test_a_client_that_does_not_read_loses_its_own_request_only(strict):
+    name = 'batucada_requests_finished_total{reason="overrun"}'
+    before = strict.metric(name)
+    with connect(strict, receive_bytes=4096) as connection:
+        connection.sendall(post('{"prompt": "a", "max_tokens": 1000000, "stream": true}'))
+        wait_until(lambda: strict.metric(name) == before + 1, "the request to end")
+        assert strict.complete(prompt="a", max_tokens=3)["usage"]["completion_tokens"] == 3
+    strict.wait_until_free()

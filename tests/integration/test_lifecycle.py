@@ -1,0 +1,170 @@
+"""Starting, ending, and refusing to start: what an operator and an orchestrator see."""
+
+import json
+import signal
+import socket
+import threading
+
+import httpx
+import openai
+import pytest
+
+from server import MODEL, Server, run, wait_until
+
+FAKE = ("--backend", "fake")
+SLOW = (*FAKE, "--fake-step-time", "20ms")
+
+
+class Stream(threading.Thread):
+    """Reads a completion in the background."""
+
+    def __init__(self, server, max_tokens):
+        super().__init__(daemon=True)
+        self.events = server.openai().completions.create(model="", prompt="It was", max_tokens=max_tokens, stream=True,
+                                                         extra_body={"return_token_ids": True})
+        self.tokens, self.finish_reason, self.error = 0, None, None
+        self.started = threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            for event in self.events:
+                self.tokens += len(event.choices[0].token_ids)
+                self.finish_reason = event.choices[0].finish_reason
+                self.started.set()
+        except (openai.APIError, httpx.HTTPError) as error:
+            self.error = error
+
+
+def test_drain_lets_streams_finish():
+    server = Server(*SLOW, "--shutdown-grace", "1s")
+    streams = [Stream(server, 150) for _ in range(4)]
+    for stream in streams:
+        assert stream.started.wait(60)
+    server.signal()
+    # Unready while still accepting, so that balancers can look elsewhere.
+    wait_until(lambda: server.http.get("/health/ready").status_code == 503, "unready")
+    assert server.http.get("/health/live").status_code == 200
+    for stream in streams:
+        stream.join(60)
+        assert (stream.tokens, stream.finish_reason, stream.error) == (150, "length", None)
+    server.expect_orderly_end()
+
+
+def test_drain_ends_what_takes_too_long():
+    server = Server(*SLOW, "--drain-timeout", "300ms")
+    stream = Stream(server, 100_000)
+    assert stream.started.wait(60)
+    server.signal()
+    stream.join(60)
+    assert stream.finish_reason == "shutdown"
+    assert isinstance(stream.error, openai.APIError) and "shut down" in str(stream.error)
+    server.expect_orderly_end()
+
+
+def test_no_new_connections_while_draining():
+    server = Server(*SLOW)
+    stream = Stream(server, 200)
+    assert stream.started.wait(60)
+    server.signal()
+
+    def refused():
+        try:
+            socket.create_connection(("127.0.0.1", server.http_port), timeout=5).close()
+            return False
+        except ConnectionRefusedError:
+            return True
+    wait_until(refused, "connections to be refused")
+    stream.join(60)
+    assert (stream.tokens, stream.finish_reason) == (200, "length")
+    server.expect_orderly_end()
+
+
+def test_second_signal_ends_at_once():
+    server = Server(*SLOW)
+    stream = Stream(server, 100_000)
+    assert stream.started.wait(60)
+    server.signal()
+    wait_until(lambda: "second signal" in server.log(), "the first signal to be noticed")
+    server.signal()
+    assert server.wait() == 128 + signal.SIGTERM
+    stream.join(60)
+
+
+def test_interrupt_is_an_orderly_end_too():
+    server = Server(*FAKE)
+    server.signal(signal.SIGINT)
+    assert server.wait() == 0
+
+
+def test_port_in_use_is_one_sentence():
+    with Server(*FAKE) as server:
+        for flags in (("--port", str(server.http_port), "--grpc-port", "0"), ("--port", "0", "--grpc-port", str(server.grpc_port))):
+            ended = run("serve", *FAKE, "--model", str(MODEL), *flags)
+            assert ended.returncode == 1
+            assert len(ended.stderr.splitlines()) == 1 and flags[1 if flags[1] != "0" else 3] in ended.stderr
+
+
+@pytest.mark.parametrize("flags, env, message", [
+    (("--max-sequences", "many"), {}, "--max-sequences: 'many'"),
+    (("--max-sequences", "0"), {}, "max"),
+    (("--drain-timeout", "30"), {}, "30s"),
+    (("--backend", "tpu"), {}, "auto, cpu, cuda, fake"),
+    (("--no-such-flag",), {}, "--no-such-flag"),
+    ((), {"BATUCADA_POOL_MEMORY": "lots"}, "BATUCADA_POOL_MEMORY"),
+    (("--config", "does-not-exist.toml"), {}, "does-not-exist.toml"),
+], ids=str)
+def test_wrong_settings_are_one_sentence(flags, env, message):
+    ended = run("serve", *flags, env=env)
+    assert ended.returncode == 2
+    assert message in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_a_missing_model_is_one_sentence():
+    ended = run("serve", *FAKE, "--model", "no/such/model")
+    assert ended.returncode in (1, 2) and "no/such/model" in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_environment_and_file_and_flag(tmp_path):
+    config = tmp_path / "batucada.toml"
+    config.write_text('served-model-name = ["from-file"]\nmax-choices = 2\nmax-prompts = 2\nbackend = "fake"\n')
+    with Server("--config", str(config), "--max-choices", "4", env={"BATUCADA_MAX_PROMPTS": "3"}) as server:
+        assert [model["id"] for model in server.http.get("/v1/models").json()["data"]] == ["from-file"]
+        assert "1 to 4" in server.http.post("/v1/completions", json={"prompt": "a", "n": 9}).text
+        assert "at most 3" in server.http.post("/v1/completions", json={"prompt": ["a"] * 9}).text
+
+
+def test_start_up_says_what_was_decided():
+    with Server(*FAKE, "--served-model-name", "one", "--served-model-name", "two") as server:
+        log = server.log()
+        assert f"ready http=127.0.0.1:{server.http_port} grpc=127.0.0.1:{server.grpc_port}" in log
+        assert "curl -N" in log and "device" in log
+        assert server.complete(prompt="a", model="two")["model"] == "two"
+        assert server.complete(prompt="a")["model"] == "one"
+
+
+def test_help_is_grouped():
+    ended = run("serve", "--help")
+    assert ended.returncode == 0
+    for heading in ("Model:", "Listening:", "Batching and memory:", "Limits of a request:"):
+        assert heading in ended.stdout
+
+
+def test_other_commands():
+    assert run("version").stdout.startswith("batucada ")
+    assert run("nonsense").returncode == 2
+    assert run().returncode == 2
+    inspected = run("inspect", str(MODEL), "--memory", "1GiB", "--json")
+    sizes = json.loads(inspected.stdout)
+    assert sizes["parameters"] > 17e6 and sizes["sequences_that_fit"] > 100
+    assert "per sequence" in run("inspect", str(MODEL)).stdout
+    assert run("inspect", "no/such/model").returncode != 0
+
+
+def test_complete_streams_to_the_terminal():
+    ask = ("complete", "It was a dark", *FAKE, "--model", str(MODEL), "--max-tokens", "20", "--seed", "3")
+    ended = run(*ask)
+    assert ended.returncode == 0 and ended.stdout.startswith("It was a dark") and len(ended.stdout) > 30
+    assert "tokens/s" in ended.stderr
+    assert run(*ask).stdout == ended.stdout
+    assert run(*ask, "--temperature", "9").returncode == 2
