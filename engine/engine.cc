@@ -10,6 +10,7 @@
 #include "engine/core/status.h"
 #include "engine/model/checkpoint.h"
 #include "engine/run/step_loop.h"
+#include "engine/text/byte_tokenizer.h"
 #include "engine/text/detokenizer.h"
 #include "engine/text/stop_matcher.h"
 #include "engine/validate_request.h"
@@ -39,6 +40,16 @@ std::vector<int32_t> EndTokens(const Checkpoint& checkpoint) {
   return end;
 }
 
+// Made-up weights need no file but config.json: without a tokenizer, ids are bytes and numbers.
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const EngineConfig& config, int32_t vocab_size) {
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Load(config.model_dir);
+  constexpr int32_t kLeastForBytes = 257;
+  if (config.load_format == LoadFormat::kDummy && absl::IsNotFound(tokenizer.status()) && vocab_size >= kLeastForBytes) {
+    return MakeByteTokenizer(vocab_size);
+  }
+  return tokenizer;
+}
+
 }  // namespace
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -51,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                        ? OpenDummyCheckpoint(config.model_dir, kDummySeed)
                                                        : OpenCheckpoint(config.model_dir));
   auto impl = std::make_unique<Impl>();
-  BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, Tokenizer::Load(config.model_dir));
+  BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, LoadTokenizer(config, checkpoint.config.vocab_size));
   if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
     return absl::InvalidArgumentError(absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ",
                                                    impl->tokenizer->vocab_size() - 1, ", but the model's vocabulary has only ",

@@ -248,6 +248,17 @@ TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
   EXPECT_THAT(message(config), testing::HasSubstr("/nowhere"));
 }
 
+TEST(Engine, DummyWeightsNeedOnlyAConfig) {
+  EngineConfig config = FakeConfig();
+  config.model_dir = std::string(BATUCADA_SOURCE_DIR) + "/configs/samba-421m";
+  EXPECT_FALSE(Engine::Create(config).ok());
+  config.load_format = LoadFormat::kDummy;
+  const auto engine = MakeEngine(config);
+  const Answer answer = Complete(*engine, {.prompt = {65, 66}, .max_tokens = 5});
+  EXPECT_EQ(answer.text, engine->tokenizer().Decode(answer.ids, true));
+  EXPECT_FALSE(answer.text.empty());
+}
+
 class Counter : public EngineObserver {
  public:
   void OnStep(const StepStats& step) override { rows += step.decode_rows + step.prompt_rows; }
