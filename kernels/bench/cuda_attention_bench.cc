@@ -56,6 +56,10 @@ void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t w
   for (int64_t t = start; t < start + rows; ++t) pairs += static_cast<double>(std::min<int64_t>(t + 1, window));
   const double flops = 4. * h.dim * h.heads * pairs;
   bench.Rate(name, seconds, bench.FlopsFloor(flops), flops * 1e-12, "TFLOP/s");
+  if (rows > 40000) return;
+  const double fallback_seconds =
+      bench.Time(2, [&](int) { Check(cuda::AttentionPrefillAmpere(params, bench.ops().target())); });
+  bench.Rate(name + "/sm80", fallback_seconds, bench.FlopsFloor(flops), flops * 1e-12, "TFLOP/s");
 }
 
 void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t context, const std::string& name) {

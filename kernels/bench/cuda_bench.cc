@@ -6,6 +6,8 @@
 #include <cstring>
 #include <random>
 
+#include "kernels/bench/cuda_copy.h"
+
 namespace batucada::bench {
 namespace {
 
@@ -93,15 +95,23 @@ void Bench::MeasureCeilings() {
   const size_t bytes = size_t{2} << 30;
   {
     const Buffer from = Fill(bytes / 2, DType::kBf16), to = Fill(bytes / 2, DType::kBf16);
-    const double s = Time(4, [&](int) { ops_->CopyOnDevice(to.data(), from.data(), bytes); });
-    ceilings_.copy_bytes_per_s = 2.0 * static_cast<double>(bytes) / s;
+    // Long enough that the clocks have risen; the fastest of several medians is the ceiling.
+    for (int round = 0; round < 8; ++round) {
+      const double s = Time(4, [&](int) {
+        if (round % 2 == 0) return ops_->CopyOnDevice(to.data(), from.data(), bytes);
+        if (CopyOnMultiprocessors(to.data(), from.data(), bytes, ops_->target().stream) != cudaSuccess) std::abort();
+      });
+      ceilings_.copy_bytes_per_s = std::max(ceilings_.copy_bytes_per_s, 2.0 * static_cast<double>(bytes) / s);
+    }
   }
   {
     const int64_t n = 8192;
     const Matrix w = RandomMatrix(n, n);
     Buffer in = Fill(static_cast<size_t>(n * n), DType::kBf16), out = Fill(static_cast<size_t>(n * n), DType::kBf16);
-    const double s = Time(10, [&](int) { ops_->MatMul(w, Act(in, n, n), Act(out, n, n)); });
-    ceilings_.bf16_flops_per_s = 2.0 * static_cast<double>(n * n * n) / s;
+    for (int round = 0; round < 5; ++round) {
+      const double s = Time(10, [&](int) { ops_->MatMul(w, Act(in, n, n), Act(out, n, n)); });
+      ceilings_.bf16_flops_per_s = std::max(ceilings_.bf16_flops_per_s, 2.0 * static_cast<double>(n * n * n) / s);
+    }
   }
   int clock_khz = 0;
   if (cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, 0) != cudaSuccess) Fail(absl::InternalError("clock rate"));

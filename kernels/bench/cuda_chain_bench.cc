@@ -72,8 +72,8 @@ struct Activations {
 };
 
 struct Pools {
-  Buffer slots, blocks;
   int64_t block_stride = kPairs * 2 * int64_t{kKvHeads} * kBlockTokens * kDim;
+  Buffer slots, blocks;
   Pools(Bench& b, int64_t num_slots, int64_t num_blocks)
       : slots(b.Check(b.ops().Allocate(static_cast<size_t>(num_slots * kPairs * kLayerSlotBytes), "slots"))),
         blocks(b.Fill(static_cast<size_t>(num_blocks * block_stride), DType::kBf16)) {}

@@ -1,5 +1,7 @@
 // The matrix products of Samba 1.7B at decode and prompt sizes. Weights rotate, so that none is in the cache.
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "kernels/bench/cuda_bench.h"
@@ -15,13 +17,14 @@ void BenchMatMul(Bench& bench) {
   const Product products[] = {{"in_proj", 8192, 2048, false}, {"x_proj", 160, 4096, false}, {"dt_proj", 4096, 128, false},
                               {"out_proj", 2048, 4096, true}, {"qkv", 2560, 2048, false},   {"o_proj", 2048, 2048, true},
                               {"gate_up", 16400, 2048, false}, {"down", 2048, 8200, true},  {"lm_head", 50304, 2048, false}};
+  const std::unique_ptr<cuda::MatMulPlans> plans = bench.Check(cuda::MatMulPlans::Create());
   for (const Product& p : products) {
     const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
     const int copies = static_cast<int>(std::min(200., 1 + 2e8 / weight_bytes));
     std::vector<Matrix> weights;
     for (int i = 0; i < copies; ++i) weights.push_back(bench.RandomMatrix(p.out, p.in));
     const bool floats = p.add || p.out > 50000;
-    for (const int64_t rows : {1, 4, 16, 64, 128, 256, 8192}) {
+    for (const int64_t rows : {1, 8, 16, 32, 64, 128, 256, 8192}) {
       if (rows == 8192 && p.out > 50000) continue;
       Buffer in = bench.Fill(static_cast<size_t>(rows * p.in), DType::kBf16);
       Buffer out = bench.Fill(static_cast<size_t>(rows * p.out), floats ? DType::kF32 : DType::kBf16);
@@ -34,16 +37,28 @@ void BenchMatMul(Bench& bench) {
           bench.ops().MatMul(w, bench.Act(in, rows, p.in), to);
         }
       });
+      const std::string name = std::string("matmul/") + p.name + "/r" + std::to_string(rows);
       const double flops = weight_bytes * static_cast<double>(rows);
       const double bytes = weight_bytes + static_cast<double>(rows) * (2. * static_cast<double>(p.in) +
                                                                       (p.add ? 8. : floats ? 4. : 2.) * static_cast<double>(p.out));
-      const std::string name = std::string("matmul/") + p.name + "/r" + std::to_string(rows);
       const double floor = std::max(bench.FlopsFloor(flops), bench.BytesFloor(bytes));
       if (rows > 256) {
         bench.Rate(name, seconds, floor, flops * 1e-12, "TFLOP/s");
       } else {
         bench.Duration(name, seconds, floor);
       }
+      if (rows > 64) continue;
+      // The same through cuBLASLt, which serves what SkinnyMatMul does not.
+      const double library_seconds = bench.Time(std::max(copies, 8), [&](int i) {
+        const Matrix& w = weights[static_cast<size_t>(i % copies)];
+        const cuda::MatMulOutput output = p.add ? cuda::MatMulOutput::kAddF32
+                                                : floats ? cuda::MatMulOutput::kF32 : cuda::MatMulOutput::kBf16;
+        const absl::Status status = plans->Run({.w = w.storage.data(), .n = p.out, .k = p.in, .in = in.data(),
+                                                .in_stride = p.in, .rows = rows, .out = out.data(), .out_stride = p.out,
+                                                .output = output}, bench.ops().target());
+        if (!status.ok()) std::abort();
+      });
+      bench.Duration(name + "/cublaslt", library_seconds, floor);
     }
   }
 }

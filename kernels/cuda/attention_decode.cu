@@ -9,6 +9,7 @@ constexpr int kWarps = 4;
 constexpr int kThreads = 32 * kWarps;
 constexpr int kKeys = 16 * kWarps;  // of a tile: 16 a warp
 constexpr int kMaxGroups = 2;       // of eight query heads a block packs
+constexpr int kMaxSplits = 64;
 
 // Head dimension, groups of eight query heads, and how many tiles are on their way from memory at once.
 template <int kDim, int kGroups>
@@ -40,19 +41,49 @@ __device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int row
   }
 }
 
-// Adds `count` parts, `pitch` floats apart, for head `head` and column `dim`; returns the divided sum.
-template <int kDim>
-__device__ __forceinline__ float AddParts(const float* parts, int count, int pitch, int heads, int head, int dim) {
-  const int max_at = heads * kDim + head * 2;
-  float max = -INFINITY;
-  for (int i = 0; i < count; ++i) max = fmaxf(max, __ldcg(parts + i * pitch + max_at));
-  float value = 0.f, sum = 0.f;
-  for (int i = 0; i < count; ++i) {
-    const float weight = Exp2(__ldcg(parts + i * pitch + max_at) - max);
-    sum += weight * __ldcg(parts + i * pitch + max_at + 1);
-    value += weight * __ldcg(parts + i * pitch + head * kDim + dim);
+// Adds the parts of one row and K/V head, `pitch` floats apart, into `to`; all threads of the block. `weights` is scratch in
+// shared memory for 2·heads·count floats.
+template <int kDim, int kHeads>
+__device__ __forceinline__ void AddParts(const float* parts, int count, int heads, float* weights, bf16* to) {
+  constexpr int kPitch = PartFloats(kHeads, kDim);
+  float* const maxima = weights;
+  float* const sums = weights + heads * count;
+  for (int i = threadIdx.x; i < heads * count; i += kThreads) {
+    const float2 max_sum = __ldcg(reinterpret_cast<const float2*>(parts + i % count * kPitch + kHeads * kDim) + i / count);
+    maxima[i] = max_sum.x;
+    sums[i] = max_sum.y;
   }
-  return value / sum;
+  __syncthreads();
+  float weight[CeilDiv(kHeads * kMaxSplits, kThreads)];
+#pragma unroll
+  for (int round = 0; round < CeilDiv(kHeads * kMaxSplits, kThreads); ++round) {
+    const int i = threadIdx.x + round * kThreads;
+    if (i >= heads * count) break;
+    const int head = i / count * count;
+    float top = -INFINITY, total = 0.f;
+    for (int part = 0; part < count; ++part) top = fmaxf(top, maxima[head + part]);
+    for (int part = 0; part < count; ++part) total += Exp2(maxima[head + part] - top) * sums[head + part];
+    weight[round] = Exp2(maxima[i] - top) / total;
+  }
+  __syncthreads();
+#pragma unroll
+  for (int round = 0; round < CeilDiv(kHeads * kMaxSplits, kThreads); ++round) {
+    const int i = threadIdx.x + round * kThreads;
+    if (i < heads * count) weights[i] = weight[round];
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < heads * kDim / 4; i += kThreads) {
+    const float* const weight_of = weights + i / (kDim / 4) * count;
+    float4 sum{0.f, 0.f, 0.f, 0.f};
+#pragma unroll 8
+    for (int part = 0; part < count; ++part) {
+      const float4 v = __ldcg(reinterpret_cast<const float4*>(parts + part * kPitch) + i);
+      const float w = weight_of[part];
+      sum = {sum.x + w * v.x, sum.y + w * v.y, sum.z + w * v.z, sum.w + w * v.w};
+    }
+    reinterpret_cast<uint32_t*>(to)[i * 2] = Pack2(sum.x, sum.y);
+    reinterpret_cast<uint32_t*>(to)[i * 2 + 1] = Pack2(sum.z, sum.w);
+  }
 }
 
 // Block (split, K/V head and chunk of its query heads, row).
@@ -63,7 +94,6 @@ __global__ void __launch_bounds__(kThreads)
   constexpr int kHeads = S::kHeads;
   extern __shared__ __align__(128) char shared[];
   LetNextKernelStart();
-  WaitForEarlierKernels();
   const int row = blockIdx.z;
   const int group_heads = p.heads / p.kv_heads;
   const int chunks = CeilDiv(group_heads, kHeads);
@@ -76,7 +106,7 @@ __global__ void __launch_bounds__(kThreads)
   const int all_tiles = CeilDiv(last + 1 - oldest, kKeys);
   const int split_tiles = CeilDiv(all_tiles, static_cast<int>(gridDim.x));
   const int splits = CeilDiv(all_tiles, split_tiles);               // that have work
-  if (blockIdx.x >= splits) return;
+  if (blockIdx.x >= splits) return WaitForEarlierKernels();
   const int first_tile = blockIdx.x * split_tiles;
   const int tiles = min(split_tiles, all_tiles - first_tile);
   const int first_key = oldest + first_tile * kKeys;
@@ -89,8 +119,12 @@ __global__ void __launch_bounds__(kThreads)
     }
     CommitCopies();
   };
-#pragma unroll
-  for (int tile = 0; tile < S::kStages - 1; ++tile) copy(tile);
+  // Positions and tables stand for the whole pass, and old tokens were written by an earlier one; only the tile with the
+  // row's own token, which comes last, waits for the kernel that writes it.
+  const int safe_tiles = min(S::kStages - 1, first_tile + tiles == all_tiles ? tiles - 1 : tiles);
+  for (int tile = 0; tile < safe_tiles; ++tile) copy(tile);
+  WaitForEarlierKernels();
+  for (int tile = safe_tiles; tile < S::kStages - 1; ++tile) copy(tile);
 
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
@@ -236,9 +270,7 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  for (int i = threadIdx.x; i < heads * kDim; i += kThreads) {
-    to[i] = __float2bfloat16_rn(AddParts<kDim>(cell_parts, splits, kPart, kHeads, i / kDim, i % kDim));
-  }
+  AddParts<kDim, kHeads>(cell_parts, splits, heads, warp_parts, to);
 }
 
 template <int kDim, int kGroups>
@@ -250,8 +282,11 @@ cudaError_t LaunchDecode(const AttentionDecodeParams& p, const Target& target) {
   const int64_t capacity = static_cast<int64_t>(p.blocks.table_width) << p.blocks.block_shift;
   const int64_t keys = p.window < capacity ? p.window : capacity;
   const int most = CeilDiv(static_cast<int>(keys), kKeys);
-  int splits = p.splits > 0 ? p.splits : CeilDiv(4 * target.multiprocessors, cells);
-  splits = splits < most ? splits : most;
+  // Two blocks fit beside each other and keep enough loads under way; more parts only cost more to add up.
+  int splits = p.splits > 0 ? p.splits : 2 * target.multiprocessors / cells;
+  const int worthwhile = CeilDiv(most, p.splits > 0 ? 1 : 2);  // two tiles a split at least
+  splits = splits < worthwhile ? splits : worthwhile;
+  if (splits > kMaxSplits) splits = kMaxSplits;
   const size_t cell_bytes = PartFloats(S::kHeads, kDim) * sizeof(float);
   const int64_t fit = static_cast<int64_t>(target.workspace_bytes / (cell_bytes * cells));
   if (cells > target.num_counters || fit < 2) splits = 1;

@@ -1,5 +1,6 @@
 #include "kernels/cuda/attention_prefill.h"
 
+#include "kernels/cuda/attention_prefill_hopper.h"
 #include "kernels/cuda/mma.cuh"
 
 namespace batucada::cuda {
@@ -234,6 +235,11 @@ cudaError_t LaunchPrefill(const AttentionPrefillParams& p, const Target& target)
 
 cudaError_t AttentionPrefill(const AttentionPrefillParams& params, const Target& target) {
   if (params.num_sequences == params.num_decode) return cudaSuccess;
+  if (target.hopper) return AttentionPrefillHopper(params, target);
+  return AttentionPrefillAmpere(params, target);
+}
+
+cudaError_t AttentionPrefillAmpere(const AttentionPrefillParams& params, const Target& target) {
   switch (params.head_dim) {
     case 64: return LaunchPrefill<64>(params, target);
     case 128: return LaunchPrefill<128>(params, target);

@@ -31,6 +31,9 @@ struct AttentionPrefillParams {
   int64_t out_stride;
 };
 
+// The fastest version for the device.
 cudaError_t AttentionPrefill(const AttentionPrefillParams& params, const Target& target);
+// For any device from sm_80.
+cudaError_t AttentionPrefillAmpere(const AttentionPrefillParams& params, const Target& target);
 
 }  // namespace batucada::cuda

@@ -13,29 +13,20 @@ __device__ __forceinline__ bf16* State(const CausalConvParams& p, int sequence, 
   return reinterpret_cast<bf16*>(p.conv + p.slot[sequence] * p.slot_bytes) + channel * (kWidth - 1);
 }
 
-// One thread per channel of one decode row.
-__global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParams p) {
-  LetNextKernelStart();
-  const int channel = blockIdx.y * kThreads + threadIdx.x;
-  const int row = blockIdx.x;
-  if (channel >= p.channels) return WaitForEarlierKernels();
-  const float4 w = *reinterpret_cast<const float4*>(p.weight + channel * kWidth);
-  const float bias = p.bias[channel];
-  WaitForEarlierKernels();
-  bf16* state = State(p, row, channel);
-  const bool fresh = p.start[row] == 0;
-  const bf16 zero = __float2bfloat16_rn(0.f);
-  const bf16 x0 = fresh ? zero : state[0];
-  const bf16 x1 = fresh ? zero : state[1];
-  const bf16 x2 = fresh ? zero : state[2];
-  const bf16 x3 = p.x[row * p.x_stride + channel];
-  const float sum = bias + w.x * __bfloat162float(x0) + w.y * __bfloat162float(x1) + w.z * __bfloat162float(x2) +
-                    w.w * __bfloat162float(x3);
-  state[0] = x1;
-  state[1] = x2;
-  state[2] = x3;
-  p.out[row * p.out_stride + channel] = __float2bfloat16_rn(Silu(sum));
-}
+__device__ __forceinline__ float Float(uint16_t bits) { return __uint_as_float(static_cast<uint32_t>(bits) << 16); }
+
+// Weights and biases of four channels.
+struct Taps {
+  float4 weight[4];
+  float bias[4];
+  __device__ __forceinline__ Taps(const CausalConvParams& p, int channel) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      weight[i] = *reinterpret_cast<const float4*>(p.weight + (channel + i) * kWidth);
+      bias[i] = p.bias[channel + i];
+    }
+  }
+};
 
 struct Pack4 {
   float v[4];
@@ -59,18 +50,63 @@ __device__ __forceinline__ Pack4 LoadHistory(const CausalConvParams& p, int sequ
   return x;
 }
 
+// Four channels of one decode row a thread: their states are 24 bytes side by side.
+__global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParams p, bool aligned) {
+  LetNextKernelStart();
+  const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
+  const int row = blockIdx.x;
+  if (channel >= p.channels) return WaitForEarlierKernels();
+  const Taps taps(p, channel);
+  bf16* const state = State(p, row, channel);
+  const bool fresh = p.start[row] == 0;
+  WaitForEarlierKernels();
+  union {
+    uint2 packs[kWidth - 1];
+    uint16_t values[4 * (kWidth - 1)];  // [channel][oldest first]
+  } s;
+#pragma unroll
+  for (int i = 0; i < kWidth - 1; ++i) {
+    if (aligned) {
+      s.packs[i] = reinterpret_cast<const uint2*>(state)[i];
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) s.values[i * 4 + j] = reinterpret_cast<const uint16_t*>(state)[i * 4 + j];
+    }
+    if (fresh) s.packs[i] = {0u, 0u};
+  }
+  union {
+    uint2 pack;
+    uint16_t values[4];
+  } x;
+  x.pack = *reinterpret_cast<const uint2*>(p.x + row * p.x_stride + channel);
+  float out[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    uint16_t* const h = s.values + i * (kWidth - 1);
+    const float4 w = taps.weight[i];
+    out[i] = Silu(taps.bias[i] + w.x * Float(h[0]) + w.y * Float(h[1]) + w.z * Float(h[2]) + w.w * Float(x.values[i]));
+    h[0] = h[1];
+    h[1] = h[2];
+    h[2] = x.values[i];
+  }
+#pragma unroll
+  for (int i = 0; i < kWidth - 1; ++i) {
+    if (aligned) {
+      reinterpret_cast<uint2*>(state)[i] = s.packs[i];
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) reinterpret_cast<uint16_t*>(state)[i * 4 + j] = s.values[i * 4 + j];
+    }
+  }
+  *reinterpret_cast<uint2*>(p.out + row * p.out_stride + channel) = {Pack2(out[0], out[1]), Pack2(out[2], out[3])};
+}
+
 // Four channels a thread, kTileRows prompt rows a block; channels a multiple of 4.
 __global__ void __launch_bounds__(kThreads) ConvPromptKernel(const CausalConvParams p) {
   LetNextKernelStart();
   const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
   if (channel >= p.channels) return WaitForEarlierKernels();
-  float4 w[4];
-  float bias[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    w[i] = *reinterpret_cast<const float4*>(p.weight + (channel + i) * kWidth);
-    bias[i] = p.bias[channel + i];
-  }
+  const Taps taps(p, channel);
   WaitForEarlierKernels();
   const int begin = p.num_decode + blockIdx.x * kTileRows;
   const int end = min(begin + kTileRows, p.num_tokens);
@@ -95,7 +131,8 @@ __global__ void __launch_bounds__(kThreads) ConvPromptKernel(const CausalConvPar
     float out[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      out[i] = Silu(bias[i] + w[i].x * tap[0].v[i] + w[i].y * tap[1].v[i] + w[i].z * tap[2].v[i] + w[i].w * x.v[i]);
+      const float4 w = taps.weight[i];
+      out[i] = Silu(taps.bias[i] + w.x * tap[0].v[i] + w.y * tap[1].v[i] + w.z * tap[2].v[i] + w.w * x.v[i]);
     }
     tap[0] = tap[1];
     tap[1] = tap[2];
@@ -130,8 +167,9 @@ __global__ void __launch_bounds__(kThreads) ConvStateKernel(const CausalConvPara
 
 cudaError_t CausalConv(const CausalConvParams& p, const Target& target) {
   if (p.num_decode > 0) {
-    const dim3 grid(p.num_decode, CeilDiv(p.channels, kThreads));
-    const cudaError_t error = Launch(target, ConvStepKernel, grid, dim3(kThreads), 0, p);
+    const dim3 grid(p.num_decode, CeilDiv(p.channels, 4 * kThreads));
+    const bool aligned = reinterpret_cast<uintptr_t>(p.conv) % 8 == 0 && p.slot_bytes % 8 == 0;
+    const cudaError_t error = Launch(target, ConvStepKernel, grid, dim3(kThreads), 0, p, aligned);
     if (error != cudaSuccess) return error;
   }
   if (p.num_tokens == p.num_decode) return cudaSuccess;

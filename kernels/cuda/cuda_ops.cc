@@ -15,6 +15,7 @@
 #include "kernels/cuda/rope_kv_write.h"
 #include "kernels/cuda/sample.h"
 #include "kernels/cuda/selective_scan.h"
+#include "kernels/cuda/skinny_matmul.h"
 #include "kernels/cuda/swiglu.h"
 
 namespace batucada {
@@ -72,16 +73,17 @@ void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, 
   if (!IsAct(in) || in.cols != w.in || out.cols != w.out || in.rows != out.rows) {
     return Refuse(op, absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] into ", ShapeOf(out)));
   }
-  Check(op, plans_->Run({.w = w.storage.data(),
-                         .n = w.out,
-                         .k = w.in,
-                         .in = in.data,
-                         .in_stride = in.stride,
-                         .rows = in.rows,
-                         .out = out.data,
-                         .out_stride = out.stride,
-                         .output = output},
-                        target_));
+  const cuda::MatMulParams params{.w = w.storage.data(),
+                                  .n = w.out,
+                                  .k = w.in,
+                                  .in = in.data,
+                                  .in_stride = in.stride,
+                                  .rows = in.rows,
+                                  .out = out.data,
+                                  .out_stride = out.stride,
+                                  .output = output};
+  if (cuda::SkinnyMatMulServes(params, target_)) return Check(op, cuda::SkinnyMatMul(params, target_));
+  Check(op, plans_->Run(params, target_));
 }
 
 void CudaOps::MatMul(const Matrix& w, Tensor in, Tensor out) {

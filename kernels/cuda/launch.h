@@ -37,25 +37,36 @@ __device__ __forceinline__ void LetNextKernelStart() {
 }
 
 // Launches so that, on Hopper, the kernel's start overlaps the end of the one before it (programmatic dependent launch).
+// `cluster`: neighbours in x that run together and see each other's shared memory (Hopper only if more than 1).
 template <typename... Params, typename... Args>
-cudaError_t Launch(const Target& target, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
-                   Args&&... args) {
+cudaError_t LaunchClusters(const Target& target, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
+                           int cluster, Args&&... args) {
   if (shared_bytes > 48 * 1024) {
     const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                                    static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return error;
   }
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchAttribute attributes[2]{};
+  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[0].val.programmaticStreamSerializationAllowed = 1;
+  attributes[1].id = cudaLaunchAttributeClusterDimension;
+  attributes[1].val.clusterDim.x = static_cast<unsigned>(cluster);
+  attributes[1].val.clusterDim.y = 1;
+  attributes[1].val.clusterDim.z = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = target.stream;
-  config.attrs = &overlap;
-  config.numAttrs = target.hopper ? 1 : 0;
+  config.attrs = attributes;
+  config.numAttrs = !target.hopper ? 0 : cluster > 1 ? 2 : 1;
   return cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...);
+}
+
+template <typename... Params, typename... Args>
+cudaError_t Launch(const Target& target, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
+                   Args&&... args) {
+  return LaunchClusters(target, kernel, grid, block, shared_bytes, 1, std::forward<Args>(args)...);
 }
 
 #endif  // __CUDACC__

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/device/stream.h"
 
 namespace batucada::cuda {
 namespace {
@@ -50,6 +51,53 @@ struct Layouts {
   }
 };
 
+constexpr int kCandidates = 8;
+constexpr int kTimedRuns = 3;
+constexpr int64_t kMostRowsTimed = 512;
+
+// The first half of the workspace is cuBLASLt's, the second takes results while plans are timed.
+size_t PlanWorkspace(const Target& target) { return target.workspace_bytes / 2; }
+
+cublasStatus_t Multiply(cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p, void* out,
+                        const cublasLtMatmulAlgo_t& algo, const Target& target) {
+  const float one = 1.f;
+  const float add = p.output == MatMulOutput::kAddF32 ? 1.f : 0.f;
+  // The descriptors are read only, but the interface takes them as they were made.
+  Layouts& m = const_cast<Layouts&>(l);
+  return cublasLtMatmul(handle, &m.product, &one, p.w, &m.w, p.in, &m.in, &add, out, &m.out, out, &m.out, &algo,
+                        target.workspace, PlanWorkspace(target), target.stream);
+}
+
+// Median seconds of one product into scratch, with weights that are not in the cache.
+absl::StatusOr<float> Time(cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p,
+                           const cublasLtMatmulAlgo_t& algo, const Target& target) {
+  absl::StatusOr<CudaEvent> begin = MakeCudaEvent(EventTiming::kOn), end = MakeCudaEvent(EventTiming::kOn);
+  if (!begin.ok()) return begin.status();
+  if (!end.ok()) return end.status();
+  void* const scratch = static_cast<char*>(target.workspace) + PlanWorkspace(target);
+  float milliseconds[kTimedRuns + 1];
+  for (float& run : milliseconds) {
+    BATUCADA_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(target.workspace, 0, target.workspace_bytes, target.stream), "clear");
+    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(begin->get(), target.stream), "time a plan");
+    if (const cublasStatus_t s = Multiply(handle, l, p, scratch, algo, target); s != CUBLAS_STATUS_SUCCESS) {
+      return BlasStatus(s, p);
+    }
+    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(end->get(), target.stream), "time a plan");
+    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(end->get()), "time a plan");
+    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventElapsedTime(&run, begin->get(), end->get()), "time a plan");
+  }
+  std::sort(milliseconds + 1, milliseconds + 1 + kTimedRuns);  // the first run loads the kernel
+  return milliseconds[1 + kTimedRuns / 2];
+}
+
+// Whether plans can be tried: nothing is being recorded and the result fits into scratch.
+bool CanTime(const MatMulParams& p, const Target& target) {
+  const int64_t bytes = p.rows * p.out_stride * (p.output == MatMulOutput::kBf16 ? 2 : 4);
+  if (p.rows > kMostRowsTimed || bytes > static_cast<int64_t>(target.workspace_bytes - PlanWorkspace(target))) return false;
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusActive;
+  return cudaStreamIsCapturing(target.stream, &capture) == cudaSuccess && capture == cudaStreamCaptureStatusNone;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MatMulPlans>> MatMulPlans::Create() {
@@ -62,43 +110,53 @@ absl::StatusOr<std::unique_ptr<MatMulPlans>> MatMulPlans::Create() {
 
 MatMulPlans::~MatMulPlans() { static_cast<void>(cublasLtDestroy(handle_)); }
 
+absl::StatusOr<cublasLtMatmulAlgo_t> MatMulPlans::Find(const MatMulParams& p, const Target& target) const {
+  const bool can_time = CanTime(p, target);
+  Layouts layouts;
+  cublasStatus_t s = layouts.Init(p, can_time ? p.rows : PlanRows(p.rows));
+  cublasLtMatmulPreferenceOpaque_t preference;
+  if (s == CUBLAS_STATUS_SUCCESS) s = cublasLtMatmulPreferenceInit(&preference);
+  const auto set = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
+    if (s == CUBLAS_STATUS_SUCCESS) s = cublasLtMatmulPreferenceSetAttribute(&preference, name, &value, sizeof(value));
+  };
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<uint64_t>(PlanWorkspace(target)));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, AlignmentOf(p.w));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, AlignmentOf(p.in));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, AlignmentOf(p.out));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, AlignmentOf(p.out));
+  cublasLtMatmulHeuristicResult_t found[kCandidates];
+  int count = 0;
+  if (s == CUBLAS_STATUS_SUCCESS) {
+    s = cublasLtMatmulAlgoGetHeuristic(handle_, &layouts.product, &layouts.w, &layouts.in, &layouts.out, &layouts.out,
+                                       &preference, can_time ? kCandidates : 1, found, &count);
+  }
+  if (s == CUBLAS_STATUS_SUCCESS && count == 0) s = CUBLAS_STATUS_NOT_SUPPORTED;
+  if (s != CUBLAS_STATUS_SUCCESS) return BlasStatus(s, p);
+  int best = 0;
+  float least = 0;
+  for (int i = 0; can_time && i < count; ++i) {
+    const absl::StatusOr<float> time = Time(handle_, layouts, p, found[i].algo, target);
+    if (!time.ok()) return time.status();
+    if (i == 0 || *time < least) {
+      least = *time;
+      best = i;
+    }
+  }
+  return found[best].algo;
+}
+
 absl::Status MatMulPlans::Run(const MatMulParams& p, const Target& target) {
-  const uint32_t in_alignment = AlignmentOf(p.in);
-  const uint32_t out_alignment = AlignmentOf(p.out);
-  const Key key{PlanRows(p.rows), p.n,   p.k, p.in_stride, p.out_stride, in_alignment * 32 + out_alignment,
+  const Key key{PlanRows(p.rows), p.n, p.k, p.in_stride, p.out_stride, AlignmentOf(p.in) * 32 + AlignmentOf(p.out),
                 p.output};
   auto plan = plans_.find(key);
-  Layouts layouts;
   if (plan == plans_.end()) {
-    if (const cublasStatus_t s = layouts.Init(p, PlanRows(p.rows)); s != CUBLAS_STATUS_SUCCESS) return BlasStatus(s, p);
-    cublasLtMatmulPreferenceOpaque_t preference;
-    cublasStatus_t s = cublasLtMatmulPreferenceInit(&preference);
-    const auto set = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
-      if (s == CUBLAS_STATUS_SUCCESS) s = cublasLtMatmulPreferenceSetAttribute(&preference, name, &value, sizeof(value));
-    };
-    const uint64_t workspace = target.workspace_bytes;
-    set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, AlignmentOf(p.w));
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, in_alignment);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, out_alignment);
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, out_alignment);
-    cublasLtMatmulHeuristicResult_t found{};
-    int count = 0;
-    if (s == CUBLAS_STATUS_SUCCESS) {
-      s = cublasLtMatmulAlgoGetHeuristic(handle_, &layouts.product, &layouts.w, &layouts.in, &layouts.out, &layouts.out,
-                                         &preference, 1, &found, &count);
-    }
-    if (s == CUBLAS_STATUS_SUCCESS && count == 0) s = CUBLAS_STATUS_NOT_SUPPORTED;
-    if (s != CUBLAS_STATUS_SUCCESS) return BlasStatus(s, p);
-    plan = plans_.emplace(key, found.algo).first;
+    const absl::StatusOr<cublasLtMatmulAlgo_t> found = Find(p, target);
+    if (!found.ok()) return found.status();
+    plan = plans_.emplace(key, *found).first;
   }
+  Layouts layouts;
   if (const cublasStatus_t s = layouts.Init(p, p.rows); s != CUBLAS_STATUS_SUCCESS) return BlasStatus(s, p);
-  const float one = 1.f;
-  const float add = p.output == MatMulOutput::kAddF32 ? 1.f : 0.f;
-  return BlasStatus(cublasLtMatmul(handle_, &layouts.product, &one, p.w, &layouts.w, p.in, &layouts.in, &add, p.out,
-                                   &layouts.out, p.out, &layouts.out, &plan->second, target.workspace,
-                                   target.workspace_bytes, target.stream),
-                    p);
+  return BlasStatus(Multiply(handle_, layouts, p, p.out, plan->second, target), p);
 }
 
 }  // namespace batucada::cuda

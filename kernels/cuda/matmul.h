@@ -1,4 +1,5 @@
-// out = in · wᵀ or out += in · wᵀ through cuBLASLt, with plans kept by shape.
+// out = in · wᵀ or out += in · wᵀ through cuBLASLt, with plans kept by shape. Products of few rows try several plans the
+// first time, outside recordings, and keep the fastest: cuBLASLt's first guess is often half as fast there.
 //   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; fp32 accumulation
 // Floor: the larger of 2·n·k bytes over the copy bandwidth and 2·rows·n·k operations over the bf16 matrix rate.
 #pragma once
@@ -13,24 +14,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/matmul_params.h"
 
 namespace batucada::cuda {
 
-enum class MatMulOutput { kBf16, kF32, kAddF32 };  // the last adds to what is there
-
-struct MatMulParams {
-  const void* w;
-  int64_t n;
-  int64_t k;
-  const void* in;
-  int64_t in_stride;
-  int64_t rows;
-  void* out;
-  int64_t out_stride;
-  MatMulOutput output;
-};
-
-// Not thread safe. Plans are looked up once per shape and kept.
+// Not thread safe. Plans are looked up once per shape and kept for good.
 class MatMulPlans {
  public:
   static absl::StatusOr<std::unique_ptr<MatMulPlans>> Create();
@@ -42,6 +30,8 @@ class MatMulPlans {
 
  private:
   explicit MatMulPlans(cublasLtHandle_t handle) : handle_(handle) {}
+
+  absl::StatusOr<cublasLtMatmulAlgo_t> Find(const MatMulParams& params, const Target& target) const;
 
   // rows (rounded up), n, k, in stride, out stride, alignments, output.
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, MatMulOutput>;

@@ -6,9 +6,11 @@ namespace batucada::cuda {
 namespace {
 
 constexpr int kStates = 16;
-constexpr int kQuad = 4;                  // states a lane holds
-constexpr int kLanes = kStates / kQuad;   // lanes that share a channel
 constexpr int kBlockChannels = 32;
+constexpr int kStepLanes = 4;             // decode: lanes that share a channel, four states each
+constexpr int kStepThreads = kBlockChannels * kStepLanes;
+constexpr int kPerLane = 4;               // prompts: states a lane holds
+constexpr int kLanes = kStates / kPerLane;  // lanes that share a channel
 constexpr int kTile = 32;                 // tokens
 constexpr int kWalkers = kBlockChannels * kLanes;  // threads that run the recurrence
 constexpr int kHelpers = 128;             // threads that prepare and finish tiles, 8 channels of one token each
@@ -19,10 +21,6 @@ __device__ __forceinline__ float* State(const SelectiveScanParams& p, int sequen
   return reinterpret_cast<float*>(p.ssm + p.slot[sequence] * p.slot_bytes) + channel * kStates;
 }
 
-__device__ __forceinline__ float4 LoadA(const SelectiveScanParams& p, int channel, int quad) {
-  const float4 a = reinterpret_cast<const float4*>(p.a + channel * kStates)[quad];
-  return {a.x * kLog2E, a.y * kLog2E, a.z * kLog2E, a.w * kLog2E};
-}
 
 __device__ __forceinline__ void Unpack4(const bf16* from, float (&v)[4]) {
 #pragma unroll
@@ -31,50 +29,41 @@ __device__ __forceinline__ void Unpack4(const bf16* from, float (&v)[4]) {
 
 // --- decode -----------------------------------------------------------------------------------------------------------
 
-// kRows consecutive decode rows of 32 channels; their states are all loaded before the first is used.
-template <int kRows>
-__global__ void __launch_bounds__(kWalkers) ScanStepKernel(const SelectiveScanParams p) {
+// One decode row of 32 channels, four lanes a channel.
+__global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveScanParams p) {
   LetNextKernelStart();
-  const int quad = threadIdx.x % kLanes;
-  const int channel = blockIdx.x * kBlockChannels + threadIdx.x / kLanes;
+  const int row = blockIdx.y;
+  const int quad = threadIdx.x % kStepLanes;
+  const int channel = blockIdx.x * kBlockChannels + threadIdx.x / kStepLanes;
   const bool valid = channel < p.channels;
   const int safe = valid ? channel : 0;
-  const float4 a = LoadA(p, safe, quad);
+  const float4 a = reinterpret_cast<const float4*>(p.a + safe * kStates)[quad];
   const float skip = p.d[safe];
   const float bias = p.dt_bias[safe];
+  float4* const state = reinterpret_cast<float4*>(State(p, row, safe)) + quad;
+  const bool fresh = p.start[row] == 0;
   WaitForEarlierKernels();
-  const int begin = blockIdx.y * kRows;
-  float4 h[kRows];
-  float x[kRows], dt[kRows], z[kRows], b[kRows][4], c[kRows][4];
-#pragma unroll
-  for (int i = 0; i < kRows; ++i) {
-    const int row = begin + i;
-    h[i] = {0.f, 0.f, 0.f, 0.f};
-    if (row >= p.num_decode || !valid) continue;
-    if (p.start[row] != 0) h[i] = reinterpret_cast<const float4*>(State(p, row, channel))[quad];
-    x[i] = __bfloat162float(p.x[row * p.x_stride + channel]);
-    dt[i] = __bfloat162float(p.dt[row * p.dt_stride + channel]);
-    z[i] = __bfloat162float(p.z[row * p.z_stride + channel]);
-    Unpack4(p.b + row * p.b_stride + quad * kQuad, b[i]);
-    Unpack4(p.c + row * p.c_stride + quad * kQuad, c[i]);
-  }
-#pragma unroll
-  for (int i = 0; i < kRows; ++i) {
-    const int row = begin + i;
-    if (row >= p.num_decode) return;  // the same for the whole block
-    const float delta = Softplus(dt[i] + bias);
-    const float dx = delta * x[i];
-    h[i].x = Exp2(delta * a.x) * h[i].x + dx * b[i][0];
-    h[i].y = Exp2(delta * a.y) * h[i].y + dx * b[i][1];
-    h[i].z = Exp2(delta * a.z) * h[i].z + dx * b[i][2];
-    h[i].w = Exp2(delta * a.w) * h[i].w + dx * b[i][3];
-    float y = h[i].x * c[i][0] + h[i].y * c[i][1] + h[i].z * c[i][2] + h[i].w * c[i][3];
-    y += __shfl_xor_sync(0xffffffffu, y, 1);
-    y += __shfl_xor_sync(0xffffffffu, y, 2);
-    if (!valid) continue;
-    reinterpret_cast<float4*>(State(p, row, channel))[quad] = h[i];
-    if (quad == 0) p.out[row * p.out_stride + channel] = __float2bfloat16_rn((y + skip * x[i]) * Silu(z[i]));
-  }
+  float4 h = *state;
+  if (fresh) h = {0.f, 0.f, 0.f, 0.f};  // after the load, which need not wait for it
+  const float x = __bfloat162float(p.x[row * p.x_stride + safe]);
+  const float dt = __bfloat162float(p.dt[row * p.dt_stride + safe]);
+  const float z = __bfloat162float(p.z[row * p.z_stride + safe]);
+  float b[4], c[4];
+  Unpack4(p.b + row * p.b_stride + quad * 4, b);
+  Unpack4(p.c + row * p.c_stride + quad * 4, c);
+  const float delta = Softplus(dt + bias);
+  const float exponent = delta * kLog2E;
+  const float dx = delta * x;
+  h.x = Exp2(exponent * a.x) * h.x + dx * b[0];
+  h.y = Exp2(exponent * a.y) * h.y + dx * b[1];
+  h.z = Exp2(exponent * a.z) * h.z + dx * b[2];
+  h.w = Exp2(exponent * a.w) * h.w + dx * b[3];
+  float y = h.x * c[0] + h.y * c[1] + h.z * c[2] + h.w * c[3];
+  y += __shfl_xor_sync(0xffffffffu, y, 1);
+  y += __shfl_xor_sync(0xffffffffu, y, 2);
+  if (!valid) return;
+  *state = h;
+  if (quad == 0) p.out[row * p.out_stride + channel] = __float2bfloat16_rn((y + skip * x) * Silu(z));
 }
 
 // --- prompts ----------------------------------------------------------------------------------------------------------
@@ -91,8 +80,9 @@ struct Cuts {
 struct SharedTiles {
   // {δ, δ·x} of [token][channel]; pairs of channels are permuted within a row (see DeltaPair) against bank conflicts.
   float4 delta[2][kTile][kBlockChannels / 2];
-  float4 b[2][kTile][kStates / 4];
-  float4 c[2][kTile][kStates / 4];
+  // Four values of B and the same four of C, as bf16: what a lane needs of a token in one load. Shared memory's bandwidth
+  // into registers would otherwise be the limit.
+  uint4 bc[2][kTile][kLanes];
   float y[2][kTile][kYPitch];
 };
 
@@ -112,19 +102,23 @@ struct Helper {
   int channel;
   bool valid;
   bool aligned;    // every operand can be loaded 16 bytes at a time
-  float bias[8];
-  float skip[8];
 
   __device__ Helper(const SelectiveScanParams& p, int thread, bool operands_aligned)
       : token(thread / 4),
         group(thread % 4),
         channel(blockIdx.x * kBlockChannels + group * 8),
         valid(channel < p.channels),
-        aligned(operands_aligned) {
+        aligned(operands_aligned) {}
+
+  // Eight floats of this thread's channels; from the cache, to keep registers for what is on its way.
+  __device__ __forceinline__ void LoadChannels(const float* from, float (&v)[8]) const {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      bias[i] = valid ? p.dt_bias[channel + i] : 0.f;
-      skip[i] = valid ? p.d[channel + i] : 0.f;
+    for (int i = 0; i < 2; ++i) {
+      const float4 four = valid ? __ldg(reinterpret_cast<const float4*>(from + channel) + i) : float4{0.f, 0.f, 0.f, 0.f};
+      v[i * 4] = four.x;
+      v[i * 4 + 1] = four.y;
+      v[i * 4 + 2] = four.z;
+      v[i * 4 + 3] = four.w;
     }
   }
 
@@ -132,7 +126,7 @@ struct Helper {
     uint4 x{}, dt{}, bc{};
     bool live = false;
   };
-  __device__ Ahead LoadAhead(const SelectiveScanParams& p, const Rows& rows, int tile) const {
+  __device__ __forceinline__ Ahead LoadAhead(const SelectiveScanParams& p, const Rows& rows, int tile) const {
     Ahead in;
     const int64_t row = rows.begin + tile * kTile + token;
     if (row >= rows.end) return in;
@@ -145,14 +139,14 @@ struct Helper {
     return in;
   }
   // Rows past the end get δ = 0, which leaves the state as it is.
-  __device__ void Prepare(const Ahead& in, SharedTiles& s, int buffer) const {
-    float x[8], dt[8], bc[8];
+  __device__ __forceinline__ void Prepare(const SelectiveScanParams& p, const Ahead& in, SharedTiles& s, int buffer) const {
+    float x[8], dt[8], bias[8];
+    LoadChannels(p.dt_bias, bias);
     Unpack8(in.x, x);
     Unpack8(in.dt, dt);
-    Unpack8(in.bc, bc);
-    float4* bc_to = (group < 2 ? s.b : s.c)[buffer][token] + (group & 1) * 2;
-    bc_to[0] = {bc[0], bc[1], bc[2], bc[3]};
-    bc_to[1] = {bc[4], bc[5], bc[6], bc[7]};
+    uint2* const bc = reinterpret_cast<uint2*>(&s.bc[buffer][token][group % 2 * 2]) + group / 2;
+    bc[0] = {in.bc.x, in.bc.y};
+    bc[2] = {in.bc.z, in.bc.w};
 #pragma unroll
     for (int i = 0; i < 8; i += 2) {
       const float first = in.live ? Softplus(dt[i] + bias[i]) : 0.f;
@@ -165,18 +159,19 @@ struct Helper {
     uint4 x{}, z{};
     int64_t row = -1;
   };
-  __device__ Behind LoadBehind(const SelectiveScanParams& p, const Rows& rows, int tile) const {
+  __device__ __forceinline__ Behind LoadBehind(const SelectiveScanParams& p, const Rows& rows, int tile) const {
     Behind in;
     const int64_t row = rows.begin + tile * kTile + token;
-    if (tile < 0 || row >= rows.end || !valid) return in;
+    if (row >= rows.end || !valid) return in;
     in.row = row;
     in.x = Load8(p.x + row * p.x_stride + channel, aligned);
     in.z = Load8(p.z + row * p.z_stride + channel, aligned);
     return in;
   }
-  __device__ void Finish(const SelectiveScanParams& p, const Behind& in, const SharedTiles& s, int buffer) const {
+  __device__ __forceinline__ void Finish(const SelectiveScanParams& p, const Behind& in, const SharedTiles& s, int buffer) const {
     if (in.row < 0) return;
-    float x[8], z[8], out[8];
+    float x[8], z[8], out[8], skip[8];
+    LoadChannels(p.d, skip);
     Unpack8(in.x, x);
     Unpack8(in.z, z);
     const float* y = s.y[buffer][token] + group * 8;
@@ -195,53 +190,114 @@ struct Helper {
 // A walker lane: four states of one channel.
 template <Pass kPass>
 struct Walker {
-  int quad;
+  int part;    // which four of the channel's states
   int column;  // channel within the block
   float4 a;
   float4 h{0.f, 0.f, 0.f, 0.f};
   float sum_delta = 0.f;
 
-  __device__ __forceinline__ void Walk(SharedTiles& s, int buffer) {
-    const float2* delta_even = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(0, column / 2)]) + column % 2;
-    const float2* delta_odd = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(1, column / 2)]) + column % 2;
-#pragma unroll 2
-    for (int group = 0; group < kTile; group += 4) {
-      float y[4];
+  // What a lane reads of kLanes consecutive tokens.
+  struct Group {
+    uint4 bc[kLanes];
+    float2 d[kLanes];
+  };
+  __device__ __forceinline__ Group Load(const SharedTiles& s, int buffer, int first, const float2* even,
+                                        const float2* odd) const {
+    Group g;
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int token = group + i;
-        const float2 d = (i % 2 == 0 ? delta_even : delta_odd)[token * kBlockChannels];
-        const float4 b = s.b[buffer][token][quad];
-        h.x = Exp2(d.x * a.x) * h.x + d.y * b.x;
-        h.y = Exp2(d.x * a.y) * h.y + d.y * b.y;
-        h.z = Exp2(d.x * a.z) * h.z + d.y * b.z;
-        h.w = Exp2(d.x * a.w) * h.w + d.y * b.w;
+    for (int i = 0; i < kLanes; ++i) {
+      g.bc[i] = s.bc[buffer][first + i][part];
+      g.d[i] = (i % 2 == 0 ? even : odd)[(first + i) * kBlockChannels];
+    }
+    return g;
+  }
+
+  // exp(δ·A) of a group's tokens.
+  struct Decays {
+    float4 of[kLanes];
+  };
+  __device__ __forceinline__ Decays Decay(const Group& g) const {
+    Decays e;
+#pragma unroll
+    for (int i = 0; i < kLanes; ++i) {
+      const float d = g.d[i].x;
+      e.of[i] = {Exp2(d * a.x), Exp2(d * a.y), Exp2(d * a.z), Exp2(d * a.w)};
+    }
+    return e;
+  }
+
+  // One walker a scheduler has nobody to hide latencies behind, so three groups are under way at once: the loads of one, the
+  // exponentials of the next, the recurrence of a third; the sums of the one before leave last.
+  __device__ __forceinline__ void Walk(SharedTiles& s, int buffer) {
+    const float2* const even = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(0, column / 2)]) + column % 2;
+    const float2* const odd = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(1, column / 2)]) + column % 2;
+    Group now = Load(s, buffer, 0, even, odd);
+    Group next = Load(s, buffer, kLanes, even, odd);
+    Decays decays = Decay(now);
+    float y_before[kLanes];
+#pragma unroll
+    for (int group = 0; group < kTile; group += kLanes) {
+      Group after;
+      if (group + 2 * kLanes < kTile) after = Load(s, buffer, group + 2 * kLanes, even, odd);
+      Decays next_decays;
+      if (group + kLanes < kTile) next_decays = Decay(next);
+      float y[kLanes];
+#pragma unroll
+      for (int i = 0; i < kLanes; ++i) {
+        const float2 d = now.d[i];
+        float b[4], c[4];
+        Unpack2(now.bc[i].x, b[0], b[1]);
+        Unpack2(now.bc[i].y, b[2], b[3]);
+        h.x = decays.of[i].x * h.x + d.y * b[0];
+        h.y = decays.of[i].y * h.y + d.y * b[1];
+        h.z = decays.of[i].z * h.z + d.y * b[2];
+        h.w = decays.of[i].w * h.w + d.y * b[3];
         if constexpr (kPass == Pass::kSummary) {
           sum_delta += d.x;
         } else {
-          const float4 c = s.c[buffer][token][quad];
-          y[i] = h.x * c.x + h.y * c.y + h.z * c.z + h.w * c.w;
+          Unpack2(now.bc[i].z, c[0], c[1]);
+          Unpack2(now.bc[i].w, c[2], c[3]);
+          y[i] = (h.x * c[0] + h.y * c[1]) + (h.z * c[2] + h.w * c[3]);
         }
       }
-      if constexpr (kPass != Pass::kSummary) s.y[buffer][group + quad][column] = SumOfToken(y);
+      if constexpr (kPass != Pass::kSummary) {
+        if (group > 0) s.y[buffer][group - kLanes + part][column] = SumOfToken<kLanes>(y_before);
+#pragma unroll
+        for (int i = 0; i < kLanes; ++i) y_before[i] = y[i];
+      }
+      now = next;
+      next = after;
+      decays = next_decays;
     }
+    if constexpr (kPass != Pass::kSummary) s.y[buffer][kTile - kLanes + part][column] = SumOfToken<kLanes>(y_before);
   }
 
-  // Lane `quad` gets the sum over the channel's four lanes for token `quad` of the group: three shuffles for four sums.
-  __device__ __forceinline__ float SumOfToken(const float (&y)[4]) const {
-    const bool upper = quad & 2;
-    const float low = (upper ? y[2] : y[0]) + __shfl_xor_sync(0xffffffffu, upper ? y[0] : y[2], 2);
-    const float high = (upper ? y[3] : y[1]) + __shfl_xor_sync(0xffffffffu, upper ? y[1] : y[3], 2);
-    const bool odd = quad & 1;
-    return (odd ? high : low) + __shfl_xor_sync(0xffffffffu, odd ? low : high, 1);
+  // Of the channel's kLanes lanes, lane `part` gets the sum over all of them for token `part` of the group. Each round a
+  // lane keeps half of its tokens and gives the other half to its partner: three shuffles for four sums.
+  template <int kTokens>
+  __device__ __forceinline__ float SumOfToken(const float (&y)[kTokens]) const {
+    if constexpr (kTokens == 1) {
+      return y[0];
+    } else {
+      constexpr int kHalf = kTokens / 2;
+      const bool upper = part & kHalf;
+      float kept[kHalf];
+#pragma unroll
+      for (int i = 0; i < kHalf; ++i) {
+        const float give = upper ? y[i] : y[i + kHalf];
+        kept[i] = (upper ? y[i + kHalf] : y[i]) + __shfl_xor_sync(0xffffffffu, give, kHalf);
+      }
+      return SumOfToken<kHalf>(kept);
+    }
   }
 };
 
 // Block (i, sequence, cut): 32 channels of one cut of one prompt.
 template <Pass kPass>
-__global__ void __launch_bounds__(kWalkers + kHelpers)
+__global__ void __launch_bounds__(kWalkers + kHelpers, 2)
     ScanPromptKernel(const SelectiveScanParams p, const Cuts cuts, bool aligned) {
-  __shared__ SharedTiles s;
+  extern __shared__ __align__(16) char shared[];
+  SharedTiles& s = *reinterpret_cast<SharedTiles*>(shared);
   LetNextKernelStart();
   WaitForEarlierKernels();
   const int sequence = p.num_decode + blockIdx.y;
@@ -256,18 +312,19 @@ __global__ void __launch_bounds__(kWalkers + kHelpers)
 
   if (threadIdx.x < kWalkers) {
     Walker<kPass> walker;
-    walker.quad = threadIdx.x % kLanes;
+    walker.part = threadIdx.x % kLanes;
     walker.column = threadIdx.x / kLanes;
     const int channel = blockIdx.x * kBlockChannels + walker.column;
     const bool valid = channel < p.channels;
     const int safe = valid ? channel : 0;
-    walker.a = LoadA(p, safe, walker.quad);
+    const float4 a = reinterpret_cast<const float4*>(p.a + safe * kStates)[walker.part];
+    walker.a = {a.x * kLog2E, a.y * kLog2E, a.z * kLog2E, a.w * kLog2E};
     const int64_t entry = (static_cast<int64_t>(blockIdx.y) * num_cuts * p.channels + safe);
-    float4* const summary = reinterpret_cast<float4*>(cuts.state) + entry * kLanes + walker.quad;
+    float4* const summary = reinterpret_cast<float4*>(cuts.state) + entry * kLanes + walker.part;
     const int64_t next_cut = static_cast<int64_t>(p.channels) * kLanes;
     if constexpr (kPass != Pass::kFinal) {
       float4 h{0.f, 0.f, 0.f, 0.f};
-      if (cut == 0 && p.start[sequence] != 0) h = reinterpret_cast<const float4*>(State(p, sequence, safe))[walker.quad];
+      if (cut == 0 && p.start[sequence] != 0) h = reinterpret_cast<const float4*>(State(p, sequence, safe))[walker.part];
       if constexpr (kPass == Pass::kSummary) {
         if (cut == 0 && valid) summary[0] = h;
       } else {
@@ -291,26 +348,30 @@ __global__ void __launch_bounds__(kWalkers + kHelpers)
     if (!valid) return;
     if constexpr (kPass == Pass::kSummary) {
       summary[(cut + 1) * next_cut] = walker.h;
-      if (walker.quad == 0) cuts.sum_delta[entry + cut * static_cast<int64_t>(p.channels)] = walker.sum_delta;
+      if (walker.part == 0) cuts.sum_delta[entry + cut * static_cast<int64_t>(p.channels)] = walker.sum_delta;
     } else if (rows.end == last) {
-      reinterpret_cast<float4*>(State(p, sequence, channel))[walker.quad] = walker.h;
+      reinterpret_cast<float4*>(State(p, sequence, channel))[walker.part] = walker.h;
     }
   } else {
     const Helper helper(p, threadIdx.x - kWalkers, aligned);
-    helper.Prepare(helper.LoadAhead(p, rows, 0), s, 0);
+    helper.Prepare(p, helper.LoadAhead(p, rows, 0), s, 0);
+    // What a round works on was loaded a round before.
+    Helper::Ahead ahead = helper.LoadAhead(p, rows, 1);
+    Helper::Behind behind;
     __syncthreads();
     for (int tile = 0; tile < tiles; ++tile) {
-      const Helper::Ahead ahead = helper.LoadAhead(p, rows, tile + 1);
+      const Helper::Ahead next_ahead = helper.LoadAhead(p, rows, tile + 2);
+      Helper::Behind next_behind;
       if constexpr (kPass != Pass::kSummary) {
-        const Helper::Behind behind = helper.LoadBehind(p, rows, tile - 1);
+        next_behind = helper.LoadBehind(p, rows, tile);
         helper.Finish(p, behind, s, (tile - 1) & 1);
       }
-      helper.Prepare(ahead, s, (tile + 1) & 1);
+      helper.Prepare(p, ahead, s, (tile + 1) & 1);
+      ahead = next_ahead;
+      behind = next_behind;
       __syncthreads();
     }
-    if constexpr (kPass != Pass::kSummary) {
-      helper.Finish(p, helper.LoadBehind(p, rows, tiles - 1), s, (tiles - 1) & 1);
-    }
+    if constexpr (kPass != Pass::kSummary) helper.Finish(p, behind, s, (tiles - 1) & 1);
   }
 }
 
@@ -341,23 +402,20 @@ cudaError_t ScanPrompts(const SelectiveScanParams& p, const Target& target) {
   const dim3 block(kWalkers + kHelpers);
   const int groups = CeilDiv(p.channels, kBlockChannels);
   if (cuts == 1) {
-    return Launch(target, ScanPromptKernel<Pass::kWhole>, dim3(groups, prompts, 1), block, 0, p, Cuts{}, aligned);
+    return Launch(target, ScanPromptKernel<Pass::kWhole>, dim3(groups, prompts, 1), block, sizeof(SharedTiles), p, Cuts{}, aligned);
   }
   float* const scratch = static_cast<float*>(target.workspace);
   const Cuts summary{scratch, scratch + entries * cuts * kStates};
-  const cudaError_t error = Launch(target, ScanPromptKernel<Pass::kSummary>, dim3(groups, prompts, cuts - 1), block, 0, p,
+  const cudaError_t error = Launch(target, ScanPromptKernel<Pass::kSummary>, dim3(groups, prompts, cuts - 1), block,
+                                   sizeof(SharedTiles), p,
                                    summary, aligned);
   if (error != cudaSuccess) return error;
-  return Launch(target, ScanPromptKernel<Pass::kFinal>, dim3(groups, prompts, cuts), block, 0, p, summary, aligned);
+  return Launch(target, ScanPromptKernel<Pass::kFinal>, dim3(groups, prompts, cuts), block, sizeof(SharedTiles), p, summary, aligned);
 }
 
 cudaError_t ScanDecode(const SelectiveScanParams& p, const Target& target) {
-  constexpr int kRows = 4;
-  const int groups = CeilDiv(p.channels, kBlockChannels);
-  const bool many = groups * CeilDiv(p.num_decode, kRows) >= 4 * target.multiprocessors;
-  const dim3 block(kWalkers);
-  if (!many) return Launch(target, ScanStepKernel<1>, dim3(groups, p.num_decode), block, 0, p);
-  return Launch(target, ScanStepKernel<kRows>, dim3(groups, CeilDiv(p.num_decode, kRows)), block, 0, p);
+  const dim3 grid(CeilDiv(p.channels, kBlockChannels), p.num_decode);
+  return Launch(target, ScanStepKernel, grid, dim3(kStepThreads), 0, p);
 }
 
 }  // namespace
