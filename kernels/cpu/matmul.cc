@@ -9,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/matmul.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #ifndef BATUCADA_KERNELS_CPU_MATMUL_ONCE_
@@ -26,8 +27,9 @@ struct MatMulPart {
 };
 
 // x as the many-rows path keeps it: [block of k][tile of rows][k within the block][row within the tile].
-inline constexpr int64_t kBlockK = 192;    // a widened block of a panel is 24 KiB: half of L1
-inline constexpr int64_t kBlockRows = 448; // a block of x is 344 KiB: fits in L2 beside the panel
+inline constexpr int64_t kBlockK = 192;        // a widened block of a panel is 24 KiB: half of L1
+inline constexpr int64_t kMaxBlockRows = 532;  // a block of x is at most 399 KiB: fits in L2 beside the panel
+inline constexpr int64_t kGroupPanels = 8;     // a group's part of y is at most 532 KiB
 
 }  // namespace batucada
 #endif  // BATUCADA_KERNELS_CPU_MATMUL_ONCE_
@@ -46,7 +48,7 @@ constexpr int kTileVectors = 2;
 constexpr int kPackedTileRows = HWY_TARGET <= HWY_AVX3 ? 14 : 6;
 constexpr int kDirectTileRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 // From here on packing x pays.
-constexpr int64_t kManyRows = 25;
+constexpr int64_t kManyRows = HWY_TARGET <= HWY_AVX3 ? 64 : 24;
 
 HWY_INLINE V LoadWeights(const float* w) { return hn::LoadU(D(), w); }
 HWY_INLINE V LoadWeights(const hwy::bfloat16_t* w) {
@@ -181,33 +183,46 @@ HWY_INLINE void WidenPanel(const W* HWY_RESTRICT panel, int64_t k_count, float* 
   }
 }
 
+// Columns of y under one panel, over all tiles of rows, for one block of k.
+template <class W>
+void MultiplyBlock(const MatMulPart& part, int64_t p, int64_t k0, const float* packed, float* wide) {
+  constexpr int64_t kWidth = kTileVectors * kLanes;
+  const int64_t k_count = std::min(kBlockK, part.w.in - k0);
+  const bool load_y = k0 > 0 || part.mode == MatMulMode::kAccumulate;
+  const int64_t tiles = (part.x.rows + kPackedTileRows - 1) / kPackedTileRows;
+  const int64_t panel_cols = std::min(kPanelWidth, part.w.out - p * kPanelWidth);
+  WidenPanel(static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in) + k0 * kPanelWidth, k_count, wide);
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const float* x = packed + (k0 * tiles + k_count * tile) * kPackedTileRows;
+    const int64_t rows_left = part.x.rows - tile * kPackedTileRows;
+    const int64_t rows = std::min<int64_t>(kPackedTileRows, rows_left);
+    float* y = part.y.As<float>() + tile * kPackedTileRows * part.y.stride + p * kPanelWidth;
+    // The next tile of y, which has left L1 since the last block of k.
+    for (int64_t r = rows; r < std::min(rows + kPackedTileRows, rows_left); ++r) {
+      for (int64_t col = 0; col < panel_cols; col += 16) hwy::Prefetch(y + r * part.y.stride + col);
+    }
+    for (int64_t col = 0; col < panel_cols; col += kWidth) {
+      const int64_t cols = std::min(kWidth, panel_cols - col);
+      const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
+        MultiplyTile<kPackedTileRows, kTileVectors>(wide + col * k_count, kWidth, k_count, x, 1, kPackedTileRows, to, stride,
+                                                    load_y);
+      };
+      if (rows == kPackedTileRows && cols == kWidth) {
+        multiply(y + col, part.y.stride);
+      } else {
+        MultiplyEdge(y + col, part.y.stride, rows, cols, kWidth, load_y, multiply);
+      }
+    }
+  }
+}
+
+// Panels in groups, so that a group's part of y stays in L2 while k passes.
 template <class W>
 void MultiplyManyRowsOf(const MatMulPart& part, const float* packed, float* wide) {
-  constexpr int64_t kWidth = kTileVectors * kLanes;
-  const int64_t tiles = (part.x.rows + kPackedTileRows - 1) / kPackedTileRows;
-  for (int64_t k0 = 0; k0 < part.w.in; k0 += kBlockK) {
-    const int64_t k_count = std::min(kBlockK, part.w.in - k0);
-    const bool load_y = k0 > 0 || part.mode == MatMulMode::kAccumulate;
-    for (int64_t p = part.first_panel; p < part.end_panel; ++p) {
-      WidenPanel(static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in) + k0 * kPanelWidth, k_count, wide);
-      const int64_t panel_cols = std::min(kPanelWidth, part.w.out - p * kPanelWidth);
-      for (int64_t tile = 0; tile < tiles; ++tile) {
-        const float* x = packed + (k0 * tiles + k_count * tile) * kPackedTileRows;
-        const int64_t rows = std::min<int64_t>(kPackedTileRows, part.x.rows - tile * kPackedTileRows);
-        float* y = part.y.As<float>() + tile * kPackedTileRows * part.y.stride + p * kPanelWidth;
-        for (int64_t col = 0; col < panel_cols; col += kWidth) {
-          const int64_t cols = std::min(kWidth, panel_cols - col);
-          const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
-            MultiplyTile<kPackedTileRows, kTileVectors>(wide + col * k_count, kWidth, k_count, x, 1, kPackedTileRows, to,
-                                                        stride, load_y);
-          };
-          if (rows == kPackedTileRows && cols == kWidth) {
-            multiply(y + col, part.y.stride);
-          } else {
-            MultiplyEdge(y + col, part.y.stride, rows, cols, kWidth, load_y, multiply);
-          }
-        }
-      }
+  for (int64_t group = part.first_panel; group < part.end_panel; group += kGroupPanels) {
+    const int64_t end = std::min(group + kGroupPanels, part.end_panel);
+    for (int64_t k0 = 0; k0 < part.w.in; k0 += kBlockK) {
+      for (int64_t p = group; p < end; ++p) MultiplyBlock<W>(part, p, k0, packed, wide);
     }
   }
 }
@@ -266,9 +281,11 @@ void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMu
 
 void MatMul(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
             ThreadPool& pool) {
-  for (int64_t row = 0; row < x.rows; row += kBlockRows) {
-    const int64_t rows = std::min(kBlockRows, x.rows - row);
-    MatMulBlock(w, x.Rows(row, rows), y.Rows(row, rows), mode, scratch, pool);
+  // Blocks of equal height: every block reads all weights, so a last one of few rows would cost much for little.
+  const int64_t blocks = (x.rows + kMaxBlockRows - 1) / kMaxBlockRows;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t begin = x.rows * block / blocks, rows = x.rows * (block + 1) / blocks - begin;
+    MatMulBlock(w, x.Rows(begin, rows), y.Rows(begin, rows), mode, scratch, pool);
   }
 }
 
