@@ -1,12 +1,13 @@
 # One room, one target. A room lists its sources and the rooms and libraries it may see; nothing comes by accident.
 
-# batucada_room(<name> SOURCES ... [DEPS ...])      -> library target batucada_<name>
+# batucada_room(<name> SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])      -> library target batucada_<name>
+# PRIVATE_DEPS are linked, but their headers stay out of sight of whoever uses the room.
 function(batucada_room name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(ROOM_SOURCES)
     add_library(batucada_${name} STATIC ${ROOM_SOURCES})
     target_include_directories(batucada_${name} PUBLIC ${PROJECT_SOURCE_DIR})
-    target_link_libraries(batucada_${name} PUBLIC ${ROOM_DEPS} PRIVATE batucada_warnings)
+    target_link_libraries(batucada_${name} PUBLIC ${ROOM_DEPS} PRIVATE ${ROOM_PRIVATE_DEPS} batucada_warnings)
   else()
     add_library(batucada_${name} INTERFACE)
     target_include_directories(batucada_${name} INTERFACE ${PROJECT_SOURCE_DIR})
