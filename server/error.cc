@@ -61,7 +61,8 @@ std::string ErrorJson(const absl::Status& status) {
 
 std::string ErrorJson(int http_status, std::string_view message, std::string_view param, std::string_view code) {
   const auto string_or_null = [](std::string_view text) {
-    return text.empty() ? boost::json::value(nullptr) : boost::json::value(boost::json::string(text.data(), text.size()));
+    return text.empty() ? boost::json::value(nullptr)
+                        : boost::json::value(boost::json::string(text.data(), text.size()));
   };
   const std::string_view type = TypeOf(http_status);
   boost::json::object error;

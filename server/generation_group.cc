@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "engine/core/status.h"
 #include "server/error.h"
 
 namespace batucada {
@@ -17,7 +18,8 @@ absl::Status FailureOf(const Finish& finish) {
   switch (finish.reason) {
     case FinishReason::kStop:
     case FinishReason::kLength: return absl::OkStatus();
-    case FinishReason::kCancelled: return WithParameter(absl::CancelledError("the request was cancelled"), "", "cancelled");
+    case FinishReason::kCancelled:
+      return WithParameter(absl::CancelledError("the request was cancelled"), "", "cancelled");
     case FinishReason::kDeadline:
       return WithParameter(absl::DeadlineExceededError("the request's deadline passed"), "", "deadline");
     case FinishReason::kOverrun:
@@ -41,26 +43,38 @@ std::string_view BackendName(BackendKind kind) {
   return "auto";
 }
 
-absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service& service, std::vector<Request> requests,
-                                                                         int32_t choices_per_prompt, Origin origin) {
+void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status) {
+  service.metrics.OnRejected(status);
+  spdlog::info("request id={} api={} finish=rejected code={} param={}", origin.request_id, origin.api,
+               ErrorCode(status), ErrorParameter(status));
+}
+
+absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service& service, Translation translation,
+                                                                         RequestOrigin origin) {
   std::unique_ptr<GenerationGroup> group(new GenerationGroup(service, std::move(origin)));
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (i % static_cast<size_t>(choices_per_prompt) == 0) {
-      group->usage_.prompt_tokens += static_cast<int64_t>(requests[i].prompt.size());
+  for (const Request& request : translation.requests) {
+    group->usage_.prompt_tokens += static_cast<int64_t>(request.prompt.size());
+    // One copy at a time: a long prompt with many choices never lies in memory more often than the queue allows.
+    for (int32_t i = 0; i < translation.choices_per_prompt; ++i) {
+      Request choice = request;
+      choice.sampling.seed = ChoiceSeed(request.sampling.seed, i);
+      BATUCADA_RETURN_IF_ERROR(group->Add(std::move(choice)));
     }
-    absl::StatusOr<Generation> generation = service.engine.Submit(std::move(requests[i]));
-    if (!generation.ok()) {
-      service.metrics.OnRejected(generation.status());
-      group->finish_reasons_ = "rejected";
-      if (generation.status().code() == absl::StatusCode::kResourceExhausted) {
-        return WithParameter(generation.status(), "", "queue_full");
-      }
-      return generation.status();
-    }
-    group->generations_.emplace_back(*std::move(generation));
-    ++group->running_;
   }
   return group;
+}
+
+absl::Status GenerationGroup::Add(Request request) {
+  absl::StatusOr<Generation> generation = service_.engine.Submit(std::move(request));
+  if (generation.ok()) {
+    generations_.emplace_back(*std::move(generation));
+    ++running_;
+    return absl::OkStatus();
+  }
+  service_.metrics.OnRejected(generation.status());
+  finish_reasons_ = "rejected";
+  if (generation.status().code() != absl::StatusCode::kResourceExhausted) return generation.status();
+  return WithParameter(generation.status(), "", "queue_full");
 }
 
 GenerationGroup::~GenerationGroup() {

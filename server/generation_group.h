@@ -17,21 +17,26 @@
 
 namespace batucada {
 
+// Where a request came from: for the log.
+struct RequestOrigin {
+  std::string api;  // "completions", "grpc.generate"
+  std::string request_id;
+};
+
+// Counts and logs a request that was refused before it reached the engine.
+void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status);
+
 // Used by one thread at a time. Destroying it cancels what still runs, and writes the log line.
 class GenerationGroup {
  public:
   struct Usage {
-    int64_t prompt_tokens = 0;      // each prompt once, however many choices it has
+    int64_t prompt_tokens = 0;  // each prompt once, however many choices it has
     int64_t generated_tokens = 0;
-  };
-  struct Origin {
-    std::string api;         // "completions", "grpc.generate": for the log
-    std::string request_id;
   };
 
   // Submits all or none. Errors are the engine's, counted as rejections and logged.
-  static absl::StatusOr<std::unique_ptr<GenerationGroup>> Submit(Service& service, std::vector<Request> requests,
-                                                                 int32_t choices_per_prompt, Origin origin);
+  static absl::StatusOr<std::unique_ptr<GenerationGroup>> Submit(Service& service, Translation translation,
+                                                                 RequestOrigin origin);
   ~GenerationGroup();
   GenerationGroup(const GenerationGroup&) = delete;
   GenerationGroup& operator=(const GenerationGroup&) = delete;
@@ -46,11 +51,12 @@ class GenerationGroup {
   const absl::Status& failure() const { return failure_; }
 
  private:
-  GenerationGroup(Service& service, Origin origin) : service_(service), origin_(std::move(origin)) {}
+  GenerationGroup(Service& service, RequestOrigin origin) : service_(service), origin_(std::move(origin)) {}
+  absl::Status Add(Request request);
   void Note(const Finish& finish);
 
   Service& service_;
-  const Origin origin_;
+  const RequestOrigin origin_;
   std::vector<std::optional<Generation>> generations_;  // empty once ended
   size_t running_ = 0;
   Usage usage_;

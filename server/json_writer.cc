@@ -19,7 +19,8 @@ void AppendEscaped(std::string_view text, std::string* out) {
   size_t copied = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const unsigned char c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') [[likely]] continue;
+    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
+      continue;
     out->append(text.substr(copied, i - copied));
     copied = i + 1;
     switch (c) {

@@ -1,6 +1,7 @@
 // The batucada program: parses the command line, runs one command, and turns errors into a sentence and an exit code.
 //
-//   0  done, or shut down in order     1  could not do it     2  wrong flag, setting or value     128+n  ended by signal n
+//   0  done, or shut down in order     1  could not do it     2  wrong flag, setting or value     128+n  ended by
+//   signal n
 #include <cstdio>
 #include <exception>
 #include <memory>

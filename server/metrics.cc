@@ -18,8 +18,9 @@ constexpr std::array<double, 18> kSeconds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.
                                              1,     2,     5,     10,   20,   50,   100, 200, 500};
 constexpr std::array<double, 16> kShortSeconds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02,
                                                   0.05,   0.1,    0.2,    0.5,   1,     2,     5,    10};
-constexpr std::array<double, 21> kPowersOfTwo = {1,    2,    4,     8,     16,    32,     64,     128,    256,    512,    1024,
-                                                 2048, 4096, 8192,  16384, 32768, 65536, 131072, 262144, 524288, 1048576};
+constexpr std::array<double, 21> kPowersOfTwo = {1,     2,     4,     8,      16,     32,     64,
+                                                 128,   256,   512,   1024,   2048,   4096,   8192,
+                                                 16384, 32768, 65536, 131072, 262144, 524288, 1048576};
 
 std::vector<ClientMetric::Label> Labels(std::initializer_list<std::pair<const char*, std::string_view>> pairs) {
   std::vector<ClientMetric::Label> labels;
@@ -69,7 +70,9 @@ class Page {
   std::vector<MetricFamily> families_;
 };
 
-double Load(const std::atomic<uint64_t>& counter) { return static_cast<double>(counter.load(std::memory_order_relaxed)); }
+double Load(const std::atomic<uint64_t>& counter) {
+  return static_cast<double>(counter.load(std::memory_order_relaxed));
+}
 
 void AddEngine(const EngineStats& stats, Page& page) {
   const auto number = [](auto value) { return static_cast<double>(value); };
@@ -78,7 +81,8 @@ void AddEngine(const EngineStats& stats, Page& page) {
   page.Gauge("batucada_waiting_tokens", "Prompt tokens in the queue", number(stats.waiting_tokens));
   page.Gauge("batucada_recurrent_slots_used", "Recurrent slots in use", number(stats.slots_used));
   page.Gauge("batucada_recurrent_slots_capacity", "Recurrent slots there are", number(stats.slots_total));
-  page.Gauge("batucada_kv_blocks_used", "K/V blocks in use or promised to a running sequence", number(stats.blocks_used));
+  page.Gauge("batucada_kv_blocks_used", "K/V blocks in use or promised to a running sequence",
+             number(stats.blocks_used));
   page.Gauge("batucada_kv_blocks_capacity", "K/V blocks there are", number(stats.blocks_total));
   page.Gauge("batucada_kv_block_tokens", "Tokens that a K/V block holds", number(stats.block_tokens));
   page.Counter("batucada_steps_total", "Steps finished", number(stats.steps));
@@ -143,7 +147,8 @@ void Metrics::OnRejected(const absl::Status& status) {
   counter.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::string Metrics::Render(const EngineStats& stats, bool ready, std::string_view model, std::string_view backend) const {
+std::string Metrics::Render(const EngineStats& stats, bool ready, std::string_view model,
+                            std::string_view backend) const {
   Page page;
   page.Family("batucada_build_info", "What runs; always 1", MetricType::Gauge);
   page.Sample(1, Labels({{"version", kVersion}, {"model", model}, {"backend", backend}}));

@@ -29,8 +29,8 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddNumber("memory-fraction", batching, "Of the device's free memory, what may be used",
                   &config->memory_fraction);
   table.AddInt("block-tokens", batching, "Tokens that a K/V block holds; a power of two", &config->block_tokens);
-  table.AddInt("stream-buffer-tokens", batching, "Tokens kept for a client that does not read; past it its request ends",
-               &config->stream_buffer_tokens);
+  table.AddInt("stream-buffer-tokens", batching,
+               "Tokens kept for a client that does not read; past it its request ends", &config->stream_buffer_tokens);
 }
 
 void AddServerOptions(OptionTable& table, ServerConfig* config) {
@@ -46,7 +46,8 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddInt("io-threads", listen, "Threads that read and write connections; 0: a quarter of the cores, 1 to 4",
                &config->io_threads);
 
-  table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message", &config->http.max_body_bytes);
+  table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message",
+                 &config->http.max_body_bytes);
   table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request", &config->http.max_header_bytes);
   table.AddInt("max-prompts", limits, "Prompts in one HTTP request", &config->request.max_prompts);
   table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -44,13 +44,21 @@ void OptionTable::Add(Option option) { options_.push_back(std::move(option)); }
 
 void OptionTable::AddString(std::string flag, std::string group, std::string help, std::string* field) {
   const auto parse = [](const std::string& text) -> absl::StatusOr<std::string> { return text; };
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "TEXT", .help = std::move(help),
-       .shown_default = *field, .set = One(parse, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "TEXT",
+       .help = std::move(help),
+       .shown_default = *field,
+       .set = One(parse, field)});
 }
 
 void OptionTable::AddStrings(std::string flag, std::string group, std::string help, std::vector<std::string>* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "TEXT...", .help = std::move(help),
-       .shown_default = fmt::format("{}", fmt::join(*field, ", ")), .many = true,
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "TEXT...",
+       .help = std::move(help),
+       .shown_default = fmt::format("{}", fmt::join(*field, ", ")),
+       .many = true,
        .set = [field](const std::vector<std::string>& values) {
          *field = values;
          return absl::OkStatus();
@@ -58,44 +66,75 @@ void OptionTable::AddStrings(std::string flag, std::string group, std::string he
 }
 
 void OptionTable::AddInt(std::string flag, std::string group, std::string help, int32_t* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "INT", .help = std::move(help),
-       .shown_default = std::to_string(*field), .set = One(ParseInt<int32_t>, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "INT",
+       .help = std::move(help),
+       .shown_default = std::to_string(*field),
+       .set = One(ParseInt<int32_t>, field)});
 }
 
 void OptionTable::AddInt(std::string flag, std::string group, std::string help, int64_t* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "INT", .help = std::move(help),
-       .shown_default = std::to_string(*field), .set = One(ParseInt<int64_t>, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "INT",
+       .help = std::move(help),
+       .shown_default = std::to_string(*field),
+       .set = One(ParseInt<int64_t>, field)});
 }
 
 void OptionTable::AddNumber(std::string flag, std::string group, std::string help, double* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "NUMBER", .help = std::move(help),
-       .shown_default = fmt::format("{}", *field), .set = One(ParseNumber, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "NUMBER",
+       .help = std::move(help),
+       .shown_default = fmt::format("{}", *field),
+       .set = One(ParseNumber, field)});
 }
 
 void OptionTable::AddInt(std::string flag, std::string group, std::string help, std::optional<int64_t>* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "INT", .help = std::move(help),
-       .shown_default = "", .set = One(ParseInt<int64_t>, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "INT",
+       .help = std::move(help),
+       .shown_default = "",
+       .set = One(ParseInt<int64_t>, field)});
 }
 
 void OptionTable::AddNumber(std::string flag, std::string group, std::string help, std::optional<double>* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "NUMBER", .help = std::move(help),
-       .shown_default = "", .set = One(ParseNumber, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "NUMBER",
+       .help = std::move(help),
+       .shown_default = "",
+       .set = One(ParseNumber, field)});
 }
 
 void OptionTable::AddBytes(std::string flag, std::string group, std::string help, int64_t* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "SIZE", .help = std::move(help),
-       .shown_default = FormatBytes(*field), .set = One(ParseBytes, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "SIZE",
+       .help = std::move(help),
+       .shown_default = FormatBytes(*field),
+       .set = One(ParseBytes, field)});
 }
 
 void OptionTable::AddDuration(std::string flag, std::string group, std::string help, absl::Duration* field) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = "TIME", .help = std::move(help),
-       .shown_default = batucada::FormatDuration(*field), .set = One(ParseDuration, field)});
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = "TIME",
+       .help = std::move(help),
+       .shown_default = batucada::FormatDuration(*field),
+       .set = One(ParseDuration, field)});
 }
 
 void OptionTable::AddEnumIndex(std::string flag, std::string group, std::string help, std::vector<std::string> names,
                                size_t current, std::function<void(size_t)> set) {
-  Add({.flag = std::move(flag), .group = std::move(group), .type = fmt::format("{}", fmt::join(names, "|")),
-       .help = std::move(help), .shown_default = names.at(current),
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = fmt::format("{}", fmt::join(names, "|")),
+       .help = std::move(help),
+       .shown_default = names.at(current),
        .set = [names, set](const std::vector<std::string>& values) -> absl::Status {
          const auto found = std::find(names.begin(), names.end(), values.back());
          if (values.size() != 1 || found == names.end()) {
@@ -141,8 +180,7 @@ absl::Status OptionTable::ApplyFile(const std::string& path) {
   for (const CLI::ConfigItem& item : items) {
     std::string name = item.fullname();
     std::replace(name.begin(), name.end(), '_', '-');
-    const auto option =
-        std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.flag == name; });
+    const auto option = std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.flag == name; });
     if (option == options_.end()) {
       return absl::InvalidArgumentError(fmt::format("--config {}: there is no setting '{}'", path, item.fullname()));
     }

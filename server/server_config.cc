@@ -11,14 +11,12 @@ namespace {
 
 absl::Status CheckRange(std::string_view flag, int64_t value, int64_t low, int64_t high) {
   if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-fmt::format("--{} is {}: it must be {} to {}", flag, value, low, high));
+  return absl::InvalidArgumentError(fmt::format("--{} is {}: it must be {} to {}", flag, value, low, high));
 }
 
 absl::Status CheckPositive(std::string_view flag, absl::Duration value) {
   if (value > absl::ZeroDuration()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-fmt::format("--{} must be longer than 0", flag));
+  return absl::InvalidArgumentError(fmt::format("--{} must be longer than 0", flag));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Every choice the server leaves to its operator, the engine's included. One default per field.
 //
-// The same field is a flag (--max-sequences), an environment variable (BATUCADA_MAX_SEQUENCES) and a key of the --config
-// file (max-sequences); a flag wins over the environment, the environment over the file. See options.h.
+// The same field is a flag (--max-sequences), an environment variable (BATUCADA_MAX_SEQUENCES) and a key of the
+// --config file (max-sequences); a flag wins over the environment, the environment over the file. See options.h.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 
 // What one HTTP connection may ask for, and how long it may take over it.
 struct HttpLimits {
-  int64_t max_body_bytes = 8 << 20;       // of one request
-  int64_t max_header_bytes = 16 << 10;    // request line and headers of one request
-  int32_t max_connections = 10'000;       // open at once; past it a connection gets 503 and is closed
+  int64_t max_body_bytes = 8 << 20;                  // of one request
+  int64_t max_header_bytes = 16 << 10;               // request line and headers of one request
+  int32_t max_connections = 10'000;                  // open at once; past it a connection gets 503 and is closed
   absl::Duration idle_timeout = absl::Seconds(75);   // between requests on a kept connection
   absl::Duration read_timeout = absl::Seconds(20);   // for the headers of a request, and again for its body
   absl::Duration write_timeout = absl::Seconds(60);  // without the client taking a byte of the answer
@@ -35,17 +35,17 @@ struct RequestBounds {
 struct ServerConfig {
   EngineConfig engine;
 
-  std::string host = "127.0.0.1";  // address to listen on; 0.0.0.0: all
-  int32_t port = 8000;             // HTTP; 0: one that is free
-  int32_t grpc_port = 9000;        // gRPC; 0: one that is free
-  std::string port_file;           // if set, "http PORT\ngrpc PORT\n" is written there once both listen
+  std::string host = "127.0.0.1";               // address to listen on; 0.0.0.0: all
+  int32_t port = 8000;                          // HTTP; 0: one that is free
+  int32_t grpc_port = 9000;                     // gRPC; 0: one that is free
+  std::string port_file;                        // if set, "http PORT\ngrpc PORT\n" is written there once both listen
   std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
-  int32_t io_threads = 0;          // threads that read and write connections; 0: a quarter of the cores, 1 to 4
+  int32_t io_threads = 0;  // threads that read and write connections; 0: a quarter of the cores, 1 to 4
   HttpLimits http;
   RequestBounds request;
 
-  absl::Duration shutdown_grace = absl::Seconds(1);   // from unready until connections are no longer accepted
-  absl::Duration drain_timeout = absl::Seconds(30);   // for what runs to finish; the rest is ended
+  absl::Duration shutdown_grace = absl::Seconds(1);  // from unready until connections are no longer accepted
+  absl::Duration drain_timeout = absl::Seconds(30);  // for what runs to finish; the rest is ended
 
   LogLevel log_level = LogLevel::kInfo;
 

@@ -56,7 +56,8 @@ absl::StatusOr<SamplingParams> TranslateSampling(const CompletionParams& params,
 absl::Status TranslateStops(const CompletionParams& params, int32_t vocab_size, Request* request) {
   const auto count = [](const auto& list) { return static_cast<int64_t>(list.size()); };
   if (count(params.stop) > kMaxStopStrings) {
-    return InvalidParameter("stop", fmt::format("stop has {} strings: at most {}", params.stop.size(), kMaxStopStrings));
+    return InvalidParameter("stop",
+                            fmt::format("stop has {} strings: at most {}", params.stop.size(), kMaxStopStrings));
   }
   for (size_t i = 0; i < params.stop.size(); ++i) {
     if (params.stop[i].empty()) {
@@ -90,7 +91,8 @@ absl::Status TranslateLogprobs(const CompletionParams& params, Request* request)
   }
   if (params.prompt_logprobs) {
     BATUCADA_RETURN_IF_ERROR(CheckRange("prompt_logprobs", *params.prompt_logprobs, 0, kMaxLogprobs));
-    request->prompt_logprobs = std::max(static_cast<int32_t>(*params.prompt_logprobs), request->prompt_logprobs.value_or(0));
+    request->prompt_logprobs =
+        std::max(static_cast<int32_t>(*params.prompt_logprobs), request->prompt_logprobs.value_or(0));
   }
   return absl::OkStatus();
 }
@@ -170,11 +172,12 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   request.max_tokens = params.max_tokens.value_or(kDefaultMaxTokens);
   BATUCADA_RETURN_IF_ERROR(CheckRange("max_tokens", request.max_tokens, 0, context.max_total_tokens));
   if (request.max_tokens == 0 && !request.prompt_logprobs) {
-    return InvalidParameter("max_tokens", "max_tokens is 0: that only scores a prompt, with echo and logprobs, or with "
-                                          "prompt_logprobs; otherwise it must be at least 1");
+    return InvalidParameter("max_tokens",
+                            "max_tokens is 0: that only scores a prompt, with echo and logprobs, or with "
+                            "prompt_logprobs; otherwise it must be at least 1");
   }
   request.deadline = params.deadline;
-  const uint64_t seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
+  request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 
   for (size_t p = 0; p < params.prompts.size(); ++p) {
     const std::string name = params.prompts.size() == 1 ? "prompt" : fmt::format("prompt[{}]", p);
@@ -185,10 +188,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
       translation.prompt_text.push_back(
           text != nullptr ? *text : context.tokenizer.Decode(request.prompt, params.skip_special_tokens));
     }
-    for (int32_t i = 0; i < translation.choices_per_prompt; ++i) {
-      request.sampling.seed = ChoiceSeed(seed, i);
-      translation.requests.push_back(request);
-    }
+    translation.requests.push_back(request);
   }
   return translation;
 }

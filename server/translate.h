@@ -35,9 +35,12 @@ struct TranslationContext {
 // One request of a client, ready for the engine.
 struct Translation {
   std::string model;                     // the name the answer carries
-  int32_t choices_per_prompt = 1;        // n
-  std::vector<Request> requests;         // choice i of prompt p is at p * n + i, which is also its index on the wire
+  std::vector<Request> requests;         // one for each prompt, with the seed of its first choice
   std::vector<std::string> prompt_text;  // of each prompt, if the answer echoes it
+  int32_t choices_per_prompt = 1;        // n; choice i of prompt p has the index p * n + i on the wire
+
+  size_t choices() const { return requests.size() * static_cast<size_t>(choices_per_prompt); }
+  size_t PromptOf(size_t choice) const { return choice / static_cast<size_t>(choices_per_prompt); }
 };
 
 // The served name that `name` means: itself, or the first if it is empty. NOT_FOUND if it is not one of `names`.

@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 
+#include <fmt/format.h>
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include <fmt/format.h>
 
 namespace batucada {
 namespace {

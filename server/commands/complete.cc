@@ -24,7 +24,8 @@ void PrintSpeed(const Finish& finish) {
   if (finish.first_token == absl::InfinitePast()) return;
   const double prompt_s = absl::ToDoubleSeconds(finish.first_token - finish.submitted);
   const double rest_s = absl::ToDoubleSeconds(finish.finished - finish.first_token);
-  const double prompt = static_cast<double>(finish.prompt_tokens), rest = static_cast<double>(finish.generated_tokens - 1);
+  const double prompt = static_cast<double>(finish.prompt_tokens),
+               rest = static_cast<double>(finish.generated_tokens - 1);
   std::fprintf(stderr, "\n%.0f prompt tokens in %.3f s (%.0f tokens/s); %.0f more tokens in %.3f s", prompt, prompt_s,
                prompt / prompt_s, rest, rest_s);
   if (rest > 0 && rest_s > 0) std::fprintf(stderr, " (%.1f tokens/s)", rest / rest_s);
@@ -38,7 +39,8 @@ class CompleteCommand : public Command {
     command_->add_option("prompt", prompt_, "Text to continue")->required()->type_name("TEXT");
     const std::string group = "Sampling";
     table_.AddInt("max-tokens", group, "Tokens to generate at most", &max_tokens_);
-    table_.AddNumber("temperature", group, "0: always the most likely token; default: the model's", &params_.temperature);
+    table_.AddNumber("temperature", group, "0: always the most likely token; default: the model's",
+                     &params_.temperature);
     table_.AddNumber("top-p", group, "Smallest set of tokens with this much probability", &params_.top_p);
     table_.AddInt("top-k", group, "The k most likely tokens; 0: all", &params_.top_k);
     table_.AddNumber("min-p", group, "Drop tokens less likely than this times the most likely", &params_.min_p);

@@ -43,7 +43,8 @@ class InspectCommand : public Command {
     command_->add_option("model", model_, "Directory of a Hugging Face checkpoint; config.json is enough")
         ->required()
         ->type_name("MODEL");
-    command_->add_option("--memory", memory_, "How many sequences fit in so much, for example 80GiB")->type_name("SIZE");
+    command_->add_option("--memory", memory_, "How many sequences fit in so much, for example 80GiB")
+        ->type_name("SIZE");
     command_->add_option("--context-tokens", context_tokens_, "Longest text; matters where attention has no window")
         ->type_name("INT")
         ->check(CLI::NonNegativeNumber);
@@ -51,7 +52,8 @@ class InspectCommand : public Command {
         ->type_name("bf16|fp32")
         ->default_str("bf16")
         ->check(CLI::IsMember({"bf16", "fp32"}));
-    command_->add_option("--activations", activations_, "Type of convolution state and K/V: bf16 on a GPU, fp32 on a CPU")
+    command_
+        ->add_option("--activations", activations_, "Type of convolution state and K/V: bf16 on a GPU, fp32 on a CPU")
         ->type_name("bf16|fp32")
         ->default_str("bf16")
         ->check(CLI::IsMember({"bf16", "fp32"}));

@@ -3,10 +3,10 @@
 #include <fstream>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <CLI/CLI.hpp>
 
 #include "absl/time/clock.h"
 #include "engine/core/status.h"
@@ -82,11 +82,11 @@ absl::StatusOr<int> Serve(const ServerConfig& config) {
   BATUCADA_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
       HttpServer::Start({.host = config.host, .port = config.port, .limits = config.http}, router, pool, metrics));
-  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
-                            GrpcServer::Start({.host = config.host,
-                                               .port = config.grpc_port,
-                                               .max_message_bytes = config.http.max_body_bytes},
-                                              service, pool));
+  BATUCADA_ASSIGN_OR_RETURN(
+      const std::unique_ptr<GrpcServer> grpc,
+      GrpcServer::Start(
+          {.host = config.host, .port = config.grpc_port, .max_message_bytes = config.http.max_body_bytes}, service,
+          pool));
   if (http->port() == grpc->port()) return absl::UnavailableError("HTTP and gRPC got the same port");
   service.accepting = true;
   grpc->SetServing(true);
@@ -108,9 +108,10 @@ class ServeCommand : public Command {
     command_ = program.add_subcommand("serve", "Serve a model over HTTP and gRPC");
     AddServerOptions(table_, &config_);
     table_.Declare(*command_);
-    command_->footer("Every flag is also an environment variable (--max-sequences: BATUCADA_MAX_SEQUENCES) and a key of\n"
-                     "the --config file. Flags win over the environment, the environment over the file.\n"
-                     "Sizes: 512MiB, 4GiB. Times: 500ms, 30s, 2m.");
+    command_->footer(
+        "Every flag is also an environment variable (--max-sequences: BATUCADA_MAX_SEQUENCES) and a key of\n"
+        "the --config file. Flags win over the environment, the environment over the file.\n"
+        "Sizes: 512MiB, 4GiB. Times: 500ms, 30s, 2m.");
   }
   bool Chosen() const override { return command_->parsed(); }
   absl::StatusOr<int> Run() override {

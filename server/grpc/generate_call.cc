@@ -47,16 +47,8 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* GenerateCall::Start(Service& ser
                                                                     const v1::GenerateRequest& request) {
   auto call = std::make_shared<GenerateCall>(service, executor);
   call->self_ = call;
-  if (const absl::Status status = call->Submit(context, request); !status.ok()) {
-    call->End(status);
-    return call.get();
-  }
-  // From here on only the executor touches the group.
-  call->group_->OnReady([weak = std::weak_ptr<GenerateCall>(call), &executor] {
-    executor.Post([weak] {
-      if (const auto self = weak.lock()) self->Pump();
-    });
-  });
+  call->submitted_ = call->Submit(context, request);
+  call->Post(&GenerateCall::Begin);
   return call.get();
 }
 
@@ -65,12 +57,11 @@ absl::Status GenerateCall::Submit(grpc::CallbackServerContext* context, const v1
   context->AddInitialMetadata("x-request-id", request_id);
   absl::StatusOr<Translation> translation = Prepare(*context, request);
   if (!translation.ok()) {
-    service_.metrics.OnRejected(translation.status());
+    NoteRefusal(service_, {.api = "grpc.generate", .request_id = request_id}, translation.status());
     return translation.status();
   }
-  BATUCADA_ASSIGN_OR_RETURN(
-      group_, GenerationGroup::Submit(service_, std::move(translation->requests), translation->choices_per_prompt,
-                                      {.api = "grpc.generate", .request_id = request_id}));
+  BATUCADA_ASSIGN_OR_RETURN(group_, GenerationGroup::Submit(service_, *std::move(translation),
+                                                            {.api = "grpc.generate", .request_id = request_id}));
   return absl::OkStatus();
 }
 
@@ -82,7 +73,7 @@ absl::StatusOr<Translation> GenerateCall::Prepare(const grpc::CallbackServerCont
   }
   BATUCADA_ASSIGN_OR_RETURN(Translation translation, Translate(params, service_.translation()));
   with_logprobs_ = params.logprobs.has_value();
-  if (params.echo) echo_.assign(translation.requests.size(), translation.prompt_text.front());
+  if (params.echo) echo_.assign(translation.choices(), translation.prompt_text.front());
   return translation;
 }
 
@@ -96,6 +87,15 @@ void GenerateCall::OnCancel() { Post(&GenerateCall::Cancelled); }
 // The last reference goes on the executor, where nothing else can be using the group.
 void GenerateCall::OnDone() {
   executor_.Post([self = std::move(self_)] {});
+}
+
+void GenerateCall::Begin() {
+  if (!submitted_.ok()) return End(submitted_);
+  group_->OnReady([weak = weak_from_this(), &executor = executor_] {
+    executor.Post([weak] {
+      if (const auto self = weak.lock()) self->Pump();
+    });
+  });
 }
 
 void GenerateCall::Wrote() {
@@ -141,7 +141,8 @@ void GenerateCall::Take(size_t index, Update& update) {
   if (index < echo_.size()) message.set_text(std::exchange(echo_[index], {}));
   message.mutable_text()->append(update.text);
   for (const TokenResult& token : update.tokens) ToProto(token, with_logprobs_, message.add_tokens());
-  for (const TokenResult& token : update.prompt_logprobs) ToProto(token, /*with_logprob=*/true, message.add_prompt_tokens());
+  for (const TokenResult& token : update.prompt_logprobs)
+    ToProto(token, /*with_logprob=*/true, message.add_prompt_tokens());
   if (update.finish) {
     message.set_finish_reason(ToProto(update.finish->reason));
     if (update.finish->stop_string) message.set_stop_string(*update.finish->stop_string);

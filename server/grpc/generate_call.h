@@ -40,7 +40,8 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
   absl::StatusOr<Translation> Prepare(const grpc::CallbackServerContext& context, const v1::GenerateRequest& request);
   void Post(void (GenerateCall::*step)());
 
-  // On the executor:
+  // On the executor, Begin before all others:
+  void Begin();
   void Pump();
   void Cancelled();
   void Wrote();
@@ -51,6 +52,8 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
   Service& service_;
   Executor& executor_;
   std::shared_ptr<GenerateCall> self_;  // until gRPC is done with this
+
+  absl::Status submitted_;  // what became of it, before anything runs on the executor
 
   // The executor's own.
   std::unique_ptr<GenerationGroup> group_;

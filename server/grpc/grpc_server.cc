@@ -40,7 +40,8 @@ class InferenceService : public v1::Inference::CallbackService {
 
  private:
   absl::Status Describe(const v1::GetModelInfoRequest& request, v1::GetModelInfoResponse* response) const {
-    if (const absl::Status known = ResolveModel(request.model(), service_.model_names).status(); !known.ok()) return known;
+    if (const absl::Status known = ResolveModel(request.model(), service_.model_names).status(); !known.ok())
+      return known;
     const ModelConfig& model = service_.engine.model();
     for (const std::string& name : service_.model_names) response->add_names(name);
     response->set_backend(std::string(BackendName(service_.engine.config().backend)));
@@ -92,7 +93,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(options, service, pool);
   const bool ipv6 = options.host.find(':') != std::string::npos;
-  const std::string address = fmt::format(ipv6 ? fmt::runtime("[{}]:{}") : fmt::runtime("{}:{}"), options.host, options.port);
+  const std::string address =
+      fmt::format(ipv6 ? fmt::runtime("[{}]:{}") : fmt::runtime("{}:{}"), options.host, options.port);
 
   grpc::ServerBuilder builder;
   // By default two servers may share a port, and each would get half of the calls.
@@ -104,7 +106,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   if (impl->server == nullptr || impl->port == 0) {
     return absl::UnavailableError(
         fmt::format("cannot listen for gRPC on {}: the address is in use or not this machine's; choose another with "
-                    "--grpc-port or --host", address));
+                    "--grpc-port or --host",
+                    address));
   }
   auto server = std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
   server->SetServing(false);

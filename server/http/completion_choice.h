@@ -15,7 +15,7 @@ class CompletionChoice {
  public:
   struct Options {
     bool logprobs = false;
-    bool prompt_logprobs = false;   // in vLLM's shape
+    bool prompt_logprobs = false;  // in vLLM's shape
     bool echo = false;
     bool return_token_ids = false;
   };

@@ -21,7 +21,8 @@ bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list
   for (const bj::value& element : list) {
     const int64_t* id = element.if_int64();
     if (id == nullptr || *id < 0 || *id > std::numeric_limits<int32_t>::max()) {
-      reader.Fail(fmt::format("{}[{}]", name, ids->size()), fmt::format("must be a token id, not {}", DescribeJson(element)));
+      reader.Fail(fmt::format("{}[{}]", name, ids->size()),
+                  fmt::format("must be a token id, not {}", DescribeJson(element)));
       return false;
     }
     ids->push_back(static_cast<int32_t>(*id));
@@ -34,14 +35,16 @@ void ReadPrompts(RequestReader& reader, std::vector<Prompt>* prompts) {
   constexpr std::string_view kName = "prompt";
   const bj::value* value = reader.Take(kName);
   if (!reader.ok()) return;
-  if (value == nullptr) return reader.Fail(kName, "is missing: give a string or a list of token ids", "missing_parameter");
+  if (value == nullptr)
+    return reader.Fail(kName, "is missing: give a string or a list of token ids", "missing_parameter");
   if (value->is_string()) {
     prompts->emplace_back(std::string(value->get_string().data(), value->get_string().size()));
     return;
   }
   if (!value->is_array()) {
     return reader.Fail(kName, fmt::format("must be a string, a list of strings, a list of token ids or a list of such "
-                                          "lists, not {}", DescribeJson(*value)));
+                                          "lists, not {}",
+                                          DescribeJson(*value)));
   }
   const bj::array& list = value->get_array();
   if (list.empty()) return reader.Fail(kName, "is an empty list", "invalid_value");
@@ -134,8 +137,9 @@ absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body) {
   std::optional<int64_t> best_of;
   reader.Read("best_of", &best_of);
   if (best_of.has_value() && *best_of != params.n.value_or(1)) {
-    reader.Fail("best_of", fmt::format("is {} and n is {}: only best_of equal to n is supported", *best_of,
-                                       params.n.value_or(1)), "unsupported_parameter");
+    reader.Fail("best_of",
+                fmt::format("is {} and n is {}: only best_of equal to n is supported", *best_of, params.n.value_or(1)),
+                "unsupported_parameter");
   }
   RefuseTheRest(reader);
   BATUCADA_RETURN_IF_ERROR(reader.Finish());

@@ -127,8 +127,8 @@ class StreamedAnswer : public LiveAnswer {
   std::unique_ptr<GenerationGroup> group_;
 };
 
-Answer Refuse(Service& service, const absl::Status& status) {
-  service.metrics.OnRejected(status);
+Answer Refuse(Service& service, const RequestOrigin& origin, const absl::Status& status) {
+  NoteRefusal(service, origin, status);
   return ErrorResponse(status);
 }
 
@@ -140,10 +140,10 @@ std::vector<CompletionChoice> MakeChoices(const CompletionParams& params, const 
                                              .return_token_ids = params.return_token_ids};
   const bool keep_prompt = params.return_token_ids || (params.echo && params.logprobs);
   std::vector<CompletionChoice> choices;
-  for (size_t i = 0; i < translation.requests.size(); ++i) {
-    const size_t prompt = i / static_cast<size_t>(translation.choices_per_prompt);
+  for (size_t i = 0; i < translation.choices(); ++i) {
+    const size_t prompt = translation.PromptOf(i);
     choices.emplace_back(static_cast<int64_t>(i), options, tokenizer,
-                         keep_prompt ? translation.requests[i].prompt : std::vector<int32_t>(),
+                         keep_prompt ? translation.requests[prompt].prompt : std::vector<int32_t>(),
                          params.echo ? translation.prompt_text[prompt] : std::string());
   }
   return choices;
@@ -152,22 +152,25 @@ std::vector<CompletionChoice> MakeChoices(const CompletionParams& params, const 
 }  // namespace
 
 Answer HandleCompletions(Service& service, const HttpRequest& request) {
+  const RequestOrigin origin = {.api = "completions", .request_id = request.request_id};
   absl::StatusOr<CompletionParams> params = ParseCompletionRequest(request.body);
-  if (!params.ok()) return Refuse(service, params.status());
+  if (!params.ok()) return Refuse(service, origin, params.status());
   if (params->stream && params->prompt_logprobs) {
-    return Refuse(service, InvalidParameter("prompt_logprobs", "prompt_logprobs is not available with \"stream\": true: "
-                                            "leave one of them out", "unsupported_parameter"));
+    return Refuse(service, origin,
+                  InvalidParameter("prompt_logprobs",
+                                   "prompt_logprobs is not available with \"stream\": true: "
+                                   "leave one of them out",
+                                   "unsupported_parameter"));
   }
   absl::StatusOr<Translation> translation = Translate(*params, service.translation());
-  if (!translation.ok()) return Refuse(service, translation.status());
+  if (!translation.ok()) return Refuse(service, origin, translation.status());
 
   std::vector<CompletionChoice> choices = MakeChoices(*params, *translation, service.engine.tokenizer());
   Envelope envelope = {.id = "cmpl-" + request.request_id,
                        .created = absl::ToUnixSeconds(absl::Now()),
                        .model = std::move(translation->model)};
   absl::StatusOr<std::unique_ptr<GenerationGroup>> group =
-      GenerationGroup::Submit(service, std::move(translation->requests), translation->choices_per_prompt,
-                              {.api = "completions", .request_id = request.request_id});
+      GenerationGroup::Submit(service, *std::move(translation), origin);
   if (!group.ok()) return ErrorResponse(group.status());
   if (!params->stream) {
     return std::make_unique<WholeAnswer>(*std::move(group), std::move(choices), std::move(envelope));

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -12,8 +14,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "absl/strings/match.h"
 #include "server/http/request_head.h"
@@ -27,8 +27,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-constexpr size_t kReadBytes = 16 << 10;     // asked of the socket at once
-constexpr size_t kMinInboxBytes = 64 << 10;  // at least the headers of one request must fit
+constexpr size_t kReadBytes = 16 << 10;            // asked of the socket at once
+constexpr size_t kMinInboxBytes = 64 << 10;        // at least the headers of one request must fit
 constexpr auto kLinger = std::chrono::seconds(2);  // for a client to read the answer that ends its connection
 
 std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
@@ -107,8 +107,9 @@ asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self, Admiss
     asio::co_spawn(socket_.get_executor(), ReadLoop(self), asio::detached);
     if (admission == Admission::kTooMany) {
       keep_alive_ = false;
-      HttpResponse response = ErrorResponse(503, fmt::format("{} connections are open: no more are accepted now",
-                                                             context_.limits.max_connections), "too_many_connections");
+      HttpResponse response = ErrorResponse(
+          503, fmt::format("{} connections are open: no more are accepted now", context_.limits.max_connections),
+          "too_many_connections");
       response.headers.emplace_back("retry-after", "1");
       const bool usable = co_await Respond(std::move(response));
       if (usable) co_await CloseGently();
@@ -229,8 +230,10 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     const Read read = co_await ReadMore(seen, deadline);
     if (read == Read::kClosed) co_return Intake::kClosed;
     if (read == Read::kTimeout) {
-      co_return Reject(408, fmt::format("the request's {} did not arrive within {}", headers_done ? "body" : "headers",
-                                        absl::FormatDuration(limits.read_timeout)), "request_timeout");
+      co_return Reject(408,
+                       fmt::format("the request's {} did not arrive within {}", headers_done ? "body" : "headers",
+                                   absl::FormatDuration(limits.read_timeout)),
+                       "request_timeout");
     }
   }
   keep_alive_ = parser.keep_alive();

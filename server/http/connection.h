@@ -69,13 +69,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Waits until the inbox holds more than `seen` bytes.
   awaitable<Read> ReadMore(size_t seen, Event::Clock::time_point deadline);
-  awaitable<Read> AwaitRequest();      // the first byte of the next one
-  awaitable<Intake> ReadRequest();     // fills request_ and keep_alive_
+  awaitable<Read> AwaitRequest();   // the first byte of the next one
+  awaitable<Intake> ReadRequest();  // fills request_ and keep_alive_
   Intake Reject(int status, std::string_view message, std::string_view code);
   awaitable<bool> Respond(HttpResponse response);  // false: the connection is broken
   awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
   awaitable<bool> Write(std::string bytes);
-  awaitable<void> CloseGently();       // lets the client read the last answer before the connection is reset
+  awaitable<void> CloseGently();  // lets the client read the last answer before the connection is reset
 
   boost::asio::ip::tcp::socket socket_;
   ConnectionContext& context_;
@@ -93,7 +93,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HttpResponse response_;
   bool keep_alive_ = true;
   bool http_1_0_ = false;
-  std::string endpoint_ = "none";    // of the request being served, for metrics
+  std::string endpoint_ = "none";  // of the request being served, for metrics
 };
 
 }  // namespace batucada

@@ -19,9 +19,9 @@ namespace batucada {
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
 struct HttpRequest {
-  std::string method;      // "GET", …
-  std::string path;        // without the query, percent-decoded
-  std::string query;       // after '?', as sent
+  std::string method;  // "GET", …
+  std::string path;    // without the query, percent-decoded
+  std::string query;   // after '?', as sent
   Headers headers;
   std::string body;
   std::string request_id;  // x-request-id as sent if it is sound, else a fresh one

@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "engine/core/status.h"
 #include "server/http/connection.h"
@@ -28,9 +28,9 @@ constexpr size_t kMaxRefusals = 64;
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(const Options& options, const Router& router, IoPool& pool, Metrics& metrics)
-      : options_(options), pool_(pool), metrics_(metrics),
-        context_{.router = router, .metrics = metrics, .limits = options.limits}, acceptor_(pool.NextContext()),
-        retry_(acceptor_.get_executor()) {}
+      : options_(options), pool_(pool),
+        metrics_(metrics), context_{.router = router, .metrics = metrics, .limits = options.limits},
+        acceptor_(pool.NextContext()), retry_(acceptor_.get_executor()) {}
 
   absl::Status Listen() {
     error_code error;
@@ -48,7 +48,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       port_ = acceptor_.local_endpoint(error).port();
       return absl::OkStatus();
     }
-    const std::string advice = error == asio::error::address_in_use ? "choose another with --port" : "see --host and --port";
+    const std::string advice =
+        error == asio::error::address_in_use ? "choose another with --port" : "see --host and --port";
     return absl::UnavailableError(
         fmt::format("cannot listen for HTTP on {}:{}: {}; {}", options_.host, options_.port, error.message(), advice));
   }
@@ -153,8 +154,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   std::map<uint64_t, std::weak_ptr<Connection>> connections_;
 };
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router, IoPool& pool,
-                                                              Metrics& metrics) {
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router,
+                                                              IoPool& pool, Metrics& metrics) {
   auto impl = std::make_shared<Impl>(options, router, pool, metrics);
   BATUCADA_RETURN_IF_ERROR(impl->Listen());
   impl->Start();

@@ -25,9 +25,9 @@ Answer HandleModels(Service& service, const HttpRequest& request) {
   if (!request.tail.empty()) {
     const auto& names = service.model_names;
     if (std::find(names.begin(), names.end(), request.tail) == names.end()) {
-      return ErrorResponse(WithParameter(
-          absl::NotFoundError(fmt::format("the model '{}' does not exist", Printable(request.tail))), "model",
-          "model_not_found"));
+      return ErrorResponse(
+          WithParameter(absl::NotFoundError(fmt::format("the model '{}' does not exist", Printable(request.tail))),
+                        "model", "model_not_found"));
     }
     WriteModel(service, request.tail, json);
     return JsonResponse(std::move(body));

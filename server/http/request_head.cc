@@ -3,8 +3,8 @@
 #include <iterator>
 #include <utility>
 
-#include <boost/beast/http/status.hpp>
 #include <fmt/format.h>
+#include <boost/beast/http/status.hpp>
 
 #include "absl/strings/ascii.h"
 #include "server/http/router.h"
@@ -47,10 +47,12 @@ std::string ResponseHead(const HttpResponse& response, std::string_view request_
   head.reserve(256);
   fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
                  std::string_view(reason.data(), reason.size()), response.content_type);
-  if (framing == Framing::kLength) fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
+  if (framing == Framing::kLength)
+    fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
   if (framing == Framing::kChunked) head += "transfer-encoding: chunked\r\n";
   if (!request_id.empty()) fmt::format_to(std::back_inserter(head), "x-request-id: {}\r\n", request_id);
-  for (const auto& [name, value] : response.headers) fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
+  for (const auto& [name, value] : response.headers)
+    fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
   head += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
   return head;
 }

@@ -34,8 +34,9 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     return {.error = ErrorResponse(404, fmt::format("there is nothing at {}", Printable(path)), "not_found")};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
-  Match match = {.error = ErrorResponse(405, fmt::format("{} does not take {}: use {}", Printable(path), Printable(method), methods),
-                                        "method_not_allowed")};
+  Match match = {.error = ErrorResponse(
+                     405, fmt::format("{} does not take {}: use {}", Printable(path), Printable(method), methods),
+                     "method_not_allowed")};
   match.error.headers.emplace_back("allow", methods);
   return match;
 }

@@ -32,9 +32,10 @@ Answer HandleReady(Service& service) {
 }
 
 Answer HandleMetrics(Service& service) {
-  return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                      .body = service.metrics.Render(service.engine.Stats(), service.Ready(), service.model_names.front(),
-                                                     BackendName(service.engine.config().backend))};
+  return HttpResponse{
+      .content_type = "text/plain; version=0.0.4; charset=utf-8",
+      .body = service.metrics.Render(service.engine.Stats(), service.Ready(), service.model_names.front(),
+                                     BackendName(service.engine.config().backend))};
 }
 
 Answer HandleVersion(Service&) {

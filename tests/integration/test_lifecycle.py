@@ -168,3 +168,14 @@ def test_complete_streams_to_the_terminal():
     assert "tokens/s" in ended.stderr
     assert run(*ask).stdout == ended.stdout
     assert run(*ask, "--temperature", "9").returncode == 2
+
+
+def test_not_alive_when_work_makes_no_progress():
+    server = Server(*FAKE, "--fake-step-time", "30s", "--stall-timeout", "200ms", "--drain-timeout", "0")
+    assert server.http.get("/health/live").status_code == 200
+    with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "stream": True}):
+        wait_until(lambda: server.http.get("/health/live").status_code == 503, "not alive")
+        assert "no step" in server.http.get("/health/live").json()["reason"]
+        assert server.http.get("/health/ready").status_code == 503
+    server.process.kill()
+    server.wait()

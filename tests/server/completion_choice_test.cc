@@ -2,9 +2,9 @@
 
 #include <memory>
 
+#include <gtest/gtest.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <gtest/gtest.h>
 
 #include "server/http/sse.h"
 
@@ -52,7 +52,8 @@ TEST_F(CompletionChoiceTest, WritesWhatIsNewOnce) {
   Update update = TokenUpdate({10}, "ab");
   choice.Take(update);
   EXPECT_TRUE(choice.HasNews());
-  EXPECT_EQ(bj::serialize(Written(choice)), R"({"index":3,"text":"ab","logprobs":null,"finish_reason":null,"stop_reason":null})");
+  EXPECT_EQ(bj::serialize(Written(choice)),
+            R"({"index":3,"text":"ab","logprobs":null,"finish_reason":null,"stop_reason":null})");
   EXPECT_FALSE(choice.HasNews());
 }
 
@@ -86,7 +87,8 @@ TEST_F(CompletionChoiceTest, LogprobsLineUpAndOffsetsCountCharacters) {
   CompletionChoice choice(0, {.logprobs = true, .echo = true}, *tokenizer_, prompt, "Hi");
   Update update = TokenUpdate({broken}, "");
   for (size_t i = 1; i < prompt.size(); ++i) {
-    update.prompt_logprobs.push_back({.id = prompt[i], .logprob = -1, .rank = 2, .top = {{.id = 9, .logprob = -0.25F}}});
+    update.prompt_logprobs.push_back(
+        {.id = prompt[i], .logprob = -1, .rank = 2, .top = {{.id = 9, .logprob = -0.25F}}});
   }
   choice.Take(update);
   const bj::object logprobs = Written(choice).at("logprobs").as_object();

@@ -29,14 +29,17 @@ TEST(CompletionRequestTest, ReadsEverything) {
   EXPECT_EQ(params->seed, -3);
   EXPECT_THAT(params->stop, ElementsAre("a", "b"));
   EXPECT_THAT(params->stop_token_ids, ElementsAre(1, 2));
-  EXPECT_TRUE(params->ignore_eos && params->echo && params->return_token_ids && params->stream && params->include_usage);
+  EXPECT_TRUE(params->ignore_eos && params->echo && params->return_token_ids && params->stream &&
+              params->include_usage);
   EXPECT_FALSE(params->skip_special_tokens);
   EXPECT_EQ(params->logprobs, 3);
   EXPECT_EQ(params->prompt_logprobs, 1);
 }
 
 TEST(CompletionRequestTest, PromptsComeInFourForms) {
-  const auto prompts = [](const std::string& json) { return ParseCompletionRequest("{\"prompt\":" + json + "}")->prompts; };
+  const auto prompts = [](const std::string& json) {
+    return ParseCompletionRequest("{\"prompt\":" + json + "}")->prompts;
+  };
   using Ids = std::vector<int32_t>;
   EXPECT_THAT(prompts(R"("a")"), ElementsAre(Prompt("a")));
   EXPECT_THAT(prompts(R"(["a","b"])"), ElementsAre(Prompt("a"), Prompt("b")));
@@ -46,7 +49,8 @@ TEST(CompletionRequestTest, PromptsComeInFourForms) {
 }
 
 TEST(CompletionRequestTest, NullMeansDefault) {
-  const auto params = ParseCompletionRequest(R"({"prompt":"a","max_tokens":null,"stop":null,"stream":null,"tools":null})");
+  const auto params =
+      ParseCompletionRequest(R"({"prompt":"a","max_tokens":null,"stop":null,"stream":null,"tools":null})");
   ASSERT_TRUE(params.ok()) << params.status();
   EXPECT_FALSE(params->max_tokens.has_value());
 }
@@ -73,10 +77,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"\"prompt\"", "", "must be a JSON object"}, BadInput{R"({"prompt":"a"}x)", "", "JSON"},
         BadInput{R"({"prompt":"a","prompt":"b"})", "", "twice"}, BadInput{"{\"prompt\":\"\xff\"}", "", "JSON"},
         BadInput{"{}", "prompt", "missing"}, BadInput{R"({"prompt":null})", "prompt", "missing"},
-        BadInput{R"({"prompt":7})", "prompt", "not the number 7"}, BadInput{R"({"prompt":{}})", "prompt", "not an object"},
-        BadInput{R"({"prompt":[]})", "prompt", "empty list"},
+        BadInput{R"({"prompt":7})", "prompt", "not the number 7"},
+        BadInput{R"({"prompt":{}})", "prompt", "not an object"}, BadInput{R"({"prompt":[]})", "prompt", "empty list"},
         BadInput{R"({"prompt":[1,"a"]})", "prompt[1]", "token id, not a string"},
-        BadInput{R"({"prompt":[1.5]})", "prompt[0]", "token id"}, BadInput{R"({"prompt":[-1]})", "prompt[0]", "token id"},
+        BadInput{R"({"prompt":[1.5]})", "prompt[0]", "token id"},
+        BadInput{R"({"prompt":[-1]})", "prompt[0]", "token id"},
         BadInput{R"({"prompt":[3000000000]})", "prompt[0]", "token id"},
         BadInput{R"({"prompt":["a",7]})", "prompt[1]", "string or a list of token ids"},
         BadInput{R"({"prompt":[[1],[null]]})", "prompt[1][0]", "token id"},

@@ -76,8 +76,10 @@ class ConnectionTest : public ::testing::Test {
  protected:
   ConnectionTest() {
     router_.Add({"GET", "/hello", "hello", [](const HttpRequest&) -> Answer { return TextResponse("hi"); }});
-    router_.Add({"POST", "/echo", "echo", [](const HttpRequest& request) -> Answer { return TextResponse(request.body); }});
-    router_.Add({"GET", "/live", "live", [this](const HttpRequest&) -> Answer { return std::make_unique<Script::Live>(script_); }});
+    router_.Add(
+        {"POST", "/echo", "echo", [](const HttpRequest& request) -> Answer { return TextResponse(request.body); }});
+    router_.Add({"GET", "/live", "live",
+                 [this](const HttpRequest&) -> Answer { return std::make_unique<Script::Live>(script_); }});
     router_.Add({"GET", "/throw", "throw", [](const HttpRequest&) -> Answer { throw std::runtime_error("planted"); }});
     limits_.read_timeout = absl::Milliseconds(300);
     limits_.idle_timeout = absl::Milliseconds(600);
@@ -110,7 +112,8 @@ constexpr std::string_view kHello = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
 
 TEST_F(ConnectionTest, KeepsConnectionsAndAnswersPipelinedRequestsInOrder) {
   RawClient client(Start());
-  client.Send(std::string(kHello) + "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" + std::string(kHello));
+  client.Send(std::string(kHello) + "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" +
+              std::string(kHello));
   EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(client.ReadUntil("abc"), HasSubstr("content-length: 3\r\n"));
   EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("connection: keep-alive"));
@@ -150,7 +153,8 @@ TEST_F(ConnectionTest, OldClientsGetOneAnswerAndTheEnd) {
 }
 
 TEST_F(ConnectionTest, CarriesTheRequestId) {
-  const std::string sound = Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc-1\r\nConnection: close\r\n\r\n");
+  const std::string sound =
+      Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: abc-1\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(sound, HasSubstr("x-request-id: abc-1\r\n"));
   const std::string odd = Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: a b\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(odd, Not(HasSubstr("a b")));
@@ -158,9 +162,9 @@ TEST_F(ConnectionTest, CarriesTheRequestId) {
 }
 
 TEST_F(ConnectionTest, RefusesWhatIsNotHttp) {
-  for (const char* bytes : {"nonsense\r\n\r\n", "GET\r\n\r\n", "GET /hello HTTP/9.9\r\n\r\n", "GET /hello HTTP/1.1\r\n\r\n",
-                            "GET hello HTTP/1.1\r\nHost: x\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-                            "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+  for (const char* bytes : {"nonsense\r\n\r\n", "GET\r\n\r\n", "GET /hello HTTP/9.9\r\n\r\n",
+                            "GET /hello HTTP/1.1\r\n\r\n", "GET hello HTTP/1.1\r\nHost: x\r\n\r\n",
+                            "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
                             "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
                             "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
                             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01\x02\x01\x01"}) {
@@ -172,7 +176,8 @@ TEST_F(ConnectionTest, RefusesWhatIsNotHttp) {
 }
 
 TEST_F(ConnectionTest, BoundsHeaders) {
-  const std::string answer = Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(2000, 'a') + "\r\n\r\n");
+  const std::string answer =
+      Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(2000, 'a') + "\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 431 "));
   EXPECT_THAT(answer, HasSubstr("1024 bytes"));
 }
@@ -317,7 +322,8 @@ TEST_F(ConnectionTest, DestroyingTheServerEndsWhatRuns) {
 
 TEST_F(ConnectionTest, APortInUseIsOneClearSentence) {
   const int port = Start();
-  const auto second = HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, pool_, metrics_);
+  const auto second =
+      HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, pool_, metrics_);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(std::string(second.status().message()), AllOf(HasSubstr(std::to_string(port)), HasSubstr("--port")));
 }

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
 
 namespace batucada {
 namespace {

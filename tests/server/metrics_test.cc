@@ -38,9 +38,15 @@ TEST(HistogramTest, LosesNothingBetweenThreads) {
 TEST(MetricsTest, WritesWhatHappened) {
   Metrics metrics;
   const absl::Time start = absl::FromUnixSeconds(100);
-  metrics.OnFinish({.reason = FinishReason::kLength, .stop_string = {}, .stop_token = {}, .message = "",
-                    .prompt_tokens = 10, .generated_tokens = 3, .submitted = start,
-                    .admitted = start + absl::Seconds(1), .first_token = start + absl::Seconds(3),
+  metrics.OnFinish({.reason = FinishReason::kLength,
+                    .stop_string = {},
+                    .stop_token = {},
+                    .message = "",
+                    .prompt_tokens = 10,
+                    .generated_tokens = 3,
+                    .submitted = start,
+                    .admitted = start + absl::Seconds(1),
+                    .first_token = start + absl::Seconds(3),
                     .finished = start + absl::Seconds(7)});
   metrics.OnStep({.decode_rows = 3, .prompt_rows = 5, .duration = absl::Milliseconds(2)});
   metrics.OnHttpResponse("completions", 200);
@@ -66,8 +72,12 @@ TEST(MetricsTest, WritesWhatHappened) {
 
 TEST(MetricsTest, ARequestThatNeverRanHasNoLatencies) {
   Metrics metrics;
-  metrics.OnFinish({.reason = FinishReason::kCancelled, .stop_string = {}, .stop_token = {}, .message = "",
-                    .submitted = absl::FromUnixSeconds(1), .finished = absl::FromUnixSeconds(2)});
+  metrics.OnFinish({.reason = FinishReason::kCancelled,
+                    .stop_string = {},
+                    .stop_token = {},
+                    .message = "",
+                    .submitted = absl::FromUnixSeconds(1),
+                    .finished = absl::FromUnixSeconds(2)});
   const std::string page = metrics.Render({}, true, "m", "fake");
   EXPECT_THAT(page, HasSubstr("batucada_time_to_first_token_seconds_count 0"));
   EXPECT_THAT(page, HasSubstr("batucada_queue_time_seconds_count 0"));

@@ -3,9 +3,9 @@
 #include <fstream>
 #include <map>
 
-#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
 
 namespace batucada {
 namespace {

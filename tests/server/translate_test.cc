@@ -80,23 +80,30 @@ TEST_F(TranslateTest, TextGetsTheStartTokenAndIdsAreTakenAsTheyAre) {
   EXPECT_THAT(translation->requests[1].prompt, ElementsAre(5, 6));
 }
 
-TEST_F(TranslateTest, ChoicesDifferInSeedOnlyAndTheFirstHasTheRequests) {
+TEST_F(TranslateTest, ChoicesAreCountedPromptByPrompt) {
   CompletionParams params = Hello();
   params.prompts.push_back("And you");
   params.n = 3;
   params.seed = -7;
   const auto translation = Do(params);
   ASSERT_TRUE(translation.ok());
-  ASSERT_EQ(translation->requests.size(), 6);
-  std::set<uint64_t> seeds;
-  for (size_t i = 0; i < 3; ++i) {
-    seeds.insert(translation->requests[i].sampling.seed);
-    EXPECT_EQ(translation->requests[i].sampling.seed, translation->requests[i + 3].sampling.seed);
-    EXPECT_EQ(translation->requests[i].prompt, translation->requests[0].prompt);
-    EXPECT_NE(translation->requests[i].prompt, translation->requests[i + 3].prompt);
+  ASSERT_EQ(translation->requests.size(), 2);
+  EXPECT_EQ(translation->choices(), 6);
+  EXPECT_EQ(translation->PromptOf(2), 0);
+  EXPECT_EQ(translation->PromptOf(3), 1);
+  EXPECT_NE(translation->requests[0].prompt, translation->requests[1].prompt);
+  for (const Request& request : translation->requests) {
+    EXPECT_EQ(request.sampling.seed, static_cast<uint64_t>(int64_t{-7}));
   }
-  EXPECT_EQ(seeds.size(), 3);
-  EXPECT_EQ(translation->requests[0].sampling.seed, static_cast<uint64_t>(int64_t{-7}));
+}
+
+TEST(ChoiceSeedTest, TheFirstHasTheRequestsAndTheOthersTheirOwn) {
+  EXPECT_EQ(ChoiceSeed(7, 0), 7);
+  std::set<uint64_t> seeds;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    for (int32_t choice = 0; choice < 16; ++choice) seeds.insert(ChoiceSeed(seed, choice));
+  }
+  EXPECT_EQ(seeds.size(), 1600);
 }
 
 TEST_F(TranslateTest, WithoutASeedEveryRequestGetsAFreshOne) {

@@ -27,7 +27,8 @@ TEST(UnitsTest, RefusesWhatIsNoSize) {
 }
 
 TEST(UnitsTest, SizesSurviveARoundTrip) {
-  for (const int64_t bytes : {int64_t{0}, int64_t{1}, int64_t{1000}, int64_t{1024}, int64_t{8} << 20, int64_t{3} << 29}) {
+  for (const int64_t bytes :
+       {int64_t{0}, int64_t{1}, int64_t{1000}, int64_t{1024}, int64_t{8} << 20, int64_t{3} << 29}) {
     EXPECT_EQ(ParseBytes(FormatBytes(bytes)).value(), bytes) << FormatBytes(bytes);
   }
   EXPECT_EQ(FormatBytes(8 << 20), "8MiB");
