@@ -87,6 +87,7 @@ void BenchScan(Bench& bench);
 void BenchElementwise(Bench& bench);
 void BenchAttention(Bench& bench);
 void BenchMatMul(Bench& bench);
+void BenchMatMulCuts(Bench& bench);  // only when asked for
 void BenchSample(Bench& bench);
 void BenchDecodeChain(Bench& bench);
 

@@ -1,5 +1,5 @@
 // Benchmarks of the CUDA kernels beside ceilings measured in the same run.
-//   kernels_cuda_bench [--json FILE] [--commit ID] [--only GROUP]   GROUP: scan, elementwise, attention, matmul, sample, chain
+//   kernels_cuda_bench [--json FILE] [--commit ID] [--only GROUP]   GROUP: scan, elementwise, attention, matmul, sample, chain, cuts
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   for (const auto& group : groups) {
     if (only.empty() || only.find(group.name) != std::string::npos) group.run(bench);
   }
+  if (only.find("cuts") != std::string::npos) bench::BenchMatMulCuts(bench);
   bench.Print();
   if (!json.empty() && !bench.WriteJson(json, commit, command)) {
     std::fprintf(stderr, "cannot write %s\n", json.c_str());

@@ -1,10 +1,12 @@
 // The matrix products of Samba 1.7B at decode and prompt sizes. Weights rotate, so that none is in the cache.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "kernels/bench/cuda_bench.h"
+#include "kernels/cuda/skinny_matmul.h"
 
 namespace batucada::bench {
 
@@ -16,7 +18,7 @@ void BenchMatMul(Bench& bench) {
   };
   const Product products[] = {{"in_proj", 8192, 2048, false}, {"x_proj", 160, 4096, false}, {"dt_proj", 4096, 128, false},
                               {"out_proj", 2048, 4096, true}, {"qkv", 2560, 2048, false},   {"o_proj", 2048, 2048, true},
-                              {"gate_up", 16400, 2048, false}, {"down", 2048, 8200, true},  {"lm_head", 50304, 2048, false}};
+                              {"gate_up", 16512, 2048, false}, {"down", 2048, 8256, true},  {"lm_head", 50304, 2048, false}};
   const std::unique_ptr<cuda::MatMulPlans> plans = bench.Check(cuda::MatMulPlans::Create());
   for (const Product& p : products) {
     const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
@@ -59,6 +61,42 @@ void BenchMatMul(Bench& bench) {
         if (!status.ok()) std::abort();
       });
       bench.Duration(name + "/cublaslt", library_seconds, floor);
+    }
+  }
+}
+
+// How fast each way to spread a product over blocks is; for choosing, not for the record.
+void BenchMatMulCuts(Bench& bench) {
+  struct Product {
+    const char* name;
+    int64_t out, in;
+  };
+  for (const Product& p : {Product{"in_proj", 8192, 2048}, {"out_proj", 2048, 4096}, {"qkv", 2560, 2048}, {"o_proj", 2048, 2048},
+                           {"down", 2048, 8256}, {"x_proj", 160, 4096}}) {
+    const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
+    const int copies = static_cast<int>(std::min(100., 1 + 2e8 / weight_bytes));
+    std::vector<Matrix> weights;
+    for (int i = 0; i < copies; ++i) weights.push_back(bench.RandomMatrix(p.out, p.in));
+    for (const int64_t rows : {1, 16, 32}) {
+      Buffer in = bench.Fill(static_cast<size_t>(rows * p.in), DType::kBf16);
+      Buffer out = bench.Fill(static_cast<size_t>(rows * p.out), DType::kF32);
+      for (const int tile : {16, 32, 64}) {
+        for (const int cluster : {1, 2, 4, 8}) {
+          const double blocks = std::ceil(static_cast<double>(p.out) / tile) * cluster;
+          if (blocks < 60 || blocks > 540) continue;
+          const double seconds = bench.Time(std::max(copies, 8), [&](int i) {
+            const Matrix& w = weights[static_cast<size_t>(i % copies)];
+            if (cuda::SkinnyMatMul({.w = w.storage.data(), .n = p.out, .k = p.in, .in = in.data(), .in_stride = p.in,
+                                    .rows = rows, .out = out.data(), .out_stride = p.out,
+                                    .output = cuda::MatMulOutput::kAddF32},
+                                   bench.ops().target(), {.tile = tile, .cluster = cluster}) != cudaSuccess) {
+              std::abort();
+            }
+          });
+          bench.Duration(std::string("cuts/") + p.name + "/r" + std::to_string(rows) + "/t" + std::to_string(tile) + "c" +
+                             std::to_string(cluster), seconds, bench.BytesFloor(weight_bytes));
+        }
+      }
     }
   }
 }

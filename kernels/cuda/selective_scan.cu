@@ -11,9 +11,9 @@ constexpr int kStepLanes = 4;             // decode: lanes that share a channel,
 constexpr int kStepThreads = kBlockChannels * kStepLanes;
 constexpr int kPerLane = 4;               // prompts: states a lane holds
 constexpr int kLanes = kStates / kPerLane;  // lanes that share a channel
-constexpr int kTile = 32;                 // tokens
+constexpr int kTile = 64;                 // tokens
 constexpr int kWalkers = kBlockChannels * kLanes;  // threads that run the recurrence
-constexpr int kHelpers = 128;             // threads that prepare and finish tiles, 8 channels of one token each
+constexpr int kHelpers = 256;             // threads that prepare and finish tiles, 8 channels of one token each
 constexpr int kYPitch = kBlockChannels + 8;
 static_assert(kHelpers == kTile * kBlockChannels / 8 && kHelpers == kTile * 2 * kStates / 8);
 
@@ -96,19 +96,18 @@ struct Rows {
 };
 
 // A helper thread's part of a tile: eight channels of one token, and eight of its 32 values of B and C.
+template <bool kAligned>  // every operand can be loaded 16 bytes at a time
 struct Helper {
   int token;
   int group;       // of eight channels
   int channel;
   bool valid;
-  bool aligned;    // every operand can be loaded 16 bytes at a time
 
-  __device__ Helper(const SelectiveScanParams& p, int thread, bool operands_aligned)
+  __device__ Helper(const SelectiveScanParams& p, int thread)
       : token(thread / 4),
         group(thread % 4),
         channel(blockIdx.x * kBlockChannels + group * 8),
-        valid(channel < p.channels),
-        aligned(operands_aligned) {}
+        valid(channel < p.channels) {}
 
   // Eight floats of this thread's channels; from the cache, to keep registers for what is on its way.
   __device__ __forceinline__ void LoadChannels(const float* from, float (&v)[8]) const {
@@ -131,11 +130,11 @@ struct Helper {
     const int64_t row = rows.begin + tile * kTile + token;
     if (row >= rows.end) return in;
     const bf16* bc = group < 2 ? p.b + row * p.b_stride + group * 8 : p.c + row * p.c_stride + (group - 2) * 8;
-    in.bc = Load8(bc, aligned);
+    in.bc = Load8(bc, kAligned);
     if (!valid) return in;
     in.live = true;
-    in.x = Load8(p.x + row * p.x_stride + channel, aligned);
-    in.dt = Load8(p.dt + row * p.dt_stride + channel, aligned);
+    in.x = Load8(p.x + row * p.x_stride + channel, kAligned);
+    in.dt = Load8(p.dt + row * p.dt_stride + channel, kAligned);
     return in;
   }
   // Rows past the end get δ = 0, which leaves the state as it is.
@@ -164,8 +163,8 @@ struct Helper {
     const int64_t row = rows.begin + tile * kTile + token;
     if (row >= rows.end || !valid) return in;
     in.row = row;
-    in.x = Load8(p.x + row * p.x_stride + channel, aligned);
-    in.z = Load8(p.z + row * p.z_stride + channel, aligned);
+    in.x = Load8(p.x + row * p.x_stride + channel, kAligned);
+    in.z = Load8(p.z + row * p.z_stride + channel, kAligned);
     return in;
   }
   __device__ __forceinline__ void Finish(const SelectiveScanParams& p, const Behind& in, const SharedTiles& s, int buffer) const {
@@ -178,7 +177,7 @@ struct Helper {
 #pragma unroll
     for (int i = 0; i < 8; ++i) out[i] = (y[i] + skip[i] * x[i]) * Silu(z[i]);
     bf16* to = p.out + in.row * p.out_stride + channel;
-    if (aligned) {
+    if constexpr (kAligned) {
       *reinterpret_cast<uint4*>(to) = Pack8(out);
     } else {
 #pragma unroll
@@ -216,48 +215,54 @@ struct Walker {
   struct Decays {
     float4 of[kLanes];
   };
-  __device__ __forceinline__ Decays Decay(const Group& g) const {
-    Decays e;
-#pragma unroll
-    for (int i = 0; i < kLanes; ++i) {
-      const float d = g.d[i].x;
-      e.of[i] = {Exp2(d * a.x), Exp2(d * a.y), Exp2(d * a.z), Exp2(d * a.w)};
-    }
-    return e;
-  }
 
   // One walker a scheduler has nobody to hide latencies behind, so three groups are under way at once: the loads of one, the
-  // exponentials of the next, the recurrence of a third; the sums of the one before leave last.
+  // exponentials of the next, the recurrence of a third. Exponentials are spread out among the rest, because a second one
+  // has to wait for the first.
   __device__ __forceinline__ void Walk(SharedTiles& s, int buffer) {
     const float2* const even = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(0, column / 2)]) + column % 2;
     const float2* const odd = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(1, column / 2)]) + column % 2;
     Group now = Load(s, buffer, 0, even, odd);
     Group next = Load(s, buffer, kLanes, even, odd);
-    Decays decays = Decay(now);
-    float y_before[kLanes];
+    Decays decays;
 #pragma unroll
+    for (int i = 0; i < kLanes; ++i) {
+      const float d = now.d[i].x;
+      decays.of[i] = {Exp2(d * a.x), Exp2(d * a.y), Exp2(d * a.z), Exp2(d * a.w)};
+    }
+    float y_before[kLanes];
+#pragma unroll 8
     for (int group = 0; group < kTile; group += kLanes) {
-      Group after;
-      if (group + 2 * kLanes < kTile) after = Load(s, buffer, group + 2 * kLanes, even, odd);
+      // Past the tile's end the last group is read again, for nothing.
+      const Group after = Load(s, buffer, min(group + 2 * kLanes, kTile - kLanes), even, odd);
       Decays next_decays;
-      if (group + kLanes < kTile) next_decays = Decay(next);
       float y[kLanes];
 #pragma unroll
       for (int i = 0; i < kLanes; ++i) {
         const float2 d = now.d[i];
+        const float next_d = next.d[i].x;
+        float4& e = next_decays.of[i];
         float b[4], c[4];
+        e.x = Exp2(next_d * a.x);
         Unpack2(now.bc[i].x, b[0], b[1]);
-        Unpack2(now.bc[i].y, b[2], b[3]);
+        Unpack2(now.bc[i].z, c[0], c[1]);
         h.x = decays.of[i].x * h.x + d.y * b[0];
+        float sum = h.x * c[0];
+        e.y = Exp2(next_d * a.y);
         h.y = decays.of[i].y * h.y + d.y * b[1];
+        sum += h.y * c[1];
+        e.z = Exp2(next_d * a.z);
+        Unpack2(now.bc[i].y, b[2], b[3]);
+        Unpack2(now.bc[i].w, c[2], c[3]);
         h.z = decays.of[i].z * h.z + d.y * b[2];
+        sum += h.z * c[2];
+        e.w = Exp2(next_d * a.w);
         h.w = decays.of[i].w * h.w + d.y * b[3];
+        sum += h.w * c[3];
         if constexpr (kPass == Pass::kSummary) {
           sum_delta += d.x;
         } else {
-          Unpack2(now.bc[i].z, c[0], c[1]);
-          Unpack2(now.bc[i].w, c[2], c[3]);
-          y[i] = (h.x * c[0] + h.y * c[1]) + (h.z * c[2] + h.w * c[3]);
+          y[i] = sum;
         }
       }
       if constexpr (kPass != Pass::kSummary) {
@@ -293,9 +298,9 @@ struct Walker {
 };
 
 // Block (i, sequence, cut): 32 channels of one cut of one prompt.
-template <Pass kPass>
-__global__ void __launch_bounds__(kWalkers + kHelpers, 2)
-    ScanPromptKernel(const SelectiveScanParams p, const Cuts cuts, bool aligned) {
+template <Pass kPass, bool kAligned>
+__global__ void __launch_bounds__(kWalkers + kHelpers, 1)
+    ScanPromptKernel(const SelectiveScanParams p, const Cuts cuts) {
   extern __shared__ __align__(16) char shared[];
   SharedTiles& s = *reinterpret_cast<SharedTiles*>(shared);
   LetNextKernelStart();
@@ -353,15 +358,16 @@ __global__ void __launch_bounds__(kWalkers + kHelpers, 2)
       reinterpret_cast<float4*>(State(p, sequence, channel))[walker.part] = walker.h;
     }
   } else {
-    const Helper helper(p, threadIdx.x - kWalkers, aligned);
+    using Aid = Helper<kAligned>;
+    const Aid helper(p, threadIdx.x - kWalkers);
     helper.Prepare(p, helper.LoadAhead(p, rows, 0), s, 0);
     // What a round works on was loaded a round before.
-    Helper::Ahead ahead = helper.LoadAhead(p, rows, 1);
-    Helper::Behind behind;
+    typename Aid::Ahead ahead = helper.LoadAhead(p, rows, 1);
+    typename Aid::Behind behind;
     __syncthreads();
     for (int tile = 0; tile < tiles; ++tile) {
-      const Helper::Ahead next_ahead = helper.LoadAhead(p, rows, tile + 2);
-      Helper::Behind next_behind;
+      const typename Aid::Ahead next_ahead = helper.LoadAhead(p, rows, tile + 2);
+      typename Aid::Behind next_behind;
       if constexpr (kPass != Pass::kSummary) {
         next_behind = helper.LoadBehind(p, rows, tile);
         helper.Finish(p, behind, s, (tile - 1) & 1);
@@ -393,24 +399,33 @@ int ChooseCuts(const SelectiveScanParams& p, const Target& target, size_t bytes_
   return cuts < 2 ? 1 : cuts;
 }
 
-cudaError_t ScanPrompts(const SelectiveScanParams& p, const Target& target) {
+template <bool kAligned>
+cudaError_t LaunchPrompts(const SelectiveScanParams& p, const Target& target) {
   const int prompts = p.num_sequences - p.num_decode;
-  const bool aligned = Aligned16(p.x, p.x_stride) && Aligned16(p.dt, p.dt_stride) && Aligned16(p.b, p.b_stride) &&
-                       Aligned16(p.c, p.c_stride) && Aligned16(p.z, p.z_stride) && Aligned16(p.out, p.out_stride);
   const size_t entries = static_cast<size_t>(prompts) * p.channels;
   const int cuts = ChooseCuts(p, target, entries * (kStates + 1) * sizeof(float));
+  // Blocks placed while those of the kernel before still run can end up two to a multiprocessor beside an idle one; these run
+  // too long for that.
+  Target alone = target;
+  alone.hopper = false;
   const dim3 block(kWalkers + kHelpers);
   const int groups = CeilDiv(p.channels, kBlockChannels);
+  const size_t shared = sizeof(SharedTiles);
   if (cuts == 1) {
-    return Launch(target, ScanPromptKernel<Pass::kWhole>, dim3(groups, prompts, 1), block, sizeof(SharedTiles), p, Cuts{}, aligned);
+    return Launch(alone, ScanPromptKernel<Pass::kWhole, kAligned>, dim3(groups, prompts, 1), block, shared, p, Cuts{});
   }
   float* const scratch = static_cast<float*>(target.workspace);
   const Cuts summary{scratch, scratch + entries * cuts * kStates};
-  const cudaError_t error = Launch(target, ScanPromptKernel<Pass::kSummary>, dim3(groups, prompts, cuts - 1), block,
-                                   sizeof(SharedTiles), p,
-                                   summary, aligned);
+  const cudaError_t error =
+      Launch(alone, ScanPromptKernel<Pass::kSummary, kAligned>, dim3(groups, prompts, cuts - 1), block, shared, p, summary);
   if (error != cudaSuccess) return error;
-  return Launch(target, ScanPromptKernel<Pass::kFinal>, dim3(groups, prompts, cuts), block, sizeof(SharedTiles), p, summary, aligned);
+  return Launch(alone, ScanPromptKernel<Pass::kFinal, kAligned>, dim3(groups, prompts, cuts), block, shared, p, summary);
+}
+
+cudaError_t ScanPrompts(const SelectiveScanParams& p, const Target& target) {
+  const bool aligned = Aligned16(p.x, p.x_stride) && Aligned16(p.dt, p.dt_stride) && Aligned16(p.b, p.b_stride) &&
+                       Aligned16(p.c, p.c_stride) && Aligned16(p.z, p.z_stride) && Aligned16(p.out, p.out_stride);
+  return aligned ? LaunchPrompts<true>(p, target) : LaunchPrompts<false>(p, target);
 }
 
 cudaError_t ScanDecode(const SelectiveScanParams& p, const Target& target) {

@@ -211,35 +211,20 @@ __global__ void __launch_bounds__(kThreads, 2)
 #endif
 }
 
-struct Cut {
-  int tile;     // weight rows of a block
-  int cluster;  // blocks that share a tile
-};
-
-// The cut that moves the fewest bytes. A multiprocessor can draw about twice its share of the memory's bandwidth, so an
-// uneven spread costs only beyond that; a cluster's exchange costs about half a microsecond.
-template <int kRows>
-Cut ChooseCut(const MatMulParams& p, const Target& target) {
-  constexpr double kExchange = 8000;  // elements a multiprocessor could have loaded meanwhile
-  Cut best{32, 1};
-  double least = 0;
-  for (const int tile : {64, 32, 16}) {
-    if (kRows == 64 && tile != 32) continue;
-    const int depth = tile + kRows <= 48 ? 256 : 128;
-    const int stages = CeilDiv(static_cast<int>(p.k), depth);
-    for (int cluster = 1; cluster <= kMaxCluster && cluster <= stages; cluster *= 2) {
-      const int blocks = CeilDiv(static_cast<int>(p.n), tile) * cluster;
-      const double block = static_cast<double>(CeilDiv(stages, cluster)) * depth * (tile + 0.5 * kRows);
-      const double even = block * blocks / target.multiprocessors;
-      const double busiest = block * CeilDiv(blocks, target.multiprocessors);
-      const double cost = (even > 0.6 * busiest ? even : 0.6 * busiest) + (cluster > 1 ? kExchange : 0.);
-      if (least == 0 || cost < least) {
-        least = cost;
-        best = {tile, cluster};
-      }
-    }
+// Measured on an H200: the narrowest tiles of which two blocks a multiprocessor hold all do best; a cluster's exchange pays
+// where there would be too few blocks, and where k is so long that few blocks have too little under way.
+SkinnyCut ChooseCut(const MatMulParams& p, const Target& target) {
+  const int n = static_cast<int>(p.n);
+  const int most = 2 * target.multiprocessors;
+  SkinnyCut cut{.tile = n <= 16 * most ? 16 : n <= 32 * most ? 32 : 64, .cluster = 1};
+  if (p.rows > 32) cut.tile = 32;
+  const int blocks = CeilDiv(n, cut.tile);
+  const int stages = CeilDiv(static_cast<int>(p.k), 256);
+  if (blocks <= target.multiprocessors && stages >= 32) cut.cluster = 2;
+  while (blocks * cut.cluster * 2 <= target.multiprocessors && cut.cluster < kMaxCluster && cut.cluster * 2 <= stages) {
+    cut.cluster *= 2;
   }
-  return best;
+  return cut;
 }
 
 template <int kRows, int kTile>
@@ -254,8 +239,8 @@ cudaError_t LaunchTile(const MatMulParams& p, const Target& target, int cluster)
 }
 
 template <int kRows>
-cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
-  const Cut cut = ChooseCut<kRows>(p, target);
+cudaError_t LaunchRows(const MatMulParams& p, const Target& target, SkinnyCut cut) {
+  if (cut.tile == 0) cut = ChooseCut(p, target);
   if constexpr (kRows < 64) {
     if (cut.tile == 64) return LaunchTile<kRows, 64>(p, target, cut.cluster);
     if (cut.tile == 16) return LaunchTile<kRows, 16>(p, target, cut.cluster);
@@ -270,11 +255,11 @@ bool SkinnyMatMulServes(const MatMulParams& p, const Target& target) {
          reinterpret_cast<uintptr_t>(p.w) % 16 == 0 && reinterpret_cast<uintptr_t>(p.in) % 16 == 0;
 }
 
-cudaError_t SkinnyMatMul(const MatMulParams& params, const Target& target) {
-  if (params.rows <= 8) return LaunchRows<8>(params, target);
-  if (params.rows <= 16) return LaunchRows<16>(params, target);
-  if (params.rows <= 32) return LaunchRows<32>(params, target);
-  return LaunchRows<64>(params, target);
+cudaError_t SkinnyMatMul(const MatMulParams& params, const Target& target, SkinnyCut cut) {
+  if (params.rows <= 8) return LaunchRows<8>(params, target, cut);
+  if (params.rows <= 16) return LaunchRows<16>(params, target, cut);
+  if (params.rows <= 32) return LaunchRows<32>(params, target, cut);
+  return LaunchRows<64>(params, target, cut);
 }
 
 }  // namespace batucada::cuda

@@ -15,6 +15,12 @@ namespace batucada::cuda {
 
 // Whether SkinnyMatMul serves these shapes on this device.
 bool SkinnyMatMulServes(const MatMulParams& params, const Target& target);
-cudaError_t SkinnyMatMul(const MatMulParams& params, const Target& target);
+
+// How the product is spread over blocks.
+struct SkinnyCut {
+  int tile = 0;     // weight rows of a block: 16, 32 or 64; 0: chosen by shape
+  int cluster = 1;  // blocks that share a tile along k
+};
+cudaError_t SkinnyMatMul(const MatMulParams& params, const Target& target, SkinnyCut cut = {});
 
 }  // namespace batucada::cuda
