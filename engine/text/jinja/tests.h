@@ -1,0 +1,21 @@
+// The tests: {% if value is name(arguments) %}.
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "engine/text/jinja/callable.h"
+#include "engine/text/jinja/runtime.h"
+#include "engine/text/jinja/value.h"
+
+namespace batucada::jinja {
+
+struct Test {
+  std::string_view name;
+  absl::StatusOr<bool> (*apply)(Runtime& runtime, const Value& value, const Arguments& arguments);
+};
+
+// Null if there is no such test: all that jinja2 has are there.
+const Test* FindTest(std::string_view name);
+
+}  // namespace batucada::jinja
