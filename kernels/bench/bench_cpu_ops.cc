@@ -78,11 +78,11 @@ struct EvenBatch {
   BatchView view;
 };
 
-// rows × [out, in], weights far larger than any cache in the few-rows cases: as many matrices in turn as fill 1 GiB.
+// rows × [out, in], weights far larger than any cache in the few-rows cases: as many matrices in turn as fill 256 MiB.
 void MatMulBench(benchmark::State& state, DType dtype) {
   const int64_t rows = state.range(0), out = state.range(1), in = state.range(2);
   const size_t bytes = static_cast<size_t>(out * in) * SizeOf(dtype);
-  const size_t count = rows <= 64 ? std::max<size_t>(1, (size_t{1} << 30) / bytes) : 1;
+  const size_t count = rows <= 64 ? std::max<size_t>(1, (size_t{1} << 28) / bytes) : 1;
   Activations source(out, in);
   std::vector<uint8_t> encoded(bytes);
   for (size_t i = 0; i < source.values.size(); ++i) {

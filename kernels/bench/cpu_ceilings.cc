@@ -12,7 +12,7 @@ namespace batucada {
 namespace {
 
 constexpr int kRuns = 8;
-constexpr size_t kReadBytes = size_t{1} << 30;  // several times the largest last-level cache
+constexpr size_t kReadBytes = size_t{1} << 29;  // several times the largest last-level cache
 constexpr int kSgemmSize = 1536;
 
 template <typename Work>

@@ -5,25 +5,17 @@
 
 #include "kernels/batch_view.h"
 #include "kernels/cpu/aligned_scratch.h"
+#include "kernels/cpu/attention_tile.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/ops.h"
 
 namespace batucada {
 
-// A unit of work: queries of one sequence that share a K/V head. Its rows are (token, head) pairs, token outer.
-struct AttentionTile {
-  int32_t sequence;
-  int32_t first_token;  // within the chunk
-  int32_t tokens;
-  int32_t first_head;   // query head
-  int32_t heads;        // all of one group
-};
-
 // Working memory of Attend, kept between calls so that it allocates only while it grows.
 struct AttentionScratch {
   std::vector<AttentionTile> tiles;
   std::vector<int64_t> cost;  // running sum over tiles
-  AlignedScratch floats;      // per thread: queries, outputs, scores
+  AlignedScratch floats;      // AttentionTileFloats() per thread
 };
 
 // out = softmax(q·kᵀ / √d)·v for every row; q and k of args.qkv already rotated. Keys before the chunk are read from the
