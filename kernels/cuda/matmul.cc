@@ -22,8 +22,11 @@ uint32_t AlignmentOf(const void* p) {
   return alignment;
 }
 
-// Shapes that share a plan: every count of decode rows has its own, prompts share one per 256 rows.
-int64_t PlanRows(int64_t rows) { return rows <= 256 ? rows : (rows + 255) / 256 * 256; }
+// Row counts share a plan with their neighbours, finer where there are few: plans are timed once each.
+int64_t PlanRows(int64_t rows) {
+  const int64_t step = rows <= 32 ? 8 : rows <= 256 ? 32 : 256;
+  return (rows + step - 1) / step * step;
+}
 
 // cuBLASLt speaks column-major: out [n, rows] = wᵀ [n, k] · in [k, rows].
 struct Layouts {
