@@ -3,12 +3,11 @@
 // stay when idle.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 namespace batucada {
 
@@ -36,7 +35,7 @@ class ScratchPool {
 
   Lease Take() {
     {
-      absl::MutexLock lock(&mutex_);
+      std::lock_guard lock(mutex_);
       if (!idle_.empty()) {
         std::unique_ptr<Scratch> scratch = std::move(idle_.back());
         idle_.pop_back();
@@ -49,12 +48,12 @@ class ScratchPool {
  private:
   void Return(std::unique_ptr<Scratch> scratch) {
     if (scratch == nullptr) return;
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard lock(mutex_);
     if (idle_.size() < kMaxIdle) idle_.push_back(std::move(scratch));
   }
 
-  absl::Mutex mutex_;
-  std::vector<std::unique_ptr<Scratch>> idle_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Scratch>> idle_;  // guarded by mutex_
 };
 
 }  // namespace batucada

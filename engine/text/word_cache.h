@@ -32,9 +32,9 @@ class WordCache {
     return {line.tokens, line.token_count};
   }
 
-  // REQUIRES: `word` is not empty.
+  // Remembers nothing where there is nothing: an empty list reads as a word not known.
   void Insert(std::string_view word, std::span<const int32_t> tokens) {
-    if (word.size() > kMaxWordBytes || tokens.size() > kMaxTokens) return;
+    if (tokens.empty() || word.size() > kMaxWordBytes || tokens.size() > kMaxTokens) return;
     Line& line = lines_[Index(word)];
     line.word_size = static_cast<uint8_t>(word.size());
     line.token_count = static_cast<uint8_t>(tokens.size());

@@ -21,6 +21,27 @@ json::value Fixture(const std::string& name) {
   return json::parse(ReadFileOrDie("tests/text/fixtures/" + name + "/tokenizer.json"));
 }
 
+// The same without most of its vocabulary, which takes most of the time and none of the interest.
+json::value SmallFixture(const std::string& name) {
+  json::value document = Fixture(name);
+  json::object& model = document.at("model").as_object();
+  json::object vocabulary;
+  for (const auto& [token, id] : model["vocab"].as_object()) {
+    if (id.as_int64() < 300) vocabulary[token] = id;
+  }
+  json::array merges;
+  for (const json::value& merge : model["merges"].as_array()) {
+    const json::string& left = merge.at(0).as_string();
+    const json::string& right = merge.at(1).as_string();
+    json::string joined = left;
+    joined += right;
+    if (vocabulary.contains(left) && vocabulary.contains(right) && vocabulary.contains(joined)) merges.push_back(merge);
+  }
+  model["vocab"] = std::move(vocabulary);
+  model["merges"] = std::move(merges);
+  return document;
+}
+
 absl::Status LoadAndUse(std::string_view source) {
   const auto tokenizer = JsonTokenizer::Parse(source, "tokenizer.json");
   if (!tokenizer.ok()) {
@@ -114,8 +135,8 @@ TEST(HostileTokenizerTest, NamesWhatItDoesNotSupport) {
 
 TEST(HostileTokenizerTest, TruncatedAnywhere) {
   for (const char* name : {"llama3", "lowercase"}) {
-    const std::string source = json::serialize(Fixture(name));
-    for (size_t size = 0; size < source.size(); size += 211) EXPECT_FALSE(LoadAndUse(source.substr(0, size)).ok());
+    const std::string source = json::serialize(SmallFixture(name));
+    for (size_t size = 0; size < source.size(); size += 97) EXPECT_FALSE(LoadAndUse(source.substr(0, size)).ok());
   }
 }
 
@@ -166,11 +187,11 @@ TEST(HostileTokenizerTest, CatastrophicPatternsGiveUp) {
 void CollectPointers(const json::value& value, const std::string& path, std::vector<std::string>* pointers) {
   pointers->push_back(path);
   if (const auto* array = value.if_array()) {
-    const size_t step = array->size() > 50 ? array->size() / 10 : 1;
+    const size_t step = array->size() > 50 ? array->size() / 4 : 1;
     for (size_t i = 0; i < array->size(); i += step)
       CollectPointers((*array)[i], path + "/" + std::to_string(i), pointers);
   } else if (const auto* object = value.if_object()) {
-    const size_t step = object->size() > 50 ? object->size() / 10 : 1;
+    const size_t step = object->size() > 50 ? object->size() / 4 : 1;
     size_t i = 0;
     for (const auto& member : *object) {
       const std::string key(member.key());
@@ -182,22 +203,11 @@ void CollectPointers(const json::value& value, const std::string& path, std::vec
 }
 
 TEST(HostileTokenizerTest, EveryWrongTypeIsASentenceOrHarmless) {
-  const json::value wrong[] = {nullptr,
-                               true,
-                               -7,
-                               2.5,
-                               1e308,
-                               "",
-                               "x",
-                               "\\",
-                               "[[a",
-                               json::array{},
-                               json::array{1, "a"},
-                               json::object{},
-                               json::object{{"type", "Sequence"}}};
+  const json::value wrong[] = {
+      nullptr, true, -7, 1e308, "", "[[a", json::array{1, "a"}, json::object{{"type", "Sequence"}}};
   int refused = 0;
-  for (const char* name : {"llama3", "lowercase", "phi3", "digits_behind_bytes"}) {
-    const json::value original = Fixture(name);
+  for (const char* name : {"llama3", "lowercase"}) {
+    const json::value original = SmallFixture(name);
     std::vector<std::string> pointers;
     CollectPointers(original, "", &pointers);
     ASSERT_GT(pointers.size(), 40);
@@ -209,19 +219,19 @@ TEST(HostileTokenizerTest, EveryWrongTypeIsASentenceOrHarmless) {
       }
     }
   }
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(refused, 500);
 }
 
 TEST(HostileTokenizerTest, RandomDamage) {
   std::mt19937 random(13);
   for (const char* name : {"llama3", "lowercase", "metaspace"}) {
-    const std::string original = json::serialize(Fixture(name));
-    for (int round = 0; round < 400; ++round) {
+    const std::string original = json::serialize(SmallFixture(name));
+    for (int round = 0; round < 100; ++round) {
       std::string source = original;
       for (int i = Below(4, &random); i >= 0; --i) {
         const auto at = static_cast<size_t>(Below(static_cast<int>(source.size()), &random));
         // Half of the damage strikes outside the vocabulary, where the structure is.
-        const size_t place = Below(2, &random) == 0 ? at : at % 1500;
+        const size_t place = Below(2, &random) == 0 ? at : at % 1200;
         static constexpr char kTelling[] = "0123456789\"{}[],:\\-eE.truefalsn\x80\xFF ";
         source[place] = kTelling[Below(sizeof(kTelling) - 1, &random)];
       }
