@@ -151,7 +151,7 @@ void GenerateCall::Take(size_t index, Update& update) {
   pending_.push_back(std::move(message));
 }
 
-void GenerateCall::End(const absl::Status& status) {
+void GenerateCall::End(absl::Status status) {
   ended_ = true;
   service_.metrics.OnGrpcEnd("Generate", static_cast<int>(status.code()));
   group_.reset();

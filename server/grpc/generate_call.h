@@ -47,7 +47,7 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
   void Wrote();
   void WriteFailed();
   void Take(size_t index, Update& update);
-  void End(const absl::Status& status);
+  void End(absl::Status status);  // by value: it is often the group's own, which ends here
 
   Service& service_;
   Executor& executor_;
