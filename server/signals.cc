@@ -17,6 +17,16 @@ sigset_t Watched() {
   return set;
 }
 
+// Lets the signal do what it does to a program that knows nothing of it.
+[[noreturn]] void EndBy(int signal) {
+  std::fprintf(stderr, "batucada: ended at once by signal %d\n", signal);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+  const sigset_t set = Watched();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  _exit(128 + signal);
+}
+
 }  // namespace
 
 SignalWatcher::SignalWatcher() {
@@ -53,10 +63,7 @@ void SignalWatcher::Watch() {
     if (sigwait(&set, &signal) != 0) continue;
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    if (!orderly_ || first_ != 0) {
-      std::fprintf(stderr, "batucada: ended at once by signal %d\n", signal);
-      _exit(128 + signal);
-    }
+    if (!orderly_ || first_ != 0) EndBy(signal);
     first_ = signal;
     arrived_.notify_all();
   }

@@ -16,7 +16,8 @@ class SignalWatcher {
   SignalWatcher(const SignalWatcher&) = delete;
   SignalWatcher& operator=(const SignalWatcher&) = delete;
 
-  // Until this is called any signal ends the process at once with 128 + its number, as it does from the second on.
+  // Until this is called any signal ends the process at once, as it does from the second on: a shell sees exit code 128
+  // plus the signal's number.
   void ExpectOrderlyEnd();
   // Waits for the first signal and returns its number.
   int Wait();
