@@ -45,88 +45,64 @@ float NucleusThreshold(std::vector<float>& values, float max, float inverse_temp
 }
 
 // The smallest logit that survives all filters of a row.
-float SmallestKept(const std::vector<float>& logits, float max, const RowSampling& row, std::vector<float>& candidates) {
-  const float inverse_temperature = 1 / row.temperature;
-  const size_t vocab = logits.size();
+float SmallestKept(const LogitRow& logits, float max, const RowSampling& row, std::vector<float>& candidates) {
   float threshold = -std::numeric_limits<float>::max();  // never an id of probability zero
-  if (row.min_p > 0) threshold = std::max(threshold, max + std::log(row.min_p) * row.temperature);
-  const bool top_k = row.top_k > 0 && static_cast<size_t>(row.top_k) < vocab;
-  const bool top_p = row.top_p < 1;
-  if (top_k) {
-    candidates = logits;
+  if (row.top_k > 0 && row.top_k < logits.vocab) {
+    candidates.assign(logits.values.begin(), logits.values.begin() + logits.vocab);
     threshold = std::max(threshold, KthLargest(candidates, static_cast<size_t>(row.top_k)));
   }
-  if (top_p) {
-    // Top-p follows top-k alone: min-p, though known already, comes after it and takes no part in its mass. Ids less
-    // likely than (1 - p) / vocab of the whole can never be reached: together they have less than 1 - p. Setting them
+  if (row.top_p < 1) {
+    const float inverse_temperature = 1 / row.temperature;
+    const auto collect_mass = [&](float least) {
+      CollectAtLeast(logits, least, candidates);
+      return SumOfExponentials(candidates.data(), static_cast<int64_t>(candidates.size()), max, inverse_temperature);
+    };
+    const double total = collect_mass(threshold);
+    // Ids less likely than (1 - p) / n of the whole are out of reach: together they have less than 1 - p. Setting them
     // aside first leaves few to select from.
-    const float k_threshold = top_k ? candidates[static_cast<size_t>(row.top_k) - 1] : -kInfinity;
-    candidates.clear();
-    for (float logit : logits) {
-      if (logit >= k_threshold) candidates.push_back(logit);
-    }
-    const double total = SumOfExponentials(candidates.data(), static_cast<int64_t>(candidates.size()), max,
-                                           inverse_temperature);
     const double least = (1.0 - row.top_p) / static_cast<double>(candidates.size()) * total;
-    const float reachable = max + static_cast<float>(std::log(std::max(least, 1e-300)) * row.temperature);
-    const auto unreachable = [&](float logit) { return logit < reachable; };
-    double set_aside = 0;
-    for (float logit : candidates) {
-      if (unreachable(logit)) set_aside += std::exp((static_cast<double>(logit) - max) * inverse_temperature);
-    }
-    std::erase_if(candidates, unreachable);
-    // p of the whole, as a share of what is left.
-    const double share = std::min(1.0, row.top_p * total / (total - set_aside));
+    const float reach = max + static_cast<float>(std::log(std::max(least, 1e-300))) * row.temperature;
+    const double near_total = collect_mass(std::max(threshold, reach));
+    const double share = std::min(1.0, row.top_p * total / near_total);  // p of the whole, as a share of what is left
     threshold = std::max(threshold, NucleusThreshold(candidates, max, inverse_temperature, share));
   }
+  if (row.min_p > 0) threshold = std::max(threshold, max + std::log(row.min_p) * row.temperature);
   return threshold;
 }
 
-// Gumbel-max over the ids that survive the filters.
 int32_t Draw(int32_t best, const RowSampling& row, SampleScratch& scratch) {
-  const std::vector<float>& logits = scratch.logits;
-  const float max = logits[static_cast<size_t>(best)];
+  const float max = scratch.logits[best];
   if (row.temperature < kGreedyTemperature || max == -kInfinity) return best;
-  const float threshold = SmallestKept(logits, max, row, scratch.candidates);
-  scratch.kept.clear();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] >= threshold) scratch.kept.push_back(static_cast<int32_t>(i));
-  }
-  if (scratch.kept.size() <= 1) return best;
-  scratch.scores.resize(scratch.kept.size());
-  GumbelScores(logits.data(), scratch.kept.data(), static_cast<int64_t>(scratch.kept.size()), max, 1 / row.temperature,
-               row.seed, row.position, scratch.scores.data());
-  const auto winner = std::max_element(scratch.scores.begin(), scratch.scores.end());
-  return scratch.kept[static_cast<size_t>(winner - scratch.scores.begin())];
+  const float threshold = SmallestKept(scratch.logits, max, row, scratch.candidates);
+  return GumbelArgmax(scratch.logits, threshold, max, 1 / row.temperature, row.seed, row.position);
 }
 
 // The num_top most likely ids in order: a short sorted list, which almost no id enters.
-void ListTop(const std::vector<float>& logits, double log_sum, int32_t num_top, RowSample& result) {
+void ListTop(const LogitRow& logits, double log_sum, int32_t num_top, RowSample& result) {
   float top[kMaxTop];
   int32_t count = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (count == num_top && !(logits[i] > top[count - 1])) continue;
+  for (int32_t id = 0; id < logits.vocab; ++id) {
+    if (count == num_top && !(logits[id] > top[count - 1])) continue;
     int32_t place = count < num_top ? count++ : count - 1;
-    for (; place > 0 && logits[i] > top[place - 1]; --place) {
+    for (; place > 0 && logits[id] > top[place - 1]; --place) {
       top[place] = top[place - 1];
       result.top_ids[place] = result.top_ids[place - 1];
     }
-    top[place] = logits[i];
-    result.top_ids[place] = static_cast<int32_t>(i);
+    top[place] = logits[id];
+    result.top_ids[place] = id;
   }
   for (int32_t i = 0; i < count; ++i) result.top_logprobs[i] = static_cast<float>(top[i] - log_sum);
 }
 
 RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, SampleScratch& scratch) {
-  scratch.logits.resize(static_cast<size_t>(vocab));
-  const int32_t best = CleanLogits(logits, vocab, scratch.logits.data());
-  const float max = scratch.logits[static_cast<size_t>(best)];
-  const double log_sum = max == -kInfinity ? 0 : max + std::log(SumOfExponentials(scratch.logits.data(), vocab, max, 1));
+  const int32_t best = CleanLogits(logits, vocab, scratch.logits);
+  const float max = scratch.logits[best];
+  const double log_sum =
+      max == -kInfinity ? 0 : max + std::log(SumOfExponentials(scratch.logits.values.data(), vocab, max, 1));
   RowSample result;
   result.token = row.target >= 0 ? row.target : Draw(best, row, scratch);
-  const float logit = scratch.logits[static_cast<size_t>(result.token)];
-  result.logprob = static_cast<float>(logit - log_sum);
-  result.rank = CountAhead(scratch.logits.data(), vocab, logit, result.token) + 1;
+  result.logprob = static_cast<float>(scratch.logits[result.token] - log_sum);
+  result.rank = CountAhead(scratch.logits, result.token) + 1;
   if (row.num_top > 0) ListTop(scratch.logits, log_sum, row.num_top, result);
   return result;
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/sample_vectors.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/ops.h"
 
@@ -21,10 +22,8 @@ namespace batucada {
 
 // Working memory of one thread, kept between calls so that it allocates only while it grows.
 struct SampleScratch {
-  std::vector<float> logits;      // [vocab] of one row, cleaned
+  LogitRow logits;                // of the row at hand
   std::vector<float> candidates;  // logits that may survive the filters
-  std::vector<int32_t> kept;      // ids that do
-  std::vector<float> scores;      // of kept ids: (logit - max) / temperature + Gumbel
 };
 
 // Rows [0, logits.rows). Writes results and, for rows that draw, last_token[slot]. REQUIRES: 0 < vocab <= logits.cols,

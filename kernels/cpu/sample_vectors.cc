@@ -1,5 +1,6 @@
 #include "kernels/cpu/sample_vectors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -9,7 +10,6 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/sample_vectors.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "kernels/cpu/simd-inl.h"
 
@@ -17,10 +17,18 @@ HWY_BEFORE_NAMESPACE();
 namespace batucada {
 namespace HWY_NAMESPACE {
 
-int32_t CleanLogitsImpl(const float* logits, int32_t n, float* out) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+using D = hn::CappedTag<float, kLogitPadding / 4>;
+using V = hn::Vec<D>;
+constexpr int32_t kLanes = hn::MaxLanes(D());
+
+int32_t CleanLogitsImpl(const float* logits, int32_t vocab, LogitRow& row) {
+  row.vocab = vocab;
+  row.values.resize(static_cast<size_t>((vocab + kLogitPadding - 1) / kLogitPadding * kLogitPadding));
+  float* out = row.values.data();
   float max = -kInfinity;
-  ForEachVector(n, [&](auto d, int64_t i) HWY_ATTR {
+  ForEachVector(vocab, [&](auto d, int64_t i) HWY_ATTR {
     auto v = hn::LoadU(d, logits + i);
     v = hn::IfThenElse(hn::IsNaN(v), hn::Set(d, -kInfinity), v);
     v = hn::Min(v, hn::Set(d, std::numeric_limits<float>::max()));
@@ -28,35 +36,44 @@ int32_t CleanLogitsImpl(const float* logits, int32_t n, float* out) {
     // Almost no vector holds a new maximum.
     if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Gt(v, hn::Set(d, max))))) max = hn::GetLane(hn::MaxOfLanes(d, v));
   });
-  int32_t first = 0;
-  while (first < n && out[first] != max) ++first;
-  return first < n ? first : 0;
+  std::fill(row.values.begin() + vocab, row.values.end(), -kInfinity);
+  const auto first = std::find(row.values.begin(), row.values.begin() + vocab, max);
+  return max == -kInfinity ? 0 : static_cast<int32_t>(first - row.values.begin());
 }
 
 double SumOfExponentialsImpl(const float* logits, int64_t n, float max, float inverse_temperature) {
-  const hn::ScalableTag<float> d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const D d;
   const auto term = [&](auto tag, int64_t i) HWY_ATTR {
     const auto shifted = hn::Sub(hn::LoadU(tag, logits + i), hn::Set(tag, max));
     return Exponential(tag, hn::Mul(shifted, hn::Set(tag, inverse_temperature)));
   };
-  auto sums = hn::Zero(d);
+  V sums = hn::Zero(d);
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) sums = hn::Add(sums, term(d, i));
+  for (; i + kLanes <= n; i += kLanes) sums = hn::Add(sums, term(d, i));
   double sum = hn::GetLane(hn::SumOfLanes(d, sums));
   for (; i < n; ++i) sum += hn::GetLane(term(hn::CappedTag<float, 1>(), i));
   return sum;
 }
 
-int32_t CountAheadImpl(const float* logits, int32_t n, float logit, int32_t id) {
+int32_t CountAheadImpl(const LogitRow& row, int32_t id) {
+  const D d;
+  const V logit = hn::Set(d, row[id]);
   size_t count = 0;
-  ForEachVector(n, [&](auto d, int64_t i) HWY_ATTR {
-    count += hn::CountTrue(d, hn::Gt(hn::LoadU(d, logits + i), hn::Set(d, logit)));
-  });
-  ForEachVector(id, [&](auto d, int64_t i) HWY_ATTR {
-    count += hn::CountTrue(d, hn::Eq(hn::LoadU(d, logits + i), hn::Set(d, logit)));
-  });
-  return static_cast<int32_t>(count);
+  for (size_t i = 0; i < row.values.size(); i += kLanes) {
+    count += hn::CountTrue(d, hn::Gt(hn::LoadU(d, row.values.data() + i), logit));
+  }
+  return static_cast<int32_t>(count + static_cast<size_t>(std::count(row.values.begin(), row.values.begin() + id, row[id])));
+}
+
+void CollectAtLeastImpl(const LogitRow& row, float threshold, std::vector<float>& out) {
+  const D d;
+  out.resize(row.values.size() + kLanes);  // CompressStore may write a whole vector
+  size_t count = 0;
+  for (size_t i = 0; i < row.values.size(); i += kLanes) {
+    const V logits = hn::LoadU(d, row.values.data() + i);
+    count += hn::CompressStore(logits, hn::Ge(logits, hn::Set(d, threshold)), d, out.data() + count);
+  }
+  out.resize(count);
 }
 
 // High and low words of a · multiplier, lane by lane.
@@ -70,10 +87,11 @@ HWY_INLINE void MultiplyWide(DU d, VU a, uint32_t multiplier, VU& high, VU& low)
   low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
 }
 
-// The random word of each id, as GumbelWords(seed, position, id / 4).word[id % 4].
+// Philox4x32-10 of gumbel.h, lane by lane: the random words of ids 4 · group … 4 · group + 3 for a vector of groups, to
+// `words` in the order of ids.
 template <class DU, class VU = hn::Vec<DU>>
-HWY_INLINE VU RandomWords(DU d, VU id, uint64_t seed, int32_t position) {
-  VU c0 = hn::ShiftRight<2>(id), c1 = hn::Set(d, static_cast<uint32_t>(position)), c2 = hn::Zero(d), c3 = hn::Zero(d);
+HWY_INLINE void RandomWords(DU d, uint32_t first_group, uint64_t seed, int32_t position, uint32_t* words) {
+  VU c0 = hn::Iota(d, first_group), c1 = hn::Set(d, static_cast<uint32_t>(position)), c2 = hn::Zero(d), c3 = hn::Zero(d);
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     VU high0, low0, high1, low1;
@@ -86,35 +104,47 @@ HWY_INLINE VU RandomWords(DU d, VU id, uint64_t seed, int32_t position) {
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }
-  const VU word = hn::And(id, hn::Set(d, 3u));
-  const VU low_pair = hn::IfThenElse(hn::Eq(word, hn::Zero(d)), c0, c1);
-  const VU high_pair = hn::IfThenElse(hn::Eq(word, hn::Set(d, 2u)), c2, c3);
-  return hn::IfThenElse(hn::Lt(word, hn::Set(d, 2u)), low_pair, high_pair);
+  hn::StoreInterleaved4(c0, c1, c2, c3, d, words);
 }
 
-void GumbelScoresImpl(const float* logits, const int32_t* ids, int64_t n, float max, float inverse_temperature,
-                      uint64_t seed, int32_t position, float* scores) {
-  const hn::ScalableTag<float> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
-  const hn::RebindToSigned<decltype(d)> di;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto id = hn::LoadU(di, ids + i);
-    const auto bits = RandomWords(du, hn::BitCast(du, id), seed, position);
-    // fp32 from all 32 bits, in halves of 16, which are exact; the sum rounds once, as a conversion would.
-    const auto high = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<16>(bits)));
-    const auto low = hn::ConvertTo(d, hn::BitCast(di, hn::And(bits, hn::Set(du, 0xffffu))));
-    const auto whole = hn::MulAdd(high, hn::Set(d, 65536.0f), low);
-    auto v = hn::MulAdd(whole, hn::Set(d, 0x1p-32f), hn::Set(d, 0x1p-33f));
-    v = hn::Min(v, hn::Set(d, 0x1.fffffep-1f));
-    const auto gumbel = hn::Neg(hn::Log(d, hn::Neg(hn::Log1p(d, hn::Neg(v)))));
-    const auto below_max = hn::Sub(hn::GatherIndex(d, logits, id), hn::Set(d, max));
-    hn::StoreU(hn::MulAdd(below_max, hn::Set(d, inverse_temperature), gumbel), d, scores + i);
+int32_t GumbelArgmaxImpl(const LogitRow& row, float threshold, float max, float inverse_temperature, uint64_t seed,
+                         int32_t position) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  int32_t winner = -1;
+  float best = -kInfinity;
+  HWY_ALIGN uint32_t words[4 * kLanes];
+  for (int32_t first = 0; first < static_cast<int32_t>(row.values.size()); first += 4 * kLanes) {
+    const float* logits = row.values.data() + first;
+    auto any_kept = hn::Ge(hn::LoadU(d, logits), hn::Set(d, threshold));
+    for (int32_t i = kLanes; i < 4 * kLanes; i += kLanes) {
+      any_kept = hn::Or(any_kept, hn::Ge(hn::LoadU(d, logits + i), hn::Set(d, threshold)));
+    }
+    if (hn::AllFalse(d, any_kept)) continue;
+    RandomWords(du, static_cast<uint32_t>(first / 4), seed, position, words);
+    for (int32_t i = 0; i < 4 * kLanes; i += kLanes) {
+      // With v uniform, the variate -log(-log(1 - v)) is at most -log v, so id can win only if v < exp(score - best). That
+      // needs no logarithm, and hardly any id passes. A little slack covers the rounding of the exponential.
+      const V logit = hn::LoadU(d, logits + i);
+      const V scaled = hn::Mul(hn::Sub(logit, hn::Set(d, max)), hn::Set(d, inverse_temperature));
+      const V bound = Exponential(d, hn::Add(hn::Sub(scaled, hn::Set(d, best)), hn::Set(d, 1e-3f)));
+      const auto bits = hn::Load(du, words + i);
+      // v only has to be right to 2^-16 here; signed conversion of the upper bits is the one every target has.
+      const V v = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(bits))), hn::Set(d, 0x1p-24f));
+      const auto may_win = hn::And(hn::Ge(logit, hn::Set(d, threshold)), hn::Lt(v, bound));
+      if (HWY_LIKELY(hn::AllFalse(d, may_win))) continue;
+      for (int32_t lane = i; lane < i + kLanes; ++lane) {
+        if (!(logits[lane] >= threshold)) continue;
+        const float score = (logits[lane] - max) * inverse_temperature + GumbelFromBits(words[lane]);
+        if (score > best) {
+          best = score;
+          winner = first + lane;
+        }
+      }
+    }
   }
-  for (; i < n; ++i) {
-    scores[i] = std::fma(logits[ids[i]] - max, inverse_temperature, Gumbel(seed, position, ids[i]));
-  }
+  return winner;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -127,21 +157,23 @@ namespace {
 HWY_EXPORT(CleanLogitsImpl);
 HWY_EXPORT(SumOfExponentialsImpl);
 HWY_EXPORT(CountAheadImpl);
-HWY_EXPORT(GumbelScoresImpl);
+HWY_EXPORT(CollectAtLeastImpl);
+HWY_EXPORT(GumbelArgmaxImpl);
 }  // namespace
 
-int32_t CleanLogits(const float* logits, int32_t n, float* out) {
-  return HWY_DYNAMIC_DISPATCH(CleanLogitsImpl)(logits, n, out);
+int32_t CleanLogits(const float* logits, int32_t vocab, LogitRow& row) {
+  return HWY_DYNAMIC_DISPATCH(CleanLogitsImpl)(logits, vocab, row);
 }
 double SumOfExponentials(const float* logits, int64_t n, float max, float inverse_temperature) {
   return HWY_DYNAMIC_DISPATCH(SumOfExponentialsImpl)(logits, n, max, inverse_temperature);
 }
-int32_t CountAhead(const float* logits, int32_t n, float logit, int32_t id) {
-  return HWY_DYNAMIC_DISPATCH(CountAheadImpl)(logits, n, logit, id);
+int32_t CountAhead(const LogitRow& row, int32_t id) { return HWY_DYNAMIC_DISPATCH(CountAheadImpl)(row, id); }
+void CollectAtLeast(const LogitRow& row, float threshold, std::vector<float>& out) {
+  HWY_DYNAMIC_DISPATCH(CollectAtLeastImpl)(row, threshold, out);
 }
-void GumbelScores(const float* logits, const int32_t* ids, int64_t n, float max, float inverse_temperature,
-                  uint64_t seed, int32_t position, float* scores) {
-  HWY_DYNAMIC_DISPATCH(GumbelScoresImpl)(logits, ids, n, max, inverse_temperature, seed, position, scores);
+int32_t GumbelArgmax(const LogitRow& row, float threshold, float max, float inverse_temperature, uint64_t seed,
+                     int32_t position) {
+  return HWY_DYNAMIC_DISPATCH(GumbelArgmaxImpl)(row, threshold, max, inverse_temperature, seed, position);
 }
 
 }  // namespace batucada
