@@ -40,6 +40,10 @@ class BoundMethod : public Callable {
   BoundMethod(Value self, const Method& method) : Callable(self.depth() + 1), self_(std::move(self)), method_(method) {}
 
   absl::StatusOr<Value> Call(Runtime& runtime, const Arguments& arguments) override {
+    static constexpr std::array<std::string_view, 4> kTakeKeywords = {"format", "rsplit", "split", "splitlines"};
+    if (!arguments.keyword.empty() && !IsOneOf(method_.name, kTakeKeywords)) {
+      return absl::InvalidArgumentError(Concat(method_.name, "() takes no keyword arguments"));
+    }
     if (self_.is_markup()) return CallOnMarkup(runtime, method_, self_, arguments);
     return method_.call(runtime, self_, arguments);
   }

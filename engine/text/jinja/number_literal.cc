@@ -1,6 +1,7 @@
 #include "engine/text/jinja/number_literal.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <string>
 
 namespace batucada::jinja {
@@ -57,8 +58,7 @@ absl::StatusOr<NumberLiteral> ReadNumber(std::string_view source, size_t begin, 
   const size_t real_end = begin > 0 && source[begin - 1] == '.' ? end : CopyFraction(source, end, &real_text);
   if (real_end != end) {
     NumberLiteral number = {.end = real_end, .is_float = true};
-    const auto result = std::from_chars(real_text.data(), real_text.data() + real_text.size(), number.real);
-    if (result.ec != std::errc()) return UnsupportedError(where, "a number beyond the range of a double");
+    number.real = std::strtod(real_text.c_str(), nullptr);  // infinite or zero beyond the range, as in Python
     return number;
   }
 

@@ -194,6 +194,10 @@ class Parser {
       if (!tokens_.At(TokenKind::kName)) return tokens_.Unexpected("the name of a parameter");
       MacroBody::Parameter parameter = {.name = tokens_.Take().text};
       if (IsConstant(parameter.name)) return SyntaxError(where, Concat("can't assign to '", parameter.name, "'"));
+      const auto has_name = [&](const MacroBody::Parameter& other) { return other.name == parameter.name; };
+      if (std::any_of(macro->parameters.begin(), macro->parameters.end(), has_name)) {
+        return SyntaxError(where, Concat("a second parameter '", parameter.name, "'"));
+      }
       if (tokens_.TakeOperator("=")) {
         BATUCADA_ASSIGN_OR_RETURN(parameter.fallback, expressions_.Parse());
         has_fallbacks = true;

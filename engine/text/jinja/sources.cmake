@@ -1,5 +1,8 @@
-# The Jinja interpreter, part of the text room.
-set(JINJA_SOURCES
+# Chat templates and the Jinja interpreter under them, part of the text room.
+set(CHAT_TEMPLATE_SOURCES
+  chat_messages.cc
+  chat_template.cc
+  chat_template_load.cc
   jinja/access.cc
   jinja/arithmetic.cc
   jinja/ast.cc
