@@ -1,7 +1,8 @@
 // bench_cpu_ops [--threads=N] [Google Benchmark flags]: every op that matters on the CPU, beside its floor.
 //
-// One thread is measured in its own CPU time, several by the clock. Counters: `GB/s` is bytes that must be read or written over time, `GFLOP/s` arithmetic over time, `of_floor` the share
-// of the ceiling that binds, measured at the start of the same run: memory reads for few rows, OpenBLAS sgemm for many.
+// One thread is measured in its own CPU time, several by the clock. Counters: `GB/s` is bytes that must be read or
+// written over time, `GFLOP/s` arithmetic over time, `of_floor` the share of the ceiling that binds, measured at the
+// start of the same run: memory reads for few rows, OpenBLAS sgemm for many.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -30,7 +31,8 @@ Bench& Global() {
 
 void Report(benchmark::State& state, double bytes, double flop) {
   const double runs = static_cast<double>(state.iterations());
-  const double floor_s = std::max(bytes / Global().ceilings.read_bytes_per_s, flop / Global().ceilings.sgemm_flop_per_s);
+  const double floor_s =
+      std::max(bytes / Global().ceilings.read_bytes_per_s, flop / Global().ceilings.sgemm_flop_per_s);
   const auto rate = [](double amount) { return benchmark::Counter(amount, benchmark::Counter::kIsRate); };
   if (bytes > 0) state.counters["GB/s"] = rate(bytes * runs * 1e-9);
   if (flop > 0) state.counters["GFLOP/s"] = rate(flop * runs * 1e-9);
@@ -115,8 +117,8 @@ void ScanBench(benchmark::State& state) {
   }
   const double tokens = static_cast<double>(sequences * rows * state.iterations());
   state.counters["tokens/s"] = benchmark::Counter(tokens, benchmark::Counter::kIsRate);
-  state.counters["Gexp/s"] = benchmark::Counter(1e-9 * tokens * static_cast<double>(channels * kStates),
-                                                benchmark::Counter::kIsRate);
+  state.counters["Gexp/s"] =
+      benchmark::Counter(1e-9 * tokens * static_cast<double>(channels * kStates), benchmark::Counter::kIsRate);
   if (rows == 1) Report(state, static_cast<double>(2 * sequences * channels * kStates * 4), 0);
 }
 
@@ -125,8 +127,11 @@ void ConvBench(benchmark::State& state) {
   Activations x(rows, 2 * channels), out(rows, channels), weight(channels, 4), bias(1, channels), conv(channels, 3);
   const EvenBatch batch(1, static_cast<int32_t>(rows), 0);
   for (auto _ : state) {
-    Global().ops->CausalConv(batch.view, {x.view.Cols(0, channels), weight.values.data(), bias.values.data(),
-                                          {nullptr, conv.values.data(), 0}, out.view});
+    Global().ops->CausalConv(batch.view, {x.view.Cols(0, channels),
+                                          weight.values.data(),
+                                          bias.values.data(),
+                                          {nullptr, conv.values.data(), 0},
+                                          out.view});
   }
   Report(state, static_cast<double>(2 * rows * channels * 4), 0);
 }
@@ -189,17 +194,27 @@ void Register() {
   }
   Add("scan", ScanBench)
       ->ArgNames({"d_inner", "sequences", "rows"})
-      ->Args({4096, 1, 512})->Args({4096, 1, 1})->Args({4096, 16, 1})->Args({768, 1, 512})->Args({768, 16, 1});
+      ->Args({4096, 1, 512})
+      ->Args({4096, 1, 1})
+      ->Args({4096, 16, 1})
+      ->Args({768, 1, 512})
+      ->Args({768, 16, 1});
   Add("conv", ConvBench)->ArgNames({"d_inner", "rows"})->Args({4096, 512})->Args({768, 512});
   Add("attention", AttentionBench)
       ->ArgNames({"heads", "kv_heads", "head_dim", "window", "sequences", "rows"})
-      ->Args({32, 4, 64, 2048, 1, 256})->Args({12, 12, 128, 2048, 1, 256})->Args({11, 1, 256, 2048, 1, 256})
+      ->Args({32, 4, 64, 2048, 1, 256})
+      ->Args({12, 12, 128, 2048, 1, 256})
+      ->Args({11, 1, 256, 2048, 1, 256})
       ->Args({6, 2, 64, 512, 1, 512})
-      ->Args({32, 4, 64, 2048, 16, 1})->Args({12, 12, 128, 2048, 4, 1})->Args({11, 1, 256, 2048, 8, 1})
+      ->Args({32, 4, 64, 2048, 16, 1})
+      ->Args({12, 12, 128, 2048, 4, 1})
+      ->Args({11, 1, 256, 2048, 8, 1})
       ->Args({6, 2, 64, 512, 1, 1});
   Add("swiglu", SwiGluBench)->ArgNames({"rows", "m"})->Args({1, 8192})->Args({512, 8192});
-  for (const auto& [name, row] : {std::pair{"sample/greedy", RowSampling{.temperature = 0}}, {"sample/all", {}},
-                                  {"sample/top_k", {.top_k = 50}}, {"sample/top_p", {.top_p = 0.95f}},
+  for (const auto& [name, row] : {std::pair{"sample/greedy", RowSampling{.temperature = 0}},
+                                  {"sample/all", {}},
+                                  {"sample/top_k", {.top_k = 50}},
+                                  {"sample/top_p", {.top_p = 0.95f}},
                                   {"sample/logprobs", {.temperature = 0, .num_top = 20}}}) {
     Add(name, SampleBench, row)->ArgName("vocab")->Arg(8192)->Arg(50304);
   }

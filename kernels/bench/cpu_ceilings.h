@@ -10,8 +10,8 @@ struct CpuCeilings {
   double sgemm_flop_per_s = 0;  // OpenBLAS, square fp32 product, as many threads
 };
 
-// Seconds of this thread's CPU time if there is one thread, of the clock otherwise: on a machine shared with others, one
-// thread's figures stay true.
+// Seconds of this thread's CPU time if there is one thread, of the clock otherwise: on a machine shared with others,
+// one thread's figures stay true.
 double BenchSeconds(int threads);
 
 // Takes about two seconds. The best of several runs: ceilings are what is possible.

@@ -35,22 +35,25 @@ void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t w
   Buffer out = bench.Fill(static_cast<size_t>(rows) * static_cast<size_t>(h.heads * h.dim), DType::kBf16);
   const int64_t plane = int64_t{h.kv_heads} * kBlockTokens * h.dim;
   Buffer pool = bench.Fill(static_cast<size_t>(width * plane * 2), DType::kBf16);
-  const cuda::AttentionPrefillParams params{
-      .qkv = qkv.As<bf16>(),
-      .stride = cols,
-      .blocks = {.k = pool.As<bf16>(), .v = pool.As<bf16>() + plane, .block_stride = 2 * plane, .block_shift = 6,
-                 .table = batch.view.block_table, .table_width = width},
-      .first_row = batch.view.first_row,
-      .start = batch.view.start,
-      .num_sequences = 1,
-      .num_decode = 0,
-      .max_chunk = rows,
-      .heads = h.heads,
-      .kv_heads = h.kv_heads,
-      .head_dim = h.dim,
-      .window = window,
-      .out = out.As<bf16>(),
-      .out_stride = int64_t{h.heads} * h.dim};
+  const cuda::AttentionPrefillParams params{.qkv = qkv.As<bf16>(),
+                                            .stride = cols,
+                                            .blocks = {.k = pool.As<bf16>(),
+                                                       .v = pool.As<bf16>() + plane,
+                                                       .block_stride = 2 * plane,
+                                                       .block_shift = 6,
+                                                       .table = batch.view.block_table,
+                                                       .table_width = width},
+                                            .first_row = batch.view.first_row,
+                                            .start = batch.view.start,
+                                            .num_sequences = 1,
+                                            .num_decode = 0,
+                                            .max_chunk = rows,
+                                            .heads = h.heads,
+                                            .kv_heads = h.kv_heads,
+                                            .head_dim = h.dim,
+                                            .window = window,
+                                            .out = out.As<bf16>(),
+                                            .out_stride = int64_t{h.heads} * h.dim};
   const double seconds = bench.Time(2, [&](int) { Check(cuda::AttentionPrefill(params, bench.ops().target())); });
   double pairs = 0;
   for (int64_t t = start; t < start + rows; ++t) pairs += static_cast<double>(std::min<int64_t>(t + 1, window));
@@ -74,21 +77,23 @@ void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t 
   Buffer qkv = bench.Fill(static_cast<size_t>(rows * cols), DType::kBf16);
   Buffer out = bench.Fill(static_cast<size_t>(rows) * static_cast<size_t>(h.heads * h.dim), DType::kBf16);
   const double seconds = bench.Time(layers, [&](int layer) {
-    const cuda::AttentionDecodeParams params{
-        .qkv = qkv.As<bf16>(),
-        .stride = cols,
-        .blocks = {.k = pool.As<bf16>() + layer * 2 * plane, .v = pool.As<bf16>() + (layer * 2 + 1) * plane,
-                   .block_stride = layers * 2 * plane, .block_shift = 6, .table = batch.view.block_table,
-                   .table_width = width},
-        .positions = batch.view.positions,
-        .rows = rows,
-        .heads = h.heads,
-        .kv_heads = h.kv_heads,
-        .head_dim = h.dim,
-        .window = window,
-        .splits = 0,
-        .out = out.As<bf16>(),
-        .out_stride = int64_t{h.heads} * h.dim};
+    const cuda::AttentionDecodeParams params{.qkv = qkv.As<bf16>(),
+                                             .stride = cols,
+                                             .blocks = {.k = pool.As<bf16>() + layer * 2 * plane,
+                                                        .v = pool.As<bf16>() + (layer * 2 + 1) * plane,
+                                                        .block_stride = layers * 2 * plane,
+                                                        .block_shift = 6,
+                                                        .table = batch.view.block_table,
+                                                        .table_width = width},
+                                             .positions = batch.view.positions,
+                                             .rows = rows,
+                                             .heads = h.heads,
+                                             .kv_heads = h.kv_heads,
+                                             .head_dim = h.dim,
+                                             .window = window,
+                                             .splits = 0,
+                                             .out = out.As<bf16>(),
+                                             .out_stride = int64_t{h.heads} * h.dim};
     Check(cuda::AttentionDecode(params, bench.ops().target()));
   });
   bench.Duration(name, seconds, bench.BytesFloor(bytes));

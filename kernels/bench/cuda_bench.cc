@@ -45,7 +45,8 @@ Buffer Bench::Fill(size_t elements, DType dtype) {
   Buffer b = Check(ops_->Allocate(elements * SizeOf(dtype), "bench data"));
   const Buffer& noise = dtype == DType::kF32 ? noise_f32_ : noise_bf16_;
   for (size_t at = 0; at < elements; at += kNoise) {
-    ops_->CopyOnDevice(b.As<char>() + at * SizeOf(dtype), noise.data(), std::min(kNoise, elements - at) * SizeOf(dtype));
+    ops_->CopyOnDevice(b.As<char>() + at * SizeOf(dtype), noise.data(),
+                       std::min(kNoise, elements - at) * SizeOf(dtype));
   }
   return b;
 }
@@ -114,7 +115,8 @@ void Bench::MeasureCeilings() {
     }
   }
   int clock_khz = 0;
-  if (cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, 0) != cudaSuccess) Fail(absl::InternalError("clock rate"));
+  if (cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, 0) != cudaSuccess)
+    Fail(absl::InternalError("clock rate"));
   ceilings_.exponentials_per_s = 16.0 * ops_->target().multiprocessors * clock_khz * 1e3;
   results_.push_back({"ceiling/copy", ceilings_.copy_bytes_per_s * 1e-12, "TB/s", 0, 1});
   results_.push_back({"ceiling/gemm_bf16_8192", ceilings_.bf16_flops_per_s * 1e-12, "TFLOP/s", 0, 1});

@@ -1,4 +1,5 @@
-// What the CUDA benchmarks share: random data on the device, timing by replayed graphs, a table beside measured ceilings.
+// What the CUDA benchmarks share: random data on the device, timing by replayed graphs, a table beside measured
+// ceilings.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace batucada::bench {
 
-// One line of the table. `floor` is what a perfect kernel would reach, in the same unit; larger is better or worse as the
-// unit says, and share_of_floor is 1 at the floor either way.
+// One line of the table. `floor` is what a perfect kernel would reach, in the same unit; larger is better or worse as
+// the unit says, and share_of_floor is 1 at the floor either way.
 struct Result {
   std::string name;
   double value = 0;
@@ -52,7 +53,8 @@ class Bench {
   // Median seconds of one call of `body(i)`: `calls` of them, i = 0 …, are recorded as one graph, which is replayed.
   double Time(int calls, const std::function<void(int)>& body);
 
-  // Files a time whose floor is `floor_s`; the line shows `work / seconds` in `unit` (for example work in 1e12 operations).
+  // Files a time whose floor is `floor_s`; the line shows `work / seconds` in `unit` (for example work in 1e12
+  // operations).
   void Rate(const std::string& name, double seconds, double floor_s, double work, const std::string& unit);
   // The same, shown as microseconds.
   void Duration(const std::string& name, double seconds, double floor_s);

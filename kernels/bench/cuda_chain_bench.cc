@@ -1,5 +1,5 @@
-// One decode step and one prompt chunk of Samba 1.7B as its ops follow each other, with random weights: what the kernels
-// leave a whole step, without the engine around them.
+// One decode step and one prompt chunk of Samba 1.7B as its ops follow each other, with random weights: what the
+// kernels leave a whole step, without the engine around them.
 #include <algorithm>
 #include <cstdlib>
 
@@ -21,13 +21,10 @@ struct Pair {
   Matrix in_proj, x_proj, dt_proj, out_proj, qkv, o_proj;
   Mlp mlp[2];
   explicit Pair(Bench& b)
-      : in_proj(b.RandomMatrix(2 * kInner, kModel)),
-        x_proj(b.RandomMatrix(kRank + 32, kInner)),
-        dt_proj(b.RandomMatrix(kInner, kRank)),
-        out_proj(b.RandomMatrix(kModel, kInner)),
+      : in_proj(b.RandomMatrix(2 * kInner, kModel)), x_proj(b.RandomMatrix(kRank + 32, kInner)),
+        dt_proj(b.RandomMatrix(kInner, kRank)), out_proj(b.RandomMatrix(kModel, kInner)),
         qkv(b.RandomMatrix((kHeads + 2 * kKvHeads) * kDim, kModel)),
-        o_proj(b.RandomMatrix(kModel, kHeads * kDim)),
-        mlp{Mlp(b), Mlp(b)} {}
+        o_proj(b.RandomMatrix(kModel, kHeads * kDim)), mlp{Mlp(b), Mlp(b)} {}
 };
 
 struct Model {
@@ -37,10 +34,8 @@ struct Model {
   double weight_elements = 0;
 
   explicit Model(Bench& b)
-      : embedding(b.RandomMatrix(kVocab, kModel)),
-        norm(b.Fill(kModel, DType::kF32)),
-        a(b.Upload(std::vector<float>(kInner * 16, -1.f))),
-        channel(b.Fill(kInner * 4, DType::kF32)) {
+      : embedding(b.RandomMatrix(kVocab, kModel)), norm(b.Fill(kModel, DType::kF32)),
+        a(b.Upload(std::vector<float>(kInner * 16, -1.f))), channel(b.Fill(kInner * 4, DType::kF32)) {
     for (int i = 0; i < kPairs; ++i) pairs.emplace_back(b);
     const Pair& p = pairs[0];
     for (const Matrix* m : {&p.in_proj, &p.x_proj, &p.dt_proj, &p.out_proj, &p.qkv, &p.o_proj, &p.mlp[0].gate_up,
@@ -99,17 +94,27 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
   for (int i = 0; i < kPairs; ++i) {
     const Pair& p = m.pairs[static_cast<size_t>(i)];
     char* const slot = pools.slots.As<char>() + i * kLayerSlotBytes;
-    const RecurrentView state{.ssm = reinterpret_cast<float*>(slot), .conv = slot + kInner * 64,
-                              .slot_bytes = kPairs * kLayerSlotBytes};
+    const RecurrentView state{
+        .ssm = reinterpret_cast<float*>(slot), .conv = slot + kInner * 64, .slot_bytes = kPairs * kLayerSlotBytes};
     ops.RmsNorm(residual, norm, 1e-5f, normed);
     ops.MatMul(p.in_proj, normed, wide);
-    ops.CausalConv(b, {.x = wide.Cols(0, kInner), .weight = m.channel.As<float>(), .bias = m.channel.As<float>(),
-                       .state = state, .out = bench.Act(a.x, n, kInner)});
+    ops.CausalConv(b, {.x = wide.Cols(0, kInner),
+                       .weight = m.channel.As<float>(),
+                       .bias = m.channel.As<float>(),
+                       .state = state,
+                       .out = bench.Act(a.x, n, kInner)});
     ops.MatMul(p.x_proj, bench.Act(a.x, n, kInner), dbc);
     ops.MatMul(p.dt_proj, dbc.Cols(0, kRank), bench.Act(a.dt, n, kInner));
-    ops.SelectiveScan(b, {.x = bench.Act(a.x, n, kInner), .dt = bench.Act(a.dt, n, kInner), .b = dbc.Cols(kRank, 16),
-                          .c = dbc.Cols(kRank + 16, 16), .z = wide.Cols(kInner, kInner), .a = m.a.As<float>(),
-                          .d = m.channel.As<float>(), .dt_bias = m.channel.As<float>(), .state = state, .d_state = 16,
+    ops.SelectiveScan(b, {.x = bench.Act(a.x, n, kInner),
+                          .dt = bench.Act(a.dt, n, kInner),
+                          .b = dbc.Cols(kRank, 16),
+                          .c = dbc.Cols(kRank + 16, 16),
+                          .z = wide.Cols(kInner, kInner),
+                          .a = m.a.As<float>(),
+                          .d = m.channel.As<float>(),
+                          .dt_bias = m.channel.As<float>(),
+                          .state = state,
+                          .d_state = 16,
                           .out = bench.Act(a.y, n, kInner)});
     ops.MatMulAdd(p.out_proj, bench.Act(a.y, n, kInner), residual);
     mlp(p.mlp[0]);
@@ -117,9 +122,15 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
     ops.MatMul(p.qkv, normed, bench.Act(a.qkv, n, (kHeads + 2 * kKvHeads) * kDim));
     uint16_t* const k = pools.blocks.As<uint16_t>() + i * pools.block_stride / kPairs;
     ops.Attention(b, {.qkv = bench.Act(a.qkv, n, (kHeads + 2 * kKvHeads) * kDim),
-                      .kv = {.k = k, .v = k + pools.block_stride / kPairs / 2, .block_stride = pools.block_stride,
+                      .kv = {.k = k,
+                             .v = k + pools.block_stride / kPairs / 2,
+                             .block_stride = pools.block_stride,
                              .block_tokens = kBlockTokens},
-                      .heads = kHeads, .kv_heads = kKvHeads, .head_dim = kDim, .window = kWindow, .rope_theta = 10000,
+                      .heads = kHeads,
+                      .kv_heads = kKvHeads,
+                      .head_dim = kDim,
+                      .window = kWindow,
+                      .rope_theta = 10000,
                       .out = bench.Act(a.mixed, n, kHeads * kDim)});
     ops.MatMulAdd(p.o_proj, bench.Act(a.mixed, n, kHeads * kDim), residual);
     mlp(p.mlp[1]);
@@ -142,12 +153,12 @@ void BenchDecodeChain(Bench& bench) {
     std::vector<RowSampling> requests(static_cast<size_t>(rows));
     for (int32_t i = 0; i < rows; ++i) requests[static_cast<size_t>(i)] = {.temperature = 0, .slot = i};
     const Buffer on_device = bench.Upload(requests);
-    const double seconds = bench.Time(1, [&](int) {
-      Forward(bench, model, a, pools, batch.view, rows, on_device.As<RowSampling>());
-    });
+    const double seconds =
+        bench.Time(1, [&](int) { Forward(bench, model, a, pools, batch.view, rows, on_device.As<RowSampling>()); });
     const double state = 2. * kPairs * kLayerSlotBytes + 4. * kPairs * kWindow * kKvHeads * kDim;
-    const double floor = std::max(bench.BytesFloor(2 * model.weight_elements),
-                                  bench.FlopsFloor(2 * model.weight_elements * rows)) + bench.BytesFloor(rows * state);
+    const double floor =
+        std::max(bench.BytesFloor(2 * model.weight_elements), bench.FlopsFloor(2 * model.weight_elements * rows)) +
+        bench.BytesFloor(rows * state);
     bench.Duration("decode_ops/samba-1.7b/b" + std::to_string(rows), seconds, floor);
   }
   for (const int32_t rows : {2048, 8192, 16384}) {
@@ -155,11 +166,12 @@ void BenchDecodeChain(Bench& bench) {
     Activations a(bench, rows, 1);
     Pools pools(bench, 1, kWindow / kBlockTokens);
     const Buffer on_device = bench.Upload(std::vector<RowSampling>(1));
-    const double seconds = bench.Time(1, [&](int) { Forward(bench, model, a, pools, batch.view, 1, on_device.As<RowSampling>()); });
+    const double seconds =
+        bench.Time(1, [&](int) { Forward(bench, model, a, pools, batch.view, 1, on_device.As<RowSampling>()); });
     const double matmul = 2 * (model.weight_elements - static_cast<double>(kVocab * kModel)) * rows;
     const double attention = 4. * kDim * kHeads * kWindow * kPairs * rows;
-    bench.Rate("prefill_ops/samba-1.7b/chunk" + std::to_string(rows), seconds, bench.FlopsFloor(matmul + attention), rows * 1e-3,
-               "k tok/s");
+    bench.Rate("prefill_ops/samba-1.7b/chunk" + std::to_string(rows), seconds, bench.FlopsFloor(matmul + attention),
+               rows * 1e-3, "k tok/s");
   }
 }
 

@@ -15,12 +15,14 @@ void BenchElementwise(Bench& bench) {
     Buffer gate_up = bench.Fill(static_cast<size_t>(rows * mlp * 2), DType::kBf16);
     Buffer mixed = bench.Fill(static_cast<size_t>(rows * mlp), DType::kBf16);
     const Tensor x_view{x.data(), DType::kF32, rows, cols, cols};
-    double seconds = bench.Time(20, [&](int) {
-      bench.ops().RmsNorm(x_view, weight.As<float>(), 1e-5f, bench.Act(out, rows, cols));
-    });
-    bench.Duration("rms_norm/d2048/r" + std::to_string(rows), seconds, bench.BytesFloor(static_cast<double>(rows * cols * 6)));
-    seconds = bench.Time(20, [&](int) { bench.ops().SwiGlu(bench.Act(gate_up, rows, 2 * mlp), bench.Act(mixed, rows, mlp)); });
-    bench.Duration("swiglu/m8200/r" + std::to_string(rows), seconds, bench.BytesFloor(static_cast<double>(rows * mlp * 6)));
+    double seconds = bench.Time(
+        20, [&](int) { bench.ops().RmsNorm(x_view, weight.As<float>(), 1e-5f, bench.Act(out, rows, cols)); });
+    bench.Duration("rms_norm/d2048/r" + std::to_string(rows), seconds,
+                   bench.BytesFloor(static_cast<double>(rows * cols * 6)));
+    seconds = bench.Time(
+        20, [&](int) { bench.ops().SwiGlu(bench.Act(gate_up, rows, 2 * mlp), bench.Act(mixed, rows, mlp)); });
+    bench.Duration("swiglu/m8200/r" + std::to_string(rows), seconds,
+                   bench.BytesFloor(static_cast<double>(rows * mlp * 6)));
   }
 }
 

@@ -1,5 +1,6 @@
 // Benchmarks of the CUDA kernels beside ceilings measured in the same run.
-//   kernels_cuda_bench [--json FILE] [--commit ID] [--only GROUP]   GROUP: scan, elementwise, attention, matmul, sample, chain, cuts
+//   kernels_cuda_bench [--json FILE] [--commit ID] [--only GROUP]   GROUP: scan, elementwise, attention, matmul,
+//   sample, chain, cuts
 #include <cstdio>
 #include <cstring>
 #include <string>

@@ -16,9 +16,10 @@ void BenchMatMul(Bench& bench) {
     int64_t out, in;
     bool add;
   };
-  const Product products[] = {{"in_proj", 8192, 2048, false}, {"x_proj", 160, 4096, false}, {"dt_proj", 4096, 128, false},
-                              {"out_proj", 2048, 4096, true}, {"qkv", 2560, 2048, false},   {"o_proj", 2048, 2048, true},
-                              {"gate_up", 16512, 2048, false}, {"down", 2048, 8256, true},  {"lm_head", 50304, 2048, false}};
+  const Product products[] = {
+      {"in_proj", 8192, 2048, false},  {"x_proj", 160, 4096, false}, {"dt_proj", 4096, 128, false},
+      {"out_proj", 2048, 4096, true},  {"qkv", 2560, 2048, false},   {"o_proj", 2048, 2048, true},
+      {"gate_up", 16512, 2048, false}, {"down", 2048, 8256, true},   {"lm_head", 50304, 2048, false}};
   const std::unique_ptr<cuda::MatMulPlans> plans = bench.Check(cuda::MatMulPlans::Create());
   for (const Product& p : products) {
     const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
@@ -41,8 +42,11 @@ void BenchMatMul(Bench& bench) {
       });
       const std::string name = std::string("matmul/") + p.name + "/r" + std::to_string(rows);
       const double flops = weight_bytes * static_cast<double>(rows);
-      const double bytes = weight_bytes + static_cast<double>(rows) * (2. * static_cast<double>(p.in) +
-                                                                      (p.add ? 8. : floats ? 4. : 2.) * static_cast<double>(p.out));
+      const double bytes =
+          weight_bytes + static_cast<double>(rows) * (2. * static_cast<double>(p.in) + (p.add    ? 8.
+                                                                                        : floats ? 4.
+                                                                                                 : 2.) *
+                                                                                           static_cast<double>(p.out));
       const double floor = std::max(bench.FlopsFloor(flops), bench.BytesFloor(bytes));
       if (rows > 256) {
         bench.Rate(name, seconds, floor, flops * 1e-12, "TFLOP/s");
@@ -53,11 +57,19 @@ void BenchMatMul(Bench& bench) {
       // The same through cuBLASLt, which serves what SkinnyMatMul does not.
       const double library_seconds = bench.Time(std::max(copies, 8), [&](int i) {
         const Matrix& w = weights[static_cast<size_t>(i % copies)];
-        const cuda::MatMulOutput output = p.add ? cuda::MatMulOutput::kAddF32
-                                                : floats ? cuda::MatMulOutput::kF32 : cuda::MatMulOutput::kBf16;
-        const absl::Status status = plans->Run({.w = w.storage.data(), .n = p.out, .k = p.in, .in = in.data(),
-                                                .in_stride = p.in, .rows = rows, .out = out.data(), .out_stride = p.out,
-                                                .output = output}, bench.ops().target());
+        const cuda::MatMulOutput output = p.add    ? cuda::MatMulOutput::kAddF32
+                                          : floats ? cuda::MatMulOutput::kF32
+                                                   : cuda::MatMulOutput::kBf16;
+        const absl::Status status = plans->Run({.w = w.storage.data(),
+                                                .n = p.out,
+                                                .k = p.in,
+                                                .in = in.data(),
+                                                .in_stride = p.in,
+                                                .rows = rows,
+                                                .out = out.data(),
+                                                .out_stride = p.out,
+                                                .output = output},
+                                               bench.ops().target());
         if (!status.ok()) std::abort();
       });
       bench.Duration(name + "/cublaslt", library_seconds, floor);
@@ -71,8 +83,12 @@ void BenchMatMulCuts(Bench& bench) {
     const char* name;
     int64_t out, in;
   };
-  for (const Product& p : {Product{"in_proj", 8192, 2048}, {"out_proj", 2048, 4096}, {"qkv", 2560, 2048}, {"o_proj", 2048, 2048},
-                           {"down", 2048, 8256}, {"x_proj", 160, 4096}}) {
+  for (const Product& p : {Product{"in_proj", 8192, 2048},
+                           {"out_proj", 2048, 4096},
+                           {"qkv", 2560, 2048},
+                           {"o_proj", 2048, 2048},
+                           {"down", 2048, 8256},
+                           {"x_proj", 160, 4096}}) {
     const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
     const int copies = static_cast<int>(std::min(100., 1 + 2e8 / weight_bytes));
     std::vector<Matrix> weights;
@@ -86,15 +102,22 @@ void BenchMatMulCuts(Bench& bench) {
           if (blocks < 60 || blocks > 540) continue;
           const double seconds = bench.Time(std::max(copies, 8), [&](int i) {
             const Matrix& w = weights[static_cast<size_t>(i % copies)];
-            if (cuda::SkinnyMatMul({.w = w.storage.data(), .n = p.out, .k = p.in, .in = in.data(), .in_stride = p.in,
-                                    .rows = rows, .out = out.data(), .out_stride = p.out,
+            if (cuda::SkinnyMatMul({.w = w.storage.data(),
+                                    .n = p.out,
+                                    .k = p.in,
+                                    .in = in.data(),
+                                    .in_stride = p.in,
+                                    .rows = rows,
+                                    .out = out.data(),
+                                    .out_stride = p.out,
                                     .output = cuda::MatMulOutput::kAddF32},
                                    bench.ops().target(), {.tile = tile, .cluster = cluster}) != cudaSuccess) {
               std::abort();
             }
           });
-          bench.Duration(std::string("cuts/") + p.name + "/r" + std::to_string(rows) + "/t" + std::to_string(tile) + "c" +
-                             std::to_string(cluster), seconds, bench.BytesFloor(weight_bytes));
+          bench.Duration(std::string("cuts/") + p.name + "/r" + std::to_string(rows) + "/t" + std::to_string(tile) +
+                             "c" + std::to_string(cluster),
+                         seconds, bench.BytesFloor(weight_bytes));
         }
       }
     }

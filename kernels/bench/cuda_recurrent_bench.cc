@@ -72,28 +72,52 @@ void BenchScan(Bench& bench) {
     int64_t channels;
     int32_t sequences, rows;
   };
-  for (const Shape s : {Shape{4096, 1, 8192}, {4096, 1, 32768}, {4096, 4, 2048}, {4096, 16, 512}, {3072, 1, 8192},
-                        {4608, 1, 8192}, {5632, 1, 8192}, {768, 1, 8192}}) {
+  for (const Shape s : {Shape{4096, 1, 8192},
+                        {4096, 1, 32768},
+                        {4096, 4, 2048},
+                        {4096, 16, 512},
+                        {3072, 1, 8192},
+                        {4608, 1, 8192},
+                        {5632, 1, 8192},
+                        {768, 1, 8192}}) {
     const Ragged batch(bench, s.sequences, s.rows, 0, 1);
     Mamba m(bench, batch.view.num_tokens, s.sequences, s.channels);
     const double tokens = batch.view.num_tokens;
     std::string name = "scan/d" + std::to_string(s.channels) + "/l" + std::to_string(s.rows);
     if (s.sequences > 1) name += "/s" + std::to_string(s.sequences);
-    const double seconds = bench.Time(3, [&](int) { bench.ops().SelectiveScan(batch.view, m.Scan(batch.view.num_tokens)); });
+    const double seconds =
+        bench.Time(3, [&](int) { bench.ops().SelectiveScan(batch.view, m.Scan(batch.view.num_tokens)); });
     bench.Rate(name, seconds, PromptFloor(bench, tokens, static_cast<double>(s.channels)), tokens * 1e-6, "M tok/s");
     if (s.sequences > 1 || s.rows != 8192 || s.channels > 4096) continue;
     for (const int cuts : {1, 2, 4, 8}) {
       const ScanArgs a = m.Scan(batch.view.num_tokens);
       const double cut_seconds = bench.Time(3, [&](int) {
-        const cudaError_t error = cuda::SelectiveScan(
-            {.x = a.x.As<bf16>(), .x_stride = a.x.stride, .dt = a.dt.As<bf16>(), .dt_stride = a.dt.stride,
-             .b = a.b.As<bf16>(), .b_stride = a.b.stride, .c = a.c.As<bf16>(), .c_stride = a.c.stride,
-             .z = a.z.As<bf16>(), .z_stride = a.z.stride, .a = a.a, .d = a.d, .dt_bias = a.dt_bias,
-             .ssm = reinterpret_cast<char*>(a.state.ssm), .slot_bytes = a.state.slot_bytes,
-             .first_row = batch.view.first_row, .start = batch.view.start, .slot = batch.view.slot,
-             .num_sequences = 1, .num_decode = 0, .max_chunk = s.rows, .channels = static_cast<int32_t>(s.channels),
-             .time_cuts = cuts, .out = a.out.As<bf16>(), .out_stride = a.out.stride},
-            bench.ops().target());
+        const cudaError_t error = cuda::SelectiveScan({.x = a.x.As<bf16>(),
+                                                       .x_stride = a.x.stride,
+                                                       .dt = a.dt.As<bf16>(),
+                                                       .dt_stride = a.dt.stride,
+                                                       .b = a.b.As<bf16>(),
+                                                       .b_stride = a.b.stride,
+                                                       .c = a.c.As<bf16>(),
+                                                       .c_stride = a.c.stride,
+                                                       .z = a.z.As<bf16>(),
+                                                       .z_stride = a.z.stride,
+                                                       .a = a.a,
+                                                       .d = a.d,
+                                                       .dt_bias = a.dt_bias,
+                                                       .ssm = reinterpret_cast<char*>(a.state.ssm),
+                                                       .slot_bytes = a.state.slot_bytes,
+                                                       .first_row = batch.view.first_row,
+                                                       .start = batch.view.start,
+                                                       .slot = batch.view.slot,
+                                                       .num_sequences = 1,
+                                                       .num_decode = 0,
+                                                       .max_chunk = s.rows,
+                                                       .channels = static_cast<int32_t>(s.channels),
+                                                       .time_cuts = cuts,
+                                                       .out = a.out.As<bf16>(),
+                                                       .out_stride = a.out.stride},
+                                                      bench.ops().target());
         if (error != cudaSuccess) std::abort();
       });
       bench.Rate(name + "/cuts" + std::to_string(cuts), cut_seconds,
@@ -106,14 +130,12 @@ void BenchScan(Bench& bench) {
     std::vector<Mamba> m;
     for (int i = 0; i < layers; ++i) m.emplace_back(bench, batch_size, batch_size, 4096);
     const double b = batch_size;
-    double seconds = bench.Time(layers, [&](int i) {
-      bench.ops().SelectiveScan(batch.view, m[static_cast<size_t>(i)].Scan(batch_size));
-    });
+    double seconds = bench.Time(
+        layers, [&](int i) { bench.ops().SelectiveScan(batch.view, m[static_cast<size_t>(i)].Scan(batch_size)); });
     bench.Duration("scan_step/d4096/b" + std::to_string(batch_size), seconds,
                    bench.BytesFloor(4096 * (64 + b * (2 * 64 + 8))));
-    seconds = bench.Time(layers, [&](int i) {
-      bench.ops().CausalConv(batch.view, m[static_cast<size_t>(i)].Conv(batch_size));
-    });
+    seconds = bench.Time(
+        layers, [&](int i) { bench.ops().CausalConv(batch.view, m[static_cast<size_t>(i)].Conv(batch_size)); });
     bench.Duration("conv_step/d4096/b" + std::to_string(batch_size), seconds, bench.BytesFloor(4096 * (20 + b * 16)));
   }
   const Ragged batch(bench, 1, 16384, 0, 1);

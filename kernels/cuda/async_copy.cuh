@@ -33,14 +33,17 @@ __device__ __forceinline__ void WaitBarrier(uint32_t barrier, uint32_t parity) {
       "again:\n"
       "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
       "@!done bra again;\n"
-      "}\n" ::"r"(barrier), "r"(parity)
+      "}\n" ::"r"(barrier),
+      "r"(parity)
       : "memory");
 }
 
-// Copies the map's box at (col, row) to shared memory, zeros where it leaves the matrix; counts all its bytes on `barrier`.
+// Copies the map's box at (col, row) to shared memory, zeros where it leaves the matrix; counts all its bytes on
+// `barrier`.
 __device__ __forceinline__ void CopyBox(uint32_t to, const CUtensorMap& map, int col, int row, uint32_t barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(to),
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::
+          "r"(to),
       "l"(&map), "r"(col), "r"(row), "r"(barrier)
       : "memory");
 }

@@ -12,10 +12,10 @@ constexpr int kMaxGroups = 2;       // of eight query heads a block packs
 constexpr int kMaxSplits = 64;
 
 // Head dimension, groups of eight query heads, and how many tiles are on their way from memory at once.
-template <int kDim, int kGroups>
+template <int kDim, int kGroups, int kStageCount>
 struct Shape {
   static constexpr int kTileBytes = kKeys * kDim * 2;
-  static constexpr int kStages = kDim == 64 ? 4 : 3;
+  static constexpr int kStages = kStageCount;
   static constexpr int kHeads = 8 * kGroups;
   static constexpr int kRingBytes = 2 * kStages * kTileBytes;
   static constexpr int kMergeBytes = kWarps * kHeads * (kDim + 2) * 4;  // what the warps hand over at the end
@@ -41,15 +41,16 @@ __device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int row
   }
 }
 
-// Adds the parts of one row and K/V head, `pitch` floats apart, into `to`; all threads of the block. `weights` is scratch in
-// shared memory for 2·heads·count floats.
+// Adds the parts of one row and K/V head, `pitch` floats apart, into `to`; all threads of the block. `weights` is
+// scratch in shared memory for 2·heads·count floats.
 template <int kDim, int kHeads>
 __device__ __forceinline__ void AddParts(const float* parts, int count, int heads, float* weights, bf16* to) {
   constexpr int kPitch = PartFloats(kHeads, kDim);
   float* const maxima = weights;
   float* const sums = weights + heads * count;
   for (int i = threadIdx.x; i < heads * count; i += kThreads) {
-    const float2 max_sum = __ldcg(reinterpret_cast<const float2*>(parts + i % count * kPitch + kHeads * kDim) + i / count);
+    const float2 max_sum =
+        __ldcg(reinterpret_cast<const float2*>(parts + i % count * kPitch + kHeads * kDim) + i / count);
     maxima[i] = max_sum.x;
     sums[i] = max_sum.y;
   }
@@ -87,10 +88,10 @@ __device__ __forceinline__ void AddParts(const float* parts, int count, int head
 }
 
 // Block (split, K/V head and chunk of its query heads, row).
-template <int kDim, int kGroups>
+template <int kDim, int kGroups, int kStages>
 __global__ void __launch_bounds__(kThreads)
     DecodeKernel(const __grid_constant__ AttentionDecodeParams p, float scale, float* parts, uint32_t* done) {
-  using S = Shape<kDim, kGroups>;
+  using S = Shape<kDim, kGroups, kStages>;
   constexpr int kHeads = S::kHeads;
   extern __shared__ __align__(128) char shared[];
   LetNextKernelStart();
@@ -98,14 +99,14 @@ __global__ void __launch_bounds__(kThreads)
   const int group_heads = p.heads / p.kv_heads;
   const int chunks = CeilDiv(group_heads, kHeads);
   const int kv_head = blockIdx.y / chunks;
-  const int chunk_head = blockIdx.y % chunks * kHeads;              // first query head of the chunk, within the group
+  const int chunk_head = blockIdx.y % chunks * kHeads;  // first query head of the chunk, within the group
   const int heads = min(kHeads, group_heads - chunk_head);
   const int first_head = kv_head * group_heads + chunk_head;
   const int last = p.positions[row];
   const int oldest = max(0, last - p.window + 1);
   const int all_tiles = CeilDiv(last + 1 - oldest, kKeys);
   const int split_tiles = CeilDiv(all_tiles, static_cast<int>(gridDim.x));
-  const int splits = CeilDiv(all_tiles, split_tiles);               // that have work
+  const int splits = CeilDiv(all_tiles, split_tiles);  // that have work
   if (blockIdx.x >= splits) return WaitForEarlierKernels();
   const int first_tile = blockIdx.x * split_tiles;
   const int tiles = min(split_tiles, all_tiles - first_tile);
@@ -119,8 +120,8 @@ __global__ void __launch_bounds__(kThreads)
     }
     CommitCopies();
   };
-  // Positions and tables stand for the whole pass, and old tokens were written by an earlier one; only the tile with the
-  // row's own token, which comes last, waits for the kernel that writes it.
+  // Positions and tables stand for the whole pass, and old tokens were written by an earlier one; only the tile with
+  // the row's own token, which comes last, waits for the kernel that writes it.
   const int safe_tiles = min(S::kStages - 1, first_tile + tiles == all_tiles ? tiles - 1 : tiles);
   for (int tile = 0; tile < safe_tiles; ++tile) copy(tile);
   WaitForEarlierKernels();
@@ -197,10 +198,10 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int i = 0; i < kDim / 16; ++i) {
       uint32_t a[4];
-      LoadMatricesTransposed(
-          a, v_tile + TileOffset<kDim>(warp * 16 + lane / 16 * 8 + lane % 8, i * 2 + lane / 8 % 2));
+      LoadMatricesTransposed(a, v_tile + TileOffset<kDim>(warp * 16 + lane / 16 * 8 + lane % 8, i * 2 + lane / 8 % 2));
 #pragma unroll
-      for (int group = 0; group < kGroups; ++group) Mma(out[group][i], a, probabilities[group][0], probabilities[group][1]);
+      for (int group = 0; group < kGroups; ++group)
+        Mma(out[group][i], a, probabilities[group][0], probabilities[group][1]);
     }
   }
 
@@ -273,17 +274,27 @@ __global__ void __launch_bounds__(kThreads)
   AddParts<kDim, kHeads>(cell_parts, splits, heads, warp_parts, to);
 }
 
+template <int kDim, int kGroups, int kStages>
+cudaError_t LaunchDecode(const AttentionDecodeParams& p, const Target& target, int cells_per_row, int splits) {
+  using S = Shape<kDim, kGroups, kStages>;
+  const float scale = kLog2E / sqrtf(static_cast<float>(kDim));
+  return Launch(target, DecodeKernel<kDim, kGroups, kStages>, dim3(splits, cells_per_row, p.rows), dim3(kThreads),
+                S::kBytes, p, scale, static_cast<float*>(target.workspace), target.counters);
+}
+
 template <int kDim, int kGroups>
-cudaError_t LaunchDecode(const AttentionDecodeParams& p, const Target& target) {
-  using S = Shape<kDim, kGroups>;
+cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
+  constexpr int kStages = kDim == 64 ? 4 : 3;
+  using S = Shape<kDim, kGroups, kStages>;
   const int cells_per_row = p.kv_heads * CeilDiv(p.heads / p.kv_heads, S::kHeads);
   const int cells = p.rows * cells_per_row;
   // Enough blocks to keep every multiprocessor's loads going, whatever the context: the launch may be a recorded one.
   const int64_t capacity = static_cast<int64_t>(p.blocks.table_width) << p.blocks.block_shift;
   const int64_t keys = p.window < capacity ? p.window : capacity;
   const int most = CeilDiv(static_cast<int>(keys), kKeys);
-  // Two blocks fit beside each other and keep enough loads under way; more parts only cost more to add up.
-  int splits = p.splits > 0 ? p.splits : 2 * target.multiprocessors / cells;
+  // As many blocks as fit beside each other keep enough loads under way; more parts only cost more to add up.
+  constexpr int kBeside = 2 * S::kBytes <= 224 * 1024 ? 2 : 1;
+  int splits = p.splits > 0 ? p.splits : kBeside * target.multiprocessors / cells;
   const int worthwhile = CeilDiv(most, p.splits > 0 ? 1 : 2);  // two tiles a split at least
   splits = splits < worthwhile ? splits : worthwhile;
   if (splits > kMaxSplits) splits = kMaxSplits;
@@ -292,14 +303,18 @@ cudaError_t LaunchDecode(const AttentionDecodeParams& p, const Target& target) {
   if (cells > target.num_counters || fit < 2) splits = 1;
   if (splits > fit) splits = static_cast<int>(fit);
   if (splits < 1) splits = 1;
-  const float scale = kLog2E / sqrtf(static_cast<float>(kDim));
-  return Launch(target, DecodeKernel<kDim, kGroups>, dim3(splits, cells_per_row, p.rows), dim3(kThreads), S::kBytes, p,
-                scale, static_cast<float*>(target.workspace), target.counters);
+  if constexpr (kDim == 64) {
+    // Two blocks a multiprocessor for the whole launch: the shared memory a third would need holds more of their tiles.
+    if (splits == 1 && cells <= 2 * target.multiprocessors) {
+      return LaunchDecode<kDim, kGroups, 6>(p, target, cells_per_row, splits);
+    }
+  }
+  return LaunchDecode<kDim, kGroups, kStages>(p, target, cells_per_row, splits);
 }
 
 template <int kDim>
 cudaError_t LaunchDim(const AttentionDecodeParams& p, const Target& target) {
-  return p.heads / p.kv_heads <= 8 ? LaunchDecode<kDim, 1>(p, target) : LaunchDecode<kDim, kMaxGroups>(p, target);
+  return p.heads / p.kv_heads <= 8 ? LaunchGroups<kDim, 1>(p, target) : LaunchGroups<kDim, kMaxGroups>(p, target);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// Attention of one query per sequence over the window in blocks: FlashDecoding, with the query heads of a K/V head packed
-// as the narrow side of the matrix product (scoresᵀ = K·Qᵀ), so that K and V are read once per group.
-//   q: the first heads·head_dim columns of qkv [D, …] bf16, rotated; out [D, heads·head_dim] bf16; head_dim 64, 128, 256
+// Attention of one query per sequence over the window in blocks: FlashDecoding, with the query heads of a K/V head
+// packed as the narrow side of the matrix product (scoresᵀ = K·Qᵀ), so that K and V are read once per group.
+//   q: the first heads·head_dim columns of qkv [D, …] bf16, rotated; out [D, heads·head_dim] bf16; head_dim 64, 128,
+//   256
 // The row's own K and V are in the blocks already. Keys are split over blocks of the grid; the last block of a row and
 // K/V head to finish adds up the parts, always in the same order.
 // Floor: 4·head_dim·kv_heads bytes per visible key over the copy bandwidth.
@@ -18,14 +19,14 @@ namespace batucada::cuda {
 struct AttentionDecodeParams {
   const __nv_bfloat16* qkv;
   int64_t stride;
-  KvBlocks blocks;            // read only
-  const int32_t* positions;   // [D]
-  int32_t rows;               // D
+  KvBlocks blocks;           // read only
+  const int32_t* positions;  // [D]
+  int32_t rows;              // D
   int32_t heads;
   int32_t kv_heads;
   int32_t head_dim;
   int32_t window;
-  int32_t splits;             // blocks per row and K/V head; 0: chosen to fill the device
+  int32_t splits;  // blocks per row and K/V head; 0: chosen to fill the device
   __nv_bfloat16* out;
   int64_t out_stride;
 };

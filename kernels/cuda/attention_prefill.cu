@@ -25,8 +25,8 @@ struct Chunk {
   int kv_head;
   int first_row;
   int rows;
-  int start;     // position of the first row
-  const bf16* k; // of the chunk's first row in this K/V head; V likewise
+  int start;      // position of the first row
+  const bf16* k;  // of the chunk's first row in this K/V head; V likewise
   const bf16* v;
 };
 
@@ -58,7 +58,8 @@ __device__ __forceinline__ void CopyTile(const AttentionPrefillParams& p, const 
 }
 
 template <int kDim>
-__global__ void __launch_bounds__(kThreads) PrefillKernel(const __grid_constant__ AttentionPrefillParams p, float scale) {
+__global__ void __launch_bounds__(kThreads)
+    PrefillKernel(const __grid_constant__ AttentionPrefillParams p, float scale) {
   extern __shared__ __align__(128) char shared[];
   LetNextKernelStart();
   WaitForEarlierKernels();
@@ -73,7 +74,7 @@ __global__ void __launch_bounds__(kThreads) PrefillKernel(const __grid_constant_
   chunk.start = p.start[chunk.sequence];
   chunk.k = p.qkv + chunk.first_row * p.stride + (p.heads + chunk.kv_head) * kDim;
   chunk.v = chunk.k + p.kv_heads * kDim;
-  const int first_query = chunk.start + tile_row;                                  // position
+  const int first_query = chunk.start + tile_row;  // position
   const int last_query = min(first_query + kQueries, chunk.start + chunk.rows) - 1;
   const int first_key = max(0, first_query - p.window + 1);
   const int end_key = last_query + 1;

@@ -8,10 +8,10 @@ namespace batucada::cuda {
 namespace {
 
 constexpr int kGroupThreads = 128;
-constexpr int kConsumers = 2;                              // warpgroups that multiply, 64 queries each; one more copies
+constexpr int kConsumers = 2;  // warpgroups that multiply, 64 queries each; one more copies
 constexpr int kThreads = kGroupThreads * (kConsumers + 1);
-constexpr int kQueries = 64 * kConsumers;                  // of a block
-constexpr int kPanel = 64;                                 // columns of a row of 128 bytes
+constexpr int kQueries = 64 * kConsumers;  // of a block
+constexpr int kPanel = 64;                 // columns of a row of 128 bytes
 
 template <int kDim>
 struct Shape {
@@ -41,7 +41,8 @@ struct Item {
   int first_key;    // position
   int end_key;
 
-  // Item `index` of grid [sequences][query tiles][heads]; late queries, which see the most, come first. False if it is empty.
+  // Item `index` of grid [sequences][query tiles][heads]; late queries, which see the most, come first. False if it is
+  // empty.
   __device__ __forceinline__ bool Find(const AttentionPrefillParams& p, int index, int tiles) {
     head = index % p.heads;
     const int rest = index / p.heads;
@@ -83,6 +84,25 @@ __device__ __forceinline__ void CopyRows(uint32_t to, Source source) {
   }
 }
 
+// The same for rows of K and V at once: source(r, k, v) sets where row r of each comes from.
+template <int kDim, int kRows, typename Source>
+__device__ __forceinline__ void CopyPairs(uint32_t k_to, uint32_t v_to, Source source) {
+  constexpr int kPacks = kDim / 8;
+  constexpr int kAtOnce = kGroupThreads / kPacks;
+  const int pack = threadIdx.x % kPacks;
+  const uint32_t panel = pack / 8 * (kRows * 128);
+#pragma unroll 4
+  for (int i = 0; i < kRows / kAtOnce; ++i) {
+    const int row = threadIdx.x / kPacks + i * kAtOnce;
+    const uint32_t at = panel + TileOffset<kPanel>(row, pack % 8);
+    const bf16* k;
+    const bf16* v;
+    source(row, k, v);
+    CopyAsync(k_to + at, k + pack * 8);
+    CopyAsync(v_to + at, v + pack * 8);
+  }
+}
+
 // What threads have written or copied becomes visible to the warpgroup products.
 __device__ __forceinline__ void PublishTile() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -90,7 +110,7 @@ template <int kDim>
 __device__ __forceinline__ void Produce(const AttentionPrefillParams& p, int items, int tiles, uint32_t q_tile,
                                         uint32_t ring, const Barriers<Shape<kDim>::kStages>& barriers) {
   using S = Shape<kDim>;
-  int filled = 0;                // stages so far
+  int filled = 0;  // stages so far
   int num_items = 0;
   int pending = -1;              // the stage whose copies are under way and not yet announced
   bool queries_pending = false;  // they travel with the first tile
@@ -124,22 +144,26 @@ __device__ __forceinline__ void Produce(const AttentionPrefillParams& p, int ite
       if constexpr (S::kStages == 2) finish_pending();
       if (filled >= S::kStages) WaitBarrier(barriers.Empty(stage), (filled / S::kStages - 1) & 1);
       const uint32_t k_tile = ring + stage * 2 * S::kTileBytes;
+      const uint32_t v_tile = k_tile + S::kTileBytes;
       if (key >= item.start) {
         const auto row = [&](int r) {
           return own_k + static_cast<int64_t>(min(key + r, item.end_key - 1) - item.start) * p.stride;
         };
         CopyRows<kDim, S::kKeys>(k_tile, row);
-        CopyRows<kDim, S::kKeys>(k_tile + S::kTileBytes, [&](int r) { return row(r) + v_after_k; });
+        CopyRows<kDim, S::kKeys>(v_tile, [&](int r) { return row(r) + v_after_k; });
       } else {
-        const auto copy = [&](uint32_t to, const bf16* blocks, int64_t own_offset) {
-          CopyRows<kDim, S::kKeys>(to, [&](int r) {
-            const int at = min(key + r, item.end_key - 1);
-            return at >= item.start ? own_k + own_offset + static_cast<int64_t>(at - item.start) * p.stride
-                                    : blocks + p.blocks.Offset(item.sequence, at, item.kv_head, kDim);
-          });
-        };
-        copy(k_tile, p.blocks.k, 0);
-        copy(k_tile + S::kTileBytes, p.blocks.v, v_after_k);
+        // K and V of a row lie equally far from where theirs begin: one look-up finds both.
+        CopyPairs<kDim, S::kKeys>(k_tile, v_tile, [&](int r, const bf16*& k, const bf16*& v) {
+          const int at = min(key + r, item.end_key - 1);
+          if (at >= item.start) {
+            k = own_k + static_cast<int64_t>(at - item.start) * p.stride;
+            v = k + v_after_k;
+          } else {
+            const int64_t offset = p.blocks.Offset(item.sequence, at, item.kv_head, kDim);
+            k = p.blocks.k + offset;
+            v = p.blocks.v + offset;
+          }
+        });
       }
       CommitCopies();
       if (pending >= 0) {
@@ -267,8 +291,8 @@ __device__ __forceinline__ void Consume(const AttentionPrefillParams& p, int ite
       const int before = read % S::kStages;
       ++read;
       wait_full(read);
-      multiply_keys(read % S::kStages);      // of this tile,
-      multiply_values(before, tile > 1);     // and of the one before, while the softmax of this one runs
+      multiply_keys(read % S::kStages);   // of this tile,
+      multiply_values(before, tile > 1);  // and of the one before, while the softmax of this one runs
       WaitProducts<1>();
       Pin(s);
       mask(item.first_key + tile * kKeys);
@@ -304,7 +328,8 @@ __device__ __forceinline__ void Consume(const AttentionPrefillParams& p, int ite
       bf16* const to = p.out + (item.first_row + at) * p.out_stride + item.head * kDim + lane % 4 * 2;
 #pragma unroll
       for (int i = 0; i < kDim / 8; ++i) {
-        *reinterpret_cast<uint32_t*>(to + i * 8) = Pack2(out[i * 4 + row * 2] * share, out[i * 4 + row * 2 + 1] * share);
+        *reinterpret_cast<uint32_t*>(to + i * 8) =
+            Pack2(out[i * 4 + row * 2] * share, out[i * 4 + row * 2 + 1] * share);
       }
     }
   }

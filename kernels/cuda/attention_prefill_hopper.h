@@ -1,5 +1,5 @@
-// AttentionPrefill for Hopper (FlashAttention-3, arXiv 2407.08608): warpgroup products, and the softmax of one tile of keys
-// while the products of its neighbours run. Same arguments and results.
+// AttentionPrefill for Hopper (FlashAttention-3, arXiv 2407.08608): warpgroup products, and the softmax of one tile of
+// keys while the products of its neighbours run. Same arguments and results.
 #pragma once
 
 #include "kernels/cuda/attention_prefill.h"

@@ -156,8 +156,8 @@ __global__ void __launch_bounds__(kThreads) ConvStateKernel(const CausalConvPara
 #pragma unroll
   for (int i = 0; i < kWidth - 1; ++i) {
     const int row = rows - (kWidth - 1) + i;
-    next[i] = row >= 0 ? p.x[(first + row) * p.x_stride + channel]
-                       : (fresh ? __float2bfloat16_rn(0.f) : state[rows + i]);
+    next[i] =
+        row >= 0 ? p.x[(first + row) * p.x_stride + channel] : (fresh ? __float2bfloat16_rn(0.f) : state[rows + i]);
   }
 #pragma unroll
   for (int i = 0; i < kWidth - 1; ++i) state[i] = next[i];

@@ -1,6 +1,7 @@
-// Causal depthwise convolution of width 4 with bias, then SiLU (Mamba, arXiv 2312.00752), over a ragged batch with state.
-//   x, out [T, channels] bf16 (out must not overlap x), weight [channels, 4] fp32 oldest tap first, bias [channels] fp32
-//   state of slot s: conv + s · slot_bytes, [channels, 3] bf16, oldest input first
+// Causal depthwise convolution of width 4 with bias, then SiLU (Mamba, arXiv 2312.00752), over a ragged batch with
+// state.
+//   x, out [T, channels] bf16 (out must not overlap x), weight [channels, 4] fp32 oldest tap first, bias [channels]
+//   fp32 state of slot s: conv + s · slot_bytes, [channels, 3] bf16, oldest input first
 // Decode rows take one step each in one pass over their state; prompt rows slide a window held in registers; then one
 // small kernel writes the prompt sequences' new state, after every read of the old.
 // Floor: 4 bytes per element of a prompt, 16 per element of a decode row (with its state), over the copy bandwidth.

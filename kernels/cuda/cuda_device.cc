@@ -94,14 +94,16 @@ void CudaOps::Check(std::string_view op, cudaError_t error) {
 }
 
 void CudaOps::Check(std::string_view op, const absl::Status& status) {
-  if (!status.ok() && status_.ok()) status_ = absl::Status(status.code(), absl::StrCat(std::string(op), ": ", status.message()));
+  if (!status.ok() && status_.ok())
+    status_ = absl::Status(status.code(), absl::StrCat(std::string(op), ": ", status.message()));
 }
 
 void CudaOps::Refuse(std::string_view op, std::string_view why) {
   Check(op, absl::InvalidArgumentError(std::string(why)));
 }
 
-// --- memory -----------------------------------------------------------------------------------------------------------
+// --- memory
+// -----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<Buffer> CudaOps::Allocate(size_t bytes, std::string_view what) {
   if (!Ready()) return status_;
@@ -138,8 +140,8 @@ absl::StatusOr<Matrix> CudaOps::LoadMatrix(std::span<const HostTensor> parts, in
   Matrix m{.storage = {}, .dtype = DType::kBf16, .out = 0, .in = padded(parts[0].cols, pad_cols)};
   for (const HostTensor& part : parts) {
     if (part.cols != parts[0].cols) {
-      return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": parts of ", parts[0].cols, " and ", part.cols,
-                                                     " columns cannot be stacked"));
+      return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": parts of ", parts[0].cols, " and ",
+                                                     part.cols, " columns cannot be stacked"));
     }
     m.out += padded(part.rows, pad_rows);
   }
@@ -173,7 +175,8 @@ absl::StatusOr<Buffer> CudaOps::LoadFloats(const HostTensor& t, std::string_view
   return storage;
 }
 
-// --- steps ------------------------------------------------------------------------------------------------------------
+// --- steps
+// ------------------------------------------------------------------------------------------------------------
 
 int32_t CudaOps::PaddedDecodeRows(int32_t rows) const {
   const uint32_t power = std::bit_floor(static_cast<uint32_t>(rows));
@@ -184,7 +187,8 @@ int32_t CudaOps::PaddedDecodeRows(int32_t rows) const {
 void CudaOps::RunRecorded(uint64_t key, const std::function<void()>& body) {
   if (!Ready()) return;
   if (key == 0) return body();
-  // The first time runs op by op: it loads kernels and finds plans, which a recording must not do, and its results count.
+  // The first time runs op by op: it loads kernels and finds plans, which a recording must not do, and its results
+  // count.
   const auto [entry, is_new] = graphs_.try_emplace(key);
   if (is_new) return body();
   CudaGraphExec& graph = entry->second;

@@ -29,7 +29,9 @@ bool Aligned16(const Tensor& t) {
   return reinterpret_cast<uintptr_t>(t.data) % 16 == 0 && t.stride * static_cast<int64_t>(SizeOf(t.dtype)) % 16 == 0;
 }
 
-std::string ShapeOf(const Tensor& t) { return absl::StrCat("[", t.rows, ", ", t.cols, "] ", std::string(NameOf(t.dtype))); }
+std::string ShapeOf(const Tensor& t) {
+  return absl::StrCat("[", t.rows, ", ", t.cols, "] ", std::string(NameOf(t.dtype)));
+}
 
 bool IsAct(const Tensor& t) { return t.dtype == DType::kBf16; }
 
@@ -102,8 +104,9 @@ void CudaOps::CausalConv(const BatchView& b, const ConvArgs& a) {
   if (!IsAct(a.x) || !IsAct(a.out) || a.x.cols != a.out.cols || a.x.cols % 4 != 0 ||
       reinterpret_cast<uintptr_t>(a.x.data) % 8 != 0 || a.x.stride % 4 != 0 ||
       reinterpret_cast<uintptr_t>(a.out.data) % 8 != 0 || a.out.stride % 4 != 0) {
-    return Refuse("causal_conv", absl::StrCat("x is ", ShapeOf(a.x), ", out ", ShapeOf(a.out),
-                                              "; channels and strides must be multiples of 4, rows aligned to 8 bytes"));
+    return Refuse("causal_conv",
+                  absl::StrCat("x is ", ShapeOf(a.x), ", out ", ShapeOf(a.out),
+                               "; channels and strides must be multiples of 4, rows aligned to 8 bytes"));
   }
   Check("causal_conv", cuda::CausalConv({.x = a.x.As<bf16>(),
                                          .x_stride = a.x.stride,
@@ -165,9 +168,10 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
       (a.head_dim != 64 && a.head_dim != 128 && a.head_dim != 256) || a.kv_heads < 1 || a.heads % a.kv_heads != 0 ||
       a.window < 1 || a.qkv.cols != int64_t{a.heads + 2 * a.kv_heads} * a.head_dim ||
       !std::has_single_bit(static_cast<uint32_t>(a.kv.block_tokens))) {
-    return Refuse("attention", absl::StrCat("qkv is ", ShapeOf(a.qkv), " for ", a.heads, "/", a.kv_heads, " heads of ",
-                                            a.head_dim, ", window ", a.window, ", blocks of ", a.kv.block_tokens,
-                                            " tokens; head dims 64, 128 and 256 and rows aligned to 16 bytes are served"));
+    return Refuse("attention",
+                  absl::StrCat("qkv is ", ShapeOf(a.qkv), " for ", a.heads, "/", a.kv_heads, " heads of ", a.head_dim,
+                               ", window ", a.window, ", blocks of ", a.kv.block_tokens,
+                               " tokens; head dims 64, 128 and 256 and rows aligned to 16 bytes are served"));
   }
   const cuda::KvBlocks blocks{.k = static_cast<bf16*>(a.kv.k),
                               .v = static_cast<bf16*>(a.kv.v),
@@ -192,7 +196,8 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
                         .frequencies = {}};
   for (int i = 0; rope.rotate && i < a.head_dim / 2; ++i) {
     const float exponent = -static_cast<float>(2 * i) / static_cast<float>(a.head_dim);
-    rope.frequencies[i] = static_cast<float>(std::pow(static_cast<double>(a.rope_theta), static_cast<double>(exponent)));
+    rope.frequencies[i] =
+        static_cast<float>(std::pow(static_cast<double>(a.rope_theta), static_cast<double>(exponent)));
   }
   Check("attention: rope and write", cuda::RopeAndWriteDecode(rope, target_));
   Check("attention: decode", cuda::AttentionDecode({.qkv = rope.qkv,

@@ -33,7 +33,8 @@ uint16_t FloatToBf16(float value) {
 }
 
 absl::Status Unsupported(DType dtype) {
-  return absl::InvalidArgumentError(absl::StrCat("weights must be fp32, bf16 or fp16, not ", std::string(NameOf(dtype))));
+  return absl::InvalidArgumentError(
+      absl::StrCat("weights must be fp32, bf16 or fp16, not ", std::string(NameOf(dtype))));
 }
 
 }  // namespace

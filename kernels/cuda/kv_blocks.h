@@ -1,4 +1,5 @@
-// Keys and values of one layer in blocks, as attention kernels see them: [num_blocks][...][kv_heads, block_tokens, head_dim].
+// Keys and values of one layer in blocks, as attention kernels see them: [num_blocks][...][kv_heads, block_tokens,
+// head_dim].
 #pragma once
 
 #include <cuda_bf16.h>
@@ -10,9 +11,9 @@ namespace batucada::cuda {
 struct KvBlocks {
   __nv_bfloat16* k;
   __nv_bfloat16* v;
-  int64_t block_stride;      // elements from one block to the next
-  int32_t block_shift;       // log2 of the tokens a block holds
-  const int32_t* table;      // [S, table_width], a ring: see BatchView::block_table
+  int64_t block_stride;  // elements from one block to the next
+  int32_t block_shift;   // log2 of the tokens a block holds
+  const int32_t* table;  // [S, table_width], a ring: see BatchView::block_table
   int32_t table_width;
 
 #ifdef __CUDACC__
@@ -21,7 +22,8 @@ struct KvBlocks {
     const int tokens = 1 << block_shift;
     const int entry = static_cast<uint32_t>(position >> block_shift) % static_cast<uint32_t>(table_width);
     const int64_t block = table[static_cast<int64_t>(sequence) * table_width + entry];
-    return block * block_stride + ((static_cast<int64_t>(kv_head) << block_shift) + (position & (tokens - 1))) * head_dim;
+    return block * block_stride +
+           ((static_cast<int64_t>(kv_head) << block_shift) + (position & (tokens - 1))) * head_dim;
   }
 #endif
 };

@@ -36,14 +36,15 @@ __device__ __forceinline__ void LetNextKernelStart() {
 #endif
 }
 
-// Launches so that, on Hopper, the kernel's start overlaps the end of the one before it (programmatic dependent launch).
-// `cluster`: neighbours in x that run together and see each other's shared memory (Hopper only if more than 1).
+// Launches so that, on Hopper, the kernel's start overlaps the end of the one before it (programmatic dependent
+// launch). `cluster`: neighbours in x that run together and see each other's shared memory (Hopper only if more than
+// 1).
 template <typename... Params, typename... Args>
 cudaError_t LaunchClusters(const Target& target, void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes,
                            int cluster, Args&&... args) {
   if (shared_bytes > 48 * 1024) {
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                   static_cast<int>(shared_bytes));
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return error;
   }
   cudaLaunchAttribute attributes[2]{};

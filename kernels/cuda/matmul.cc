@@ -96,7 +96,8 @@ absl::StatusOr<float> Time(cublasLtHandle_t handle, const Layouts& l, const MatM
 // Whether plans can be tried: nothing is being recorded and the result fits into scratch.
 bool CanTime(const MatMulParams& p, const Target& target) {
   const int64_t bytes = p.rows * p.out_stride * (p.output == MatMulOutput::kBf16 ? 2 : 4);
-  if (p.rows > kMostRowsTimed || bytes > static_cast<int64_t>(target.workspace_bytes - PlanWorkspace(target))) return false;
+  if (p.rows > kMostRowsTimed || bytes > static_cast<int64_t>(target.workspace_bytes - PlanWorkspace(target)))
+    return false;
   cudaStreamCaptureStatus capture = cudaStreamCaptureStatusActive;
   return cudaStreamIsCapturing(target.stream, &capture) == cudaSuccess && capture == cudaStreamCaptureStatusNone;
 }

@@ -1,5 +1,5 @@
-// out = in · wᵀ or out += in · wᵀ through cuBLASLt, with plans kept by shape. Products of few rows try several plans the
-// first time, outside recordings, and keep the fastest: cuBLASLt's first guess is often half as fast there.
+// out = in · wᵀ or out += in · wᵀ through cuBLASLt, with plans kept by shape. Products of few rows try several plans
+// the first time, outside recordings, and keep the fastest: cuBLASLt's first guess is often half as fast there.
 //   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; fp32 accumulation
 // Floor: the larger of 2·n·k bytes over the copy bandwidth and 2·rows·n·k operations over the bf16 matrix rate.
 #pragma once

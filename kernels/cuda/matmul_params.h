@@ -8,13 +8,13 @@ namespace batucada::cuda {
 enum class MatMulOutput { kBf16, kF32, kAddF32 };  // the last adds to what is there
 
 struct MatMulParams {
-  const void* w;       // [n, k] bf16, contiguous
+  const void* w;  // [n, k] bf16, contiguous
   int64_t n;
   int64_t k;
-  const void* in;      // [rows, k] bf16
+  const void* in;  // [rows, k] bf16
   int64_t in_stride;
   int64_t rows;
-  void* out;           // [rows, n]
+  void* out;  // [rows, n]
   int64_t out_stride;
   MatMulOutput output;
 };

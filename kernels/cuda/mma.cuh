@@ -56,8 +56,8 @@ __device__ __forceinline__ void WaitCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
-// Byte offset of the 16-byte pack `pack` of row `row` in a tile of rows of kDim bf16 (64 or more): packs are permuted by
-// the row, so that the eight rows of a matrix load fall into different banks.
+// Byte offset of the 16-byte pack `pack` of row `row` in a tile of rows of kDim bf16 (64 or more): packs are permuted
+// by the row, so that the eight rows of a matrix load fall into different banks.
 template <int kDim>
 __device__ __forceinline__ uint32_t TileOffset(int row, int pack) {
   return row * (kDim * 2) + ((pack ^ (row & 7)) << 4);

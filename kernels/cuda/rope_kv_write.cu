@@ -11,7 +11,7 @@ constexpr int kThreads = 128;
 // Waite), the rest goes to the special-function units.
 __device__ __forceinline__ void SinCos(float angle, float& sine, float& cosine) {
   const float turns = rintf(angle * 0.15915494309189535f);
-  float rest = fmaf(turns, -6.28125f, angle);            // 2π in 9 + 11 bits and a remainder
+  float rest = fmaf(turns, -6.28125f, angle);  // 2π in 9 + 11 bits and a remainder
   rest = fmaf(turns, -1.93500518798828125e-3f, rest);
   rest = fmaf(turns, -3.0199159819567e-7f, rest);
   __sincosf(rest, &sine, &cosine);

@@ -1,10 +1,10 @@
-// Rotary position embedding (arXiv 2104.09864, non-interleaved halves over the whole head), and the write of K and V into
-// blocks.
+// Rotary position embedding (arXiv 2104.09864, non-interleaved halves over the whole head), and the write of K and V
+// into blocks.
 //   qkv [T, (heads + 2·kv_heads)·head_dim] bf16: q, k, v; q and k are rotated in place; head_dim a multiple of 16
-// RopeAndWriteDecode rotates all rows and writes the decode rows' K and V; run before attention. WritePrompts writes what
-// later queries of the prompts can see; run after attention, which still reads the old tokens those writes replace.
-// Floor: 4 bytes per element of q and k (read and written) and 4 per element of K and V written to blocks, over the copy
-// bandwidth.
+// RopeAndWriteDecode rotates all rows and writes the decode rows' K and V; run before attention. WritePrompts writes
+// what later queries of the prompts can see; run after attention, which still reads the old tokens those writes
+// replace. Floor: 4 bytes per element of q and k (read and written) and 4 per element of K and V written to blocks,
+// over the copy bandwidth.
 #pragma once
 
 #include <cuda_bf16.h>

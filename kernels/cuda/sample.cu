@@ -96,8 +96,8 @@ __device__ __forceinline__ Mass MassOf(float logit, float max, float per_tempera
 
 enum class Measure { kCount, kMass };
 
-// The largest logit t such that the ids with logit >= t number at least `count`, or weigh at least `mass`, looking only at
-// ids with logit >= floor. `per_temperature` is log2(e) / temperature.
+// The largest logit t such that the ids with logit >= t number at least `count`, or weigh at least `mass`, looking only
+// at ids with logit >= floor. `per_temperature` is log2(e) / temperature.
 template <Measure kMeasure>
 __device__ float Threshold(const Row& row, Shared& s, float max, float min, float floor, uint32_t count, Mass mass,
                            float per_temperature) {
@@ -112,7 +112,8 @@ __device__ float Threshold(const Row& row, Shared& s, float max, float min, floa
   int levels = 0;
   // Whether a distance fell into the chosen bin of every level so far. Bins are monotone in the distance.
   const auto bin_of = [&](int level, float distance) {
-    return static_cast<int>(fminf(fmaxf((distance - from[level]) * per_bin[level], 0.f), static_cast<float>(kBins - 1)));
+    return static_cast<int>(
+        fminf(fmaxf((distance - from[level]) * per_bin[level], 0.f), static_cast<float>(kBins - 1)));
   };
   const auto inside = [&](float logit) {
     if (!(logit >= floor)) return false;
@@ -204,7 +205,8 @@ __device__ float Threshold(const Row& row, Shared& s, float max, float min, floa
   __syncthreads();
   const int candidates = ::min(s.num_candidates, kCandidates);
   Choice best{-INFINITY, 0};
-  Choice least{-INFINITY, 0};  // of negated values: the smallest candidate, in case rounding leaves the goal out of reach
+  Choice least{-INFINITY,
+               0};  // of negated values: the smallest candidate, in case rounding leaves the goal out of reach
   if (threadIdx.x < candidates) {
     const float mine = s.candidates[threadIdx.x];
     Mass sum = kWeigh ? above_mass : above_count;
@@ -221,7 +223,8 @@ __device__ float Threshold(const Row& row, Shared& s, float max, float min, floa
 }
 
 // The first `num_top` ids, most likely first, ties by smaller id, into result.
-__device__ void ReportTop(const Row& row, Shared& s, float max, float min, float log_sum, int num_top, SampleResult& result) {
+__device__ void ReportTop(const Row& row, Shared& s, float max, float min, float log_sum, int num_top,
+                          SampleResult& result) {
   const float threshold = Threshold<Measure::kCount>(row, s, max, min, -INFINITY, num_top, 0, 0.f);
   if (threadIdx.x == 0) s.num_candidates = 0;
   __syncthreads();
@@ -268,14 +271,18 @@ __device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, con
   // The most likely id is always kept: its score is there to beat.
   Choice best{top.score * per_temperature + Gumbel(request.seed, request.position, top.id), top.id};
   PhiloxWords words{};
-  int group = -1;
+  uint32_t group = UINT32_MAX;
   row.ForEach([&](int id, float logit) {
     if (!(logit >= threshold)) return;
-    if (id / 4 != group) {
-      group = id / 4;
-      words = GumbelWords(request.seed, request.position, static_cast<uint32_t>(group));
+    // Unsigned and by cases, so that the words stay in registers.
+    const uint32_t number = static_cast<uint32_t>(id);
+    if (number / 4 != group) {
+      group = number / 4;
+      words = GumbelWords(request.seed, request.position, group);
     }
-    const uint32_t bits = words.word[id % 4];
+    const uint32_t low = number % 2 == 0 ? words.word[0] : words.word[1];
+    const uint32_t high = number % 2 == 0 ? words.word[2] : words.word[3];
+    const uint32_t bits = number % 4 < 2 ? low : high;
     const float scaled = logit * per_temperature;
     // A variate exceeds x only if its uniform number is below 1 - exp(-exp(-x)) < exp(-x): most ids end here.
     const float v = static_cast<float>(bits) * 0x1p-32f;
@@ -330,7 +337,8 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
         });
         all = BlockSum(all, s.warp_mass);
         const Mass goal = static_cast<Mass>(static_cast<double>(all) * request.top_p);
-        threshold = Threshold<Measure::kMass>(row, s, top.score, min, threshold, 0, goal > 0 ? goal : 1, per_temperature);
+        threshold =
+            Threshold<Measure::kMass>(row, s, top.score, min, threshold, 0, goal > 0 ? goal : 1, per_temperature);
       }
       if (request.min_p > 0.f) {
         threshold = fmaxf(threshold, fminf(top.score, top.score + request.temperature * logf(request.min_p)));

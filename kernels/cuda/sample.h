@@ -1,10 +1,10 @@
-// From rows of logits to tokens, on the device: greedy, temperature, top-k, top-p and min-p, log-probability and rank of
-// the token, and the most likely ids. Drawing is Gumbel-max over the kept ids (kernels/gumbel.h).
+// From rows of logits to tokens, on the device: greedy, temperature, top-k, top-p and min-p, log-probability and rank
+// of the token, and the most likely ids. Drawing is Gumbel-max over the kept ids (kernels/gumbel.h).
 //   logits [rows, stride] fp32, of which the first `vocab` columns are ids
-// One block per row. Filters become one threshold on the logit: a histogram of the distance from the maximum finds the bin
-// in which the threshold lies, and only that bin's few values are ranked; nothing is sorted. Sums are in fixed point, so
-// that a row's result depends on nothing but the row. Ids that tie with the last one kept are kept.
-// Floor: 4 bytes per logit over the copy bandwidth for greedy rows; later passes come from the caches.
+// One block per row. Filters become one threshold on the logit: a histogram of the distance from the maximum finds the
+// bin in which the threshold lies, and only that bin's few values are ranked; nothing is sorted. Sums are in fixed
+// point, so that a row's result depends on nothing but the row. Ids that tie with the last one kept are kept. Floor: 4
+// bytes per logit over the copy bandwidth for greedy rows; later passes come from the caches.
 #pragma once
 
 #include <cstdint>

@@ -5,68 +5,15 @@
 namespace batucada::cuda {
 namespace {
 
-constexpr int kStates = 16;
+constexpr int kStates = kScanStates;
 constexpr int kBlockChannels = 32;
-constexpr int kStepLanes = 4;             // decode: lanes that share a channel, four states each
-constexpr int kStepThreads = kBlockChannels * kStepLanes;
-constexpr int kPerLane = 4;               // prompts: states a lane holds
-constexpr int kLanes = kStates / kPerLane;  // lanes that share a channel
-constexpr int kTile = 64;                 // tokens
+constexpr int kPerLane = 4;                        // prompts: states a lane holds
+constexpr int kLanes = kStates / kPerLane;         // lanes that share a channel
+constexpr int kTile = 64;                          // tokens
 constexpr int kWalkers = kBlockChannels * kLanes;  // threads that run the recurrence
-constexpr int kHelpers = 256;             // threads that prepare and finish tiles, 8 channels of one token each
+constexpr int kHelpers = 256;  // threads that prepare and finish tiles, 8 channels of one token each
 constexpr int kYPitch = kBlockChannels + 8;
 static_assert(kHelpers == kTile * kBlockChannels / 8 && kHelpers == kTile * 2 * kStates / 8);
-
-__device__ __forceinline__ float* State(const SelectiveScanParams& p, int sequence, int channel) {
-  return reinterpret_cast<float*>(p.ssm + p.slot[sequence] * p.slot_bytes) + channel * kStates;
-}
-
-
-__device__ __forceinline__ void Unpack4(const bf16* from, float (&v)[4]) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) v[i] = __bfloat162float(from[i]);
-}
-
-// --- decode -----------------------------------------------------------------------------------------------------------
-
-// One decode row of 32 channels, four lanes a channel.
-__global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveScanParams p) {
-  LetNextKernelStart();
-  const int row = blockIdx.y;
-  const int quad = threadIdx.x % kStepLanes;
-  const int channel = blockIdx.x * kBlockChannels + threadIdx.x / kStepLanes;
-  const bool valid = channel < p.channels;
-  const int safe = valid ? channel : 0;
-  const float4 a = reinterpret_cast<const float4*>(p.a + safe * kStates)[quad];
-  const float skip = p.d[safe];
-  const float bias = p.dt_bias[safe];
-  float4* const state = reinterpret_cast<float4*>(State(p, row, safe)) + quad;
-  const bool fresh = p.start[row] == 0;
-  WaitForEarlierKernels();
-  float4 h = *state;
-  if (fresh) h = {0.f, 0.f, 0.f, 0.f};  // after the load, which need not wait for it
-  const float x = __bfloat162float(p.x[row * p.x_stride + safe]);
-  const float dt = __bfloat162float(p.dt[row * p.dt_stride + safe]);
-  const float z = __bfloat162float(p.z[row * p.z_stride + safe]);
-  float b[4], c[4];
-  Unpack4(p.b + row * p.b_stride + quad * 4, b);
-  Unpack4(p.c + row * p.c_stride + quad * 4, c);
-  const float delta = Softplus(dt + bias);
-  const float exponent = delta * kLog2E;
-  const float dx = delta * x;
-  h.x = Exp2(exponent * a.x) * h.x + dx * b[0];
-  h.y = Exp2(exponent * a.y) * h.y + dx * b[1];
-  h.z = Exp2(exponent * a.z) * h.z + dx * b[2];
-  h.w = Exp2(exponent * a.w) * h.w + dx * b[3];
-  float y = h.x * c[0] + h.y * c[1] + h.z * c[2] + h.w * c[3];
-  y += __shfl_xor_sync(0xffffffffu, y, 1);
-  y += __shfl_xor_sync(0xffffffffu, y, 2);
-  if (!valid) return;
-  *state = h;
-  if (quad == 0) p.out[row * p.out_stride + channel] = __float2bfloat16_rn((y + skip * x) * Silu(z));
-}
-
-// --- prompts ----------------------------------------------------------------------------------------------------------
 
 enum class Pass { kWhole, kSummary, kFinal };
 
@@ -80,8 +27,8 @@ struct Cuts {
 struct SharedTiles {
   // {δ, δ·x} of [token][channel]; pairs of channels are permuted within a row (see DeltaPair) against bank conflicts.
   float4 delta[2][kTile][kBlockChannels / 2];
-  // Four values of B and the same four of C, as bf16: what a lane needs of a token in one load. Shared memory's bandwidth
-  // into registers would otherwise be the limit.
+  // Four values of B and the same four of C, as bf16: what a lane needs of a token in one load. Shared memory's
+  // bandwidth into registers would otherwise be the limit.
   uint4 bc[2][kTile][kLanes];
   float y[2][kTile][kYPitch];
 };
@@ -99,21 +46,20 @@ struct Rows {
 template <bool kAligned>  // every operand can be loaded 16 bytes at a time
 struct Helper {
   int token;
-  int group;       // of eight channels
+  int group;  // of eight channels
   int channel;
   bool valid;
 
   __device__ Helper(const SelectiveScanParams& p, int thread)
-      : token(thread / 4),
-        group(thread % 4),
-        channel(blockIdx.x * kBlockChannels + group * 8),
+      : token(thread / 4), group(thread % 4), channel(blockIdx.x * kBlockChannels + group * 8),
         valid(channel < p.channels) {}
 
   // Eight floats of this thread's channels; from the cache, to keep registers for what is on its way.
   __device__ __forceinline__ void LoadChannels(const float* from, float (&v)[8]) const {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const float4 four = valid ? __ldg(reinterpret_cast<const float4*>(from + channel) + i) : float4{0.f, 0.f, 0.f, 0.f};
+      const float4 four =
+          valid ? __ldg(reinterpret_cast<const float4*>(from + channel) + i) : float4{0.f, 0.f, 0.f, 0.f};
       v[i * 4] = four.x;
       v[i * 4 + 1] = four.y;
       v[i * 4 + 2] = four.z;
@@ -138,7 +84,8 @@ struct Helper {
     return in;
   }
   // Rows past the end get δ = 0, which leaves the state as it is.
-  __device__ __forceinline__ void Prepare(const SelectiveScanParams& p, const Ahead& in, SharedTiles& s, int buffer) const {
+  __device__ __forceinline__ void Prepare(const SelectiveScanParams& p, const Ahead& in, SharedTiles& s,
+                                          int buffer) const {
     float x[8], dt[8], bias[8];
     LoadChannels(p.dt_bias, bias);
     Unpack8(in.x, x);
@@ -167,7 +114,8 @@ struct Helper {
     in.z = Load8(p.z + row * p.z_stride + channel, kAligned);
     return in;
   }
-  __device__ __forceinline__ void Finish(const SelectiveScanParams& p, const Behind& in, const SharedTiles& s, int buffer) const {
+  __device__ __forceinline__ void Finish(const SelectiveScanParams& p, const Behind& in, const SharedTiles& s,
+                                         int buffer) const {
     if (in.row < 0) return;
     float x[8], z[8], out[8], skip[8];
     LoadChannels(p.d, skip);
@@ -216,12 +164,14 @@ struct Walker {
     float4 of[kLanes];
   };
 
-  // One walker a scheduler has nobody to hide latencies behind, so three groups are under way at once: the loads of one, the
-  // exponentials of the next, the recurrence of a third. Exponentials are spread out among the rest, because a second one
-  // has to wait for the first.
+  // One walker a scheduler has nobody to hide latencies behind, so three groups are under way at once: the loads of
+  // one, the exponentials of the next, the recurrence of a third. Exponentials are spread out among the rest, because a
+  // second one has to wait for the first.
   __device__ __forceinline__ void Walk(SharedTiles& s, int buffer) {
-    const float2* const even = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(0, column / 2)]) + column % 2;
-    const float2* const odd = reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(1, column / 2)]) + column % 2;
+    const float2* const even =
+        reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(0, column / 2)]) + column % 2;
+    const float2* const odd =
+        reinterpret_cast<const float2*>(&s.delta[buffer][0][DeltaPair(1, column / 2)]) + column % 2;
     Group now = Load(s, buffer, 0, even, odd);
     Group next = Load(s, buffer, kLanes, even, odd);
     Decays decays;
@@ -277,8 +227,8 @@ struct Walker {
     if constexpr (kPass != Pass::kSummary) s.y[buffer][kTile - kLanes + part][column] = SumOfToken<kLanes>(y_before);
   }
 
-  // Of the channel's kLanes lanes, lane `part` gets the sum over all of them for token `part` of the group. Each round a
-  // lane keeps half of its tokens and gives the other half to its partner: three shuffles for four sums.
+  // Of the channel's kLanes lanes, lane `part` gets the sum over all of them for token `part` of the group. Each round
+  // a lane keeps half of its tokens and gives the other half to its partner: three shuffles for four sums.
   template <int kTokens>
   __device__ __forceinline__ float SumOfToken(const float (&y)[kTokens]) const {
     if constexpr (kTokens == 1) {
@@ -329,7 +279,7 @@ __global__ void __launch_bounds__(kWalkers + kHelpers, 1)
     const int64_t next_cut = static_cast<int64_t>(p.channels) * kLanes;
     if constexpr (kPass != Pass::kFinal) {
       float4 h{0.f, 0.f, 0.f, 0.f};
-      if (cut == 0 && p.start[sequence] != 0) h = reinterpret_cast<const float4*>(State(p, sequence, safe))[walker.part];
+      if (cut == 0 && p.start[sequence] != 0) h = reinterpret_cast<const float4*>(p.State(sequence, safe))[walker.part];
       if constexpr (kPass == Pass::kSummary) {
         if (cut == 0 && valid) summary[0] = h;
       } else {
@@ -355,7 +305,7 @@ __global__ void __launch_bounds__(kWalkers + kHelpers, 1)
       summary[(cut + 1) * next_cut] = walker.h;
       if (walker.part == 0) cuts.sum_delta[entry + cut * static_cast<int64_t>(p.channels)] = walker.sum_delta;
     } else if (rows.end == last) {
-      reinterpret_cast<float4*>(State(p, sequence, channel))[walker.part] = walker.h;
+      reinterpret_cast<float4*>(p.State(sequence, channel))[walker.part] = walker.h;
     }
   } else {
     using Aid = Helper<kAligned>;
@@ -404,8 +354,8 @@ cudaError_t LaunchPrompts(const SelectiveScanParams& p, const Target& target) {
   const int prompts = p.num_sequences - p.num_decode;
   const size_t entries = static_cast<size_t>(prompts) * p.channels;
   const int cuts = ChooseCuts(p, target, entries * (kStates + 1) * sizeof(float));
-  // Blocks placed while those of the kernel before still run can end up two to a multiprocessor beside an idle one; these run
-  // too long for that.
+  // Blocks placed while those of the kernel before still run can end up two to a multiprocessor beside an idle one;
+  // these run too long for that.
   Target alone = target;
   alone.hopper = false;
   const dim3 block(kWalkers + kHelpers);
@@ -416,31 +366,27 @@ cudaError_t LaunchPrompts(const SelectiveScanParams& p, const Target& target) {
   }
   float* const scratch = static_cast<float*>(target.workspace);
   const Cuts summary{scratch, scratch + entries * cuts * kStates};
-  const cudaError_t error =
-      Launch(alone, ScanPromptKernel<Pass::kSummary, kAligned>, dim3(groups, prompts, cuts - 1), block, shared, p, summary);
+  const cudaError_t error = Launch(alone, ScanPromptKernel<Pass::kSummary, kAligned>, dim3(groups, prompts, cuts - 1),
+                                   block, shared, p, summary);
   if (error != cudaSuccess) return error;
-  return Launch(alone, ScanPromptKernel<Pass::kFinal, kAligned>, dim3(groups, prompts, cuts), block, shared, p, summary);
+  return Launch(alone, ScanPromptKernel<Pass::kFinal, kAligned>, dim3(groups, prompts, cuts), block, shared, p,
+                summary);
 }
 
-cudaError_t ScanPrompts(const SelectiveScanParams& p, const Target& target) {
+}  // namespace
+
+cudaError_t SelectiveScanPrompts(const SelectiveScanParams& p, const Target& target) {
   const bool aligned = Aligned16(p.x, p.x_stride) && Aligned16(p.dt, p.dt_stride) && Aligned16(p.b, p.b_stride) &&
                        Aligned16(p.c, p.c_stride) && Aligned16(p.z, p.z_stride) && Aligned16(p.out, p.out_stride);
   return aligned ? LaunchPrompts<true>(p, target) : LaunchPrompts<false>(p, target);
 }
 
-cudaError_t ScanDecode(const SelectiveScanParams& p, const Target& target) {
-  const dim3 grid(CeilDiv(p.channels, kBlockChannels), p.num_decode);
-  return Launch(target, ScanStepKernel, grid, dim3(kStepThreads), 0, p);
-}
-
-}  // namespace
-
 cudaError_t SelectiveScan(const SelectiveScanParams& params, const Target& target) {
   if (params.num_decode > 0) {
-    const cudaError_t error = ScanDecode(params, target);
+    const cudaError_t error = SelectiveScanStep(params, target);
     if (error != cudaSuccess) return error;
   }
-  return params.num_sequences > params.num_decode ? ScanPrompts(params, target) : cudaSuccess;
+  return params.num_sequences > params.num_decode ? SelectiveScanPrompts(params, target) : cudaSuccess;
 }
 
 }  // namespace batucada::cuda

@@ -3,8 +3,8 @@
 //   x, dt, z, out [T, channels] bf16; b, c [T, 16] bf16; a [channels, 16] fp32; d, dt_bias [channels] fp32
 //   state of slot s: ssm + s · slot_bytes, [channels, 16] fp32; channels a multiple of 8
 //
-// Decode rows: one pass that reads and writes the state once. Floor: 128 bytes of state per channel and row over the copy
-// bandwidth.
+// Decode rows: one pass that reads and writes the state once. Floor: 128 bytes of state per channel and row over the
+// copy bandwidth.
 //
 // Prompts: four lanes hold the 16 states of a channel in registers and walk through time. Other warps of the block work
 // one tile ahead (softplus, B and C to fp32) and one behind (gate, store), so that the walkers issue little but the
@@ -20,6 +20,8 @@
 #include "kernels/cuda/launch.h"
 
 namespace batucada::cuda {
+
+inline constexpr int kScanStates = 16;
 
 struct SelectiveScanParams {
   const __nv_bfloat16* x;
@@ -44,11 +46,20 @@ struct SelectiveScanParams {
   int32_t num_decode;        // D: rows [0, D) are sequences [0, D)
   int32_t max_chunk;         // longest prompt chunk in rows
   int32_t channels;
-  int32_t time_cuts;         // into how many pieces prompts are cut; 0: chosen to fill the device
+  int32_t time_cuts;  // into how many pieces prompts are cut; 0: chosen to fill the device
   __nv_bfloat16* out;
   int64_t out_stride;
+
+#ifdef __CUDACC__
+  __device__ __forceinline__ float* State(int sequence, int channel) const {
+    return reinterpret_cast<float*>(ssm + slot[sequence] * slot_bytes) + channel * kScanStates;
+  }
+#endif
 };
 
 cudaError_t SelectiveScan(const SelectiveScanParams& params, const Target& target);
+// Its two halves: one step of the decode rows, and the prompts.
+cudaError_t SelectiveScanStep(const SelectiveScanParams& params, const Target& target);
+cudaError_t SelectiveScanPrompts(const SelectiveScanParams& params, const Target& target);
 
 }  // namespace batucada::cuda

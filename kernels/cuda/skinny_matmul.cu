@@ -26,19 +26,22 @@ struct Shape {
   static constexpr int kStageBytes = kWeightBytes + kInputBytes;
   static constexpr int kFit = (kRingBytes - (kRows * kTile + kMaxCluster) * 4) / kStageBytes;
   static constexpr int kStages = kFit < kMaxStages ? kFit : kMaxStages;
-  static constexpr int kMTiles = kRows == 64 ? 2 : 1;         // of 16 weight rows, a warp
-  static constexpr int kSide = kTile / (16 * kMTiles);        // warps along n
-  static constexpr int kSlices = kWorkers / kSide;            // warps along a stage's columns
+  static constexpr int kMTiles = kRows == 64 ? 2 : 1;   // of 16 weight rows, a warp
+  static constexpr int kSide = kTile / (16 * kMTiles);  // warps along n
+  static constexpr int kSlices = kWorkers / kSide;      // warps along a stage's columns
   static constexpr int kSliceDepth = kDepth / kSlices;
-  static constexpr int kSumPitch = kTile + 4;                 // floats
+  static constexpr int kSumPitch = kTile + 4;  // floats
   static constexpr int kSumBytes = kSlices * kRows * kSumPitch * 4;
   static constexpr int kBarrierBytes = 2 * 8 * kMaxStages;
-  static constexpr int kInboxBytes = (kRows * kTile + kMaxCluster) * 4;  // sums that the blocks of a cluster send each other
-  static constexpr int kBytes = kStages * kStageBytes + kBarrierBytes + kInboxBytes + 1024;  // boxes lie at multiples of 1024
+  static constexpr int kInboxBytes =
+      (kRows * kTile + kMaxCluster) * 4;  // sums that the blocks of a cluster send each other
+  static constexpr int kBytes =
+      kStages * kStageBytes + kBarrierBytes + kInboxBytes + 1024;  // boxes lie at multiples of 1024
   static_assert(kSliceDepth % (kRows == 8 ? 32 : 16) == 0 && kSumBytes <= kStages * kStageBytes);
 };
 
-[[maybe_unused]] __device__ __forceinline__ void StoreOut(const MatMulParams& p, int64_t row, int64_t col, float value) {
+[[maybe_unused]] __device__ __forceinline__ void StoreOut(const MatMulParams& p, int64_t row, int64_t col,
+                                                          float value) {
   const int64_t at = row * p.out_stride + col;
   switch (p.output) {
     case MatMulOutput::kBf16: static_cast<bf16*>(p.out)[at] = __float2bfloat16_rn(value); break;
@@ -71,7 +74,8 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int w_rows = static_cast<int>(p.n - first_n < kTile ? p.n - first_n : kTile);
   const int x_rows = static_cast<int>(p.rows);
   const cooperative_groups::cluster_group cluster = cooperative_groups::this_cluster();
-  float* const inbox = reinterpret_cast<float*>(shared + S::kStages * S::kStageBytes + S::kBarrierBytes);  // [parts][share]
+  float* const inbox =
+      reinterpret_cast<float*>(shared + S::kStages * S::kStageBytes + S::kBarrierBytes);  // [parts][share]
   const int share = CeilDiv(x_rows * kTile, parts);
   if (threadIdx.x == 32 * kWorkers) {
     PrefetchMap(w_map);
@@ -211,8 +215,8 @@ __global__ void __launch_bounds__(kThreads, 2)
 #endif
 }
 
-// Measured on an H200: the narrowest tiles of which two blocks a multiprocessor hold all do best; a cluster's exchange pays
-// where there would be too few blocks, and where k is so long that few blocks have too little under way.
+// Measured on an H200: the narrowest tiles of which two blocks a multiprocessor hold all do best; a cluster's exchange
+// pays where there would be too few blocks, and where k is so long that few blocks have too little under way.
 SkinnyCut ChooseCut(const MatMulParams& p, const Target& target) {
   const int n = static_cast<int>(p.n);
   const int most = 2 * target.multiprocessors;
@@ -234,8 +238,8 @@ cudaError_t LaunchTile(const MatMulParams& p, const Target& target, int cluster)
   cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, &w_map);
   if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kRows, &x_map);
   if (error != cudaSuccess) return error;
-  return LaunchClusters(target, SkinnyKernel<kRows, kTile>, grid, dim3(kThreads), Shape<kRows, kTile>::kBytes, cluster, p,
-                        w_map, x_map);
+  return LaunchClusters(target, SkinnyKernel<kRows, kTile>, grid, dim3(kThreads), Shape<kRows, kTile>::kBytes, cluster,
+                        p, w_map, x_map);
 }
 
 template <int kRows>

@@ -1,11 +1,11 @@
-// out = in · wᵀ or out += in · wᵀ for few rows, on Hopper: the weights stream once through shared memory, which is all the
-// time there is to spend.
-//   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; rows <= 64, k a multiple of 8,
-//   w and in aligned to 16 bytes with strides that are multiples of 8
-// One thread feeds a ring of stages through the copy engine, eight warps multiply on tensor cores, with weights as the wide side of the product.
-// Weights do not depend on the kernel before, so the ring fills while that one still runs. Where n gives too few blocks, a
-// cluster of up to eight shares a tile along k and adds up in shared memory, in fixed order.
-// Floor: 2·n·k bytes over the copy bandwidth.
+// out = in · wᵀ or out += in · wᵀ for few rows, on Hopper: the weights stream once through shared memory, which is all
+// the time there is to spend.
+//   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; rows <= 64, k a multiple of
+//   8, w and in aligned to 16 bytes with strides that are multiples of 8
+// One thread feeds a ring of stages through the copy engine, eight warps multiply on tensor cores, with weights as the
+// wide side of the product. Weights do not depend on the kernel before, so the ring fills while that one still runs.
+// Where n gives too few blocks, a cluster of up to eight shares a tile along k and adds up in shared memory, in fixed
+// order. Floor: 2·n·k bytes over the copy bandwidth.
 #pragma once
 
 #include "kernels/cuda/launch.h"

@@ -17,7 +17,8 @@ EncodeFn FindEncode() {
 
 }  // namespace
 
-cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows, CUtensorMap* map) {
+cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows,
+                          CUtensorMap* map) {
   static const EncodeFn encode = FindEncode();
   if (encode == nullptr) return cudaErrorNotSupported;
   const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(cols), static_cast<cuuint64_t>(rows)};

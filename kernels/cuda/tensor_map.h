@@ -11,9 +11,9 @@ namespace batucada::cuda {
 // Columns of a box: 64 bf16 are 128 bytes, the widest row the engine permutes against bank conflicts.
 inline constexpr int kBoxCols = 64;
 
-// A bf16 matrix [rows, cols], rows `stride` elements apart, read in boxes of `box_rows` rows by kBoxCols columns. In shared
-// memory a box is [box_rows][64] with the packs of 16 bytes permuted as by TileOffset<64>. data aligned to 16 bytes, stride a
-// multiple of 8.
+// A bf16 matrix [rows, cols], rows `stride` elements apart, read in boxes of `box_rows` rows by kBoxCols columns. In
+// shared memory a box is [box_rows][64] with the packs of 16 bytes permuted as by TileOffset<64>. data aligned to 16
+// bytes, stride a multiple of 8.
 cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows, CUtensorMap* map);
 
 }  // namespace batucada::cuda

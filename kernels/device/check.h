@@ -31,9 +31,9 @@ inline absl::Status CudaStatus(cudaError_t error, std::string_view what) {
 }  // namespace batucada
 
 // Returns from the enclosing function when a CUDA call fails.
-#define BATUCADA_RETURN_IF_CUDA_ERROR(expression, what)                                    \
-  do {                                                                                     \
-    if (const cudaError_t error_ = (expression); error_ != cudaSuccess) {                  \
-      return ::batucada::CudaStatus(error_, what);                                         \
-    }                                                                                      \
+#define BATUCADA_RETURN_IF_CUDA_ERROR(expression, what)                   \
+  do {                                                                    \
+    if (const cudaError_t error_ = (expression); error_ != cudaSuccess) { \
+      return ::batucada::CudaStatus(error_, what);                        \
+    }                                                                     \
   } while (false)

@@ -22,8 +22,8 @@ inline absl::StatusOr<Buffer> AllocateDeviceMemory(size_t bytes, std::string_vie
     size_t free_bytes = 0;
     size_t total_bytes = 0;
     static_cast<void>(cudaMemGetInfo(&free_bytes, &total_bytes));
-    return CudaStatus(error, absl::StrCat("allocate ", bytes, " bytes for ", std::string(what), " (", free_bytes, " of ",
-                                          total_bytes, " bytes are free)"));
+    return CudaStatus(error, absl::StrCat("allocate ", bytes, " bytes for ", std::string(what), " (", free_bytes,
+                                          " of ", total_bytes, " bytes are free)"));
   }
   Buffer buffer(data, bytes, [](void* p) { static_cast<void>(cudaFree(p)); });
   BATUCADA_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(data, 0, bytes, stream), "clear " + std::string(what));
@@ -34,8 +34,9 @@ inline absl::StatusOr<Buffer> AllocateDeviceMemory(size_t bytes, std::string_vie
 inline absl::StatusOr<Buffer> AllocatePinnedMemory(size_t bytes, std::string_view what) {
   if (bytes == 0) return Buffer();
   void* data = nullptr;
-  BATUCADA_RETURN_IF_CUDA_ERROR(cudaMallocHost(&data, bytes),
-                                absl::StrCat("allocate ", bytes, " bytes of pinned host memory for ", std::string(what)));
+  BATUCADA_RETURN_IF_CUDA_ERROR(
+      cudaMallocHost(&data, bytes),
+      absl::StrCat("allocate ", bytes, " bytes of pinned host memory for ", std::string(what)));
   return Buffer(data, bytes, [](void* p) { static_cast<void>(cudaFreeHost(p)); });
 }
 

@@ -34,11 +34,13 @@ Dense Append(const Dense& a, const Dense& b) {
 
 class AttentionTest : public CudaTest {
  protected:
-  // Element offset of `position` of a sequence in K of this layer: [block][2 layers][K, V][kv_heads][block_tokens][head_dim].
+  // Element offset of `position` of a sequence in K of this layer: [block][2 layers][K,
+  // V][kv_heads][block_tokens][head_dim].
   static int64_t Offset(const Setting& s, const DeviceBatch& b, size_t sequence, int32_t position, int32_t kv_head) {
     const size_t entry = static_cast<size_t>(position / s.block_tokens % s.table_width);
     const int64_t block = b.table[sequence * static_cast<size_t>(s.table_width) + entry];
-    return block * BlockElements(s) + (int64_t{kv_head} * s.block_tokens + position % s.block_tokens) * s.shape.head_dim;
+    return block * BlockElements(s) +
+           (int64_t{kv_head} * s.block_tokens + position % s.block_tokens) * s.shape.head_dim;
   }
   static int64_t PlaneElements(const Setting& s) {
     return int64_t{s.shape.kv_heads} * s.block_tokens * s.shape.head_dim;
@@ -60,7 +62,8 @@ class AttentionTest : public CudaTest {
     const int64_t layer = 2 * PlaneElements(s), v_plane = PlaneElements(s);
     std::vector<History> histories;
     for (size_t i = 0; i < parts.size(); ++i) {
-      History history{Random(parts[i].start, kv_cols, 1, DType::kBf16), Random(parts[i].start, kv_cols, 1, DType::kBf16)};
+      History history{Random(parts[i].start, kv_cols, 1, DType::kBf16),
+                      Random(parts[i].start, kv_cols, 1, DType::kBf16)};
       const int64_t oldest = std::max<int64_t>(0, int64_t{parts[i].start} - s.window + 1);
       for (int32_t p = static_cast<int32_t>(oldest); p < parts[i].start; ++p) {
         for (int64_t c = 0; c < kv_cols; ++c) {
@@ -93,7 +96,8 @@ class AttentionTest : public CudaTest {
 
     for (size_t i = 0; i < parts.size(); ++i) {
       const Part& part = parts[i];
-      SCOPED_TRACE("part " + std::to_string(i) + ": " + std::to_string(part.rows) + " rows from " + std::to_string(part.start));
+      SCOPED_TRACE("part " + std::to_string(i) + ": " + std::to_string(part.rows) + " rows from " +
+                   std::to_string(part.start));
       const Dense rows = qkv.RowRange(b.first_row[i], part.rows);
       std::vector<int32_t> positions;
       for (int32_t r = 0; r < part.rows; ++r) positions.push_back(part.start + r);
@@ -112,7 +116,8 @@ class AttentionTest : public CudaTest {
       Dense stored_k(end - oldest, kv_cols), stored_v(end - oldest, kv_cols);
       for (int64_t p = oldest; p < end; ++p) {
         for (int64_t c = 0; c < kv_cols; ++c) {
-          const int64_t at = layer + Offset(s, b, i, static_cast<int32_t>(p), static_cast<int32_t>(c / h.head_dim)) + c % h.head_dim;
+          const int64_t at =
+              layer + Offset(s, b, i, static_cast<int32_t>(p), static_cast<int32_t>(c / h.head_dim)) + c % h.head_dim;
           stored_k.At(p - oldest, c) = FromBf16(pool_after[static_cast<size_t>(at)]);
           stored_v.At(p - oldest, c) = FromBf16(pool_after[static_cast<size_t>(at + v_plane)]);
         }
@@ -128,12 +133,13 @@ class AttentionTest : public CudaTest {
   }
 };
 
-constexpr Heads kShapes[] = {{1, 1, 64},  {8, 2, 64},  {12, 12, 64}, {9, 1, 64},   {4, 4, 128},
+constexpr Heads kShapes[] = {{1, 1, 64},  {8, 2, 64},   {12, 12, 64}, {9, 1, 64}, {4, 4, 128},
                              {6, 2, 128}, {11, 1, 256}, {2, 2, 256},  {20, 1, 64}};
 
 TEST_F(AttentionTest, PromptsFromTheirStart) {
   for (const Heads& shape : kShapes) {
-    Check({.shape = shape, .window = 100, .block_tokens = 16, .table_width = 8, .theta = 10000}, {{1, 0}, {70, 0}, {257, 0}}, 0);
+    Check({.shape = shape, .window = 100, .block_tokens = 16, .table_width = 8, .theta = 10000},
+          {{1, 0}, {70, 0}, {257, 0}}, 0);
   }
 }
 
@@ -146,8 +152,10 @@ TEST_F(AttentionTest, PromptsContinueFromBlocks) {
 
 TEST_F(AttentionTest, DecodeRows) {
   for (const Heads& shape : kShapes) {
-    Check({.shape = shape, .window = 100, .block_tokens = 16, .table_width = 8, .theta = 10000},
-          {{1, 0}, {1, 1}, {1, 62}, {1, 63}, {1, 64}, {1, 98}, {1, 99}, {1, 100}, {1, 101}, {1, 127}, {1, 128}, {1, 777}}, 12);
+    Check(
+        {.shape = shape, .window = 100, .block_tokens = 16, .table_width = 8, .theta = 10000},
+        {{1, 0}, {1, 1}, {1, 62}, {1, 63}, {1, 64}, {1, 98}, {1, 99}, {1, 100}, {1, 101}, {1, 127}, {1, 128}, {1, 777}},
+        12);
   }
 }
 
@@ -192,7 +200,9 @@ TEST_F(AttentionTest, RopeFarFromTheStart) {
   const Dense qkv = Random(rows, 3 * head_dim, 1, DType::kBf16);
   const DeviceTensor in = Upload(qkv, DType::kBf16), out = Poisoned(rows, head_dim, DType::kBf16);
   ops().Attention(b.view, {.qkv = in.view,
-                           .kv = {.k = pool.data(), .v = pool.As<uint16_t>() + 16 * head_dim, .block_stride = 2 * 16 * head_dim,
+                           .kv = {.k = pool.data(),
+                                  .v = pool.As<uint16_t>() + 16 * head_dim,
+                                  .block_stride = 2 * 16 * head_dim,
                                   .block_tokens = 16},
                            .heads = 1,
                            .kv_heads = 1,

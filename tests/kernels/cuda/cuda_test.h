@@ -1,4 +1,5 @@
-// What the CUDA kernel tests share: one Ops on device 0, random inputs rounded as the device sees them, poisoned outputs.
+// What the CUDA kernel tests share: one Ops on device 0, random inputs rounded as the device sees them, poisoned
+// outputs.
 #pragma once
 
 #include <gtest/gtest.h>

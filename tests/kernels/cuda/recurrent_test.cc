@@ -52,7 +52,8 @@ class RecurrentTest : public CudaTest {
     const Dense got = Download(out.view);
     for (size_t i = 0; i < b.parts.size(); ++i) {
       SCOPED_TRACE("part " + std::to_string(i) + ", " + std::to_string(b.parts[i].rows) + " rows");
-      const Dense expected = reference::CausalConv(x.RowRange(b.first_row[i], b.parts[i].rows), weight, bias.values, states[i]);
+      const Dense expected =
+          reference::CausalConv(x.RowRange(b.first_row[i], b.parts[i].rows), weight, bias.values, states[i]);
       EXPECT_CLOSE(got.RowRange(b.first_row[i], b.parts[i].rows), expected, 1e-2);
       const Dense state = Download(Conv(slots, b.slots[i]));
       for (size_t e = 0; e < state.values.size(); ++e) ASSERT_EQ(state.values[e], states[i].values[e]) << "state";
@@ -70,9 +71,12 @@ class RecurrentTest : public CudaTest {
                              .d = Random(1, channels, 1, DType::kF32).values,
                              .dt_bias = Random(1, channels, 1, DType::kF32).values};
     for (double& a : in.a.values) a = static_cast<float>(-0.05 - std::abs(a));
-    for (int64_t e = 0; e < channels; ++e) in.dt_bias[static_cast<size_t>(e)] -= 3;  // as trained: small steps, long memory
-    if (rows > 1) in.dt.At(rows / 2, 0) = 40;                                        // softplus is linear there
-    const auto vector = [&](const std::vector<double>& v) { return UploadVector(std::vector<float>(v.begin(), v.end())); };
+    for (int64_t e = 0; e < channels; ++e)
+      in.dt_bias[static_cast<size_t>(e)] -= 3;  // as trained: small steps, long memory
+    if (rows > 1) in.dt.At(rows / 2, 0) = 40;   // softplus is linear there
+    const auto vector = [&](const std::vector<double>& v) {
+      return UploadVector(std::vector<float>(v.begin(), v.end()));
+    };
     const DeviceTensor x = Upload(in.x, DType::kBf16, extra), dt = Upload(in.dt, DType::kBf16, extra);
     const DeviceTensor z = Upload(in.z, DType::kBf16, extra), bt = Upload(in.b, DType::kBf16, extra);
     const DeviceTensor ct = Upload(in.c, DType::kBf16, extra), out = Poisoned(rows, channels, DType::kBf16, extra);
@@ -105,8 +109,9 @@ class RecurrentTest : public CudaTest {
   }
 };
 
-// Three passes over the same sequences: fresh prompts, then their continuation mixed with decode rows, then decode alone.
-// The slots of a sequence change place between passes only in the test's numbering: they are copied on the device.
+// Three passes over the same sequences: fresh prompts, then their continuation mixed with decode rows, then decode
+// alone. The slots of a sequence change place between passes only in the test's numbering: they are copied on the
+// device.
 TEST_F(RecurrentTest, ConvHandsItsStateOver) {
   for (const int64_t channels : {4, 36, 768, 1000}) {
     SCOPED_TRACE(std::to_string(channels) + " channels");

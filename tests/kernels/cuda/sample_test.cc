@@ -17,7 +17,8 @@ class SampleTest : public CudaTest {
     // Padding is more likely than anything else, so that drawing it would show.
     std::vector<float> values(static_cast<size_t>(rows * padded), 1e9f);
     for (int64_t r = 0; r < rows; ++r) {
-      for (int32_t i = 0; i < vocab; ++i) values[static_cast<size_t>(r * padded + i)] = logits[static_cast<size_t>(r)][static_cast<size_t>(i)];
+      for (int32_t i = 0; i < vocab; ++i)
+        values[static_cast<size_t>(r * padded + i)] = logits[static_cast<size_t>(r)][static_cast<size_t>(i)];
       requests[static_cast<size_t>(r)].slot = static_cast<int32_t>(rows - 1 - r);
     }
     const Buffer logits_device = UploadVector(values), requests_device = UploadVector(requests);
@@ -131,7 +132,8 @@ TEST_F(SampleTest, FrequenciesFollowTheDistribution) {
                results.As<RowSample>(), last.As<int32_t>());
   Finish();
   std::vector<int> drawn(static_cast<size_t>(vocab));
-  for (const int32_t id : DownloadVector<int32_t>(last.data(), static_cast<size_t>(rows))) ++drawn.at(static_cast<size_t>(id));
+  for (const int32_t id : DownloadVector<int32_t>(last.data(), static_cast<size_t>(rows)))
+    ++drawn.at(static_cast<size_t>(id));
   const std::vector<double> probability = reference::SamplingDistribution(one, requests[0]);
   double chi_square = 0;
   for (size_t i = 0; i < drawn.size(); ++i) {

@@ -30,7 +30,8 @@ TEST_F(StepsTest, ReplayEqualsEager) {
     DeviceBatch b = MakeBatch({{1, 0}, {1, 50}, {1, 99}}, rows, rows, table_width);
     const Buffer pool = *ops().Allocate(b.table.size() * block_elements * 2, "pool");  // zeros: the history
     const DeviceTensor x = Poisoned(rows, width, DType::kF32), normed = Poisoned(rows, width, DType::kBf16);
-    const DeviceTensor qkv = Poisoned(rows, qkv_cols, DType::kBf16), mixed = Poisoned(rows, heads * head_dim, DType::kBf16);
+    const DeviceTensor qkv = Poisoned(rows, qkv_cols, DType::kBf16),
+                       mixed = Poisoned(rows, heads * head_dim, DType::kBf16);
     const auto body = [&] {
       ops().RmsNorm(x.view, norm_weight.view.As<float>(), 1e-5f, normed.view);
       ops().MatMul(qkv_weight, normed.view, qkv.view);
@@ -51,7 +52,8 @@ TEST_F(StepsTest, ReplayEqualsEager) {
       const std::vector<int32_t> positions = {step, 50 + step, 99 + step};
       ops().CopyToDevice(const_cast<int32_t*>(b.view.positions), positions.data(), sizeof(int32_t) * positions.size());
       ops().CopyToDevice(const_cast<int32_t*>(b.view.start), positions.data(), sizeof(int32_t) * positions.size());
-      std::vector<float> in(inputs[static_cast<size_t>(step)].values.begin(), inputs[static_cast<size_t>(step)].values.end());
+      std::vector<float> in(inputs[static_cast<size_t>(step)].values.begin(),
+                            inputs[static_cast<size_t>(step)].values.end());
       ops().CopyToDevice(x.view.data, in.data(), in.size() * sizeof(float));
       if (recorded) {
         ops().RunRecorded(77, body);
