@@ -1,8 +1,8 @@
 // The random numbers of sampling: one Gumbel variate per (seed, position, id), the same on every device.
 //
-// Gumbel-max: argmax over ids of logit / temperature + Gumbel(seed, position, id) is a draw from the softmax. Because the
-// number is a function of its names and no generator has a state, a draw depends on nothing but its own row: not on the
-// batch, the step, the thread, or the device (up to the last bit of log).
+// Gumbel-max: argmax over ids of logit / temperature + Gumbel(seed, position, id) is a draw from the softmax. Because
+// the number is a function of its names and no generator has a state, a draw depends on nothing but its own row: not on
+// the batch, the step, the thread, or the device (up to the last bit of log).
 //
 // Generator: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). One call yields
 // the words of four consecutive ids: counter = {id / 4, position, 0, 0}, key = {low seed, high seed}, word = id % 4.
@@ -43,8 +43,8 @@ BATUCADA_HOST_DEVICE PhiloxWords GumbelWords(uint64_t seed, int32_t position, ui
   return Philox4x32({{group, static_cast<uint32_t>(position), 0, 0}}, seed);
 }
 
-// A standard Gumbel variate, -log(-log(1 - v)), from one random word. v = (bits + ½) / 2^32 is rounded to fp32, which is
-// fine-grained near 0, where the large variates that win come from.
+// A standard Gumbel variate, -log(-log(1 - v)), from one random word. v = (bits + ½) / 2^32 is rounded to fp32, which
+// is fine-grained near 0, where the large variates that win come from.
 BATUCADA_HOST_DEVICE float GumbelFromBits(uint32_t bits) {
   const float v = fmaf(static_cast<float>(bits), 0x1p-32f, 0x1p-33f);
   const float below_one = v < 0x1.fffffep-1f ? v : 0x1.fffffep-1f;

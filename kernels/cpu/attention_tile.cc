@@ -121,8 +121,8 @@ HWY_NOINLINE void TransposeKeys(const Keys& keys, const Keys& next, int64_t head
   }
 }
 
-// scores[r][j] = Σ_i q[r][i]·k[j][i], in the order of i, for kCount rows from `row` and kVectors vectors of keys from j.
-// Kept out of line, as is the next product, to have all registers for itself.
+// scores[r][j] = Σ_i q[r][i]·k[j][i], in the order of i, for kCount rows from `row` and kVectors vectors of keys from
+// j. Kept out of line, as is the next product, to have all registers for itself.
 template <int kCount, int kVectors>
 HWY_NOINLINE void ScoreTile(const Queries& queries, const Keys& keys, int32_t row, int64_t j) {
   const D d;
@@ -190,8 +190,8 @@ HWY_NOINLINE void SoftmaxStep(Queries& queries, int32_t count, int32_t row, Rang
   queries.rescale[row] = rescale;
 }
 
-// out[r][i …] = out·rescale + Σ_j p[r][j]·v[j][i …] for kCount rows from `row` and kVectors vectors of outputs from i, in
-// the order of keys.
+// out[r][i …] = out·rescale + Σ_j p[r][j]·v[j][i …] for kCount rows from `row` and kVectors vectors of outputs from i,
+// in the order of keys.
 template <int kCount, int kVectors>
 HWY_NOINLINE void AddValuesTile(const Queries& queries, const Keys& keys, int32_t row, Range range, int64_t i) {
   const D d;
@@ -202,7 +202,8 @@ HWY_NOINLINE void AddValuesTile(const Queries& queries, const Keys& keys, int32_
   for (int r = 0; r < kCount; ++r) {
     const V rescale = hn::Set(d, queries.rescale[row + r]);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim + v * kLanes));
+    for (int v = 0; v < kVectors; ++v)
+      sum[r][v] = hn::Mul(rescale, hn::Load(d, out + r * queries.head_dim + v * kLanes));
   }
   for (int32_t j = range.begin; j < range.end; ++j) {
     V value[kVectors];
@@ -235,7 +236,8 @@ void StepRows(Queries& queries, const Keys& keys, int32_t row, int32_t window) {
   constexpr int64_t kPair = 2 * kLanes, kTile = kWide<kCount> * kLanes;
   // Keys around the visible ones are scored along, to keep to whole tiles; nobody looks at those scores.
   int64_t j = any.begin / kPair * kPair;
-  for (; j + kTile <= keys.count && j + kPair < any.end; j += kTile) ScoreTile<kCount, kWide<kCount>>(queries, keys, row, j);
+  for (; j + kTile <= keys.count && j + kPair < any.end; j += kTile)
+    ScoreTile<kCount, kWide<kCount>>(queries, keys, row, j);
   for (; j < any.end; j += kPair) ScoreTile<kCount, 2>(queries, keys, row, j);
   for (int r = 0; r < kCount; ++r) SoftmaxStep(queries, keys.count, row + r, Visible(queries, keys, row + r, window));
   int64_t i = 0;
@@ -245,9 +247,17 @@ void StepRows(Queries& queries, const Keys& keys, int32_t row, int32_t window) {
 
 void StepAllRows(Queries& queries, const Keys& keys, int32_t window) {
   using StepFn = void (*)(Queries&, const Keys&, int32_t, int32_t);
-  static constexpr StepFn kByCount[] = {nullptr,      &StepRows<1>, &StepRows<2>, &StepRows<3>, &StepRows<4>,
+  static constexpr StepFn kByCount[] = {
+    nullptr,
+    &StepRows<1>,
+    &StepRows<2>,
+    &StepRows<3>,
+    &StepRows<4>,
 #if HWY_TARGET <= HWY_AVX3
-                                        &StepRows<5>, &StepRows<6>, &StepRows<7>, &StepRows<8>,
+    &StepRows<5>,
+    &StepRows<6>,
+    &StepRows<7>,
+    &StepRows<8>,
 #endif
   };
   for (int32_t row = 0; row < queries.rows; row += kRows) {

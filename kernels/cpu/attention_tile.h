@@ -18,8 +18,8 @@ struct AttentionTile {
   int32_t sequence;
   int32_t first_token;  // within the chunk
   int32_t tokens;
-  int32_t first_head;   // query head
-  int32_t heads;        // all of one group
+  int32_t first_head;  // query head
+  int32_t heads;       // all of one group
 };
 
 // Floats of working memory for one tile, aligned to 64 bytes.

@@ -1,5 +1,7 @@
 #include "kernels/cpu/causal_conv.h"
 
+#include <algorithm>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/causal_conv.cc"
 #include "hwy/foreach_target.h"
@@ -7,36 +9,59 @@
 #include "hwy/highway.h"
 #include "kernels/cpu/simd-inl.h"
 
+#ifndef BATUCADA_KERNELS_CPU_CAUSAL_CONV_ONCE_
+#define BATUCADA_KERNELS_CPU_CAUSAL_CONV_ONCE_
+namespace batucada {
+
+// A task is this many channels of one sequence: some cache lines of every row, taken together because rows lie pages
+// apart.
+inline constexpr int64_t kChannels = 128;
+
+}  // namespace batucada
+#endif  // BATUCADA_KERNELS_CPU_CAUSAL_CONV_ONCE_
+
 HWY_BEFORE_NAMESPACE();
 namespace batucada {
 namespace HWY_NAMESPACE {
 
-// Channels [first, first + count) of sequence s.
+// Channels [first, first + count) of sequence s, count <= kChannels.
 void ConvChannels(const BatchView& b, const ConvArgs& args, int32_t s, int64_t first, int64_t count) {
   float* state = reinterpret_cast<float*>(static_cast<char*>(args.state.conv) + b.slot[s] * args.state.slot_bytes);
-  const int32_t rows = b.first_row[s + 1] - b.first_row[s];
-  const float* x = args.x.As<float>() + b.first_row[s] * args.x.stride;
-  float* out = args.out.As<float>() + b.first_row[s] * args.out.stride;
+  state += 3 * first;
+  if (b.start[s] == 0) std::fill_n(state, 3 * count, 0.0f);
+  // Weights tap by tap, and the three inputs before the chunk as rows like any other.
+  HWY_ALIGN float taps[4][kChannels];
+  HWY_ALIGN float before[3][kChannels];
   ForEachVector(count, [&](auto d, int64_t i) HWY_ATTR {
-    using V = hn::Vec<decltype(d)>;
-    const int64_t e = first + i;
-    V w0, w1, w2, w3;
-    hn::LoadInterleaved4(d, args.weight + 4 * e, w0, w1, w2, w3);
-    const V bias = hn::LoadU(d, args.bias + e);
-    V x3 = hn::Zero(d), x2 = x3, x1 = x3;  // x[t-3], x[t-2], x[t-1]
-    if (b.start[s] > 0) hn::LoadInterleaved3(d, state + 3 * e, x3, x2, x1);
-    for (int32_t t = 0; t < rows; ++t) {
-      const V x0 = hn::LoadU(d, x + t * args.x.stride + e);
-      V sum = hn::MulAdd(w0, x3, bias);
-      sum = hn::MulAdd(w1, x2, sum);
-      sum = hn::MulAdd(w2, x1, sum);
-      sum = hn::MulAdd(w3, x0, sum);
-      hn::StoreU(Silu(d, sum), d, out + t * args.out.stride + e);
-      x3 = x2;
-      x2 = x1;
-      x1 = x0;
-    }
-    hn::StoreInterleaved3(x3, x2, x1, d, state + 3 * e);
+    hn::Vec<decltype(d)> v0, v1, v2, v3;
+    hn::LoadInterleaved4(d, args.weight + 4 * (first + i), v0, v1, v2, v3);
+    hn::StoreU(v0, d, taps[0] + i);
+    hn::StoreU(v1, d, taps[1] + i);
+    hn::StoreU(v2, d, taps[2] + i);
+    hn::StoreU(v3, d, taps[3] + i);
+    hn::LoadInterleaved3(d, state + 3 * i, v0, v1, v2);
+    hn::StoreU(v0, d, before[0] + i);
+    hn::StoreU(v1, d, before[1] + i);
+    hn::StoreU(v2, d, before[2] + i);
+  });
+  const int32_t rows = b.first_row[s + 1] - b.first_row[s];
+  const auto input = [&](int32_t t) {  // t >= -3
+    return t < 0 ? before[t + 3] : args.x.As<const float>() + (b.first_row[s] + t) * args.x.stride + first;
+  };
+  for (int32_t t = 0; t < rows; ++t) {
+    const float *x3 = input(t - 3), *x2 = input(t - 2), *x1 = input(t - 1), *x0 = input(t);
+    float* out = args.out.As<float>() + (b.first_row[s] + t) * args.out.stride + first;
+    ForEachVector(count, [&](auto d, int64_t i) HWY_ATTR {
+      auto sum = hn::MulAdd(hn::LoadU(d, taps[0] + i), hn::LoadU(d, x3 + i), hn::LoadU(d, args.bias + first + i));
+      sum = hn::MulAdd(hn::LoadU(d, taps[1] + i), hn::LoadU(d, x2 + i), sum);
+      sum = hn::MulAdd(hn::LoadU(d, taps[2] + i), hn::LoadU(d, x1 + i), sum);
+      sum = hn::MulAdd(hn::LoadU(d, taps[3] + i), hn::LoadU(d, x0 + i), sum);
+      hn::StoreU(Silu(d, sum), d, out + i);
+    });
+  }
+  const float *x3 = input(rows - 3), *x2 = input(rows - 2), *x1 = input(rows - 1);
+  ForEachVector(count, [&](auto d, int64_t i) HWY_ATTR {
+    hn::StoreInterleaved3(hn::LoadU(d, x3 + i), hn::LoadU(d, x2 + i), hn::LoadU(d, x1 + i), d, state + 3 * i);
   });
 }
 
@@ -48,8 +73,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(ConvChannels);
-constexpr int64_t kChannels = 64;            // a task is this many channels of one sequence
-constexpr int64_t kMinElements = 8 * 1024;   // per thread
+constexpr int64_t kMinElements = 8 * 1024;  // per thread
 }  // namespace
 
 void CausalConv(const BatchView& b, const ConvArgs& args, ThreadPool& pool) {
@@ -58,9 +82,9 @@ void CausalConv(const BatchView& b, const ConvArgs& args, ThreadPool& pool) {
   // Threads divide the channels, so that one long prompt among short rows is still shared evenly.
   const int64_t grain = std::max<int64_t>(1, kMinElements / (kChannels * b.num_tokens));
   pool.ParallelFor(blocks, grain, [&](int64_t begin, int64_t end, int) {
-    const int64_t first = begin * kChannels, last = std::min(channels, end * kChannels);
-    for (int32_t s = 0; s < b.num_sequences; ++s) {
-      HWY_DYNAMIC_DISPATCH(ConvChannels)(b, args, s, first, last - first);
+    for (int64_t first = begin * kChannels; first < std::min(channels, end * kChannels); first += kChannels) {
+      const int64_t count = std::min(kChannels, channels - first);
+      for (int32_t s = 0; s < b.num_sequences; ++s) HWY_DYNAMIC_DISPATCH(ConvChannels)(b, args, s, first, count);
     }
   });
 }

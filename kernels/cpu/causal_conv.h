@@ -10,7 +10,7 @@ namespace batucada {
 
 // All sequences of a batch, chunks of any length. The three inputs before a chunk come from the sequence's slot (zeros
 // if it starts at 0) and the last three inputs go back to it. Sums are taken oldest tap first, so results do not depend
-// on how a sequence is cut into chunks. out may be x. Floor: one pass over x and out.
+// on how a sequence is cut into chunks. out must not overlap x. Floor: one pass over x and out.
 void CausalConv(const BatchView& b, const ConvArgs& args, ThreadPool& pool);
 
 }  // namespace batucada

@@ -20,7 +20,9 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
-bool IsFloats(const Tensor& t) { return t.dtype == DType::kF32 && t.data != nullptr && t.stride >= t.cols && t.cols > 0; }
+bool IsFloats(const Tensor& t) {
+  return t.dtype == DType::kF32 && t.data != nullptr && t.stride >= t.cols && t.cols > 0;
+}
 bool IsFloats(const Tensor& t, int64_t rows, int64_t cols) { return IsFloats(t) && t.rows == rows && t.cols == cols; }
 
 bool IsFloatType(DType t) { return t == DType::kF32 || t == DType::kBf16 || t == DType::kF16; }
@@ -32,7 +34,8 @@ PackedWeights View(const Matrix& w) { return {w.storage.data(), w.dtype, w.out, 
 // A batch that ops can walk without looking twice.
 bool IsBatch(const BatchView& b) {
   return b.num_tokens >= b.num_sequences && b.num_sequences >= b.num_decode && b.num_decode >= 0 &&
-         b.first_row != nullptr && b.start != nullptr && b.slot != nullptr && b.first_row[b.num_sequences] == b.num_tokens;
+         b.first_row != nullptr && b.start != nullptr && b.slot != nullptr &&
+         b.first_row[b.num_sequences] == b.num_tokens;
 }
 
 // Whether every sequence's old tokens that the batch's queries see fit in the ring.
@@ -48,11 +51,13 @@ bool RingHoldsWindow(const BatchView& b, const AttentionArgs& args) {
 CpuOps::CpuOps(int threads) : pool_(threads), sample_scratch_(static_cast<size_t>(threads)) {}
 
 bool CpuOps::Check(bool ok, std::string_view op, std::string_view problem) {
-  if (!ok && status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(std::string(op), ": ", std::string(problem)));
+  if (!ok && status_.ok())
+    status_ = absl::InvalidArgumentError(absl::StrCat(std::string(op), ": ", std::string(problem)));
   return status_.ok();
 }
 
-// --- memory ------------------------------------------------------------------------------------------------------------
+// --- memory
+// ------------------------------------------------------------------------------------------------------------
 
 DeviceInfo CpuOps::Info() const {
   const HostMemory memory = QueryHostMemory();
@@ -62,7 +67,9 @@ DeviceInfo CpuOps::Info() const {
 }
 
 absl::StatusOr<Buffer> CpuOps::Allocate(size_t bytes, std::string_view what) { return AllocateHostMemory(bytes, what); }
-absl::StatusOr<Buffer> CpuOps::AllocateHost(size_t bytes, std::string_view what) { return AllocateHostMemory(bytes, what); }
+absl::StatusOr<Buffer> CpuOps::AllocateHost(size_t bytes, std::string_view what) {
+  return AllocateHostMemory(bytes, what);
+}
 
 void CpuOps::CopyToDevice(void* device, const void* host, size_t bytes) { CopyOnDevice(device, host, bytes); }
 void CpuOps::CopyToHost(void* host, const void* device, size_t bytes) { CopyOnDevice(host, device, bytes); }
@@ -70,7 +77,8 @@ void CpuOps::CopyOnDevice(void* to, const void* from, size_t bytes) {
   if (status_.ok() && bytes > 0) std::memcpy(to, from, bytes);
 }
 
-// --- weights -----------------------------------------------------------------------------------------------------------
+// --- weights
+// -----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<Matrix> CpuOps::LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                           std::string_view what) {
@@ -111,10 +119,12 @@ absl::StatusOr<Buffer> CpuOps::LoadFloats(const HostTensor& t, std::string_view 
   return buffer;
 }
 
-// --- the model ---------------------------------------------------------------------------------------------------------
+// --- the model
+// ---------------------------------------------------------------------------------------------------------
 
 void CpuOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
-  if (!Check(IsBatch(b) && IsFloats(out, b.num_tokens, table.in), "embed", "needs a batch and out [T, columns] fp32")) return;
+  if (!Check(IsBatch(b) && IsFloats(out, b.num_tokens, table.in), "embed", "needs a batch and out [T, columns] fp32"))
+    return;
   for (int32_t t = 0; t < b.num_tokens; ++t) {
     const int32_t id = TokenOfRow(b, t);
     if (id < 0 || id >= table.out) {
@@ -126,7 +136,8 @@ void CpuOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
 }
 
 void CpuOps::RmsNorm(Tensor x, const float* weight, float eps, Tensor out) {
-  if (!Check(IsFloats(x) && IsFloats(out, x.rows, x.cols) && weight != nullptr, "rms_norm", "x and out must match, fp32")) {
+  if (!Check(IsFloats(x) && IsFloats(out, x.rows, x.cols) && weight != nullptr, "rms_norm",
+             "x and out must match, fp32")) {
     return;
   }
   batucada::RmsNorm(x, weight, eps, out, pool_);
@@ -163,24 +174,28 @@ void CpuOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
   const int64_t rows = b.num_tokens, channels = args.x.cols, states = args.d_state;
   if (!Check(states > 0 && states % 16 == 0, "selective_scan", "d_state must be a multiple of 16")) return;
   const bool ok = IsBatch(b) && IsFloats(args.x, rows, channels) && IsFloats(args.dt, rows, channels) &&
-                  IsFloats(args.z, rows, channels) && IsFloats(args.out, rows, channels) && IsFloats(args.b, rows, states) &&
-                  IsFloats(args.c, rows, states) && args.a != nullptr && args.d != nullptr && args.dt_bias != nullptr &&
-                  args.state.ssm != nullptr;
-  if (!Check(ok, "selective_scan", "needs x, dt, z, out [T, E] and b, c [T, N] fp32 with a, d, dt_bias and state")) return;
+                  IsFloats(args.z, rows, channels) && IsFloats(args.out, rows, channels) &&
+                  IsFloats(args.b, rows, states) && IsFloats(args.c, rows, states) && args.a != nullptr &&
+                  args.d != nullptr && args.dt_bias != nullptr && args.state.ssm != nullptr;
+  if (!Check(ok, "selective_scan", "needs x, dt, z, out [T, E] and b, c [T, N] fp32 with a, d, dt_bias and state"))
+    return;
   batucada::SelectiveScan(b, args, pool_);
 }
 
 void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
   const int64_t d = args.head_dim, heads = args.heads, kv_heads = args.kv_heads;
   if (!Check(d > 0 && d % 32 == 0 && d <= 256, "attention", "head_dim must be a multiple of 32, at most 256")) return;
-  if (!Check(kv_heads > 0 && heads > 0 && heads % kv_heads == 0, "attention", "heads must be a multiple of kv_heads")) return;
+  if (!Check(kv_heads > 0 && heads > 0 && heads % kv_heads == 0, "attention", "heads must be a multiple of kv_heads"))
+    return;
   if (!Check(args.window > 0, "attention", "window must be positive")) return;
   const bool ok = IsBatch(b) && IsFloats(args.qkv, b.num_tokens, (heads + 2 * kv_heads) * d) &&
                   IsFloats(args.out, b.num_tokens, heads * d) && b.block_table != nullptr && b.table_width > 0 &&
                   b.positions != nullptr && b.row_sequence != nullptr && args.kv.k != nullptr && args.kv.v != nullptr &&
                   args.kv.block_tokens > 0 && std::has_single_bit(static_cast<uint32_t>(args.kv.block_tokens));
-  if (!Check(ok, "attention", "needs qkv [T, (H + 2G)·d] and out [T, H·d] fp32, and a block table and K/V blocks")) return;
-  if (!Check(RingHoldsWindow(b, args), "attention", "the ring of blocks holds fewer tokens than the window shows")) return;
+  if (!Check(ok, "attention", "needs qkv [T, (H + 2G)·d] and out [T, H·d] fp32, and a block table and K/V blocks"))
+    return;
+  if (!Check(RingHoldsWindow(b, args), "attention", "the ring of blocks holds fewer tokens than the window shows"))
+    return;
   if (args.rope_theta != 0) {
     rope_.Prepare(b.positions, b.num_tokens, args.head_dim, args.rope_theta, pool_);
     Rotate(args.qkv.Cols(0, (heads + kv_heads) * d), args.head_dim, rope_, pool_);
@@ -190,7 +205,8 @@ void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
 }
 
 void CpuOps::SwiGlu(Tensor gate_up, Tensor out) {
-  if (!Check(IsFloats(out) && IsFloats(gate_up, out.rows, 2 * out.cols), "swiglu", "needs gate_up [rows, 2m], out [rows, m]")) {
+  if (!Check(IsFloats(out) && IsFloats(gate_up, out.rows, 2 * out.cols), "swiglu",
+             "needs gate_up [rows, 2m], out [rows, m]")) {
     return;
   }
   batucada::SwiGlu(gate_up, out, pool_);
@@ -219,7 +235,8 @@ void CpuOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSa
   batucada::Sample(logits, vocab, rows, results, last_token, sample_scratch_, pool_);
 }
 
-// --- steps -------------------------------------------------------------------------------------------------------------
+// --- steps
+// -------------------------------------------------------------------------------------------------------------
 
 void CpuOps::RunRecorded(uint64_t, const std::function<void()>& body) { body(); }
 
@@ -227,7 +244,8 @@ absl::Status CpuOps::Wait(uint64_t) { return status_; }
 
 absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(int threads) {
   if (threads < 0 || threads > kMaxThreads) {
-    return absl::InvalidArgumentError(absl::StrCat("threads must be 0 (one per core) to ", kMaxThreads, ", not ", threads));
+    return absl::InvalidArgumentError(
+        absl::StrCat("threads must be 0 (one per core) to ", kMaxThreads, ", not ", threads));
   }
   return std::make_unique<CpuOps>(threads == 0 ? UsableCores() : threads);
 }

@@ -13,8 +13,8 @@ inline int32_t TokenOfRow(const BatchView& b, int32_t t) {
   return t < b.num_decode ? b.last_token[b.slot[b.row_sequence[t]]] : b.token_ids[t];
 }
 
-// out[t] = table[TokenOfRow(t)] as fp32, out [T, table.in]. A row is read in steps of one panel's width: at most one cache
-// line per element, which is little beside the products that follow. REQUIRES: every id is in [0, table.out).
+// out[t] = table[TokenOfRow(t)] as fp32, out [T, table.in]. A row is read in steps of one panel's width: at most one
+// cache line per element, which is little beside the products that follow. REQUIRES: every id is in [0, table.out).
 void Embed(const PackedWeights& table, const BatchView& b, const Tensor& out, ThreadPool& pool);
 
 // out[i] = x[rows[i]], fp32. REQUIRES: every index is in [0, x.rows).

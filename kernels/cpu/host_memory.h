@@ -18,7 +18,8 @@ struct HostMemory {
 HostMemory QueryHostMemory();
 
 // Zeroed, aligned to 64 bytes, on huge pages where it is large (streaming weights would otherwise miss the TLB on every
-// page). RESOURCE_EXHAUSTED, naming `what`, if more is asked than is free: the kernel would promise it and kill us later.
+// page). RESOURCE_EXHAUSTED, naming `what`, if more is asked than is free: the kernel would promise it and kill us
+// later.
 absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what);
 
 }  // namespace batucada

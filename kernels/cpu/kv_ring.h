@@ -1,5 +1,5 @@
-// Where a token's K and V lie: in the ring of blocks that BatchView describes, or, for rows of the running batch, in the
-// activations; and the write-back from the second to the first.
+// Where a token's K and V lie: in the ring of blocks that BatchView describes, or, for rows of the running batch, in
+// the activations; and the write-back from the second to the first.
 #pragma once
 
 #include <algorithm>
@@ -21,9 +21,7 @@ inline int64_t RingOffset(const BatchView& b, const KvView& kv, int32_t s, int32
 }
 
 // The oldest position that a query at `position` sees.
-inline int32_t OldestVisible(int32_t position, int32_t window) {
-  return window > position ? 0 : position - window + 1;
-}
+inline int32_t OldestVisible(int32_t position, int32_t window) { return window > position ? 0 : position - window + 1; }
 
 // Tokens the ring holds.
 inline int64_t RingTokens(const BatchView& b, const KvView& kv) {

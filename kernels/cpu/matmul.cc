@@ -65,7 +65,8 @@ HWY_INLINE V LoadWeights(const hwy::bfloat16_t* w) {
 // kAhead > 0: asks the memory for weights that many steps of k ahead, also across the ends of panels.
 template <int kRows, int kVectors, int kAhead, class W>
 HWY_INLINE void MultiplyTile(const W* HWY_RESTRICT w, int64_t w_stride, int64_t k_count, const float* HWY_RESTRICT x,
-                             int64_t row_stride, int64_t k_stride, float* HWY_RESTRICT y, int64_t y_stride, bool load_y) {
+                             int64_t row_stride, int64_t k_stride, float* HWY_RESTRICT y, int64_t y_stride,
+                             bool load_y) {
   const D d;
   V sum[kRows][kVectors];
 #pragma GCC unroll 16
@@ -117,7 +118,8 @@ void MultiplyPanelRows(const W* panel, const MatMulPart& part, int64_t first_row
   for (int64_t col = 0; col < std::min(kPanelWidth, part.w.out - first_col); col += kWidth) {
     float* y = part.y.As<float>() + first_row * part.y.stride + first_col + col;
     const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
-      MultiplyTile<kRows, kVectors, kAheadOfStream>(panel + col, kPanelWidth, part.w.in, x, part.x.stride, 1, to, stride, load_y);
+      MultiplyTile<kRows, kVectors, kAheadOfStream>(panel + col, kPanelWidth, part.w.in, x, part.x.stride, 1, to,
+                                                    stride, load_y);
     };
     const int64_t cols = std::min(kWidth, part.w.out - first_col - col);
     if (cols == kWidth) {
@@ -131,12 +133,17 @@ void MultiplyPanelRows(const W* panel, const MatMulPart& part, int64_t first_row
 template <class W>
 void MultiplyFewRowsOf(const MatMulPart& part) {
   using PanelFn = void (*)(const W*, const MatMulPart&, int64_t, int64_t);
-  static constexpr PanelFn kByRows[] = {nullptr,
-                                        &MultiplyPanelRows<1, W>, &MultiplyPanelRows<2, W>, &MultiplyPanelRows<3, W>,
-                                        &MultiplyPanelRows<4, W>,
+  static constexpr PanelFn kByRows[] = {
+    nullptr,
+    &MultiplyPanelRows<1, W>,
+    &MultiplyPanelRows<2, W>,
+    &MultiplyPanelRows<3, W>,
+    &MultiplyPanelRows<4, W>,
 #if HWY_TARGET <= HWY_AVX3
-                                        &MultiplyPanelRows<5, W>, &MultiplyPanelRows<6, W>, &MultiplyPanelRows<7, W>,
-                                        &MultiplyPanelRows<8, W>,
+    &MultiplyPanelRows<5, W>,
+    &MultiplyPanelRows<6, W>,
+    &MultiplyPanelRows<7, W>,
+    &MultiplyPanelRows<8, W>,
 #endif
   };
   // Tiles of nearly equal height: 9 rows are 5 + 4, not 8 + 1.
@@ -208,8 +215,8 @@ void MultiplyBlock(const MatMulPart& part, int64_t p, int64_t k0, const float* p
     for (int64_t col = 0; col < panel_cols; col += kWidth) {
       const int64_t cols = std::min(kWidth, panel_cols - col);
       const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
-        MultiplyTile<kPackedTileRows, kTileVectors, 0>(wide + col * k_count, kWidth, k_count, x, 1, kPackedTileRows, to, stride,
-                                                    load_y);
+        MultiplyTile<kPackedTileRows, kTileVectors, 0>(wide + col * k_count, kWidth, k_count, x, 1, kPackedTileRows, to,
+                                                       stride, load_y);
       };
       if (rows == kPackedTileRows && cols == kWidth) {
         multiply(y + col, part.y.stride);

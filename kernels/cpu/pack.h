@@ -4,9 +4,9 @@
 //
 //   panel p:  for k in [0, in):  W[32p + 0][k], W[32p + 1][k], …, W[32p + 31][k]
 //
-// so a product reads memory strictly forward, and one step k of 32 dot products is one or two cache lines (bf16 or fp32)
-// that meet one broadcast activation: every output accumulates over k in the same order, whatever the batch. The last
-// panel is filled up with zeros. Weights stay bf16 or fp32 as in the file; fp16 becomes fp32.
+// so a product reads memory strictly forward, and one step k of 32 dot products is one or two cache lines (bf16 or
+// fp32) that meet one broadcast activation: every output accumulates over k in the same order, whatever the batch. The
+// last panel is filled up with zeros. Weights stay bf16 or fp32 as in the file; fp16 becomes fp32.
 #pragma once
 
 #include <cstddef>
@@ -23,9 +23,7 @@ inline int64_t NumPanels(int64_t out) { return (out + kPanelWidth - 1) / kPanelW
 inline int64_t PanelElements(int64_t in) { return in * kPanelWidth; }
 
 // Index of W[row][0]; W[row][k] lies k * kPanelWidth further.
-inline int64_t PackedRow(int64_t row, int64_t in) {
-  return row / kPanelWidth * PanelElements(in) + row % kPanelWidth;
-}
+inline int64_t PackedRow(int64_t row, int64_t in) { return row / kPanelWidth * PanelElements(in) + row % kPanelWidth; }
 
 // Bytes of a packed matrix. REQUIRES: dtype is kBf16 or kF32, and the product does not overflow.
 size_t PackedBytes(int64_t out, int64_t in, DType dtype);

@@ -11,8 +11,8 @@
 namespace batucada {
 
 // cos φ and sin φ of the rows of a batch. All layers of a step ask for the same angles; only the first computes them.
-// θ^(-2i/d) and φ are rounded to fp32, as in training: at position 10^6 the rounding of φ is what the model learned, and
-// a better angle would be a different one.
+// θ^(-2i/d) and φ are rounded to fp32, as in training: at position 10^6 the rounding of φ is what the model learned,
+// and a better angle would be a different one.
 class RopeTable {
  public:
   // Makes the table that of positions [rows], unless it is already.

@@ -20,8 +20,8 @@ float KthLargest(std::vector<float>& values, size_t k) {
   return values[k - 1];
 }
 
-// The smallest value t such that the values above t have less than `share` of the mass exp((value - max) / temperature):
-// bisection by nth_element, which halves what is left each time and so is linear.
+// The smallest value t such that the values above t have less than `share` of the mass exp((value - max) /
+// temperature): bisection by nth_element, which halves what is left each time and so is linear.
 float NucleusThreshold(std::vector<float>& values, float max, float inverse_temperature, double share) {
   const auto mass = [&](size_t begin, size_t end) {
     return SumOfExponentials(values.data() + begin, static_cast<int64_t>(end - begin), max, inverse_temperature);

@@ -1,14 +1,14 @@
 // From a row of logits to a token: log-probabilities, filters, a draw by Gumbel-max.
 //
-// Filters apply in the order temperature, top-k, top-p, min-p, as in vLLM and Hugging Face transformers: top-k keeps the
-// k largest logits; top-p, of the distribution that is left, the most likely ids until their mass reaches p; min-p, ids at
-// least min_p times as likely as the most likely one. Each amounts to a smallest logit that survives, so ids that tie
-// with the last one kept are kept too, and a selection in linear time replaces sorting.
+// Filters apply in the order temperature, top-k, top-p, min-p, as in vLLM and Hugging Face transformers: top-k keeps
+// the k largest logits; top-p, of the distribution that is left, the most likely ids until their mass reaches p; min-p,
+// ids at least min_p times as likely as the most likely one. Each amounts to a smallest logit that survives, so ids
+// that tie with the last one kept are kept too, and a selection in linear time replaces sorting.
 //
 // Temperatures below 1e-5 are greedy.
 //
-// Bad logits: NaN counts as -infinity and +infinity as the largest finite number. If nothing finite is left, id 0 is taken.
-// The same row always gives the same token; nothing else in the batch matters. Ties go to the smaller id.
+// Bad logits: NaN counts as -infinity and +infinity as the largest finite number. If nothing finite is left, id 0 is
+// taken. The same row always gives the same token; nothing else in the batch matters. Ties go to the smaller id.
 #pragma once
 
 #include <cstdint>

@@ -62,7 +62,8 @@ int32_t CountAheadImpl(const LogitRow& row, int32_t id) {
   for (size_t i = 0; i < row.values.size(); i += kLanes) {
     count += hn::CountTrue(d, hn::Gt(hn::LoadU(d, row.values.data() + i), logit));
   }
-  return static_cast<int32_t>(count + static_cast<size_t>(std::count(row.values.begin(), row.values.begin() + id, row[id])));
+  return static_cast<int32_t>(count +
+                              static_cast<size_t>(std::count(row.values.begin(), row.values.begin() + id, row[id])));
 }
 
 void CollectAtLeastImpl(const LogitRow& row, float threshold, std::vector<float>& out) {
@@ -91,7 +92,8 @@ HWY_INLINE void MultiplyWide(DU d, VU a, uint32_t multiplier, VU& high, VU& low)
 // `words` in the order of ids.
 template <class DU, class VU = hn::Vec<DU>>
 HWY_INLINE void RandomWords(DU d, uint32_t first_group, uint64_t seed, int32_t position, uint32_t* words) {
-  VU c0 = hn::Iota(d, first_group), c1 = hn::Set(d, static_cast<uint32_t>(position)), c2 = hn::Zero(d), c3 = hn::Zero(d);
+  VU c0 = hn::Iota(d, first_group), c1 = hn::Set(d, static_cast<uint32_t>(position)), c2 = hn::Zero(d),
+     c3 = hn::Zero(d);
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     VU high0, low0, high1, low1;
@@ -124,8 +126,8 @@ int32_t GumbelArgmaxImpl(const LogitRow& row, float threshold, float max, float 
     if (hn::AllFalse(d, any_kept)) continue;
     RandomWords(du, static_cast<uint32_t>(first / 4), seed, position, words);
     for (int32_t i = 0; i < 4 * kLanes; i += kLanes) {
-      // With v uniform, the variate -log(-log(1 - v)) is at most -log v, so id can win only if v < exp(score - best). That
-      // needs no logarithm, and hardly any id passes. A little slack covers the rounding of the exponential.
+      // With v uniform, the variate -log(-log(1 - v)) is at most -log v, so id can win only if v < exp(score - best).
+      // That needs no logarithm, and hardly any id passes. A little slack covers the rounding of the exponential.
       const V logit = hn::LoadU(d, logits + i);
       const V scaled = hn::Mul(hn::Sub(logit, hn::Set(d, max)), hn::Set(d, inverse_temperature));
       const V bound = Exponential(d, hn::Add(hn::Sub(scaled, hn::Set(d, best)), hn::Set(d, 1e-3f)));

@@ -7,8 +7,8 @@
 
 namespace batucada {
 
-// The logits of one row, cleaned: NaN became -infinity, +infinity the largest finite number, and -infinity follows up to
-// a multiple of kLogitPadding.
+// The logits of one row, cleaned: NaN became -infinity, +infinity the largest finite number, and -infinity follows up
+// to a multiple of kLogitPadding.
 struct LogitRow {
   std::vector<float> values;
   int32_t vocab = 0;
@@ -23,7 +23,8 @@ int32_t CleanLogits(const float* logits, int32_t vocab, LogitRow& row);
 // Σ exp((logits[i] - max) · inverse_temperature), i < n.
 double SumOfExponentials(const float* logits, int64_t n, float max, float inverse_temperature);
 
-// How many logits are larger than that of `id`, and how many of smaller ids equal it: its place in the ranking, less one.
+// How many logits are larger than that of `id`, and how many of smaller ids equal it: its place in the ranking, less
+// one.
 int32_t CountAhead(const LogitRow& row, int32_t id);
 
 // All logits >= threshold, in the order of ids.

@@ -15,7 +15,7 @@ namespace batucada {
 
 inline constexpr int64_t kScanChannels = 32;  // channels and tokens of one tile: its three arrays fill 12 KiB of L1
 inline constexpr int64_t kScanTokens = 32;
-inline constexpr int64_t kStateGroup = 16;    // states a channel keeps in registers at a time
+inline constexpr int64_t kStateGroup = 16;  // states a channel keeps in registers at a time
 
 }  // namespace batucada
 #endif  // BATUCADA_KERNELS_CPU_SELECTIVE_SCAN_ONCE_
@@ -74,13 +74,13 @@ HWY_INLINE void ScanChannel(ScanTile& tile, int64_t e, int64_t tokens, const flo
     if (count == 4) {
 #pragma GCC unroll 4
       for (int64_t i = 0; i < 4; ++i) {
-        product[i] = Advance(a, h, tile.delta[t + i][e], tile.delta_x[t + i][e], b + (t + i) * b_stride,
-                             c + (t + i) * c_stride);
+        product[i] =
+            Advance(a, h, tile.delta[t + i][e], tile.delta_x[t + i][e], b + (t + i) * b_stride, c + (t + i) * c_stride);
       }
     } else {
       for (int64_t i = 0; i < count; ++i) {
-        product[i] = Advance(a, h, tile.delta[t + i][e], tile.delta_x[t + i][e], b + (t + i) * b_stride,
-                             c + (t + i) * c_stride);
+        product[i] =
+            Advance(a, h, tile.delta[t + i][e], tile.delta_x[t + i][e], b + (t + i) * b_stride, c + (t + i) * c_stride);
       }
     }
     HWY_ALIGN float sums[4];

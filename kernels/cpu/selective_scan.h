@@ -8,9 +8,9 @@
 
 namespace batucada {
 
-// All sequences of a batch, chunks of any length. h comes from the sequence's slot (zero if it starts at 0) and goes back
-// to it after the last row. Tokens are taken one after the other, so results do not depend on how a sequence is cut into
-// chunks. REQUIRES: d_state is a multiple of 16.
+// All sequences of a batch, chunks of any length. h comes from the sequence's slot (zero if it starts at 0) and goes
+// back to it after the last row. Tokens are taken one after the other, so results do not depend on how a sequence is
+// cut into chunks. REQUIRES: d_state is a multiple of 16.
 //
 // Floor: E·N exponentials per token (about 10 cycles per 16 with AVX-512); for single tokens, reading and writing h.
 void SelectiveScan(const BatchView& b, const ScanArgs& args, ThreadPool& pool);

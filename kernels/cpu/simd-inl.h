@@ -17,8 +17,8 @@ namespace batucada {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls step(tag, i) for whole vectors i = 0, N, 2N, …, then with one-lane tags for what is left, so that a step neither
-// reads nor writes past n.
+// Calls step(tag, i) for whole vectors i = 0, N, 2N, …, then with one-lane tags for what is left, so that a step
+// neither reads nor writes past n.
 template <class Step>
 HWY_INLINE void ForEachVector(int64_t n, const Step& step) {
   const hn::ScalableTag<float> d;
@@ -91,8 +91,8 @@ HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> SumOfBlocks(D d, V v) {
   }
 }
 
-// {sum(a), sum(b), sum(c), sum(e)}: four horizontal sums for the price of little more than one. Every sum is taken in the
-// same order, whichever of the four places it has.
+// {sum(a), sum(b), sum(c), sum(e)}: four horizontal sums for the price of little more than one. Every sum is taken in
+// the same order, whichever of the four places it has.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> FourSums(D d, V a, V b, V c, V e) {
   const hn::Repartition<uint64_t, D> d64;

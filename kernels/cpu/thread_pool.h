@@ -26,8 +26,8 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Splits [0, items) into at most threads() contiguous parts of at least `grain` items (so small loops stay on the
-  // caller) and calls body(begin, end, thread) once per part, `thread` in [0, threads()). Returns when all have finished.
-  // The partition depends only on items, grain and threads().
+  // caller) and calls body(begin, end, thread) once per part, `thread` in [0, threads()). Returns when all have
+  // finished. The partition depends only on items, grain and threads().
   template <typename Body>
   void ParallelFor(int64_t items, int64_t grain, const Body& body) {
     const int64_t parts = std::min<int64_t>(threads(), items / std::max<int64_t>(grain, 1));

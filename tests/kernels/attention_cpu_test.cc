@@ -59,8 +59,8 @@ class AttentionCpuTest : public CpuOpsTest {
     for (size_t i = 0; i < positions.size(); ++i) positions[i] = static_cast<int32_t>(i);
     reference::Rope(q, heads.head_dim, positions, theta);
     reference::Rope(k, heads.head_dim, positions, theta);
-    return reference::Attention(q, k, all.ColRange((heads.heads + heads.kv_heads) * d, heads.kv_heads * d), heads.head_dim,
-                                window);
+    return reference::Attention(q, k, all.ColRange((heads.heads + heads.kv_heads) * d, heads.kv_heads * d),
+                                heads.head_dim, window);
   }
 
   Heads heads = {};
@@ -69,10 +69,12 @@ class AttentionCpuTest : public CpuOpsTest {
 };
 
 TEST_F(AttentionCpuTest, EveryGroupingAndHeadSize) {
-  for (const Heads& h : {Heads{1, 1, 64}, {6, 2, 64}, {32, 4, 64}, {3, 3, 128}, {11, 1, 256}, {66, 1, 64}, {2, 1, 96}}) {
+  for (const Heads& h :
+       {Heads{1, 1, 64}, {6, 2, 64}, {32, 4, 64}, {3, 3, 128}, {11, 1, 256}, {66, 1, 64}, {2, 1, 96}}) {
     Prepare(h, {90}, 4, 16);
     RunInChunks(0, 90, 40);
-    EXPECT_LT(RelativeError(results[0], Expected(0, 40)), kFp32Tolerance) << h.heads << "/" << h.kv_heads << "×" << h.head_dim;
+    EXPECT_LT(RelativeError(results[0], Expected(0, 40)), kFp32Tolerance)
+        << h.heads << "/" << h.kv_heads << "×" << h.head_dim;
   }
 }
 
@@ -127,7 +129,9 @@ TEST_F(AttentionCpuTest, MixedBatchesEqualEachSequenceAloneBitForBit) {
   const std::vector<Dense> alone = results;
   for (Dense& result : results) result = Dense(result.rows, result.cols);
   Step({{.slot = 1, .rows = 100}, {.slot = 0, .rows = 68}, {.slot = 2, .rows = 8}}, window);
-  Step({{.slot = 0, .start = 68, .decode = true}, {.slot = 2, .start = 8, .decode = true}, {.slot = 1, .start = 100, .rows = 29}},
+  Step({{.slot = 0, .start = 68, .decode = true},
+        {.slot = 2, .start = 8, .decode = true},
+        {.slot = 1, .start = 100, .rows = 29}},
        window);
   Step({{.slot = 0, .start = 69, .decode = true}, {.slot = 1, .start = 129, .decode = true}}, window);
   for (size_t s = 0; s < 3; ++s) EXPECT_EQ(results[s].values, alone[s].values) << "sequence " << s;

@@ -40,8 +40,9 @@ TEST_F(CpuOpsInterfaceTest, RefusesBadMatrices) {
   const HostTensor good = {values, DType::kF32, 2, 3};
   const auto load = [&](std::vector<HostTensor> parts) { return ops->LoadMatrix(parts, 1, 1, "w.weight").status(); };
   EXPECT_TRUE(load({good, good}).ok());
-  for (const absl::Status& status : {load({}), load({{values, DType::kI64, 2, 3}}), load({good, {values, DType::kF32, 3, 2}}),
-                                     load({{nullptr, DType::kF32, 2, 3}}), load({{values, DType::kF32, 0, 3}})}) {
+  for (const absl::Status& status :
+       {load({}), load({{values, DType::kI64, 2, 3}}), load({good, {values, DType::kF32, 3, 2}}),
+        load({{nullptr, DType::kF32, 2, 3}}), load({{values, DType::kF32, 0, 3}})}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_NE(status.message().find("w.weight"), std::string::npos) << status;
   }
@@ -61,7 +62,7 @@ TEST_F(CpuOpsInterfaceTest, TheFirstFailureStaysAndStopsLaterOps) {
   EXPECT_EQ(failure.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(failure.message().find("matmul"), std::string::npos) << failure;
   EXPECT_NE(failure.message().find("[8, 4]"), std::string::npos) << failure;
-  ops->RmsNorm(in.view(), ones.As<float>(), 0, norm.view());   // would be fine, but must not run
+  ops->RmsNorm(in.view(), ones.As<float>(), 0, norm.view());  // would be fine, but must not run
   ops->RmsNorm(in.view(), ones.As<float>(), 0, wide.view());  // would fail on its own account
   EXPECT_EQ(ops->status(), failure);
   EXPECT_EQ(ops->Wait(ops->Record()), failure);

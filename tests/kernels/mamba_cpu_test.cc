@@ -42,7 +42,8 @@ class MambaCpuTest : public CpuOpsTest {
   // Rows of a step, in and out.
   Dense Conv(const std::vector<Chunk>& chunks, RecurrentSlots& slots) {
     const Batch batch(*ops, chunks);
-    DeviceTensor in(*ops, batch.Gather(x), DType::kF32, 5), out(*ops, batch.view().num_tokens, channels, DType::kF32, 1);
+    DeviceTensor in(*ops, batch.Gather(x), DType::kF32, 5),
+        out(*ops, batch.view().num_tokens, channels, DType::kF32, 1);
     ops->CausalConv(batch.view(), {.x = in.view(),
                                    .weight = device[0].As<float>(),
                                    .bias = device[1].As<float>(),
@@ -73,7 +74,7 @@ class MambaCpuTest : public CpuOpsTest {
   int64_t channels = 0;
   Dense conv_weight, a;
   std::vector<double> conv_bias, d, dt_bias;
-  std::vector<Buffer> device;          // the five above
+  std::vector<Buffer> device;         // the five above
   std::vector<Dense> x, dt, z, b, c;  // by sequence
 };
 
@@ -144,7 +145,9 @@ TEST_F(MambaCpuTest, MixedBatchesEqualEachSequenceAloneBitForBit) {
   }
   const std::vector<std::vector<Chunk>> steps = {
       {{.slot = 3, .rows = 50}, {.slot = 0, .rows = 39}, {.slot = 2, .rows = 3}},
-      {{.slot = 0, .start = 39, .decode = true}, {.slot = 2, .start = 3, .decode = true}, {.slot = 3, .start = 50, .rows = 40},
+      {{.slot = 0, .start = 39, .decode = true},
+       {.slot = 2, .start = 3, .decode = true},
+       {.slot = 3, .start = 50, .rows = 40},
        {.slot = 1, .rows = 1}},
       {{.slot = 1, .start = 1, .decode = true}, {.slot = 4, .rows = 33}, {.slot = 2, .start = 4, .rows = 8}},
       {{.slot = 1, .start = 2, .rows = 39}}};

@@ -12,7 +12,8 @@ using reference::RelativeError;
 class MatMulCpuTest : public CpuOpsTest {
  protected:
   // out [rows, weights.rows] of `in`, or of `in` added to `acc` if that is not empty.
-  Dense Run(const Matrix& weights, const Dense& in, const Dense& acc = {}, int64_t in_slack = 3, int64_t out_slack = 5) {
+  Dense Run(const Matrix& weights, const Dense& in, const Dense& acc = {}, int64_t in_slack = 3,
+            int64_t out_slack = 5) {
     DeviceTensor x(*ops, in, DType::kF32, in_slack);
     if (acc.rows == 0) {
       DeviceTensor out(*ops, in.rows, weights.out, DType::kF32, out_slack);
@@ -54,7 +55,8 @@ TEST_F(MatMulCpuTest, MatchesReferenceForEveryRowCountAndOddSizes) {
 TEST_F(MatMulCpuTest, AddsToWhatIsThere) {
   for (int64_t rows : {1, 5, 17, 30, 65}) {
     const Dense weights = Rounded(random.Normals(70, 400), DType::kBf16);
-    const Dense in = Rounded(random.Normals(rows, 400), DType::kF32), acc = Rounded(random.Normals(rows, 70), DType::kF32);
+    const Dense in = Rounded(random.Normals(rows, 400), DType::kF32),
+                acc = Rounded(random.Normals(rows, 70), DType::kF32);
     Dense expected = reference::MatMul(weights, in);
     for (size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += acc.values[i];
     EXPECT_LT(RelativeError(Run(LoadWeights(*ops, weights, DType::kBf16), in, acc), expected), kFp32Tolerance);
@@ -90,7 +92,8 @@ TEST_F(MatMulCpuTest, RowsAreBitIdenticalAloneAndInAnyBatchOnAnyNumberOfThreads)
 }
 
 TEST_F(MatMulCpuTest, ReadsAndWritesColumnRangesInPlace) {
-  const Dense weights = Rounded(random.Normals(48, 24), DType::kBf16), wide = Rounded(random.Normals(6, 80), DType::kF32);
+  const Dense weights = Rounded(random.Normals(48, 24), DType::kBf16),
+              wide = Rounded(random.Normals(6, 80), DType::kF32);
   DeviceTensor x(*ops, wide, DType::kF32), out(*ops, random.Normals(6, 100), DType::kF32);
   const Dense before = out.Download();
   const Matrix matrix = LoadWeights(*ops, weights, DType::kBf16);

@@ -134,7 +134,8 @@ void DeviceTensor::Upload(const Dense& values) {
   auto bytes = Nans(static_cast<size_t>(view_.rows * view_.stride), view_.dtype);
   for (int64_t r = 0; r < view_.rows; ++r) {
     for (int64_t c = 0; c < view_.cols; ++c) {
-      Encode(values.At(r, c), view_.dtype, bytes.data() + static_cast<size_t>(r * view_.stride + c) * SizeOf(view_.dtype));
+      Encode(values.At(r, c), view_.dtype,
+             bytes.data() + static_cast<size_t>(r * view_.stride + c) * SizeOf(view_.dtype));
     }
   }
   ops_.CopyToDevice(buffer_.data(), bytes.data(), bytes.size());
@@ -148,7 +149,8 @@ Dense DeviceTensor::Download() const {
   Dense out(view_.rows, view_.cols);
   for (int64_t r = 0; r < view_.rows; ++r) {
     for (int64_t c = 0; c < view_.stride; ++c) {
-      const double v = Decode(bytes.data() + static_cast<size_t>(r * view_.stride + c) * SizeOf(view_.dtype), view_.dtype);
+      const double v =
+          Decode(bytes.data() + static_cast<size_t>(r * view_.stride + c) * SizeOf(view_.dtype), view_.dtype);
       if (c < view_.cols) {
         out.At(r, c) = v;
       } else {
@@ -248,7 +250,8 @@ Dense RecurrentSlots::Ssm(int32_t slot) const {
 Dense RecurrentSlots::Conv(int32_t slot) const {
   const DType dtype = ops_.activation_dtype();
   std::vector<uint8_t> bytes(static_cast<size_t>(channels_ * 3) * SizeOf(dtype));
-  ops_.CopyToHost(bytes.data(), buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_, bytes.size());
+  ops_.CopyToHost(bytes.data(), buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_,
+                  bytes.size());
   EXPECT_TRUE(ops_.Wait(ops_.Record()).ok());
   Dense out(channels_, 3);
   for (size_t i = 0; i < out.values.size(); ++i) out.values[i] = Decode(bytes.data() + i * SizeOf(dtype), dtype);
@@ -262,7 +265,8 @@ void RecurrentSlots::SetSsm(int32_t slot, const Dense& h) {
 
 void RecurrentSlots::SetConv(int32_t slot, const Dense& inputs) {
   const auto bytes = Encoded(inputs, ops_.activation_dtype());
-  ops_.CopyToDevice(buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_, bytes.data(), bytes.size());
+  ops_.CopyToDevice(buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_, bytes.data(),
+                    bytes.size());
 }
 
 KvBlocks::KvBlocks(Ops& ops, Random& random, int32_t slots, int32_t table_width, int32_t block_tokens, int32_t kv_heads,
@@ -276,7 +280,8 @@ KvBlocks::KvBlocks(Ops& ops, Random& random, int32_t slots, int32_t table_width,
   std::vector<int32_t> ids(static_cast<size_t>(blocks));
   std::iota(ids.begin(), ids.end(), 0);
   random.Shuffle(ids);
-  for (int32_t s = 0; s < slots; ++s) tables_.emplace_back(ids.begin() + s * table_width, ids.begin() + (s + 1) * table_width);
+  for (int32_t s = 0; s < slots; ++s)
+    tables_.emplace_back(ids.begin() + s * table_width, ids.begin() + (s + 1) * table_width);
 }
 
 }  // namespace batucada::testing

@@ -2,8 +2,8 @@
 // K/V with poisoned contents. Nothing here knows which device an Ops runs on.
 #pragma once
 
-#include <cstdint>
 #include <algorithm>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
@@ -26,7 +26,9 @@ class Random {
   Dense Normals(int64_t rows, int64_t cols, double scale = 1);
   std::vector<double> NormalVector(int64_t n, double scale = 1);
   template <typename T>
-  void Shuffle(std::vector<T>& values) { std::shuffle(values.begin(), values.end(), engine_); }
+  void Shuffle(std::vector<T>& values) {
+    std::shuffle(values.begin(), values.end(), engine_);
+  }
 
  private:
   std::mt19937_64 engine_;
@@ -80,7 +82,8 @@ class Batch {
   Batch(Ops& ops, const std::vector<Chunk>& chunks, const std::vector<std::vector<int32_t>>& tables = {});
 
   const BatchView& view() const { return view_; }
-  // Rows of the step, put together from whole sequences: chunk i takes rows start … start + rows - 1 of sequences[slot].
+  // Rows of the step, put together from whole sequences: chunk i takes rows start … start + rows - 1 of
+  // sequences[slot].
   Dense Gather(const std::vector<Dense>& sequences) const;
   // The other way: writes rows of the step into the rows of `sequences` they came from.
   void Scatter(const Dense& rows, std::vector<Dense>& sequences) const;

@@ -18,8 +18,9 @@ double Softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }
 std::vector<int32_t> Ranked(const std::vector<float>& logits) {
   std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
-  std::stable_sort(ids.begin(), ids.end(),
-                   [&](int32_t a, int32_t b) { return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)]; });
+  std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) {
+    return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+  });
   return ids;
 }
 
@@ -129,7 +130,8 @@ std::vector<float> RopeFrequencies(int32_t head_dim, float theta) {
   std::vector<float> inv(static_cast<size_t>(head_dim / 2));
   for (int32_t i = 0; i < head_dim / 2; ++i) {
     const float exponent = -static_cast<float>(2 * i) / static_cast<float>(head_dim);
-    inv[static_cast<size_t>(i)] = static_cast<float>(std::pow(static_cast<double>(theta), static_cast<double>(exponent)));
+    inv[static_cast<size_t>(i)] =
+        static_cast<float>(std::pow(static_cast<double>(theta), static_cast<double>(exponent)));
   }
   return inv;
 }
@@ -232,7 +234,9 @@ RowSample Sample(const std::vector<float>& logits, const RowSampling& row) {
     }
   }
   const double log_sum = LogSumExp(logits);
-  const auto log_probability = [&](int32_t id) { return static_cast<float>(logits[static_cast<size_t>(id)] - log_sum); };
+  const auto log_probability = [&](int32_t id) {
+    return static_cast<float>(logits[static_cast<size_t>(id)] - log_sum);
+  };
   result.logprob = log_probability(result.token);
   result.rank = static_cast<int32_t>(std::find(ranked.begin(), ranked.end(), result.token) - ranked.begin()) + 1;
   for (int i = 0; i < row.num_top; ++i) {

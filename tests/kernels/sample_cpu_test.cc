@@ -45,8 +45,8 @@ class SampleCpuTest : public CpuOpsTest {
     return logits;
   }
 
-  // Draws `count` tokens of the same logits, each with its own number, and checks the counts against `expected`: χ² with
-  // a bound that a correct sampler passes but once in ten million runs.
+  // Draws `count` tokens of the same logits, each with its own number, and checks the counts against `expected`: χ²
+  // with a bound that a correct sampler passes but once in ten million runs.
   void ExpectDistribution(const std::vector<float>& logits, const RowSampling& prototype, bool vary_seed) {
     constexpr int kDraws = 50000, kRowsPerCall = 5000;
     const std::vector<double> expected = reference::SamplingDistribution(logits, prototype);
@@ -138,7 +138,10 @@ TEST_F(SampleCpuTest, AgreesWithTheReferenceOverAllFilters) {
 TEST_F(SampleCpuTest, LargeVocabularies) {
   for (double scale : {0.01, 1.0, 5.0}) {
     const std::vector<float> logits = RandomLogits(50304, scale);
-    for (const RowSampling& row : {RowSampling{.temperature = 0}, {.seed = 5}, {.top_p = 0.9f}, {.top_k = 50, .num_top = 20},
+    for (const RowSampling& row : {RowSampling{.temperature = 0},
+                                   {.seed = 5},
+                                   {.top_p = 0.9f},
+                                   {.top_k = 50, .num_top = 20},
                                    {.temperature = 0.7f, .top_p = 0.95f, .min_p = 0.05f, .top_k = 1000}}) {
       const RowSample expected = reference::Sample(logits, row), sample = Run({logits}, {row})[0];
       EXPECT_EQ(sample.token, expected.token) << "scale " << scale;
@@ -164,7 +167,8 @@ TEST_F(SampleCpuTest, FiltersKeepWhatTheySay) {
   const std::vector<float> logits = {std::log(0.3f), std::log(0.1f), std::log(0.4f), std::log(0.2f)};
   const auto kept = [&](RowSampling row) {
     std::vector<bool> seen(4);
-    for (row.position = 0; row.position < 400; ++row.position) seen[static_cast<size_t>(Run({logits}, {row})[0].token)] = true;
+    for (row.position = 0; row.position < 400; ++row.position)
+      seen[static_cast<size_t>(Run({logits}, {row})[0].token)] = true;
     return seen;
   };
   EXPECT_EQ(kept({.top_k = 2}), (std::vector<bool>{true, false, true, false}));
@@ -219,7 +223,8 @@ TEST_F(SampleCpuTest, BadLogitsNeitherCrashNorWin) {
   plus[7] = kInfinity;
   for (float temperature : {0.0f, 1.0f}) {
     for (int32_t position = 0; position < 50; ++position) {
-      const RowSampling row = {.temperature = temperature, .top_p = 0.99f, .top_k = 30, .position = position, .num_top = 2};
+      const RowSampling row = {
+          .temperature = temperature, .top_p = 0.99f, .top_k = 30, .position = position, .num_top = 2};
       const RowSample sample = Run({some}, {row})[0];
       EXPECT_TRUE(sample.token == 1 || sample.token == 3);
       EXPECT_EQ(sample.top_ids[0], 3);

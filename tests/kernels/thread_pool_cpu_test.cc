@@ -50,7 +50,9 @@ TEST(ThreadPoolTest, WakesAfterSleepingAndUsesNoTimeWhenIdle) {
   const auto cpu_seconds = [] {
     rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
   };
   for (int round = 0; round < 3; ++round) {
