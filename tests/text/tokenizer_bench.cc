@@ -1,6 +1,7 @@
 // Tokenizer throughput on whole files, and, for comparison with another library, the ids of many strings.
 //
-//   tokenizer_bench MODEL_DIR FILE...            median and best MB/s of encoding each file in one call, one thread
+//   tokenizer_bench MODEL_DIR FILE...            median and best MB/s of one thread for each file: encoding it in one
+//                                                call and paragraph by paragraph, and decoding it
 //   tokenizer_bench --lines MODEL_DIR < STRINGS  for each line, a JSON string: a JSON object of what it encodes to
 #include <time.h>
 
@@ -33,7 +34,7 @@ std::unique_ptr<Tokenizer> LoadOrExit(const std::string& model_dir) {
 
 void Measure(const std::string& name, size_t bytes, const std::vector<double>& sorted_seconds, const char* what) {
   const double median = sorted_seconds[sorted_seconds.size() / 2];
-  std::printf("%-28s %-8s median %7.2f MB/s   best %7.2f MB/s\n", name.c_str(), what,
+  std::printf("%-28s %-10s median %7.2f MB/s   best %7.2f MB/s\n", name.c_str(), what,
               static_cast<double>(bytes) / median / 1e6, static_cast<double>(bytes) / sorted_seconds[0] / 1e6);
 }
 
@@ -66,6 +67,17 @@ void MeasureFile(const Tokenizer& tokenizer, const std::string& path) {
   const std::string name = path.substr(path.find_last_of('/') + 1);
   std::vector<int32_t> ids;
   Measure(name, text.size(), Seconds([&] { ids = *tokenizer.Encode(text, {}); }), "encode");
+  std::vector<std::string_view> paragraphs;
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t end = rest.find("\n\n");
+    paragraphs.push_back(rest.substr(0, end));
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+  }
+  const auto encode_paragraphs = [&] {
+    for (const std::string_view paragraph : paragraphs) ids = *tokenizer.Encode(paragraph, {});
+  };
+  Measure(name, text.size(), Seconds(encode_paragraphs), "paragraphs");
+  ids = *tokenizer.Encode(text, {});
   std::string decoded;
   Measure(name, text.size(), Seconds([&] { decoded = tokenizer.Decode(ids, true); }), "decode");
 }
