@@ -139,9 +139,10 @@ absl::StatusOr<cublasLtMatmulAlgo_t> MatMulPlans::Find(const MatMulParams& p, co
   int best = 0;
   float least = 0;
   for (int i = 0; can_time && i < count; ++i) {
+    if (found[i].state != CUBLAS_STATUS_SUCCESS || found[i].workspaceSize > PlanWorkspace(target)) continue;
     const absl::StatusOr<float> time = Time(handle_, layouts, p, found[i].algo, target);
     if (!time.ok()) return time.status();
-    if (i == 0 || *time < least) {
+    if (least == 0 || *time < least) {
       least = *time;
       best = i;
     }

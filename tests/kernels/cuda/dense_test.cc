@@ -60,12 +60,10 @@ struct Product {
   int64_t rows, n, k;
 };
 
-TEST_F(DenseOpsTest, MatMulToBf16ToFloatAndAdded) {
-  for (const Product p :
-       {Product{1, 64, 64}, {1, 72, 24},      {2, 512, 384},   {3, 56, 768},     {5, 1000, 136}, {7, 64, 2048},
-        {8, 384, 768},      {13, 256, 1544},  {16, 2048, 512}, {17, 136, 512},   {33, 520, 512}, {64, 264, 1032},
-        {1, 160, 4096},     {4, 4096, 128},   {9, 2048, 2056}, {24, 2560, 2048}, {40, 96, 4096}, {48, 2048, 1032},
-        {64, 300, 2040},    {100, 2560, 520}, {65, 128, 256},  {129, 384, 384},  {300, 200, 128}}) {
+class MatMulTest : public CudaTest {
+ protected:
+  // To bf16, to fp32 and added, with strides wider than the rows.
+  void Check(const Product& p) {
     SCOPED_TRACE(std::to_string(p.rows) + " rows, " + std::to_string(p.k) + " -> " + std::to_string(p.n));
     const Dense weight = Random(p.n, p.k, 0.2, DType::kBf16), x = Random(p.rows, p.k, 1, DType::kBf16);
     const Dense acc = Random(p.rows, p.n, 1, DType::kF32);
@@ -84,6 +82,39 @@ TEST_F(DenseOpsTest, MatMulToBf16ToFloatAndAdded) {
     for (size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += acc.values[i];
     EXPECT_CLOSE(Download(added.view), expected, 1e-5);
   }
+};
+
+// On Hopper, these run through our own kernel in all its shapes.
+TEST_F(MatMulTest, FewRows) {
+  for (const Product& p : {Product{1, 64, 64},
+                           {1, 72, 24},
+                           {2, 512, 384},
+                           {3, 56, 768},
+                           {5, 1000, 136},
+                           {7, 64, 2048},
+                           {8, 384, 768},
+                           {13, 256, 1544},
+                           {16, 2048, 512},
+                           {17, 136, 512},
+                           {1, 160, 4096},
+                           {4, 4096, 128},
+                           {9, 2048, 2056},
+                           {24, 2560, 2048}})
+    Check(p);
+}
+
+// Most of these run through cuBLASLt.
+TEST_F(MatMulTest, ManyRows) {
+  for (const Product& p : {Product{33, 520, 512},
+                           {64, 264, 1032},
+                           {40, 96, 4096},
+                           {48, 2048, 1032},
+                           {64, 300, 2040},
+                           {100, 2560, 520},
+                           {65, 128, 256},
+                           {129, 384, 384},
+                           {300, 200, 128}})
+    Check(p);
 }
 
 TEST_F(DenseOpsTest, LoadMatrixStacksAndPads) {
