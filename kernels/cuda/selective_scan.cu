@@ -17,6 +17,9 @@ static_assert(kHelpers == kTile * kBlockChannels / 8 && kHelpers == kTile * 2 * 
 
 enum class Pass { kWhole, kSummary, kFinal };
 
+// Where walkers and helpers meet between tiles: each from its own branch, so this is no __syncthreads.
+__device__ __forceinline__ void MeetAtTile() { asm volatile("bar.sync 1, %0;" ::"n"(kWalkers + kHelpers) : "memory"); }
+
 // What the summary pass leaves for the final one. Entry 0 of `state` is the sequence's initial state, entry i + 1 what
 // cut i makes of a zero state.
 struct Cuts {
@@ -295,10 +298,10 @@ __global__ void __launch_bounds__(kWalkers + kHelpers, 1)
       }
       walker.h = h;
     }
-    __syncthreads();
+    MeetAtTile();
     for (int tile = 0; tile < tiles; ++tile) {
       walker.Walk(s, tile & 1);
-      __syncthreads();
+      MeetAtTile();
     }
     if (!valid) return;
     if constexpr (kPass == Pass::kSummary) {
@@ -314,7 +317,7 @@ __global__ void __launch_bounds__(kWalkers + kHelpers, 1)
     // What a round works on was loaded a round before.
     typename Aid::Ahead ahead = helper.LoadAhead(p, rows, 1);
     typename Aid::Behind behind;
-    __syncthreads();
+    MeetAtTile();
     for (int tile = 0; tile < tiles; ++tile) {
       const typename Aid::Ahead next_ahead = helper.LoadAhead(p, rows, tile + 2);
       typename Aid::Behind next_behind;
@@ -325,7 +328,7 @@ __global__ void __launch_bounds__(kWalkers + kHelpers, 1)
       helper.Prepare(p, ahead, s, (tile + 1) & 1);
       ahead = next_ahead;
       behind = next_behind;
-      __syncthreads();
+      MeetAtTile();
     }
     if constexpr (kPass != Pass::kSummary) helper.Finish(p, behind, s, (tiles - 1) & 1);
   }
