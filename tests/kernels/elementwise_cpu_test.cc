@@ -1,6 +1,8 @@
 // Embed, RmsNorm, SwiGlu, GatherRows, LoadFloats.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/kernels/cpu_fixture.h"
 
 namespace batucada::testing {
@@ -37,6 +39,23 @@ TEST_F(ElementwiseCpuTest, SwiGlu) {
       ops->SwiGlu(in.view(), out.view());
       EXPECT_LT(RelativeError(out.Download(), reference::SwiGlu(gate_up)), kFp32Tolerance) << m;
     }
+  }
+}
+
+// Element by element, so that small values count as much as large ones.
+TEST_F(ElementwiseCpuTest, SiluIsAccurateToAFewUlps) {
+  const int64_t count = 20000;
+  Dense gate_up(1, 2 * count);
+  for (int64_t i = 0; i < count; ++i) {
+    gate_up.At(0, i) = -80 + 160.0 * static_cast<double>(i) / static_cast<double>(count - 1);
+    gate_up.At(0, count + i) = 1;
+  }
+  gate_up = Rounded(gate_up, DType::kF32);
+  DeviceTensor in(*ops, gate_up, DType::kF32), out(*ops, 1, count, DType::kF32);
+  ops->SwiGlu(in.view(), out.view());
+  const Dense result = out.Download(), expected = reference::SwiGlu(gate_up);
+  for (int64_t i = 0; i < count; ++i) {
+    ASSERT_NEAR(result.At(0, i), expected.At(0, i), 5e-7 * std::abs(expected.At(0, i))) << "at " << gate_up.At(0, i);
   }
 }
 

@@ -1,6 +1,8 @@
 // CausalConv and SelectiveScan: values, state hand-over, ragged batches.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/kernels/cpu_fixture.h"
 
 namespace batucada::testing {
@@ -161,6 +163,29 @@ TEST_F(MambaCpuTest, MixedBatchesEqualEachSequenceAloneBitForBit) {
     EXPECT_EQ(mixed_scan[s].values, scan[s].values) << "sequence " << s;
     EXPECT_EQ(mixed.Ssm(static_cast<int32_t>(s)).values, alone.Ssm(static_cast<int32_t>(s)).values);
     EXPECT_EQ(mixed.Conv(static_cast<int32_t>(s)).values, alone.Conv(static_cast<int32_t>(s)).values);
+  }
+}
+
+// With one state, B = C = x = 1, D = 0 and h = 0, the output is δ · silu(z): softplus by itself, element by element.
+TEST_F(MambaCpuTest, SoftplusIsAccurateToAFewUlps) {
+  const int64_t count = 4000;
+  Prepare(count, {1});
+  for (int64_t e = 0; e < count; ++e) {
+    x[0].At(0, e) = 1;
+    z[0].At(0, e) = 3;
+    dt[0].At(0, e) = -80 + 160.0 * static_cast<double>(e) / static_cast<double>(count - 1);
+  }
+  dt[0] = Rounded(dt[0], DType::kF32);
+  for (int64_t n = 0; n < kStates; ++n) b[0].At(0, n) = c[0].At(0, n) = n == 5 ? 1 : 0;
+  const std::vector<double> zeros(static_cast<size_t>(count));
+  d = dt_bias = zeros;
+  device[3] = FloatsOnDevice(*ops, zeros);
+  device[4] = FloatsOnDevice(*ops, zeros);
+  RecurrentSlots slots(*ops, 1, count, kStates);
+  Dense h(count, kStates);
+  const Dense result = Scan({{.rows = 1}}, slots), expected = reference::SelectiveScan(ScanInputsOf(0), h);
+  for (int64_t e = 0; e < count; ++e) {
+    ASSERT_NEAR(result.At(0, e), expected.At(0, e), 1e-6 * expected.At(0, e)) << "at " << dt[0].At(0, e);
   }
 }
 
