@@ -2,6 +2,8 @@
 // the first time, outside recordings, and keep the fastest: cuBLASLt's first guess is often half as fast there.
 //   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; fp32 accumulation
 // Floor: the larger of 2·n·k bytes over the copy bandwidth and 2·rows·n·k operations over the bf16 matrix rate.
+// Measured on an H200, Samba 1.7B: 8,192 rows at 600 to 790 TFLOP/s; 64 rows at 38% (o_proj) to 95% (LM head) of the
+// floor.
 #pragma once
 
 #include <cublasLt.h>

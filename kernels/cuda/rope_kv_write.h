@@ -5,6 +5,7 @@
 // what later queries of the prompts can see; run after attention, which still reads the old tokens those writes
 // replace. Floor: 4 bytes per element of q and k (read and written) and 4 per element of K and V written to blocks,
 // over the copy bandwidth.
+// Not measured by itself.
 #pragma once
 
 #include <cuda_bf16.h>

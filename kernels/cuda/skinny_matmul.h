@@ -6,6 +6,8 @@
 // wide side of the product. Weights do not depend on the kernel before, so the ring fills while that one still runs.
 // Where n gives too few blocks, a cluster of up to eight shares a tile along k and adds up in shared memory, in fixed
 // order. Floor: 2·n·k bytes over the copy bandwidth.
+// Measured on an H200, Samba 1.7B at 1 to 16 rows: gate_up 95 to 97% of the floor, LM head 98%, in_proj 80%, down 70%,
+// out_proj 64%, qkv 57%, o_proj 52%: what is missing is about 2 µs a launch.
 #pragma once
 
 #include "kernels/cuda/launch.h"
