@@ -116,8 +116,8 @@ absl::StatusOr<bool> Contains(Runtime& runtime, const Value& haystack, const Val
   }
   if (haystack.Is(Kind::kDict)) {
     if (needle.Is(Kind::kString)) BATUCADA_RETURN_IF_ERROR(runtime.StepOver(needle.text()));
-    if (!Dict::IsKey(needle) && !needle.Is(Kind::kUndefined) && !needle.Is(Kind::kCallable)) {
-      return absl::InvalidArgumentError(Concat("a ", needle.TypeName(), " cannot be looked for among a dict's keys"));
+    if (needle.Is(Kind::kDict) || needle.Is(SequenceKind::kList)) {
+      return absl::InvalidArgumentError(Concat("unhashable type: '", needle.TypeName(), "'"));
     }
     return haystack.dict().Find(needle) != nullptr;
   }

@@ -91,6 +91,7 @@ Result ReverseFilter(Runtime& runtime, const Value& input, const Arguments& argu
 // `attribute` may name several, separated by commas: the later ones decide between equals.
 Result SortFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("sort", arguments, {"reverse", "case_sensitive", "attribute"}, 0));
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t reverse, IntArgument(bound[0], "reverse", 0));
   const bool case_sensitive = TruthArgument(bound[1], false);
   std::vector<AttributePath> paths;
   const Value attribute = Or(bound[2], Value());
@@ -118,13 +119,14 @@ Result SortFilter(Runtime& runtime, const Value& input, const Arguments& argumen
     keyed.push_back({.key = std::move(key), .item = item});
   }
   BATUCADA_ASSIGN_OR_RETURN(std::vector<Value> items,
-                            SortedItems(runtime, std::move(keyed), TruthArgument(bound[0], false)));
+                            SortedItems(runtime, std::move(keyed), reverse != 0));
   return runtime.List(std::move(items));
 }
 
 Result DictSortFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("dictsort", arguments, {"case_sensitive", "by", "reverse"}, 0));
   BATUCADA_ASSIGN_OR_RETURN(const std::string by, TextArgument(bound[1], "by", "key"));
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t reverse, IntArgument(bound[2], "reverse", 0));
   if (by != "key" && by != "value") return absl::InvalidArgumentError("dictsort: 'by' must be \"key\" or \"value\"");
   if (input.Is(Kind::kUndefined)) return UndefinedError(input);
   if (!input.Is(Kind::kDict)) {
@@ -135,7 +137,7 @@ Result DictSortFilter(Runtime& runtime, const Value& input, const Arguments& arg
   BATUCADA_ASSIGN_OR_RETURN(std::vector<Keyed> keyed, WithKeys(runtime, items.sequence()->items, path,
                                                                /*case_sensitive=*/TruthArgument(bound[0], false)));
   BATUCADA_ASSIGN_OR_RETURN(std::vector<Value> sorted,
-                            SortedItems(runtime, std::move(keyed), TruthArgument(bound[2], false)));
+                            SortedItems(runtime, std::move(keyed), reverse != 0));
   return runtime.List(std::move(sorted));
 }
 
@@ -203,21 +205,21 @@ Result SumFilter(Runtime& runtime, const Value& input, const Arguments& argument
 Result BatchFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("batch", arguments, {"linecount", "fill_with"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t size, IntArgument(bound[0], "linecount", 1));
-  if (size < 1) return absl::InvalidArgumentError("batch: 'linecount' must be at least 1");
   BATUCADA_ASSIGN_OR_RETURN(const auto sequence, Iterate(runtime, input));
   std::vector<Value> batches;
   std::vector<Value> batch;
   for (const Value& item : sequence->items) {
+    if (static_cast<int64_t>(batch.size()) == size) {
+      BATUCADA_ASSIGN_OR_RETURN(Value full, runtime.List(std::exchange(batch, {})));
+      batches.push_back(std::move(full));
+    }
     batch.push_back(item);
-    if (static_cast<int64_t>(batch.size()) < size) continue;
-    BATUCADA_ASSIGN_OR_RETURN(Value full, runtime.List(std::exchange(batch, {})));
-    batches.push_back(std::move(full));
   }
   if (!batch.empty()) {
+    const auto missing = static_cast<size_t>(std::max<int64_t>(size - static_cast<int64_t>(batch.size()), 0));
     if (bound[1] != nullptr && !bound[1]->Is(Kind::kNone)) {
-      const size_t missing = static_cast<size_t>(size) - batch.size();
       BATUCADA_RETURN_IF_ERROR(runtime.Allocate(std::min(missing, kMaxAllocatedBytes) * sizeof(Value)));
-      batch.resize(static_cast<size_t>(size), *bound[1]);
+      batch.resize(batch.size() + missing, *bound[1]);
     }
     BATUCADA_ASSIGN_OR_RETURN(Value last, runtime.List(std::move(batch)));
     batches.push_back(std::move(last));

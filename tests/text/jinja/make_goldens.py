@@ -60,7 +60,7 @@ def chat_cases():
 
 
 def snippet_sources():
-    for expression in snippets.EXPRESSIONS.split("\n"):
+    for expression in (HERE / "expressions.txt").read_text(encoding="utf-8").splitlines():
         yield "{{ " + expression + " }}"
     yield from snippets.TEMPLATES
 

@@ -1,0 +1,197 @@
+// Finding a model's template, and what surrounds its rendering.
+#include "engine/text/chat_template.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/text/test_util.h"
+
+namespace batucada {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kPlain[] = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+
+// A model directory for one test.
+class ModelDirectory {
+ public:
+  ModelDirectory() : path_(std::filesystem::path(testing::TempDir()) / Name()) {
+    std::filesystem::create_directories(path_);
+  }
+  ~ModelDirectory() { std::filesystem::remove_all(path_); }
+
+  void Write(const std::string& name, const std::string& content) const {
+    std::ofstream(path_ / name, std::ios::binary) << content;
+  }
+  std::string path() const { return path_.string(); }
+
+ private:
+  static std::string Name() {
+    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
+    return std::string("chat_template_") + test->name() + std::to_string(getpid());
+  }
+
+  const std::filesystem::path path_;
+};
+
+boost::json::array Messages(const std::string& json) { return boost::json::parse(json).as_array(); }
+
+absl::StatusOr<std::string> Render(const std::string& source, const ChatInput& input,
+                                   const boost::json::object& special_tokens = {}) {
+  const auto parsed = ChatTemplate::Parse(source, special_tokens);
+  if (!parsed.ok()) return parsed.status();
+  return (*parsed)->Render(input);
+}
+
+TEST(ChatTemplateTest, EmbeddedModel) {
+  const auto loaded = ChatTemplate::Load(SourcePath("models/samba-classics-18m"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ChatInput input = {.messages = Messages(R"([{"role": "user", "content": "Hi {{ bos_token }}"}])"),
+                     .ending = ChatEnding::kGenerationPrompt};
+  EXPECT_EQ((*loaded)->Render(input).value(),
+            "<|endoftext|><|im_start|>user\nHi {{ bos_token }}<|im_end|>\n<|im_start|>assistant\n");
+  input.messages.push_back({{"role", "assistant"}, {"content", "Once upon "}});
+  input.ending = ChatEnding::kContinueFinalMessage;
+  EXPECT_EQ((*loaded)->Render(input).value(),
+            "<|endoftext|><|im_start|>user\nHi {{ bos_token }}<|im_end|>\n<|im_start|>assistant\nOnce upon ");
+}
+
+TEST(ChatTemplateTest, NoTemplateIsNotFound) {
+  const ModelDirectory model;
+  EXPECT_EQ(ChatTemplate::Load(model.path()).status().code(), absl::StatusCode::kNotFound);
+  model.Write("tokenizer_config.json", R"({"bos_token": "<s>", "chat_template": null})");
+  EXPECT_EQ(ChatTemplate::Load(model.path()).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ChatTemplateTest, TokensAreStringsOrObjectsOfEitherFile) {
+  const ModelDirectory model;
+  model.Write("tokenizer_config.json",
+              R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "pad_token": null,
+                  "chat_template": "{{ bos_token }}|{{ eos_token }}|{{ unk_token }}|{{ pad_token is defined }}"})");
+  model.Write("special_tokens_map.json", R"({"bos_token": "other", "unk_token": {"content": "<unk>"}})");
+  const auto loaded = ChatTemplate::Load(model.path());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ((*loaded)->Render({}).value(), "<s>|</s>|<unk>|False");
+}
+
+TEST(ChatTemplateTest, OfSeveralTemplatesTheDefaultIsTaken) {
+  const ModelDirectory model;
+  model.Write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "tools"},
+                                                              {"name": "default", "template": "this one"}]})");
+  EXPECT_EQ((*ChatTemplate::Load(model.path()).value()).Render({}).value(), "this one");
+  model.Write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "tools"}]})");
+  EXPECT_THAT(std::string(ChatTemplate::Load(model.path()).status().message()),
+              HasSubstr("tokenizer_config.json: $.chat_template: none of the templates is named \"default\""));
+}
+
+TEST(ChatTemplateTest, OwnFileGoesFirst) {
+  const ModelDirectory model;
+  model.Write("tokenizer_config.json", R"({"bos_token": "<s>", "chat_template": "{{ bos_token }} config"})");
+  model.Write("chat_template.jinja", "{{ bos_token }} file\n");
+  EXPECT_EQ((*ChatTemplate::Load(model.path()).value()).Render({}).value(), "<s> file");
+}
+
+TEST(ChatTemplateTest, WrongFilesAreNamed) {
+  const ModelDirectory model;
+  const auto error = [&] { return std::string(ChatTemplate::Load(model.path()).status().message()); };
+  model.Write("tokenizer_config.json", R"({"chat_template": "a\n{{ x | urlize }}"})");
+  EXPECT_THAT(error(), HasSubstr("tokenizer_config.json: $.chat_template: line 2, column 8: the filter 'urlize' is not "
+                                 "supported"));
+  model.Write("chat_template.jinja", "{% if %}");
+  EXPECT_THAT(error(), HasSubstr("chat_template.jinja: line 1, column 7: expected an expression"));
+  model.Write("chat_template.jinja", std::string((1 << 20) + 1, 'x'));
+  EXPECT_THAT(error(), HasSubstr("chat_template.jinja: 1048577 bytes, more than the 1048576 allowed"));
+  model.Write("tokenizer_config.json", R"({"chat_template": 1})");
+  EXPECT_THAT(error(), HasSubstr("$.chat_template: expected a string"));
+  model.Write("tokenizer_config.json", R"({"bos_token": 1, "chat_template": ""})");
+  EXPECT_THAT(error(), HasSubstr("$.bos_token"));
+  model.Write("tokenizer_config.json", "{");
+  EXPECT_THAT(error(), HasSubstr("tokenizer_config.json: not valid JSON"));
+}
+
+TEST(ChatTemplateTest, VariablesGoBeforeSpecialTokens) {
+  const boost::json::object tokens = {{"bos_token", "<s>"}};
+  EXPECT_EQ(Render("{{ bos_token }}{{ tools }}{{ documents }}", {}, tokens).value(), "<s>NoneNone");
+  EXPECT_EQ(Render("{{ bos_token }}{{ tools }}", {.variables = {{"bos_token", "!"}, {"tools", {1}}}}, tokens).value(),
+            "![1]");
+  for (const char* name : {"messages", "add_generation_prompt"}) {
+    const auto text = Render("x", {.variables = {{name, true}}});
+    EXPECT_EQ(text.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(text.status().message()), HasSubstr(name));
+  }
+}
+
+TEST(ChatTemplateTest, MessagesMustBeObjects) {
+  EXPECT_THAT(std::string(Render(kPlain, {.messages = {"x"}}).status().message()),
+              HasSubstr("messages[0] must be an object"));
+}
+
+TEST(ChatTemplateTest, ContentTakesTheTemplatesForm) {
+  const std::string parts = "{% for m in messages %}{% for p in m.content %}[{{ p.text }}]{% endfor %}{% endfor %}";
+  const std::string either =
+      "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}"
+      "{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}{% endfor %}";
+  using Form = ChatTemplate::ContentForm;
+  EXPECT_EQ((*ChatTemplate::Parse(kPlain, {}))->content_form(), Form::kText);
+  EXPECT_EQ((*ChatTemplate::Parse(parts, {}))->content_form(), Form::kParts);
+  EXPECT_EQ((*ChatTemplate::Parse(either, {}))->content_form(), Form::kEither);
+  EXPECT_EQ((*ChatTemplate::Parse("{{ raise_exception('never') }}", {}))->content_form(), Form::kText);
+
+  const ChatInput text = {.messages = Messages(R"([{"role": "user", "content": "a"}])")};
+  const ChatInput two = {.messages = Messages(R"([{"role": "user", "content": [{"type": "text", "text": "a"},
+                                                                             {"type": "text", "text": "b"}]}])")};
+  EXPECT_EQ(Render(kPlain, text).value(), "<user>a");
+  EXPECT_EQ(Render(kPlain, two).value(), "<user>a\nb");
+  EXPECT_EQ(Render(parts, text).value(), "[a]");
+  EXPECT_EQ(Render(parts, two).value(), "[a][b]");
+  EXPECT_EQ(Render(either, two).value(), "ab");
+
+  const ChatInput image = {.messages = Messages(R"([{"role": "user", "content": [{"type": "image_url"}]}])")};
+  EXPECT_THAT(std::string(Render(kPlain, image).status().message()),
+              HasSubstr("messages[0].content[0]: this model takes only parts of type \"text\""));
+}
+
+TEST(ChatTemplateTest, ContinuesTheFinalMessage) {
+  const auto continued = [](const std::string& source, const std::string& content) {
+    return Render(source, {.messages = {{{"role", "assistant"}, {"content", content}}},
+                           .ending = ChatEnding::kContinueFinalMessage});
+  };
+  EXPECT_EQ(continued("{{ messages[0].content }}<end>", " a \n").value(), " a \n");
+  EXPECT_EQ(continued("{{ messages[0].content | trim }}<end>", " a \n").value(), "a");
+  EXPECT_EQ(continued("a{{ messages[0].content }}a", "a").value(), "aa");
+  EXPECT_EQ(continued("x{{ messages[0].content }}y", "").value(), "x");
+  EXPECT_EQ(continued("x", "a").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(continued("{{ messages[0].content | upper }}", "a").status().code(), absl::StatusCode::kInvalidArgument);
+
+  const ChatEnding ending = ChatEnding::kContinueFinalMessage;
+  EXPECT_FALSE(Render(kPlain, {.ending = ending}).ok());
+  EXPECT_FALSE(Render(kPlain, {.messages = Messages(R"([{"role": "user"}])"), .ending = ending}).ok());
+  EXPECT_FALSE(Render(kPlain, {.messages = Messages(R"([{"content": null}])"), .ending = ending}).ok());
+  EXPECT_FALSE(Render(kPlain, {.messages = Messages(R"([{"content": 1}])"), .ending = ending}).ok());
+}
+
+TEST(ChatTemplateTest, RendersFromManyThreads) {
+  const auto loaded = ChatTemplate::Load(SourcePath("models/samba-classics-18m"));
+  ASSERT_TRUE(loaded.ok());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&template_ = **loaded, i] {
+      for (int k = 0; k < 50; ++k) {
+        const std::string content = std::to_string(i) + "." + std::to_string(k);
+        const ChatInput input = {.messages = {{{"role", "user"}, {"content", content}}}};
+        EXPECT_EQ(template_.Render(input).value(), "<|endoftext|><|im_start|>user\n" + content + "<|im_end|>\n");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace batucada
