@@ -31,7 +31,8 @@ absl::StatusOr<double> MedianSeconds(Ops& ops, int calls, const Body& body) {
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < calls; ++i) body();
     BATUCADA_RETURN_IF_ERROR(ops.Wait(ops.Record()));
-    if (round > 0) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / calls);
+    if (round > 0)
+      seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / calls);
   }
   std::nth_element(seconds.begin(), seconds.begin() + 2, seconds.end());
   return seconds[2];
@@ -45,7 +46,8 @@ absl::StatusOr<Ceilings> MeasureCpu([[maybe_unused]] int threads) {
   const CpuCeilings measured = MeasureCpuCeilings(pool);
   return Ceilings{.bytes_per_s = measured.read_bytes_per_s, .flops_per_s = measured.sgemm_flop_per_s};
 #else
-  return absl::UnavailableError("built without OpenBLAS, the ceiling of CPU products: install libopenblas-dev and build again");
+  return absl::UnavailableError(
+      "built without OpenBLAS, the ceiling of CPU products: install libopenblas-dev and build again");
 #endif
 }
 
@@ -55,7 +57,8 @@ absl::StatusOr<Ceilings> MeasureGpu(Ops& ops) {
     constexpr size_t kBytes = size_t{4} << 30;
     BATUCADA_ASSIGN_OR_RETURN(const Buffer from, ops.Allocate(kBytes, "copy source"));
     BATUCADA_ASSIGN_OR_RETURN(const Buffer to, ops.Allocate(kBytes, "copy target"));
-    BATUCADA_ASSIGN_OR_RETURN(const double s, MedianSeconds(ops, 10, [&] { ops.CopyOnDevice(to.data(), from.data(), kBytes); }));
+    BATUCADA_ASSIGN_OR_RETURN(const double s,
+                              MedianSeconds(ops, 10, [&] { ops.CopyOnDevice(to.data(), from.data(), kBytes); }));
     ceilings.bytes_per_s = 2.0 * kBytes / s;
   }
   {

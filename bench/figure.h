@@ -7,11 +7,11 @@
 namespace batucada {
 
 struct Figure {
-  std::string name;   // "decode/samba-1.7b/b64"
+  std::string name;  // "decode/samba-1.7b/b64"
   double value = 0;
-  std::string unit;   // "ms", "tokens/s"
-  double floor = 0;   // what the ceilings of the same run allow, in the same unit; 0: none is known
-  double share = 0;   // of the floor's speed, 1 at the floor
+  std::string unit;  // "ms", "tokens/s"
+  double floor = 0;  // what the ceilings of the same run allow, in the same unit; 0: none is known
+  double share = 0;  // of the floor's speed, 1 at the floor
 };
 
 // A table for people, aligned, one line a figure.

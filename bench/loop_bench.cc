@@ -53,8 +53,9 @@ class Countdown : public SequenceListener {
 
 }  // namespace
 
-absl::StatusOr<Figure> TimeStepLoop(const std::string& name, const ModelConfig& model, int32_t sequences, int64_t context,
-                                    const std::vector<Figure>& figures, std::unique_ptr<Backend> backend) {
+absl::StatusOr<Figure> TimeStepLoop(const std::string& name, const ModelConfig& model, int32_t sequences,
+                                    int64_t context, const std::vector<Figure>& figures,
+                                    std::unique_ptr<Backend> backend) {
   const BackendCapacity capacity = backend->capacity();
   FullSteps steps(sequences);
   auto listener = std::make_shared<Countdown>(sequences);
@@ -74,7 +75,8 @@ absl::StatusOr<Figure> TimeStepLoop(const std::string& name, const ModelConfig& 
     // Prompts are computed one after another; the first to decode must still be there when the last begins.
     const int64_t prompt_steps = sequences * context / std::max(1, 2048 - sequences) + sequences;
     for (int32_t i = 0; i < sequences; ++i) {
-      Request request{.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(i)}, .max_tokens = prompt_steps + kSteps};
+      Request request{.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(i)},
+                      .max_tokens = prompt_steps + kSteps};
       for (int64_t t = 0; t < context; ++t) {
         request.prompt.push_back(static_cast<int32_t>((t * 7919 + i) % model.vocab_size));
       }

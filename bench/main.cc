@@ -35,14 +35,15 @@ struct BenchOptions {
   std::vector<int64_t> contexts = {128};
   std::vector<int64_t> prompts = {512};
   int64_t prompt_tokens = 0;  // per measurement
-  int32_t loop = 0;  // sequences
+  int32_t loop = 0;           // sequences
   std::string json;
   std::string commit = "unknown";
 };
 
 absl::Status Run(const BenchOptions& o, const std::string& command) {
   constexpr uint64_t kSeed = 0;
-  BATUCADA_ASSIGN_OR_RETURN(Checkpoint checkpoint, o.dummy ? OpenDummyCheckpoint(o.model, kSeed) : OpenCheckpoint(o.model));
+  BATUCADA_ASSIGN_OR_RETURN(Checkpoint checkpoint,
+                            o.dummy ? OpenDummyCheckpoint(o.model, kSeed) : OpenCheckpoint(o.model));
   const int threads = o.threads > 0 ? o.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Ops> ops, o.cuda ? MakeCudaOps(o.device) : MakeCpuOps(threads));
   BATUCADA_ASSIGN_OR_RETURN(const Ceilings ceilings, o.cuda ? MeasureGpu(*ops) : MeasureCpu(threads));
@@ -77,7 +78,8 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
     figures.push_back(std::move(figure));
   }
   if (o.loop > 0) {
-    BATUCADA_ASSIGN_OR_RETURN(Figure figure, TimeStepLoop(name, checkpoint.config, o.loop, o.contexts.front(), figures, std::move(backend)));
+    BATUCADA_ASSIGN_OR_RETURN(
+        Figure figure, TimeStepLoop(name, checkpoint.config, o.loop, o.contexts.front(), figures, std::move(backend)));
     figures.push_back(std::move(figure));
   }
   std::printf("%s", FigureTable(figures).c_str());
@@ -94,8 +96,9 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
 
 int main(int argc, char** argv) {
   batucada::BenchOptions options;
-  CLI::App app("Times decode and prefill of a model, each figure beside its floor from ceilings measured in the same run.",
-               "batucada-bench");
+  CLI::App app(
+      "Times decode and prefill of a model, each figure beside its floor from ceilings measured in the same run.",
+      "batucada-bench");
   app.add_option("model", options.model, "Model directory")->capture_default_str();
   app.add_option("--name", options.name, "Model's name in figures; default: the directory's");
   app.add_flag("--dummy", options.dummy, "Seeded random weights from config.json alone");
@@ -105,9 +108,12 @@ int main(int argc, char** argv) {
   app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 512 on the CPU, 8192 on a GPU");
   app.add_option("--batch", options.batches, "Sequences that decode at once, one or several")->delimiter(',');
   app.add_option("--context", options.contexts, "Tokens behind each sequence, one or several")->delimiter(',');
-  app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; none: --prompt=")->delimiter(',');
-  app.add_option("--prompt-tokens", options.prompt_tokens, "Prompt tokens of one measurement: as many prompts as that takes");
-  app.add_option("--loop", options.loop, "Also time the step loop with so many sequences, beside the bare steps of that batch");
+  app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; none: --prompt=")
+      ->delimiter(',');
+  app.add_option("--prompt-tokens", options.prompt_tokens,
+                 "Prompt tokens of one measurement: as many prompts as that takes");
+  app.add_option("--loop", options.loop,
+                 "Also time the step loop with so many sequences, beside the bare steps of that batch");
   app.add_option("--json", options.json, "Also write the figures to this file");
   app.add_option("--commit", options.commit, "Of the source, for the file");
   CLI11_PARSE(app, argc, argv);

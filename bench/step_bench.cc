@@ -30,8 +30,8 @@ double MeanVisible(double length, double window) {
 
 StepBench::StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation,
                      int32_t chunk, Backend* backend)
-    : name_(std::move(name)), model_(model), ceilings_(ceilings), activation_(activation), chunk_(chunk), backend_(backend),
-      sampling_{.temperature = 1, .seed = 1} {
+    : name_(std::move(name)), model_(model), ceilings_(ceilings), activation_(activation), chunk_(chunk),
+      backend_(backend), sampling_{.temperature = 1, .seed = 1} {
   std::mt19937 random(2);
   prompt_.resize(static_cast<size_t>(chunk));
   for (int32_t& id : prompt_) id = static_cast<int32_t>(random() % static_cast<uint32_t>(model.vocab_size));
@@ -54,16 +54,18 @@ absl::Status StepBench::Launch(std::vector<Running>& sequences, int64_t tokens, 
   BatchPlan plan{.step = ++step_};
   for (Running& s : sequences) {
     const auto rows = static_cast<int32_t>(tokens);
-    plan.sequences.push_back({.id = static_cast<SequenceId>(s.slot + 1),
-                              .slot = s.slot,
-                              .start = s.position,
-                              .num_tokens = rows,
-                              .tokens = decode ? std::span<const int32_t>() : std::span(prompt_).first(static_cast<size_t>(rows)),
-                              .blocks = s.blocks});
+    plan.sequences.push_back(
+        {.id = static_cast<SequenceId>(s.slot + 1),
+         .slot = s.slot,
+         .start = s.position,
+         .num_tokens = rows,
+         .tokens = decode ? std::span<const int32_t>() : std::span(prompt_).first(static_cast<size_t>(rows)),
+         .blocks = s.blocks});
     plan.num_tokens += rows;
     plan.num_decode += decode ? 1 : 0;
     s.position += rows;
-    plan.samples.push_back({.row = plan.num_tokens - 1, .slot = s.slot, .position = s.position, .sampling = &sampling_});
+    plan.samples.push_back(
+        {.row = plan.num_tokens - 1, .slot = s.slot, .position = s.position, .sampling = &sampling_});
   }
   BATUCADA_RETURN_IF_ERROR(backend_->Launch(plan));
   ++in_flight_;
@@ -110,15 +112,16 @@ absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences) {
 absl::Status StepBench::Decode(int32_t batch, const std::vector<int64_t>& contexts, std::vector<Figure>* figures) {
   const BackendCapacity& c = backend_->capacity();
   if (batch > c.slots) {
-    return absl::ResourceExhaustedError(absl::StrCat("batch ", batch, " does not fit: there is room for ", c.slots, " sequences"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("batch ", batch, " does not fit: there is room for ", c.slots, " sequences"));
   }
   std::vector<Running> sequences = Start(batch);
   for (const int64_t context : contexts) {
     BATUCADA_RETURN_IF_ERROR(Feed(sequences, context));
     BATUCADA_ASSIGN_OR_RETURN(const double seconds, StepSeconds(sequences));
     const double floor = DecodeFloor(batch, context);
-    figures->push_back({absl::StrCat("decode/", name_, "/b", batch, "/c", context), seconds * 1e3, "ms/step", floor * 1e3,
-                        floor / seconds});
+    figures->push_back({absl::StrCat("decode/", name_, "/b", batch, "/c", context), seconds * 1e3, "ms/step",
+                        floor * 1e3, floor / seconds});
   }
   return absl::OkStatus();
 }

@@ -22,17 +22,19 @@ BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint,
                          .window = checkpoint.config.window,
                          .block_tokens = config.block_tokens};
   const auto ring = static_cast<int32_t>(shape.BlocksFor(config.max_total_tokens));
-  absl::StrAppend(report, "device  none: the fake backend, a step every ", absl::FormatDuration(config.fake_step_time), "\n");
-  return {.backend = std::make_unique<FakeBackend>(FakeBackendConfig{
-              .capacity = {.slots = config.max_sequences,
-                           .blocks = config.max_sequences * ring,
-                           .block_tokens = config.block_tokens,
-                           .max_blocks_per_sequence = ring,
-                           .max_steps_in_flight = 2},
-              .vocab_size = checkpoint.config.vocab_size,
-              .never = end_tokens,
-              .step_time = config.fake_step_time}),
-          .max_batch_tokens = std::max(config.max_sequences, config.max_batch_tokens > 0 ? config.max_batch_tokens : kCudaBatchTokens)};
+  absl::StrAppend(report, "device  none: the fake backend, a step every ", absl::FormatDuration(config.fake_step_time),
+                  "\n");
+  return {.backend = std::make_unique<FakeBackend>(FakeBackendConfig{.capacity = {.slots = config.max_sequences,
+                                                                                  .blocks = config.max_sequences * ring,
+                                                                                  .block_tokens = config.block_tokens,
+                                                                                  .max_blocks_per_sequence = ring,
+                                                                                  .max_steps_in_flight = 2},
+                                                                     .vocab_size = checkpoint.config.vocab_size,
+                                                                     .never = end_tokens,
+                                                                     .step_time = config.fake_step_time}),
+          .kind = BackendKind::kFake,
+          .max_batch_tokens =
+              std::max(config.max_sequences, config.max_batch_tokens > 0 ? config.max_batch_tokens : kCudaBatchTokens)};
 }
 
 }  // namespace
@@ -47,7 +49,8 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
     absl::StatusOr<std::unique_ptr<Ops>> made = MakeCudaOps(config.device);
     if (made.ok()) {
       ops = *std::move(made);
-      absl::StrAppend(report, "backend cuda", config.backend == BackendKind::kAuto ? ", because a GPU is there" : "", "\n");
+      absl::StrAppend(report, "backend cuda", config.backend == BackendKind::kAuto ? ", because a GPU is there" : "",
+                      "\n");
     } else if (config.backend == BackendKind::kCuda) {
       return made.status();
     } else {
@@ -59,18 +62,23 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
     BATUCADA_ASSIGN_OR_RETURN(ops, MakeCpuOps(config.threads));
     if (config.backend == BackendKind::kCpu) absl::StrAppend(report, "backend cpu\n");
   }
-  const int32_t rows = config.max_batch_tokens > 0 ? config.max_batch_tokens : cuda ? kCudaBatchTokens : kCpuBatchTokens;
-  ModelBackendConfig model_config{
-      .model = checkpoint.config,
-      .max_batch_tokens = std::max(rows, config.max_sequences),
-      .max_sequences = config.max_sequences,
-      .max_total_tokens = config.max_total_tokens,
-      .pool_bytes = config.pool_bytes,
-      .memory_fraction = config.memory_fraction > 0 ? config.memory_fraction : cuda ? 0.9 : 0.5,
-      .block_tokens = config.block_tokens};
+  const int32_t rows = config.max_batch_tokens > 0 ? config.max_batch_tokens
+                       : cuda                      ? kCudaBatchTokens
+                                                   : kCpuBatchTokens;
+  ModelBackendConfig model_config{.model = checkpoint.config,
+                                  .max_batch_tokens = std::max(rows, config.max_sequences),
+                                  .max_sequences = config.max_sequences,
+                                  .max_total_tokens = config.max_total_tokens,
+                                  .pool_bytes = config.pool_bytes,
+                                  .memory_fraction = config.memory_fraction > 0 ? config.memory_fraction
+                                                     : cuda                     ? 0.9
+                                                                                : 0.5,
+                                  .block_tokens = config.block_tokens};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<ModelBackend> backend,
                             ModelBackend::Create(model_config, *checkpoint.tensors, std::move(ops), report));
-  return BackendChoice{.backend = std::move(backend), .max_batch_tokens = model_config.max_batch_tokens};
+  return BackendChoice{.backend = std::move(backend),
+                       .kind = cuda ? BackendKind::kCuda : BackendKind::kCpu,
+                       .max_batch_tokens = model_config.max_batch_tokens};
 }
 
 }  // namespace batucada

@@ -14,7 +14,9 @@ namespace batucada {
 
 struct BackendChoice {
   std::unique_ptr<Backend> backend;
-  int32_t max_batch_tokens = 0;  // what the configuration left open, decided
+  // What the configuration left open, decided.
+  BackendKind kind = BackendKind::kAuto;
+  int32_t max_batch_tokens = 0;
 };
 
 // Loads `checkpoint` into the backend that `config` asks for. Appends to `report` which was chosen, why, and how the

@@ -53,7 +53,7 @@ class Channel : public SequenceListener {
   std::condition_variable filled_;
   Pending pending_;
   std::function<void()> ready_;
-  bool notified_ = false;   // the consumer knows that there is something to take
+  bool notified_ = false;  // the consumer knows that there is something to take
   bool abandoned_ = false;
 
   // The consumer's own.

@@ -44,7 +44,8 @@ std::vector<int32_t> EndTokens(const Checkpoint& checkpoint) {
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const EngineConfig& config, int32_t vocab_size) {
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Load(config.model_dir);
   constexpr int32_t kLeastForBytes = 257;
-  if (config.load_format == LoadFormat::kDummy && absl::IsNotFound(tokenizer.status()) && vocab_size >= kLeastForBytes) {
+  if (config.load_format == LoadFormat::kDummy && absl::IsNotFound(tokenizer.status()) &&
+      vocab_size >= kLeastForBytes) {
     return MakeByteTokenizer(vocab_size);
   }
   return tokenizer;
@@ -64,40 +65,40 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   auto impl = std::make_unique<Impl>();
   BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, LoadTokenizer(config, checkpoint.config.vocab_size));
   if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
-    return absl::InvalidArgumentError(absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ",
-                                                   impl->tokenizer->vocab_size() - 1, ", but the model's vocabulary has only ",
-                                                   checkpoint.config.vocab_size, " entries"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ", impl->tokenizer->vocab_size() - 1,
+                     ", but the model's vocabulary has only ", checkpoint.config.vocab_size, " entries"));
   }
   const std::vector<int32_t> end_tokens = EndTokens(checkpoint);
   impl->description = absl::StrCat("model   ", config.model_dir, "\n");
   BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice, MakeBackend(config, checkpoint, end_tokens, &impl->description));
   impl->config = config;
+  impl->config.backend = choice.kind;
   impl->config.max_batch_tokens = choice.max_batch_tokens;
   impl->model = checkpoint.config;
   impl->generation = checkpoint.generation;
   impl->capacity = choice.backend->capacity();
   const BackendCapacity& capacity = impl->capacity;
-  impl->loop = std::make_shared<StepLoop>(
-      SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
-                      .max_waiting = config.max_waiting,
-                      .max_waiting_tokens = config.max_waiting_tokens,
-                      .max_steps_in_flight = capacity.max_steps_in_flight,
-                      .slots = capacity.slots,
-                      .blocks = capacity.blocks,
-                      .block_tokens = capacity.block_tokens,
-                      .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
-                      .end_tokens = end_tokens},
-      std::move(choice.backend), &impl->clock, observer);
+  impl->loop = std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
+                                                          .max_waiting = config.max_waiting,
+                                                          .max_waiting_tokens = config.max_waiting_tokens,
+                                                          .max_steps_in_flight = capacity.max_steps_in_flight,
+                                                          .slots = capacity.slots,
+                                                          .blocks = capacity.blocks,
+                                                          .block_tokens = capacity.block_tokens,
+                                                          .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
+                                                          .end_tokens = end_tokens},
+                                          std::move(choice.backend), &impl->clock, observer);
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 absl::StatusOr<Generation> Engine::Submit(Request request) {
-  BATUCADA_RETURN_IF_ERROR(ValidateRequest(request, {.vocab_size = impl_->model.vocab_size,
-                                                     .max_total_tokens = impl_->config.max_total_tokens}));
+  BATUCADA_RETURN_IF_ERROR(ValidateRequest(
+      request, {.vocab_size = impl_->model.vocab_size, .max_total_tokens = impl_->config.max_total_tokens}));
   BATUCADA_ASSIGN_OR_RETURN(StopMatcher stops, StopMatcher::Create(request.stop));
   auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens),
-                                           Detokenizer(*impl_->tokenizer, request.skip_special_tokens), std::move(stops),
-                                           request.stop);
+                                           Detokenizer(*impl_->tokenizer, request.skip_special_tokens),
+                                           std::move(stops), request.stop);
   BATUCADA_ASSIGN_OR_RETURN(const SequenceId id, impl_->loop->Add(std::move(request), channel));
   channel->Bind(impl_->loop, id);
   return Generation(std::move(channel));

@@ -37,8 +37,8 @@ struct Update {
 
 class Channel;  // between the step loop and one consumer
 
-// One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs, and no
-// callback runs after that. May outlive the engine.
+// One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs, and
+// no callback runs after that. May outlive the engine.
 class Generation {
  public:
   explicit Generation(std::shared_ptr<Channel> channel);
@@ -62,20 +62,20 @@ class Generation {
 };
 
 struct EngineStats {
-  int64_t running = 0;             // sequences that hold a slot
-  int64_t waiting = 0;             // sequences in the queue
-  int64_t waiting_tokens = 0;      // prompt tokens in the queue
+  int64_t running = 0;         // sequences that hold a slot
+  int64_t waiting = 0;         // sequences in the queue
+  int64_t waiting_tokens = 0;  // prompt tokens in the queue
   int64_t slots_used = 0, slots_total = 0;
   int64_t blocks_used = 0, blocks_total = 0;
-  int64_t block_tokens = 0;        // tokens a block holds
+  int64_t block_tokens = 0;  // tokens a block holds
   uint64_t steps = 0;
-  uint64_t prompt_tokens = 0;      // prompt tokens computed since start
-  uint64_t generated_tokens = 0;   // tokens delivered since start
+  uint64_t prompt_tokens = 0;     // prompt tokens computed since start
+  uint64_t generated_tokens = 0;  // tokens delivered since start
 };
 
 struct EngineHealth {
-  bool alive = true;      // false: restart the process
-  std::string reason;     // why not, in one sentence
+  bool alive = true;   // false: restart the process
+  std::string reason;  // why not, in one sentence
 };
 
 // Thread-safe.
@@ -92,13 +92,15 @@ class Engine {
   //   UNAVAILABLE         draining, or the engine has failed
   absl::StatusOr<Generation> Submit(Request request);
 
-  // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown. Idempotent.
+  // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown.
+  // Idempotent.
   void Drain(absl::Time deadline);
 
   EngineStats Stats() const;
   // Not alive once a step has failed, or when work is there and no step has finished for `EngineConfig::stall_timeout`.
   EngineHealth Health() const;
 
+  // As given, with what it left open decided: backend, max_batch_tokens.
   const EngineConfig& config() const;
   const ModelConfig& model() const;
   const GenerationConfig& generation_defaults() const;

@@ -23,8 +23,7 @@ absl::Status EngineConfig::Validate() const {
         InRange<int64_t>("max-waiting-tokens", max_waiting_tokens, 1, int64_t{1} << 40),
         InRange<int64_t>("max-total-tokens", max_total_tokens, 2, int64_t{1} << 30),
         InRange<int64_t>("pool-memory", pool_bytes, 0, int64_t{1} << 50),
-        InRange("memory-fraction", memory_fraction, 0.0, 1.0),
-        InRange("block-tokens", block_tokens, 8, 1024),
+        InRange("memory-fraction", memory_fraction, 0.0, 1.0), InRange("block-tokens", block_tokens, 8, 1024),
         InRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
     if (!status.ok()) return status;
   }

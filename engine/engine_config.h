@@ -19,19 +19,19 @@ struct EngineConfig {
   int32_t threads = 0;                         // of the CPU backend; 0: one per core
   int32_t device = 0;                          // CUDA device
 
-  int32_t max_batch_tokens = 0;       // rows one step computes at most; 0: 512 on the CPU, 8192 on CUDA
-  int32_t max_sequences = 256;        // sequences that run at once at most
-  int32_t max_waiting = 1024;         // requests in the queue
+  int32_t max_batch_tokens = 0;            // rows one step computes at most; 0: 512 on the CPU, 8192 on CUDA
+  int32_t max_sequences = 256;             // sequences that run at once at most
+  int32_t max_waiting = 1024;              // requests in the queue
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue
   int64_t max_total_tokens = 1'048'576;    // prompt and generated tokens of one request
-  int64_t pool_bytes = 0;             // memory for sequences; 0: what max_sequences needs, if the device has it
-  double memory_fraction = 0;         // of the device's free memory that weights, workspace and pools may take;
-                                      // 0: 0.5 of a CPU's, which others need too, 0.9 of a GPU's
-  int32_t block_tokens = 64;          // tokens a K/V block holds; a power of two
-  int32_t stream_buffer_tokens = 4096;  // tokens kept for a consumer that does not read; past it the request ends
+  int64_t pool_bytes = 0;                  // memory for sequences; 0: what max_sequences needs, if the device has it
+  double memory_fraction = 0;              // of the device's free memory that weights, workspace and pools may take;
+                                           // 0: 0.5 of a CPU's, which others need too, 0.9 of a GPU's
+  int32_t block_tokens = 64;               // tokens a K/V block holds; a power of two
+  int32_t stream_buffer_tokens = 4096;     // tokens kept for a consumer that does not read; past it the request ends
 
-  absl::Duration stall_timeout = absl::Seconds(60);        // without a finished step while there is work: not alive
-  absl::Duration fake_step_time = absl::Milliseconds(1);   // how long the fake backend's steps take
+  absl::Duration stall_timeout = absl::Seconds(60);       // without a finished step while there is work: not alive
+  absl::Duration fake_step_time = absl::Milliseconds(1);  // how long the fake backend's steps take
 
   absl::Status Validate() const;
 };

@@ -17,16 +17,16 @@ struct BatchView {
   int32_t max_context = 0;    // no query sees more tokens than this: a bound on start + rows of every sequence, or on
                               // the window where that is smaller
 
-  const int32_t* token_ids = nullptr;    // [T] vocabulary ids; rows [0, D) are ignored, see last_token
-  const int32_t* last_token = nullptr;   // [num_slots] the id each slot sampled last
-  const int32_t* positions = nullptr;    // [T] absolute position of each row in its sequence
-  const int32_t* row_sequence = nullptr; // [T] index into the [S] arrays
-  const int32_t* first_row = nullptr;    // [S + 1] first row of each sequence; first_row[S] == T
-  const int32_t* start = nullptr;        // [S] absolute position of each sequence's first row;
-                                         //     0 means: no history, initial state is zero and the slot is not read
-  const int32_t* slot = nullptr;         // [S] recurrent slot
-  const int32_t* block_table = nullptr;  // [S, table_width] K/V blocks as a ring: position p lies in entry
-                                         //     (p / block_tokens) % table_width, at offset p % block_tokens
+  const int32_t* token_ids = nullptr;     // [T] vocabulary ids; rows [0, D) are ignored, see last_token
+  const int32_t* last_token = nullptr;    // [num_slots] the id each slot sampled last
+  const int32_t* positions = nullptr;     // [T] absolute position of each row in its sequence
+  const int32_t* row_sequence = nullptr;  // [T] index into the [S] arrays
+  const int32_t* first_row = nullptr;     // [S + 1] first row of each sequence; first_row[S] == T
+  const int32_t* start = nullptr;         // [S] absolute position of each sequence's first row;
+                                          //     0 means: no history, initial state is zero and the slot is not read
+  const int32_t* slot = nullptr;          // [S] recurrent slot
+  const int32_t* block_table = nullptr;   // [S, table_width] K/V blocks as a ring: position p lies in entry
+                                          //     (p / block_tokens) % table_width, at offset p % block_tokens
   int32_t table_width = 0;
 };
 
@@ -42,9 +42,9 @@ struct KvView {
 // The bytes of one Mamba layer's state over all slots. A slot holds every layer, so that a sequence moves as one copy:
 // [num_slots][layer]{ssm fp32 [d_inner, d_state], conv [d_inner, conv_width - 1]}.
 struct RecurrentView {
-  float* ssm = nullptr;        // ssm of slot 0: [d_inner, d_state] fp32
-  void* conv = nullptr;        // conv of slot 0: [d_inner, conv_width - 1] activation dtype, oldest input first
-  int64_t slot_bytes = 0;      // bytes from one slot to the next, for both pointers
+  float* ssm = nullptr;    // ssm of slot 0: [d_inner, d_state] fp32
+  void* conv = nullptr;    // conv of slot 0: [d_inner, conv_width - 1] activation dtype, oldest input first
+  int64_t slot_bytes = 0;  // bytes from one slot to the next, for both pointers
 };
 
 }  // namespace batucada

@@ -1,8 +1,10 @@
-// Every operation of a Samba model, once, by name: what it computes, on which shapes. cpu/ and cuda/ each implement all.
+// Every operation of a Samba model, once, by name: what it computes, on which shapes. cpu/ and cuda/ each implement
+// all.
 //
 // Contract for all ops
 //  - T, S, D are as in BatchView. E = d_inner, N = d_state, H = query heads, G = K/V heads, d = head_dim.
-//  - Activations ("act") have activation_dtype(): fp32 on the CPU, bf16 on CUDA. The residual stream and logits are fp32.
+//  - Activations ("act") have activation_dtype(): fp32 on the CPU, bf16 on CUDA. The residual stream and logits are
+//  fp32.
 //  - Ops run in the order they are called, asynchronously where the device is: results are visible to the host after
 //    Wait(Record()). Pointers passed in must stay valid until then. Host scalars are consumed at the call.
 //  - A failed op makes status() non-OK with the op's name; later ops do nothing. The forward pass reads without ifs.
@@ -56,7 +58,7 @@ struct ScanArgs {
   const float* dt_bias;  // [E] fp32
   RecurrentView state;   // reads and writes ssm
   int32_t d_state = 16;
-  Tensor out;            // [T, E] act
+  Tensor out;  // [T, E] act
 };
 
 // Rotary position embedding (arXiv 2104.09864; non-interleaved halves over the whole head), causal attention over a
@@ -64,44 +66,44 @@ struct ScanArgs {
 // Old tokens are read from blocks, the chunk's own from `qkv`; for every row of the batch, reads of old tokens come
 // before any write that could overwrite them.
 struct AttentionArgs {
-  Tensor qkv;          // [T, (H + 2G)·d] act: q, k, v; q and k are rotated in place
-  KvView kv;           // K (rotated) and V of this layer
-  int32_t heads;       // H, a multiple of G
-  int32_t kv_heads;    // G
-  int32_t head_dim;    // 64, 128 or 256
-  int32_t window;      // tokens; kNoWindow: full causal attention
-  float rope_theta;    // base; 0: no rotation
-  Tensor out;          // [T, H·d] act
+  Tensor qkv;        // [T, (H + 2G)·d] act: q, k, v; q and k are rotated in place
+  KvView kv;         // K (rotated) and V of this layer
+  int32_t heads;     // H, a multiple of G
+  int32_t kv_heads;  // G
+  int32_t head_dim;  // 64, 128 or 256
+  int32_t window;    // tokens; kNoWindow: full causal attention
+  float rope_theta;  // base; 0: no rotation
+  Tensor out;        // [T, H·d] act
 };
 inline constexpr int32_t kNoWindow = INT32_MAX;
 
 // How one row of logits becomes a token. POD: copied to the device as it is.
 struct RowSampling {
-  float temperature = 1;   // 0: greedy
-  float top_p = 1;         // (0, 1]
-  float min_p = 0;         // [0, 1]
-  int32_t top_k = 0;       // 0: all
-  uint64_t seed = 0;       // with `position`, names the random number: the same pair draws the same token anywhere
-  int32_t position = 0;    // absolute position of the token being drawn
-  int32_t target = -1;     // prompt scoring: report this id's log-probability and draw nothing; -1: draw
-  int32_t num_top = 0;     // how many of the most likely ids to report, <= kMaxTop
-  int32_t slot = 0;        // where last_token is written when a token is drawn
+  float temperature = 1;  // 0: greedy
+  float top_p = 1;        // (0, 1]
+  float min_p = 0;        // [0, 1]
+  int32_t top_k = 0;      // 0: all
+  uint64_t seed = 0;      // with `position`, names the random number: the same pair draws the same token anywhere
+  int32_t position = 0;   // absolute position of the token being drawn
+  int32_t target = -1;    // prompt scoring: report this id's log-probability and draw nothing; -1: draw
+  int32_t num_top = 0;    // how many of the most likely ids to report, <= kMaxTop
+  int32_t slot = 0;       // where last_token is written when a token is drawn
 };
 inline constexpr int kMaxTop = 20;
 
 // What Sample reports for a row. Log-probabilities are of the model's distribution, before temperature and filters.
 struct RowSample {
-  int32_t token = 0;             // drawn id, or the target
-  float logprob = 0;             // of `token`
-  int32_t rank = 0;              // of `token`, 1 = most likely
-  int32_t top_ids[kMaxTop];      // first num_top valid, most likely first, ties by smaller id
+  int32_t token = 0;         // drawn id, or the target
+  float logprob = 0;         // of `token`
+  int32_t rank = 0;          // of `token`, 1 = most likely
+  int32_t top_ids[kMaxTop];  // first num_top valid, most likely first, ties by smaller id
   float top_logprobs[kMaxTop];
 };
 
 struct DeviceInfo {
-  std::string name;          // "cpu: Intel … (AVX3, 2 threads)", "cuda:0 NVIDIA H200"
-  size_t total_bytes = 0;    // memory of the device
-  size_t free_bytes = 0;     // what is free now
+  std::string name;        // "cpu: Intel … (AVX3, 2 threads)", "cuda:0 NVIDIA H200"
+  size_t total_bytes = 0;  // memory of the device
+  size_t free_bytes = 0;   // what is free now
 };
 
 class Ops {
@@ -144,15 +146,17 @@ class Ops {
   virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;
   // out = silu(gate) * up (arXiv 2002.05202).                     gate_up [rows, 2m] act: gate, up; out [rows, m] act
   virtual void SwiGlu(Tensor gate_up, Tensor out) = 0;
-  // out[i] = x[rows[i]].                                         x [T, cols] fp32, rows [n] on the device, out [n, cols]
+  // out[i] = x[rows[i]].                                         x [T, cols] fp32, rows [n] on the device, out [n,
+  // cols]
   virtual void GatherRows(Tensor x, const int32_t* rows, Tensor out) = 0;
   // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
   // Writes results[n] and last_token[slot] of drawn rows, all on the device. Drawing is Gumbel-max over the kept ids:
   // argmax(logit / temperature + g(seed, position, id)), so the result depends on nothing but the row.
-  virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) = 0;
+  virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results,
+                      int32_t* last_token) = 0;
 
-  // Decode steps of `rows` rows are padded to this many, so that few recorded steps serve all batch sizes; `rows` itself
-  // where nothing is recorded.
+  // Decode steps of `rows` rows are padded to this many, so that few recorded steps serve all batch sizes; `rows`
+  // itself where nothing is recorded.
   virtual int32_t PaddedDecodeRows(int32_t rows) const { return rows; }
 
   // --- steps --------------------------------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ constexpr std::string_view NameOf(DType t) {
   return "?";
 }
 
-// A row-major matrix in the memory of whichever device owns it: element (r, c) lies at data + (r * stride + c) elements.
-// Views are cheap to copy and own nothing.
+// A row-major matrix in the memory of whichever device owns it: element (r, c) lies at data + (r * stride + c)
+// elements. Views are cheap to copy and own nothing.
 struct Tensor {
   void* data = nullptr;
   DType dtype = DType::kF32;
@@ -41,7 +41,9 @@ struct Tensor {
   int64_t stride = 0;  // elements from one row to the next, >= cols
 
   template <typename T>
-  T* As() const { return static_cast<T*>(data); }
+  T* As() const {
+    return static_cast<T*>(data);
+  }
 
   // Columns [first, first + count) of every row.
   Tensor Cols(int64_t first, int64_t count) const {

@@ -14,8 +14,10 @@ std::string HumanBytes(int64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  return absl::StrFormat(value >= 100 || unit == 0 ? "%.0f %s" : value >= 10 ? "%.1f %s" : "%.2f %s", value,
-                         kUnits[unit]);
+  return absl::StrFormat(value >= 100 || unit == 0 ? "%.0f %s"
+                         : value >= 10             ? "%.1f %s"
+                                                   : "%.2f %s",
+                         value, kUnits[unit]);
 }
 
 }  // namespace batucada

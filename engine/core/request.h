@@ -25,10 +25,10 @@ struct SamplingParams {
 struct Request {
   std::vector<int32_t> prompt;  // token ids, start token included; at least one
   SamplingParams sampling;
-  int64_t max_tokens = 16;  // tokens to generate at most; 0 only with prompt_logprobs: score the prompt and end
-  std::vector<std::string> stop;       // generation ends before the first of these appears in the text
-  std::vector<int32_t> stop_token_ids; // generation ends with any of these ids, besides the model's own
-  bool ignore_eos = false;             // do not end at the model's own end tokens
+  int64_t max_tokens = 16;        // tokens to generate at most; 0 only with prompt_logprobs: score the prompt and end
+  std::vector<std::string> stop;  // generation ends before the first of these appears in the text
+  std::vector<int32_t> stop_token_ids;     // generation ends with any of these ids, besides the model's own
+  bool ignore_eos = false;                 // do not end at the model's own end tokens
   std::optional<int32_t> logprobs;         // report log-probabilities, and so many alternatives, of generated tokens
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
   bool skip_special_tokens = true;         // special tokens add nothing to the text

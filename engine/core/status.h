@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 
 // Returns from the calling function if `expr`, an absl::Status, is not OK.
-#define BATUCADA_RETURN_IF_ERROR(expr)                          \
-  do {                                                          \
+#define BATUCADA_RETURN_IF_ERROR(expr)                                \
+  do {                                                                \
     if (absl::Status status_ = (expr); !status_.ok()) return status_; \
   } while (false)
 
@@ -32,8 +32,8 @@ namespace batucada {
 }  // namespace batucada
 
 // Stops the process with file, line and message if `condition` is false. On in every build.
-#define BATUCADA_CHECK(condition, ...)                                                                     \
-  do {                                                                                                     \
-    if (!(condition)) [[unlikely]]                                                                         \
+#define BATUCADA_CHECK(condition, ...)                                                                        \
+  do {                                                                                                        \
+    if (!(condition)) [[unlikely]]                                                                            \
       ::batucada::CheckFailed(__FILE__, __LINE__, #condition, ::absl::StrCat("" __VA_OPT__(, ) __VA_ARGS__)); \
   } while (false)

@@ -94,8 +94,7 @@ class Loader {
 }  // namespace
 
 PaddedWidths::PaddedWidths(const ModelConfig& c)
-    : vocab(RoundUp(c.vocab_size, kWidePad)),
-      mlp(RoundUp(c.mlp_width, kWidePad)),
+    : vocab(RoundUp(c.vocab_size, kWidePad)), mlp(RoundUp(c.mlp_width, kWidePad)),
       dt_rank(RoundUp(c.dt_rank, kNarrowPad)) {}
 
 absl::StatusOr<Weights> LoadWeights(const ModelConfig& c, TensorSource& source, Ops& ops) {

@@ -11,10 +11,10 @@ namespace batucada {
 
 // What a backend has room for; the scheduler is configured with it.
 struct BackendCapacity {
-  int32_t slots = 0;                   // sequences at once
-  int32_t blocks = 0;                  // K/V blocks
+  int32_t slots = 0;   // sequences at once
+  int32_t blocks = 0;  // K/V blocks
   int32_t block_tokens = 0;
-  int32_t max_blocks_per_sequence = 0; // 0: the model has no attention layers
+  int32_t max_blocks_per_sequence = 0;  // 0: the model has no attention layers
   int32_t max_steps_in_flight = 1;
 };
 

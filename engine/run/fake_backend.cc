@@ -30,11 +30,13 @@ int32_t DrawFromHash(const FakeBackendConfig& config, uint64_t hash, const Sampl
 }  // namespace
 
 FakeBackend::FakeBackend(FakeBackendConfig config)
-    : config_(std::move(config)), slots_(static_cast<size_t>(config_.capacity.slots)), device_free_(std::chrono::steady_clock::now()) {
+    : config_(std::move(config)), slots_(static_cast<size_t>(config_.capacity.slots)),
+      device_free_(std::chrono::steady_clock::now()) {
   BATUCADA_CHECK(config_.vocab_size > static_cast<int32_t>(config_.never.size()));
 }
 
-int32_t FakeBackend::Draw(const FakeBackendConfig& config, std::span<const int32_t> history, const SamplingParams& sampling) {
+int32_t FakeBackend::Draw(const FakeBackendConfig& config, std::span<const int32_t> history,
+                          const SamplingParams& sampling) {
   uint64_t hash = 0;
   for (int32_t token : history) hash = Extend(hash, token);
   return DrawFromHash(config, hash, sampling);
@@ -66,7 +68,8 @@ absl::Status FakeBackend::Launch(const BatchPlan& plan) {
     }
     result.samples.push_back(std::move(token));
   }
-  device_free_ = std::max(device_free_, std::chrono::steady_clock::now()) + absl::ToChronoNanoseconds(config_.step_time);
+  device_free_ =
+      std::max(device_free_, std::chrono::steady_clock::now()) + absl::ToChronoNanoseconds(config_.step_time);
   launched_.push_back({.ready = device_free_, .result = std::move(result)});
   return absl::OkStatus();
 }

@@ -29,7 +29,8 @@ class FakeBackend : public Backend {
   absl::StatusOr<StepResult> Wait() override;
 
   // The token drawn after `history`, for tests. Depends on the seed only if temperature > 0.
-  static int32_t Draw(const FakeBackendConfig& config, std::span<const int32_t> history, const SamplingParams& sampling);
+  static int32_t Draw(const FakeBackendConfig& config, std::span<const int32_t> history,
+                      const SamplingParams& sampling);
 
  private:
   struct Slot {

@@ -12,7 +12,9 @@ namespace batucada {
 namespace {
 
 // Rows of logits held at once; long lists of rows to score are worked off in slices.
-int32_t LogitRows(const ModelBackendConfig& config) { return std::min(std::max(config.max_sequences, 64), config.max_batch_tokens); }
+int32_t LogitRows(const ModelBackendConfig& config) {
+  return std::min(std::max(config.max_sequences, 64), config.max_batch_tokens);
+}
 
 StateShape ShapeOf(const ModelConfig& c, int32_t block_tokens, DType activation) {
   return {.mamba_layers = c.CountLayers(LayerKind::kMamba),
@@ -41,18 +43,17 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                 .samples = config.max_batch_tokens + config.max_sequences,
                                                 .table_width = table_width});
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
-  const int64_t workspace_bytes =
-      Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) + static_cast<int64_t>(input_bytes + result_bytes);
+  const int64_t workspace_bytes = Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) +
+                                  static_cast<int64_t>(input_bytes + result_bytes);
   const DeviceInfo device = ops->Info();
-  BATUCADA_ASSIGN_OR_RETURN(const Budget budget,
-                            ComputeBudget({.shape = shape,
-                                           .device_bytes = static_cast<int64_t>(device.free_bytes),
-                                           .fraction = config.memory_fraction,
-                                           .weight_bytes = WeightBytes(config.model, DType::kBf16),
-                                           .workspace_bytes = workspace_bytes,
-                                           .pool_bytes = config.pool_bytes,
-                                           .max_sequences = config.max_sequences,
-                                           .max_total_tokens = config.max_total_tokens}));
+  BATUCADA_ASSIGN_OR_RETURN(const Budget budget, ComputeBudget({.shape = shape,
+                                                                .device_bytes = static_cast<int64_t>(device.free_bytes),
+                                                                .fraction = config.memory_fraction,
+                                                                .weight_bytes = WeightBytes(config.model, DType::kBf16),
+                                                                .workspace_bytes = workspace_bytes,
+                                                                .pool_bytes = config.pool_bytes,
+                                                                .max_sequences = config.max_sequences,
+                                                                .max_total_tokens = config.max_total_tokens}));
   absl::StrAppend(report, "device  ", device.name, "\nmemory\n", budget.report);
 
   std::unique_ptr<ModelBackend> b(new ModelBackend());
@@ -142,7 +143,8 @@ absl::StatusOr<StepResult> ModelBackend::Wait() {
   for (size_t i = 0; i < step.num_top.size(); ++i) {
     TokenResult& token = result.samples.emplace_back(
         TokenResult{.id = rows[i].token, .logprob = rows[i].logprob, .rank = rows[i].rank, .top = {}});
-    for (int32_t k = 0; k < step.num_top[i]; ++k) token.top.push_back({.id = rows[i].top_ids[k], .logprob = rows[i].top_logprobs[k]});
+    for (int32_t k = 0; k < step.num_top[i]; ++k)
+      token.top.push_back({.id = rows[i].top_ids[k], .logprob = rows[i].top_logprobs[k]});
   }
   return result;
 }

@@ -18,11 +18,11 @@ namespace batucada {
 
 struct ModelBackendConfig {
   ModelConfig model;
-  int32_t max_batch_tokens = 512;   // rows of one step
+  int32_t max_batch_tokens = 512;  // rows of one step
   int32_t max_sequences = 256;
-  int64_t max_total_tokens = 0;     // of one sequence
-  int64_t pool_bytes = 0;           // 0: what max_sequences needs, if the device has it
-  double memory_fraction = 0.9;     // of the device's free memory
+  int64_t max_total_tokens = 0;  // of one sequence
+  int64_t pool_bytes = 0;        // 0: what max_sequences needs, if the device has it
+  double memory_fraction = 0.9;  // of the device's free memory
   int32_t block_tokens = 64;
 };
 
@@ -43,8 +43,8 @@ class ModelBackend : public Backend {
   struct Launched {
     uint64_t step;
     uint64_t mark;
-    size_t stage;                    // which of staging_ it uses
-    std::vector<int32_t> num_top;    // of each sample
+    size_t stage;                  // which of staging_ it uses
+    std::vector<int32_t> num_top;  // of each sample
   };
   // Host memory of a step in flight.
   struct Staging {

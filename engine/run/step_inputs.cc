@@ -36,16 +36,12 @@ class Carver {
 
 struct Arrays {
   Arrays(const StepShape& s, Carver carve)
-      : start(carve.Take<int32_t>(s.sequences)),
-        slot(carve.Take<int32_t>(s.sequences)),
+      : start(carve.Take<int32_t>(s.sequences)), slot(carve.Take<int32_t>(s.sequences)),
         first_row(carve.Take<int32_t>(s.sequences + 1)),
         block_table(carve.Take<int32_t>(int64_t{s.sequences} * s.table_width)),
-        token_ids(carve.Take<int32_t>(s.tokens)),
-        positions(carve.Take<int32_t>(s.tokens)),
-        row_sequence(carve.Take<int32_t>(s.tokens)),
-        sample_rows(carve.Take<int32_t>(s.samples)),
-        sampling(carve.Take<RowSampling>(s.samples)),
-        bytes(carve.offset()) {}
+        token_ids(carve.Take<int32_t>(s.tokens)), positions(carve.Take<int32_t>(s.tokens)),
+        row_sequence(carve.Take<int32_t>(s.tokens)), sample_rows(carve.Take<int32_t>(s.samples)),
+        sampling(carve.Take<RowSampling>(s.samples)), bytes(carve.offset()) {}
 
   Carver::Array<int32_t> start, slot, first_row, block_table, token_ids, positions, row_sequence, sample_rows;
   Carver::Array<RowSampling> sampling;
@@ -88,7 +84,8 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
     int32_t* const table = a.block_table.host + int64_t{sequence} * shape.table_width;
     std::copy(s.blocks.begin(), s.blocks.end(), table);
     std::fill(table + s.blocks.size(), table + shape.table_width, scratch.block);
-    for (int32_t i = 0; i < s.num_tokens; ++i) add_row(s.start + i, s.tokens.empty() ? 0 : s.tokens[static_cast<size_t>(i)]);
+    for (int32_t i = 0; i < s.num_tokens; ++i)
+      add_row(s.start + i, s.tokens.empty() ? 0 : s.tokens[static_cast<size_t>(i)]);
     if (!s.tokens.empty()) max_chunk = std::max(max_chunk, s.num_tokens);
     max_context = std::max(max_context, s.start + s.num_tokens);
     ++sequence;

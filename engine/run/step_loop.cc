@@ -10,12 +10,8 @@ namespace batucada {
 
 StepLoop::StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock,
                    EngineObserver* observer)
-    : clock_(clock),
-      observer_(observer),
-      backend_(std::move(backend)),
-      max_in_flight_(static_cast<size_t>(config.max_steps_in_flight)),
-      scheduler_(config),
-      last_progress_(clock->Now()),
+    : clock_(clock), observer_(observer), backend_(std::move(backend)),
+      max_in_flight_(static_cast<size_t>(config.max_steps_in_flight)), scheduler_(config), last_progress_(clock->Now()),
       thread_([this] { Run(); }) {}
 
 StepLoop::~StepLoop() {
@@ -101,9 +97,8 @@ void StepLoop::Run() {
 }
 
 void StepLoop::Launch(const BatchPlan& plan) {
-  in_flight_.push_back({.launched = clock_->Now(),
-                        .decode_rows = plan.num_decode,
-                        .prompt_rows = plan.num_tokens - plan.num_decode});
+  in_flight_.push_back(
+      {.launched = clock_->Now(), .decode_rows = plan.num_decode, .prompt_rows = plan.num_tokens - plan.num_decode});
   if (const absl::Status status = backend_->Launch(plan); !status.ok()) Fail(status);
 }
 

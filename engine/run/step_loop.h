@@ -83,12 +83,12 @@ class StepLoop {
   EngineObserver* const observer_;
   const std::unique_ptr<Backend> backend_;  // used by the loop's thread alone
   const size_t max_in_flight_;
-  std::deque<Launched> in_flight_;          // likewise
+  std::deque<Launched> in_flight_;                 // likewise
   absl::Time last_result_ = absl::InfinitePast();  // likewise
 
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable work_;   // the loop waits here when there is nothing to do
-  std::condition_variable idle_;   // Drain waits here
+  mutable std::mutex mutex_;      // guards what follows
+  std::condition_variable work_;  // the loop waits here when there is nothing to do
+  std::condition_variable idle_;  // Drain waits here
   Scheduler scheduler_;
   absl::flat_hash_map<SequenceId, std::shared_ptr<SequenceListener>> listeners_;
   SequenceId next_id_ = 1;

@@ -24,19 +24,19 @@ struct PlannedSequence {
 
 // One row whose logits are wanted.
 struct PlannedSample {
-  int32_t row = 0;           // in the step, decode rows first
+  int32_t row = 0;  // in the step, decode rows first
   PageId slot = 0;
-  int64_t position = 0;      // of the token being drawn or scored
-  int32_t target = -1;       // score this prompt token; -1: draw one
-  int32_t num_top = 0;       // alternatives to report
+  int64_t position = 0;  // of the token being drawn or scored
+  int32_t target = -1;   // score this prompt token; -1: draw one
+  int32_t num_top = 0;   // alternatives to report
   const SamplingParams* sampling = nullptr;
 };
 
 // Spans and pointers stay valid until the step is committed.
 struct BatchPlan {
-  uint64_t step = 0;         // 1, 2, 3, …
-  int32_t num_decode = 0;    // the first so many sequences are decode rows
-  int32_t num_tokens = 0;    // rows in all
+  uint64_t step = 0;                       // 1, 2, 3, …
+  int32_t num_decode = 0;                  // the first so many sequences are decode rows
+  int32_t num_tokens = 0;                  // rows in all
   std::vector<PlannedSequence> sequences;  // decode rows, then prompt chunks
   std::vector<PlannedSample> samples;      // in row order
 };

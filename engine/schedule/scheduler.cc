@@ -37,18 +37,18 @@ absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
   const Sequence& s = *sequence;
   BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
   if (const int64_t need = BlocksFor(s); need > config_.blocks) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("prompt and max_tokens together are ", s.prompt_length() + s.request.max_tokens, " tokens and need ",
-                     need, " K/V blocks of ", config_.block_tokens, " tokens; this server has ", config_.blocks,
-                     ": shorten the prompt or lower max_tokens"));
+    return absl::InvalidArgumentError(absl::StrCat("prompt and max_tokens together are ",
+                                                   s.prompt_length() + s.request.max_tokens, " tokens and need ", need,
+                                                   " K/V blocks of ", config_.block_tokens, " tokens; this server has ",
+                                                   config_.blocks, ": shorten the prompt or lower max_tokens"));
   }
   if (static_cast<int64_t>(waiting_.size()) >= config_.max_waiting) {
     return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting_.size(), " requests are waiting"));
   }
   if (waiting_tokens_ > 0 && waiting_tokens_ + s.prompt_length() > config_.max_waiting_tokens) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the queue is full: ", waiting_tokens_, " prompt tokens are waiting, at most ",
-                     config_.max_waiting_tokens, " may"));
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting_tokens_,
+                                                     " prompt tokens are waiting, at most ", config_.max_waiting_tokens,
+                                                     " may"));
   }
   waiting_tokens_ += s.prompt_length();
   waiting_.push_back(sequence.get());

@@ -36,11 +36,11 @@ struct SchedulerConfig {
   int32_t max_waiting = 1024;              // sequences in the queue
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue
   int32_t max_steps_in_flight = 1;
-  int32_t slots = 1;                       // sequences that run at once
-  int32_t blocks = 0;                      // K/V blocks in the pool
-  int32_t block_tokens = 64;               // tokens of one block
-  int32_t max_blocks_per_sequence = 0;     // ring size: blocks that a window can touch; 0: no attention layers
-  std::vector<int32_t> end_tokens;         // the model's own
+  int32_t slots = 1;                    // sequences that run at once
+  int32_t blocks = 0;                   // K/V blocks in the pool
+  int32_t block_tokens = 64;            // tokens of one block
+  int32_t max_blocks_per_sequence = 0;  // ring size: blocks that a window can touch; 0: no attention layers
+  std::vector<int32_t> end_tokens;      // the model's own
 };
 
 // Something that happened to a sequence. Events of one sequence come in order; one has `finish`, and it is the last.
@@ -106,9 +106,9 @@ class Scheduler {
   PageAllocator slots_;
   PageAllocator blocks_;
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
-  std::deque<Sequence*> waiting_;   // in arrival order
-  std::vector<Sequence*> running_;  // hold a slot; in order of admission
-  std::deque<InFlight> in_flight_;  // oldest first
+  std::deque<Sequence*> waiting_;                                         // in arrival order
+  std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
+  std::deque<InFlight> in_flight_;                                        // oldest first
   std::vector<SequenceEvent> events_;
   int64_t waiting_tokens_ = 0;
   uint64_t next_step_ = 1;

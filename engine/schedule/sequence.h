@@ -16,13 +16,13 @@ struct Sequence {
   Request request;
   Finish finish;  // filled in as marks are passed; handed out once
 
-  PageId slot = -1;             // while running
-  std::vector<PageId> blocks;   // while running: a ring, see BatchView::block_table
+  PageId slot = -1;            // while running
+  std::vector<PageId> blocks;  // while running: a ring, see BatchView::block_table
 
-  int64_t planned_tokens = 0;    // positions computed or in flight
-  int64_t planned_samples = 0;   // tokens drawn or in flight
-  int32_t steps_in_flight = 0;   // launched and not committed
-  bool ended = false;            // its end has been told; what is still in flight is dropped
+  int64_t planned_tokens = 0;   // positions computed or in flight
+  int64_t planned_samples = 0;  // tokens drawn or in flight
+  int32_t steps_in_flight = 0;  // launched and not committed
+  bool ended = false;           // its end has been told; what is still in flight is dropped
 
   int64_t prompt_length() const { return static_cast<int64_t>(request.prompt.size()); }
   int64_t prompt_left() const { return planned_tokens < prompt_length() ? prompt_length() - planned_tokens : 0; }

@@ -27,13 +27,13 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   // A sequence needs at least one block of K/V, and the largest one needs the whole ring.
   const int64_t largest = slot + per_sequence_blocks * block;
   if (room < largest || wanted < largest) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "not even one sequence fits: of ", HumanBytes(r.device_bytes), " free, ", HumanBytes(usable),
-        " may be used (memory fraction ", r.fraction, "); weights take ", HumanBytes(r.weight_bytes),
-        ", the workspace ", HumanBytes(r.workspace_bytes), ", scratch ", HumanBytes(slot + block),
-        r.pool_bytes > 0 ? absl::StrCat(", the pools may take ", HumanBytes(r.pool_bytes)) : "",
-        ", and one sequence of ", r.max_total_tokens, " tokens needs ", HumanBytes(largest),
-        "; lower max-total-tokens or max-batch-tokens, raise pool-memory, or use a larger device"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("not even one sequence fits: of ", HumanBytes(r.device_bytes), " free, ", HumanBytes(usable),
+                     " may be used (memory fraction ", r.fraction, "); weights take ", HumanBytes(r.weight_bytes),
+                     ", the workspace ", HumanBytes(r.workspace_bytes), ", scratch ", HumanBytes(slot + block),
+                     r.pool_bytes > 0 ? absl::StrCat(", the pools may take ", HumanBytes(r.pool_bytes)) : "",
+                     ", and one sequence of ", r.max_total_tokens, " tokens needs ", HumanBytes(largest),
+                     "; lower max-total-tokens or max-batch-tokens, raise pool-memory, or use a larger device"));
   }
   const int64_t pool = std::min(room, wanted);
   // As many slots as sequences of a common length would fill the pool. With a window that is every length above it.

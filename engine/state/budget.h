@@ -11,8 +11,8 @@ namespace batucada {
 
 struct BudgetRequest {
   StateShape shape;
-  int64_t device_bytes = 0;      // free on the device before anything is loaded
-  double fraction = 0.9;         // of device_bytes that may be used
+  int64_t device_bytes = 0;  // free on the device before anything is loaded
+  double fraction = 0.9;     // of device_bytes that may be used
   int64_t weight_bytes = 0;
   int64_t workspace_bytes = 0;   // activations, logits, packed inputs
   int64_t pool_bytes = 0;        // for slots and blocks together; 0: as much as max_sequences needs and the device has
@@ -21,10 +21,10 @@ struct BudgetRequest {
 };
 
 struct Budget {
-  int32_t slots = 0;   // without the scratch slot
-  int32_t blocks = 0;  // without the scratch block
+  int32_t slots = 0;                // without the scratch slot
+  int32_t blocks = 0;               // without the scratch block
   int32_t blocks_per_sequence = 0;  // width of a block table: the most one sequence ever holds
-  std::string report;  // the sum, a line per consumer, in bytes and sequences
+  std::string report;               // the sum, a line per consumer, in bytes and sequences
 };
 
 // RESOURCE_EXHAUSTED, with the numbers, if not even one sequence fits.

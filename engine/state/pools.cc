@@ -14,8 +14,9 @@ int64_t AtLeastOne(int64_t bytes) { return std::max<int64_t>(bytes, 1); }
 }  // namespace
 
 absl::StatusOr<RecurrentPool> RecurrentPool::Create(const StateShape& shape, int32_t num_slots, Ops& ops) {
-  BATUCADA_ASSIGN_OR_RETURN(Buffer storage, ops.Allocate(static_cast<size_t>(AtLeastOne((num_slots + 1) * shape.SlotBytes())),
-                                                         "recurrent slots"));
+  BATUCADA_ASSIGN_OR_RETURN(
+      Buffer storage,
+      ops.Allocate(static_cast<size_t>(AtLeastOne((num_slots + 1) * shape.SlotBytes())), "recurrent slots"));
   return RecurrentPool(shape, num_slots, std::move(storage));
 }
 
@@ -26,8 +27,9 @@ RecurrentView RecurrentPool::Layer(int32_t mamba_layer) const {
 }
 
 absl::StatusOr<KvPool> KvPool::Create(const StateShape& shape, int32_t num_blocks, Ops& ops) {
-  BATUCADA_ASSIGN_OR_RETURN(Buffer storage, ops.Allocate(static_cast<size_t>(AtLeastOne((num_blocks + 1) * shape.BlockBytes())),
-                                                         "K/V blocks"));
+  BATUCADA_ASSIGN_OR_RETURN(
+      Buffer storage,
+      ops.Allocate(static_cast<size_t>(AtLeastOne((num_blocks + 1) * shape.BlockBytes())), "K/V blocks"));
   return KvPool(shape, num_blocks, std::move(storage));
 }
 

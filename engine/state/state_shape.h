@@ -17,8 +17,8 @@ struct StateShape {
   int32_t attention_layers = 0;
   int32_t kv_heads = 0;
   int32_t head_dim = 0;
-  int64_t window = 0;          // tokens; INT32_MAX: all
-  int32_t block_tokens = 0;    // tokens per K/V block
+  int64_t window = 0;              // tokens; INT32_MAX: all
+  int32_t block_tokens = 0;        // tokens per K/V block
   DType activation = DType::kF32;  // of conv and K/V
 
   // Bytes of one Mamba layer in a slot, and of a whole slot. Layers start at multiples of 256 bytes.

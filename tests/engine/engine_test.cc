@@ -151,7 +151,8 @@ TEST(Engine, CancelIsToldAsTheEnd) {
 
 TEST(Engine, DeadlineEndsARequest) {
   const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
-  const Answer answer = Complete(*engine, {.prompt = {0}, .max_tokens = 100'000, .deadline = absl::Now() + absl::Milliseconds(50)});
+  const Answer answer =
+      Complete(*engine, {.prompt = {0}, .max_tokens = 100'000, .deadline = absl::Now() + absl::Milliseconds(50)});
   EXPECT_EQ(answer.finish->reason, FinishReason::kDeadline);
   EXPECT_GT(answer.ids.size(), 5u);
 }
@@ -162,7 +163,7 @@ TEST(Engine, AConsumerThatDoesNotReadLosesItsRequestOnly) {
   const auto engine = MakeEngine(config);
   auto stalled = engine->Submit({.prompt = {0}, .max_tokens = 100'000});
   ASSERT_TRUE(stalled.ok());
-  EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 0; }));
+  EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 0 && engine->Stats().waiting == 0; }));
   EXPECT_EQ(Complete(*engine, {.prompt = {0}, .max_tokens = 20}).finish->reason, FinishReason::kLength);
   const Answer answer = Collect(*stalled);
   EXPECT_EQ(answer.finish->reason, FinishReason::kOverrun);
@@ -236,7 +237,9 @@ TEST(Engine, RefusesWhatItCannotRunAndWhatIsTooMuch) {
 }
 
 TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
-  const auto message = [](const EngineConfig& config) { return std::string(Engine::Create(config).status().message()); };
+  const auto message = [](const EngineConfig& config) {
+    return std::string(Engine::Create(config).status().message());
+  };
   EngineConfig config = FakeConfig();
   config.block_tokens = 48;
   EXPECT_THAT(message(config), testing::HasSubstr("block-tokens is 48; it must be a power of two"));
@@ -246,6 +249,15 @@ TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
   config = FakeConfig();
   config.model_dir = "/nowhere";
   EXPECT_THAT(message(config), testing::HasSubstr("/nowhere"));
+}
+
+TEST(Engine, SaysWhatItDecided) {
+  EngineConfig config = FakeConfig();
+  config.backend = BackendKind::kAuto;
+  const auto engine = MakeEngine(config);
+  EXPECT_NE(engine->config().backend, BackendKind::kAuto);
+  EXPECT_GE(engine->config().max_batch_tokens, config.max_sequences);
+  EXPECT_THAT(engine->description(), testing::HasSubstr("because"));
 }
 
 TEST(Engine, DummyWeightsNeedOnlyAConfig) {

@@ -46,7 +46,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"no_prompt", [](Request& r) { r.prompt.clear(); }, "prompt is empty"},
         BadCase{"id_too_large", [](Request& r) { r.prompt[1] = 100; }, "token id 100; ids must be between 0 and 99"},
         BadCase{"id_negative", [](Request& r) { r.prompt[1] = -1; }, "token id -1"},
-        BadCase{"stop_id", [](Request& r) { r.stop_token_ids = {5, 1000}; }, "stop_token_ids holds the token id 1000"},
+        BadCase{"stop_id",
+                [](Request& r) {
+                  r.stop_token_ids = {5, 1000};
+                },
+                "stop_token_ids holds the token id 1000"},
         BadCase{"max_tokens_negative", [](Request& r) { r.max_tokens = -5; }, "max_tokens is -5"},
         BadCase{"max_tokens_zero", [](Request& r) { r.max_tokens = 0; }, "max_tokens is 0"},
         BadCase{"too_long", [](Request& r) { r.max_tokens = 998; }, "together they may be at most 1000"},

@@ -13,19 +13,19 @@ namespace batucada {
 // One case of golden.json, computed in fp32 by a full re-forward per token.
 struct GoldenCase {
   std::string name;
-  std::vector<int32_t> ids;                            // the prompt, start token included
-  std::vector<float> prompt_logprobs;                  // of ids[1], ids[2], …
-  std::vector<std::pair<int32_t, float>> last_top;     // most likely ids after the prompt, with log-probabilities
-  std::vector<int32_t> greedy;                         // continuation
-  std::vector<float> margins;                          // logit of first minus second choice, at each step
+  std::vector<int32_t> ids;                         // the prompt, start token included
+  std::vector<float> prompt_logprobs;               // of ids[1], ids[2], …
+  std::vector<std::pair<int32_t, float>> last_top;  // most likely ids after the prompt, with log-probabilities
+  std::vector<int32_t> greedy;                      // continuation
+  std::vector<float> margins;                       // logit of first minus second choice, at each step
 };
 std::vector<GoldenCase> ReadGoldenCases();
 
 // One text of nll.json: mean negative log-likelihood by position, and log-probabilities at single positions.
 struct GoldenText {
   std::string text;
-  std::map<std::pair<int64_t, int64_t>, double> nll;   // [first, last) -> mean over predicted tokens 1 + first … last
-  std::map<int64_t, double> sample;                    // index of the predicted token, from 0 -> log-probability
+  std::map<std::pair<int64_t, int64_t>, double> nll;  // [first, last) -> mean over predicted tokens 1 + first … last
+  std::map<int64_t, double> sample;                   // index of the predicted token, from 0 -> log-probability
 };
 std::map<std::string, GoldenText> ReadGoldenTexts();
 

@@ -112,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(RowsPerStep, GoldenChunks,
                          });
 
 class Golden : public testing::TestWithParam<Contract> {};
-INSTANTIATE_TEST_SUITE_P(Backends, Golden, testing::Values(kCpu, kCuda), [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Backends, Golden, testing::Values(kCpu, kCuda),
+                         [](const auto& test) { return test.param.name; });
 
 // Every case at once, twice, among random strangers that come, go and are cancelled.
 TEST_P(Golden, CasesInsideRandomBatches) {
@@ -124,8 +125,10 @@ TEST_P(Golden, CasesInsideRandomBatches) {
   const std::vector<GoldenCase> cases = ReadGoldenCases();
   std::vector<Generation> strangers;
   const auto add_stranger = [&] {
-    Request request{.sampling = {.temperature = 1, .seed = random()}, .max_tokens = static_cast<int64_t>(1 + random() % 40)};
-    for (size_t i = 0, n = 1 + random() % 90; i < n; ++i) request.prompt.push_back(static_cast<int32_t>(random() % 8192));
+    Request request{.sampling = {.temperature = 1, .seed = random()},
+                    .max_tokens = static_cast<int64_t>(1 + random() % 40)};
+    for (size_t i = 0, n = 1 + random() % 90; i < n; ++i)
+      request.prompt.push_back(static_cast<int32_t>(random() % 8192));
     auto stranger = engine->Submit(std::move(request));
     ASSERT_TRUE(stranger.ok());
     strangers.push_back(*std::move(stranger));
@@ -199,7 +202,8 @@ TEST_P(Golden, LongTextsMatchTheReference) {
     }
     for (const auto& [index, expected] : golden.sample) {
       if (index >= static_cast<int64_t>(answer.prompt.size())) continue;
-      EXPECT_NEAR(answer.prompt[static_cast<size_t>(index)].logprob, expected, GetParam().worst) << name << " token " << index;
+      EXPECT_NEAR(answer.prompt[static_cast<size_t>(index)].logprob, expected, GetParam().worst)
+          << name << " token " << index;
       ++samples;
     }
     EXPECT_GE(buckets, 7) << name;

@@ -11,7 +11,9 @@ namespace {
 using testing::ElementsAre;
 
 template <typename T>
-std::vector<T> Read(const T* data, int32_t count) { return std::vector<T>(data, data + count); }
+std::vector<T> Read(const T* data, int32_t count) {
+  return std::vector<T>(data, data + count);
+}
 
 struct Packed {
   std::vector<char> bytes;
@@ -29,14 +31,16 @@ Packed Pack(const BatchPlan& plan, const StepShape& shape) {
 TEST(StepInputs, PacksDecodeRowsAndChunks) {
   const std::vector<int32_t> tokens = {7, 8, 9};
   const std::vector<PageId> ring = {3, 4}, one = {5};
-  const SamplingParams greedy{.temperature = 0}, warm{.temperature = 0.5F, .top_p = 0.9F, .min_p = 0.1F, .top_k = 4, .seed = 77};
-  const BatchPlan plan{.step = 1,
-                       .num_decode = 1,
-                       .num_tokens = 4,
-                       .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring},
-                                     {.id = 2, .slot = 0, .start = 10, .num_tokens = 3, .tokens = tokens, .blocks = one}},
-                       .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 2, .sampling = &warm},
-                                   {.row = 2, .slot = 0, .position = 12, .target = 9, .num_top = 0, .sampling = &greedy}}};
+  const SamplingParams greedy{.temperature = 0},
+      warm{.temperature = 0.5F, .top_p = 0.9F, .min_p = 0.1F, .top_k = 4, .seed = 77};
+  const BatchPlan plan{
+      .step = 1,
+      .num_decode = 1,
+      .num_tokens = 4,
+      .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring},
+                    {.id = 2, .slot = 0, .start = 10, .num_tokens = 3, .tokens = tokens, .blocks = one}},
+      .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 2, .sampling = &warm},
+                  {.row = 2, .slot = 0, .position = 12, .target = 9, .num_top = 0, .sampling = &greedy}}};
   const Packed p = Pack(plan, {.tokens = 4, .sequences = 2, .samples = 2, .table_width = 2});
   const BatchView& b = p.batch;
   EXPECT_EQ(b.num_tokens, 4);
@@ -68,11 +72,12 @@ TEST(StepInputs, PacksDecodeRowsAndChunks) {
 TEST(StepInputs, PadsDecodeStepsWithScratch) {
   const SamplingParams greedy{.temperature = 0};
   const std::vector<PageId> ring = {3};
-  const BatchPlan plan{.step = 1,
-                       .num_decode = 1,
-                       .num_tokens = 1,
-                       .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring}},
-                       .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 0, .sampling = &greedy}}};
+  const BatchPlan plan{
+      .step = 1,
+      .num_decode = 1,
+      .num_tokens = 1,
+      .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring}},
+      .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 0, .sampling = &greedy}}};
   const Packed p = Pack(plan, {.tokens = 4, .sequences = 4, .samples = 4, .table_width = 1});
   EXPECT_EQ(p.batch.num_decode, 4);
   EXPECT_EQ(p.batch.num_tokens, 4);
@@ -112,7 +117,8 @@ TEST(StepInputsDeathTest, OnlyDecodeStepsArePadded) {
                        .num_tokens = 1,
                        .sequences = {{.id = 1, .slot = 0, .start = 0, .num_tokens = 1, .tokens = tokens, .blocks = {}}},
                        .samples = {}};
-  EXPECT_DEATH(Pack(plan, {.tokens = 2, .sequences = 2, .samples = 0, .table_width = 1}), "only decode steps are padded");
+  EXPECT_DEATH(Pack(plan, {.tokens = 2, .sequences = 2, .samples = 0, .table_width = 1}),
+               "only decode steps are padded");
 }
 
 }  // namespace

@@ -54,7 +54,11 @@ class Recorder : public SequenceListener {
 };
 
 FakeBackendConfig FakeConfig(int steps_in_flight, absl::Duration step_time = absl::ZeroDuration()) {
-  return {.capacity = {.slots = 8, .blocks = 64, .block_tokens = 16, .max_blocks_per_sequence = 4, .max_steps_in_flight = steps_in_flight},
+  return {.capacity = {.slots = 8,
+                       .blocks = 64,
+                       .block_tokens = 16,
+                       .max_blocks_per_sequence = 4,
+                       .max_steps_in_flight = steps_in_flight},
           .vocab_size = 1000,
           .never = {},
           .step_time = step_time};

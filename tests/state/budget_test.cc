@@ -62,7 +62,8 @@ TEST(Budget, NeverExceedsWhatMayBeUsed) {
     request.device_bytes = gib * 1024 * kMiB;
     const auto budget = ComputeBudget(request);
     ASSERT_TRUE(budget.ok()) << budget.status();
-    const int64_t sum = request.weight_bytes + request.workspace_bytes + (budget->slots + 1) * request.shape.SlotBytes() +
+    const int64_t sum = request.weight_bytes + request.workspace_bytes +
+                        (budget->slots + 1) * request.shape.SlotBytes() +
                         (budget->blocks + 1) * request.shape.BlockBytes();
     EXPECT_LE(sum, static_cast<int64_t>(0.9 * static_cast<double>(request.device_bytes)));
     EXPECT_GE(budget->slots, 1);
@@ -75,7 +76,8 @@ TEST(Budget, RefusesWhatCannotHoldOneSequenceWithTheNumbers) {
   request.device_bytes = 4900 * kMiB;
   const auto budget = ComputeBudget(request);
   ASSERT_EQ(budget.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(budget.status().message()), testing::AllOf(testing::HasSubstr("3.32 GiB"), testing::HasSubstr("one sequence")));
+  EXPECT_THAT(std::string(budget.status().message()),
+              testing::AllOf(testing::HasSubstr("3.32 GiB"), testing::HasSubstr("one sequence")));
   request = Request();
   request.pool_bytes = kMiB;
   EXPECT_EQ(ComputeBudget(request).status().code(), absl::StatusCode::kResourceExhausted);

@@ -64,7 +64,12 @@ TEST(PageAllocator, RandomCallsKeepTheBooks) {
 }
 
 TEST(PageAllocatorDeathTest, LeaksAndDoubleFreesStopTheProcess) {
-  EXPECT_DEATH({ PageAllocator pages("slots", 2); (void)pages.Allocate(1); }, "slots: 1 pages leaked");
+  EXPECT_DEATH(
+      {
+        PageAllocator pages("slots", 2);
+        (void)pages.Allocate(1);
+      },
+      "slots: 1 pages leaked");
   PageAllocator pages("slots", 2);
   EXPECT_DEATH(pages.Release(PageId{1}), "page 1 is free");
   EXPECT_DEATH(pages.Release(PageId{2}), "no page 2");

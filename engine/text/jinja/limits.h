@@ -24,8 +24,8 @@ inline constexpr int kMaxEvaluationDepth = 800;
 inline constexpr int kMaxValueDepth = 200;
 
 // Steps: one for each expression or statement evaluated, for each element visited and for each 64 bytes of text
-// processed. A message costs about 50, so a conversation of 10,000 messages takes a tenth; all of them last about half a
-// second.
+// processed. A message costs about 50, so a conversation of 10,000 messages takes a tenth; all of them last about half
+// a second.
 inline constexpr int64_t kMaxSteps = 5'000'000;
 
 // Of the rendered text, and of any string on the way there. Four million tokens or so.

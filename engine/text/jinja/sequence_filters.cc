@@ -118,8 +118,7 @@ Result SortFilter(Runtime& runtime, const Value& input, const Arguments& argumen
     BATUCADA_ASSIGN_OR_RETURN(Value key, runtime.List(std::move(keys)));
     keyed.push_back({.key = std::move(key), .item = item});
   }
-  BATUCADA_ASSIGN_OR_RETURN(std::vector<Value> items,
-                            SortedItems(runtime, std::move(keyed), reverse != 0));
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<Value> items, SortedItems(runtime, std::move(keyed), reverse != 0));
   return runtime.List(std::move(items));
 }
 
@@ -136,8 +135,7 @@ Result DictSortFilter(Runtime& runtime, const Value& input, const Arguments& arg
   BATUCADA_ASSIGN_OR_RETURN(const AttributePath path, AttributePath::Parse(runtime, Value::Int(by == "key" ? 0 : 1)));
   BATUCADA_ASSIGN_OR_RETURN(std::vector<Keyed> keyed, WithKeys(runtime, items.sequence()->items, path,
                                                                /*case_sensitive=*/TruthArgument(bound[0], false)));
-  BATUCADA_ASSIGN_OR_RETURN(std::vector<Value> sorted,
-                            SortedItems(runtime, std::move(keyed), reverse != 0));
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<Value> sorted, SortedItems(runtime, std::move(keyed), reverse != 0));
   return runtime.List(std::move(sorted));
 }
 
