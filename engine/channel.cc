@@ -7,8 +7,10 @@
 
 namespace batucada {
 
-Channel::Channel(size_t capacity, Detokenizer detokenizer, StopMatcher stops, std::vector<std::string> stop)
-    : capacity_(capacity), detokenizer_(std::move(detokenizer)), stops_(std::move(stops)), stop_(std::move(stop)) {}
+Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, bool skip_special, StopMatcher stops,
+                 std::vector<std::string> stop)
+    : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, skip_special),
+      stops_(std::move(stops)), stop_(std::move(stop)) {}
 
 bool Channel::OnEvent(SequenceEvent event) {
   const std::lock_guard lock(mutex_);

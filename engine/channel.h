@@ -14,6 +14,7 @@
 #include "engine/run/step_loop.h"
 #include "engine/text/detokenizer.h"
 #include "engine/text/stop_matcher.h"
+#include "engine/text/tokenizer.h"
 
 namespace batucada {
 
@@ -21,8 +22,10 @@ namespace batucada {
 // thread. Bounded: a consumer that falls `capacity` tokens behind loses its sequence.
 class Channel : public SequenceListener {
  public:
-  // `stop` are the request's stop strings, as `stops` was made from.
-  Channel(size_t capacity, Detokenizer detokenizer, StopMatcher stops, std::vector<std::string> stop);
+  // `stop` are the request's stop strings, as `stops` was made from. A channel may outlive the engine, so it shares the
+  // tokenizer.
+  Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, bool skip_special, StopMatcher stops,
+          std::vector<std::string> stop);
 
   // --- producer: the step loop ---
   bool OnEvent(SequenceEvent event) override;
@@ -59,6 +62,7 @@ class Channel : public SequenceListener {
   // The consumer's own.
   std::weak_ptr<StepLoop> loop_;
   SequenceId id_ = 0;
+  const std::shared_ptr<const Tokenizer> tokenizer_;
   Detokenizer detokenizer_;
   StopMatcher stops_;
   const std::vector<std::string> stop_;

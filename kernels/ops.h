@@ -4,7 +4,7 @@
 // Contract for all ops
 //  - T, S, D are as in BatchView. E = d_inner, N = d_state, H = query heads, G = K/V heads, d = head_dim.
 //  - Activations ("act") have activation_dtype(): fp32 on the CPU, bf16 on CUDA. The residual stream and logits are
-//  fp32.
+//    fp32.
 //  - Ops run in the order they are called, asynchronously where the device is: results are visible to the host after
 //    Wait(Record()). Pointers passed in must stay valid until then. Host scalars are consumed at the call.
 //  - A failed op makes status() non-OK with the op's name; later ops do nothing. The forward pass reads without ifs.
@@ -146,8 +146,7 @@ class Ops {
   virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;
   // out = silu(gate) * up (arXiv 2002.05202).                     gate_up [rows, 2m] act: gate, up; out [rows, m] act
   virtual void SwiGlu(Tensor gate_up, Tensor out) = 0;
-  // out[i] = x[rows[i]].                                         x [T, cols] fp32, rows [n] on the device, out [n,
-  // cols]
+  // out[i] = x[rows[i]].                   x [T, cols] fp32, rows [n] on the device, out [n, cols] fp32
   virtual void GatherRows(Tensor x, const int32_t* rows, Tensor out) = 0;
   // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
   // Writes results[n] and last_token[slot] of drawn rows, all on the device. Drawing is Gumbel-max over the kept ids:

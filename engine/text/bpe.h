@@ -76,7 +76,7 @@ class Bpe {
   void EncodeWord(std::string_view word, Scratch* scratch, std::vector<int32_t>* ids) const;
   void AppendSymbols(std::string_view word, std::vector<int32_t>* symbols) const;
   void MergeShort(std::vector<int32_t>* symbols, std::vector<uint32_t>* ranks) const;
-  void MergeLong(std::vector<int32_t>* symbols, Scratch* scratch) const;
+  void MergeLong(std::vector<int32_t>* word, Scratch* scratch) const;
 
   Config config_;
   absl::flat_hash_map<uint64_t, uint32_t> rank_by_pair_;  // into config_.merges

@@ -62,7 +62,7 @@ std::string MarksToSpaces(std::string_view text, char32_t mark, bool drop) {
 Decoder Decoder::Parse(const JsonCursor& json) {
   Decoder decoder;
   if (json.absent()) {
-    decoder.steps_.push_back(SpaceBetween{});
+    decoder.steps_.emplace_back(SpaceBetween{});
   } else {
     decoder.ParseStep(json);
   }
@@ -85,20 +85,20 @@ void Decoder::ParseStep(const JsonCursor& json) {
   if (fused_) return json.Unsupported(Concat("decoder ", Quoted(type), " behind Fuse or ByteLevel"));
   if (type == "ByteLevel") {
     if (has_byte_fallback_) return json.Unsupported("decoder ByteLevel behind ByteFallback");
-    steps_.push_back(ByteLevel{});
+    steps_.emplace_back(ByteLevel{});
     fused_ = true;
   } else if (type == "ByteFallback") {
-    steps_.push_back(ByteFallback{});
+    steps_.emplace_back(ByteFallback{});
     has_byte_fallback_ = true;
     rules_.bad_bytes = BadBytes::kOnePerByte;
   } else if (type == "Replace") {
     if (has_byte_fallback_) return json.Unsupported("decoder Replace behind ByteFallback");
-    steps_.push_back(
+    steps_.emplace_back(
         Replace{.pattern = ParsePattern(json["pattern"]), .content = std::string(json["content"].String())});
   } else if (type == "Metaspace") {
     const std::string_view scheme = json["prepend_scheme"].String("always");
     const bool prepends = scheme != "never" && json["add_prefix_space"].Bool(true);
-    steps_.push_back(Metaspace{.mark = json["replacement"].Character(), .drop_at_start = prepends});
+    steps_.emplace_back(Metaspace{.mark = json["replacement"].Character(), .drop_at_start = prepends});
   } else {
     json.Unsupported(Concat("decoder ", Quoted(type)));
   }
@@ -110,7 +110,7 @@ void Decoder::ParseStrip(const JsonCursor& json) {
                     .stop = static_cast<int>(json["stop"].Int(0, 1024))};
   if (!fused_) {
     if (has_byte_fallback_) return json.Unsupported("decoder Strip between ByteFallback and Fuse");
-    steps_.push_back(strip);
+    steps_.emplace_back(strip);
   } else if (rules_.strip_start > 0 || rules_.strip_stop > 0) {
     json.Unsupported("a second decoder Strip behind Fuse");
   } else {

@@ -92,7 +92,7 @@ std::vector<Bpe::Merge> ParseMerges(const JsonCursor& json, const Ids& ids) {
       return merges;
     }
     const std::string joined = Concat(left, right);
-    for (const std::string_view spelling : {left, right, std::string_view(joined)}) {
+    for (const std::string_view spelling : {left, right, std::string_view{joined}}) {
       if (!ids.contains(spelling)) {
         fail(Concat("merges ", Quoted(left), " and ", Quoted(right), ", but ", Quoted(spelling),
                     " is not in the vocabulary"));
@@ -200,7 +200,7 @@ absl::flat_hash_map<int32_t, std::string> NormalizeAddedTokens(const Normalizer&
     if (!token.normalized) continue;
     absl::StatusOr<std::string> normalized = normalizer.Normalize(token.content, &scratch);
     if (!normalized.ok()) {
-      json.Fail(Concat("token ", Quoted(token.content), ": ", std::string(normalized.status().message())));
+      json.Fail(Concat("token ", Quoted(token.content), ": ", std::string{normalized.status().message()}));
       break;
     }
     token.content = *std::move(normalized);
@@ -220,7 +220,7 @@ void FoldDecoder(const Decoder& decoder, const JsonCursor& json,
     const auto it = respelled.find(static_cast<int32_t>(id));
     const absl::Status status = decoder.Fold(it == respelled.end() ? entry.content : it->second, &scratch, &entry);
     if (!status.ok()) {
-      return json.Fail(Concat("token ", Quoted(entry.content), ": ", std::string(status.message())));
+      return json.Fail(Concat("token ", Quoted(entry.content), ": ", std::string{status.message()}));
     }
     table_bytes += entry.content.size() + entry.bytes.size() + entry.start_bytes.size();
     if (table_bytes > kMaxTableBytes) {

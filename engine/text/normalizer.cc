@@ -50,21 +50,21 @@ void Normalizer::ParseStep(const JsonCursor& json) {
   if (type == "Sequence") {
     for (const JsonCursor& step : json["normalizers"].Elements()) ParseStep(step);
   } else if (type == "NFC") {
-    steps_.push_back(NormalForm::kNfc);
+    steps_.emplace_back(NormalForm::kNfc);
   } else if (type == "NFD") {
-    steps_.push_back(NormalForm::kNfd);
+    steps_.emplace_back(NormalForm::kNfd);
   } else if (type == "NFKC") {
-    steps_.push_back(NormalForm::kNfkc);
+    steps_.emplace_back(NormalForm::kNfkc);
   } else if (type == "NFKD") {
-    steps_.push_back(NormalForm::kNfkd);
+    steps_.emplace_back(NormalForm::kNfkd);
   } else if (type == "Lowercase") {
-    steps_.push_back(Lowercase{});
+    steps_.emplace_back(Lowercase{});
   } else if (type == "Strip") {
-    steps_.push_back(Strip{.left = json["strip_left"].Bool(), .right = json["strip_right"].Bool()});
+    steps_.emplace_back(Strip{.left = json["strip_left"].Bool(), .right = json["strip_right"].Bool()});
   } else if (type == "Prepend") {
-    steps_.push_back(Prepend{.text = std::string(json["prepend"].String())});
+    steps_.emplace_back(Prepend{.text = std::string(json["prepend"].String())});
   } else if (type == "Replace") {
-    steps_.push_back(
+    steps_.emplace_back(
         Replace{.pattern = ParsePattern(json["pattern"]), .content = std::string(json["content"].String())});
   } else {
     json.Unsupported(Concat("normalizer ", Quoted(type)));

@@ -44,7 +44,7 @@ class Rewriter {
   void Finish() {
     size_t begin = 0;
     for (size_t i = 0; i < ends_.size(); ++i) {
-      scratch_->pieces[i].text = std::string_view(*out_).substr(begin, ends_[i] - begin);
+      scratch_->pieces[i].text = std::string_view{*out_}.substr(begin, ends_[i] - begin);
       begin = ends_[i];
     }
   }
@@ -67,14 +67,14 @@ void PreTokenizer::ParseStep(const JsonCursor& json) {
   if (steps_.size() >= kMaxSteps) return json.Fail(Concat("more than ", kMaxSteps, " steps"));
   const std::string_view type = json["type"].String();
   const auto cut = [&](std::string_view pattern, Behavior behavior, bool invert = false) {
-    steps_.push_back(Cut{.pattern = MustCompile(pattern), .behavior = behavior, .invert = invert});
+    steps_.emplace_back(Cut{.pattern = MustCompile(pattern), .behavior = behavior, .invert = invert});
   };
   if (type == "Sequence") {
     for (const JsonCursor& step : json["pretokenizers"].Elements()) ParseStep(step);
   } else if (type == "Split") {
-    steps_.push_back(Cut{.pattern = ParsePattern(json["pattern"]),
-                         .behavior = ParseBehavior(json["behavior"]),
-                         .invert = json["invert"].Bool(false)});
+    steps_.emplace_back(Cut{.pattern = ParsePattern(json["pattern"]),
+                            .behavior = ParseBehavior(json["behavior"]),
+                            .invert = json["invert"].Bool(false)});
   } else if (type == "Digits") {
     cut("\\p{N}", json["individual_digits"].Bool(false) ? Behavior::kIsolated : Behavior::kContiguous);
   } else if (type == "Punctuation") {
@@ -85,9 +85,9 @@ void PreTokenizer::ParseStep(const JsonCursor& json) {
   } else if (type == "WhitespaceSplit") {
     cut(R"(\s)", Behavior::kRemoved);
   } else if (type == "ByteLevel") {
-    if (json["add_prefix_space"].Bool(true)) steps_.push_back(PrependSpace{});
+    if (json["add_prefix_space"].Bool(true)) steps_.emplace_back(PrependSpace{});
     if (json["use_regex"].Bool(true)) cut(kGpt2Pattern, Behavior::kIsolated);
-    steps_.push_back(SpellBytes{});
+    steps_.emplace_back(SpellBytes{});
   } else if (type == "Metaspace") {
     ParseMetaspace(json);
   } else {
@@ -112,11 +112,11 @@ void PreTokenizer::ParseMetaspace(const JsonCursor& json) {
       json.Fail("add_prefix_space is false, but prepend_scheme is not \"never\"");
     mark.scheme = PrependScheme::kNever;
   }
-  steps_.push_back(mark);
+  steps_.emplace_back(mark);
   if (json["split"].Bool(true)) {
     absl::StatusOr<Regex> pattern = Regex::Literal(mark.mark);
     BATUCADA_CHECK(pattern.ok(), pattern.status().message());
-    steps_.push_back(Cut{.pattern = *std::move(pattern), .behavior = Behavior::kMergedWithNext, .invert = false});
+    steps_.emplace_back(Cut{.pattern = *std::move(pattern), .behavior = Behavior::kMergedWithNext, .invert = false});
   }
 }
 

@@ -24,8 +24,8 @@ class SentencePieceTokenizer final : public Tokenizer {
   static constexpr size_t kMaxFileBytes = size_t{64} << 20;
   static constexpr int kMaxVocabulary = 1 << 21;
 
-  // `model` is the file's content and `name` what errors call it. Errors as Tokenizer::Load.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Tokenizer>> Parse(std::string_view model, std::string_view name);
+  // `file` is the file's content and `name` what errors call it. Errors as Tokenizer::Load.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Tokenizer>> Parse(std::string_view file, std::string_view name);
 
   [[nodiscard]] absl::StatusOr<std::vector<int32_t>> Encode(std::string_view text,
                                                             const EncodeOptions& options) const override;

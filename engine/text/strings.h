@@ -30,7 +30,7 @@ std::string Concat(const Parts&... parts) {
 }
 
 struct StringHash {
-  using is_transparent = void;
+  using is_transparent = void;  // NOLINT(readability-identifier-naming): the library looks for this name
   size_t operator()(std::string_view text) const { return absl::HashOf(ToAbsl(text)); }
 };
 

@@ -33,9 +33,9 @@ Regex ParsePattern(const JsonCursor& pattern) {
   absl::StatusOr<Regex> regex = literal.absent() ? Regex::Compile(text) : Regex::Literal(text);
   if (regex.ok()) return *std::move(regex);
   if (absl::IsUnimplemented(regex.status())) {
-    given.Unsupported(std::string(regex.status().message()));
+    given.Unsupported(std::string{regex.status().message()});
   } else {
-    given.Fail(std::string(regex.status().message()));
+    given.Fail(std::string{regex.status().message()});
   }
   return Placeholder();
 }

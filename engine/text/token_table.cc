@@ -34,18 +34,18 @@ TokenTable::TokenTable(std::vector<Entry> entries, const StreamRules& rules) : r
 std::string_view TokenTable::content(int32_t id) const {
   if (!Contains(id)) return {};
   const Token& token = tokens_[static_cast<size_t>(id)];
-  return std::string_view(text_).substr(token.content_begin, token.content_size);
+  return std::string_view{text_}.substr(token.content_begin, token.content_size);
 }
 
 std::string_view TokenTable::bytes(int32_t id) const {
   if (!Contains(id)) return {};
   const Token& token = tokens_[static_cast<size_t>(id)];
-  return std::string_view(text_).substr(token.bytes_begin, token.bytes_size);
+  return std::string_view{text_}.substr(token.bytes_begin, token.bytes_size);
 }
 
 std::string_view TokenTable::start_bytes(int32_t id) const {
   const auto it = start_bytes_.find(id);
-  return it == start_bytes_.end() ? bytes(id) : std::string_view(it->second);
+  return it == start_bytes_.end() ? bytes(id) : std::string_view{it->second};
 }
 
 std::optional<int32_t> TokenTable::Find(std::string_view content) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -101,12 +102,23 @@ struct Expression {
   ExpressionNode node;
 };
 
+// Calls `see` with each part of an expression, null ones included, in their order.
+void ForEachPart(const ExpressionNode& node, const std::function<void(const ExpressionPtr&)>& see);
+
 // INVALID_ARGUMENT if it nests too deep. Chains such as a + b + c nest to the left: the parser does not recurse for
 // them, but the evaluator does.
 [[nodiscard]] absl::StatusOr<ExpressionPtr> MakeExpression(SourceLocation where, ExpressionNode node);
 
 struct Statement;
 using Block = std::vector<Statement>;
+
+// A block with a scope of its own.
+struct Body {
+  Block statements;
+  // Names that the body assigns before it reads them, each with an undefined value: until they are assigned, blocks
+  // inside see this and not what is around the body (name_analysis.h).
+  std::vector<std::pair<std::string, Value>> late_names;
+};
 
 // What an assignment writes to: a name, an attribute of a namespace, or several of them.
 struct Target {
@@ -139,8 +151,8 @@ struct For {
   ExpressionPtr iterable;
   ExpressionPtr filter;  // or null
   Recursion recursion = Recursion::kNone;
-  Block body;
-  Block otherwise;
+  Body body;
+  Body otherwise;
 };
 struct Set {
   Target target;
@@ -149,7 +161,7 @@ struct Set {
 struct SetBlock {
   Target target;
   ExpressionPtr filter;  // or null
-  Block body;
+  Body body;
 };
 struct MacroBody {
   struct Parameter {
@@ -158,7 +170,7 @@ struct MacroBody {
   };
   std::string name;
   std::vector<Parameter> parameters;
-  Block body;
+  Body body;
   // Which of the special names the body mentions: without them, surplus arguments are errors.
   bool uses_varargs = false;
   bool uses_kwargs = false;
@@ -173,14 +185,14 @@ struct CallBlock {
 };
 struct FilterBlock {
   ExpressionPtr filter;
-  Block body;
+  Body body;
 };
 struct With {
   std::vector<std::pair<Target, ExpressionPtr>> assignments;
-  Block body;
+  Body body;
 };
 struct Generation {  // marks what the assistant says, for training; prints its body
-  Block body;
+  Body body;
 };
 struct Break {};
 struct Continue {};

@@ -37,7 +37,7 @@ Evaluator::~Evaluator() {
   for (const std::shared_ptr<Scope>& scope : captured_scopes_) scope->variables.clear();
 }
 
-absl::Status Evaluator::Run(const Block& block) { return ExecuteInScope(block).status(); }
+absl::Status Evaluator::Run(const Body& body) { return ExecuteInScope(body).status(); }
 
 absl::Status Evaluator::CheckDepth() const {
   if (depth_ <= kMaxEvaluationDepth) return absl::OkStatus();
@@ -62,21 +62,27 @@ absl::StatusOr<Evaluator::Flow> Evaluator::ExecuteStatement(const Statement& sta
   return flow;
 }
 
-absl::StatusOr<Evaluator::Flow> Evaluator::ExecuteInScope(const Block& body) {
-  const Restore scope(&scope_);
-  scope_ = std::make_shared<Scope>(scope_);
-  return Execute(body);
+std::shared_ptr<Scope> Evaluator::NewScope(const Body& body, std::shared_ptr<Scope> around) {
+  auto scope = std::make_shared<Scope>(std::move(around));
+  for (const auto& [name, undefined] : body.late_names) scope->variables.emplace(name, undefined);
+  return scope;
 }
 
-absl::StatusOr<Evaluator::Captured> Evaluator::Capture(const Block& body, const Expression* filter) {
+absl::StatusOr<Evaluator::Flow> Evaluator::ExecuteInScope(const Body& body) {
   const Restore scope(&scope_);
-  scope_ = std::make_shared<Scope>(scope_);
+  scope_ = NewScope(body, scope_);
+  return Execute(body.statements);
+}
+
+absl::StatusOr<Evaluator::Captured> Evaluator::Capture(const Body& body, const Expression* filter) {
+  const Restore scope(&scope_);
+  scope_ = NewScope(body, scope_);
   TextBuilder text(&runtime_);
   Captured captured;
   {
     const Restore out(&out_);
     out_ = &text;
-    BATUCADA_ASSIGN_OR_RETURN(captured.flow, Execute(body));
+    BATUCADA_ASSIGN_OR_RETURN(captured.flow, Execute(body.statements));
   }
   if (captured.flow != Flow::kNext) return captured;
   BATUCADA_ASSIGN_OR_RETURN(captured.text, runtime_.String(text.text()));
@@ -122,10 +128,10 @@ absl::StatusOr<Evaluator::Flow> Evaluator::RunLoop(const For& loop, const Value&
   while (true) {
     BATUCADA_ASSIGN_OR_RETURN(const std::optional<Value> item, state->Advance());
     if (!item.has_value()) break;
-    scope_ = std::make_shared<Scope>(outer);
+    scope_ = NewScope(loop.body, outer);
     scope_->variables["loop"] = Value::Of(std::shared_ptr<Callable>(state));
     BATUCADA_RETURN_IF_ERROR(Assign(loop.target, *item));
-    BATUCADA_ASSIGN_OR_RETURN(const Flow flow, Execute(loop.body));
+    BATUCADA_ASSIGN_OR_RETURN(const Flow flow, Execute(loop.body.statements));
     completed |= flow == Flow::kNext;
     if (flow == Flow::kBreak) break;
   }
@@ -175,7 +181,7 @@ absl::StatusOr<Evaluator::Flow> Evaluator::Do(const FilterBlock& node) {
 absl::StatusOr<Evaluator::Flow> Evaluator::Do(const With& node) {
   const Restore restore(&scope_);
   const std::shared_ptr<Scope> outer = scope_;
-  const auto inner = std::make_shared<Scope>(outer);
+  const auto inner = NewScope(node.body, outer);
   for (const auto& [target, expression] : node.assignments) {
     scope_ = outer;  // values see what is around the block only
     BATUCADA_ASSIGN_OR_RETURN(const Value value, Evaluate(*expression));
@@ -183,7 +189,7 @@ absl::StatusOr<Evaluator::Flow> Evaluator::Do(const With& node) {
     BATUCADA_RETURN_IF_ERROR(Assign(target, value));
   }
   scope_ = inner;
-  return Execute(node.body);
+  return Execute(node.body.statements);
 }
 
 absl::StatusOr<Evaluator::Flow> Evaluator::Do(const Generation& node) { return ExecuteInScope(node.body); }

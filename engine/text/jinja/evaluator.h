@@ -23,7 +23,7 @@ class Evaluator {
   Evaluator(Runtime* runtime, std::shared_ptr<Scope> globals, TextBuilder* out);
   ~Evaluator();
 
-  [[nodiscard]] absl::Status Run(const Block& block);
+  [[nodiscard]] absl::Status Run(const Body& body);
 
   [[nodiscard]] absl::StatusOr<Value> Evaluate(const Expression& expression);
 
@@ -67,14 +67,16 @@ class Evaluator {
   absl::Status BindParameters(const MacroBody& macro, const Arguments& arguments);
   Value MakeMacro(const MacroBody& macro);
 
+  // A new scope for `body`. Its parent is `around`.
+  static std::shared_ptr<Scope> NewScope(const Body& body, std::shared_ptr<Scope> around);
   // Runs a block in a scope of its own.
-  absl::StatusOr<Flow> ExecuteInScope(const Block& body);
+  absl::StatusOr<Flow> ExecuteInScope(const Body& body);
   // What a block prints in a scope of its own, put through a filter, which may be null; nothing if it breaks off.
   struct Captured {
     Flow flow = Flow::kNext;
     Value text;
   };
-  absl::StatusOr<Captured> Capture(const Block& body, const Expression* filter);
+  absl::StatusOr<Captured> Capture(const Body& body, const Expression* filter);
 
   // Expressions.
   using Result = absl::StatusOr<Value>;

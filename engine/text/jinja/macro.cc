@@ -61,13 +61,13 @@ absl::StatusOr<Evaluator::Flow> Evaluator::Do(const CallBlock& node) {
 
 absl::StatusOr<Value> Evaluator::CallMacro(const MacroBody& macro, const std::shared_ptr<Scope>& closure,
                                            const Arguments& arguments) {
-  std::shared_ptr<Scope> scope = std::make_shared<Scope>(closure);
+  std::shared_ptr<Scope> scope = NewScope(macro.body, closure);
   TextBuilder text(&runtime_);
   TextBuilder* out = &text;
   scope_.swap(scope);
   std::swap(out_, out);
   absl::Status status = BindParameters(macro, arguments);
-  if (status.ok()) status = Execute(macro.body).status();
+  if (status.ok()) status = Execute(macro.body.statements).status();
   scope_.swap(scope);
   std::swap(out_, out);
   BATUCADA_RETURN_IF_ERROR(status);

@@ -11,6 +11,7 @@
 #include "engine/text/jinja/depth_guard.h"
 #include "engine/text/jinja/expression_parser.h"
 #include "engine/text/jinja/limits.h"
+#include "engine/text/jinja/name_analysis.h"
 #include "engine/text/jinja/token_stream.h"
 
 namespace batucada::jinja {
@@ -32,9 +33,11 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)), expressions_(&tokens_) {}
 
-  absl::StatusOr<Block> Run() {
-    BATUCADA_ASSIGN_OR_RETURN(Block block, ParseBlock({}));
-    return block;
+  absl::StatusOr<Body> Run() {
+    Body body;
+    BATUCADA_ASSIGN_OR_RETURN(body.statements, ParseBlock({}));
+    FindLateNames(&body);
+    return body;
   }
 
  private:
@@ -73,11 +76,11 @@ class Parser {
   }
 
   // A tag's end, a block, and the name of its last tag, which is skipped.
-  absl::StatusOr<Block> ParseBody(std::string_view end) {
+  absl::StatusOr<Block> ParseBlockUntil(std::string_view end) {
     BATUCADA_RETURN_IF_ERROR(ExpectTagEnd());
-    BATUCADA_ASSIGN_OR_RETURN(Block body, ParseBlock({end}));
+    BATUCADA_ASSIGN_OR_RETURN(Block block, ParseBlock({end}));
     tokens_.Take();
-    return body;
+    return block;
   }
 
   absl::Status ExpectTagEnd() {
@@ -118,7 +121,7 @@ class Parser {
       node.branches.push_back(std::move(branch));
       if (tokens_.TakeName("elif")) continue;
       if (tokens_.TakeName("else")) {
-        BATUCADA_ASSIGN_OR_RETURN(node.otherwise, ParseBody("endif"));
+        BATUCADA_ASSIGN_OR_RETURN(node.otherwise, ParseBlockUntil("endif"));
       } else {
         tokens_.Take();
       }
@@ -139,10 +142,10 @@ class Parser {
     BATUCADA_RETURN_IF_ERROR(ExpectTagEnd());
     {
       const DepthGuard loop(&loops_);
-      BATUCADA_ASSIGN_OR_RETURN(node.body, ParseBlock({"else", "endfor"}));
+      BATUCADA_ASSIGN_OR_RETURN(node.body.statements, ParseBlock({"else", "endfor"}));
     }
     if (tokens_.TakeName("else")) {
-      BATUCADA_ASSIGN_OR_RETURN(node.otherwise, ParseBody("endfor"));
+      BATUCADA_ASSIGN_OR_RETURN(node.otherwise.statements, ParseBlockUntil("endfor"));
     } else {
       tokens_.Take();
     }
@@ -159,7 +162,7 @@ class Parser {
     }
     SetBlock node = {.target = std::move(target)};
     BATUCADA_ASSIGN_OR_RETURN(node.filter, expressions_.ParseFilters(nullptr));
-    BATUCADA_ASSIGN_OR_RETURN(node.body, ParseBody("endset"));
+    BATUCADA_ASSIGN_OR_RETURN(node.body.statements, ParseBlockUntil("endset"));
     statement.node = std::move(node);
     return statement;
   }
@@ -214,11 +217,11 @@ class Parser {
     SpecialNames names;
     expressions_.PushSpecialNames(&names);
     const int loops_around = std::exchange(loops_, 0);  // a loop around a macro is none of its own
-    absl::StatusOr<Block> body = ParseBody(end);
+    absl::StatusOr<Block> body = ParseBlockUntil(end);
     loops_ = loops_around;
     expressions_.PopSpecialNames();
     if (!body.ok()) return body.status();
-    macro->body = *std::move(body);
+    macro->body.statements = *std::move(body);
     macro->uses_varargs = names.varargs;
     macro->uses_kwargs = names.kwargs;
     macro->uses_caller = names.caller;
@@ -228,7 +231,7 @@ class Parser {
   Result ParseFilterBlock(Statement statement) {
     FilterBlock node;
     BATUCADA_ASSIGN_OR_RETURN(node.filter, expressions_.ParseFiltersFromName(nullptr));
-    BATUCADA_ASSIGN_OR_RETURN(node.body, ParseBody("endfilter"));
+    BATUCADA_ASSIGN_OR_RETURN(node.body.statements, ParseBlockUntil("endfilter"));
     statement.node = std::move(node);
     return statement;
   }
@@ -242,7 +245,7 @@ class Parser {
       BATUCADA_ASSIGN_OR_RETURN(ExpressionPtr value, expressions_.Parse());
       node.assignments.emplace_back(std::move(target), std::move(value));
     }
-    BATUCADA_ASSIGN_OR_RETURN(node.body, ParseBody("endwith"));
+    BATUCADA_ASSIGN_OR_RETURN(node.body.statements, ParseBlockUntil("endwith"));
     statement.node = std::move(node);
     return statement;
   }
@@ -250,10 +253,10 @@ class Parser {
   Result ParseGeneration(Statement statement) {
     Generation node;
     const int loops_around = std::exchange(loops_, 0);  // jinja2 makes it a function of its own
-    absl::StatusOr<Block> body = ParseBody("endgeneration");
+    absl::StatusOr<Block> body = ParseBlockUntil("endgeneration");
     loops_ = loops_around;
     if (!body.ok()) return body.status();
-    node.body = *std::move(body);
+    node.body.statements = *std::move(body);
     statement.node = std::move(node);
     return statement;
   }
@@ -316,7 +319,7 @@ class Parser {
 
 }  // namespace
 
-absl::StatusOr<Block> ParseTemplate(std::string_view source) {
+absl::StatusOr<Body> ParseTemplate(std::string_view source) {
   if (source.size() > kMaxSourceBytes) {
     return absl::InvalidArgumentError(
         Concat("the template has ", source.size(), " bytes, more than the ", kMaxSourceBytes, " allowed"));

@@ -25,6 +25,7 @@ set(CHAT_TEMPLATE_SOURCES
   jinja/loop_state.cc
   jinja/macro.cc
   jinja/methods.cc
+  jinja/name_analysis.cc
   jinja/number_filters.cc
   jinja/number_literal.cc
   jinja/number_text.cc

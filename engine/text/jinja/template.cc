@@ -18,7 +18,7 @@ absl::StatusOr<std::unique_ptr<const Template>> Template::Parse(std::string_view
   if (const auto bad = FindInvalidUtf8(source)) {
     return absl::InvalidArgumentError(Concat("byte ", *bad, " is not valid UTF-8"));
   }
-  BATUCADA_ASSIGN_OR_RETURN(Block body, ParseTemplate(source));
+  BATUCADA_ASSIGN_OR_RETURN(Body body, ParseTemplate(source));
   return std::unique_ptr<const Template>(new Template(std::move(body)));
 }
 

@@ -38,9 +38,9 @@ class Template {
   [[nodiscard]] absl::StatusOr<std::string> Render(std::span<const Variable> variables, absl::Time now) const;
 
  private:
-  explicit Template(Block body) : body_(std::move(body)) {}
+  explicit Template(Body body) : body_(std::move(body)) {}
 
-  const Block body_;
+  const Body body_;
 };
 
 }  // namespace batucada::jinja
