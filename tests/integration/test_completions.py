@@ -6,6 +6,8 @@ import json
 import openai
 import pytest
 
+from server import wait_until
+
 PROMPT = "It was a dark and stormy night"
 
 

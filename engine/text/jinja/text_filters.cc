@@ -142,9 +142,6 @@ Result IndentFilter(Runtime& runtime, const Value& input, const Arguments& argum
 
 Result TruncateFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("truncate", arguments, {"length", "killwords", "end", "leeway"}, 0));
-  if (!input.Is(Kind::kString)) {
-    return absl::InvalidArgumentError(Concat("truncate is for strings, not for a ", input.TypeName()));
-  }
   BATUCADA_ASSIGN_OR_RETURN(const int64_t length, IntArgument(bound[0], "length", 255));
   BATUCADA_ASSIGN_OR_RETURN(const std::string end, TextArgument(bound[2], "end", "..."));
   const bool own_leeway = bound[3] != nullptr && !bound[3]->Is(Kind::kNone);
@@ -153,9 +150,12 @@ Result TruncateFilter(Runtime& runtime, const Value& input, const Arguments& arg
   if (length < end_length || leeway < 0) {
     return absl::InvalidArgumentError(Concat("truncate: expected length >= ", end_length, " and leeway >= 0"));
   }
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(input.text()));
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t input_length, LengthOf(runtime, input));
+  if (input_length - leeway <= length) return input;
+  if (!input.Is(Kind::kString)) {
+    return absl::InvalidArgumentError(Concat("truncate is for strings, not for a ", input.TypeName()));
+  }
   const std::string_view text = input.text();
-  if (static_cast<int64_t>(Length(text)) - leeway <= length) return input;
   const std::string_view cut = text.substr(0, ByteOffset(text, static_cast<size_t>(length - end_length)));
   const bool kill_words = TruthArgument(bound[1], false);
   return runtime.String(Concat(kill_words ? cut : SplitAt(cut, " ", 1, SplitFrom::kRight).front(), end));
