@@ -45,7 +45,11 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                    &config->served_model_names);
   table.AddInt("io-threads", listen, "Threads that read and write connections; 0: a quarter of the cores, 1 to 4",
                &config->io_threads);
+  table.AddInt("text-threads", listen, "Threads that tokenize large requests; 0: a quarter of the cores, 1 to 4",
+               &config->text_threads);
 
+  table.AddBytes("max-text-backlog-bytes", limits, "Large requests that wait to be tokenized; past it they get 429",
+                 &config->max_text_backlog_bytes);
   table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message",
                  &config->http.max_body_bytes);
   table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request", &config->http.max_header_bytes);

@@ -33,6 +33,8 @@ absl::Status ServerConfig::Validate() const {
     if (name.empty()) return absl::InvalidArgumentError("--served-model-name is empty");
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("io-threads", io_threads, 0, 256));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("text-threads", text_threads, 0, 256));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-text-backlog-bytes", max_text_backlog_bytes, 0, int64_t{1} << 40));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-body-bytes", http.max_body_bytes, 1024, int64_t{1} << 30));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-header-bytes", http.max_header_bytes, 256, 1 << 20));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-connections", http.max_connections, 1, 1'000'000));

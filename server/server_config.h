@@ -40,7 +40,9 @@ struct ServerConfig {
   int32_t grpc_port = 9000;                     // gRPC; 0: one that is free
   std::string port_file;                        // if set, "http PORT\ngrpc PORT\n" is written there once both listen
   std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
-  int32_t io_threads = 0;  // threads that read and write connections; 0: a quarter of the cores, 1 to 4
+  int32_t io_threads = 0;    // threads that read and write connections; 0: a quarter of the cores, 1 to 4
+  int32_t text_threads = 0;  // threads that tokenize large requests; 0: as many
+  int64_t max_text_backlog_bytes = 64 << 20;  // of large requests that wait for those threads; past it they get 429
   HttpLimits http;
   RequestBounds request;
 

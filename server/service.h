@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/io_pool.h"
 #include "server/metrics.h"
 #include "server/server_config.h"
 #include "server/translate.h"
+#include "server/work_pool.h"
 
 namespace batucada {
 
@@ -22,6 +24,8 @@ struct Service {
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
+  // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
+  WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultIoThreads(), config.max_text_backlog_bytes};
 
   bool Ready() const { return accepting && engine.Health().alive; }
   TranslationContext translation() const {

@@ -117,7 +117,7 @@ asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self, Admiss
       co_await ServeRequests();
     }
   } catch (const std::exception& exception) {
-    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_.request_id);
+    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_id_);
   }
   Close();
 }
@@ -126,6 +126,8 @@ asio::awaitable<void> Connection::ServeRequests() {
   while (true) {
     endpoint_ = "none";
     request_ = {};
+    request_id_.clear();
+    head_only_ = false;
     const Intake intake = co_await ReadRequest();
     if (intake == Intake::kClosed) co_return;
     if (intake == Intake::kRejected) {
@@ -141,7 +143,7 @@ asio::awaitable<void> Connection::ServeRequests() {
     } else {
       endpoint_ = match.route->name;
       request_.tail = std::move(match.tail);
-      Answer answer = match.route->handler(request_);
+      Answer answer = match.route->handler(std::move(request_));
       if (auto* live = std::get_if<std::unique_ptr<LiveAnswer>>(&answer)) {
         live_ = true;
         usable = co_await RespondLive(std::move(*live));
@@ -241,14 +243,16 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   absl::StatusOr<HttpRequest> request = ToHttpRequest(parser.release());
   if (!request.ok()) co_return Reject(400, std::string(request.status().message()), "malformed_request");
   request_ = *std::move(request);
+  request_id_ = request_.request_id;
+  head_only_ = request_.method == "HEAD";
   co_return Intake::kRequest;
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
   if (context_.closing) keep_alive_ = false;
   context_.metrics.OnHttpResponse(endpoint_, response.status);
-  std::string bytes = ResponseHead(response, request_.request_id, Framing::kLength, keep_alive_);
-  if (request_.method != "HEAD") bytes += response.body;
+  std::string bytes = ResponseHead(response, request_id_, Framing::kLength, keep_alive_);
+  if (!head_only_) bytes += response.body;
   const bool usable = co_await Write(std::move(bytes));
   co_return usable;
 }
@@ -273,7 +277,7 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
       streaming = true;
       if (http_1_0_ || context_.closing) keep_alive_ = false;
       context_.metrics.OnHttpResponse(endpoint_, head->status);
-      bytes = ResponseHead(*head, request_.request_id, framing, keep_alive_);
+      bytes = ResponseHead(*head, request_id_, framing, keep_alive_);
     }
     if (framing == Framing::kChunked) {
       AppendChunk(body, &bytes);

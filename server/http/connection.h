@@ -89,7 +89,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Event room_;                       // inbox_ shrank
   Event wake_;                       // a LiveAnswer has something, or peer_closed_
 
-  HttpRequest request_;
+  HttpRequest request_;  // until its handler takes it
+  std::string request_id_;
+  bool head_only_ = false;  // a HEAD request: the answer's body stays here
   HttpResponse response_;
   bool keep_alive_ = true;
   bool http_1_0_ = false;

@@ -53,7 +53,7 @@ class LiveAnswer {
 };
 
 using Answer = std::variant<HttpResponse, std::unique_ptr<LiveAnswer>>;
-using Handler = std::function<Answer(const HttpRequest&)>;
+using Handler = std::function<Answer(HttpRequest)>;
 
 HttpResponse JsonResponse(std::string body);
 HttpResponse TextResponse(std::string body);

@@ -2,6 +2,7 @@
 
 #include "server/http/completions.h"
 #include "server/http/models.h"
+#include "server/http/offload.h"
 #include "server/http/status.h"
 
 namespace batucada {
@@ -14,7 +15,8 @@ Router MakeRoutes(Service& service) {
     return [&service, handle](const HttpRequest&) { return handle(service); };
   };
   Router router;
-  router.Add({"POST", "/v1/completions", "completions", with_request(HandleCompletions)});
+  router.Add(
+      {"POST", "/v1/completions", "completions", OffThread(service, "completions", with_request(HandleCompletions))});
   router.Add({"GET", "/v1/models", "models", with_request(HandleModels)});
   router.Add({"GET", "/v1/models/*", "models", with_request(HandleModels)});
   router.Add({"GET", "/health", "health", without(HandleReady)});

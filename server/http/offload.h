@@ -1,0 +1,20 @@
+// Keeps handlers of large requests off the connection's thread: other streams of that thread would stand still while a
+// prompt of megabytes is parsed and tokenized.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "server/http/http.h"
+#include "server/service.h"
+
+namespace batucada {
+
+// A request up to this size is handled where it arrived: that takes about a millisecond, and never waits behind others.
+inline constexpr size_t kInlineBodyBytes = 8 << 10;
+
+// `handler`, run by `service.workers` for larger requests. When too much waits there, the answer is 429. `handler` must
+// be thread-safe; `api` names it in the log. REQUIRES: `service` outlives the answers.
+Handler OffThread(Service& service, std::string api, Handler handler);
+
+}  // namespace batucada

@@ -1,0 +1,112 @@
+"""A prompt of many megabytes is its own sender's business: streams and health checks beside it do not wait for it."""
+
+import json
+import random
+import socket
+import threading
+import time
+
+import pytest
+
+from server import Server, wait_until
+
+MEGABYTE = 1_000_000
+
+
+def prose(size):
+    """Words that no cache of words has seen before."""
+    generator = random.Random(size)
+    words = ["".join(generator.choices("abcdefghijklmnopqrstuvwxyz", k=generator.randint(2, 9))) for _ in range(20_000)]
+    return " ".join(generator.choices(words, k=size // 6))[:size]
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    """One thread for all connections and one for large requests, of which little may wait."""
+    with Server("--backend", "fake", "--fake-step-time", "5ms", "--io-threads", "1", "--text-threads", "1",
+                "--max-body-bytes", "40MB", "--max-text-backlog-bytes", "1MB") as server:
+        yield server
+
+
+class Ticker(threading.Thread):
+    """Calls `tick` over and over, and keeps the longest time that one took."""
+
+    def __init__(self, tick):
+        super().__init__(daemon=True)
+        self.tick, self.longest, self.count, self.ending = tick, 0, 0, False
+        self.start()
+
+    def run(self):
+        while not self.ending:
+            start = time.monotonic()
+            if self.tick() is None:
+                break
+            self.longest = max(self.longest, time.monotonic() - start)
+            self.count += 1
+
+    def end(self):
+        self.ending = True
+        self.join(60)
+
+
+def time_of_work(server, body):
+    """How long the server thinks about `body` once it has all of it, and what it says."""
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=60) as connection:
+        connection.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+                           "Connection: close\r\n\r\n".encode() + body)
+        start = time.monotonic()
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        return time.monotonic() - start, answer
+
+
+def test_others_do_not_wait(narrow):
+    body = json.dumps({"prompt": prose(24 * MEGABYTE)}).encode()
+    alone, answer = time_of_work(narrow, body)
+    # Refused, but only a count of its tokens can tell.
+    assert b"context_length_exceeded" in answer
+    ask = {"prompt": "a", "stream": True, "max_tokens": 100_000}
+    with narrow.http.stream("POST", "/v1/completions", json=ask) as stream:
+        lines = stream.iter_lines()
+        tokens = Ticker(lambda: next(lines, None))
+        health = Ticker(lambda: narrow.http.get("/health").status_code == 200)
+        wait_until(lambda: tokens.count > 20 and health.count > 5, "both to run")
+        tokens.longest = health.longest = 0
+        took, _ = time_of_work(narrow, body)
+        tokens.end()
+        health.end()
+    print(f"{alone:.2f} s alone, {took:.2f} s beside gaps of {tokens.longest:.3f} s, health checks of "
+          f"{health.longest:.3f} s")
+    assert tokens.longest < alone / 2 and health.longest < alone / 2
+    narrow.wait_until_free()
+
+
+def test_too_many_at_once_are_told(narrow):
+    body = {"prompt": prose(9 * MEGABYTE)}
+    codes = []
+
+    def send():
+        response = narrow.http.post("/v1/completions", json=body)
+        codes.append(response.json()["error"]["code"])
+        assert response.status_code == 400 or response.headers["retry-after"]
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert set(codes) == {"context_length_exceeded", "text_queue_full"} and len(codes) == 6
+    assert narrow.metric('batucada_requests_rejected_total{reason="queue_full"}') >= codes.count("text_queue_full")
+    assert narrow.complete(prompt="a")["usage"]["completion_tokens"] == 16
+
+
+def test_a_large_request_streams_too(narrow):
+    body = {"prompt": prose(MEGABYTE // 10), "stream": True, "max_tokens": 3, "return_token_ids": True}
+    with narrow.http.stream("POST", "/v1/completions", json=body) as response:
+        text = response.read().decode()
+    assert text.endswith("data: [DONE]\n\n") and response.headers["content-type"].startswith("text/event-stream")
+
+
+def test_leaving_while_it_is_tokenized(narrow):
+    with pytest.raises(Exception, match="timed out"):
+        narrow.http.post("/v1/completions", json={"prompt": prose(24 * MEGABYTE)}, timeout=0.3)
+    assert narrow.complete(prompt=prose(20_000), max_tokens=2)["usage"]["completion_tokens"] == 2
+    narrow.wait_until_free()
