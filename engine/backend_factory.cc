@@ -73,7 +73,8 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                                   .memory_fraction = config.memory_fraction > 0 ? config.memory_fraction
                                                      : cuda                     ? 0.9
                                                                                 : 0.5,
-                                  .block_tokens = config.block_tokens};
+                                  .block_tokens = config.block_tokens,
+                                  .end_tokens = end_tokens};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<ModelBackend> backend,
                             ModelBackend::Create(model_config, *checkpoint.tensors, std::move(ops), report));
   return BackendChoice{.backend = std::move(backend),

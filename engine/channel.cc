@@ -7,10 +7,10 @@
 
 namespace batucada {
 
-Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, bool skip_special, StopMatcher stops,
-                 std::vector<std::string> stop)
-    : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, skip_special),
-      stops_(std::move(stops)), stop_(std::move(stop)) {}
+Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request)
+    : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, request.skip_special_tokens),
+      stops_(std::move(stops)), stop_(request.stop), include_stop_(request.include_stop_in_text),
+      stops_after_(request.sampling.min_tokens) {}
 
 bool Channel::OnEvent(SequenceEvent event) {
   const std::lock_guard lock(mutex_);
@@ -78,10 +78,15 @@ void Channel::Abandon() {
 }
 
 void Channel::AddText(const std::string& text, Update* update) {
+  if (tokens_taken_ < stops_after_) {
+    update->text += text;
+    return;
+  }
   StopMatcher::Result result = stops_.Push(text);
   update->text += result.text;
   if (result.match) {
     stop_found_ = stop_[result.match->index];
+    if (include_stop_) update->text += *stop_found_;
     Cancel(FinishReason::kStop);
   }
 }

@@ -22,10 +22,8 @@ namespace batucada {
 // thread. Bounded: a consumer that falls `capacity` tokens behind loses its sequence.
 class Channel : public SequenceListener {
  public:
-  // `stop` are the request's stop strings, as `stops` was made from. A channel may outlive the engine, so it shares the
-  // tokenizer.
-  Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, bool skip_special, StopMatcher stops,
-          std::vector<std::string> stop);
+  // `stops` was made from the request's stop strings. A channel may outlive the engine, so it shares the tokenizer.
+  Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request);
 
   // --- producer: the step loop ---
   bool OnEvent(SequenceEvent event) override;
@@ -66,6 +64,8 @@ class Channel : public SequenceListener {
   Detokenizer detokenizer_;
   StopMatcher stops_;
   const std::vector<std::string> stop_;
+  const bool include_stop_;    // in the text
+  const int64_t stops_after_;  // tokens before which stop strings do not count
   std::optional<std::string> stop_found_;
   int64_t tokens_taken_ = 0;
   bool finished_ = false;

@@ -97,7 +97,7 @@ absl::StatusOr<Generation> Engine::Submit(Request request) {
       request, {.vocab_size = impl_->model.vocab_size, .max_total_tokens = impl_->config.max_total_tokens}));
   BATUCADA_ASSIGN_OR_RETURN(StopMatcher stops, StopMatcher::Create(request.stop));
   auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens), impl_->tokenizer,
-                                           request.skip_special_tokens, std::move(stops), request.stop);
+                                           std::move(stops), request);
   BATUCADA_ASSIGN_OR_RETURN(const SequenceId id, impl_->loop->Add(std::move(request), channel));
   channel->Bind(impl_->loop, id);
   return Generation(std::move(channel));

@@ -1,5 +1,7 @@
 #include "engine/validate_request.h"
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "engine/core/status.h"
 #include "kernels/ops.h"
@@ -46,6 +48,31 @@ absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
   if (!(s.temperature >= 0 && s.temperature <= 100)) return Refuse("temperature", s.temperature, "between 0 and 100");
   if (!(s.top_p > 0 && s.top_p <= 1)) return Refuse("top_p", s.top_p, "more than 0 and at most 1");
   if (!(s.min_p >= 0 && s.min_p <= 1)) return Refuse("min_p", s.min_p, "between 0 and 1");
+  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 10)) {
+    return Refuse("repetition_penalty", s.repetition_penalty, "more than 0 and at most 10");
+  }
+  if (!(std::abs(s.presence_penalty) <= 2)) return Refuse("presence_penalty", s.presence_penalty, "between -2 and 2");
+  if (!(std::abs(s.frequency_penalty) <= 2)) {
+    return Refuse("frequency_penalty", s.frequency_penalty, "between -2 and 2");
+  }
+  if (s.min_tokens < 0 || s.min_tokens > r.max_tokens) {
+    return Refuse("min_tokens", s.min_tokens, absl::StrCat("between 0 and max_tokens, ", r.max_tokens));
+  }
+  for (const LogitBias& b : s.logit_bias) {
+    BATUCADA_RETURN_IF_ERROR(CheckIds("logit_bias", {b.id}, limits.vocab_size));
+    if (!(std::abs(b.bias) <= 100)) return Refuse(absl::StrCat("logit_bias of ", b.id), b.bias, "between -100 and 100");
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckIds("allowed_token_ids", s.allowed_token_ids, limits.vocab_size));
+  if (s.bad_words.size() > kMaxPhrases) {
+    return Refuse("the number of bad_words", s.bad_words.size(), absl::StrCat("at most ", kMaxPhrases));
+  }
+  for (const std::vector<int32_t>& word : s.bad_words) {
+    BATUCADA_RETURN_IF_ERROR(CheckIds("bad_words", word, limits.vocab_size));
+    if (word.empty() || word.size() > kMaxPhraseIds) {
+      return Refuse("the length of one of bad_words", word.size(),
+                    absl::StrCat("between 1 and ", kMaxPhraseIds, " tokens"));
+    }
+  }
   if (s.top_k < 0) return Refuse("top_k", s.top_k, "at least 0, where 0 means all");
   BATUCADA_RETURN_IF_ERROR(CheckLogprobs("logprobs", r.logprobs));
   return CheckLogprobs("prompt_logprobs", r.prompt_logprobs);

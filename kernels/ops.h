@@ -25,6 +25,7 @@
 #include "kernels/batch_view.h"
 #include "kernels/device/buffer.h"
 #include "kernels/tensor.h"
+#include "kernels/token_controls.h"
 
 namespace batucada {
 
@@ -77,17 +78,19 @@ struct AttentionArgs {
 };
 inline constexpr int32_t kNoWindow = INT32_MAX;
 
-// How one row of logits becomes a token. POD: copied to the device as it is.
+// How one row of logits becomes a token. Controls come first, then temperature, top_k, top_p, min_p. POD: copied to the
+// device as it is.
 struct RowSampling {
-  float temperature = 1;  // 0: greedy
-  float top_p = 1;        // (0, 1]
-  float min_p = 0;        // [0, 1]
-  int32_t top_k = 0;      // 0: all
-  uint64_t seed = 0;      // with `position`, names the random number: the same pair draws the same token anywhere
-  int32_t position = 0;   // absolute position of the token being drawn
-  int32_t target = -1;    // prompt scoring: report this id's log-probability and draw nothing; -1: draw
-  int32_t num_top = 0;    // how many of the most likely ids to report, <= kMaxTop
-  int32_t slot = 0;       // where last_token is written when a token is drawn
+  float temperature = 1;   // 0: greedy
+  float top_p = 1;         // (0, 1]
+  float min_p = 0;         // [0, 1]
+  int32_t top_k = 0;       // 0: all
+  uint64_t seed = 0;       // with `position`, names the random number: the same pair draws the same token anywhere
+  int32_t position = 0;    // absolute position of the token being drawn
+  int32_t target = -1;     // prompt scoring: report this id's log-probability and draw nothing; -1: draw
+  int32_t num_top = 0;     // how many of the most likely ids to report, <= kMaxTop
+  int32_t slot = 0;        // where last_token is written when a token is drawn
+  ControlRequest control;  // of rows that draw
 };
 inline constexpr int kMaxTop = 20;
 
@@ -150,9 +153,10 @@ class Ops {
   virtual void GatherRows(Tensor x, const int32_t* rows, Tensor out) = 0;
   // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
   // Writes results[n] and last_token[slot] of drawn rows, all on the device. Drawing is Gumbel-max over the kept ids:
-  // argmax(logit / temperature + g(seed, position, id)), so the result depends on nothing but the row.
-  virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results,
-                      int32_t* last_token) = 0;
+  // argmax(logit / temperature + g(seed, position, id)), so the result depends on nothing but the row and, if it is
+  // controlled, its slot's controls, which take note of the token. At most one row of a slot draws.
+  virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
+                      RowSample* results, int32_t* last_token) = 0;
 
   // Decode steps of `rows` rows are padded to this many, so that few recorded steps serve all batch sizes; `rows`
   // itself where nothing is recorded.

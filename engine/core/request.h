@@ -13,13 +13,33 @@ namespace batucada {
 // Names one sequence for the life of the process; never reused.
 using SequenceId = uint64_t;
 
-// How the next token is chosen. Filters apply in this order: temperature, top_k, top_p, min_p.
+struct LogitBias {
+  int32_t id = 0;
+  float bias = 0;
+};
+
+// How the next token is chosen. The model's logits are first changed by what follows `seed` (the order and formulas are
+// in kernels/token_controls.h); then filters apply in this order: temperature, top_k, top_p, min_p.
 struct SamplingParams {
   float temperature = 1;  // 0: always the most likely token
   float top_p = 1;        // (0, 1]: smallest set of tokens with this much probability
   float min_p = 0;        // [0, 1]: drop tokens less likely than min_p times the most likely
   int32_t top_k = 0;      // 0: all
   uint64_t seed = 0;      // the same request and seed draw the same text whatever else runs
+
+  float repetition_penalty = 1;  // (0, 10]: of ids in the prompt or drawn before; above 1 makes them less likely
+  float presence_penalty = 0;    // [-2, 2]: taken off the logit of ids drawn before
+  float frequency_penalty = 0;   // [-2, 2]: taken off once for every time the id was drawn
+  int64_t min_tokens = 0;        // until so many are drawn, none that ends the text is, and stop strings do not count
+  std::vector<LogitBias> logit_bias;            // biases in [-100, 100]; an id given twice has the sum
+  std::vector<int32_t> allowed_token_ids;       // draw only these; none: all
+  std::vector<std::vector<int32_t>> bad_words;  // runs of ids that must not come
+
+  // Whether the logits are changed at all.
+  bool controls_logits() const {
+    return repetition_penalty != 1 || presence_penalty != 0 || frequency_penalty != 0 || min_tokens > 0 ||
+           !logit_bias.empty() || !allowed_token_ids.empty() || !bad_words.empty();
+  }
 };
 
 struct Request {
@@ -32,6 +52,7 @@ struct Request {
   std::optional<int32_t> logprobs;         // report log-probabilities, and so many alternatives, of generated tokens
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
   bool skip_special_tokens = true;         // special tokens add nothing to the text
+  bool include_stop_in_text = false;       // the stop string that was found is part of the text
   absl::Time deadline = absl::InfiniteFuture();
 };
 

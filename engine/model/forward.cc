@@ -94,7 +94,7 @@ void SampleRows(const Model& m, const SampleView& s, Ops& ops) {
     ops.GatherRows(ws.residual, s.rows + first, hidden);
     ops.RmsNorm(hidden, m.weights.final_norm.As<float>(), m.config.norm_eps, normed);
     ops.MatMul(m.weights.head(), normed, logits);
-    ops.Sample(logits, m.config.vocab_size, s.sampling + first, s.results + first, s.last_token);
+    ops.Sample(logits, m.config.vocab_size, s.sampling + first, s.controls, s.results + first, s.last_token);
   }
 }
 

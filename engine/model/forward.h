@@ -25,6 +25,7 @@ struct SampleView {
   const int32_t* rows = nullptr;          // [count] rows of the step
   const RowSampling* sampling = nullptr;  // [count]
   RowSample* results = nullptr;           // [count] out
+  ControlView controls;                   // read and written for rows that are controlled
   int32_t* last_token = nullptr;          // [slots] out: what decode rows continue from
 };
 

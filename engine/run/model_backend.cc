@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/core/status.h"
+#include "engine/run/control_row.h"
 #include "engine/state/budget.h"
 
 namespace batucada {
@@ -26,6 +27,7 @@ StateShape ShapeOf(const ModelConfig& c, int32_t block_tokens, DType activation)
           .head_dim = c.head_dim,
           .window = c.window,
           .block_tokens = block_tokens,
+          .vocab = c.vocab_size,
           .activation = activation};
 }
 
@@ -71,6 +73,9 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
   BATUCADA_ASSIGN_OR_RETURN(b->results_, ops->Allocate(result_bytes, "step results"));
   BATUCADA_ASSIGN_OR_RETURN(b->last_token_,
                             ops->Allocate(static_cast<size_t>(budget.slots + 1) * sizeof(int32_t), "last tokens"));
+  const size_t control_bytes = static_cast<size_t>((budget.slots + 1) * shape.ControlBytes());
+  BATUCADA_ASSIGN_OR_RETURN(b->controls_, ops->Allocate(control_bytes, "sampling controls"));
+  b->end_tokens_ = config.end_tokens;
   for (Staging& stage : b->staging_) {
     BATUCADA_ASSIGN_OR_RETURN(stage.inputs, ops->AllocateHost(input_bytes, "staged step inputs"));
     BATUCADA_ASSIGN_OR_RETURN(stage.results, ops->AllocateHost(result_bytes, "staged step results"));
@@ -107,25 +112,43 @@ uint64_t ModelBackend::RecordKey(const StepShape& shape, const BatchView& batch)
   return (static_cast<uint64_t>(shape.sequences) << 32) | static_cast<uint64_t>(batch.max_context);
 }
 
+std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan) {
+  std::vector<std::vector<char>> rows;
+  const int32_t vocab = model_->config.vocab_size;
+  for (const PlannedSequence& s : plan.sequences) {
+    if (s.controlled == nullptr) continue;
+    rows.push_back(MakeControlRow(*s.controlled, vocab, end_tokens_));
+    ops_->CopyToDevice(controls_.As<char>() + s.slot * ControlBytes(vocab), rows.back().data(), rows.back().size());
+  }
+  return rows;
+}
+
 absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   BATUCADA_CHECK(launched_.size() < kMostInFlight);
   const Staging& stage = staging_[next_stage_];
   const StepShape shape = ShapeOf(plan);
   const StepScratch scratch{.slot = model_->recurrent.scratch(), .block = model_->kv.scratch()};
   BatchView batch{.last_token = last_token_.As<int32_t>()};
-  SampleView samples{.results = results_.As<RowSample>(), .last_token = last_token_.As<int32_t>()};
+  SampleView samples{.results = results_.As<RowSample>(),
+                     .controls = {.slots = controls_.As<char>(), .slot_bytes = ControlBytes(model_->config.vocab_size)},
+                     .last_token = last_token_.As<int32_t>()};
   StepInputs::Pack(plan, shape, scratch, stage.inputs.data(), inputs_.data(), &batch, &samples);
   // Contexts up to one power of two share a recorded step; beyond the window they are all alike.
   batch.max_context =
       static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::min(batch.max_context, model_->config.window))));
 
   ops_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
+  std::vector<std::vector<char>> control_rows = WriteControls(plan);
   ops_->RunRecorded(RecordKey(shape, batch), [&] {
     Forward(*model_, batch, *ops_);
     SampleRows(*model_, samples, *ops_);
   });
   ops_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
-  Launched launched{.step = plan.step, .mark = ops_->Record(), .stage = next_stage_, .num_top = {}};
+  Launched launched{.step = plan.step,
+                    .mark = ops_->Record(),
+                    .stage = next_stage_,
+                    .num_top = {},
+                    .control_rows = std::move(control_rows)};
   for (const PlannedSample& sample : plan.samples) launched.num_top.push_back(sample.num_top);
   launched_.push_back(std::move(launched));
   next_stage_ = (next_stage_ + 1) % kMostInFlight;

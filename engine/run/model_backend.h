@@ -24,6 +24,7 @@ struct ModelBackendConfig {
   int64_t pool_bytes = 0;        // 0: what max_sequences needs, if the device has it
   double memory_fraction = 0.9;  // of the device's free memory
   int32_t block_tokens = 64;
+  std::vector<int32_t> end_tokens;  // the model's own
 };
 
 class ModelBackend : public Backend {
@@ -43,8 +44,9 @@ class ModelBackend : public Backend {
   struct Launched {
     uint64_t step;
     uint64_t mark;
-    size_t stage;                  // which of staging_ it uses
-    std::vector<int32_t> num_top;  // of each sample
+    size_t stage;                                 // which of staging_ it uses
+    std::vector<int32_t> num_top;                 // of each sample
+    std::vector<std::vector<char>> control_rows;  // on their way to the device
   };
   // Host memory of a step in flight.
   struct Staging {
@@ -54,14 +56,18 @@ class ModelBackend : public Backend {
 
   ModelBackend() = default;
   StepShape ShapeOf(const BatchPlan& plan) const;
+  // Writes the controls of requests that start with this plan to their slots; returns what must be kept until it ends.
+  std::vector<std::vector<char>> WriteControls(const BatchPlan& plan);
   static uint64_t RecordKey(const StepShape& shape, const BatchView& batch);
 
   std::unique_ptr<Ops> ops_;  // outlives every buffer below
   std::unique_ptr<Model> model_;
   BackendCapacity capacity_;
+  std::vector<int32_t> end_tokens_;
   Buffer inputs_;      // device: StepInputs of the step that runs
   Buffer results_;     // device: RowSample[max_samples]
   Buffer last_token_;  // device: int32[slots + 1]
+  Buffer controls_;    // device: [slots + 1]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;
   std::deque<Launched> launched_;

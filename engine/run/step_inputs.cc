@@ -58,7 +58,12 @@ RowSampling ToRowSampling(const PlannedSample& sample) {
           .position = static_cast<int32_t>(sample.position),
           .target = sample.target,
           .num_top = sample.num_top,
-          .slot = sample.slot};
+          .slot = sample.slot,
+          .control = {.repetition_penalty = p.repetition_penalty,
+                      .presence_penalty = p.presence_penalty,
+                      .frequency_penalty = p.frequency_penalty,
+                      .first_end_position = static_cast<int32_t>(sample.first_end_position),
+                      .active = p.controls_logits() && sample.target < 0}};
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ struct PlannedSequence {
   std::span<const int32_t> tokens;  // [num_tokens] prompt ids; empty for a decode row, which continues from the token
                                     // its slot sampled last, known to the device before the host
   std::span<const PageId> blocks;   // K/V blocks as a ring, see BatchView::block_table
+  const Request* controlled = nullptr;  // set in the first step of a request that changes logits: its slot's controls
+                                        // are to be written before anything is drawn
 };
 
 // One row whose logits are wanted.
@@ -30,6 +32,7 @@ struct PlannedSample {
   int32_t target = -1;   // score this prompt token; -1: draw one
   int32_t num_top = 0;   // alternatives to report
   const SamplingParams* sampling = nullptr;
+  int64_t first_end_position = 0;  // where min_tokens are drawn: from here on the text may end
 };
 
 // Spans and pointers stay valid until the step is committed.

@@ -144,7 +144,8 @@ void Scheduler::PlanDecodes(BatchPlan& plan) {
                             .position = s->planned_tokens + 1,
                             .target = -1,
                             .num_top = s->request.logprobs.value_or(0),
-                            .sampling = &s->request.sampling});
+                            .sampling = &s->request.sampling,
+                            .first_end_position = s->prompt_length() + s->request.sampling.min_tokens});
     in_flight_.back().shares.push_back({.sequence = s, .prompt_tokens = 0, .num_scores = 0, .draws = true});
     ++plan.num_tokens;
     ++plan.num_decode;
@@ -187,7 +188,8 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
        .start = start,
        .num_tokens = num_tokens,
        .tokens = std::span(s.request.prompt).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
-       .blocks = s.blocks});
+       .blocks = s.blocks,
+       .controlled = start == 0 && s.request.sampling.controls_logits() ? &s.request : nullptr});
   InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = false};
   if (s.request.prompt_logprobs.has_value()) {
     for (int64_t position = start + 1; position <= start + num_tokens && position < s.prompt_length(); ++position) {
@@ -207,7 +209,8 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
                             .position = s.prompt_length(),
                             .target = -1,
                             .num_top = s.request.logprobs.value_or(0),
-                            .sampling = &s.request.sampling});
+                            .sampling = &s.request.sampling,
+                            .first_end_position = s.prompt_length() + s.request.sampling.min_tokens});
     share.draws = true;
     ++s.planned_samples;
   }

@@ -17,7 +17,8 @@ constexpr int64_t kCommonTokens = 8192;
 }  // namespace
 
 absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
-  const int64_t slot = r.shape.SlotBytes();
+  const int64_t state = r.shape.SlotBytes(), controls = r.shape.ControlBytes();
+  const int64_t slot = state + controls;
   const int64_t block = r.shape.BlockBytes();
   const int64_t per_sequence_blocks = r.shape.BlocksFor(r.max_total_tokens);
   const int64_t usable = static_cast<int64_t>(r.fraction * static_cast<double>(r.device_bytes));
@@ -52,7 +53,8 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   };
   line("weights", r.weight_bytes, "");
   line("workspace", r.workspace_bytes, "activations, logits, packed inputs");
-  line("recurrent slots", (slots + 1) * slot, absl::StrCat(slots, " + 1 scratch, ", HumanBytes(slot), " each"));
+  line("recurrent slots", (slots + 1) * state, absl::StrCat(slots, " + 1 scratch, ", HumanBytes(state), " each"));
+  line("sampling controls", (slots + 1) * controls, absl::StrCat("of each slot ", HumanBytes(controls)));
   line("K/V blocks", (blocks + 1) * block,
        absl::StrCat(blocks, " + 1 scratch, ", r.shape.block_tokens, " tokens, ", HumanBytes(block), " each"));
   line("sum", fixed + slots * slot + blocks * block,

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/tensor.h"
+#include "kernels/token_controls.h"
 
 namespace batucada {
 
@@ -19,12 +20,16 @@ struct StateShape {
   int32_t head_dim = 0;
   int64_t window = 0;              // tokens; INT32_MAX: all
   int32_t block_tokens = 0;        // tokens per K/V block
+  int32_t vocab = 0;               // ids, each with its sampling control
   DType activation = DType::kF32;  // of conv and K/V
 
   // Bytes of one Mamba layer in a slot, and of a whole slot. Layers start at multiples of 256 bytes.
   int64_t SsmBytes() const { return RoundUp(int64_t{d_inner} * d_state * 4); }
   int64_t ConvBytes() const { return RoundUp(int64_t{d_inner} * (conv_width - 1) * ActivationBytes()); }
   int64_t SlotBytes() const { return mamba_layers * (SsmBytes() + ConvBytes()); }
+
+  // Bytes of a sequence's sampling controls (kernels/token_controls.h).
+  int64_t ControlBytes() const { return vocab == 0 ? 0 : batucada::ControlBytes(vocab); }
 
   // Elements of K (or of V) of one layer in a block, and bytes of a whole block: every layer's K and V.
   int64_t BlockElements() const { return int64_t{kv_heads} * block_tokens * head_dim; }

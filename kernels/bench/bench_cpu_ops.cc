@@ -173,7 +173,7 @@ void SampleBench(benchmark::State& state, const RowSampling& row) {
   RowSampling sampling = row;
   for (auto _ : state) {
     ++sampling.position;
-    Global().ops->Sample(logits.view, static_cast<int32_t>(vocab), &sampling, &result, &last_token);
+    Global().ops->Sample(logits.view, static_cast<int32_t>(vocab), &sampling, {}, &result, &last_token);
   }
 }
 

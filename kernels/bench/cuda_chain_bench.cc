@@ -139,7 +139,7 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
   ops.RmsNorm(last, norm, 1e-5f, normed.Rows(0, sampled));
   const Tensor logits{a.logits.data(), DType::kF32, sampled, kVocab, kVocab};
   ops.MatMul(m.embedding, normed.Rows(0, sampled), logits);
-  ops.Sample(logits, kVocab, requests, a.results.As<RowSample>(), const_cast<int32_t*>(b.last_token));
+  ops.Sample(logits, kVocab, requests, {}, a.results.As<RowSample>(), const_cast<int32_t*>(b.last_token));
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ void BenchSample(Bench& bench) {
       const Buffer on_device = bench.Upload(requests);
       const double seconds = bench.Time(5, [&](int) {
         bench.ops().Sample({logits.data(), DType::kF32, rows, vocab, vocab}, static_cast<int32_t>(vocab),
-                           on_device.As<RowSampling>(), results.As<RowSample>(), last.As<int32_t>());
+                           on_device.As<RowSampling>(), {}, results.As<RowSample>(), last.As<int32_t>());
       });
       bench.Duration(std::string("sample/v50304/") + kind.name + "/b" + std::to_string(rows), seconds,
                      bench.BytesFloor(static_cast<double>(rows * vocab * 4)));

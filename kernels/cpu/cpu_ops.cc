@@ -223,16 +223,18 @@ void CpuOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {
   batucada::GatherRows(x, rows, out, pool_);
 }
 
-void CpuOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) {
+void CpuOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
+                    RowSample* results, int32_t* last_token) {
   const bool ok = IsFloats(logits) && vocab > 0 && vocab <= logits.cols && rows != nullptr && results != nullptr;
   if (!Check(ok, "sample", "needs logits [n, >= vocab] fp32, rows and results")) return;
   for (int64_t i = 0; i < logits.rows; ++i) {
     const RowSampling& row = rows[i];
     const bool row_ok = row.target < vocab && row.num_top >= 0 && row.num_top <= std::min<int32_t>(kMaxTop, vocab) &&
-                        row.temperature >= 0 && row.top_p > 0 && row.top_p <= 1 && row.min_p >= 0 && row.min_p <= 1;
+                        row.temperature >= 0 && row.top_p > 0 && row.top_p <= 1 && row.min_p >= 0 && row.min_p <= 1 &&
+                        (row.control.active == 0 || (controls.slots != nullptr && row.control.repetition_penalty > 0));
     if (!Check(row_ok, "sample", "a row asks for what cannot be: see RowSampling for the ranges")) return;
   }
-  batucada::Sample(logits, vocab, rows, results, last_token, sample_scratch_, pool_);
+  batucada::Sample(logits, vocab, rows, controls, results, last_token, sample_scratch_, pool_);
 }
 
 // --- steps

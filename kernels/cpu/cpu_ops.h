@@ -46,7 +46,8 @@ class CpuOps final : public Ops {
   void Attention(const BatchView& b, const AttentionArgs& args) override;
   void SwiGlu(Tensor gate_up, Tensor out) override;
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
-  void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) override;
+  void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
+              int32_t* last_token) override;
 
   void RunRecorded(uint64_t key, const std::function<void()>& body) override;
   uint64_t Record() override { return ++marks_; }

@@ -70,11 +70,36 @@ float SmallestKept(const LogitRow& logits, float max, const RowSampling& row, st
   return threshold;
 }
 
-int32_t Draw(int32_t best, const RowSampling& row, SampleScratch& scratch) {
-  const float max = scratch.logits[best];
+int32_t Draw(const LogitRow& logits, int32_t best, const RowSampling& row, std::vector<float>& candidates) {
+  const float max = logits[best];
   if (row.temperature < kGreedyTemperature || max == -kInfinity) return best;
-  const float threshold = SmallestKept(scratch.logits, max, row, scratch.candidates);
-  return GumbelArgmax(scratch.logits, threshold, max, 1 / row.temperature, row.seed, row.position);
+  const float threshold = SmallestKept(logits, max, row, candidates);
+  return GumbelArgmax(logits, threshold, max, 1 / row.temperature, row.seed, row.position);
+}
+
+// Draws from what the slot's controls make of the logits, and notes the token there.
+int32_t DrawControlled(const RowSampling& row, const ControlView& controls, SampleScratch& scratch) {
+  const int32_t vocab = scratch.logits.vocab;
+  TokenControl* const tokens = controls.TokensOf(row.slot);
+  BannedPhrases& phrases = *controls.PhrasesOf(row.slot, vocab);
+  const auto mark_banned = [&](bool banned) {
+    for (int32_t i = 0; i < phrases.count; ++i) {
+      const int32_t id = BannedByPhrase(phrases, i);
+      if (id < 0) continue;
+      tokens[id].marks = banned ? tokens[id].marks | kBannedNow : tokens[id].marks & ~kBannedNow;
+    }
+  };
+  mark_banned(true);
+  scratch.edited.resize(static_cast<size_t>(vocab));
+  for (int32_t id = 0; id < vocab; ++id) {
+    scratch.edited[static_cast<size_t>(id)] =
+        ControlledLogit(scratch.logits[id], tokens[id], row.control, row.position);
+  }
+  mark_banned(false);
+  const int32_t best = CleanLogits(scratch.edited.data(), vocab, scratch.controlled);
+  const int32_t token = Draw(scratch.controlled, best, row, scratch.candidates);
+  NoteDrawn(tokens, phrases, token);
+  return token;
 }
 
 // The num_top most likely ids in order: a short sorted list, which almost no id enters.
@@ -94,13 +119,16 @@ void ListTop(const LogitRow& logits, double log_sum, int32_t num_top, RowSample&
   for (int32_t i = 0; i < count; ++i) result.top_logprobs[i] = static_cast<float>(top[i] - log_sum);
 }
 
-RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, SampleScratch& scratch) {
+RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, const ControlView& controls,
+                    SampleScratch& scratch) {
   const int32_t best = CleanLogits(logits, vocab, scratch.logits);
   const float max = scratch.logits[best];
   const double log_sum =
       max == -kInfinity ? 0 : max + std::log(SumOfExponentials(scratch.logits.values.data(), vocab, max, 1));
   RowSample result;
-  result.token = row.target >= 0 ? row.target : Draw(best, row, scratch);
+  result.token = row.target >= 0           ? row.target
+                 : row.control.active != 0 ? DrawControlled(row, controls, scratch)
+                                           : Draw(scratch.logits, best, row, scratch.candidates);
   result.logprob = static_cast<float>(scratch.logits[result.token] - log_sum);
   result.rank = CountAhead(scratch.logits, result.token) + 1;
   if (row.num_top > 0) ListTop(scratch.logits, log_sum, row.num_top, result);
@@ -109,12 +137,12 @@ RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, 
 
 }  // namespace
 
-void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token,
-            std::vector<SampleScratch>& scratch, ThreadPool& pool) {
+void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
+            RowSample* results, int32_t* last_token, std::vector<SampleScratch>& scratch, ThreadPool& pool) {
   pool.ParallelFor(logits.rows, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
       const float* row = logits.As<float>() + i * logits.stride;
-      results[i] = SampleRow(row, vocab, rows[i], scratch[static_cast<size_t>(thread)]);
+      results[i] = SampleRow(row, vocab, rows[i], controls, scratch[static_cast<size_t>(thread)]);
     }
   });
   // Afterwards and in order, in case two rows name the same slot.

@@ -22,13 +22,16 @@ namespace batucada {
 
 // Working memory of one thread, kept between calls so that it allocates only while it grows.
 struct SampleScratch {
-  LogitRow logits;                // of the row at hand
+  LogitRow logits;                // of the row at hand, as the model gave them
+  LogitRow controlled;            // and as the request's controls leave them
+  std::vector<float> edited;      // on the way there
   std::vector<float> candidates;  // logits that may survive the filters
 };
 
-// Rows [0, logits.rows). Writes results and, for rows that draw, last_token[slot]. REQUIRES: 0 < vocab <= logits.cols,
-// 0 <= num_top <= min(kMaxTop, vocab), target < vocab, temperature >= 0. scratch has one entry per thread of the pool.
-void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token,
-            std::vector<SampleScratch>& scratch, ThreadPool& pool);
+// Rows [0, logits.rows). Writes results and, for rows that draw, last_token[slot] and the slot's controls. REQUIRES: 0
+// < vocab <= logits.cols, 0 <= num_top <= min(kMaxTop, vocab), target < vocab, temperature >= 0. scratch has one entry
+// per thread of the pool.
+void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
+            RowSample* results, int32_t* last_token, std::vector<SampleScratch>& scratch, ThreadPool& pool);
 
 }  // namespace batucada

@@ -266,12 +266,14 @@ static_assert(sizeof(RowSampling) == sizeof(cuda::SampleRequest) && sizeof(RowSa
 static_assert(offsetof(RowSampling, seed) == offsetof(cuda::SampleRequest, seed) &&
               offsetof(RowSampling, slot) == offsetof(cuda::SampleRequest, slot) &&
               offsetof(RowSampling, target) == offsetof(cuda::SampleRequest, target) &&
-              offsetof(RowSampling, top_k) == offsetof(cuda::SampleRequest, top_k));
+              offsetof(RowSampling, top_k) == offsetof(cuda::SampleRequest, top_k) &&
+              offsetof(RowSampling, control) == offsetof(cuda::SampleRequest, control));
 static_assert(offsetof(RowSample, top_ids) == offsetof(cuda::SampleResult, top_ids) &&
               offsetof(RowSample, top_logprobs) == offsetof(cuda::SampleResult, top_logprobs) &&
               kMaxTop == cuda::kSampleTop);
 
-void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) {
+void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
+                     RowSample* results, int32_t* last_token) {
   if (!Ready() || logits.rows == 0) return;
   if (logits.dtype != DType::kF32 || vocab < 1 || vocab > logits.cols) {
     return Refuse("sample", absl::StrCat("logits are ", ShapeOf(logits), " for ", vocab, " ids"));
@@ -281,6 +283,7 @@ void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowS
                                 .rows = Int(logits.rows),
                                 .vocab = vocab,
                                 .requests = reinterpret_cast<const cuda::SampleRequest*>(rows),
+                                .controls = controls,
                                 .results = reinterpret_cast<cuda::SampleResult*>(results),
                                 .last_token = last_token},
                                target_));

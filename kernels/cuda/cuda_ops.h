@@ -42,7 +42,8 @@ class CudaOps final : public Ops {
   void Attention(const BatchView& b, const AttentionArgs& args) override;
   void SwiGlu(Tensor gate_up, Tensor out) override;
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
-  void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, RowSample* results, int32_t* last_token) override;
+  void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
+              int32_t* last_token) override;
 
   // 1, 2, 4, 8, then steps of an eighth: 27 recorded steps serve all up to 256 rows, and waste beyond 8 rows
   // is at most 7 rows or an eighth.

@@ -41,15 +41,26 @@ struct Shared {
   uint32_t above_count;
 };
 
-// One row of logits, read by all threads of the block.
+// One row of logits, read by all threads of the block: as the model gave them, or as the slot's controls leave them.
 struct Row {
   const float* logits;
   int vocab;
-  bool aligned;  // to 16 bytes
+  bool aligned;                  // to 16 bytes
+  const TokenControl* controls;  // null: the model's own
+  ControlRequest request;
+  int position;
+
+  __device__ __forceinline__ float At(int id) const {
+    return controls == nullptr ? logits[id] : ControlledLogit(logits[id], controls[id], request, position);
+  }
 
   // Calls f(id, logit) for every id, four neighbours at a time where they are aligned.
   template <typename F>
   __device__ __forceinline__ void ForEach(F f) const {
+    if (controls != nullptr) {
+      for (int id = threadIdx.x; id < vocab; id += kThreads) f(id, At(id));
+      return;
+    }
     const int packs = aligned ? vocab / 4 : 0;
 #pragma unroll 2
     for (int i = threadIdx.x; i < packs; i += kThreads) {
@@ -240,7 +251,7 @@ __device__ void ReportTop(const Row& row, Shared& s, float max, float min, float
     const int have = s.num_candidates;
     if (have >= num_top) break;  // the same for all
     const int id = base + threadIdx.x;
-    const bool tie = id < row.vocab && row.logits[id] == threshold;
+    const bool tie = id < row.vocab && row.At(id) == threshold;
     const uint32_t ties = __ballot_sync(kAll, tie);
     if (threadIdx.x % 32 == 0) s.warp_count[threadIdx.x / 32] = __popc(ties);
     __syncthreads();
@@ -293,16 +304,16 @@ __device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, con
   return BlockBest(best, s).id;
 }
 
-__global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, bool aligned) {
-  __shared__ Shared s;
-  LetNextKernelStart();
-  WaitForEarlierKernels();
-  const SampleRequest request = p.requests[blockIdx.x];
-  SampleResult& result = p.results[blockIdx.x];
-  const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned};
+// The most likely id, 0 if there is none; the least logit; the logarithm of the sum of exponentials.
+struct Summary {
+  Choice top;
+  float min;
+  float log_sum;
+};
 
-  // Maximum, minimum and the sum of exponentials relative to the thread's own maximum, in one pass.
-  Choice top{-INFINITY, p.vocab};
+__device__ __noinline__ Summary Summarize(Row row, Shared& s) {
+  // Sums of exponentials are relative to the thread's own maximum, so that one pass is enough.
+  Choice top{-INFINITY, row.vocab};
   float min = INFINITY;
   float sum = 0.f;
   row.ForEach([&](int id, float logit) {
@@ -318,48 +329,87 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   top = BlockBest(top, s);
   sum = BlockSum(own_max == -INFINITY ? 0.f : sum * Exp2((own_max - top.score) * kLog2E), s.warp_float);
   min = -BlockBest({-min, 0}, s).score;
-  const float log_sum = top.score + logf(sum);
+  if (!(top.score > -INFINITY)) top.id = 0;
+  return {top, min, top.score + logf(sum)};
+}
 
+// One of the ids that the filters leave, or the most likely one.
+__device__ int Choose(const Row& row, Shared& s, const SampleRequest& request, const Choice& top, float min) {
+  if (!(request.temperature > 0.f) || !(top.score > -INFINITY)) return top.id;
+  const float per_temperature = kLog2E / request.temperature;
+  float threshold = -INFINITY;
+  if (request.top_k > 0 && request.top_k < row.vocab) {
+    threshold = Threshold<Measure::kCount>(row, s, top.score, min, -INFINITY, request.top_k, 0, per_temperature);
+  }
+  if (request.top_p < 1.f) {
+    Mass all = 0;
+    row.ForEach([&](int, float logit) {
+      if (logit >= threshold) all += MassOf(logit, top.score, per_temperature);
+    });
+    all = BlockSum(all, s.warp_mass);
+    const Mass goal = static_cast<Mass>(static_cast<double>(all) * request.top_p);
+    threshold = Threshold<Measure::kMass>(row, s, top.score, min, threshold, 0, goal > 0 ? goal : 1, per_temperature);
+  }
+  if (request.min_p > 0.f) {
+    threshold = fmaxf(threshold, fminf(top.score, top.score + request.temperature * logf(request.min_p)));
+  }
+  return Draw(row, s, request, top, threshold);
+}
+
+// Marks, or unmarks, the ids that would complete a banned phrase.
+__device__ void MarkBanned(TokenControl* tokens, const BannedPhrases& phrases, bool banned) {
+  for (int i = threadIdx.x; i < phrases.count; i += kThreads) {
+    const int id = BannedByPhrase(phrases, i);
+    if (id < 0) continue;
+    banned ? atomicOr(&tokens[id].marks, kBannedNow) : atomicAnd(&tokens[id].marks, ~kBannedNow);
+  }
+  __syncthreads();
+}
+
+__global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, bool aligned) {
+  __shared__ Shared s;
+  LetNextKernelStart();
+  WaitForEarlierKernels();
+  const SampleRequest request = p.requests[blockIdx.x];
+  SampleResult& result = p.results[blockIdx.x];
+  const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position};
+  const Summary model = Summarize(row, s);
+
+  const bool draws = request.target < 0;
   int token = request.target;
-  const bool draws = token < 0;
   if (draws) {
-    token = top.id;
-    if (request.temperature > 0.f) {
-      const float per_temperature = kLog2E / request.temperature;
-      float threshold = -INFINITY;
-      if (request.top_k > 0 && request.top_k < p.vocab) {
-        threshold = Threshold<Measure::kCount>(row, s, top.score, min, -INFINITY, request.top_k, 0, per_temperature);
-      }
-      if (request.top_p < 1.f) {
-        Mass all = 0;
-        row.ForEach([&](int, float logit) {
-          if (logit >= threshold) all += MassOf(logit, top.score, per_temperature);
-        });
-        all = BlockSum(all, s.warp_mass);
-        const Mass goal = static_cast<Mass>(static_cast<double>(all) * request.top_p);
-        threshold =
-            Threshold<Measure::kMass>(row, s, top.score, min, threshold, 0, goal > 0 ? goal : 1, per_temperature);
-      }
-      if (request.min_p > 0.f) {
-        threshold = fmaxf(threshold, fminf(top.score, top.score + request.temperature * logf(request.min_p)));
-      }
-      token = Draw(row, s, request, top, threshold);
+    Row drawn = row;
+    Summary left = model;
+    const bool controlled = request.control.active != 0;
+    TokenControl* const tokens = controlled ? p.controls.TokensOf(request.slot) : nullptr;
+    BannedPhrases* const phrases = controlled ? p.controls.PhrasesOf(request.slot, p.vocab) : nullptr;
+    if (controlled) {
+      MarkBanned(tokens, *phrases, true);
+      drawn.controls = tokens;
+      left = Summarize(drawn, s);
+    }
+    token = Choose(drawn, s, request, left.top, left.min);
+    if (controlled) {
+      __syncthreads();  // all have read the marks
+      MarkBanned(tokens, *phrases, false);
+      if (threadIdx.x == 0) NoteDrawn(tokens, *phrases, token);
     }
   }
   const float logit = row.logits[token];
   int before = 0;
-  if (token != top.id) {
+  if (token != model.top.id) {
     row.ForEach([&](int id, float other) { before += Better({other, id}, {logit, token}); });
     before = BlockSum(static_cast<uint32_t>(before), s.warp_count);
   }
   if (threadIdx.x == 0) {
     result.token = token;
-    result.logprob = logit - log_sum;
+    result.logprob = logit - model.log_sum;
     result.rank = before + 1;
     if (draws) p.last_token[request.slot] = token;
   }
   if (request.num_top > 0) {
-    ReportTop(row, s, top.score, min, log_sum, ::min(request.num_top, ::min(kSampleTop, p.vocab)), result);
+    ReportTop(row, s, model.top.score, model.min, model.log_sum, ::min(request.num_top, ::min(kSampleTop, p.vocab)),
+              result);
   }
 }
 

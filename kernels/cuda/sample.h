@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/token_controls.h"
 
 namespace batucada::cuda {
 
@@ -28,6 +29,7 @@ struct SampleRequest {
   int32_t target;
   int32_t num_top;
   int32_t slot;
+  ControlRequest control;
 };
 struct SampleResult {
   int32_t token;
@@ -43,6 +45,7 @@ struct SampleParams {
   int32_t rows;
   int32_t vocab;
   const SampleRequest* requests;  // [rows]
+  ControlView controls;           // of slots whose rows are controlled
   SampleResult* results;          // [rows]
   int32_t* last_token;            // [num_slots]: written at the slot of rows that draw
 };

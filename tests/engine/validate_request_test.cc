@@ -58,6 +58,25 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"temperature", [](Request& r) { r.sampling.temperature = -1; }, "temperature is -1"},
         BadCase{"temperature_nan", [](Request& r) { r.sampling.temperature = NAN; }, "temperature is nan"},
         BadCase{"top_p_zero", [](Request& r) { r.sampling.top_p = 0; }, "top_p is 0"},
+        BadCase{"repetition", [](Request& r) { r.sampling.repetition_penalty = 0; }, "repetition_penalty is 0"},
+        BadCase{"presence", [](Request& r) { r.sampling.presence_penalty = NAN; }, "presence_penalty is nan"},
+        BadCase{"frequency", [](Request& r) { r.sampling.frequency_penalty = 3; }, "frequency_penalty is 3"},
+        BadCase{"min_tokens", [](Request& r) { r.sampling.min_tokens = 11; }, "between 0 and max_tokens, 10"},
+        BadCase{"bias_id", [](Request& r) { r.sampling.logit_bias = {{.id = 100}}; }, "logit_bias holds the token id"},
+        BadCase{"bias", [](Request& r) { r.sampling.logit_bias = {{.id = 7, .bias = 101}}; }, "logit_bias of 7 is 101"},
+        BadCase{"allowed", [](Request& r) { r.sampling.allowed_token_ids = {-1}; }, "allowed_token_ids holds"},
+        BadCase{"bad_word_id",
+                [](Request& r) {
+                  r.sampling.bad_words = {{1, 200}};
+                },
+                "bad_words holds the token id"},
+        BadCase{"bad_word_empty", [](Request& r) { r.sampling.bad_words = {{}}; }, "between 1 and 8 tokens"},
+        BadCase{"bad_word_long",
+                [](Request& r) {
+                  r.sampling.bad_words = {{1, 2, 3, 4, 5, 6, 7, 8, 9}};
+                },
+                "is 9"},
+        BadCase{"bad_words", [](Request& r) { r.sampling.bad_words.assign(65, {1}); }, "bad_words is 65"},
         BadCase{"top_p_large", [](Request& r) { r.sampling.top_p = 1.5F; }, "top_p is 1.5"},
         BadCase{"min_p", [](Request& r) { r.sampling.min_p = -0.5F; }, "min_p is -0.5"},
         BadCase{"top_k", [](Request& r) { r.sampling.top_k = -2; }, "top_k is -2"},

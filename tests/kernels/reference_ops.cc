@@ -216,6 +216,80 @@ std::vector<double> SamplingDistribution(const std::vector<float>& logits, const
   return probability;
 }
 
+std::vector<float> ApplyControls(const std::vector<float>& logits, const Controls& controls, const RowSampling& row) {
+  std::vector<float> out = logits;
+  std::vector<int32_t> history = controls.prompt;
+  history.insert(history.end(), controls.drawn.begin(), controls.drawn.end());
+  for (int32_t id = 0; id < static_cast<int32_t>(out.size()); ++id) {
+    const auto i = static_cast<size_t>(id);
+    const auto times = static_cast<float>(std::count(controls.drawn.begin(), controls.drawn.end(), id));
+    float& logit = out[i];
+    logit += controls.bias[i];
+    if (std::find(history.begin(), history.end(), id) != history.end()) {
+      logit = logit > 0 ? logit / row.control.repetition_penalty : logit * row.control.repetition_penalty;
+    }
+    if (times > 0) logit -= row.control.frequency_penalty * times + row.control.presence_penalty;
+    if (controls.ends_text[i] && row.position < row.control.first_end_position) {
+      logit = -std::numeric_limits<float>::infinity();
+    }
+  }
+  for (const std::vector<int32_t>& phrase : controls.banned) {
+    if (phrase.size() - 1 > history.size()) continue;
+    if (std::equal(phrase.begin(), phrase.end() - 1, history.end() - static_cast<int64_t>(phrase.size()) + 1)) {
+      out[static_cast<size_t>(phrase.back())] = -std::numeric_limits<float>::infinity();
+    }
+  }
+  return out;
+}
+
+std::vector<char> ControlSlot(const Controls& controls) {
+  const auto vocab = static_cast<int32_t>(controls.bias.size());
+  std::vector<char> bytes(static_cast<size_t>(ControlBytes(vocab)));
+  const ControlView view{.slots = bytes.data(), .slot_bytes = ControlBytes(vocab)};
+  auto* const tokens = new (view.TokensOf(0)) TokenControl[controls.bias.size()];
+  for (size_t i = 0; i < controls.bias.size(); ++i) {
+    tokens[i] = {.bias = controls.bias[i], .marks = controls.ends_text[i] ? kEndsText : 0};
+  }
+  for (const int32_t id : controls.prompt) tokens[id].marks |= kInPrompt;
+  for (const int32_t id : controls.drawn) ++tokens[id].marks;
+  auto* const phrases = new (view.PhrasesOf(0, vocab)) BannedPhrases;
+  for (const std::vector<int32_t>& phrase : controls.banned) {
+    phrases->lengths[phrases->count] = static_cast<int32_t>(phrase.size());
+    std::copy(phrase.begin(), phrase.end(), phrases->ids[phrases->count++]);
+  }
+  std::vector<int32_t> history = controls.prompt;
+  history.insert(history.end(), controls.drawn.begin(), controls.drawn.end());
+  for (size_t i = 0; i < kMaxPhraseIds; ++i) {
+    phrases->recent[i] = i < history.size() ? history[history.size() - 1 - i] : -1;
+  }
+  return bytes;
+}
+
+Controls RandomControls(int32_t vocab, const std::function<int32_t(int32_t)>& random) {
+  const auto size = static_cast<size_t>(vocab);
+  Controls c{.bias = std::vector<float>(size), .ends_text = std::vector<bool>(size)};
+  const bool only_some = random(3) == 0;
+  for (size_t i = 0; i < size; ++i) {
+    if (only_some && random(4) != 0) c.bias[i] = -std::numeric_limits<float>::infinity();
+    if (random(10) == 0) c.bias[i] += static_cast<float>(random(2001) - 1000) / 100;
+    c.ends_text[i] = random(20) == 0;
+  }
+  for (int32_t i = random(50); i > 0; --i) c.prompt.push_back(random(vocab));
+  for (int32_t i = random(50); i > 0; --i) c.drawn.push_back(random(std::min(vocab, 12)));
+  std::vector<int32_t> history = c.prompt;
+  history.insert(history.end(), c.drawn.begin(), c.drawn.end());
+  // Half of the phrases fit the end of the history.
+  for (int32_t i = random(kMaxPhrases + 1); i > 0; --i) {
+    std::vector<int32_t> phrase(static_cast<size_t>(1 + random(kMaxPhraseIds)));
+    for (int32_t& id : phrase) id = random(vocab);
+    if (random(2) == 0 && phrase.size() - 1 <= history.size()) {
+      std::copy(history.end() - static_cast<int64_t>(phrase.size()) + 1, history.end(), phrase.begin());
+    }
+    c.banned.push_back(std::move(phrase));
+  }
+  return c;
+}
+
 RowSample Sample(const std::vector<float>& logits, const RowSampling& row) {
   RowSample result;
   const std::vector<int32_t> ranked = Ranked(logits);

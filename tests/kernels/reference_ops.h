@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "kernels/ops.h"
@@ -61,6 +62,21 @@ Dense Attention(const Dense& q, const Dense& k, const Dense& v, int32_t head_dim
 // Probabilities [vocab] after temperature, top-k, top-p and min-p, in that order, renormalised; ids that a filter
 // removed have 0. Ids that tie with the last one kept are kept. temperature 0: one-hot at the first maximum.
 std::vector<double> SamplingDistribution(const std::vector<float>& logits, const RowSampling& row);
+// A sequence's sampling controls by their meaning rather than their layout.
+struct Controls {
+  std::vector<float> bias;                   // of each id
+  std::vector<bool> ends_text;               // of each id
+  std::vector<int32_t> prompt;               // ids given
+  std::vector<int32_t> drawn;                // ids drawn so far, oldest first
+  std::vector<std::vector<int32_t>> banned;  // phrases
+};
+// The logits from which a controlled row draws.
+std::vector<float> ApplyControls(const std::vector<float>& logits, const Controls& controls, const RowSampling& row);
+// The bytes of a slot, as kernels/token_controls.h lays them out.
+std::vector<char> ControlSlot(const Controls& controls);
+// Random ones: any mix of biases, ends, bans and a history of up to a hundred ids, some of them drawn often.
+Controls RandomControls(int32_t vocab, const std::function<int32_t(int32_t below)>& random);
+
 // What Ops::Sample should report. Drawing is Gumbel-max over the kept ids with kernels/gumbel.h.
 RowSample Sample(const std::vector<float>& logits, const RowSampling& row);
 

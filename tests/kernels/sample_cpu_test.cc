@@ -15,7 +15,8 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 class SampleCpuTest : public CpuOpsTest {
  protected:
   // Ids past the vocabulary are padding with the largest logits of all: they must not matter.
-  std::vector<RowSample> Run(const std::vector<std::vector<float>>& logits, const std::vector<RowSampling>& rows) {
+  std::vector<RowSample> Run(const std::vector<std::vector<float>>& logits, const std::vector<RowSampling>& rows,
+                             const ControlView& controls = {}) {
     const int64_t vocab = static_cast<int64_t>(logits[0].size()), padded = vocab + 13;
     Dense values(static_cast<int64_t>(logits.size()), padded);
     for (int64_t r = 0; r < values.rows; ++r) {
@@ -28,8 +29,8 @@ class SampleCpuTest : public CpuOpsTest {
     for (const RowSampling& row : rows) slots = std::max(slots, row.slot + 1);
     const Buffer sampling = OnDevice(*ops, rows), results = OnDevice(*ops, std::vector<RowSample>(rows.size()));
     const Buffer last = OnDevice(*ops, std::vector<int32_t>(static_cast<size_t>(slots), -7));
-    ops->Sample(device.view(), static_cast<int32_t>(vocab), sampling.As<RowSampling>(), results.As<RowSample>(),
-                last.As<int32_t>());
+    ops->Sample(device.view(), static_cast<int32_t>(vocab), sampling.As<RowSampling>(), controls,
+                results.As<RowSample>(), last.As<int32_t>());
     std::vector<RowSample> out(rows.size());
     last_token.resize(static_cast<size_t>(slots));
     ops->CopyToHost(out.data(), results.data(), out.size() * sizeof(RowSample));
@@ -243,6 +244,55 @@ TEST_F(SampleCpuTest, VeryColdAndVeryHot) {
     EXPECT_EQ(Run({logits}, {{.temperature = temperature, .top_p = 0.9f, .min_p = 0.1f}})[0].token, best);
   }
   ExpectDistribution({5, -5, 0, 2}, {.temperature = 1e6f}, false);
+}
+
+// Controls change what is drawn, not what is reported, and take note of the token: three draws in a row.
+TEST_F(SampleCpuTest, Controls) {
+  for (const int32_t vocab : {3, 60, 1000, 4096}) {
+    constexpr size_t kRows = 24;
+    std::vector<reference::Controls> controls(kRows);
+    std::vector<char> slots;
+    std::vector<RowSampling> rows(kRows);
+    for (size_t i = 0; i < kRows; ++i) {
+      controls[i] = reference::RandomControls(
+          vocab, [&](int32_t below) { return static_cast<int32_t>(random.Bits() % static_cast<uint64_t>(below)); });
+      const std::vector<char> slot = reference::ControlSlot(controls[i]);
+      slots.insert(slots.end(), slot.begin(), slot.end());
+      rows[i] = {.temperature = i % 3 == 0 ? 0.F : 1.F,
+                 .top_p = i % 4 == 1 ? 0.7F : 1.F,
+                 .top_k = i % 5 == 1 ? 3 : 0,
+                 .seed = random.Bits(),
+                 .slot = static_cast<int32_t>(i),
+                 .control = {.repetition_penalty = i % 2 == 0 ? 1.F : 1.3F,
+                             .presence_penalty = i % 3 == 1 ? 0.F : 0.8F,
+                             .frequency_penalty = i % 5 == 2 ? -0.2F : 0.1F,
+                             .first_end_position = 11,
+                             .active = i % 7 == 6 ? 0 : 1}};
+    }
+    const Buffer device = OnDevice(*ops, slots);
+    const ControlView view{.slots = device.As<char>(), .slot_bytes = ControlBytes(vocab)};
+    for (int32_t position = 9; position < 12; ++position) {
+      std::vector<std::vector<float>> logits;
+      for (RowSampling& row : rows) {
+        row.position = position;
+        logits.push_back(RandomLogits(static_cast<size_t>(vocab), 2));
+      }
+      const std::vector<RowSample> samples = Run(logits, rows, view);
+      for (size_t i = 0; i < kRows; ++i) {
+        SCOPED_TRACE(::testing::Message() << vocab << " ids, row " << i << ", position " << position);
+        const bool active = rows[i].control.active != 0;
+        const std::vector<float> left = active ? reference::ApplyControls(logits[i], controls[i], rows[i]) : logits[i];
+        const bool nothing_left = std::all_of(left.begin(), left.end(), [](float l) { return l == -kInfinity; });
+        const int32_t expected = nothing_left ? 0 : reference::Sample(left, rows[i]).token;
+        ASSERT_EQ(samples[i].token, expected);
+        RowSampling scored = rows[i];
+        scored.target = expected;
+        EXPECT_EQ(samples[i].rank, reference::Sample(logits[i], scored).rank);
+        EXPECT_NEAR(samples[i].logprob, reference::Sample(logits[i], scored).logprob, 1e-4);
+        if (active) controls[i].drawn.push_back(expected);
+      }
+    }
+  }
 }
 
 }  // namespace

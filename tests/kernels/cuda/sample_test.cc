@@ -25,7 +25,7 @@ class SampleTest : public CudaTest {
     const Buffer results = UploadVector(std::vector<RowSample>(static_cast<size_t>(rows), RowSample{.token = -7}));
     const Buffer last = UploadVector(std::vector<int32_t>(static_cast<size_t>(rows), -7));
     ops().Sample({logits_device.data(), DType::kF32, rows, padded, padded}, vocab, requests_device.As<RowSampling>(),
-                 results.As<RowSample>(), last.As<int32_t>());
+                 {}, results.As<RowSample>(), last.As<int32_t>());
     Finish();
     const auto got = DownloadVector<RowSample>(results.data(), static_cast<size_t>(rows));
     const auto last_token = DownloadVector<int32_t>(last.data(), static_cast<size_t>(rows));
@@ -128,7 +128,7 @@ TEST_F(SampleTest, FrequenciesFollowTheDistribution) {
   const Buffer logits = UploadVector(values), requests_device = UploadVector(requests);
   const Buffer results = UploadVector(std::vector<RowSample>(static_cast<size_t>(rows)));
   const Buffer last = UploadVector(std::vector<int32_t>(static_cast<size_t>(rows), -1));
-  ops().Sample({logits.data(), DType::kF32, rows, vocab, vocab}, vocab, requests_device.As<RowSampling>(),
+  ops().Sample({logits.data(), DType::kF32, rows, vocab, vocab}, vocab, requests_device.As<RowSampling>(), {},
                results.As<RowSample>(), last.As<int32_t>());
   Finish();
   std::vector<int> drawn(static_cast<size_t>(vocab));
@@ -144,6 +144,65 @@ TEST_F(SampleTest, FrequenciesFollowTheDistribution) {
     }
   }
   EXPECT_LT(chi_square, 95);  // at most 39 degrees of freedom
+}
+
+// Controls change what is drawn, not what is reported, and take note of the token: three draws in a row.
+TEST_F(SampleTest, Controls) {
+  for (const int32_t vocab : {3, 60, 1000, 50304}) {
+    const size_t rows = 24;
+    std::vector<reference::Controls> controls(rows);
+    std::vector<char> slots;
+    std::vector<RowSampling> requests(rows);
+    for (size_t r = 0; r < rows; ++r) {
+      controls[r] = reference::RandomControls(vocab, [&](int32_t below) { return RandomInt(0, below - 1); });
+      const std::vector<char> slot = reference::ControlSlot(controls[r]);
+      slots.insert(slots.end(), slot.begin(), slot.end());
+      requests[r] = {.temperature = r % 3 == 0 ? 0.f : 1.f,
+                     .top_p = r % 4 == 1 ? 0.7f : 1.f,
+                     .top_k = r % 5 == 1 ? 3 : 0,
+                     .seed = random_(),
+                     .slot = static_cast<int32_t>(r),
+                     .control = {.repetition_penalty = r % 2 == 0 ? 1.f : 1.3f,
+                                 .presence_penalty = r % 3 == 1 ? 0.f : 0.8f,
+                                 .frequency_penalty = r % 5 == 2 ? -0.2f : 0.1f,
+                                 .first_end_position = 11,
+                                 .active = r % 7 == 6 ? 0 : 1}};
+    }
+    const Buffer slots_device = UploadVector(slots);
+    const ControlView view{.slots = slots_device.As<char>(), .slot_bytes = ControlBytes(vocab)};
+    for (int32_t position = 9; position < 12; ++position) {
+      std::vector<std::vector<float>> logits;
+      std::vector<float> values;
+      for (RowSampling& request : requests) {
+        request.position = position;
+        logits.push_back(Logits(vocab, 2));
+        values.insert(values.end(), logits.back().begin(), logits.back().end());
+      }
+      const Buffer logits_device = UploadVector(values), requests_device = UploadVector(requests);
+      const Buffer results = UploadVector(std::vector<RowSample>(rows, RowSample{.token = -7}));
+      const Buffer last = UploadVector(std::vector<int32_t>(rows, -7));
+      ops().Sample({logits_device.data(), DType::kF32, static_cast<int64_t>(rows), vocab, vocab}, vocab,
+                   requests_device.As<RowSampling>(), view, results.As<RowSample>(), last.As<int32_t>());
+      Finish();
+      const auto samples = DownloadVector<RowSample>(results.data(), rows);
+      for (size_t r = 0; r < rows; ++r) {
+        SCOPED_TRACE(std::to_string(vocab) + " ids, row " + std::to_string(r) + ", position " +
+                     std::to_string(position));
+        const bool active = requests[r].control.active != 0;
+        const std::vector<float> left =
+            active ? reference::ApplyControls(logits[r], controls[r], requests[r]) : logits[r];
+        bool nothing_left = true;
+        for (const float l : left) nothing_left = nothing_left && !(l > -std::numeric_limits<float>::infinity());
+        const int32_t expected = nothing_left ? 0 : reference::Sample(left, requests[r]).token;
+        ASSERT_EQ(samples[r].token, expected);
+        RowSampling scored = requests[r];
+        scored.target = expected;
+        EXPECT_EQ(samples[r].rank, reference::Sample(logits[r], scored).rank);
+        EXPECT_NEAR(samples[r].logprob, reference::Sample(logits[r], scored).logprob, 1e-4);
+        if (active) controls[r].drawn.push_back(expected);
+      }
+    }
+  }
 }
 
 }  // namespace
