@@ -26,7 +26,9 @@ void Check(cudaError_t error) {
   if (error != cudaSuccess) std::abort();
 }
 
-void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t window, const std::string& name) {
+// A prompt chunk of `rows` tokens behind `start` earlier ones, whose keys lie in blocks that hold `layers` layers.
+void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t window, const std::string& name,
+            int layers = 1) {
   const int64_t cols = int64_t{h.heads + 2 * h.kv_heads} * h.dim;
   const int32_t visible = std::min(start, window);
   const int32_t width = std::max(1, visible / kBlockTokens + 1);
@@ -34,12 +36,12 @@ void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t w
   Buffer qkv = bench.Fill(static_cast<size_t>(rows * cols), DType::kBf16);
   Buffer out = bench.Fill(static_cast<size_t>(rows) * static_cast<size_t>(h.heads * h.dim), DType::kBf16);
   const int64_t plane = int64_t{h.kv_heads} * kBlockTokens * h.dim;
-  Buffer pool = bench.Fill(static_cast<size_t>(width * plane * 2), DType::kBf16);
+  Buffer pool = bench.Fill(static_cast<size_t>(width * plane * 2 * layers), DType::kBf16);
   const cuda::AttentionPrefillParams params{.qkv = qkv.As<bf16>(),
                                             .stride = cols,
                                             .blocks = {.k = pool.As<bf16>(),
                                                        .v = pool.As<bf16>() + plane,
-                                                       .block_stride = 2 * plane,
+                                                       .block_stride = 2 * plane * layers,
                                                        .block_shift = 6,
                                                        .table = batch.view.block_table,
                                                        .table_width = width},
@@ -59,7 +61,7 @@ void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t w
   for (int64_t t = start; t < start + rows; ++t) pairs += static_cast<double>(std::min<int64_t>(t + 1, window));
   const double flops = 4. * h.dim * h.heads * pairs;
   bench.Rate(name, seconds, bench.FlopsFloor(flops), flops * 1e-12, "TFLOP/s");
-  if (rows > 40000) return;
+  if (rows > 40000 || start > 40000) return;
   const double fallback_seconds =
       bench.Time(2, [&](int) { Check(cuda::AttentionPrefillAmpere(params, bench.ops().target())); });
   bench.Rate(name + "/sm80", fallback_seconds, bench.FlopsFloor(flops), flops * 1e-12, "TFLOP/s");
@@ -109,6 +111,11 @@ void BenchAttention(Bench& bench) {
   Prompt(bench, {32, 4, 64}, 2048, 4096, 2048, "attn_window/h32kv4d64w2048/l2048");
   Prompt(bench, {32, 32, 64}, 32768, 0, kNoWindow, "attn_full/h32d64/l32768");
   Prompt(bench, {32, 4, 64}, 32768, 0, kNoWindow, "attn_full/h32kv4d64/l32768");
+  Prompt(bench, {32, 32, 64}, 131072, 0, kNoWindow, "attn_full/h32d64/l131072");
+  Prompt(bench, {32, 4, 64}, 131072, 0, kNoWindow, "attn_full/h32kv4d64/l131072");
+  // As a whole model runs them: the last chunk of a long prompt.
+  Prompt(bench, {32, 4, 64}, 2048, 122880, kNoWindow, "attn_full/h32kv4d64/l2048/after122880", 24);
+  Prompt(bench, {32, 4, 64}, 8192, 122880, kNoWindow, "attn_full/h32kv4d64/l8192/after122880", 24);
   for (const int32_t rows : {1, 16, 64, 256}) {
     Decode(bench, {32, 4, 64}, rows, 2048, 5000, "attn_decode/h32kv4d64w2048/b" + std::to_string(rows));
   }

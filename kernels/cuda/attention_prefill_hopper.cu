@@ -1,184 +1,27 @@
 #include "kernels/cuda/attention_prefill_hopper.h"
 
-#include "kernels/cuda/async_copy.cuh"
-#include "kernels/cuda/mma.cuh"
+#include <cstdint>
+
+#include "kernels/cuda/attention_prefill_copy.cuh"
+#include "kernels/cuda/attention_prefill_tiles.cuh"
+#include "kernels/cuda/tensor_map.h"
 #include "kernels/cuda/wgmma.cuh"
 
 namespace batucada::cuda {
 namespace {
 
-constexpr int kGroupThreads = 128;
-constexpr int kConsumers = 2;  // warpgroups that multiply, 64 queries each; one more copies
-constexpr int kThreads = kGroupThreads * (kConsumers + 1);
-constexpr int kQueries = 64 * kConsumers;  // of a block
-constexpr int kPanel = 64;                 // columns of a row of 128 bytes
-
-template <int kDim>
-struct Shape {
-  static constexpr int kKeys = kDim == 256 ? 64 : 128;  // of a tile
-  static constexpr int kStages = kDim == 64 ? 3 : 2;
-  static constexpr int kPanels = kDim / kPanel;
-  static constexpr int kQueryPanelBytes = kQueries * 128;
-  static constexpr int kKeyPanelBytes = kKeys * 128;
-  static constexpr int kQueryBytes = kPanels * kQueryPanelBytes;
-  static constexpr int kTileBytes = kPanels * kKeyPanelBytes;  // of K; of V the same
-  static constexpr int kRingBytes = kStages * 2 * kTileBytes;
-  static constexpr int kBytes = kQueryBytes + kRingBytes + 128 + 1024;  // barriers; tiles lie at multiples of 1024
-};
-
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-// The queries a block works on, and the keys they see.
-struct Item {
-  int sequence;
-  int head;
-  int kv_head;
-  int tile_row;     // of the first query, within the chunk
-  int first_row;    // of the chunk
-  int rows;         // of the chunk
-  int start;        // position of the chunk's first row
-  int first_query;  // position
-  int first_key;    // position
-  int end_key;
-
-  // Item `index` of grid [sequences][query tiles][heads]; late queries, which see the most, come first. False if it is
-  // empty.
-  __device__ __forceinline__ bool Find(const AttentionPrefillParams& p, int index, int tiles) {
-    head = index % p.heads;
-    const int rest = index / p.heads;
-    tile_row = (tiles - 1 - rest % tiles) * kQueries;
-    sequence = p.num_decode + rest / tiles;
-    first_row = p.first_row[sequence];
-    rows = p.first_row[sequence + 1] - first_row;
-    if (tile_row >= rows) return false;
-    kv_head = head / (p.heads / p.kv_heads);
-    start = p.start[sequence];
-    first_query = start + tile_row;
-    end_key = min(first_query + kQueries, start + rows);
-    first_key = max(0, first_query - p.window + 1);
-    return true;
+// Consumers issue the products of a tile one after the other, in a circle, so that the softmax of one runs while the
+// tensor cores work for another. Barrier 2 + g, of 256 threads, is where group g waits for the one before it.
+template <int kConsumers>
+struct Turns {
+  int group;
+  __device__ __forceinline__ void Take() const { asm volatile("bar.sync %0, 256;" ::"r"(2 + group) : "memory"); }
+  __device__ __forceinline__ void Pass() const {
+    asm volatile("bar.arrive %0, 256;" ::"r"(2 + (group + 1) % kConsumers) : "memory");
   }
 };
-
-// Where the barriers lie and how often they have turned.
-template <int kStages>
-struct Barriers {
-  uint32_t base;
-  __device__ __forceinline__ uint32_t Full(int stage) const { return base + stage * 8; }
-  __device__ __forceinline__ uint32_t Empty(int stage) const { return base + (kStages + stage) * 8; }
-  __device__ __forceinline__ uint32_t QueriesFull() const { return base + 2 * kStages * 8; }
-  __device__ __forceinline__ uint32_t QueriesEmpty() const { return base + (2 * kStages + 1) * 8; }
-};
-
-// Copies `kRows` rows of kDim elements to panels; row r comes from source(r).
-template <int kDim, int kRows, typename Source>
-__device__ __forceinline__ void CopyRows(uint32_t to, Source source) {
-  constexpr int kPacks = kDim / 8;
-  constexpr int kAtOnce = kGroupThreads / kPacks;
-  const int pack = threadIdx.x % kPacks;
-  const uint32_t panel = to + pack / 8 * (kRows * 128);
-#pragma unroll 4
-  for (int i = 0; i < kRows / kAtOnce; ++i) {
-    const int row = threadIdx.x / kPacks + i * kAtOnce;
-    CopyAsync(panel + TileOffset<kPanel>(row, pack % 8), source(row) + pack * 8);
-  }
-}
-
-// The same for rows of K and V at once: source(r, k, v) sets where row r of each comes from.
-template <int kDim, int kRows, typename Source>
-__device__ __forceinline__ void CopyPairs(uint32_t k_to, uint32_t v_to, Source source) {
-  constexpr int kPacks = kDim / 8;
-  constexpr int kAtOnce = kGroupThreads / kPacks;
-  const int pack = threadIdx.x % kPacks;
-  const uint32_t panel = pack / 8 * (kRows * 128);
-#pragma unroll 4
-  for (int i = 0; i < kRows / kAtOnce; ++i) {
-    const int row = threadIdx.x / kPacks + i * kAtOnce;
-    const uint32_t at = panel + TileOffset<kPanel>(row, pack % 8);
-    const bf16* k;
-    const bf16* v;
-    source(row, k, v);
-    CopyAsync(k_to + at, k + pack * 8);
-    CopyAsync(v_to + at, v + pack * 8);
-  }
-}
-
-// What threads have written or copied becomes visible to the warpgroup products.
-__device__ __forceinline__ void PublishTile() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-
-template <int kDim>
-__device__ __forceinline__ void Produce(const AttentionPrefillParams& p, int items, int tiles, uint32_t q_tile,
-                                        uint32_t ring, const Barriers<Shape<kDim>::kStages>& barriers) {
-  using S = Shape<kDim>;
-  int filled = 0;  // stages so far
-  int num_items = 0;
-  int pending = -1;              // the stage whose copies are under way and not yet announced
-  bool queries_pending = false;  // they travel with the first tile
-  const auto announce = [&] {
-    PublishTile();
-    if (queries_pending) Arrive(barriers.QueriesFull());
-    Arrive(barriers.Full(pending));
-    queries_pending = false;
-    pending = -1;
-  };
-  // Before this warpgroup waits for the consumers, who may be waiting for what is under way.
-  const auto finish_pending = [&] {
-    if (pending < 0) return;
-    WaitCopies<0>();
-    announce();
-  };
-  for (int index = blockIdx.x; index < items; index += gridDim.x) {
-    Item item;
-    if (!item.Find(p, index, tiles)) continue;
-    finish_pending();
-    if (num_items > 0) WaitBarrier(barriers.QueriesEmpty(), (num_items - 1) & 1);
-    CopyRows<kDim, kQueries>(q_tile, [&](int row) {
-      return p.qkv + static_cast<int64_t>(item.first_row + min(item.tile_row + row, item.rows - 1)) * p.stride +
-             item.head * kDim;
-    });
-    const bf16* const own_k = p.qkv + static_cast<int64_t>(item.first_row) * p.stride + (p.heads + item.kv_head) * kDim;
-    const int64_t v_after_k = static_cast<int64_t>(p.kv_heads) * kDim;
-    bool first_tile = true;
-    for (int key = item.first_key; key < item.end_key; key += S::kKeys) {
-      const int stage = filled % S::kStages;
-      if constexpr (S::kStages == 2) finish_pending();
-      if (filled >= S::kStages) WaitBarrier(barriers.Empty(stage), (filled / S::kStages - 1) & 1);
-      const uint32_t k_tile = ring + stage * 2 * S::kTileBytes;
-      const uint32_t v_tile = k_tile + S::kTileBytes;
-      if (key >= item.start) {
-        const auto row = [&](int r) {
-          return own_k + static_cast<int64_t>(min(key + r, item.end_key - 1) - item.start) * p.stride;
-        };
-        CopyRows<kDim, S::kKeys>(k_tile, row);
-        CopyRows<kDim, S::kKeys>(v_tile, [&](int r) { return row(r) + v_after_k; });
-      } else {
-        // K and V of a row lie equally far from where theirs begin: one look-up finds both.
-        CopyPairs<kDim, S::kKeys>(k_tile, v_tile, [&](int r, const bf16*& k, const bf16*& v) {
-          const int at = min(key + r, item.end_key - 1);
-          if (at >= item.start) {
-            k = own_k + static_cast<int64_t>(at - item.start) * p.stride;
-            v = k + v_after_k;
-          } else {
-            const int64_t offset = p.blocks.Offset(item.sequence, at, item.kv_head, kDim);
-            k = p.blocks.k + offset;
-            v = p.blocks.v + offset;
-          }
-        });
-      }
-      CommitCopies();
-      if (pending >= 0) {
-        WaitCopies<1>();
-        announce();
-      }
-      pending = stage;
-      queries_pending = first_tile;
-      first_tile = false;
-      ++filled;
-    }
-    ++num_items;
-  }
-  finish_pending();
-}
 
 // The running maximum and sum of this lane's two rows.
 struct Softmax {
@@ -214,51 +57,60 @@ struct Softmax {
   }
 };
 
+// All a block's items, by one of the warpgroups that multiply.
 template <int kDim>
-__device__ __forceinline__ void Consume(const AttentionPrefillParams& p, int items, int tiles, uint32_t q_tile,
-                                        uint32_t ring, const Barriers<Shape<kDim>::kStages>& barriers, float scale,
-                                        int group) {
+__device__ __forceinline__ void Consume(const AttentionPrefillParams& p, const Schedule& schedule,
+                                        const Rings<kDim>& rings, float scale, int group) {
   using S = Shape<kDim>;
   constexpr int kKeys = S::kKeys;
+  const Turns<S::kConsumers> turns{group};
   const int warp = threadIdx.x / 32 % 4;
   const int lane = threadIdx.x % 32;
-  const int lane_row = group * 64 + warp * 16 + lane / 4;  // this lane's first row; the second is eight further
-  const uint32_t queries = q_tile + group * 64 * 128;
-  int read = 0;  // stages so far
-  int num_items = 0;
-  for (int index = blockIdx.x; index < items; index += gridDim.x) {
-    Item item;
-    if (!item.Find(p, index, tiles)) continue;
+  const int lane_row = group * kGroupQueries + warp * 16 + lane / 4;  // its first row; the second is eight further
+  const uint64_t first_keys = DescribeRows(rings.keys.tiles);
+  const uint64_t first_values = DescribeTransposed(rings.values.tiles, S::kKeyPanelBytes);
+  uint32_t read = 0;  // tiles of keys so far
+  uint32_t num_items = 0;
+  if (group == S::kConsumers - 1) turns.Pass();  // the first turn
+  for (int round = 0; round < schedule.Rounds(); ++round) {
+    const int index = schedule.Index(round);
+    Item<kDim> item;
+    if (index >= schedule.items || !item.Find(p, index, schedule.query_tiles)) continue;
+    // Of the item's tiles this warpgroup's queries see [first_tile, end_tile).
+    const int first_query = item.first_query + group * kGroupQueries;
+    const int end_query = min(first_query + kGroupQueries, item.start + item.rows);
+    const bool idle = first_query >= end_query;
+    const int first_tile = idle ? 0 : (max(0, first_query - p.window + 1) - item.first_key) / kKeys;
+    const int end_tile = idle ? 0 : CeilDiv(end_query - item.first_key, kKeys);
+    const uint64_t queries = DescribeRows(rings.queries.Tile(num_items) + group * (kGroupQueries * 128));
+
     float out[kDim / 2];
     float s[kKeys / 2];
     uint32_t probabilities[kKeys / 16][4];
     float keep[2];
     Softmax softmax;
 
-    const auto multiply_keys = [&](int stage) {
-      const uint32_t k_tile = ring + stage * 2 * S::kTileBytes;
+    const auto multiply_keys = [&](uint32_t n) {
+      const uint64_t keys = Advance(first_keys, Uniform(n % S::kStages) * S::kTileBytes);
       BeginProducts();
 #pragma unroll
       for (int step = 0; step < kDim / 16; ++step) {
-        const uint32_t col = step % 4 * 32;
-        MultiplyShared(s, DescribeRows(queries + step / 4 * S::kQueryPanelBytes + col),
-                       DescribeRows(k_tile + step / 4 * S::kKeyPanelBytes + col), step > 0);
+        MultiplyShared(s, Advance(queries, step / 4 * S::kQueryPanelBytes + step % 4 * 32),
+                       Advance(keys, step / 4 * S::kKeyPanelBytes + step % 4 * 32), step > 0);
       }
       CommitProducts();
     };
-    const auto multiply_values = [&](int stage, bool add) {
-      const uint32_t v_tile = ring + stage * 2 * S::kTileBytes + S::kTileBytes;
+    const auto multiply_values = [&](uint32_t n, bool add) {
+      const uint64_t values = Advance(first_values, Uniform(n % S::kStages) * S::kTileBytes);
       BeginProducts();
 #pragma unroll
       for (int step = 0; step < kKeys / 16; ++step) {
-        MultiplyRegisters(out, probabilities[step], DescribeTransposed(v_tile + step * 2048, S::kKeyPanelBytes),
-                          add || step > 0);
+        MultiplyRegisters(out, probabilities[step], Advance(values, step * 2048), add || step > 0);
       }
       CommitProducts();
     };
     const auto mask = [&](int key) {
-      const int first = item.first_query + group * 64;
-      if (key + kKeys - 1 <= first && key >= first + 63 - p.window + 1) return;  // all pairs see each other
+      if (key + kKeys - 1 <= first_query && key >= first_query + kGroupQueries - p.window) return;  // nothing to hide
       const int query = item.first_query + lane_row;
 #pragma unroll
       for (int i = 0; i < kKeys / 8; ++i) {
@@ -276,45 +128,75 @@ __device__ __forceinline__ void Consume(const AttentionPrefillParams& p, int ite
         probabilities[i / 2][i % 2 * 2 + 1] = Pack2(s[i * 4 + 2], s[i * 4 + 3]);
       }
     };
-    const auto wait_full = [&](int n) { WaitBarrier(barriers.Full(n % S::kStages), (n / S::kStages) & 1); };
-
-    WaitBarrier(barriers.QueriesFull(), num_items & 1);
-    wait_full(read);
-    multiply_keys(read % S::kStages);
-    WaitProducts<0>();
-    Pin(s);
-    mask(item.first_key);
-    softmax.Step<kKeys>(s, scale, keep);
-    pack();
-    const int num_tiles = CeilDiv(item.end_key - item.first_key, kKeys);
-    for (int tile = 1; tile < num_tiles; ++tile) {
-      const int before = read % S::kStages;
+    // A tile that only other warpgroups see.
+    const auto skip = [&] {
+      rings.keys.WaitFull(read);
+      turns.Take();
+      turns.Pass();
+      rings.keys.Release(read);
+      rings.values.WaitFull(read);
+      rings.values.Release(read);
       ++read;
-      wait_full(read);
-      multiply_keys(read % S::kStages);   // of this tile,
-      multiply_values(before, tile > 1);  // and of the one before, while the softmax of this one runs
-      WaitProducts<1>();
+    };
+
+#pragma unroll 1
+    for (int tile = 0; tile < first_tile; ++tile) skip();
+    rings.queries.WaitFull(num_items);
+    if (!idle) {
+      rings.keys.WaitFull(read);
+      turns.Take();
+      multiply_keys(read);
+      turns.Pass();
+      WaitProducts<0>();
       Pin(s);
-      mask(item.first_key + tile * kKeys);
+      rings.keys.Release(read);
+      mask(item.first_key + first_tile * kKeys);
       softmax.Step<kKeys>(s, scale, keep);
+      pack();
+      for (int tile = first_tile + 1; tile < end_tile; ++tile) {
+        const uint32_t before = read;
+        ++read;
+        rings.keys.WaitFull(read);
+        rings.values.WaitFull(before);
+        turns.Take();
+        multiply_keys(read);                             // of this tile,
+        multiply_values(before, tile > first_tile + 1);  // and of the one before, while the softmax of this one runs
+        turns.Pass();
+        WaitProducts<1>();
+        Pin(s);
+        rings.keys.Release(read);
+        mask(item.first_key + tile * kKeys);
+        softmax.Step<kKeys>(s, scale, keep);
+        // Within a basic block the compiler would put the exponentials off until the values have been multiplied. A
+        // wait for what has long arrived ends the block.
+        Pin(s);
+        rings.values.WaitFull(before);
+        WaitProducts<0>();
+        Pin(out);
+        rings.values.Release(before);
+        if (__any_sync(0xffffffffu, keep[0] != 1.f || keep[1] != 1.f)) {  // seldom: a maximum has grown
+#pragma unroll
+          for (int i = 0; i < kDim / 8; ++i) {
+            out[i * 4] *= keep[0];
+            out[i * 4 + 1] *= keep[0];
+            out[i * 4 + 2] *= keep[1];
+            out[i * 4 + 3] *= keep[1];
+          }
+        }
+        pack();
+      }
+    }
+    rings.queries.Release(num_items);
+    if (!idle) {
+      rings.values.WaitFull(read);
+      multiply_values(read, end_tile > first_tile + 1);
       WaitProducts<0>();
       Pin(out);
-      Arrive(barriers.Empty(before));
-#pragma unroll
-      for (int i = 0; i < kDim / 8; ++i) {
-        out[i * 4] *= keep[0];
-        out[i * 4 + 1] *= keep[0];
-        out[i * 4 + 2] *= keep[1];
-        out[i * 4 + 3] *= keep[1];
-      }
-      pack();
+      rings.values.Release(read);
+      ++read;
     }
-    Arrive(barriers.QueriesEmpty());
-    multiply_values(read % S::kStages, num_tiles > 1);
-    WaitProducts<0>();
-    Pin(out);
-    Arrive(barriers.Empty(read % S::kStages));
-    ++read;
+#pragma unroll 1
+    for (int tile = end_tile; tile < item.tiles; ++tile) skip();
     ++num_items;
 
 #pragma unroll
@@ -333,49 +215,60 @@ __device__ __forceinline__ void Consume(const AttentionPrefillParams& p, int ite
       }
     }
   }
+  if (group == 0) turns.Take();  // the last, so that no barrier is left half full
 }
 
 #endif  // __CUDA_ARCH_FEAT_SM90_ALL
 
-// Persistent: block b takes items b, b + blocks, … so that one item's copies start while another's results leave.
+// Persistent: a block takes item after item, so that one's copies start while another's results leave.
 template <int kDim>
-__global__ void __launch_bounds__(kThreads, 1)
-    HopperKernel(const __grid_constant__ AttentionPrefillParams p, float scale, int items, int tiles) {
+__global__ void __launch_bounds__(Shape<kDim>::kThreads, 1)
+    HopperKernel(const __grid_constant__ AttentionPrefillParams p, const __grid_constant__ AttentionMaps maps,
+                 Schedule schedule, float scale) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   using S = Shape<kDim>;
-  extern __shared__ char unaligned[];
+  extern __shared__ char shared[];
   LetNextKernelStart();
-  const uint32_t q_tile = (SharedAddress(unaligned) + 1023) / 1024 * 1024;
-  const uint32_t ring = q_tile + S::kQueryBytes;
-  const Barriers<S::kStages> barriers{ring + S::kRingBytes};
-  if (threadIdx.x == 0) {
-    for (int i = 0; i < S::kStages; ++i) {
-      InitBarrier(barriers.Full(i), kGroupThreads);
-      InitBarrier(barriers.Empty(i), kGroupThreads * kConsumers);
-    }
-    InitBarrier(barriers.QueriesFull(), kGroupThreads);
-    InitBarrier(barriers.QueriesEmpty(), kGroupThreads * kConsumers);
-    PublishBarriers();
-  }
+  const Rings<kDim> rings(SharedAddress(shared));
+  if (threadIdx.x == 0) rings.Init();
   __syncthreads();
   WaitForEarlierKernels();
   if (threadIdx.x < kGroupThreads) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
-    Produce<kDim>(p, items, tiles, q_tile, ring, barriers);
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(S::kProducerRegisters));
+    if (threadIdx.x < 32) Produce<kDim>(p, maps, schedule, rings);
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-    Consume<kDim>(p, items, tiles, q_tile, ring, barriers, scale, threadIdx.x / kGroupThreads - 1);
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(S::kConsumerRegisters));
+    Consume<kDim>(p, schedule, rings, scale, Uniform(static_cast<int>(threadIdx.x) / kGroupThreads - 1));
   }
 #endif
 }
 
+cudaError_t MakeMaps(const AttentionPrefillParams& p, int keys, AttentionMaps* maps) {
+  // Nothing beyond a chunk's rows or a block is ever asked for, so the maps need not know where memory ends.
+  constexpr int64_t kRows = INT32_MAX;
+  const int64_t dim = p.head_dim;
+  cudaError_t error = MakeTensorMap(p.qkv, kRows, (p.heads + 2 * p.kv_heads) * dim, p.stride, kActBoxRows, &maps->qkv);
+  const int block_tokens = 1 << p.blocks.block_shift;
+  maps->block_box_rows = block_tokens < 8 || p.blocks.block_stride % dim != 0 ? 0
+                         : block_tokens < keys                                ? block_tokens
+                                                                              : keys;
+  if (error != cudaSuccess || maps->block_box_rows == 0) return error;
+  error = MakeTensorMap(p.blocks.k, kRows, dim, dim, maps->block_box_rows, &maps->k_blocks);
+  if (error != cudaSuccess) return error;
+  return MakeTensorMap(p.blocks.v, kRows, dim, dim, maps->block_box_rows, &maps->v_blocks);
+}
+
 template <int kDim>
 cudaError_t LaunchHopper(const AttentionPrefillParams& p, const Target& target) {
-  const int tiles = CeilDiv(p.max_chunk, kQueries);
-  const int items = tiles * p.heads * (p.num_sequences - p.num_decode);
-  const int blocks = items < target.multiprocessors ? items : target.multiprocessors;
+  using S = Shape<kDim>;
+  AttentionMaps maps{};
+  const cudaError_t error = MakeMaps(p, S::kKeys, &maps);
+  if (error != cudaSuccess) return error;
+  const int query_tiles = CeilDiv(p.max_chunk, S::kQueries);
+  const Schedule schedule{query_tiles * p.heads * (p.num_sequences - p.num_decode), query_tiles};
+  const int blocks = schedule.items < target.multiprocessors ? schedule.items : target.multiprocessors;
   const float scale = kLog2E / sqrtf(static_cast<float>(kDim));
-  return Launch(target, HopperKernel<kDim>, dim3(blocks), dim3(kThreads), Shape<kDim>::kBytes, p, scale, items, tiles);
+  return Launch(target, HopperKernel<kDim>, dim3(blocks), dim3(S::kThreads), S::kBytes, p, maps, schedule, scale);
 }
 
 }  // namespace

@@ -29,6 +29,18 @@ __device__ __forceinline__ uint64_t DescribeTransposed(uint32_t address, uint32_
   return kPermuted | kEightRows | static_cast<uint64_t>(panel_bytes >> 4) << 16 | (address & 0x3ffff) >> 4;
 }
 
+// An operand `bytes` further in shared memory. Cheaper than to describe it anew: only the lower half changes.
+__device__ __forceinline__ uint64_t Advance(uint64_t operand, uint32_t bytes) {
+  return (operand & 0xffffffff00000000) | (static_cast<uint32_t>(operand) + (bytes >> 4));
+}
+
+// `value`, which is the same in all lanes, where the compiler sees that it is: operands computed from it take uniform
+// registers, as products want them, instead of one move for each.
+template <typename T>
+__device__ __forceinline__ T Uniform(T value) {
+  return __shfl_sync(0xffffffffu, value, 0);
+}
+
 // Before the first product, and after registers that one reads or adds to were written.
 __device__ __forceinline__ void BeginProducts() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void CommitProducts() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
