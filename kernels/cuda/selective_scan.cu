@@ -17,7 +17,11 @@ static_assert(kHelpers == kTile * kBlockChannels / 8 && kHelpers == kTile * 2 * 
 
 enum class Pass { kWhole, kSummary, kFinal };
 
-// Where walkers and helpers meet between tiles: each from its own branch, so this is no __syncthreads.
+// Where walkers and helpers meet between tiles: each from its own branch, so this is no __syncthreads. Arrivals are
+// counted by barrier and not by place (PTX, barrier.cta), and both branches meet equally often: once before the first
+// tile and once after each. compute-sanitizer's synccheck reports "divergent thread(s) in block" here all the same,
+// presumably because it expects all of a block's threads to meet at one place: it does not object to barriers that two
+// branches share for a part of the block (attention_prefill_hopper), and racecheck finds no hazard.
 __device__ __forceinline__ void MeetAtTile() { asm volatile("bar.sync 1, %0;" ::"n"(kWalkers + kHelpers) : "memory"); }
 
 // What the summary pass leaves for the final one. Entry 0 of `state` is the sequence's initial state, entry i + 1 what
