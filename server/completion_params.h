@@ -5,18 +5,30 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "engine/text/chat_template.h"
 
 namespace batucada {
 
 using Prompt = std::variant<std::string, std::vector<int32_t>>;  // text, or token ids used as they are
 
+// What a wire calls the parameters whose names differ, for errors.
+struct ParameterNames {
+  std::string prompt = "prompt";
+  std::string max_tokens = "max_tokens";
+  std::string logprobs = "logprobs";
+};
+
 struct CompletionParams {
+  ParameterNames names;
   std::string model;  // a served name; empty: the first
   std::vector<Prompt> prompts;
+  std::optional<ChatInput> conversation;  // instead of prompts: the one that the model's chat template makes of it
+  std::optional<int64_t> truncate_prompt_tokens;  // keep the last so many tokens of a longer prompt
 
   std::optional<int64_t> max_tokens;
   std::optional<int64_t> n;
@@ -25,9 +37,17 @@ struct CompletionParams {
   std::optional<double> min_p;
   std::optional<int64_t> top_k;
   std::optional<int64_t> seed;
+  std::optional<double> repetition_penalty;
+  std::optional<double> presence_penalty;
+  std::optional<double> frequency_penalty;
+  std::vector<std::pair<int64_t, double>> logit_bias;  // token id and bias
+  std::optional<int64_t> min_tokens;
+  std::optional<std::vector<int64_t>> allowed_token_ids;
+  std::vector<std::string> bad_words;
 
   std::vector<std::string> stop;
   std::vector<int64_t> stop_token_ids;
+  bool include_stop = false;  // the text ends with the stop string that ended it
   bool ignore_eos = false;
   bool skip_special_tokens = true;
 

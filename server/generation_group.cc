@@ -45,8 +45,8 @@ std::string_view BackendName(BackendKind kind) {
 
 void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status) {
   service.metrics.OnRejected(status);
-  spdlog::info("request id={} api={} finish=rejected code={} param={}", origin.request_id, origin.api,
-               ErrorCode(status), ErrorParameter(status));
+  spdlog::info("request id={} api={} trace={} finish=rejected code={} param={}", origin.request_id, origin.api,
+               origin.trace_id.empty() ? "-" : origin.trace_id, ErrorCode(status), ErrorParameter(status));
 }
 
 absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service& service, Translation translation,
@@ -80,11 +80,11 @@ absl::Status GenerationGroup::Add(Request request) {
 GenerationGroup::~GenerationGroup() {
   if (running_ > 0 && finish_reasons_.empty()) finish_reasons_ = "disconnected";
   spdlog::info(
-      "request id={} api={} choices={} prompt_tokens={} generated_tokens={} queue_ms={:.1f} first_token_ms={:.1f} "
-      "total_ms={:.1f} finish={}",
-      origin_.request_id, origin_.api, generations_.size(), usage_.prompt_tokens, usage_.generated_tokens,
-      Milliseconds(queue_time_), Milliseconds(time_to_first_token_), Milliseconds(absl::Now() - submitted_),
-      finish_reasons_);
+      "request id={} api={} trace={} choices={} prompt_tokens={} generated_tokens={} queue_ms={:.1f} prefill_ms={:.1f} "
+      "decode_ms={:.1f} total_ms={:.1f} finish={}",
+      origin_.request_id, origin_.api, origin_.trace_id.empty() ? "-" : origin_.trace_id, generations_.size(),
+      usage_.prompt_tokens, usage_.generated_tokens, Milliseconds(timings_.queue), Milliseconds(timings_.prefill),
+      Milliseconds(timings_.decode), Milliseconds(absl::Now() - submitted_), finish_reasons_);
 }
 
 void GenerationGroup::OnReady(const std::function<void()>& wake) {
@@ -113,10 +113,13 @@ void GenerationGroup::Note(const Finish& finish) {
     if (!finish_reasons_.empty()) finish_reasons_ += ',';
     finish_reasons_ += reason;
   }
-  if (finish.admitted > finish.submitted) queue_time_ = std::max(queue_time_, finish.admitted - finish.submitted);
-  if (finish.first_token > finish.submitted) {
-    time_to_first_token_ = std::max(time_to_first_token_, finish.first_token - finish.submitted);
-  }
+  // A mark that was never reached is in the infinite past.
+  const auto keep_longest = [](absl::Time from, absl::Time to, absl::Duration* longest) {
+    if (from != absl::InfinitePast() && to > from) *longest = std::max(*longest, to - from);
+  };
+  keep_longest(finish.submitted, finish.admitted, &timings_.queue);
+  keep_longest(finish.admitted, finish.first_token, &timings_.prefill);
+  keep_longest(finish.first_token, finish.finished, &timings_.decode);
   if (failure_.ok()) failure_ = FailureOf(finish);
 }
 

@@ -21,6 +21,7 @@ namespace batucada {
 struct RequestOrigin {
   std::string api;  // "completions", "grpc.generate"
   std::string request_id;
+  std::string trace_id;  // W3C's, if the client sent one
 };
 
 // Counts and logs a request that was refused before it reached the engine.
@@ -32,6 +33,11 @@ class GenerationGroup {
   struct Usage {
     int64_t prompt_tokens = 0;  // each prompt once, however many choices it has
     int64_t generated_tokens = 0;
+  };
+
+  // Of the generation that was longest in each; zero for what none of them came to.
+  struct Timings {
+    absl::Duration queue, prefill, decode;
   };
 
   // Submits all or none. Errors are the engine's, counted as rejections and logged.
@@ -46,7 +52,8 @@ class GenerationGroup {
   // Gives `take` everything that is ready, generation by generation, without waiting.
   void Poll(const std::function<void(size_t index, Update& update)>& take);
   bool done() const { return running_ == 0; }
-  const Usage& usage() const { return usage_; }  // complete once done
+  const Usage& usage() const { return usage_; }        // complete once done
+  const Timings& timings() const { return timings_; }  // complete once done
   // Set if a generation ended in a way that is the server's to explain: shutdown, deadline, overrun, failure.
   const absl::Status& failure() const { return failure_; }
 
@@ -62,7 +69,7 @@ class GenerationGroup {
   Usage usage_;
   absl::Status failure_;
   const absl::Time submitted_ = absl::Now();
-  absl::Duration queue_time_, time_to_first_token_;  // the longest of all
+  Timings timings_;
   std::string finish_reasons_;
 };
 

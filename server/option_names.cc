@@ -35,14 +35,16 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
 
 void AddServerOptions(OptionTable& table, ServerConfig* config) {
   AddEngineOptions(table, &config->engine);
-  const std::string listen = "Listening", limits = "Limits of a request", connections = "Limits of a connection",
-                    life = "Start, end and logging";
+  const std::string model = "Model", listen = "Listening", limits = "Limits of a request",
+                    connections = "Limits of a connection", life = "Start, end and logging";
   table.AddString("host", listen, "Address to listen on; 0.0.0.0: all of this machine's", &config->host);
   table.AddInt("port", listen, "HTTP port; 0: one that is free", &config->port);
   table.AddInt("grpc-port", listen, "gRPC port; 0: one that is free", &config->grpc_port);
   table.AddString("port-file", listen, "Write the chosen ports to this file once both listen", &config->port_file);
   table.AddStrings("served-model-name", listen, "Name to answer to, several allowed; default: the model directory's",
                    &config->served_model_names);
+  table.AddString("chat-template", model, "Jinja file for /v1/chat/completions; default: the model's own",
+                  &config->chat_template);
   table.AddInt("io-threads", listen, "Threads that read and write connections; 0: a quarter of the cores, 1 to 4",
                &config->io_threads);
   table.AddInt("text-threads", listen, "Threads that tokenize large requests; 0: a quarter of the cores, 1 to 4",
@@ -55,6 +57,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request", &config->http.max_header_bytes);
   table.AddInt("max-prompts", limits, "Prompts in one HTTP request", &config->request.max_prompts);
   table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);
+  table.AddInt("max-stop-strings", limits, "Stop strings of one request", &config->request.max_stop_strings);
+  table.AddInt("max-logit-biases", limits, "Entries of logit_bias", &config->request.max_logit_biases);
+  table.AddInt("max-prompt-tokens", limits, "Tokens of one prompt; 0: as many as --max-total-tokens leaves",
+               &config->request.max_prompt_tokens);
 
   table.AddInt("max-connections", connections, "HTTP connections open at once; past it they get 503",
                &config->http.max_connections);
@@ -63,6 +69,21 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                     &config->http.read_timeout);
   table.AddDuration("write-timeout", connections, "Without the client taking a byte of the answer",
                     &config->http.write_timeout);
+  table.AddDuration("keep-alive-period", connections, "A comment on every stream that is silent so long; 0: none",
+                    &config->http.keep_alive_period);
+
+  const std::string security = "Security";
+  table.AddStrings("api-key", security, "Key that clients must present, several allowed; default: none needed",
+                   &config->security.api_keys);
+  table.AddString("api-key-file", security, "File of keys, one a line; # begins a comment",
+                  &config->security.api_key_file);
+  table.AddEnum("metrics-access", security, "Whether /metrics needs a key, where there are keys", {"open", "key"},
+                &config->security.metrics_access);
+  table.AddStrings("cors-origin", security, "Origin whose pages may call the server, several allowed; *: all",
+                   &config->security.cors_origins);
+  table.AddString("tls-cert", security, "PEM certificate with its chain: TLS for HTTP and gRPC",
+                  &config->security.tls_certificate);
+  table.AddString("tls-key", security, "PEM key of --tls-cert", &config->security.tls_key);
 
   table.AddDuration("shutdown-grace", life, "After SIGTERM, from unready until connections are refused",
                     &config->shutdown_grace);

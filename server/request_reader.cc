@@ -32,6 +32,10 @@ void RequestReader::Fail(std::string_view name, std::string_view problem, std::s
   status_ = InvalidParameter(full, fmt::format("{} {}", full, problem), code);
 }
 
+void RequestReader::Fail(absl::Status status) {
+  if (status_.ok()) status_ = std::move(status);
+}
+
 const bj::value* RequestReader::Take(std::string_view name) {
   read_.emplace(name.data(), name.size());
   const bj::value* value = object_.if_contains(bj::string_view(name.data(), name.size()));
@@ -93,6 +97,17 @@ void RequestReader::Read(std::string_view name, std::vector<int64_t>* out) {
   }
 }
 
+void RequestReader::Read(std::string_view name, std::optional<std::vector<int64_t>>* out) {
+  if (Take(name) != nullptr) Read(name, &out->emplace());
+}
+
+void RequestReader::Read(std::string_view name, std::vector<std::string>* out) {
+  const bj::value* value = Take(name);
+  if (value == nullptr) return;
+  if (!value->is_array()) return Fail(name, fmt::format("must be a list of strings, not {}", DescribeJson(*value)));
+  ReadOneOrMore(name, out);
+}
+
 void RequestReader::ReadOneOrMore(std::string_view name, std::vector<std::string>* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;
@@ -112,11 +127,11 @@ void RequestReader::ReadOneOrMore(std::string_view name, std::vector<std::string
   }
 }
 
-void RequestReader::Refuse(std::string_view name, std::initializer_list<bj::value> harmless) {
+void RequestReader::Refuse(std::string_view name, const std::vector<bj::value>& harmless) {
   const bj::value* value = Take(name);
   if (value == nullptr || std::find(harmless.begin(), harmless.end(), *value) != harmless.end()) return;
   std::string advice = "leave it out";
-  if (harmless.size() > 0) advice += fmt::format(" or set it to {}", std::string(bj::serialize(*harmless.begin())));
+  if (!harmless.empty()) advice += fmt::format(" or set it to {}", std::string(bj::serialize(harmless.front())));
   Fail(name, fmt::format("is not supported by this server: {}", advice), "unsupported_parameter");
 }
 

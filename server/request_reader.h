@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,13 +29,17 @@ class RequestReader {
   void Read(std::string_view name, bool* out);
   void Read(std::string_view name, std::string* out);
   void Read(std::string_view name, std::vector<int64_t>* out);
+  void Read(std::string_view name, std::optional<std::vector<int64_t>>* out);
+  void Read(std::string_view name, std::vector<std::string>* out);
   // A string, or a list of strings, as `stop` is.
   void ReadOneOrMore(std::string_view name, std::vector<std::string>* out);
 
   // A member that this server does not act on: an error unless it is absent, null or says what happens anyway.
-  void Refuse(std::string_view name, std::initializer_list<boost::json::value> harmless);
+  void Refuse(std::string_view name, const std::vector<boost::json::value>& harmless);
 
   void Fail(std::string_view name, std::string_view problem, std::string_view code = "invalid_type");
+  // What a reader of something inside the request found.
+  void Fail(absl::Status status);
   bool ok() const { return status_.ok(); }
   // The first error; without one, an error if a member was never read.
   absl::Status Finish();

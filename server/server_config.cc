@@ -19,6 +19,21 @@ absl::Status CheckPositive(std::string_view flag, absl::Duration value) {
   return absl::InvalidArgumentError(fmt::format("--{} must be longer than 0", flag));
 }
 
+absl::Status ValidateSecurity(const SecurityConfig& security) {
+  if (security.tls_certificate.empty() != security.tls_key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key go together: give both or none");
+  }
+  for (const std::string& origin : security.cors_origins) {
+    const size_t host = origin.find("://");
+    const bool sound = host != origin.npos && host > 0 && origin.size() > host + 3 &&
+                       origin.find_first_of("/ \t\r\n*", host + 3) == origin.npos;
+    if (sound || origin == "*") continue;
+    return absl::InvalidArgumentError(fmt::format(
+        "--cors-origin is '{}': it must be * or an origin such as 'https://example.org', without a path", origin));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ServerConfig::Validate() const {
@@ -43,6 +58,13 @@ absl::Status ServerConfig::Validate() const {
   BATUCADA_RETURN_IF_ERROR(CheckPositive("write-timeout", http.write_timeout));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompts", request.max_prompts, 1, 4096));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-choices", request.max_choices, 1, 1024));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-stop-strings", request.max_stop_strings, 0, 1024));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-logit-biases", request.max_logit_biases, 0, 1'000'000));
+  if (http.keep_alive_period < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--keep-alive-period is negative");
+  }
+  BATUCADA_RETURN_IF_ERROR(ValidateSecurity(security));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompt-tokens", request.max_prompt_tokens, 0, engine.max_total_tokens));
   return absl::OkStatus();
 }
 

@@ -18,18 +18,34 @@ enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 
 // What one HTTP connection may ask for, and how long it may take over it.
 struct HttpLimits {
-  int64_t max_body_bytes = 8 << 20;                  // of one request
-  int64_t max_header_bytes = 16 << 10;               // request line and headers of one request
-  int32_t max_connections = 10'000;                  // open at once; past it a connection gets 503 and is closed
-  absl::Duration idle_timeout = absl::Seconds(75);   // between requests on a kept connection
-  absl::Duration read_timeout = absl::Seconds(20);   // for the headers of a request, and again for its body
-  absl::Duration write_timeout = absl::Seconds(60);  // without the client taking a byte of the answer
+  int64_t max_body_bytes = 8 << 20;                      // of one request
+  int64_t max_header_bytes = 16 << 10;                   // request line and headers of one request
+  int32_t max_connections = 10'000;                      // open at once; past it a connection gets 503 and is closed
+  absl::Duration idle_timeout = absl::Seconds(75);       // between requests on a kept connection
+  absl::Duration read_timeout = absl::Seconds(20);       // for the headers of a request, and again for its body
+  absl::Duration write_timeout = absl::Seconds(60);      // without the client taking a byte of the answer
+  absl::Duration keep_alive_period = absl::Seconds(15);  // a comment on a stream that is silent so long; 0: none
 };
 
 // What one request may ask for, whichever front end it comes through.
 struct RequestBounds {
   int32_t max_prompts = 64;  // prompts of one HTTP request
   int32_t max_choices = 16;  // n
+  int32_t max_stop_strings = 16;
+  int32_t max_logit_biases = 1024;
+  int64_t max_prompt_tokens = 0;  // of each prompt; 0: as many as the engine takes in all
+};
+
+enum class MetricsAccess : uint8_t { kOpen, kKey };
+
+// Who may talk to the server, and how.
+struct SecurityConfig {
+  std::vector<std::string> api_keys;                    // what clients must present; none here and in the file: nothing
+  std::string api_key_file;                             // more keys, one a line
+  MetricsAccess metrics_access = MetricsAccess::kOpen;  // whether /metrics needs a key too
+  std::vector<std::string> cors_origins;                // of pages whose scripts may read answers; "*": all
+  std::string tls_certificate;                          // PEM file; with tls_key: TLS on both ports
+  std::string tls_key;
 };
 
 struct ServerConfig {
@@ -39,12 +55,14 @@ struct ServerConfig {
   int32_t port = 8000;                          // HTTP; 0: one that is free
   int32_t grpc_port = 9000;                     // gRPC; 0: one that is free
   std::string port_file;                        // if set, "http PORT\ngrpc PORT\n" is written there once both listen
+  std::string chat_template;                    // a Jinja file; empty: the model's own, if it has one
   std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
   int32_t io_threads = 0;    // threads that read and write connections; 0: a quarter of the cores, 1 to 4
   int32_t text_threads = 0;  // threads that tokenize large requests; 0: as many
   int64_t max_text_backlog_bytes = 64 << 20;  // of large requests that wait for those threads; past it they get 429
   HttpLimits http;
   RequestBounds request;
+  SecurityConfig security;
 
   absl::Duration shutdown_grace = absl::Seconds(1);  // from unready until connections are no longer accepted
   absl::Duration drain_timeout = absl::Seconds(30);  // for what runs to finish; the rest is ended

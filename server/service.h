@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/text/chat_template.h"
+#include "server/access_keys.h"
 #include "server/io_pool.h"
 #include "server/metrics.h"
 #include "server/server_config.h"
@@ -20,7 +22,9 @@ struct Service {
   const ServerConfig& config;
   Engine& engine;
   Metrics& metrics;
-  const std::vector<std::string> model_names;  // at least one
+  const std::vector<std::string> model_names;               // at least one
+  const std::unique_ptr<const ChatTemplate> chat_template;  // null: the model has none
+  const AccessKeys keys = {};
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
@@ -30,6 +34,7 @@ struct Service {
   bool Ready() const { return accepting && engine.Health().alive; }
   TranslationContext translation() const {
     return {.tokenizer = engine.tokenizer(),
+            .chat_template = chat_template.get(),
             .defaults = engine.generation_defaults(),
             .model_names = model_names,
             .limits = config.request,

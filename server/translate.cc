@@ -9,24 +9,13 @@
 #include <fmt/ranges.h>
 
 #include "engine/core/status.h"
+#include "server/check_range.h"
 #include "server/error.h"
+#include "server/logit_controls.h"
+#include "server/prompt_encoder.h"
 
 namespace batucada {
 namespace {
-
-absl::Status CheckRange(std::string_view name, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return InvalidParameter(name, fmt::format("{} is {}: it must be {} to {}", name, value, low, high));
-}
-
-// NaN fails too. `low` itself is allowed if `closed`.
-enum class Lower : uint8_t { kClosed, kOpen };
-absl::Status CheckRange(std::string_view name, double value, double low, Lower lower, double high) {
-  const bool above = lower == Lower::kClosed ? value >= low : value > low;
-  if (above && value <= high) return absl::OkStatus();
-  return InvalidParameter(name, fmt::format("{} is {}: it must be {} {} and at most {}", name, value,
-                                            lower == Lower::kClosed ? "at least" : "more than", low, high));
-}
 
 absl::StatusOr<SamplingParams> TranslateSampling(const CompletionParams& params, const GenerationConfig& defaults) {
   SamplingParams sampling;
@@ -53,39 +42,30 @@ absl::StatusOr<SamplingParams> TranslateSampling(const CompletionParams& params,
   return sampling;
 }
 
-absl::Status TranslateStops(const CompletionParams& params, int32_t vocab_size, Request* request) {
-  const auto count = [](const auto& list) { return static_cast<int64_t>(list.size()); };
-  if (count(params.stop) > kMaxStopStrings) {
-    return InvalidParameter("stop",
-                            fmt::format("stop has {} strings: at most {}", params.stop.size(), kMaxStopStrings));
-  }
+absl::Status TranslateStops(const CompletionParams& params, const TranslationContext& context, Request* request) {
+  BATUCADA_RETURN_IF_ERROR(CheckCount("stop", params.stop.size(), context.limits.max_stop_strings, "strings"));
   for (size_t i = 0; i < params.stop.size(); ++i) {
     if (params.stop[i].empty()) {
       return InvalidParameter(fmt::format("stop[{}]", i), fmt::format("stop[{}] is empty: it would end every text", i));
     }
-    if (count(params.stop[i]) > kMaxStopStringBytes) {
+    if (static_cast<int64_t>(params.stop[i].size()) > kMaxStopStringBytes) {
       return InvalidParameter(fmt::format("stop[{}]", i), fmt::format("stop[{}] has {} bytes: at most {}", i,
                                                                       params.stop[i].size(), kMaxStopStringBytes));
     }
   }
-  if (count(params.stop_token_ids) > kMaxStopTokenIds) {
-    return InvalidParameter("stop_token_ids", fmt::format("stop_token_ids has {} ids: at most {}",
-                                                          params.stop_token_ids.size(), kMaxStopTokenIds));
-  }
-  for (size_t i = 0; i < params.stop_token_ids.size(); ++i) {
-    const std::string name = fmt::format("stop_token_ids[{}]", i);
-    BATUCADA_RETURN_IF_ERROR(CheckRange(name, params.stop_token_ids[i], 0, vocab_size - 1));
-    request->stop_token_ids.push_back(static_cast<int32_t>(params.stop_token_ids[i]));
-  }
+  BATUCADA_RETURN_IF_ERROR(CheckCount("stop_token_ids", params.stop_token_ids.size(), kMaxStopTokenIds, "ids"));
+  BATUCADA_ASSIGN_OR_RETURN(request->stop_token_ids,
+                            ToTokenIds(params.stop_token_ids, "stop_token_ids", context.vocab_size));
   request->stop = params.stop;
   request->ignore_eos = params.ignore_eos;
+  request->include_stop_in_text = params.include_stop;
   request->skip_special_tokens = params.skip_special_tokens;
   return absl::OkStatus();
 }
 
 absl::Status TranslateLogprobs(const CompletionParams& params, Request* request) {
   if (params.logprobs) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("logprobs", *params.logprobs, 0, kMaxLogprobs));
+    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.logprobs, *params.logprobs, 0, kMaxLogprobs));
     request->logprobs = static_cast<int32_t>(*params.logprobs);
     if (params.echo) request->prompt_logprobs = request->logprobs;
   }
@@ -97,36 +77,55 @@ absl::Status TranslateLogprobs(const CompletionParams& params, Request* request)
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<int32_t>> TranslatePrompt(const Prompt& prompt, const std::string& name,
-                                                     const TranslationContext& context) {
-  std::vector<int32_t> ids;
-  if (const std::string* text = std::get_if<std::string>(&prompt)) {
-    absl::StatusOr<std::vector<int32_t>> encoded = context.tokenizer.Encode(*text, EncodeOptions{});
-    if (!encoded.ok()) {
-      return InvalidParameter(name, fmt::format("{}: {}", name, std::string(encoded.status().message())));
-    }
-    ids = *std::move(encoded);
-  } else {
-    ids = std::get<std::vector<int32_t>>(prompt);
-    for (size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] >= 0 && ids[i] < context.vocab_size) continue;
-      const std::string element = fmt::format("{}[{}]", name, i);
-      return InvalidParameter(element, fmt::format("{} is {}: token ids of this model are 0 to {}", element, ids[i],
-                                                   context.vocab_size - 1));
-    }
+absl::Status CheckLength(const Request& request, const std::string& name, const CompletionParams& params,
+                         const TranslationContext& context) {
+  const int64_t prompt = static_cast<int64_t>(request.prompt.size());
+  const int64_t most = context.limits.max_prompt_tokens;
+  if (most > 0 && prompt > most) {
+    return InvalidParameter(name, fmt::format("{} has {} tokens: at most {} are allowed", name, prompt, most),
+                            "context_length_exceeded");
   }
-  if (ids.empty()) return InvalidParameter(name, fmt::format("{} is empty: it must have at least one token", name));
-  return ids;
+  if (prompt <= context.max_total_tokens && request.max_tokens <= context.max_total_tokens - prompt) {
+    return absl::OkStatus();
+  }
+  const std::string& max_tokens = params.names.max_tokens;
+  return InvalidParameter(prompt >= context.max_total_tokens ? name : max_tokens,
+                          fmt::format("{} has {} tokens and {} is {}: together at most {} are allowed", name, prompt,
+                                      max_tokens, request.max_tokens, context.max_total_tokens),
+                          "context_length_exceeded");
 }
 
-absl::Status CheckLength(size_t prompt_tokens, int64_t max_tokens, const std::string& name,
-                         const TranslationContext& context) {
-  const int64_t prompt = static_cast<int64_t>(prompt_tokens);
-  if (prompt <= context.max_total_tokens && max_tokens <= context.max_total_tokens - prompt) return absl::OkStatus();
-  return InvalidParameter(prompt >= context.max_total_tokens ? name : "max_tokens",
-                          fmt::format("{} has {} tokens and max_tokens is {}: together at most {} are allowed", name,
-                                      prompt, max_tokens, context.max_total_tokens),
-                          "context_length_exceeded");
+// A conversation goes on until the model ends it, or there is no room; a completion is short unless it asks for more.
+int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, const TranslationContext& context) {
+  if (!params.conversation) return kDefaultMaxTokens;
+  return std::max<int64_t>(context.max_total_tokens - static_cast<int64_t>(prompt_tokens), 1);
+}
+
+// Keeps the end of a longer prompt: what the text is to go on from.
+void Truncate(const CompletionParams& params, std::vector<int32_t>* ids) {
+  if (!params.truncate_prompt_tokens) return;
+  const auto keep = static_cast<size_t>(*params.truncate_prompt_tokens);
+  if (ids->size() > keep) ids->erase(ids->begin(), ids->end() - static_cast<std::ptrdiff_t>(keep));
+}
+
+absl::Status CheckPrompts(const CompletionParams& params, const TranslationContext& context) {
+  if (params.truncate_prompt_tokens) {
+    BATUCADA_RETURN_IF_ERROR(
+        CheckRange("truncate_prompt_tokens", *params.truncate_prompt_tokens, 1, context.max_total_tokens));
+  }
+  if (params.conversation) return absl::OkStatus();
+  const std::string& name = params.names.prompt;
+  if (params.prompts.empty()) return InvalidParameter(name, name + " is missing", "missing_parameter");
+  if (static_cast<int64_t>(params.prompts.size()) <= context.limits.max_prompts) return absl::OkStatus();
+  return InvalidParameter(name, fmt::format("{} has {} prompts: at most {} in one request", name, params.prompts.size(),
+                                            context.limits.max_prompts));
+}
+
+std::string EchoText(const CompletionParams& params, size_t prompt, const std::vector<int32_t>& ids,
+                     const Tokenizer& tokenizer) {
+  const std::string* text = std::get_if<std::string>(&params.prompts[prompt]);
+  if (text != nullptr && !params.truncate_prompt_tokens) return *text;
+  return tokenizer.Decode(ids, params.skip_special_tokens);
 }
 
 uint64_t RandomSeed() {
@@ -159,35 +158,37 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   const int64_t n = params.n.value_or(1);
   BATUCADA_RETURN_IF_ERROR(CheckRange("n", n, 1, context.limits.max_choices));
   translation.choices_per_prompt = static_cast<int32_t>(n);
-  if (params.prompts.empty()) return InvalidParameter("prompt", "prompt is missing", "missing_parameter");
-  if (static_cast<int64_t>(params.prompts.size()) > context.limits.max_prompts) {
-    return InvalidParameter("prompt", fmt::format("prompt has {} prompts: at most {} in one request",
-                                                  params.prompts.size(), context.limits.max_prompts));
-  }
+  BATUCADA_RETURN_IF_ERROR(CheckPrompts(params, context));
 
   Request request;
   BATUCADA_ASSIGN_OR_RETURN(request.sampling, TranslateSampling(params, context.defaults));
-  BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context.vocab_size, &request));
+  BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(TranslateLogprobs(params, &request));
-  request.max_tokens = params.max_tokens.value_or(kDefaultMaxTokens);
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max_tokens", request.max_tokens, 0, context.max_total_tokens));
-  if (request.max_tokens == 0 && !request.prompt_logprobs) {
-    return InvalidParameter("max_tokens",
-                            "max_tokens is 0: that only scores a prompt, with echo and logprobs, or with "
-                            "prompt_logprobs; otherwise it must be at least 1");
+  BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));
+  if (params.max_tokens) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.max_tokens, *params.max_tokens, 0, context.max_total_tokens));
+    if (*params.max_tokens == 0 && !request.prompt_logprobs) {
+      return InvalidParameter(params.names.max_tokens,
+                              fmt::format("{} is 0: that only scores a prompt, with echo and logprobs, or with "
+                                          "prompt_logprobs; otherwise it must be at least 1",
+                                          params.names.max_tokens));
+    }
   }
   request.deadline = params.deadline;
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 
-  for (size_t p = 0; p < params.prompts.size(); ++p) {
-    const std::string name = params.prompts.size() == 1 ? "prompt" : fmt::format("prompt[{}]", p);
-    BATUCADA_ASSIGN_OR_RETURN(request.prompt, TranslatePrompt(params.prompts[p], name, context));
-    BATUCADA_RETURN_IF_ERROR(CheckLength(request.prompt.size(), request.max_tokens, name, context));
-    if (params.echo) {
-      const std::string* text = std::get_if<std::string>(&params.prompts[p]);
-      translation.prompt_text.push_back(
-          text != nullptr ? *text : context.tokenizer.Decode(request.prompt, params.skip_special_tokens));
-    }
+  const size_t prompts = params.conversation ? 1 : params.prompts.size();
+  for (size_t p = 0; p < prompts; ++p) {
+    const std::string name = prompts == 1 ? params.names.prompt : fmt::format("{}[{}]", params.names.prompt, p);
+    absl::StatusOr<std::vector<int32_t>> ids = params.conversation
+                                                   ? EncodeConversation(*params.conversation, name, context)
+                                                   : EncodePrompt(params.prompts[p], name, EncodeOptions{}, context);
+    if (!ids.ok()) return ids.status();
+    request.prompt = *std::move(ids);
+    Truncate(params, &request.prompt);
+    request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
+    BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
+    if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt, context.tokenizer));
     translation.requests.push_back(request);
   }
   return translation;

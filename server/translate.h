@@ -7,30 +7,17 @@
 
 #include "absl/status/statusor.h"
 #include "engine/core/request.h"
-#include "engine/model/generation_config.h"
-#include "engine/text/tokenizer.h"
 #include "server/completion_params.h"
-#include "server/server_config.h"
+#include "server/translation_context.h"
 
 namespace batucada {
 
 // Bounds that are part of the interface rather than settings.
 inline constexpr int64_t kMaxLogprobs = 20;
-inline constexpr int64_t kMaxStopStrings = 16;
 inline constexpr int64_t kMaxStopStringBytes = 1024;
 inline constexpr int64_t kMaxStopTokenIds = 64;
 inline constexpr double kMaxTemperature = 2;
 inline constexpr int64_t kDefaultMaxTokens = 16;
-
-// What a request is checked against. Everything outlives the translation.
-struct TranslationContext {
-  const Tokenizer& tokenizer;
-  const GenerationConfig& defaults;  // the model's own, for what a request leaves open
-  const std::vector<std::string>& model_names;
-  RequestBounds limits;
-  int64_t max_total_tokens = 0;
-  int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
-};
 
 // One request of a client, ready for the engine.
 struct Translation {

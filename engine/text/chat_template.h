@@ -44,9 +44,11 @@ class ChatTemplate {
   // Reads model_dir/chat_template.jinja, or where there is none the `chat_template` of model_dir/tokenizer_config.json:
   // a string, or a list of {"name", "template"} of which "default" is taken. Special tokens come from
   // tokenizer_config.json and, where it is silent, special_tokens_map.json.
-  // NOT_FOUND if the model has no template. INVALID_ARGUMENT or UNIMPLEMENTED, with file, line and column, if it has
-  // one that is wrong or that asks for what this engine does not do.
-  [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& model_dir);
+  // `template_file`, unless empty, is read instead of the model's own template.
+  // NOT_FOUND if the model has no template, or the file is not there. INVALID_ARGUMENT or UNIMPLEMENTED, with file,
+  // line and column, if it has one that is wrong or that asks for what this engine does not do.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& model_dir,
+                                                                                const std::string& template_file = "");
 
   // `special_tokens` are names such as "bos_token" and their texts. Errors begin with line and column.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Parse(std::string_view source,

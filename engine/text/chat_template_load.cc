@@ -62,9 +62,11 @@ std::optional<std::string> TemplateOf(const JsonCursor& config) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Load(const std::string& model_dir) {
+absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Load(const std::string& model_dir,
+                                                                       const std::string& template_file) {
   const std::filesystem::path directory(model_dir);
-  const std::filesystem::path jinja_path = directory / "chat_template.jinja";
+  const std::filesystem::path jinja_path =
+      template_file.empty() ? directory / "chat_template.jinja" : std::filesystem::path(template_file);
   boost::json::object special_tokens;
   std::optional<std::string> source;
   std::string place;
@@ -84,6 +86,9 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Load(const std
     BATUCADA_RETURN_IF_ERROR(error);
   }
   BATUCADA_ASSIGN_OR_RETURN(std::optional<std::string> own_file, ReadIfThere(jinja_path, jinja::kMaxSourceBytes));
+  if (!own_file.has_value() && !template_file.empty()) {
+    return absl::NotFoundError(Concat(template_file, ": there is no such file"));
+  }
   if (own_file.has_value()) {
     source = std::move(own_file);
     place = jinja_path.string();

@@ -10,13 +10,16 @@
 
 #include "absl/time/clock.h"
 #include "engine/core/status.h"
+#include "server/access_keys.h"
 #include "server/commands/command.h"
 #include "server/grpc/grpc_server.h"
+#include "server/http/gate.h"
 #include "server/http/http_server.h"
 #include "server/http/routes.h"
 #include "server/options.h"
 #include "server/service.h"
 #include "server/signals.h"
+#include "server/tls.h"
 #include "server/version.h"
 
 namespace batucada {
@@ -49,7 +52,9 @@ absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t g
 void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer& grpc) {
   const std::string shown = config.host == "0.0.0.0" || config.host == "::" ? "127.0.0.1" : config.host;
   fmt::print("ready http={}:{} grpc={}:{}\n\n", config.host, http.port(), config.host, grpc.port());
-  fmt::print("  curl -N http://{}:{}/v1/completions -H 'Content-Type: application/json' \\\n", shown, http.port());
+  const char* scheme = config.security.tls_certificate.empty() ? "http" : "https";
+  fmt::print("  curl -N {}://{}:{}/v1/completions -H 'Content-Type: application/json' \\\n", scheme, shown,
+             http.port());
   fmt::print("    -d '{{\"prompt\": \"It was a dark and stormy night\", \"max_tokens\": 64, \"stream\": true}}'\n\n");
   std::fflush(stdout);
 }
@@ -67,26 +72,49 @@ void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, Gr
   grpc_shutdown.join();
 }
 
+// The operator's, else the model's; null for a model that has none. One that cannot be rendered is an error now.
+absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const ServerConfig& config) {
+  auto loaded = ChatTemplate::Load(config.engine.model_dir, config.chat_template);
+  if (absl::IsNotFound(loaded.status()) && config.chat_template.empty()) return nullptr;
+  return loaded;
+}
+
 absl::StatusOr<int> Serve(const ServerConfig& config) {
   SignalWatcher signals;  // before there are other threads
   SetUpLogging(config.log_level);
   fmt::print("batucada {}\n", kVersion);
+  // What can be wrong with settings is found before a model is loaded.
+  BATUCADA_ASSIGN_OR_RETURN(AccessKeys keys, AccessKeys::Load(config.security.api_keys, config.security.api_key_file));
+  const TlsFiles tls_files = {.certificate = config.security.tls_certificate, .key = config.security.tls_key};
+  std::shared_ptr<boost::asio::ssl::context> tls;
+  if (!tls_files.certificate.empty()) {
+    BATUCADA_ASSIGN_OR_RETURN(tls, LoadTls(tls_files));
+  }
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const ChatTemplate> chat_template, LoadChatTemplate(config));
   Metrics metrics;
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(config.engine, &metrics));
   fmt::print("{}", engine->description());
   std::fflush(stdout);
 
-  Service service{.config = config, .engine = *engine, .metrics = metrics, .model_names = ServedModelNames(config)};
+  Service service{.config = config,
+                  .engine = *engine,
+                  .metrics = metrics,
+                  .model_names = ServedModelNames(config),
+                  .chat_template = std::move(chat_template),
+                  .keys = std::move(keys)};
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
   const Router router = MakeRoutes(service);
+  const Gate gate(service.keys, config.security.cors_origins);
   BATUCADA_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
-      HttpServer::Start({.host = config.host, .port = config.port, .limits = config.http}, router, pool, metrics));
-  BATUCADA_ASSIGN_OR_RETURN(
-      const std::unique_ptr<GrpcServer> grpc,
-      GrpcServer::Start(
-          {.host = config.host, .port = config.grpc_port, .max_message_bytes = config.http.max_body_bytes}, service,
-          pool));
+      HttpServer::Start({.host = config.host, .port = config.port, .limits = config.http, .tls = tls.get()}, router,
+                        gate, pool, metrics));
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
+                            GrpcServer::Start({.host = config.host,
+                                               .port = config.grpc_port,
+                                               .max_message_bytes = config.http.max_body_bytes,
+                                               .tls = tls_files},
+                                              service, pool));
   if (http->port() == grpc->port()) return absl::UnavailableError("HTTP and gRPC got the same port");
   service.accepting = true;
   grpc->SetServing(true);

@@ -4,19 +4,17 @@
 
 #include "engine/core/status.h"
 #include "server/grpc/generate_request.h"
+#include "server/grpc/metadata.h"
 #include "server/grpc/status.h"
 #include "server/http/http.h"
+#include "server/trace.h"
 
 namespace batucada {
 namespace {
 
 std::string RequestId(grpc::CallbackServerContext* context) {
-  const auto found = context->client_metadata().find("x-request-id");
-  if (found != context->client_metadata().end()) {
-    const std::string id(found->second.data(), found->second.size());
-    if (IsSoundRequestId(id)) return id;
-  }
-  return NewRequestId();
+  std::string id = MetadataOf(*context, "x-request-id");
+  return IsSoundRequestId(id) ? id : NewRequestId();
 }
 
 void ToProto(const TokenResult& token, bool with_logprob, v1::Token* out) {
@@ -53,20 +51,22 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* GenerateCall::Start(Service& ser
 }
 
 absl::Status GenerateCall::Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request) {
-  const std::string request_id = RequestId(context);
-  context->AddInitialMetadata("x-request-id", request_id);
+  const RequestOrigin origin = {.api = "grpc.generate",
+                                .request_id = RequestId(context),
+                                .trace_id = TraceIdOf(MetadataOf(*context, "traceparent"))};
+  context->AddInitialMetadata("x-request-id", origin.request_id);
   absl::StatusOr<Translation> translation = Prepare(*context, request);
   if (!translation.ok()) {
-    NoteRefusal(service_, {.api = "grpc.generate", .request_id = request_id}, translation.status());
+    NoteRefusal(service_, origin, translation.status());
     return translation.status();
   }
-  BATUCADA_ASSIGN_OR_RETURN(group_, GenerationGroup::Submit(service_, *std::move(translation),
-                                                            {.api = "grpc.generate", .request_id = request_id}));
+  BATUCADA_ASSIGN_OR_RETURN(group_, GenerationGroup::Submit(service_, *std::move(translation), origin));
   return absl::OkStatus();
 }
 
 absl::StatusOr<Translation> GenerateCall::Prepare(const grpc::CallbackServerContext& context,
                                                   const v1::GenerateRequest& request) {
+  BATUCADA_RETURN_IF_ERROR(CheckKey(service_.keys, context));
   BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ParseGenerateRequest(request));
   if (context.deadline() != std::chrono::system_clock::time_point::max()) {
     params.deadline = absl::FromChrono(context.deadline());

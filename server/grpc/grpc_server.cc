@@ -10,8 +10,11 @@
 #include <spdlog/spdlog.h>
 
 #include "batucada/v1/batucada.grpc.pb.h"
+#include "engine/core/status.h"
 #include "engine/model/inspect.h"
+#include "engine/model/json.h"
 #include "server/grpc/generate_call.h"
+#include "server/grpc/metadata.h"
 #include "server/grpc/status.h"
 #include "server/translate.h"
 #include "server/version.h"
@@ -31,7 +34,8 @@ class InferenceService : public v1::Inference::CallbackService {
 
   grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* request,
                                          v1::GetModelInfoResponse* response) override {
-    const absl::Status status = Describe(*request, response);
+    absl::Status status = CheckKey(service_.keys, *context);
+    if (status.ok()) status = Describe(*request, response);
     service_.metrics.OnGrpcEnd("GetModelInfo", static_cast<int>(status.code()));
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(ToGrpcStatus(status));
@@ -58,7 +62,7 @@ class InferenceService : public v1::Inference::CallbackService {
     limits->set_max_message_bytes(max_message_bytes_);
     limits->set_max_choices(service_.config.request.max_choices);
     limits->set_max_logprobs(kMaxLogprobs);
-    limits->set_max_stop_strings(kMaxStopStrings);
+    limits->set_max_stop_strings(service_.config.request.max_stop_strings);
     limits->set_max_stop_string_bytes(kMaxStopStringBytes);
     limits->set_max_stop_token_ids(kMaxStopTokenIds);
     return absl::OkStatus();
@@ -68,6 +72,17 @@ class InferenceService : public v1::Inference::CallbackService {
   IoPool& pool_;
   const int64_t max_message_bytes_;
 };
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsFiles& files) {
+  if (files.certificate.empty()) return grpc::InsecureServerCredentials();
+  constexpr int64_t kMaxPemBytes = 1 << 20;
+  grpc::SslServerCredentialsOptions options;
+  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
+  BATUCADA_ASSIGN_OR_RETURN(pair.cert_chain, ReadTextFile(files.certificate, kMaxPemBytes));
+  BATUCADA_ASSIGN_OR_RETURN(pair.private_key, ReadTextFile(files.key, kMaxPemBytes));
+  options.pem_key_cert_pairs.push_back(std::move(pair));
+  return grpc::SslServerCredentials(options);
+}
 
 // gRPC's own messages go where ours go.
 void LogFromGrpc(gpr_log_func_args* args) {
@@ -96,10 +111,11 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   const std::string address =
       fmt::format(ipv6 ? fmt::runtime("[{}]:{}") : fmt::runtime("{}:{}"), options.host, options.port);
 
+  BATUCADA_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, Credentials(options.tls));
   grpc::ServerBuilder builder;
   // By default two servers may share a port, and each would get half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &impl->port);
+  builder.AddListeningPort(address, credentials, &impl->port);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder.RegisterService(&impl->inference);
   impl->server = builder.BuildAndStart();

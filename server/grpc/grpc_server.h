@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "server/io_pool.h"
 #include "server/service.h"
+#include "server/tls.h"
 
 namespace batucada {
 
@@ -19,6 +20,7 @@ class GrpcServer {
     std::string host;
     int32_t port = 0;  // 0: one that is free
     int64_t max_message_bytes = 0;
+    TlsFiles tls;  // that LoadTls has accepted; without a certificate: none
   };
 
   // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.

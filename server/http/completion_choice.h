@@ -1,45 +1,33 @@
-// One choice of a completion: what came from the engine and has not been written yet.
+// A choice of /v1/completions: {"index":…,"text":…,"logprobs":…,"finish_reason":…,…}.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
+#include "server/http/choice.h"
+#include "server/http/choice_extras.h"
 #include "server/http/logprobs_json.h"
-#include "server/json_writer.h"
 
 namespace batucada {
 
-class CompletionChoice {
+class CompletionChoice : public Choice {
  public:
-  struct Options {
-    bool logprobs = false;
-    bool prompt_logprobs = false;  // in vLLM's shape
-    bool echo = false;
-    bool return_token_ids = false;
-  };
-
-  // `prompt` and `prompt_text` (for echo) are of this choice. `tokenizer` outlives this.
-  CompletionChoice(int64_t index, const Options& options, const Tokenizer& tokenizer, std::vector<int32_t> prompt,
+  // `prompt` (if options.echo with logprobs, or return_token_ids) and `prompt_text` (if options.echo) are of this
+  // choice. `tokenizer` outlives this.
+  CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer, std::vector<int32_t> prompt,
                    std::string prompt_text);
 
-  void Take(Update& update);
-  // Whether writing it now would tell the client something new.
-  bool HasNews() const;
-  // {"index":…,"text":…,"logprobs":…,"finish_reason":…,…} with everything since the last Write.
-  void Write(JsonWriter& json);
+  void Take(Update& update) override;
+  bool HasNews() const override;
+  void Write(JsonWriter& json) override;
 
  private:
   const int64_t index_;
-  const Options options_;
-  const Tokenizer& tokenizer_;
-  std::vector<int32_t> prompt_;
-  bool prompt_ids_due_;  // not written yet
+  const ChoiceOptions options_;
   std::string text_;
-  std::vector<int32_t> ids_;
-  std::vector<TokenResult> prompt_scores_;
   LogprobsJson logprobs_;
+  ChoiceExtras extras_;
   std::optional<Finish> finish_;
 };
 

@@ -5,15 +5,13 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
-#include "engine/model/json.h"
-#include "server/error.h"
-#include "server/request_reader.h"
+#include "server/translate.h"
 
 namespace batucada {
 namespace {
 
 namespace bj = boost::json;
+using Params = CompletionParams;
 
 // Ids of a token list; false, with the error recorded, if one is not a token id.
 bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list, std::vector<int32_t>* ids) {
@@ -31,8 +29,9 @@ bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list
 }
 
 // A string, token ids, or a list of either.
-void ReadPrompts(RequestReader& reader, std::vector<Prompt>* prompts) {
+void ReadPrompts(RequestReader& reader, Params& params) {
   constexpr std::string_view kName = "prompt";
+  std::vector<Prompt>* prompts = &params.prompts;
   const bj::value* value = reader.Take(kName);
   if (!reader.ok()) return;
   if (value == nullptr)
@@ -67,84 +66,54 @@ void ReadPrompts(RequestReader& reader, std::vector<Prompt>* prompts) {
   }
 }
 
-void ReadStreamOptions(RequestReader& reader, CompletionParams* params, absl::Status* status) {
-  const bj::value* value = reader.Take("stream_options");
-  if (value == nullptr) return;
-  if (!value->is_object()) {
-    return reader.Fail("stream_options", fmt::format("must be an object, not {}", DescribeJson(*value)));
-  }
-  if (!params->stream) return reader.Fail("stream_options", "is only allowed with \"stream\": true", "invalid_value");
-  RequestReader options(value->get_object(), "stream_options.");
-  options.Read("include_usage", &params->include_usage);
-  *status = options.Finish();
+bj::object PromptSchema() {
+  const bj::object text = StringSchema(""), id = IntegerSchema("", {.min = 0});
+  bj::object ids = ArraySchema("", id);
+  ids["minItems"] = 1;
+  bj::object many = ArraySchema("", AnyOfSchema("", {text, ids}));
+  many["minItems"] = 1;
+  return AnyOfSchema("A text, token ids, or a list of either; at most --max-prompts. Ids are used as they are.",
+                     {text, ids, many});
 }
 
-// Known to other servers, not done here: refused unless the value is the one that changes nothing.
-void RefuseTheRest(RequestReader& reader) {
-  reader.Refuse("suffix", {""});
-  reader.Refuse("presence_penalty", {0, 0.0});
-  reader.Refuse("frequency_penalty", {0, 0.0});
-  reader.Refuse("repetition_penalty", {1, 1.0});
-  reader.Refuse("logit_bias", {bj::object()});
-  reader.Refuse("min_tokens", {0});
-  reader.Refuse("allowed_token_ids", {});
-  reader.Refuse("bad_words", {bj::array()});
-  reader.Refuse("include_stop_str_in_output", {false});
-  reader.Refuse("truncate_prompt_tokens", {});
-  reader.Refuse("priority", {0});
-  reader.Refuse("response_format", {bj::object{{"type", "text"}}});
-  reader.Refuse("tools", {bj::array()});
-  reader.Refuse("tool_choice", {"none"});
-  reader.Refuse("functions", {bj::array()});
-  reader.Refuse("function_call", {"none"});
+void ReadBestOf(RequestReader& reader, Params& params) {
+  std::optional<int64_t> best_of;
+  reader.Read("best_of", &best_of);
+  const int64_t n = params.n.value_or(1);
+  if (!best_of || *best_of == n) return;
+  reader.Fail("best_of", fmt::format("is {} and n is {}: only best_of equal to n is supported", *best_of, n),
+              "unsupported_parameter");
+}
+
+CompletionTable MakeTable() {
+  CompletionTable table;
+  table.AddRead("prompt", PromptSchema(), ReadPrompts, CompletionTable::Presence::kRequired);
+  table.Add("max_tokens",
+            IntegerSchema("Tokens to generate at most. 0 only scores the prompt, with echo and logprobs or with "
+                          "prompt_logprobs.",
+                          {.min = 0, .fallback = kDefaultMaxTokens}),
+            &Params::max_tokens);
+  AddGenerationParameters(table);
+  table.Add("logprobs",
+            IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely.",
+                          {.min = 0, .max = kMaxLogprobs}),
+            &Params::logprobs);
+  table.Add("echo", BooleanSchema("The text begins with the prompt; with logprobs, the prompt is scored too.", false),
+            &Params::echo);
+  table.AddRead("best_of", IntegerSchema("Must equal n.", {.min = 1}), ReadBestOf);
+  table.AddRefused("suffix", {""});
+  return table;
 }
 
 }  // namespace
 
+const CompletionTable& CompletionParameters() {
+  static const CompletionTable table = MakeTable();
+  return table;
+}
+
 absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body) {
-  absl::StatusOr<bj::value> json = ParseJson(body, "the request body");
-  if (!json.ok()) return WithParameter(json.status(), "", "invalid_json");
-  if (!json->is_object()) {
-    return InvalidParameter("", fmt::format("the request body must be a JSON object, not {}", DescribeJson(*json)),
-                            "invalid_json");
-  }
-  RequestReader reader(json->get_object(), "");
-  CompletionParams params;
-  absl::Status nested;
-  std::string user;
-
-  reader.Read("model", &params.model);
-  ReadPrompts(reader, &params.prompts);
-  reader.Read("max_tokens", &params.max_tokens);
-  reader.Read("n", &params.n);
-  reader.Read("temperature", &params.temperature);
-  reader.Read("top_p", &params.top_p);
-  reader.Read("top_k", &params.top_k);
-  reader.Read("min_p", &params.min_p);
-  reader.Read("seed", &params.seed);
-  reader.ReadOneOrMore("stop", &params.stop);
-  reader.Read("stop_token_ids", &params.stop_token_ids);
-  reader.Read("ignore_eos", &params.ignore_eos);
-  reader.Read("skip_special_tokens", &params.skip_special_tokens);
-  reader.Read("logprobs", &params.logprobs);
-  reader.Read("prompt_logprobs", &params.prompt_logprobs);
-  reader.Read("echo", &params.echo);
-  reader.Read("return_token_ids", &params.return_token_ids);
-  reader.Read("stream", &params.stream);
-  ReadStreamOptions(reader, &params, &nested);
-  reader.Read("user", &user);  // says who asks; nothing here depends on it
-
-  std::optional<int64_t> best_of;
-  reader.Read("best_of", &best_of);
-  if (best_of.has_value() && *best_of != params.n.value_or(1)) {
-    reader.Fail("best_of",
-                fmt::format("is {} and n is {}: only best_of equal to n is supported", *best_of, params.n.value_or(1)),
-                "unsupported_parameter");
-  }
-  RefuseTheRest(reader);
-  BATUCADA_RETURN_IF_ERROR(reader.Finish());
-  BATUCADA_RETURN_IF_ERROR(nested);
-  return params;
+  return CompletionParameters().Parse(body);
 }
 
 }  // namespace batucada

@@ -5,8 +5,11 @@
 
 #include "absl/status/statusor.h"
 #include "server/completion_params.h"
+#include "server/http/generation_parameters.h"
 
 namespace batucada {
+
+const CompletionTable& CompletionParameters();
 
 // INVALID_ARGUMENT names the parameter: not JSON, a wrong type, an unknown member, or one that this server does not act
 // on although it would change the answer. Thread-safe.

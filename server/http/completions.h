@@ -1,4 +1,4 @@
-// POST /v1/completions.
+// POST /v1/completions and POST /v1/chat/completions: text from the model, whole or streamed.
 #pragma once
 
 #include "server/http/http.h"
@@ -6,7 +6,8 @@
 
 namespace batucada {
 
-// Thread-safe.
+// All thread-safe.
 Answer HandleCompletions(Service& service, const HttpRequest& request);
+Answer HandleChatCompletions(Service& service, const HttpRequest& request);
 
 }  // namespace batucada

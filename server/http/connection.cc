@@ -6,12 +6,10 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
@@ -23,13 +21,11 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-constexpr size_t kReadBytes = 16 << 10;            // asked of the socket at once
-constexpr size_t kMinInboxBytes = 64 << 10;        // at least the headers of one request must fit
-constexpr auto kLinger = std::chrono::seconds(2);  // for a client to read the answer that ends its connection
+constexpr size_t kReadBytes = 16 << 10;               // asked of the socket at once
+constexpr size_t kMinInboxBytes = 64 << 10;           // at least the headers of one request must fit
+constexpr absl::Duration kLinger = absl::Seconds(2);  // for a client to read the answer that ends its connection
 
 std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
 
@@ -38,8 +34,7 @@ std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChro
 // Carries a LiveAnswer's wake-ups from any thread to the connection's; several at once become one.
 class Connection::Waker : public std::enable_shared_from_this<Waker> {
  public:
-  explicit Waker(std::shared_ptr<Connection> connection)
-      : executor_(connection->socket_.get_executor()), connection_(connection) {}
+  explicit Waker(std::shared_ptr<Connection> connection) : executor_(connection->executor()), connection_(connection) {}
 
   void Wake() {
     if (posted_.exchange(true)) return;
@@ -55,23 +50,30 @@ class Connection::Waker : public std::enable_shared_from_this<Waker> {
   std::atomic<bool> posted_{false};
 };
 
-Connection::Connection(tcp::socket socket, ConnectionContext& context, std::function<void()> on_end)
-    : socket_(std::move(socket)), context_(context), on_end_(std::move(on_end)), write_timer_(socket_.get_executor()),
-      arrived_(socket_.get_executor()), room_(socket_.get_executor()), wake_(socket_.get_executor()) {}
+Connection::Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, std::function<void()> on_end)
+    : stream_(std::move(stream)), context_(context), on_end_(std::move(on_end)), patience_(stream_->executor()),
+      arrived_(stream_->executor()), room_(stream_->executor()), wake_(stream_->executor()) {}
 
 Connection::~Connection() { on_end_(); }
 
 void Connection::Start(Admission admission) {
-  asio::co_spawn(socket_.get_executor(), Serve(shared_from_this(), admission), asio::detached);
+  asio::co_spawn(executor(), Serve(shared_from_this(), admission), asio::detached);
 }
 
 void Connection::Close() {
-  error_code ignored;
-  socket_.close(ignored);
+  stream_->Close();
   peer_closed_ = true;
   arrived_.Notify();
   room_.Notify();
   wake_.Notify();
+}
+
+void Connection::BePatient(absl::Duration duration) {
+  patience_.expires_after(ToChrono(duration));
+  patience_.async_wait([weak = weak_from_this()](error_code cancelled) {
+    const auto self = weak.lock();
+    if (!cancelled && self != nullptr) self->Close();
+  });
 }
 
 asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
@@ -81,11 +83,8 @@ asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
       co_await room_.WaitUntil(Event::Never());
       continue;
     }
-    auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kNoThrow);
-    if (wait_error) break;
-    error_code error;
-    const size_t size = socket_.read_some(inbox_.prepare(kReadBytes), error);
-    if (error == asio::error::would_block) continue;
+    const error_code error = co_await stream_->Read(inbox_, kReadBytes);
+    if (error == asio::error::operation_aborted) break;
     if (error == asio::error::eof) {
       peer_closed_ = true;
       // A write that waits for this client would wait in vain; an answer that is whole may still be read.
@@ -93,28 +92,34 @@ asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
     } else if (error) {
       Close();
     }
-    inbox_.commit(size);
     arrived_.Notify();
     wake_.Notify();
   }
 }
 
+asio::awaitable<bool> Connection::Open() {
+  BePatient(context_.limits.read_timeout);
+  const error_code error = co_await stream_->Open();
+  patience_.cancel();
+  co_return !error;
+}
+
 asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self, Admission admission) {
   try {
-    error_code error;
-    socket_.set_option(tcp::no_delay(true), error);
-    socket_.non_blocking(true, error);
-    asio::co_spawn(socket_.get_executor(), ReadLoop(self), asio::detached);
-    if (admission == Admission::kTooMany) {
-      keep_alive_ = false;
-      HttpResponse response = ErrorResponse(
-          503, fmt::format("{} connections are open: no more are accepted now", context_.limits.max_connections),
-          "too_many_connections");
-      response.headers.emplace_back("retry-after", "1");
-      const bool usable = co_await Respond(std::move(response));
-      if (usable) co_await CloseGently();
-    } else {
-      co_await ServeRequests();
+    const bool open = co_await Open();
+    if (open) {
+      asio::co_spawn(executor(), ReadLoop(self), asio::detached);
+      if (admission == Admission::kTooMany) {
+        keep_alive_ = false;
+        HttpResponse response = ErrorResponse(
+            503, fmt::format("{} connections are open: no more are accepted now", context_.limits.max_connections),
+            "too_many_connections");
+        response.headers.emplace_back("retry-after", "1");
+        const bool usable = co_await Respond(std::move(response));
+        if (usable) co_await CloseGently();
+      } else {
+        co_await ServeRequests();
+      }
     }
   } catch (const std::exception& exception) {
     spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_id_);
@@ -127,30 +132,16 @@ asio::awaitable<void> Connection::ServeRequests() {
     endpoint_ = "none";
     request_ = {};
     request_id_.clear();
+    answer_headers_.clear();
     head_only_ = false;
     const Intake intake = co_await ReadRequest();
     if (intake == Intake::kClosed) co_return;
-    if (intake == Intake::kRejected) {
-      keep_alive_ = false;
-      const bool usable = co_await Respond(std::move(response_));
-      if (usable) co_await CloseGently();
-      co_return;
-    }
-    Router::Match match = context_.router.Find(request_.method, request_.path);
+    if (intake == Intake::kRejected) keep_alive_ = false;
     bool usable = false;
-    if (match.route == nullptr) {
-      usable = co_await Respond(std::move(match.error));
+    if (intake == Intake::kRequest) {
+      usable = co_await Dispatch();
     } else {
-      endpoint_ = match.route->name;
-      request_.tail = std::move(match.tail);
-      Answer answer = match.route->handler(std::move(request_));
-      if (auto* live = std::get_if<std::unique_ptr<LiveAnswer>>(&answer)) {
-        live_ = true;
-        usable = co_await RespondLive(std::move(*live));
-        live_ = false;
-      } else {
-        usable = co_await Respond(std::move(std::get<HttpResponse>(answer)));
-      }
+      usable = co_await Respond(std::move(response_));
     }
     if (!usable) co_return;
     if (!keep_alive_) {
@@ -158,6 +149,38 @@ asio::awaitable<void> Connection::ServeRequests() {
       co_return;
     }
   }
+}
+
+asio::awaitable<bool> Connection::Dispatch() {
+  bool usable = false;
+  Answer answer =
+      match_.route == nullptr ? Answer(std::move(match_.error)) : match_.route->handler(std::move(request_));
+  if (auto* live = std::get_if<std::unique_ptr<LiveAnswer>>(&answer)) {
+    live_ = true;
+    usable = co_await RespondLive(std::move(*live));
+    live_ = false;
+  } else {
+    usable = co_await Respond(std::move(std::get<HttpResponse>(answer)));
+  }
+  co_return usable;
+}
+
+Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
+  absl::StatusOr<HttpRequest> request = ToHttpRequest(head);
+  if (!request.ok()) {
+    return Reject(400, std::string(request.status().message()), "malformed_request");
+  }
+  request_ = *std::move(request);
+  request_id_ = request_.request_id;
+  head_only_ = request_.method == "HEAD";
+  answer_headers_ = context_.gate.AnswerHeaders(request_);
+  match_ = context_.router.Find(request_.method, request_.path);
+  if (match_.route != nullptr) endpoint_ = match_.route->name;
+  request_.tail = std::move(match_.tail);
+  std::optional<HttpResponse> stopped = context_.gate.Stop(request_, match_.route);
+  if (!stopped) return Intake::kRequest;
+  response_ = *std::move(stopped);
+  return Intake::kAnswered;
 }
 
 asio::awaitable<Connection::Read> Connection::ReadMore(size_t seen, Event::Clock::time_point deadline) {
@@ -199,7 +222,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
   parser.body_limit(static_cast<uint64_t>(limits.max_body_bytes));
   parser.eager(true);
-  bool headers_done = false;
+  bool headers_done = false, continued = false;
   auto deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
   while (true) {
     error_code error;
@@ -218,9 +241,17 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     if (error && error != http::error::need_more) {
       co_return Reject(400, fmt::format("not a valid HTTP/1.1 request: {}", error.message()), "malformed_request");
     }
-    if (parser.is_done()) break;
     if (!headers_done && parser.is_header_done()) {
       headers_done = true;
+      keep_alive_ = parser.keep_alive();
+      http_1_0_ = parser.get().version() < 11;
+      const Intake intake = AcceptHead(parser.get().base());
+      if (intake == Intake::kAnswered && !parser.is_done()) co_return Intake::kRejected;
+      if (intake != Intake::kRequest) co_return intake;
+    }
+    if (parser.is_done()) break;
+    if (headers_done && !continued) {
+      continued = true;
       deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
       const auto expect = parser.get()[http::field::expect];
       if (absl::EqualsIgnoreCase(absl::string_view(expect.data(), expect.size()), "100-continue")) {
@@ -238,19 +269,14 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
                        "request_timeout");
     }
   }
-  keep_alive_ = parser.keep_alive();
-  http_1_0_ = parser.get().version() < 11;
-  absl::StatusOr<HttpRequest> request = ToHttpRequest(parser.release());
-  if (!request.ok()) co_return Reject(400, std::string(request.status().message()), "malformed_request");
-  request_ = *std::move(request);
-  request_id_ = request_.request_id;
-  head_only_ = request_.method == "HEAD";
+  request_.body = std::move(parser.get().body());
   co_return Intake::kRequest;
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
   if (context_.closing) keep_alive_ = false;
   context_.metrics.OnHttpResponse(endpoint_, response.status);
+  response.headers.insert(response.headers.end(), answer_headers_.begin(), answer_headers_.end());
   std::string bytes = ResponseHead(response, request_id_, Framing::kLength, keep_alive_);
   if (!head_only_) bytes += response.body;
   const bool usable = co_await Write(std::move(bytes));
@@ -262,6 +288,7 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
   answer->OnReady([waker] { waker->Wake(); });
   // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
   const Framing framing = http_1_0_ ? Framing::kUntilClose : Framing::kChunked;
+  const HttpLimits& limits = context_.limits;
   bool streaming = false;
   while (!peer_closed_) {
     std::optional<HttpResponse> head;
@@ -277,6 +304,7 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
       streaming = true;
       if (http_1_0_ || context_.closing) keep_alive_ = false;
       context_.metrics.OnHttpResponse(endpoint_, head->status);
+      head->headers.insert(head->headers.end(), answer_headers_.begin(), answer_headers_.end());
       bytes = ResponseHead(*head, request_id_, framing, keep_alive_);
     }
     if (framing == Framing::kChunked) {
@@ -290,7 +318,15 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
       if (!usable) break;
     }
     if (done) co_return true;
-    co_await wake_.WaitUntil(Event::Never());
+    const bool silent = streaming && limits.keep_alive_period > absl::ZeroDuration();
+    const bool woken =
+        co_await wake_.WaitUntil(silent ? Event::Clock::now() + ToChrono(limits.keep_alive_period) : Event::Never());
+    if (woken) continue;
+    std::string comment, comment_bytes;
+    answer->KeepAlive(&comment);
+    framing == Framing::kChunked ? AppendChunk(comment, &comment_bytes) : comment_bytes.swap(comment);
+    const bool usable = co_await Write(std::move(comment_bytes));
+    if (!usable) break;
   }
   context_.metrics.OnHttpDisconnect();
   co_return false;
@@ -300,25 +336,24 @@ asio::awaitable<bool> Connection::Write(std::string bytes) {
   size_t written = 0;
   while (written < bytes.size()) {
     error_code error;
-    written += socket_.write_some(asio::buffer(bytes.data() + written, bytes.size() - written), error);
+    const auto rest = [&] { return asio::buffer(bytes.data() + written, bytes.size() - written); };
+    written += stream_->WriteNow(rest(), error);
     if (!error) continue;  // nearly always the kernel takes it all and nobody waits
     if (error != asio::error::would_block) co_return false;
-    write_timer_.expires_after(ToChrono(context_.limits.write_timeout));
-    write_timer_.async_wait([weak = weak_from_this()](error_code cancelled) {
-      const auto self = weak.lock();
-      if (!cancelled && self != nullptr) self->Close();
-    });
-    auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_write, kNoThrow);
-    write_timer_.cancel();
-    if (wait_error) co_return false;
+    BePatient(context_.limits.write_timeout);
+    const size_t more = co_await stream_->WriteSome(rest(), error);
+    patience_.cancel();
+    if (error) co_return false;
+    written += more;
   }
   co_return true;
 }
 
 asio::awaitable<void> Connection::CloseGently() {
-  error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  const auto deadline = Event::Clock::now() + kLinger;
+  const auto deadline = Event::Clock::now() + ToChrono(kLinger);
+  BePatient(kLinger);
+  co_await stream_->EndWriting();
+  patience_.cancel();
   // Closing with unread bytes would reset the connection and take the answer with it.
   while (!peer_closed_ && Event::Clock::now() < deadline) {
     inbox_.consume(inbox_.size());

@@ -19,11 +19,13 @@
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/message.hpp>
 
+#include "server/http/byte_stream.h"
 #include "server/http/event.h"
+#include "server/http/gate.h"
 #include "server/http/http.h"
 #include "server/http/router.h"
 #include "server/metrics.h"
@@ -34,6 +36,7 @@ namespace batucada {
 // What all connections of a server share; outlives them.
 struct ConnectionContext {
   const Router& router;
+  const Gate& gate;
   Metrics& metrics;
   HttpLimits limits;
   std::atomic<bool> closing{false};  // answer what is there, then close
@@ -45,7 +48,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Admission : uint8_t { kServe, kTooMany };  // kTooMany: 503 and close
 
   // `on_end` is called from the destructor.
-  Connection(boost::asio::ip::tcp::socket socket, ConnectionContext& context, std::function<void()> on_end);
+  Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, std::function<void()> on_end);
   ~Connection();
 
   // Starts both coroutines, which keep this alive until the connection ends.
@@ -54,18 +57,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void NoticeClosing() { arrived_.Notify(); }
   // Ends at once.
   void Close();
-  boost::asio::any_io_executor executor() { return socket_.get_executor(); }
+  boost::asio::any_io_executor executor() { return stream_->executor(); }
 
  private:
   template <typename T>
   using awaitable = boost::asio::awaitable<T>;
   class Waker;
   enum class Read : uint8_t { kData, kClosed, kTimeout };
-  enum class Intake : uint8_t { kRequest, kRejected, kClosed };  // kRejected: response_ holds the answer
+  // kAnswered: response_ holds the answer already; kRejected: likewise, and the rest of the request is not read.
+  enum class Intake : uint8_t { kRequest, kAnswered, kRejected, kClosed };
 
   awaitable<void> ReadLoop(std::shared_ptr<Connection> self);
   awaitable<void> Serve(std::shared_ptr<Connection> self, Admission admission);
+  awaitable<bool> Open();
   awaitable<void> ServeRequests();
+  awaitable<bool> Dispatch();
+  // The head of a request is there: fills request_ and match_.
+  Intake AcceptHead(const boost::beast::http::request_header<>& head);
+  void BePatient(absl::Duration duration);
 
   // Waits until the inbox holds more than `seen` bytes.
   awaitable<Read> ReadMore(size_t seen, Event::Clock::time_point deadline);
@@ -77,10 +86,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   awaitable<bool> Write(std::string bytes);
   awaitable<void> CloseGently();  // lets the client read the last answer before the connection is reset
 
-  boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<ByteStream> stream_;
   ConnectionContext& context_;
   std::function<void()> on_end_;
-  boost::asio::steady_timer write_timer_;
+  boost::asio::steady_timer patience_;  // closes a connection whose other side keeps a write or a greeting waiting
 
   boost::beast::flat_buffer inbox_;  // read, not yet parsed
   bool peer_closed_ = false;         // nothing more will be read
@@ -90,6 +99,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Event wake_;                       // a LiveAnswer has something, or peer_closed_
 
   HttpRequest request_;  // until its handler takes it
+  Router::Match match_;  // where it goes
+  Headers answer_headers_;
   std::string request_id_;
   bool head_only_ = false;  // a HEAD request: the answer's body stays here
   HttpResponse response_;

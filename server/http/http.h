@@ -26,6 +26,7 @@ struct HttpRequest {
   std::string body;
   std::string request_id;  // x-request-id as sent if it is sound, else a fresh one
   std::string tail;        // what a route ending in "/*" matched
+  std::string trace_id;    // of a sound traceparent header, else empty
 
   // The first of that name (lower case), or empty.
   std::string_view Header(std::string_view name) const;
@@ -50,6 +51,8 @@ class LiveAnswer {
   // Moves on as far as it can without waiting. Sets `head` once, as soon as the status is known, and appends to `body`
   // what is ready. If it is done when it sets the head, the answer is sent whole; else it is streamed.
   virtual Progress Advance(std::optional<HttpResponse>* head, std::string* body) = 0;
+  // Appends what tells the client, and proxies on the way, that a streamed answer goes on although it is silent.
+  virtual void KeepAlive(std::string* /*body*/) {}
 };
 
 using Answer = std::variant<HttpResponse, std::unique_ptr<LiveAnswer>>;

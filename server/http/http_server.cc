@@ -27,9 +27,9 @@ constexpr size_t kMaxRefusals = 64;
 
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(const Options& options, const Router& router, IoPool& pool, Metrics& metrics)
+  Impl(const Options& options, const Router& router, const Gate& gate, IoPool& pool, Metrics& metrics)
       : options_(options), pool_(pool),
-        metrics_(metrics), context_{.router = router, .metrics = metrics, .limits = options.limits},
+        metrics_(metrics), context_{.router = router, .gate = gate, .metrics = metrics, .limits = options.limits},
         acceptor_(pool.NextContext()), retry_(acceptor_.get_executor()) {}
 
   absl::Status Listen() {
@@ -107,7 +107,9 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       metrics_.SetHttpConnections(static_cast<int64_t>(++open_));
     }
     const uint64_t id = next_id_++;
-    auto connection = std::make_shared<Connection>(std::move(socket), context_, [this, id] { End(id); });
+    auto stream =
+        options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
+    auto connection = std::make_shared<Connection>(std::move(stream), context_, [this, id] { End(id); });
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);
@@ -155,8 +157,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router,
-                                                              IoPool& pool, Metrics& metrics) {
-  auto impl = std::make_shared<Impl>(options, router, pool, metrics);
+                                                              const Gate& gate, IoPool& pool, Metrics& metrics) {
+  auto impl = std::make_shared<Impl>(options, router, gate, pool, metrics);
   BATUCADA_RETURN_IF_ERROR(impl->Listen());
   impl->Start();
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

@@ -7,10 +7,15 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/http/gate.h"
 #include "server/http/router.h"
 #include "server/io_pool.h"
 #include "server/metrics.h"
 #include "server/server_config.h"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace batucada {
 
@@ -21,12 +26,13 @@ class HttpServer {
     std::string host;
     int32_t port = 0;  // 0: one that is free
     HttpLimits limits;
+    boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP; outlives the server
   };
 
   // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.
-  // REQUIRES: router, pool and metrics outlive this.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options, const Router& router, IoPool& pool,
-                                                           Metrics& metrics);
+  // REQUIRES: router, gate, pool and metrics outlive this.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options, const Router& router,
+                                                           const Gate& gate, IoPool& pool, Metrics& metrics);
   // Closes what is still open and waits for it.
   ~HttpServer();
 

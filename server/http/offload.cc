@@ -8,6 +8,7 @@
 
 #include "server/error.h"
 #include "server/generation_group.h"
+#include "server/http/request_origin.h"
 
 namespace batucada {
 namespace {
@@ -74,6 +75,10 @@ class OffloadedAnswer : public LiveAnswer {
     return inner_->Advance(head, body);
   }
 
+  void KeepAlive(std::string* body) override {
+    if (inner_ != nullptr) inner_->KeepAlive(body);
+  }
+
  private:
   std::shared_ptr<Handover> handover_;
   std::function<void()> wake_;
@@ -97,7 +102,7 @@ Handler OffThread(Service& service, std::string api, Handler handler) {
     if (request.body.size() <= kInlineBodyBytes) return handler(std::move(request));
     auto handover = std::make_shared<Handover>();
     const auto bytes = static_cast<int64_t>(request.body.size());
-    const RequestOrigin origin = {.api = api, .request_id = request.request_id};
+    const RequestOrigin origin = OriginOf(request, api);
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
     const bool posted = service.workers.TryPost(bytes, [handover, held = std::move(held), handler] {

@@ -8,24 +8,25 @@
 
 #include "absl/strings/ascii.h"
 #include "server/http/router.h"
+#include "server/trace.h"
 
 namespace batucada {
 
 namespace http = boost::beast::http;
 
-absl::StatusOr<HttpRequest> ToHttpRequest(http::request<http::string_body> message) {
+absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
   HttpRequest request;
-  request.method = std::string(message.method_string());
-  for (const auto& field : message) {
+  request.method = std::string(head.method_string());
+  for (const auto& field : head) {
     const auto name = field.name_string();
     const auto value = field.value();
     request.headers.emplace_back(absl::AsciiStrToLower(absl::string_view(name.data(), name.size())),
                                  std::string(value.data(), value.size()));
   }
-  if (message.version() >= 11 && message.count(http::field::host) != 1) {
+  if (head.version() >= 11 && head.count(http::field::host) != 1) {
     return absl::InvalidArgumentError("an HTTP/1.1 request has exactly one Host header");
   }
-  std::string_view target(message.target().data(), message.target().size());
+  std::string_view target(head.target().data(), head.target().size());
   if (const size_t scheme = target.find("://"); !target.starts_with('/') && scheme != target.npos) {
     const size_t path = target.find('/', scheme + 3);  // the absolute form that proxies send
     target = path == target.npos ? std::string_view("/") : target.substr(path);
@@ -37,7 +38,7 @@ absl::StatusOr<HttpRequest> ToHttpRequest(http::request<http::string_body> messa
   if (question < target.size()) request.query = std::string(target.substr(question + 1));
   const std::string_view id = request.Header("x-request-id");
   request.request_id = IsSoundRequestId(id) ? std::string(id) : NewRequestId();
-  request.body = std::move(message.body());
+  request.trace_id = TraceIdOf(request.Header("traceparent"));
   return request;
 }
 
@@ -45,8 +46,11 @@ std::string ResponseHead(const HttpResponse& response, std::string_view request_
   const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
   std::string head;
   head.reserve(256);
-  fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\ncontent-type: {}\r\n", response.status,
-                 std::string_view(reason.data(), reason.size()), response.content_type);
+  fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\n", response.status,
+                 std::string_view(reason.data(), reason.size()));
+  if (!response.content_type.empty()) {
+    fmt::format_to(std::back_inserter(head), "content-type: {}\r\n", response.content_type);
+  }
   if (framing == Framing::kLength)
     fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
   if (framing == Framing::kChunked) head += "transfer-encoding: chunked\r\n";

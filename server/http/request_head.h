@@ -6,15 +6,14 @@
 #include <string_view>
 
 #include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "absl/status/statusor.h"
 #include "server/http/http.h"
 
 namespace batucada {
 
-// INVALID_ARGUMENT if the target is malformed or HTTP/1.1's Host is missing.
-absl::StatusOr<HttpRequest> ToHttpRequest(boost::beast::http::request<boost::beast::http::string_body> message);
+// All but the body. INVALID_ARGUMENT if the target is malformed or HTTP/1.1's Host is missing.
+absl::StatusOr<HttpRequest> ToHttpRequest(const boost::beast::http::request_header<>& head);
 
 enum class Framing : uint8_t { kLength, kChunked, kUntilClose };
 

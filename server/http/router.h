@@ -1,25 +1,34 @@
 // Which handler answers which method and path.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <boost/json/object.hpp>
+
 #include "server/http/http.h"
 
 namespace batucada {
+
+// Who may use a route when keys are required.
+enum class Access : uint8_t { kKey, kOpen };
 
 struct Route {
   std::string method;  // "GET" also answers HEAD
   std::string path;    // exact, or a prefix if it ends in "/*"; the rest becomes HttpRequest::tail
   std::string name;    // the endpoint's label in metrics and logs
   Handler handler;
+  Access access = Access::kKey;
+  boost::json::object operation = {};  // what /openapi.json says of it
 };
 
 // Constant after the last Add; then thread-safe.
 class Router {
  public:
   void Add(Route route) { routes_.push_back(std::move(route)); }
+  const std::vector<Route>& routes() const { return routes_; }
 
   struct Match {
     const Route* route = nullptr;

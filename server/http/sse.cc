@@ -8,6 +8,12 @@ void AppendEvent(std::string_view json, std::string* out) {
   *out += "\n\n";
 }
 
+void AppendComment(std::string_view text, std::string* out) {
+  *out += ": ";
+  *out += text;
+  *out += "\n\n";
+}
+
 void AppendDone(std::string* out) { AppendEvent("[DONE]", out); }
 
 }  // namespace batucada

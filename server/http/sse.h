@@ -8,6 +8,8 @@ namespace batucada {
 
 // REQUIRES: no line break in `json`, which JSON never needs.
 void AppendEvent(std::string_view json, std::string* out);
+// What clients ignore. REQUIRES: no line break in `text`.
+void AppendComment(std::string_view text, std::string* out);
 // "data: [DONE]": the end of a stream.
 void AppendDone(std::string* out);
 

@@ -19,38 +19,51 @@ HttpResponse State(int http_status, std::string_view state, std::string_view rea
 
 }  // namespace
 
-Answer HandleLive(Service& service) {
+Answer HandleLive(Service& service, const HttpRequest&) {
   const EngineHealth health = service.engine.Health();
   return health.alive ? State(200, "alive", "") : State(503, "not alive", health.reason);
 }
 
-Answer HandleReady(Service& service) {
+Answer HandleReady(Service& service, const HttpRequest&) {
   const EngineHealth health = service.engine.Health();
   if (!health.alive) return State(503, "not alive", health.reason);
   if (!service.accepting) return State(503, "not ready", "starting or shutting down");
   return State(200, "ready", "");
 }
 
-Answer HandleMetrics(Service& service) {
+Answer HandleMetrics(Service& service, const HttpRequest&) {
   return HttpResponse{
       .content_type = "text/plain; version=0.0.4; charset=utf-8",
       .body = service.metrics.Render(service.engine.Stats(), service.Ready(), service.model_names.front(),
                                      BackendName(service.engine.config().backend))};
 }
 
-Answer HandleVersion(Service&) {
+Answer HandleLoad(Service& service, const HttpRequest&) {
+  const EngineStats stats = service.engine.Stats();
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("server_load").Int(stats.running + stats.waiting);
+  json.Key("running").Int(stats.running).Key("waiting").Int(stats.waiting);
+  json.Key("waiting_tokens").Int(stats.waiting_tokens);
+  json.Key("slots_used").Int(stats.slots_used).Key("slots_total").Int(stats.slots_total);
+  json.Key("blocks_used").Int(stats.blocks_used).Key("blocks_total").Int(stats.blocks_total).EndObject();
+  return response;
+}
+
+Answer HandleVersion(Service&, const HttpRequest&) {
   HttpResponse response;
   JsonWriter(&response.body).BeginObject().Key("version").String(kVersion).EndObject();
   return response;
 }
 
-Answer HandleRoot(Service& service) {
+Answer HandleRoot(Service& service, const HttpRequest&) {
   HttpResponse response;
   JsonWriter json(&response.body);
   json.BeginObject().Key("name").String("batucada").Key("version").String(kVersion);
   json.Key("model").String(service.model_names.front()).Key("endpoints").BeginArray();
-  for (const char* endpoint : {"POST /v1/completions", "GET /v1/models", "GET /health/live", "GET /health/ready",
-                               "GET /metrics", "GET /version"}) {
+  for (const char* endpoint :
+       {"POST /v1/completions", "POST /v1/chat/completions", "GET /v1/models", "POST /tokenize", "POST /detokenize",
+        "GET /health/live", "GET /health/ready", "GET /load", "GET /metrics", "GET /version", "GET /openapi.json"}) {
     json.String(endpoint);
   }
   json.EndArray().EndObject();

@@ -5,7 +5,7 @@ import sys
 import pytest
 from grpc_tools import protoc
 
-from server import BINARY, ROOT, Server
+from server import BINARY, MODEL, ROOT, Server
 
 
 def pytest_sessionstart(session):
@@ -25,6 +25,17 @@ def slow():
     """The fake backend, slow enough to act while a request runs. Two sequences at once, three in the queue."""
     with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-sequences", "2", "--max-waiting", "3") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def bare_model(tmp_path_factory):
+    """The embedded model without its chat template."""
+    folder = tmp_path_factory.mktemp("models") / "bare"
+    folder.mkdir()
+    for path in MODEL.iterdir():
+        if path.name != "tokenizer_config.json":
+            (folder / path.name).symlink_to(path)
+    return folder
 
 
 @pytest.fixture(scope="session")

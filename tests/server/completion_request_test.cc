@@ -16,7 +16,8 @@ TEST(CompletionRequestTest, ReadsEverything) {
       R"({"model":"m","prompt":"hi","max_tokens":7,"n":2,"best_of":2,"temperature":0,"top_p":0.5,"top_k":-1,"min_p":0.1,
           "seed":-3,"stop":["a","b"],"stop_token_ids":[1,2],"ignore_eos":true,"logprobs":3,"prompt_logprobs":1,"echo":true,
           "return_token_ids":true,"stream":true,"stream_options":{"include_usage":true},"user":"u",
-          "skip_special_tokens":false,"suffix":null,"logit_bias":{},"presence_penalty":0,"frequency_penalty":0.0})");
+          "skip_special_tokens":false,"suffix":null,"logit_bias":{"5":-1,"7":2.5},"presence_penalty":0.5,
+          "frequency_penalty":-1,"repetition_penalty":1.5,"min_tokens":3,"allowed_token_ids":[7],"bad_words":["x"]})");
   ASSERT_TRUE(params.ok()) << params.status();
   EXPECT_EQ(params->model, "m");
   EXPECT_THAT(params->prompts, ElementsAre(Prompt("hi")));
@@ -32,6 +33,13 @@ TEST(CompletionRequestTest, ReadsEverything) {
   EXPECT_TRUE(params->ignore_eos && params->echo && params->return_token_ids && params->stream &&
               params->include_usage);
   EXPECT_FALSE(params->skip_special_tokens);
+  EXPECT_THAT(params->logit_bias, ElementsAre(std::pair(5, -1.0), std::pair(7, 2.5)));
+  EXPECT_EQ(params->presence_penalty, 0.5);
+  EXPECT_EQ(params->frequency_penalty, -1);
+  EXPECT_EQ(params->repetition_penalty, 1.5);
+  EXPECT_EQ(params->min_tokens, 3);
+  EXPECT_THAT(*params->allowed_token_ids, ElementsAre(7));
+  EXPECT_THAT(params->bad_words, ElementsAre("x"));
   EXPECT_EQ(params->logprobs, 3);
   EXPECT_EQ(params->prompt_logprobs, 1);
 }
@@ -103,8 +111,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"({"prompt":"a","user":7})", "user", "must be a string"},
         BadInput{R"({"prompt":"a","best_of":3})", "best_of", "only best_of equal to n"},
         BadInput{R"({"prompt":"a","suffix":"b"})", "suffix", "not supported"},
-        BadInput{R"({"prompt":"a","presence_penalty":0.5})", "presence_penalty", "set it to 0"},
-        BadInput{R"({"prompt":"a","logit_bias":{"1":2}})", "logit_bias", "not supported"},
+        BadInput{R"({"prompt":"a","presence_penalty":"x"})", "presence_penalty", "must be a number"},
+        BadInput{R"({"prompt":"a","priority":2})", "priority", "set it to 0"},
+        BadInput{R"({"prompt":"a","logit_bias":7})", "logit_bias", "must be an object"},
+        BadInput{R"({"prompt":"a","logit_bias":{"1.5":2}})", "logit_bias.1.5", "not a token id"},
+        BadInput{R"({"prompt":"a","logit_bias":{"1":true}})", "logit_bias.1", "not true"},
+        BadInput{R"({"prompt":"a","bad_words":"x"})", "bad_words", "list of strings"},
+        BadInput{R"({"prompt":"a","bad_words":[7]})", "bad_words[0]", "must be a string"},
+        BadInput{R"({"prompt":"a","allowed_token_ids":[null]})", "allowed_token_ids[0]", "not null"},
         BadInput{R"({"prompt":"a","tools":[{}]})", "tools", "not supported"},
         BadInput{R"({"prompt":"a","functions":[{}]})", "functions", "not supported"},
         BadInput{R"({"prompt":"a","response_format":{"type":"json_object"}})", "response_format", "not supported"},

@@ -52,6 +52,8 @@ class Script {
       return script_.done_ ? Progress::kDone : Progress::kWaiting;
     }
 
+    void KeepAlive(std::string* body) override { *body += ": alive"; }
+
    private:
     void SetAlive(bool alive) {
       const std::lock_guard lock(script_.mutex_);
@@ -88,7 +90,8 @@ class ConnectionTest : public ::testing::Test {
   }
 
   int Start() {
-    auto server = HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, pool_, metrics_);
+    auto server =
+        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, gate_, pool_, metrics_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     return server_->port();
@@ -104,10 +107,13 @@ class ConnectionTest : public ::testing::Test {
   HttpLimits limits_;
   Metrics metrics_;
   Router router_;
+  Gate gate_;
   IoPool pool_{2};
   std::unique_ptr<HttpServer> server_;
 };
 
+constexpr char kPage[] = "https://a.example.com";
+constexpr char kOtherPage[] = "https://b.example.com";
 constexpr std::string_view kHello = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
 
 TEST_F(ConnectionTest, KeepsConnectionsAndAnswersPipelinedRequestsInOrder) {
@@ -125,6 +131,48 @@ TEST_F(ConnectionTest, ARequestMayComeByteByByte) {
   RawClient client(Start());
   for (const char byte : kHello) client.Send(std::string_view(&byte, 1));
   EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("200 OK"));
+}
+
+TEST_F(ConnectionTest, KeysAreCheckedBeforeTheBodyComes) {
+  gate_ = Gate(*AccessKeys::Load({"secret"}, ""), {});
+  RawClient client(Start());
+  client.Send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n");
+  const std::string answer = client.ReadToEnd();
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 401 "), HasSubstr("www-authenticate: Bearer\r\n"),
+                            HasSubstr("connection: close"), HasSubstr("missing_api_key")));
+}
+
+TEST_F(ConnectionTest, ARequestWithAKeyGoesOnAndOneWithoutKeepsItsConnection) {
+  gate_ = Gate(*AccessKeys::Load({"secret"}, ""), {});
+  RawClient client(Start());
+  client.Send(kHello);
+  EXPECT_THAT(client.ReadUntil("\"}}"), HasSubstr("HTTP/1.1 401 "));
+  client.Send("GET /hello HTTP/1.1\r\nHost: x\r\nAuthorization: bearer secret\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("HTTP/1.1 200 "));
+}
+
+TEST_F(ConnectionTest, PagesOfAllowedOriginsMayRead) {
+  gate_ = Gate(*AccessKeys::Load({"secret"}, ""), {kPage});
+  const std::string allowed = "allow-origin: " + std::string(kPage) + "\r\n";
+  RawClient client(Start());
+  client.Send("OPTIONS /echo HTTP/1.1\r\nHost: x\r\nOrigin: " + std::string(kPage) +
+              "\r\nAccess-Control-Request-Method: POST\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("\r\n\r\n"), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr(allowed),
+                                                  HasSubstr("allow-headers: authorization, content-type")));
+  client.Send("GET /hello HTTP/1.1\r\nHost: x\r\nOrigin: " + std::string(kOtherPage) +
+              "\r\nAuthorization: Bearer secret\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), AllOf(Not(HasSubstr("allow-origin")), HasSubstr("vary: origin\r\n")));
+}
+
+TEST_F(ConnectionTest, SilentStreamsAreKeptAlive) {
+  limits_.keep_alive_period = absl::Milliseconds(50);
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  script_.Say("one");
+  EXPECT_THAT(client.ReadUntil("7\r\n: alive\r\n7\r\n: alive\r\n"), HasSubstr("one"));
+  script_.Say("two", /*done=*/true);
+  EXPECT_THAT(client.ReadUntil("0\r\n\r\n"), HasSubstr("3\r\ntwo\r\n0\r\n\r\n"));
 }
 
 TEST_F(ConnectionTest, ReadsChunkedBodies) {
@@ -323,7 +371,7 @@ TEST_F(ConnectionTest, DestroyingTheServerEndsWhatRuns) {
 TEST_F(ConnectionTest, APortInUseIsOneClearSentence) {
   const int port = Start();
   const auto second =
-      HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, pool_, metrics_);
+      HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, gate_, pool_, metrics_);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(std::string(second.status().message()), AllOf(HasSubstr(std::to_string(port)), HasSubstr("--port")));
 }

@@ -94,6 +94,10 @@ TEST_F(OptionsTest, ValuesOutOfRangeAreRefusedByName) {
                                                                                     {"--max-connections", "0"},
                                                                                     {"--read-timeout", "0"},
                                                                                     {"--max-choices", "0"},
+                                                                                    {"--cors-origin", "example.org"},
+                                                                                    {"--cors-origin", "http://a.b/c"},
+                                                                                    {"--tls-cert", "only-one.pem"},
+                                                                                    {"--keep-alive-period", "-1s"},
                                                                                     {"--max-sequences", "0"},
                                                                                     {"--block-tokens", "63"},
                                                                                     {"--io-threads", "-2"}}) {

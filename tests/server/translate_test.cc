@@ -26,9 +26,10 @@ class TranslateTest : public ::testing::Test {
 
   absl::StatusOr<Translation> Do(const CompletionParams& params) {
     return Translate(params, {.tokenizer = *tokenizer_,
+                              .chat_template = chat_template_.get(),
                               .defaults = defaults_,
                               .model_names = names_,
-                              .limits = {.max_prompts = 3, .max_choices = 4},
+                              .limits = limits_,
                               .max_total_tokens = 100,
                               .vocab_size = tokenizer_->vocab_size()});
   }
@@ -46,6 +47,8 @@ class TranslateTest : public ::testing::Test {
 
   static const Tokenizer* tokenizer_;
   GenerationConfig defaults_;
+  std::unique_ptr<const ChatTemplate> chat_template_;
+  RequestBounds limits_ = {.max_prompts = 3, .max_choices = 4};
   std::vector<std::string> names_ = {"main", "alias"};
 };
 const Tokenizer* TranslateTest::tokenizer_ = nullptr;
@@ -163,6 +166,58 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.stop = {std::string(1025, 'a')}; }), "stop[0]", "at most 1024");
   ExpectRefused(with([](P& p) { p.stop_token_ids.assign(65, 1); }), "stop_token_ids", "at most 64");
   ExpectRefused(with([](P& p) { p.stop_token_ids = {0, 8192}; }), "stop_token_ids[1]", "0 to 8191");
+}
+
+TEST_F(TranslateTest, AConversationIsRenderedAndGetsNoStartTokenOfItsOwn) {
+  CompletionParams params;
+  params.names = {.prompt = "messages", .max_tokens = "max_completion_tokens", .logprobs = "top_logprobs"};
+  params.conversation.emplace();
+  params.conversation->messages = {{{"role", "user"}, {"content", "Hello"}}};
+  ExpectRefused(params, "messages", "--chat-template");
+  chat_template_ = *ChatTemplate::Parse("{% for m in messages %}[{{ m.content }}]{% endfor %}", {});
+  auto translation = Do(params);
+  ASSERT_TRUE(translation.ok()) << translation.status();
+  const std::vector<int32_t> ids = tokenizer_->Encode("[Hello]", {.add_special_tokens = false}).value();
+  EXPECT_EQ(translation->requests[0].prompt, ids);
+  EXPECT_EQ(translation->requests[0].max_tokens, 100 - static_cast<int64_t>(ids.size())) << "all the room there is";
+  params.max_tokens = 100;
+  ExpectRefused(params, "max_completion_tokens", "max_completion_tokens is 100");
+  params.max_tokens = 5;
+  params.logprobs = 21;
+  ExpectRefused(params, "top_logprobs", "0 to 20");
+  params.logprobs = {};
+  chat_template_ = *ChatTemplate::Parse("{{ raise_exception('no users here') }}", {});
+  ExpectRefused(params, "messages", "no users here");
+}
+
+TEST_F(TranslateTest, TruncationKeepsTheEnd) {
+  CompletionParams params;
+  params.prompts = {std::vector<int32_t>{1, 2, 3, 4}, std::vector<int32_t>{5}};
+  params.truncate_prompt_tokens = 2;
+  params.echo = true;
+  const auto translation = Do(params);
+  ASSERT_TRUE(translation.ok()) << translation.status();
+  EXPECT_THAT(translation->requests[0].prompt, ElementsAre(3, 4));
+  EXPECT_THAT(translation->requests[1].prompt, ElementsAre(5));
+  EXPECT_EQ(translation->prompt_text[0], tokenizer_->Decode(std::vector<int32_t>{3, 4}, true));
+  params.truncate_prompt_tokens = 0;
+  ExpectRefused(params, "truncate_prompt_tokens", "1 to 100");
+}
+
+TEST_F(TranslateTest, OperatorsSetLimits) {
+  limits_.max_prompt_tokens = 3;
+  limits_.max_stop_strings = 1;
+  CompletionParams params;
+  params.prompts = {std::vector<int32_t>{1, 2, 3}};
+  params.stop = {"a"};
+  EXPECT_TRUE(Do(params).ok()) << Do(params).status();
+  params.stop = {"a", "b"};
+  ExpectRefused(params, "stop", "at most 1");
+  params.stop = {};
+  params.prompts = {std::vector<int32_t>{1, 2, 3, 4}};
+  ExpectRefused(params, "prompt", "4 tokens: at most 3");
+  params.truncate_prompt_tokens = 3;
+  EXPECT_TRUE(Do(params).ok());
 }
 
 TEST_F(TranslateTest, ExactlyTheLimitIsAllowed) {

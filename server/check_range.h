@@ -1,0 +1,19 @@
+// Checks of numbers that clients send.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace batucada {
+
+enum class Lower : uint8_t { kClosed, kOpen };  // whether the lower bound itself is allowed
+
+// INVALID_ARGUMENT names the parameter, its value and the bounds. NaN fails.
+absl::Status CheckRange(std::string_view name, int64_t value, int64_t low, int64_t high);
+absl::Status CheckRange(std::string_view name, double value, double low, Lower lower, double high);
+// The length of a list.
+absl::Status CheckCount(std::string_view name, size_t count, int64_t most, std::string_view of_what);
+
+}  // namespace batucada

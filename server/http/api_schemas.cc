@@ -1,0 +1,109 @@
+#include "server/http/api_schemas.h"
+
+#include <boost/json/parse.hpp>
+
+#include "server/http/chat_request.h"
+#include "server/http/completion_request.h"
+#include "server/http/tokens.h"
+
+namespace batucada {
+namespace {
+
+// Answers may grow members; clients must bear that, so none says additionalProperties.
+constexpr char kAnswers[] = R"json({
+"Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "object",
+  "required": ["message", "type", "param", "code"], "properties": {
+    "message": {"type": "string", "description": "What is wrong, and what to change."},
+    "type": {"type": "string"},
+    "param": {"type": ["string", "null"], "description": "The parameter at fault, such as stop[3]."},
+    "code": {"type": ["string", "null"], "description": "For programs."}}}}},
+"Usage": {"type": "object", "required": ["prompt_tokens", "completion_tokens", "total_tokens"], "properties": {
+  "prompt_tokens": {"type": "integer", "description": "Each prompt once, however many choices it has."},
+  "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}},
+"FinishReason": {"type": ["string", "null"], "enum": ["stop", "length", "shutdown", "deadline", "overrun", "error", null],
+  "description": "stop: end token, stop token or stop string. length: max_tokens. The others only in streams."},
+"StopReason": {"type": ["string", "integer", "null"],
+  "description": "The stop string or stop token that ended the text; null if the model's own end token did."},
+"TokenIds": {"type": "array", "items": {"type": "integer"}, "description": "With return_token_ids."},
+"PromptLogprobs": {"type": "array", "description": "With prompt_logprobs; null for the first token.",
+  "items": {"type": ["object", "null"], "additionalProperties": {"type": "object",
+    "required": ["logprob", "rank", "decoded_token"], "properties": {"logprob": {"type": "number"},
+      "rank": {"type": "integer"}, "decoded_token": {"type": "string"}}}}},
+"Completion": {"type": "object", "required": ["id", "object", "created", "model", "choices", "usage"], "properties": {
+  "id": {"type": "string"}, "object": {"const": "text_completion"}, "created": {"type": "integer"},
+  "model": {"type": "string"}, "usage": {"$ref": "#/components/schemas/Usage"},
+  "choices": {"type": "array", "items": {"type": "object",
+    "required": ["index", "text", "logprobs", "finish_reason", "stop_reason"], "properties": {
+      "index": {"type": "integer"}, "text": {"type": "string"},
+      "logprobs": {"type": ["object", "null"],
+        "required": ["tokens", "token_logprobs", "top_logprobs", "text_offset"], "properties": {
+        "tokens": {"type": "array", "items": {"type": "string"}},
+        "token_logprobs": {"type": "array", "items": {"type": ["number", "null"]}},
+        "top_logprobs": {"type": "array",
+          "items": {"type": ["object", "null"], "additionalProperties": {"type": "number"}}},
+        "text_offset": {"type": "array", "items": {"type": "integer"}}}},
+      "finish_reason": {"$ref": "#/components/schemas/FinishReason"},
+      "stop_reason": {"$ref": "#/components/schemas/StopReason"},
+      "token_ids": {"$ref": "#/components/schemas/TokenIds"},
+      "prompt_token_ids": {"$ref": "#/components/schemas/TokenIds"},
+      "prompt_logprobs": {"$ref": "#/components/schemas/PromptLogprobs"}}}}}},
+"TokenLogprob": {"type": "object", "required": ["token", "logprob", "bytes"], "properties": {
+  "token": {"type": "string"}, "logprob": {"type": "number"},
+  "bytes": {"type": "array", "items": {"type": "integer"}},
+  "top_logprobs": {"type": "array", "items": {"$ref": "#/components/schemas/TokenLogprob"}}}},
+"ChatCompletion": {"type": "object", "required": ["id", "object", "created", "model", "choices", "usage"],
+  "properties": {
+  "id": {"type": "string"}, "object": {"const": "chat.completion"}, "created": {"type": "integer"},
+  "model": {"type": "string"}, "usage": {"$ref": "#/components/schemas/Usage"},
+  "choices": {"type": "array", "items": {"type": "object",
+    "required": ["index", "message", "logprobs", "finish_reason", "stop_reason"], "properties": {
+      "index": {"type": "integer"},
+      "message": {"type": "object", "required": ["role", "content", "refusal"], "properties": {
+        "role": {"const": "assistant"}, "content": {"type": "string"}, "refusal": {"type": "null"}}},
+      "logprobs": {"type": ["object", "null"], "required": ["content", "refusal"], "properties": {
+        "content": {"type": "array", "items": {"$ref": "#/components/schemas/TokenLogprob"}},
+        "refusal": {"type": "null"}}},
+      "finish_reason": {"$ref": "#/components/schemas/FinishReason"},
+      "stop_reason": {"$ref": "#/components/schemas/StopReason"},
+      "token_ids": {"$ref": "#/components/schemas/TokenIds"},
+      "prompt_token_ids": {"$ref": "#/components/schemas/TokenIds"},
+      "prompt_logprobs": {"$ref": "#/components/schemas/PromptLogprobs"}}}}}},
+"Model": {"type": "object", "required": ["id", "object", "created", "owned_by", "max_model_len"], "properties": {
+  "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"},
+  "owned_by": {"type": "string"},
+  "max_model_len": {"type": "integer", "description": "Prompt and generated tokens of one request."}}},
+"Models": {"type": "object", "required": ["object", "data"], "properties": {"object": {"const": "list"},
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}}},
+"Tokens": {"type": "object", "required": ["count", "max_model_len", "tokens", "token_strs"], "properties": {
+  "count": {"type": "integer"}, "max_model_len": {"type": "integer"},
+  "tokens": {"type": "array", "items": {"type": "integer"}},
+  "token_strs": {"type": ["array", "null"], "items": {"type": "string"}}}},
+"Text": {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+"Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"},
+  "reason": {"type": "string"}}},
+"Load": {"type": "object", "required": ["server_load", "running", "waiting", "waiting_tokens", "slots_used",
+  "slots_total", "blocks_used", "blocks_total"], "properties": {
+  "server_load": {"type": "integer", "description": "running and waiting together"},
+  "running": {"type": "integer"}, "waiting": {"type": "integer"}, "waiting_tokens": {"type": "integer"},
+  "slots_used": {"type": "integer"}, "slots_total": {"type": "integer"},
+  "blocks_used": {"type": "integer"}, "blocks_total": {"type": "integer"}}},
+"Version": {"type": "object", "required": ["version"], "properties": {"version": {"type": "string"}}},
+"Root": {"type": "object", "required": ["name", "version", "model", "endpoints"], "properties": {
+  "name": {"type": "string"}, "version": {"type": "string"}, "model": {"type": "string"},
+  "endpoints": {"type": "array", "items": {"type": "string"}}}},
+"Metrics": {"type": "string", "description": "Prometheus' text format, version 0.0.4."},
+"OpenApi": {"type": "object", "required": ["openapi", "info", "paths"]}
+})json";
+
+}  // namespace
+
+boost::json::object ApiSchemas() {
+  boost::json::object schemas = boost::json::parse(kAnswers).as_object();
+  schemas["CompletionRequest"] = CompletionParameters().Schema();
+  schemas["ChatRequest"] = ChatParameters().Schema();
+  schemas["TokenizeRequest"] = TokenizeParameters().Schema();
+  schemas["DetokenizeRequest"] = DetokenizeParameters().Schema();
+  return schemas;
+}
+
+}  // namespace batucada

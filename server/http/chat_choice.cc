@@ -1,0 +1,68 @@
+#include "server/http/chat_choice.h"
+
+#include <utility>
+
+namespace batucada {
+
+ChatChoice::ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
+                       std::vector<int32_t> prompt)
+    : index_(index), form_(form), options_(options), logprobs_(tokenizer),
+      extras_(options, tokenizer, std::move(prompt)) {}
+
+void ChatChoice::Take(Update& update) {
+  text_ += update.text;
+  if (options_.logprobs) {
+    for (const TokenResult& token : update.tokens) logprobs_.Add(token);
+  }
+  extras_.Take(update);
+  if (update.finish) finish_ = std::move(update.finish);
+}
+
+bool ChatChoice::HasNews() const { return HasText() || finish_; }
+
+ChatChoice::Piece ChatChoice::NextPiece() const {
+  if (!began_) return Piece::kRole;
+  return HasText() ? Piece::kText : Piece::kEnd;
+}
+
+void ChatChoice::Write(JsonWriter& json) {
+  json.BeginObject().Key("index").Int(index_);
+  form_ == Form::kWhole ? WriteWhole(json) : WriteDelta(json);
+  json.EndObject();
+}
+
+void ChatChoice::WriteLogprobs(JsonWriter& json) {
+  json.Key("logprobs");
+  options_.logprobs ? logprobs_.Write(json) : static_cast<void>(json.Null());
+}
+
+void ChatChoice::WriteWhole(JsonWriter& json) {
+  json.Key("message").BeginObject().Key("role").String("assistant").Key("content").String(text_);
+  json.Key("refusal").Null().EndObject();
+  WriteLogprobs(json);
+  WriteFinish(finish_, json);
+  extras_.Write(json);
+}
+
+void ChatChoice::WriteDelta(JsonWriter& json) {
+  const Piece piece = NextPiece();
+  json.Key("delta").BeginObject();
+  if (piece == Piece::kRole) {
+    json.Key("role").String("assistant").Key("content").String("").Key("refusal").Null();
+    began_ = true;
+  }
+  if (piece == Piece::kText) {
+    json.Key("content").String(text_);
+    text_.clear();
+  }
+  json.EndObject();
+  if (piece == Piece::kText) {
+    WriteLogprobs(json);
+    extras_.Write(json);
+  } else {
+    json.Key("logprobs").Null();
+  }
+  WriteFinish(piece == Piece::kEnd ? std::exchange(finish_, std::nullopt) : std::nullopt, json);
+}
+
+}  // namespace batucada

@@ -1,0 +1,45 @@
+// A choice of /v1/chat/completions: whole, {"index":…,"message":{…},"logprobs":…,"finish_reason":…}, or streamed, with
+// a "delta" in three kinds of pieces: the role, the text, the end.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/http/chat_logprobs.h"
+#include "server/http/choice.h"
+#include "server/http/choice_extras.h"
+
+namespace batucada {
+
+class ChatChoice : public Choice {
+ public:
+  enum class Form : uint8_t { kWhole, kStreamed };
+
+  // `prompt`: if options.return_token_ids. `tokenizer` outlives this.
+  ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
+             std::vector<int32_t> prompt);
+
+  void Take(Update& update) override;
+  bool HasNews() const override;
+  void Write(JsonWriter& json) override;
+
+ private:
+  enum class Piece : uint8_t { kRole, kText, kEnd };
+  bool HasText() const { return !text_.empty() || !logprobs_.empty() || extras_.HasNews(); }
+  Piece NextPiece() const;
+  void WriteWhole(JsonWriter& json);
+  void WriteDelta(JsonWriter& json);
+  void WriteLogprobs(JsonWriter& json);
+
+  const int64_t index_;
+  const Form form_;
+  const ChoiceOptions options_;
+  bool began_ = false;  // the role has been written
+  std::string text_;
+  ChatLogprobs logprobs_;
+  ChoiceExtras extras_;
+  std::optional<Finish> finish_;
+};
+
+}  // namespace batucada

@@ -1,0 +1,30 @@
+// Log-probabilities in the shape of chat completions:
+// {"content":[{"token":…,"logprob":…,"bytes":[…],"top_logprobs":[…]},…],"refusal":null}.
+#pragma once
+
+#include <vector>
+
+#include "engine/core/request.h"
+#include "engine/text/tokenizer.h"
+#include "server/json_writer.h"
+
+namespace batucada {
+
+class ChatLogprobs {
+ public:
+  // `tokenizer` outlives this.
+  explicit ChatLogprobs(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  void Add(const TokenResult& token) { tokens_.push_back(token); }
+  bool empty() const { return tokens_.empty(); }
+  // Everything added since the last Write.
+  void Write(JsonWriter& json);
+
+ private:
+  void WriteToken(int32_t id, float logprob, JsonWriter& json) const;  // its members, not its braces
+
+  const Tokenizer& tokenizer_;
+  std::vector<TokenResult> tokens_;
+};
+
+}  // namespace batucada

@@ -1,0 +1,27 @@
+// One text of an answer: what came from the engine and has not been written yet.
+#pragma once
+
+#include "engine/engine.h"
+#include "server/json_writer.h"
+
+namespace batucada {
+
+// What a choice reports beside its text.
+struct ChoiceOptions {
+  bool logprobs = false;
+  bool prompt_logprobs = false;  // in vLLM's shape
+  bool echo = false;
+  bool return_token_ids = false;
+};
+
+class Choice {
+ public:
+  virtual ~Choice() = default;
+  virtual void Take(Update& update) = 0;
+  // Whether writing it now would tell the client something new.
+  virtual bool HasNews() const = 0;
+  // The next piece of news as one JSON object; all of it, except where the wire wants it in several pieces.
+  virtual void Write(JsonWriter& json) = 0;
+};
+
+}  // namespace batucada

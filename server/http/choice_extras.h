@@ -1,0 +1,38 @@
+// What choices of both shapes end with: why they ended, and what vLLM's users ask for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/text/tokenizer.h"
+#include "server/http/choice.h"
+#include "server/json_writer.h"
+
+namespace batucada {
+
+// "finish_reason" and "stop_reason", null while there is no end.
+void WriteFinish(const std::optional<Finish>& finish, JsonWriter& json);
+
+// Token ids and log-probabilities of the prompt, as far as `options` want them.
+class ChoiceExtras {
+ public:
+  // `prompt`: its ids, if options.return_token_ids. `tokenizer` outlives this.
+  ChoiceExtras(const ChoiceOptions& options, const Tokenizer& tokenizer, std::vector<int32_t> prompt);
+
+  void Take(Update& update);
+  bool HasNews() const { return !ids_.empty() || prompt_ids_due_; }
+  // Members of the choice's object.
+  void Write(JsonWriter& json);
+
+ private:
+  const ChoiceOptions options_;
+  const Tokenizer& tokenizer_;
+  std::vector<int32_t> prompt_;
+  bool prompt_ids_due_;  // not written yet
+  std::vector<int32_t> ids_;
+  std::vector<TokenResult> prompt_scores_;
+};
+
+}  // namespace batucada

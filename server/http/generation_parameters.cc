@@ -1,0 +1,159 @@
+#include "server/http/generation_parameters.h"
+
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "absl/strings/numbers.h"
+#include "engine/model/json.h"
+#include "server/logit_controls.h"
+#include "server/translate.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+using Params = CompletionParams;
+
+void AddSampling(CompletionTable& table) {
+  table.Add("temperature",
+            NumberSchema("0: always the most likely token. Default: the model's own, else 1.",
+                         {.min = 0, .max = kMaxTemperature}),
+            &Params::temperature);
+  table.Add("top_p",
+            NumberSchema("The smallest set of tokens with this much probability. Default: the model's own, else 1.",
+                         {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}),
+            &Params::top_p);
+  table.Add("top_k",
+            IntegerSchema("The k most likely tokens; 0 or -1: all. Default: the model's own, else all.",
+                          {.min = -1, .max = std::numeric_limits<int32_t>::max()}),
+            &Params::top_k);
+  table.Add("min_p",
+            NumberSchema("Drop tokens less likely than this times the most likely. Default: the model's own, else 0.",
+                         {.min = 0, .max = 1}),
+            &Params::min_p);
+  table.Add("seed",
+            IntegerSchema("The same request and seed give the same text, whatever else runs. Default: random.",
+                          {.min = std::numeric_limits<int64_t>::min(), .max = std::numeric_limits<int64_t>::max()}),
+            &Params::seed);
+}
+
+// {"TOKEN ID": bias, …}
+void ReadLogitBias(RequestReader& reader, Params& params) {
+  constexpr std::string_view kName = "logit_bias";
+  const bj::value* value = reader.Take(kName);
+  if (value == nullptr) return;
+  if (!value->is_object()) return reader.Fail(kName, fmt::format("must be an object, not {}", DescribeJson(*value)));
+  for (const auto& [key, bias] : value->get_object()) {
+    int64_t id = 0;
+    const std::string member = fmt::format("{}.{}", kName, Printable({key.data(), key.size()}));
+    if (!absl::SimpleAtoi(absl::string_view(key.data(), key.size()), &id)) {
+      return reader.Fail(member, "is not a token id");
+    }
+    if (!bias.is_number()) return reader.Fail(member, fmt::format("must be a number, not {}", DescribeJson(bias)));
+    params.logit_bias.emplace_back(id, bias.to_number<double>());
+  }
+}
+
+void AddLogitControls(CompletionTable& table) {
+  table.Add("presence_penalty",
+            NumberSchema("Taken off the logit of tokens that were generated before.",
+                         {.min = -kMaxPenalty, .max = kMaxPenalty}),
+            &Params::presence_penalty);
+  table.Add("frequency_penalty",
+            NumberSchema("Taken off once for every time that the token was generated before.",
+                         {.min = -kMaxPenalty, .max = kMaxPenalty}),
+            &Params::frequency_penalty);
+  table.Add("repetition_penalty",
+            NumberSchema("Above 1, tokens of the prompt or generated before are less likely.",
+                         {.min = 0, .max = kMaxRepetitionPenalty, .lower = NumberBounds::Lower::kOpen}),
+            &Params::repetition_penalty);
+  bj::object bias = ObjectSchema("Biases that are added to logits, by token id. At most --max-logit-biases.", {});
+  bias.erase("properties");
+  bias["propertyNames"] = bj::object{{"pattern", "^[0-9]+$"}};
+  bias["additionalProperties"] = NumberSchema("", {.min = -kMaxLogitBias, .max = kMaxLogitBias});
+  table.AddRead("logit_bias", std::move(bias), ReadLogitBias);
+  table.Add("min_tokens",
+            IntegerSchema("Until so many tokens are generated, nothing ends the text. At most max_tokens.",
+                          {.min = 0, .fallback = 0}),
+            &Params::min_tokens);
+  bj::object allowed = ArraySchema("Generate only these token ids.", IntegerSchema("", {.min = 0}));
+  allowed["minItems"] = 1;
+  table.Add("allowed_token_ids", std::move(allowed), &Params::allowed_token_ids);
+  bj::object words = ArraySchema("Words that must not come, of at most 8 tokens each.", StringSchema(""));
+  words["maxItems"] = kMaxBadWords;
+  table.Add("bad_words", std::move(words), &Params::bad_words);
+}
+
+void AddStops(CompletionTable& table) {
+  bj::object stop = StringSchema("");
+  stop["minLength"] = 1;
+  table.AddRead("stop",
+                AnyOfSchema("Generation ends before the first of these appears. At most --max-stop-strings of them, of "
+                            "at most 1024 bytes each.",
+                            {stop, ArraySchema("", stop)}),
+                [](RequestReader& reader, Params& params) { reader.ReadOneOrMore("stop", &params.stop); });
+  bj::object ids = ArraySchema("Generation ends with any of these ids, besides the model's own end tokens.",
+                               IntegerSchema("", {.min = 0}));
+  ids["maxItems"] = kMaxStopTokenIds;
+  table.Add("stop_token_ids", std::move(ids), &Params::stop_token_ids);
+  table.Add("ignore_eos", BooleanSchema("Do not end at the model's own end tokens.", false), &Params::ignore_eos);
+  table.Add("include_stop_str_in_output", BooleanSchema("The text ends with the stop string that ended it.", false),
+            &Params::include_stop);
+}
+
+void ReadStreamOptions(RequestReader& reader, Params& params) {
+  const bj::value* value = reader.Take("stream_options");
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    return reader.Fail("stream_options", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  }
+  if (!params.stream) return reader.Fail("stream_options", "is only allowed with \"stream\": true", "invalid_value");
+  RequestReader options(value->get_object(), "stream_options.");
+  options.Read("include_usage", &params.include_usage);
+  options.Refuse("include_obfuscation", {false});
+  reader.Fail(options.Finish());
+}
+
+void AddStream(CompletionTable& table) {
+  table.Add("stream", BooleanSchema("Answer with server-sent events as tokens are made.", false), &Params::stream);
+  bj::object options =
+      ObjectSchema("Only with \"stream\": true.",
+                   {{"include_usage", Nullable(BooleanSchema("Send a last chunk with the usage.", false))},
+                    {"include_obfuscation", {{"description", "Not supported."}, {"enum", {false, nullptr}}}}});
+  options["additionalProperties"] = false;
+  table.AddRead("stream_options", std::move(options), ReadStreamOptions);
+}
+
+}  // namespace
+
+void AddGenerationParameters(CompletionTable& table) {
+  table.Add("model", StringSchema("A served name. Default: the first."), &Params::model);
+  table.Add("n", IntegerSchema("Texts to generate for each prompt; at most --max-choices.", {.min = 1, .fallback = 1}),
+            &Params::n);
+  AddSampling(table);
+  AddLogitControls(table);
+  AddStops(table);
+  AddStream(table);
+  table.Add("prompt_logprobs",
+            IntegerSchema("Report the log-probability of every prompt token but the first, and so many alternatives. "
+                          "Not with \"stream\".",
+                          {.min = 0, .max = kMaxLogprobs}),
+            &Params::prompt_logprobs);
+  table.Add("truncate_prompt_tokens", IntegerSchema("Keep the last so many tokens of a longer prompt.", {.min = 1}),
+            &Params::truncate_prompt_tokens);
+  table.Add("skip_special_tokens", BooleanSchema("Special tokens add nothing to the text.", true),
+            &Params::skip_special_tokens);
+  table.Add("return_token_ids", BooleanSchema("Report the ids of the prompt and of what was generated.", false),
+            &Params::return_token_ids);
+  table.AddIgnored("user", "Who asks. No answer depends on it.");
+  table.AddRefused("priority", {0});
+  table.AddRefused("response_format", {bj::object{{"type", "text"}}});
+  table.AddRefused("tools", {bj::array()});
+  table.AddRefused("tool_choice", {"none"});
+  table.AddRefused("functions", {bj::array()});
+  table.AddRefused("function_call", {"none"});
+}
+
+}  // namespace batucada

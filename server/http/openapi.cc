@@ -1,0 +1,123 @@
+#include "server/http/openapi.h"
+
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+
+#include "absl/strings/ascii.h"
+#include "server/http/api_schemas.h"
+#include "server/http/json_schema.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
+
+bj::object Content(std::string_view type, bj::object schema) {
+  bj::object media, content;
+  media["schema"] = std::move(schema);
+  content[Text(type)] = std::move(media);
+  return content;
+}
+
+bj::object JsonAnswer(std::string_view description, std::string_view schema) {
+  return {{"description", Text(description)}, {"content", Content("application/json", SchemaReference(schema))}};
+}
+
+bj::object HeaderParameter(const char* name, const char* description) {
+  return {{"name", name},
+          {"in", "header"},
+          {"required", false},
+          {"description", description},
+          {"schema", {{"type", "string"}}}};
+}
+
+// "/v1/models/*" is "/v1/models/{model}" there.
+std::string TemplatedPath(const Route& route) {
+  std::string path = route.path;
+  if (path.ends_with("/*")) path.replace(path.size() - 1, 1, "{model}");
+  return path;
+}
+
+// "post_v1_chat_completions"
+std::string OperationId(const Route& route) {
+  std::string id =
+      absl::AsciiStrToLower(route.method) + (route.path.ends_with("/*") ? route.path + "model" : route.path);
+  for (char& c : id) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return id;
+}
+
+}  // namespace
+
+bj::object MakeOperation(const OperationSpec& spec) {
+  bj::object operation = {{"summary", Text(spec.summary)}};
+  operation["parameters"] = {
+      HeaderParameter("x-request-id",
+                      "Up to 128 printable characters; comes back, and is in the log. Default: random."),
+      HeaderParameter("traceparent", "W3C Trace Context; its trace id is in the log.")};
+  bj::object answers;
+  bj::object ok = {{"description", "Done."}};
+  if (!spec.answer.empty()) {
+    ok["content"] = Content(spec.answer_type, SchemaReference(spec.answer));
+    if (spec.streams == OperationSpec::Streams::kIfAsked) {
+      ok["content"].get_object()["text/event-stream"] = {
+          {"schema", {{"type", "string"}, {"description", "With \"stream\": true: one chunk an event, then [DONE]."}}}};
+    }
+  }
+  answers["200"] = std::move(ok);
+  const auto add_error = [&answers](const char* status, std::string_view description) {
+    answers[status] = JsonAnswer(description, "Error");
+  };
+  add_error("400", "Not a valid request; the message names the parameter, its value and the limit.");
+  add_error("401", "An API key is missing or wrong.");
+  add_error("404", "There is no such model or path.");
+  add_error("408", "The request came too slowly.");
+  add_error("413", "The body is too large.");
+  add_error("431", "The headers are too large.");
+  add_error("500", "The server failed.");
+  add_error("503", "Starting, shutting down, failed, or too many connections; Retry-After says when to ask again.");
+  if (!spec.unavailable.empty()) answers["503"] = JsonAnswer("It is not.", spec.unavailable);
+  if (!spec.request.empty()) {
+    operation["requestBody"] = {{"required", true},
+                                {"content", Content("application/json", SchemaReference(spec.request))}};
+    add_error("429", "Too much waits already; Retry-After says when to ask again.");
+    add_error("504", "The deadline passed.");
+  }
+  operation["responses"] = std::move(answers);
+  return operation;
+}
+
+std::string OpenApiDocument(const Router& router) {
+  bj::object paths;
+  for (const Route& route : router.routes()) {
+    bj::object operation = route.operation;
+    operation["operationId"] = Text(OperationId(route));
+    if (route.access == Access::kOpen) operation["security"] = bj::array();
+    if (route.path.ends_with("/*")) {
+      operation["parameters"].get_array().insert(
+          operation["parameters"].get_array().begin(),
+          bj::object{{"name", "model"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+    }
+    if (!paths.contains(TemplatedPath(route))) paths[TemplatedPath(route)] = bj::object();
+    paths[TemplatedPath(route)].get_object()[absl::AsciiStrToLower(route.method)] = std::move(operation);
+  }
+  const bj::object document = {
+      {"openapi", "3.1.0"},
+      {"info",
+       {{"title", "Batucada"},
+        {"version", kVersion},
+        {"description", "Serves Samba-family language models: OpenAI's API, with extensions that vLLM's users know."}}},
+      {"paths", std::move(paths)},
+      {"components",
+       {{"schemas", ApiSchemas()}, {"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}}},
+      // Keys are needed only where the operator has set some.
+      {"security", {bj::object{{"key", bj::array()}}, bj::object()}}};
+  return bj::serialize(document);
+}
+
+}  // namespace batucada

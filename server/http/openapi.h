@@ -1,0 +1,32 @@
+// The API's description of itself, OpenAPI 3.1, made of the routes and of the tables that requests are read by.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include "server/http/router.h"
+
+namespace batucada {
+
+// What the description says of one route.
+struct OperationSpec {
+  enum class Streams : uint8_t { kNo, kIfAsked };
+
+  std::string_view summary;
+  std::string_view request;  // the schema of the JSON body, by name; empty: there is none
+  std::string_view answer;   // the schema of the 200 answer, by name
+  std::string_view answer_type = "application/json";
+  Streams streams = Streams::kNo;
+  std::string_view unavailable;  // the schema of a 503 that is no error, by name
+};
+
+// An Operation Object. Every route may answer with the errors that any HTTP request can meet.
+boost::json::object MakeOperation(const OperationSpec& spec);
+
+// The whole document, as JSON.
+std::string OpenApiDocument(const Router& router);
+
+}  // namespace batucada

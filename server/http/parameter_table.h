@@ -1,0 +1,97 @@
+// The members of a JSON request body, each told once: its name, its schema and how it is read. Requests are parsed by
+// the table and the API's description is made of it, so that the two cannot disagree.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "absl/status/statusor.h"
+#include "engine/core/status.h"
+#include "server/http/json_schema.h"
+#include "server/request_reader.h"
+
+namespace batucada {
+
+// The body as a JSON object, or INVALID_ARGUMENT with the code invalid_json.
+absl::StatusOr<boost::json::object> ParseBody(std::string_view body);
+
+// Constant once it is built; then thread-safe.
+template <typename Params>
+class ParameterTable {
+ public:
+  using Read = std::function<void(RequestReader&, Params&)>;
+  enum class Presence : uint8_t { kOptional, kRequired };  // in the description; `read` holds clients to it
+
+  // A member that RequestReader::Read can put into `field`.
+  template <typename Owner, typename Field>
+  void Add(std::string name, boost::json::object schema, Field Owner::*field) {
+    auto read = [name, field](RequestReader& reader, Params& params) { reader.Read(name, &(params.*field)); };
+    AddRead(std::move(name), std::move(schema), std::move(read));
+  }
+  // A member that is read in a way of its own.
+  void AddRead(std::string name, boost::json::object schema, Read read, Presence presence = Presence::kOptional) {
+    entries_.push_back({std::move(name), std::move(schema), std::move(read), presence});
+  }
+  // A member that other servers know and this one does not act on: refused unless it has one of the values that change
+  // nothing, or is absent or null.
+  void AddRefused(std::string name, std::vector<boost::json::value> harmless = {}) {
+    boost::json::object schema = {{"description", "Not supported: leave it out."}};
+    boost::json::array values(harmless.begin(), harmless.end());
+    values.emplace_back(nullptr);
+    schema["enum"] = std::move(values);
+    auto read = [name, harmless = std::move(harmless)](RequestReader& reader, Params&) {
+      reader.Refuse(name, harmless);
+    };
+    entries_.push_back({std::move(name), std::move(schema), std::move(read), Presence::kOptional});
+  }
+  // A member that says something about the client or its purposes; no answer depends on it.
+  void AddIgnored(std::string name, std::string_view description) {
+    AddRead(name, StringSchema(description), [name](RequestReader& reader, Params&) {
+      std::string unused;
+      reader.Read(name, &unused);
+    });
+  }
+
+  // INVALID_ARGUMENT names the parameter: a wrong type, an unknown member, or one that is refused.
+  absl::StatusOr<Params> Parse(std::string_view body) const {
+    BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body));
+    RequestReader reader(object, "");
+    Params params;
+    for (const Entry& entry : entries_) entry.read(reader, params);
+    BATUCADA_RETURN_IF_ERROR(reader.Finish());
+    return params;
+  }
+
+  // JSON Schema of the body. Every optional member may be null.
+  boost::json::object Schema() const {
+    boost::json::object properties;
+    boost::json::array required;
+    for (const Entry& entry : entries_) {
+      const bool must = entry.presence == Presence::kRequired;
+      properties[entry.name] = must ? entry.schema : Nullable(entry.schema);
+      if (must) required.emplace_back(entry.name);
+    }
+    boost::json::object schema = ObjectSchema("", std::move(properties));
+    schema["additionalProperties"] = false;
+    if (!required.empty()) schema["required"] = std::move(required);
+    return schema;
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    boost::json::object schema;
+    Read read;
+    Presence presence = Presence::kOptional;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace batucada

@@ -1,0 +1,16 @@
+// Where an HTTP request came from, for the log.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "server/generation_group.h"
+#include "server/http/http.h"
+
+namespace batucada {
+
+inline RequestOrigin OriginOf(const HttpRequest& request, std::string api) {
+  return {.api = std::move(api), .request_id = request.request_id, .trace_id = request.trace_id};
+}
+
+}  // namespace batucada

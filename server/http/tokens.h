@@ -1,0 +1,36 @@
+// POST /tokenize and POST /detokenize, as vLLM's users know them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/text/chat_template.h"
+#include "server/http/http.h"
+#include "server/http/parameter_table.h"
+#include "server/service.h"
+
+namespace batucada {
+
+struct TokenizeParams {
+  std::string model;
+  std::optional<std::string> prompt;      // this
+  std::optional<ChatInput> conversation;  // or that
+  bool add_special_tokens = true;         // around `prompt`; a chat template writes its own
+  bool return_token_strs = false;
+};
+
+struct DetokenizeParams {
+  std::string model;
+  std::vector<int64_t> tokens;
+  bool skip_special_tokens = false;
+};
+
+const ParameterTable<TokenizeParams>& TokenizeParameters();
+const ParameterTable<DetokenizeParams>& DetokenizeParameters();
+
+// All thread-safe.
+Answer HandleTokenize(Service& service, const HttpRequest& request);
+Answer HandleDetokenize(Service& service, const HttpRequest& request);
+
+}  // namespace batucada

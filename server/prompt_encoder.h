@@ -1,0 +1,32 @@
+// Prompts of every kind to token ids.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/text/chat_template.h"
+#include "engine/text/tokenizer.h"
+#include "server/completion_params.h"
+#include "server/translation_context.h"
+
+namespace batucada {
+
+// All thread-safe. INVALID_ARGUMENT names the parameter, `name` or something inside it.
+
+absl::StatusOr<std::vector<int32_t>> EncodeText(const std::string& text, const std::string& name,
+                                                const EncodeOptions& options, const Tokenizer& tokenizer);
+
+// Text is tokenized with `options`; ids are checked and taken as they are. At least one id comes out.
+absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
+                                                  const EncodeOptions& options, const TranslationContext& context);
+
+// The conversation as the model's chat template writes it, special tokens and all.
+absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
+                                                        const TranslationContext& context);
+
+// `ids`, if all of them are the model's.
+absl::StatusOr<std::vector<int32_t>> ToTokenIds(const std::vector<int64_t>& ids, const std::string& name,
+                                                int32_t vocab_size);
+
+}  // namespace batucada

@@ -1,0 +1,26 @@
+// What a request is checked against, whichever front end it came through.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/model/generation_config.h"
+#include "engine/text/chat_template.h"
+#include "engine/text/tokenizer.h"
+#include "server/server_config.h"
+
+namespace batucada {
+
+// Everything outlives the translation.
+struct TranslationContext {
+  const Tokenizer& tokenizer;
+  const ChatTemplate* chat_template = nullptr;  // null: the model has none
+  const GenerationConfig& defaults;             // the model's own, for what a request leaves open
+  const std::vector<std::string>& model_names;
+  RequestBounds limits;
+  int64_t max_total_tokens = 0;
+  int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
+};
+
+}  // namespace batucada

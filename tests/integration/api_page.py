@@ -1,0 +1,119 @@
+"""Makes docs/api.md of a server's /openapi.json and its --help: `python tests/integration/api_page.py` writes it, and a
+test compares."""
+
+import json
+import pathlib
+
+from server import ROOT, Server, run
+
+DOC = ROOT / "docs/api.md"
+
+HEAD = """# HTTP API
+
+OpenAI's API for completions and chat, with the extensions that vLLM's users know. This page is made of the server's own
+OpenAPI 3.1 description, which it serves at `/openapi.json`; a test compares them.
+
+Every parameter that is not required may be `null`, which means its default. A parameter that is not listed, or that is
+listed as not supported with any other value than those given, is refused by name: nothing that would change an answer is
+ignored.
+
+Errors have OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`; the message says what to change. 429 and
+503 carry `Retry-After`. Every answer carries `x-request-id`: the client's own if it sent a sound one, and `traceparent`
+(W3C) puts its trace id beside it in the log. Answers that are not streamed carry `Server-Timing` with the milliseconds
+of `queue`, `prefill` and `decode`.
+
+With `--api-key` or `--api-key-file`, every route but `/health*` (and `/metrics`, unless `--metrics-access key`) needs
+`Authorization: Bearer KEY`; gRPC calls need the same as metadata. With `--tls-cert` and `--tls-key` both ports speak TLS.
+CORS is off unless `--cors-origin` names who may ask.
+"""
+
+STREAMS = """
+With `"stream": true` the answer is server-sent events: one JSON chunk an event, then `data: [DONE]`. A comment
+(`: keep-alive`) comes whenever a stream has been silent for `--keep-alive-period`. What goes wrong after the stream has
+begun is an event with an `error`.
+"""
+
+
+def kind(schema):
+    """A schema as a few words."""
+    if "enum" in schema:
+        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(kind(option) for option in schema["anyOf"] if option != {"type": "null"}))
+    names = schema.get("type", "value")
+    names = [name for name in ([names] if isinstance(names, str) else names) if name != "null"]
+    text = " or ".join(names)
+    if names == ["array"]:
+        text = f"list of {kind(schema['items'])}" if schema.get("items") else "list"
+        if "maxItems" in schema:
+            text += f", at most {schema['maxItems']}"
+    bounds = []
+    if "minimum" in schema:
+        bounds.append(f"≥ {schema['minimum']:g}" if abs(schema["minimum"]) < 2**31 else "")
+    if "exclusiveMinimum" in schema:
+        bounds.append(f"> {schema['exclusiveMinimum']:g}")
+    if "maximum" in schema and abs(schema["maximum"]) < 2**31 - 1:
+        bounds.append(f"≤ {schema['maximum']:g}")
+    bounds = [bound for bound in bounds if bound]
+    return text + (f", {', '.join(bounds)}" if bounds else "")
+
+
+def parameters(schema):
+    yield "| parameter | type | default | |"
+    yield "|---|---|---|---|"
+    for name, property in schema["properties"].items():
+        default = f"`{json.dumps(property['default'])}`" if "default" in property else ""
+        if name in schema.get("required", []):
+            default = "required"
+        yield f"| `{name}` | {kind(property)} | {default} | {property.get('description', '')} |"
+
+
+def limits():
+    """The flags that bound requests and connections, from --help."""
+    groups, current = {}, None
+    for line in run("serve", "--help").stdout.splitlines():
+        if line and not line.startswith(" ") and line.endswith(":"):
+            current = line[:-1]
+        elif line.startswith("  ") and current:
+            groups.setdefault(current, []).append(line.strip())
+    for group in ("Limits of a request", "Limits of a connection", "Security"):
+        yield f"\n### {group}\n\n```"
+        yield from groups[group]
+        yield "```"
+
+
+def render(document):
+    lines = [HEAD]
+    schemas = document["components"]["schemas"]
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            lines.append(f"## {method.upper()} {path}\n\n{operation['summary']}.")
+            body = operation.get("requestBody")
+            answers = operation["responses"]
+            if body:
+                name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+                lines += ["", *parameters(schemas[name])]
+            content = answers["200"].get("content", {})
+            if "text/event-stream" in content:
+                lines.append(STREAMS.rstrip())
+            lines.append("")
+    lines.append("## Errors\n\n| status | |\n|---|---|")
+    described = {}
+    for item in document["paths"].values():
+        for operation in item.values():
+            for status, answer in operation["responses"].items():
+                if status != "200" and answer["description"] != "It is not.":
+                    described[status] = answer["description"]
+    lines += [f"| {status} | {text} |" for status, text in sorted(described.items())]
+    lines += ["| 405 | The path does not take this method; `Allow` says which it takes. |"]
+    lines.append("\n## Limits\n\nFlags of `batucada serve`; each is an environment variable and a key of the `--config` file too.")
+    lines += limits()
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    with Server("--backend", "fake") as server:
+        DOC.write_text(render(server.http.get("/openapi.json").json()))
+    print(pathlib.Path(DOC))

@@ -1,0 +1,211 @@
+"""Keys, pages of other origins, and TLS."""
+
+import json
+import socket
+import ssl
+import subprocess
+import time
+
+import grpc
+import httpx
+import openai
+import pytest
+
+from server import MODEL, PATIENCE_S, Server, run
+
+OK = {"prompt": "a", "max_tokens": 2}
+
+
+def bearer(key):
+    return {"authorization": f"Bearer {key}"}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text("# the team's\nteam-key\n\nother-key\n")
+    with Server("--backend", "fake", "--api-key", "first-key", "--api-key", "second-key", "--api-key-file", str(keys)) as server:
+        yield server
+
+
+def test_every_route_but_health_and_metrics_needs_a_key(keyed):
+    for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+        assert keyed.http.get(path).status_code == 200, path
+    for method, path in (("POST", "/v1/completions"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/"),
+                         ("GET", "/v1/models/x"), ("POST", "/tokenize"), ("POST", "/detokenize"), ("GET", "/load"),
+                         ("GET", "/version"), ("GET", "/openapi.json"), ("GET", "/nothing/there"), ("DELETE", "/load")):
+        response = keyed.http.request(method, path, json=OK if method == "POST" else None)
+        error = response.json()["error"]
+        assert (response.status_code, error["type"], error["code"]) == (401, "authentication_error", "missing_api_key")
+        assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_each_key_opens_and_nothing_else_does(keyed):
+    for key in ("first-key", "second-key", "team-key", "other-key"):
+        assert keyed.http.post("/v1/completions", json=OK, headers=bearer(key)).status_code == 200
+    for header in ("first-key", "Basic first-key", "Bearer", "Bearer first", "Bearer first-keyx", "Bearer # the team's"):
+        response = keyed.http.post("/v1/completions", json=OK, headers={"authorization": header})
+        assert response.status_code == 401 and response.json()["error"]["code"] == "invalid_api_key"
+    assert keyed.openai().with_options(api_key="team-key").models.list().data
+    with pytest.raises(openai.AuthenticationError):
+        keyed.openai().with_options(api_key="none").completions.create(model="", prompt="a")
+    assert "first-key" not in keyed.log() and "team-key" not in keyed.log()
+
+
+def test_a_stranger_cannot_make_the_server_read_a_body(keyed):
+    with socket.create_connection(("127.0.0.1", keyed.http_port), timeout=PATIENCE_S) as connection:
+        start = time.monotonic()
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
+        assert connection.recv(13) == b"HTTP/1.1 401 "
+        assert time.monotonic() - start < 10  # and not after a read timeout of 20
+
+
+def test_grpc_takes_the_same_keys(keyed, stubs):
+    messages, services = stubs
+    with grpc.insecure_channel(f"127.0.0.1:{keyed.grpc_port}") as channel:
+        stub = services.InferenceStub(channel)
+        request = messages.GenerateRequest(text="a", max_tokens=2)
+        metadata = [("authorization", "Bearer second-key")]
+        assert list(stub.Generate(request, metadata=metadata))[-1].usage.completion_tokens == 2
+        assert stub.GetModelInfo(messages.GetModelInfoRequest(), metadata=metadata).names
+        for call in (lambda **more: list(stub.Generate(request, **more)),
+                     lambda **more: stub.GetModelInfo(messages.GetModelInfoRequest(), **more)):
+            for wrong in ([], [("authorization", "Bearer nonsense")]):
+                with pytest.raises(grpc.RpcError) as error:
+                    call(metadata=wrong)
+                assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_metrics_may_need_a_key_too():
+    with Server("--backend", "fake", "--metrics-access", "key", env={"BATUCADA_API_KEY": "k"}) as server:
+        assert server.http.get("/metrics").status_code == 401
+        assert server.http.get("/metrics", headers=bearer("k")).status_code == 200
+        assert server.http.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("flags, message", [
+    (("--api-key", "with space"), "--api-key"), (("--api-key-file", "no/such/file"), "no/such/file"),
+    (("--tls-cert", "x.pem"), "--tls-key"), (("--tls-cert", "no.pem", "--tls-key", "no.pem"), "--tls-cert no.pem"),
+    (("--cors-origin", "example.org"), "example.org"),
+], ids=str)
+def test_wrong_settings_are_one_sentence(flags, message):
+    ended = run("serve", "--backend", "fake", "--model", str(MODEL), "--port", "0", "--grpc-port", "0", *flags)
+    assert ended.returncode == 2 and message in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+PAGE = "https://page.example.com"
+PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+
+
+def test_cors_is_off_by_default(fast):
+    assert "access-control-allow-origin" not in fast.http.get("/version", headers={"origin": PAGE}).headers
+    response = fast.http.options("/v1/completions", headers={"origin": PAGE, **PREFLIGHT})
+    assert response.status_code == 405 and "access-control-allow-origin" not in response.headers
+
+
+def test_pages_of_named_origins_may_ask():
+    with Server("--backend", "fake", "--api-key", "k", "--cors-origin", PAGE, "--cors-origin", "http://localhost:3000") as server:
+        response = server.http.options("/v1/completions", headers={"origin": PAGE, **PREFLIGHT})
+        assert response.status_code == 200 and response.headers["access-control-allow-origin"] == PAGE
+        assert "authorization" in response.headers["access-control-allow-headers"]
+        response = server.http.post("/v1/completions", json={**OK, "stream": True}, headers={"origin": PAGE, **bearer("k")})
+        assert response.status_code == 200 and response.headers["access-control-allow-origin"] == PAGE
+        assert "x-request-id" in response.headers["access-control-expose-headers"] and response.headers["vary"] == "origin"
+        # A page must be able to read why it was refused.
+        response = server.http.post("/v1/completions", json=OK, headers={"origin": PAGE})
+        assert response.status_code == 401 and response.headers["access-control-allow-origin"] == PAGE
+        for origin in ("https://other.example.com", "null", PAGE + ".evil"):
+            response = server.http.options("/v1/completions", headers={"origin": origin, **PREFLIGHT})
+            assert response.status_code == 401 and "access-control-allow-origin" not in response.headers
+
+
+def test_any_origin():
+    with Server("--backend", "fake", "--cors-origin", "*") as server:
+        assert server.http.get("/version", headers={"origin": PAGE}).headers["access-control-allow-origin"] == "*"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """(certificate, key), self-signed for localhost."""
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                    "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def secure(certificate):
+    with Server("--backend", "fake", "--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1]),
+                "--read-timeout", "1s", "--idle-timeout", "2s", "--max-body-bytes", "4MB") as server:
+        server.trust = ssl.create_default_context(cafile=certificate[0])
+        server.url = f"https://127.0.0.1:{server.http_port}"
+        server.http = httpx.Client(base_url=server.url, timeout=PATIENCE_S, trust_env=False, verify=server.trust)
+        yield server
+
+
+def test_https_serves_everything(secure):
+    answer = secure.complete(prompt="a", max_tokens=30, seed=1)
+    client = openai.OpenAI(base_url=f"{secure.url}/v1", api_key="none", max_retries=0,
+                           http_client=httpx.Client(trust_env=False, verify=secure.trust))
+    text = "".join(chunk.choices[0].text for chunk in client.completions.create(
+        model="", prompt="a", max_tokens=30, seed=1, stream=True))
+    assert text == answer["choices"][0]["text"]
+    large = "word " * 200_000
+    assert secure.complete(prompt=large, max_tokens=1)["usage"]["prompt_tokens"] > 200_000
+    # Larger than any buffer on the way, both ways.
+    assert secure.complete(prompt=large, max_tokens=1, echo=True)["choices"][0]["text"].startswith(large)
+
+
+def test_old_and_plain_clients_are_turned_away(secure):
+    with pytest.raises(ssl.SSLError):
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+        old.wrap_socket(socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S))
+    with socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S) as plain:
+        plain.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"HTTP" not in plain.recv(1000)
+    assert secure.http.get("/health").status_code == 200
+
+
+def test_a_greeting_that_never_ends_times_out(secure):
+    with socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S) as silent:
+        silent.sendall(b"\x16\x03\x01")
+        assert silent.recv(10) == b""
+
+
+def test_leaving_a_tls_stream_frees_it(secure):
+    with secure.http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 1_000_000, "stream": True}) as stream:
+        next(stream.iter_lines())
+    secure.wait_until_free()
+
+
+def test_grpc_speaks_tls_too(secure, stubs, certificate):
+    messages, services = stubs
+    credentials = grpc.ssl_channel_credentials(certificate[0].read_bytes())
+    with grpc.secure_channel(f"localhost:{secure.grpc_port}", credentials) as channel:
+        stub = services.InferenceStub(channel)
+        assert list(stub.Generate(messages.GenerateRequest(text="a", max_tokens=2)))[-1].usage.completion_tokens == 2
+
+
+def test_a_key_of_another_certificate_is_refused(certificate, tmp_path):
+    other = tmp_path / "other.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", other],
+                   check=True, capture_output=True)
+    ended = run("serve", "--backend", "fake", "--port", "0", "--grpc-port", "0", "--tls-cert", str(certificate[0]),
+                "--tls-key", str(other))
+    assert ended.returncode == 2 and "--tls-key" in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_answers_end_with_a_proper_goodbye(secure):
+    """TLS's close_notify: without it a client could not tell an end from an attack."""
+    with socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S) as raw:
+        with secure.trust.wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False) as connection:
+            body = json.dumps(OK)
+            connection.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")

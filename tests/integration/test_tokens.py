@@ -1,0 +1,114 @@
+"""/tokenize, /detokenize, /load, and what goes around a request: ids, traces, timings."""
+
+import re
+import time
+
+import pytest
+
+from server import ROOT, Server, wait_until
+
+TEMPLATE = ROOT / "tests/integration/templates/chatml.jinja"
+
+
+def post(server, path, **body):
+    response = server.http.post(path, json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_there_and_back(fast):
+    text = "It was a dark and stormy night; déjà vu, 漢字 🥁"
+    ids = fast.complete(prompt=text, return_token_ids=True, max_tokens=1)["choices"][0]["prompt_token_ids"]
+    answer = post(fast, "/tokenize", prompt=text, return_token_strs=True)
+    assert answer["tokens"] == ids and answer["count"] == len(ids) == len(answer["token_strs"])
+    assert answer["max_model_len"] == 1048576
+    bare = post(fast, "/tokenize", prompt=text, add_special_tokens=False)
+    assert bare["tokens"] == ids[1:] and bare["token_strs"] is None
+    assert post(fast, "/detokenize", tokens=bare["tokens"])["prompt"] == text
+    assert post(fast, "/detokenize", tokens=ids, skip_special_tokens=True)["prompt"] == text
+    assert post(fast, "/detokenize", tokens=ids)["prompt"] != text
+    assert post(fast, "/tokenize", prompt="", add_special_tokens=False) == {**bare, "tokens": [], "count": 0}
+    assert post(fast, "/detokenize", tokens=[])["prompt"] == ""
+
+
+def test_conversations():
+    messages = [{"role": "user", "content": "Hello"}]
+    with Server("--backend", "fake", "--chat-template", str(TEMPLATE)) as server:
+        ids = post(server, "/tokenize", messages=messages)["tokens"]
+        assert post(server, "/detokenize", tokens=ids)["prompt"] == (
+            "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n")
+        closed = post(server, "/tokenize", messages=messages, add_generation_prompt=False)["tokens"]
+        assert len(closed) < len(ids)
+        chat = server.http.post("/v1/chat/completions", json={"messages": messages, "return_token_ids": True,
+                                                              "max_tokens": 1}).json()
+        assert chat["choices"][0]["prompt_token_ids"] == ids
+
+
+@pytest.mark.parametrize("path, body, param, message", [
+    ("/tokenize", {}, "prompt", "missing"),
+    ("/tokenize", {"prompt": 7}, "prompt", "string"),
+    ("/tokenize", {"prompt": "a", "messages": [{"role": "user", "content": "a"}]}, "prompt", "one of them"),
+    ("/tokenize", {"prompt": "a", "x": 1}, "x", "not a parameter"),
+    ("/detokenize", {}, "tokens", "missing"),
+    ("/detokenize", {"tokens": "a"}, "tokens", "list"),
+    ("/detokenize", {"tokens": [1, 8192]}, "tokens[1]", "0 to 8191"),
+    ("/detokenize", {"tokens": [-1]}, "tokens[0]", "0 to 8191"),
+], ids=str)
+def test_bad_value(fast, path, body, param, message):
+    response = fast.http.post(path, json=body)
+    error = response.json()["error"]
+    assert response.status_code == 400 and error["param"] == param and message in error["message"]
+
+
+def test_unknown_model(fast):
+    for path, body in (("/tokenize", {"prompt": "a"}), ("/detokenize", {"tokens": [1]})):
+        response = fast.http.post(path, json={**body, "model": "gpt-4"})
+        assert response.status_code == 404 and response.json()["error"]["code"] == "model_not_found"
+
+
+def test_load(slow):
+    slow.wait_until_free()
+    assert slow.http.get("/load").json()["server_load"] == 0
+    with slow.http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 1000, "stream": True, "n": 3}):
+        wait_until(lambda: slow.http.get("/load").json()["running"] == 2, "two to run")
+        load = slow.http.get("/load").json()
+        assert load["server_load"] == 3 and load["waiting"] == 1 and load["slots_used"] == 2 == load["slots_total"]
+    slow.wait_until_free()
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_the_log_line_has_ids_counts_and_times(fast):
+    fast.http.post("/v1/completions", json={"prompt": "a", "max_tokens": 7, "n": 2},
+                   headers={"x-request-id": "traced-1", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+    [line] = wait_until(lambda: [line for line in fast.log().splitlines() if "id=traced-1" in line], "the line")
+    fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
+    assert fields["trace"] == TRACE and fields["api"] == "completions" and fields["choices"] == "2"
+    assert fields["prompt_tokens"] == "2" and fields["generated_tokens"] == "14" and fields["finish"] == "length"
+    assert float(fields["total_ms"]) >= float(fields["decode_ms"]) > 0 and float(fields["prefill_ms"]) > 0
+    fast.http.post("/v1/completions", json={"prompt": "a"}, headers={"x-request-id": "traced-2", "traceparent": "nonsense"})
+    wait_until(lambda: re.search(r"id=traced-2 api=completions trace=- ", fast.log()), "the line")
+    fast.http.post("/v1/completions", json={"prompt": 7}, headers={"x-request-id": "traced-3"})
+    wait_until(lambda: re.search(r"id=traced-3 .*finish=rejected code=invalid_type param=prompt", fast.log()), "the line")
+
+
+def test_server_timing(slow):
+    slow.wait_until_free()
+    start = time.monotonic()
+    response = slow.http.post("/v1/completions", json={"prompt": "a", "max_tokens": 10, "n": 3})
+    took_ms = 1000 * (time.monotonic() - start)
+    timing = dict(re.findall(r"(\w+);dur=([\d.]+)", response.headers["server-timing"]))
+    assert list(timing) == ["queue", "prefill", "decode"]
+    queue, prefill, decode = (float(value) for value in timing.values())
+    # Two of three run at once; the third waits for one of them to make its ten tokens, 20 ms each.
+    assert queue > 150 and decode > 150 and prefill > 10 and queue + prefill + decode < took_ms + 100
+    assert "server-timing" not in slow.http.post("/v1/completions", json={"prompt": "a", "stream": True}).headers
+
+
+def test_keep_alive_comments():
+    with Server("--backend", "fake", "--fake-step-time", "500ms", "--keep-alive-period", "100ms") as server:
+        text = server.http.post("/v1/completions", json={"prompt": "a", "max_tokens": 2, "stream": True}).text
+        assert text.count(": keep-alive\n\n") >= 4 and text.endswith("data: [DONE]\n\n")
+        chunks = list(server.openai().completions.create(model="", prompt="a", max_tokens=2, stream=True))
+        assert chunks[-1].choices[0].finish_reason == "length", "clients skip comments"
