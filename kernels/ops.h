@@ -49,15 +49,17 @@ struct ConvArgs {
 // Selective scan (Mamba, arXiv 2312.00752, eq. 2-4), gate included:
 //   δ = softplus(dt + dt_bias), linear above 20;  h = exp(δ·A) h + δ·B·x;  out = (C·h + D·x) · silu(z)
 struct ScanArgs {
-  Tensor x;              // [T, E] act, after convolution
-  Tensor dt;             // [T, E] act, without bias
-  Tensor b;              // [T, N] act
-  Tensor c;              // [T, N] act
-  Tensor z;              // [T, E] act
-  const float* a;        // [E, N] fp32, A = -exp(A_log)
-  const float* d;        // [E] fp32
-  const float* dt_bias;  // [E] fp32
-  RecurrentView state;   // reads and writes ssm
+  Tensor x;                         // [T, E] act, after convolution
+  Tensor dt;                        // [T, E] act, without bias
+  Tensor dt_low;                    // [T, R] act, with dt_proj
+  const Matrix* dt_proj = nullptr;  // [E, R]: dt = dt_low · dt_projᵀ, `dt` is scratch; null: `dt` is given
+  Tensor b;                         // [T, N] act
+  Tensor c;                         // [T, N] act
+  Tensor z;                         // [T, E] act
+  const float* a;                   // [E, N] fp32, A = -exp(A_log)
+  const float* d;                   // [E] fp32
+  const float* dt_bias;             // [E] fp32
+  RecurrentView state;              // reads and writes ssm
   int32_t d_state = 16;
   Tensor out;  // [T, E] act
 };
@@ -132,6 +134,10 @@ class Ops {
   // padded to a multiple of `pad_cols`) as one matrix: q, k and v become one product.
   virtual absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                             std::string_view what) = 0;
+  // gate and up (one shape), each padded with zero rows to a multiple of `pad_rows`, for MatMulSwiGlu alone: how their
+  // rows lie together is the device's affair.
+  virtual absl::StatusOr<Matrix> LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
+                                            std::string_view what) = 0;
   // A vector or small table as fp32 on the device.
   virtual absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) = 0;
 
@@ -147,8 +153,9 @@ class Ops {
   virtual void CausalConv(const BatchView& b, const ConvArgs& args) = 0;
   virtual void SelectiveScan(const BatchView& b, const ScanArgs& args) = 0;
   virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;
-  // out = silu(gate) * up (arXiv 2002.05202).                     gate_up [rows, 2m] act: gate, up; out [rows, m] act
-  virtual void SwiGlu(Tensor gate_up, Tensor out) = 0;
+  // SwiGLU (arXiv 2002.05202): out = silu(in · gateᵀ) * (in · upᵀ), w from LoadGateUp.
+  // in [rows, w.in] act, out [rows, w.out / 2] act; gate_up [rows, w.out] act is scratch
+  virtual void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) = 0;
   // out[i] = x[rows[i]].                   x [T, cols] fp32, rows [n] on the device, out [n, cols] fp32
   virtual void GatherRows(Tensor x, const int32_t* rows, Tensor out) = 0;
   // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
@@ -158,6 +165,8 @@ class Ops {
   virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
                       RowSample* results, int32_t* last_token) = 0;
 
+  // Whether RunRecorded records.
+  virtual bool RecordsSteps() const { return false; }
   // Decode steps of `rows` rows are padded to this many, so that few recorded steps serve all batch sizes; `rows`
   // itself where nothing is recorded.
   virtual int32_t PaddedDecodeRows(int32_t rows) const { return rows; }

@@ -24,9 +24,10 @@ void Mamba(const Model& m, const LayerWeights& layer, const BatchView& b, Ops& o
                      .state = state,
                      .out = x});
   ops.MatMul(w.x_proj, x, low_rank);
-  ops.MatMul(w.dt_proj, low_rank.Cols(0, r), dt);
   ops.SelectiveScan(b, {.x = x,
                         .dt = dt,
+                        .dt_low = low_rank.Cols(0, r),
+                        .dt_proj = &w.dt_proj,
                         .b = low_rank.Cols(r, n),
                         .c = low_rank.Cols(r + n, n),
                         .z = xz.Cols(e, e),
@@ -65,8 +66,7 @@ void Mlp(const Model& m, const LayerWeights& layer, const BatchView& b, Ops& ops
   const Tensor hidden = ws.inner.Rows(0, rows).Cols(0, width);
 
   ops.RmsNorm(ws.residual.Rows(0, rows), layer.mlp.norm.As<float>(), m.config.norm_eps, ws.normed.Rows(0, rows));
-  ops.MatMul(layer.mlp.gate_up, ws.normed.Rows(0, rows), gate_up);
-  ops.SwiGlu(gate_up, hidden);
+  ops.MatMulSwiGlu(layer.mlp.gate_up, ws.normed.Rows(0, rows), gate_up, hidden);
   ops.MatMulAdd(layer.mlp.down, hidden, ws.residual.Rows(0, rows));
 }
 

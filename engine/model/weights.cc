@@ -73,7 +73,7 @@ class Loader {
     BATUCADA_ASSIGN_OR_RETURN(w.norm, Floats(prefix + "mlp_norm.weight", 1, c.d_model));
     BATUCADA_ASSIGN_OR_RETURN(const HostTensor gate, Get(prefix + "mlp.gate_proj.weight", c.mlp_width, c.d_model));
     BATUCADA_ASSIGN_OR_RETURN(const HostTensor up, Get(prefix + "mlp.up_proj.weight", c.mlp_width, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(w.gate_up, ops_.LoadMatrix(std::array{gate, up}, kWidePad, 1, prefix + "mlp.gate_up"));
+    BATUCADA_ASSIGN_OR_RETURN(w.gate_up, ops_.LoadGateUp(gate, up, kWidePad, prefix + "mlp.gate_up"));
     BATUCADA_ASSIGN_OR_RETURN(w.down, One(prefix + "mlp.down_proj.weight", c.d_model, c.mlp_width, 1, kWidePad));
     return w;
   }

@@ -40,7 +40,7 @@ struct AttentionWeights {
 
 struct MlpWeights {
   Buffer norm;     // [d_model] fp32
-  Matrix gate_up;  // [2 mlp, d_model]
+  Matrix gate_up;  // [2 mlp, d_model], rows as MatMulSwiGlu likes them
   Matrix down;     // [d_model, mlp]
 };
 

@@ -15,6 +15,7 @@
 
 #include "kernels/bench/cpu_ceilings.h"
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/swiglu.h"
 
 namespace batucada {
 namespace {
@@ -112,8 +113,18 @@ void ScanBench(benchmark::State& state) {
   const EvenBatch batch(static_cast<int32_t>(sequences), static_cast<int32_t>(rows), 1);
   const RecurrentView slots = {states.values.data(), nullptr, channels * kStates * 4};
   for (auto _ : state) {
-    Global().ops->SelectiveScan(batch.view, {x.view, dt.view, b.view, c.view, z.view, a.values.data(), d.values.data(),
-                                             bias.values.data(), slots, kStates, out.view});
+    Global().ops->SelectiveScan(batch.view, {.x = x.view,
+                                             .dt = dt.view,
+                                             .dt_low = {},
+                                             .b = b.view,
+                                             .c = c.view,
+                                             .z = z.view,
+                                             .a = a.values.data(),
+                                             .d = d.values.data(),
+                                             .dt_bias = bias.values.data(),
+                                             .state = slots,
+                                             .d_state = kStates,
+                                             .out = out.view});
   }
   const double tokens = static_cast<double>(sequences * rows * state.iterations());
   state.counters["tokens/s"] = benchmark::Counter(tokens, benchmark::Counter::kIsRate);
@@ -160,7 +171,8 @@ void AttentionBench(benchmark::State& state) {
 void SwiGluBench(benchmark::State& state) {
   const int64_t rows = state.range(0), m = state.range(1);
   Activations gate_up(rows, 2 * m), out(rows, m);
-  for (auto _ : state) Global().ops->SwiGlu(gate_up.view, out.view);
+  ThreadPool pool(0);
+  for (auto _ : state) SwiGlu(gate_up.view, out.view, pool);
   Report(state, static_cast<double>(3 * rows * m * 4), 0);
 }
 

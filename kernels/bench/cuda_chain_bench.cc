@@ -86,8 +86,7 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
   const float* const norm = m.norm.As<float>();
   const auto mlp = [&](const Mlp& w) {
     ops.RmsNorm(residual, norm, 1e-5f, normed);
-    ops.MatMul(w.gate_up, normed, bench.Act(a.gate_up, n, 2 * kMlp));
-    ops.SwiGlu(bench.Act(a.gate_up, n, 2 * kMlp), hidden);
+    ops.MatMulSwiGlu(w.gate_up, normed, bench.Act(a.gate_up, n, 2 * kMlp), hidden);
     ops.MatMulAdd(w.down, hidden, residual);
   };
   ops.Embed(m.embedding, b, residual);
@@ -104,9 +103,10 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
                        .state = state,
                        .out = bench.Act(a.x, n, kInner)});
     ops.MatMul(p.x_proj, bench.Act(a.x, n, kInner), dbc);
-    ops.MatMul(p.dt_proj, dbc.Cols(0, kRank), bench.Act(a.dt, n, kInner));
     ops.SelectiveScan(b, {.x = bench.Act(a.x, n, kInner),
                           .dt = bench.Act(a.dt, n, kInner),
+                          .dt_low = dbc.Cols(0, kRank),
+                          .dt_proj = &p.dt_proj,
                           .b = dbc.Cols(kRank, 16),
                           .c = dbc.Cols(kRank + 16, 16),
                           .z = wide.Cols(kInner, kInner),

@@ -1,8 +1,10 @@
 // RMSNorm, SwiGLU and sampling.
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "kernels/bench/cuda_bench.h"
+#include "kernels/cuda/swiglu.h"
 
 namespace batucada::bench {
 
@@ -19,8 +21,16 @@ void BenchElementwise(Bench& bench) {
         20, [&](int) { bench.ops().RmsNorm(x_view, weight.As<float>(), 1e-5f, bench.Act(out, rows, cols)); });
     bench.Duration("rms_norm/d2048/r" + std::to_string(rows), seconds,
                    bench.BytesFloor(static_cast<double>(rows * cols * 6)));
-    seconds = bench.Time(
-        20, [&](int) { bench.ops().SwiGlu(bench.Act(gate_up, rows, 2 * mlp), bench.Act(mixed, rows, mlp)); });
+    seconds = bench.Time(20, [&](int) {
+      const cudaError_t error = cuda::SwiGlu({.gate_up = gate_up.As<__nv_bfloat16>(),
+                                              .in_stride = 2 * mlp,
+                                              .rows = static_cast<int32_t>(rows),
+                                              .cols = static_cast<int32_t>(mlp),
+                                              .out = mixed.As<__nv_bfloat16>(),
+                                              .out_stride = mlp},
+                                             bench.ops().target());
+      if (error != cudaSuccess) std::abort();
+    });
     bench.Duration("swiglu/m8200/r" + std::to_string(rows), seconds,
                    bench.BytesFloor(static_cast<double>(rows * mlp * 6)));
   }

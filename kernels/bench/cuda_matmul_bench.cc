@@ -82,13 +82,17 @@ void BenchMatMulCuts(Bench& bench) {
   struct Product {
     const char* name;
     int64_t out, in;
+    cuda::MatMulOutput output;
   };
-  for (const Product& p : {Product{"in_proj", 8192, 2048},
-                           {"out_proj", 2048, 4096},
-                           {"qkv", 2560, 2048},
-                           {"o_proj", 2048, 2048},
-                           {"down", 2048, 8256},
-                           {"x_proj", 160, 4096}}) {
+  using cuda::MatMulOutput;
+  for (const Product& p : {Product{"in_proj", 8192, 2048, MatMulOutput::kBf16},
+                           {"x_proj", 160, 4096, MatMulOutput::kBf16},
+                           {"out_proj", 2048, 4096, MatMulOutput::kAddF32},
+                           {"qkv", 2560, 2048, MatMulOutput::kBf16},
+                           {"o_proj", 2048, 2048, MatMulOutput::kAddF32},
+                           {"gate_up", 16512, 2048, MatMulOutput::kBf16},
+                           {"down", 2048, 8256, MatMulOutput::kAddF32},
+                           {"lm_head", 50304, 2048, MatMulOutput::kF32}}) {
     const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
     const int copies = static_cast<int>(std::min(100., 1 + 2e8 / weight_bytes));
     std::vector<Matrix> weights;
@@ -96,28 +100,31 @@ void BenchMatMulCuts(Bench& bench) {
     for (const int64_t rows : {1, 16, 32}) {
       Buffer in = bench.Fill(static_cast<size_t>(rows * p.in), DType::kBf16);
       Buffer out = bench.Fill(static_cast<size_t>(rows * p.out), DType::kF32);
+      const auto measure = [&](const std::string& cut,
+                               const std::function<cudaError_t(const cuda::MatMulParams&)>& run) {
+        const double seconds = bench.Time(std::max(copies, 8), [&](int i) {
+          const cudaError_t error = run({.w = weights[static_cast<size_t>(i % copies)].storage.data(),
+                                         .n = p.out,
+                                         .k = p.in,
+                                         .in = in.data(),
+                                         .in_stride = p.in,
+                                         .rows = rows,
+                                         .out = out.data(),
+                                         .out_stride = p.out,
+                                         .output = p.output});
+          if (error != cudaSuccess) std::abort();
+        });
+        bench.Duration(std::string("cuts/") + p.name + "/r" + std::to_string(rows) + "/" + cut, seconds,
+                       bench.BytesFloor(weight_bytes));
+      };
+      const cuda::Target& target = bench.ops().target();
       for (const int tile : {16, 32, 64}) {
         for (const int cluster : {1, 2, 4, 8}) {
           const double blocks = std::ceil(static_cast<double>(p.out) / tile) * cluster;
           if (blocks < 60 || blocks > 540) continue;
-          const double seconds = bench.Time(std::max(copies, 8), [&](int i) {
-            const Matrix& w = weights[static_cast<size_t>(i % copies)];
-            if (cuda::SkinnyMatMul({.w = w.storage.data(),
-                                    .n = p.out,
-                                    .k = p.in,
-                                    .in = in.data(),
-                                    .in_stride = p.in,
-                                    .rows = rows,
-                                    .out = out.data(),
-                                    .out_stride = p.out,
-                                    .output = cuda::MatMulOutput::kAddF32},
-                                   bench.ops().target(), {.tile = tile, .cluster = cluster}) != cudaSuccess) {
-              std::abort();
-            }
+          measure("t" + std::to_string(tile) + "c" + std::to_string(cluster), [&](const cuda::MatMulParams& params) {
+            return cuda::SkinnyMatMul(params, target, {.tile = tile, .cluster = cluster});
           });
-          bench.Duration(std::string("cuts/") + p.name + "/r" + std::to_string(rows) + "/t" + std::to_string(tile) +
-                             "c" + std::to_string(cluster),
-                         seconds, bench.BytesFloor(weight_bytes));
         }
       }
     }

@@ -1,5 +1,6 @@
 #include "kernels/cpu/cpu_ops.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -110,6 +111,14 @@ absl::StatusOr<Matrix> CpuOps::LoadMatrix(std::span<const HostTensor> parts, int
   return matrix;
 }
 
+absl::StatusOr<Matrix> CpuOps::LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
+                                          std::string_view what) {
+  if (gate.rows != up.rows) {
+    return absl::InvalidArgumentError(absl::StrCat("matrix ", std::string(what), ": gate and up differ in rows"));
+  }
+  return LoadMatrix(std::array{gate, up}, pad_rows, 1, what);
+}
+
 absl::StatusOr<Buffer> CpuOps::LoadFloats(const HostTensor& t, std::string_view what) {
   if (t.data == nullptr || t.rows <= 0 || t.cols <= 0 || !IsFloatType(t.dtype)) {
     return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": not a table of floating-point numbers"));
@@ -179,6 +188,8 @@ void CpuOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
                   args.d != nullptr && args.dt_bias != nullptr && args.state.ssm != nullptr;
   if (!Check(ok, "selective_scan", "needs x, dt, z, out [T, E] and b, c [T, N] fp32 with a, d, dt_bias and state"))
     return;
+  if (args.dt_proj != nullptr) MatMul(*args.dt_proj, args.dt_low, args.dt);
+  if (!status_.ok()) return;
   batucada::SelectiveScan(b, args, pool_);
 }
 
@@ -204,12 +215,13 @@ void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
   WriteKv(b, args, pool_);
 }
 
-void CpuOps::SwiGlu(Tensor gate_up, Tensor out) {
-  if (!Check(IsFloats(out) && IsFloats(gate_up, out.rows, 2 * out.cols), "swiglu",
-             "needs gate_up [rows, 2m], out [rows, m]")) {
+void CpuOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
+  if (!Check(IsFloats(out) && IsFloats(gate_up, out.rows, 2 * out.cols), "mat_mul_swiglu",
+             "needs gate_up [rows, 2m] and out [rows, m] fp32")) {
     return;
   }
-  batucada::SwiGlu(gate_up, out, pool_);
+  MatMul(w, in, gate_up);
+  if (status_.ok()) SwiGlu(gate_up, out, pool_);
 }
 
 void CpuOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {

@@ -35,6 +35,8 @@ class CpuOps final : public Ops {
 
   absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                     std::string_view what) override;
+  absl::StatusOr<Matrix> LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
+                                    std::string_view what) override;
   absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) override;
 
   void Embed(const Matrix& table, const BatchView& b, Tensor out) override;
@@ -44,7 +46,7 @@ class CpuOps final : public Ops {
   void CausalConv(const BatchView& b, const ConvArgs& args) override;
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
   void Attention(const BatchView& b, const AttentionArgs& args) override;
-  void SwiGlu(Tensor gate_up, Tensor out) override;
+  void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) override;
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;

@@ -1,5 +1,6 @@
 // Start-up, memory, weights and steps of CudaOps; the model's ops are in cuda_ops.cc.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <utility>
@@ -134,6 +135,19 @@ void CudaOps::CopyOnDevice(void* to, const void* from, size_t bytes) {
 
 absl::StatusOr<Matrix> CudaOps::LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                            std::string_view what) {
+  return LoadParts(parts, pad_rows, pad_cols, Order::kStacked, what);
+}
+
+absl::StatusOr<Matrix> CudaOps::LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
+                                           std::string_view what) {
+  if (gate.rows != up.rows) {
+    return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": gate has ", gate.rows, " rows, up ", up.rows));
+  }
+  return LoadParts(std::array{gate, up}, pad_rows, 1, Order::kWoven, what);
+}
+
+absl::StatusOr<Matrix> CudaOps::LoadParts(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
+                                          Order order, std::string_view what) {
   if (!Ready()) return status_;
   if (parts.empty()) return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": no parts to stack"));
   const auto padded = [](int64_t n, int64_t pad) { return pad > 1 ? (n + pad - 1) / pad * pad : n; };
@@ -147,12 +161,14 @@ absl::StatusOr<Matrix> CudaOps::LoadMatrix(std::span<const HostTensor> parts, in
   }
   const size_t bytes = static_cast<size_t>(m.out * m.in) * sizeof(uint16_t);
   std::vector<uint16_t> packed(static_cast<size_t>(m.out * m.in), 0);
-  uint16_t* to = packed.data();
+  const int64_t step = order == Order::kWoven ? static_cast<int64_t>(parts.size()) : 1;  // rows from one to the next
+  int64_t first = 0;
   for (const HostTensor& part : parts) {
     for (int64_t r = 0; r < part.rows; ++r) {
-      if (absl::Status s = cuda::ConvertToBf16(part, r * part.cols, part.cols, to + r * m.in); !s.ok()) return s;
+      uint16_t* const to = packed.data() + (first + r * step) * m.in;
+      if (absl::Status s = cuda::ConvertToBf16(part, r * part.cols, part.cols, to); !s.ok()) return s;
     }
-    to += padded(part.rows, pad_rows) * m.in;
+    first += order == Order::kWoven ? 1 : padded(part.rows, pad_rows);
   }
   absl::StatusOr<Buffer> storage = Allocate(bytes, what);
   if (!storage.ok()) return storage.status();

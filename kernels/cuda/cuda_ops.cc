@@ -35,6 +35,18 @@ std::string ShapeOf(const Tensor& t) {
 
 bool IsAct(const Tensor& t) { return t.dtype == DType::kBf16; }
 
+cuda::MatMulParams Product(const Matrix& w, const Tensor& in, const Tensor& out, cuda::MatMulOutput output) {
+  return {.w = w.storage.data(),
+          .n = w.out,
+          .k = w.in,
+          .in = in.data,
+          .in_stride = in.stride,
+          .rows = in.rows,
+          .out = out.data,
+          .out_stride = out.stride,
+          .output = output};
+}
+
 }  // namespace
 
 void CudaOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
@@ -75,15 +87,7 @@ void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, 
   if (!IsAct(in) || in.cols != w.in || out.cols != w.out || in.rows != out.rows) {
     return Refuse(op, absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] into ", ShapeOf(out)));
   }
-  const cuda::MatMulParams params{.w = w.storage.data(),
-                                  .n = w.out,
-                                  .k = w.in,
-                                  .in = in.data,
-                                  .in_stride = in.stride,
-                                  .rows = in.rows,
-                                  .out = out.data,
-                                  .out_stride = out.stride,
-                                  .output = output};
+  const cuda::MatMulParams params = Product(w, in, out, output);
   if (cuda::SkinnyMatMulServes(params, target_)) return Check(op, cuda::SkinnyMatMul(params, target_));
   Check(op, plans_->Run(params, target_));
 }
@@ -97,6 +101,25 @@ void CudaOps::MatMul(const Matrix& w, Tensor in, Tensor out) {
 void CudaOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
   if (acc.dtype != DType::kF32) return Refuse("mat_mul_add", absl::StrCat("acc is ", ShapeOf(acc)));
   RunMatMul("mat_mul_add", w, in, acc, cuda::MatMulOutput::kAddF32);
+}
+
+void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
+  if (!Ready() || in.rows == 0) return;
+  if (!IsAct(in) || !IsAct(gate_up) || !IsAct(out) || in.cols != w.in || gate_up.cols != w.out ||
+      2 * out.cols != w.out || gate_up.rows != in.rows || out.rows != in.rows) {
+    return Refuse("mat_mul_swiglu", absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] through ",
+                                                 ShapeOf(gate_up), " into ", ShapeOf(out)));
+  }
+  const cuda::MatMulParams fused = Product(w, in, out, cuda::MatMulOutput::kSwiGlu);
+  if (cuda::SkinnyMatMulServes(fused, target_)) return Check("mat_mul_swiglu", cuda::SkinnyMatMul(fused, target_));
+  Check("mat_mul_swiglu", plans_->Run(Product(w, in, gate_up, cuda::MatMulOutput::kBf16), target_));
+  Check("mat_mul_swiglu", cuda::SwiGlu({.gate_up = gate_up.As<bf16>(),
+                                        .in_stride = gate_up.stride,
+                                        .rows = Int(out.rows),
+                                        .cols = Int(out.cols),
+                                        .out = out.As<bf16>(),
+                                        .out_stride = out.stride},
+                                       target_));
 }
 
 void CudaOps::CausalConv(const BatchView& b, const ConvArgs& a) {
@@ -134,10 +157,26 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
     return Refuse("selective_scan", absl::StrCat("x is ", ShapeOf(a.x), " with ", a.d_state,
                                                  " states; 16 states and a multiple of 8 channels are needed"));
   }
+  // Decode rows make dt themselves where they can; the prompts' rows come after theirs.
+  const bool fused = a.dt_proj != nullptr && b.num_decode > 0 && b.num_decode <= cuda::kMaxStepRows &&
+                     a.dt_proj->in <= cuda::kMaxStepRank && a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
+  if (a.dt_proj != nullptr) {
+    if (!IsAct(a.dt_low) || a.dt_low.rows != a.x.rows || a.dt_low.cols != a.dt_proj->in || a.dt_proj->out != a.x.cols) {
+      return Refuse("selective_scan", absl::StrCat("dt_low is ", ShapeOf(a.dt_low), " for dt_proj [", a.dt_proj->out,
+                                                   ", ", a.dt_proj->in, "]"));
+    }
+    const int64_t first = fused ? b.num_decode : 0, count = a.dt.rows - first;
+    RunMatMul("selective_scan: dt_proj", *a.dt_proj, a.dt_low.Rows(first, count), a.dt.Rows(first, count),
+              cuda::MatMulOutput::kBf16);
+  }
   Check("selective_scan", cuda::SelectiveScan({.x = a.x.As<bf16>(),
                                                .x_stride = a.x.stride,
                                                .dt = a.dt.As<bf16>(),
                                                .dt_stride = a.dt.stride,
+                                               .dt_low = a.dt_low.As<bf16>(),
+                                               .dt_low_stride = a.dt_low.stride,
+                                               .w_dt = fused ? a.dt_proj->storage.As<bf16>() : nullptr,
+                                               .dt_rank = fused ? Int(a.dt_proj->in) : 0,
                                                .b = a.b.As<bf16>(),
                                                .b_stride = a.b.stride,
                                                .c = a.c.As<bf16>(),
@@ -229,21 +268,6 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
                                                       .out_stride = a.out.stride},
                                                      target_));
   Check("attention: write prompts", cuda::WritePrompts(rope, target_));
-}
-
-void CudaOps::SwiGlu(Tensor gate_up, Tensor out) {
-  if (!Ready() || out.rows == 0) return;
-  if (!IsAct(gate_up) || !IsAct(out) || gate_up.cols != 2 * out.cols || gate_up.rows != out.rows) {
-    return Refuse("swiglu", absl::StrCat("from ", ShapeOf(gate_up), " to ", ShapeOf(out)));
-  }
-  Check("swiglu", cuda::SwiGlu({.gate = gate_up.As<bf16>(),
-                                .up = gate_up.As<bf16>() + out.cols,
-                                .in_stride = gate_up.stride,
-                                .rows = Int(out.rows),
-                                .cols = Int(out.cols),
-                                .out = out.As<bf16>(),
-                                .out_stride = out.stride},
-                               target_));
 }
 
 void CudaOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {

@@ -31,6 +31,8 @@ class CudaOps final : public Ops {
 
   absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                     std::string_view what) override;
+  absl::StatusOr<Matrix> LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
+                                    std::string_view what) override;
   absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) override;
 
   void Embed(const Matrix& table, const BatchView& b, Tensor out) override;
@@ -40,11 +42,12 @@ class CudaOps final : public Ops {
   void CausalConv(const BatchView& b, const ConvArgs& args) override;
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
   void Attention(const BatchView& b, const AttentionArgs& args) override;
-  void SwiGlu(Tensor gate_up, Tensor out) override;
+  void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) override;
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;
 
+  bool RecordsSteps() const override { return true; }
   // 1, 2, 4, 8, then steps of an eighth: 27 recorded steps serve all up to 256 rows, and waste beyond 8 rows
   // is at most 7 rows or an eighth.
   int32_t PaddedDecodeRows(int32_t rows) const override;
@@ -58,6 +61,11 @@ class CudaOps final : public Ops {
 
  private:
   CudaOps(int device, std::string name, CudaStream stream);
+
+  // How the rows of several parts lie in one matrix: one part below the other, or a row of each in turn.
+  enum class Order { kStacked, kWoven };
+  absl::StatusOr<Matrix> LoadParts(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols, Order order,
+                                   std::string_view what);
 
   // Whether ops still run; makes this device the thread's current one.
   bool Ready();

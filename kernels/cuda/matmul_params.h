@@ -5,7 +5,12 @@
 
 namespace batucada::cuda {
 
-enum class MatMulOutput { kBf16, kF32, kAddF32 };  // the last adds to what is there
+enum class MatMulOutput {
+  kBf16,
+  kF32,
+  kAddF32,  // adds to what is there
+  kSwiGlu,  // bf16 [rows, n / 2]: columns 2i and 2i + 1 of the product, gate and up, become silu(gate) · up
+};
 
 struct MatMulParams {
   const void* w;  // [n, k] bf16, contiguous

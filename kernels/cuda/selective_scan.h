@@ -3,8 +3,9 @@
 //   x, dt, z, out [T, channels] bf16; b, c [T, 16] bf16; a [channels, 16] fp32; d, dt_bias [channels] fp32
 //   state of slot s: ssm + s · slot_bytes, [channels, 16] fp32; channels a multiple of 8
 //
-// Decode rows: one pass that reads and writes the state once. Floor: 128 bytes of state per channel and row over the
-// copy bandwidth.
+// Decode rows: one pass that reads and writes the state once. With w_dt it also makes dt = dt_low · w_dtᵀ, [channels,
+// dt_rank] bf16, on tensor cores, and starts to read the state before the kernels in front have finished: nothing else
+// in a pass may write it. Floor: 128 bytes of state per channel and row over the copy bandwidth.
 //
 // Prompts: four lanes hold the 16 states of a channel in registers and walk through time. Other warps of the block work
 // one tile ahead (softplus, B and C to fp32) and one behind (gate, store), so that the walkers issue little but the
@@ -12,8 +13,9 @@
 // at 16 per clock and multiprocessor. With few sequences and channels the time axis is cut as well: a first pass finds
 // what each cut adds to a zero state and how far it decays, exp(A·Σδ); the second starts every cut from its true state.
 //
-// Measured on an H200 at 4,096 channels: decode 79% of the floor at 256 rows, 70% at 64; prompts 21 to 27 M tokens/s,
-// 41 to 53% of the floor. Widths just above a multiple of 132 · 32 channels leave a second round of blocks half empty.
+// Measured on an H200 at 4,096 channels: decode 75% of the floor at 256 rows, 67% at 64, with dt given; prompts 21 to
+// 27 M tokens/s, 41 to 53% of the floor. Widths just above a multiple of 132 · 32 channels leave a second round of
+// blocks half empty.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -25,12 +27,18 @@
 namespace batucada::cuda {
 
 inline constexpr int kScanStates = 16;
+inline constexpr int kMaxStepRank = 256;  // of dt_low, in decode rows
+inline constexpr int kMaxStepRows = 128;  // beyond, w_dt is read from the cache too often to pay
 
 struct SelectiveScanParams {
   const __nv_bfloat16* x;
   int64_t x_stride;
   const __nv_bfloat16* dt;
   int64_t dt_stride;
+  const __nv_bfloat16* dt_low;  // [T, dt_rank], rows aligned to 16 bytes
+  int64_t dt_low_stride;
+  const __nv_bfloat16* w_dt;  // [channels, dt_rank], aligned to 16 bytes; decode rows only; null: dt is read
+  int32_t dt_rank;            // a multiple of 8, up to kMaxStepRank
   const __nv_bfloat16* b;
   int64_t b_stride;
   const __nv_bfloat16* c;

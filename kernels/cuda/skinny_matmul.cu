@@ -3,6 +3,7 @@
 #include <cooperative_groups.h>
 
 #include "kernels/cuda/async_copy.cuh"
+#include "kernels/cuda/matmul_output.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/tensor_map.h"
 
@@ -24,7 +25,7 @@ struct Shape {
   static constexpr int kWeightBytes = kPanels * kTile * 128;
   static constexpr int kInputBytes = kPanels * kRows * 128;
   static constexpr int kStageBytes = kWeightBytes + kInputBytes;
-  static constexpr int kFit = (kRingBytes - (kRows * kTile + kMaxCluster) * 4) / kStageBytes;
+  static constexpr int kFit = (kRingBytes - (kRows * kTile + 4 * kMaxCluster) * 4) / kStageBytes;
   static constexpr int kStages = kFit < kMaxStages ? kFit : kMaxStages;
   static constexpr int kMTiles = kRows == 64 ? 2 : 1;   // of 16 weight rows, a warp
   static constexpr int kSide = kTile / (16 * kMTiles);  // warps along n
@@ -34,21 +35,12 @@ struct Shape {
   static constexpr int kSumBytes = kSlices * kRows * kSumPitch * 4;
   static constexpr int kBarrierBytes = 2 * 8 * kMaxStages;
   static constexpr int kInboxBytes =
-      (kRows * kTile + kMaxCluster) * 4;  // sums that the blocks of a cluster send each other
+      (kRows * kTile + 4 * kMaxCluster) * 4;  // sums that the blocks of a cluster send each other
+  static constexpr int kFours = CeilDiv(kRows * kTile / 4, 32 * kWorkers);  // of a tile's sums, a thread
   static constexpr int kBytes =
       kStages * kStageBytes + kBarrierBytes + kInboxBytes + 1024;  // boxes lie at multiples of 1024
-  static_assert(kSliceDepth % (kRows == 8 ? 32 : 16) == 0 && kSumBytes <= kStages * kStageBytes);
+  static_assert(kSliceDepth % (kRows == 8 ? 32 : 16) == 0 && kSumBytes <= kStages * kStageBytes && kFours > 0);
 };
-
-[[maybe_unused]] __device__ __forceinline__ void StoreOut(const MatMulParams& p, int64_t row, int64_t col,
-                                                          float value) {
-  const int64_t at = row * p.out_stride + col;
-  switch (p.output) {
-    case MatMulOutput::kBf16: static_cast<bf16*>(p.out)[at] = __float2bfloat16_rn(value); break;
-    case MatMulOutput::kF32: static_cast<float*>(p.out)[at] = value; break;
-    case MatMulOutput::kAddF32: static_cast<float*>(p.out)[at] += value; break;
-  }
-}
 
 // Block (part of k within its cluster, tile of weight rows).
 template <int kRows, int kTile>
@@ -71,12 +63,25 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int all_stages = static_cast<int>((p.k + S::kDepth - 1) / S::kDepth);
   const int first_stage = all_stages * part / parts;
   const int stages = all_stages * (part + 1) / parts - first_stage;
-  const int w_rows = static_cast<int>(p.n - first_n < kTile ? p.n - first_n : kTile);
-  const int x_rows = static_cast<int>(p.rows);
   const cooperative_groups::cluster_group cluster = cooperative_groups::this_cluster();
-  float* const inbox =
-      reinterpret_cast<float*>(shared + S::kStages * S::kStageBytes + S::kBarrierBytes);  // [parts][share]
-  const int share = CeilDiv(x_rows * kTile, parts);
+  constexpr int kRowFours = kTile / 4;  // sums are exchanged and stored in fours
+  const int fours = static_cast<int>(p.rows) * kRowFours;
+  const int share = CeilDiv(fours, parts);
+  float4* const inbox =
+      reinterpret_cast<float4*>(shared + S::kStages * S::kStageBytes + S::kBarrierBytes);  // [parts][share]
+  const bool in_fours = OutputsInFours(p);
+  // Which four columns of which row a thread stores: of the whole tile, or of this block's share within the cluster.
+  const int first_four = parts == 1 ? 0 : part * share;
+  const int end_four = parts == 1 ? fours : min(fours, first_four + share);
+  constexpr int kAdders = 32 * kWorkers;
+  float4 prior[S::kFours];
+  const auto load_prior = [&] {
+#pragma unroll
+    for (int j = 0; j < S::kFours; ++j) {
+      const int i = first_four + threadIdx.x + j * kAdders;
+      if (i < end_four) prior[j] = LoadPrior(p, in_fours, i / kRowFours, first_n + i % kRowFours * 4);
+    }
+  };
   if (threadIdx.x == 32 * kWorkers) {
     PrefetchMap(w_map);
     PrefetchMap(x_map);
@@ -122,6 +127,8 @@ __global__ void __launch_bounds__(kThreads, 2)
   } else {
     const int side = warp % S::kSide * 16 * S::kMTiles;  // first weight row of this warp, within the tile
     const int slice = warp / S::kSide;
+    WaitForEarlierKernels();  // without them there is no input to multiply with
+    load_prior();
     float sums[S::kMTiles][kRows / 8][4] = {};
     for (int stage = 0; stage < stages; ++stage) {
       const uint32_t w_tile = ring + stage % S::kStages * S::kStageBytes;
@@ -184,33 +191,39 @@ __global__ void __launch_bounds__(kThreads, 2)
         at[S::kSumPitch + 8] = sums[m][n][3];
       }
     }
-    WaitForEarlierKernels();  // `out` may be what the kernel before works on
     if (parts > 1) asm volatile("barrier.cluster.wait.aligned;" ::: "memory");  // all blocks are here
     asm volatile("bar.sync 1, %0;" ::"n"(32 * kWorkers) : "memory");
-    for (int i = threadIdx.x; i < x_rows * kTile; i += 32 * kWorkers) {
-      const int row = i / kTile;
-      const int col = i % kTile;
-      const float* const at = reinterpret_cast<const float*>(shared) + row * S::kSumPitch + col;
-      float sum = at[0];
 #pragma unroll
-      for (int s = 1; s < S::kSlices; ++s) sum += at[s * kRows * S::kSumPitch];
+    for (int j = 0; j < S::kFours; ++j) {
+      const int i = threadIdx.x + j * kAdders;
+      if (i >= fours) break;
+      const int row = i / kRowFours;
+      const int col = i % kRowFours * 4;
+      const float* const at = reinterpret_cast<const float*>(shared) + row * S::kSumPitch + col;
+      float4 sum = *reinterpret_cast<const float4*>(at);
+#pragma unroll
+      for (int s = 1; s < S::kSlices; ++s) {
+        sum = Add(sum, *reinterpret_cast<const float4*>(at + s * kRows * S::kSumPitch));
+      }
       if (parts > 1) {
         cluster.map_shared_rank(inbox, i / share)[part * share + i % share] = sum;
-      } else if (col < w_rows) {
-        StoreOut(p, row, first_n + col, sum);
+      } else {
+        StoreOutput(p, in_fours, row, first_n + col, prior[j], sum);
       }
     }
   }
   if (parts == 1) return;
   if (warp == kWorkers) asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
   cluster.sync();
-  // Each block of the cluster adds up its share of the tile.
-  for (int i = threadIdx.x; i < share && part * share + i < x_rows * kTile; i += kThreads) {
-    const int row = (part * share + i) / kTile;
-    const int col = (part * share + i) % kTile;
-    float sum = 0.f;
-    for (int other = 0; other < parts; ++other) sum += inbox[other * share + i];
-    if (col < w_rows) StoreOut(p, row, first_n + col, sum);
+  if (warp == kWorkers) return;
+    // Each block of the cluster adds up its share of the tile.
+#pragma unroll
+  for (int j = 0; j < S::kFours; ++j) {
+    const int i = first_four + threadIdx.x + j * kAdders;
+    if (i >= end_four) break;
+    float4 sum{0.f, 0.f, 0.f, 0.f};
+    for (int other = 0; other < parts; ++other) sum = Add(sum, inbox[other * share + i - first_four]);
+    StoreOutput(p, in_fours, i / kRowFours, first_n + i % kRowFours * 4, prior[j], sum);
   }
 #endif
 }

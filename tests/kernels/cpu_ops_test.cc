@@ -85,7 +85,7 @@ TEST_F(CpuOpsInterfaceTest, EveryOpNamesItself) {
   EXPECT_EQ(failure([&](Ops& o) { o.CausalConv(batch.view(), {}); }).find("causal_conv:"), 0u);
   EXPECT_EQ(failure([&](Ops& o) { o.SelectiveScan(batch.view(), {}); }).find("selective_scan:"), 0u);
   EXPECT_EQ(failure([&](Ops& o) { o.Attention(batch.view(), {}); }).find("attention:"), 0u);
-  EXPECT_EQ(failure([&](Ops& o) { o.SwiGlu(none, none); }).find("swiglu:"), 0u);
+  EXPECT_EQ(failure([&](Ops& o) { o.MatMulSwiGlu(weights, none, none, none); }).find("mat_mul_swiglu:"), 0u);
   EXPECT_EQ(failure([&](Ops& o) { o.GatherRows(none, nullptr, none); }).find("gather_rows:"), 0u);
   EXPECT_EQ(failure([&](Ops& o) { o.Sample(none, 1, nullptr, {}, nullptr, nullptr); }).find("sample:"), 0u);
 }

@@ -1,8 +1,10 @@
-// Embed, RmsNorm, SwiGlu, GatherRows, LoadFloats.
+// Embed, RmsNorm, SwiGlu, MatMulSwiGlu, GatherRows, LoadFloats.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "kernels/cpu/swiglu.h"
+#include "kernels/cpu/thread_pool.h"
 #include "tests/kernels/cpu_fixture.h"
 
 namespace batucada::testing {
@@ -32,11 +34,12 @@ TEST_F(ElementwiseCpuTest, RmsNormOfZerosIsZero) {
 }
 
 TEST_F(ElementwiseCpuTest, SwiGlu) {
+  ThreadPool pool(2);
   for (int64_t m : {1, 15, 16, 17, 1024, 5000}) {
     for (int64_t rows : {1, 9}) {
       const Dense gate_up = Rounded(random.Normals(rows, 2 * m, 10), DType::kF32);
       DeviceTensor in(*ops, gate_up, DType::kF32, 1), out(*ops, rows, m, DType::kF32, 7);
-      ops->SwiGlu(in.view(), out.view());
+      SwiGlu(in.view(), out.view(), pool);
       EXPECT_LT(RelativeError(out.Download(), reference::SwiGlu(gate_up)), kFp32Tolerance) << m;
     }
   }
@@ -44,6 +47,7 @@ TEST_F(ElementwiseCpuTest, SwiGlu) {
 
 // Element by element, so that small values count as much as large ones.
 TEST_F(ElementwiseCpuTest, SiluIsAccurateToAFewUlps) {
+  ThreadPool pool(2);
   const int64_t count = 20000;
   Dense gate_up(1, 2 * count);
   for (int64_t i = 0; i < count; ++i) {
@@ -52,7 +56,7 @@ TEST_F(ElementwiseCpuTest, SiluIsAccurateToAFewUlps) {
   }
   gate_up = Rounded(gate_up, DType::kF32);
   DeviceTensor in(*ops, gate_up, DType::kF32), out(*ops, 1, count, DType::kF32);
-  ops->SwiGlu(in.view(), out.view());
+  SwiGlu(in.view(), out.view(), pool);
   const Dense result = out.Download(), expected = reference::SwiGlu(gate_up);
   for (int64_t i = 0; i < count; ++i) {
     ASSERT_NEAR(result.At(0, i), expected.At(0, i), 5e-7 * std::abs(expected.At(0, i))) << "at " << gate_up.At(0, i);
@@ -60,13 +64,38 @@ TEST_F(ElementwiseCpuTest, SiluIsAccurateToAFewUlps) {
 }
 
 TEST_F(ElementwiseCpuTest, SwiGluSaturatesWithoutOverflow) {
+  ThreadPool pool(2);
   Dense gate_up(1, 4);
   gate_up.values = {-500, 500, 2, 3};  // silu(-500) = 0 to fp32, silu(500) = 500
   DeviceTensor in(*ops, gate_up, DType::kF32), out(*ops, 1, 2, DType::kF32);
-  ops->SwiGlu(in.view(), out.view());
+  SwiGlu(in.view(), out.view(), pool);
   const Dense result = out.Download();
   EXPECT_NEAR(result.At(0, 0), 0, 1e-30);
   EXPECT_EQ(result.At(0, 1), 1500);
+}
+
+TEST_F(ElementwiseCpuTest, MatMulSwiGluPadsGateAndUpAlike) {
+  const Dense gate = Rounded(random.Normals(10, 24), DType::kF32), up = Rounded(random.Normals(10, 24), DType::kF32);
+  const Dense x = Rounded(random.Normals(3, 24), DType::kF32);
+  const std::vector<float> gate_values(gate.values.begin(), gate.values.end());
+  const std::vector<float> up_values(up.values.begin(), up.values.end());
+  const Matrix w =
+      ops->LoadGateUp({gate_values.data(), DType::kF32, 10, 24}, {up_values.data(), DType::kF32, 10, 24}, 8, "gate_up")
+          .value();
+  ASSERT_EQ(w.out, 32);
+  DeviceTensor in(*ops, x, DType::kF32, 2), scratch(*ops, 3, 32, DType::kF32), out(*ops, 3, 16, DType::kF32, 5);
+  ops->MatMulSwiGlu(w, in.view(), scratch.view(), out.view());
+  const Dense gates = reference::MatMul(gate, x), ups = reference::MatMul(up, x), got = out.Download();
+  for (int64_t t = 0; t < 3; ++t) {
+    for (int64_t i = 0; i < 16; ++i) {
+      const double g = i < 10 ? gates.At(t, i) : 0;
+      EXPECT_NEAR(got.At(t, i), i < 10 ? g / (1 + std::exp(-g)) * ups.At(t, i) : 0, 1e-4) << t << ", " << i;
+    }
+  }
+  EXPECT_EQ(ops->LoadGateUp({gate_values.data(), DType::kF32, 10, 24}, {up_values.data(), DType::kF32, 5, 24}, 8, "odd")
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(ElementwiseCpuTest, EmbedTakesDecodeRowsFromLastTokenAndOthersFromTheirIds) {

@@ -110,7 +110,16 @@ TEST_F(MatMulTest, ManyRows) {
                            {40, 96, 4096},
                            {48, 2048, 1032},
                            {64, 300, 2040},
+                           {64, 8192, 264},
+                           {57, 2050, 4096},
+                           {64, 2048, 8256},
+                           {63, 131, 72},
+                           {33, 16512, 64},
+                           {64, 4096, 8},
+                           {65, 2048, 1032},
                            {100, 2560, 520},
+                           {128, 2049, 2048},
+                           {128, 8192, 136},
                            {65, 128, 256},
                            {129, 384, 384},
                            {300, 200, 128}})
@@ -138,16 +147,34 @@ TEST_F(DenseOpsTest, LoadMatrixStacksAndPads) {
             absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(DenseOpsTest, SwiGlu) {
-  for (const int64_t m : {1, 33, 1024, 8200}) {
-    for (const int64_t extra : {0, 1, 8}) {
-      const Dense x = Random(3, 2 * m, 2, DType::kBf16);
-      const DeviceTensor in = Upload(x, DType::kBf16, extra), out = Poisoned(3, m, DType::kBf16, extra);
-      ops().SwiGlu(in.view, out.view);
+// Through every kind of product: SwiGLU in its epilogue, and after cuBLASLt's.
+TEST_F(DenseOpsTest, MatMulSwiGlu) {
+  for (const int64_t rows : {1, 8, 13, 32, 33, 48, 64, 65, 100, 200}) {
+    for (const auto& [m, k] : {std::pair<int64_t, int64_t>{1, 16}, {33, 72}, {256, 520}, {1000, 384}}) {
+      const Dense gate = Random(m, k, 0.1, DType::kBf16), up = Random(m, k, 0.1, DType::kBf16);
+      const Dense x = Random(rows, k, 1, DType::kBf16);
+      const HostMatrix host_gate(gate), host_up(up);
+      const Matrix w = *ops().LoadGateUp(host_gate.view, host_up.view, 8, "gate_up");
+      ASSERT_EQ(w.out, (m + 7) / 8 * 16);
+      const DeviceTensor in = Upload(x, DType::kBf16, 8), scratch = Poisoned(rows, w.out, DType::kBf16, 4);
+      const DeviceTensor out = Poisoned(rows, w.out / 2, DType::kBf16, 3);
+      ops().MatMulSwiGlu(w, in.view, scratch.view, out.view);
       Finish();
-      EXPECT_CLOSE(Download(out.view), reference::SwiGlu(x), 1e-2) << m << " wide";
+      const Dense gates = reference::MatMul(gate, x), ups = reference::MatMul(up, x);
+      Dense halves(rows, w.out);
+      for (int64_t t = 0; t < rows; ++t) {
+        for (int64_t i = 0; i < m; ++i) {
+          halves.At(t, i) = gates.At(t, i);
+          halves.At(t, w.out / 2 + i) = ups.At(t, i);
+        }
+      }
+      EXPECT_CLOSE(Download(out.view), reference::SwiGlu(halves), 1e-2) << rows << " rows, " << k << " -> " << m;
     }
   }
+  const Dense a = Random(4, 8, 1, DType::kBf16), b = Random(5, 8, 1, DType::kBf16);
+  const HostMatrix host_a(a), host_b(b);
+  EXPECT_EQ(ops().LoadGateUp(host_a.view, host_b.view, 8, "uneven").status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(DenseOpsTest, GatherRows) {

@@ -60,7 +60,9 @@ class RecurrentTest : public CudaTest {
     }
   }
 
-  void CheckScan(int64_t channels, const DeviceBatch& b, Slots& slots, std::vector<Dense>& states, int64_t extra) {
+  // `rank`: dt is dt_low · dt_projᵀ of that many columns; 0: dt is given.
+  void CheckScan(int64_t channels, const DeviceBatch& b, Slots& slots, std::vector<Dense>& states, int64_t extra,
+                 int64_t rank = 0) {
     const int64_t rows = b.view.num_tokens;
     reference::ScanInputs in{.x = Random(rows, channels, 1, DType::kBf16),
                              .dt = Random(rows, channels, 2, DType::kBf16),
@@ -77,12 +79,26 @@ class RecurrentTest : public CudaTest {
     const auto vector = [&](const std::vector<double>& v) {
       return UploadVector(std::vector<float>(v.begin(), v.end()));
     };
-    const DeviceTensor x = Upload(in.x, DType::kBf16, extra), dt = Upload(in.dt, DType::kBf16, extra);
+    Matrix dt_proj;
+    DeviceTensor dt_low;
+    if (rank > 0) {
+      const Dense low = Random(rows, rank, 1, DType::kBf16), w = Random(channels, rank, 0.2, DType::kBf16);
+      const std::vector<float> values(w.values.begin(), w.values.end());
+      const HostTensor host{values.data(), DType::kF32, channels, rank};
+      dt_proj = *ops().LoadMatrix({{host}}, 1, 1, "dt_proj");
+      dt_low = Upload(low, DType::kBf16, 16 + extra);
+      in.dt = reference::MatMul(w, low);
+    }
+    const DeviceTensor dt =
+        rank > 0 ? Poisoned(rows, channels, DType::kBf16, extra) : Upload(in.dt, DType::kBf16, extra);
+    const DeviceTensor x = Upload(in.x, DType::kBf16, extra);
     const DeviceTensor z = Upload(in.z, DType::kBf16, extra), bt = Upload(in.b, DType::kBf16, extra);
     const DeviceTensor ct = Upload(in.c, DType::kBf16, extra), out = Poisoned(rows, channels, DType::kBf16, extra);
     const Buffer a = vector(in.a.values), d = vector(in.d), bias = vector(in.dt_bias);
     ops().SelectiveScan(b.view, {.x = x.view,
                                  .dt = dt.view,
+                                 .dt_low = dt_low.view,
+                                 .dt_proj = rank > 0 ? &dt_proj : nullptr,
                                  .b = bt.view,
                                  .c = ct.view,
                                  .z = z.view,
@@ -104,7 +120,8 @@ class RecurrentTest : public CudaTest {
       part.b = in.b.RowRange(first, count);
       part.c = in.c.RowRange(first, count);
       EXPECT_CLOSE(got.RowRange(first, count), reference::SelectiveScan(part, states[i]), 1e-2);
-      EXPECT_CLOSE(Download(Ssm(slots, b.slots[i])), states[i], 1e-4);
+      // dt is rounded to bf16 where it is a product of its own.
+      EXPECT_CLOSE(Download(Ssm(slots, b.slots[i])), states[i], rank > 0 ? 1e-2 : 1e-4);
     }
   }
 };
@@ -150,6 +167,32 @@ TEST_F(RecurrentTest, ScanHandsItsStateOver) {
       decode.slots = fresh.slots;
       decode.view.slot = mixed.view.slot;
       CheckScan(channels, decode, slots, states, extra);
+    }
+  }
+}
+
+// dt from its low rank: within the step for decode rows, as a product of its own for prompts and where ranks are large
+// or rows not aligned.
+TEST_F(RecurrentTest, ScanMakesItsTimeSteps) {
+  for (const int64_t rank : {8, 24, 96, 128, 144, 256, 264}) {
+    for (const int64_t extra : {0, 3, 8}) {
+      SCOPED_TRACE("rank " + std::to_string(rank) + ", stride + " + std::to_string(extra));
+      const int64_t channels = 200;
+      Slots slots = MakeSlots(30, channels);
+      std::vector<Dense> states(25, Dense(channels, kStates));
+      std::vector<Part> parts(25, {1, 0});
+      parts[24].rows = 37;
+      const DeviceBatch fresh = MakeBatch(parts, 24, 30);
+      CheckScan(channels, fresh, slots, states, extra, rank);
+      for (Part& part : parts) part = {1, part.rows};
+      DeviceBatch decode = MakeBatch(parts, 25, 30);
+      decode.slots = fresh.slots;
+      decode.view.slot = fresh.view.slot;
+      CheckScan(channels, decode, slots, states, extra, rank);
+      DeviceBatch few = MakeBatch(std::vector<Part>(3, {1, 40}), 3, 30);
+      few.slots = fresh.slots;
+      few.view.slot = fresh.view.slot;
+      CheckScan(channels, few, slots, states, extra, rank);
     }
   }
 }
