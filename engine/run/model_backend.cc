@@ -1,7 +1,6 @@
 #include "engine/run/model_backend.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -86,8 +85,23 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                             .kv = std::move(kv),
                             .workspace = std::move(workspace)});
   b->ops_ = std::move(ops);
-  BATUCADA_RETURN_IF_ERROR(b->ops_->Wait(b->ops_->Record()));
+  BATUCADA_RETURN_IF_ERROR(b->WarmUp());
   return b;
+}
+
+absl::Status ModelBackend::WarmUp() {
+  const BatchPlan nothing;  // all rows are padding and touch scratch alone
+  const auto most = static_cast<int32_t>(std::min<int64_t>(capacity_.slots, model_->workspace.residual.rows));
+  // From the largest down: neighbouring sizes share plans, which must suit the largest of them.
+  for (int32_t rows = most; ops_->RecordsSteps() && rows > 0; --rows) {
+    const StepShape shape = DecodeShape(rows);
+    if (shape.sequences != rows) continue;  // served by a larger one
+    for (int run = 0; run < 2; ++run) {     // the first finds plans, the second records
+      static_cast<void>(RunStep(nothing, shape, staging_[0]));
+      BATUCADA_RETURN_IF_ERROR(ops_->Wait(ops_->Record()));
+    }
+  }
+  return ops_->Wait(ops_->Record());
 }
 
 ModelBackend::~ModelBackend() {
@@ -98,18 +112,16 @@ ModelBackend::~ModelBackend() {
 StepShape ModelBackend::ShapeOf(const BatchPlan& plan) const {
   const auto sequences = static_cast<int32_t>(plan.sequences.size());
   const auto samples = static_cast<int32_t>(plan.samples.size());
-  const int32_t width = capacity_.max_blocks_per_sequence;
-  if (plan.num_decode < sequences) {
-    return {.tokens = plan.num_tokens, .sequences = sequences, .samples = samples, .table_width = width};
-  }
-  const int32_t padded = std::max(sequences, std::min(ops_->PaddedDecodeRows(sequences), capacity_.slots));
-  return {.tokens = padded, .sequences = padded, .samples = padded, .table_width = width};
+  if (plan.num_decode == sequences) return DecodeShape(sequences);
+  return {.tokens = plan.num_tokens,
+          .sequences = sequences,
+          .samples = samples,
+          .table_width = capacity_.max_blocks_per_sequence};
 }
 
-// Decode-only steps depend on nothing but their number of rows and the magnitude of the longest context.
-uint64_t ModelBackend::RecordKey(const StepShape& shape, const BatchView& batch) {
-  if (batch.num_decode < batch.num_sequences) return 0;
-  return (static_cast<uint64_t>(shape.sequences) << 32) | static_cast<uint64_t>(batch.max_context);
+StepShape ModelBackend::DecodeShape(int32_t rows) const {
+  const int32_t padded = std::max(rows, std::min(ops_->PaddedDecodeRows(rows), capacity_.slots));
+  return {.tokens = padded, .sequences = padded, .samples = padded, .table_width = capacity_.max_blocks_per_sequence};
 }
 
 std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan) {
@@ -123,26 +135,29 @@ std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan
   return rows;
 }
 
-absl::Status ModelBackend::Launch(const BatchPlan& plan) {
-  BATUCADA_CHECK(launched_.size() < kMostInFlight);
-  const Staging& stage = staging_[next_stage_];
-  const StepShape shape = ShapeOf(plan);
+std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, const StepShape& shape,
+                                                     const Staging& stage) {
   const StepScratch scratch{.slot = model_->recurrent.scratch(), .block = model_->kv.scratch()};
   BatchView batch{.last_token = last_token_.As<int32_t>()};
   SampleView samples{.results = results_.As<RowSample>(),
                      .controls = {.slots = controls_.As<char>(), .slot_bytes = ControlBytes(model_->config.vocab_size)},
                      .last_token = last_token_.As<int32_t>()};
   StepInputs::Pack(plan, shape, scratch, stage.inputs.data(), inputs_.data(), &batch, &samples);
-  // Contexts up to one power of two share a recorded step; beyond the window they are all alike.
-  batch.max_context =
-      static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::min(batch.max_context, model_->config.window))));
-
   ops_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
   std::vector<std::vector<char>> control_rows = WriteControls(plan);
-  ops_->RunRecorded(RecordKey(shape, batch), [&] {
+  // Steps of decode rows alone depend on nothing but how many there are.
+  const bool decode = batch.num_decode == batch.num_sequences;
+  ops_->RunRecorded(decode ? static_cast<uint64_t>(shape.sequences) : 0, [&] {
     Forward(*model_, batch, *ops_);
     SampleRows(*model_, samples, *ops_);
   });
+  return control_rows;
+}
+
+absl::Status ModelBackend::Launch(const BatchPlan& plan) {
+  BATUCADA_CHECK(launched_.size() < kMostInFlight);
+  const Staging& stage = staging_[next_stage_];
+  std::vector<std::vector<char>> control_rows = RunStep(plan, ShapeOf(plan), stage);
   ops_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
   Launched launched{.step = plan.step,
                     .mark = ops_->Record(),

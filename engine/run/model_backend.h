@@ -58,7 +58,11 @@ class ModelBackend : public Backend {
   StepShape ShapeOf(const BatchPlan& plan) const;
   // Writes the controls of requests that start with this plan to their slots; returns what must be kept until it ends.
   std::vector<std::vector<char>> WriteControls(const BatchPlan& plan);
-  static uint64_t RecordKey(const StepShape& shape, const BatchView& batch);
+  StepShape DecodeShape(int32_t rows) const;
+  // Records every decode step there can be, so that no request pays for it.
+  absl::Status WarmUp();
+  // Packs, copies and computes; returns what must be kept until the step ends.
+  std::vector<std::vector<char>> RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
 
   std::unique_ptr<Ops> ops_;  // outlives every buffer below
   std::unique_ptr<Model> model_;
