@@ -63,7 +63,9 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Htt
                        .model = translation.model};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<GenerationGroup> group,
                             GenerationGroup::Submit(service, std::move(translation), origin));
-  if (!params.stream) return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope));
+  if (!params.stream) {
+    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), service.workers);
+  }
   return MakeStreamedAnswer(std::move(group), std::move(choices), std::move(envelope),
                             params.include_usage ? UsageEvent::kInclude : UsageEvent::kOmit);
 }

@@ -129,6 +129,7 @@ bj::object MessagesSchema() {
            {"refusal", text},
            {"tool_calls", Nullable(ArraySchema("Calls of the past, as the template knows them.", bj::object()))}});
   message["required"] = {"role"};
+  message["anyOf"] = {bj::object{{"required", {"content"}}}, bj::object{{"required", {"tool_calls"}}}};
   message["additionalProperties"] = false;
   bj::object messages =
       ArraySchema("The conversation so far, rendered by the model's chat template.", std::move(message));

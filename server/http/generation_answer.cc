@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "server/error.h"
+#include "server/http/handover.h"
 #include "server/http/sse.h"
 #include "server/json_writer.h"
 
@@ -46,28 +47,79 @@ class GenerationAnswer : public LiveAnswer {
   std::unique_ptr<GenerationGroup> group_;
 };
 
+// A whole answer that is only to be written.
+struct Ended {
+  Choices choices;
+  Envelope envelope;
+  GenerationGroup::Usage usage;
+  GenerationGroup::Timings timings;
+
+  HttpResponse Write() const {
+    HttpResponse response = {.headers = {{"server-timing", ServerTiming(timings)}}, .body = ""};
+    JsonWriter json(&response.body);
+    json.BeginObject();
+    WriteEnvelope(envelope, json);
+    json.Key("choices").BeginArray();
+    for (const std::unique_ptr<Choice>& choice : choices) choice->Write(json);
+    json.EndArray();
+    WriteUsage(usage, json);
+    json.EndObject();
+    return response;
+  }
+};
+
+// Up to so many tokens an answer is written where it is sent; more could hold up the thread's other connections.
+constexpr int64_t kInlineTokens = 20'000;
+constexpr int64_t kBytesPerToken = 64;  // of an answer that tells every token's log-probability, about
+
 class WholeAnswer : public GenerationAnswer {
  public:
-  using GenerationAnswer::GenerationAnswer;
+  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, WorkPool& workers)
+      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), workers_(workers) {}
+  ~WholeAnswer() override {
+    if (writing_ != nullptr) writing_->Abandon();
+  }
 
-  Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
-    Poll();
-    if (!group_->failure().ok()) {
-      *head = ErrorResponse(group_->failure());
-      return Progress::kDone;
+  void OnReady(std::function<void()> wake) override {
+    wake_ = wake;
+    GenerationAnswer::OnReady(std::move(wake));
+  }
+
+  Progress Advance(std::optional<HttpResponse>* head, std::string*) override {
+    if (writing_ == nullptr) {
+      Poll();
+      if (!group_->failure().ok()) {
+        *head = ErrorResponse(group_->failure());
+        return Progress::kDone;
+      }
+      if (!group_->done()) return Progress::kWaiting;
+      Write();
     }
-    if (!group_->done()) return Progress::kWaiting;
-    *head = HttpResponse{.headers = {{"server-timing", ServerTiming(group_->timings())}}, .body = ""};
-    JsonWriter json(body);
-    json.BeginObject();
-    WriteEnvelope(envelope_, json);
-    json.Key("choices").BeginArray();
-    for (const std::unique_ptr<Choice>& choice : choices_) choice->Write(json);
-    json.EndArray();
-    WriteUsage(group_->usage(), json);
-    json.EndObject();
+    std::optional<Answer> written = writing_->Take();
+    if (!written) return Progress::kWaiting;
+    *head = std::get<HttpResponse>(*std::move(written));
     return Progress::kDone;
   }
+
+ private:
+  void Write() {
+    writing_ = std::make_shared<Handover>();
+    const auto ended = std::make_shared<Ended>(Ended{
+        .choices = std::move(choices_), .envelope = envelope_, .usage = group_->usage(), .timings = group_->timings()});
+    const int64_t tokens = ended->usage.prompt_tokens + ended->usage.generated_tokens;
+    if (tokens > kInlineTokens) {
+      writing_->OnReady(wake_);
+      const bool posted = workers_.TryPost(tokens * kBytesPerToken, [ended, writing = writing_] {
+        if (!writing->abandoned()) writing->Put(ended->Write());
+      });
+      if (posted) return;
+    }
+    writing_->Put(ended->Write());
+  }
+
+  WorkPool& workers_;
+  std::function<void()> wake_;
+  std::shared_ptr<Handover> writing_;  // once all has ended
 };
 
 class StreamedAnswer : public GenerationAnswer {
@@ -128,9 +180,9 @@ class StreamedAnswer : public GenerationAnswer {
 
 }  // namespace
 
-std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,
-                                            Envelope envelope) {
-  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope));
+std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
+                                            WorkPool& workers) {
+  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope), workers);
 }
 
 std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,

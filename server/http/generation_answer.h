@@ -9,6 +9,7 @@
 #include "server/generation_group.h"
 #include "server/http/choice.h"
 #include "server/http/http.h"
+#include "server/work_pool.h"
 
 namespace batucada {
 
@@ -24,8 +25,10 @@ using Choices = std::vector<std::unique_ptr<Choice>>;
 
 enum class UsageEvent : uint8_t { kOmit, kInclude };
 
-// One JSON document, once all choices have ended; its Server-Timing header says where the time went.
-std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope);
+// One JSON document, once all choices have ended; its Server-Timing header says where the time went. `workers` write
+// it if it may be long; they outlive the answer.
+std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
+                                            WorkPool& workers);
 
 // Server-sent events: each wake-up sends what every choice has to tell, all in one write.
 std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,

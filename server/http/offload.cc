@@ -1,55 +1,17 @@
 #include "server/http/offload.h"
 
 #include <exception>
-#include <mutex>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "server/error.h"
 #include "server/generation_group.h"
+#include "server/http/handover.h"
 #include "server/http/request_origin.h"
 
 namespace batucada {
 namespace {
-
-// Between the pool's thread, which makes the answer, and the connection's, which waits for it.
-class Handover {
- public:
-  void OnReady(std::function<void()> wake) {
-    const std::lock_guard lock(mutex_);
-    wake_ = std::move(wake);
-    if (answer_) wake_();
-  }
-  void Put(Answer answer) {
-    const std::lock_guard lock(mutex_);
-    if (abandoned_) return;
-    answer_ = std::move(answer);
-    if (wake_) wake_();  // under the lock, so that none comes after Abandon
-  }
-  std::optional<Answer> Take() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(answer_, std::nullopt);
-  }
-  // The client is gone.
-  void Abandon() {
-    std::optional<Answer> unwanted;
-    const std::lock_guard lock(mutex_);
-    abandoned_ = true;
-    wake_ = nullptr;
-    unwanted = std::exchange(answer_, std::nullopt);
-  }
-  bool abandoned() {
-    const std::lock_guard lock(mutex_);
-    return abandoned_;
-  }
-
- private:
-  std::mutex mutex_;  // guards what follows
-  std::function<void()> wake_;
-  std::optional<Answer> answer_;
-  bool abandoned_ = false;
-};
 
 class OffloadedAnswer : public LiveAnswer {
  public:

@@ -105,6 +105,15 @@ def test_a_large_request_streams_too(narrow):
     assert text.endswith("data: [DONE]\n\n") and response.headers["content-type"].startswith("text/event-stream")
 
 
+def test_a_large_answer_is_whole(narrow):
+    text = prose(MEGABYTE // 4)
+    answer = narrow.complete(prompt=text, echo=True, return_token_ids=True, max_tokens=2, prompt_logprobs=0)
+    [choice] = answer["choices"]
+    assert choice["text"].startswith(text) and len(choice["prompt_token_ids"]) == answer["usage"]["prompt_tokens"] > 40_000
+    assert len(choice["prompt_logprobs"]) == len(choice["prompt_token_ids"])
+    assert choice["prompt_token_ids"] == narrow.http.post("/tokenize", json={"prompt": text}).json()["tokens"]
+
+
 def test_leaving_while_it_is_tokenized(narrow):
     with pytest.raises(Exception, match="timed out"):
         narrow.http.post("/v1/completions", json={"prompt": prose(24 * MEGABYTE)}, timeout=0.3)
