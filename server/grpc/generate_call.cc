@@ -3,19 +3,12 @@
 #include <utility>
 
 #include "engine/core/status.h"
+#include "server/grpc/call_context.h"
 #include "server/grpc/generate_request.h"
-#include "server/grpc/metadata.h"
 #include "server/grpc/status.h"
-#include "server/http/http.h"
-#include "server/trace.h"
 
 namespace batucada {
 namespace {
-
-std::string RequestId(grpc::CallbackServerContext* context) {
-  std::string id = MetadataOf(*context, "x-request-id");
-  return IsSoundRequestId(id) ? id : NewRequestId();
-}
 
 void ToProto(const TokenResult& token, bool with_logprob, v1::Token* out) {
   out->set_id(token.id);
@@ -51,10 +44,7 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* GenerateCall::Start(Service& ser
 }
 
 absl::Status GenerateCall::Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request) {
-  const RequestOrigin origin = {.api = "grpc.generate",
-                                .request_id = RequestId(context),
-                                .trace_id = TraceIdOf(MetadataOf(*context, "traceparent"))};
-  context->AddInitialMetadata("x-request-id", origin.request_id);
+  const RequestOrigin origin = OriginOf(context, "grpc.generate");
   absl::StatusOr<Translation> translation = Prepare(*context, request);
   if (!translation.ok()) {
     NoteRefusal(service_, origin, translation.status());
@@ -68,9 +58,7 @@ absl::StatusOr<Translation> GenerateCall::Prepare(const grpc::CallbackServerCont
                                                   const v1::GenerateRequest& request) {
   BATUCADA_RETURN_IF_ERROR(CheckKey(service_.keys, context));
   BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ParseGenerateRequest(request));
-  if (context.deadline() != std::chrono::system_clock::time_point::max()) {
-    params.deadline = absl::FromChrono(context.deadline());
-  }
+  params.deadline = DeadlineOf(context);
   BATUCADA_ASSIGN_OR_RETURN(Translation translation, Translate(params, service_.translation()));
   with_logprobs_ = params.logprobs.has_value();
   if (params.echo) echo_.assign(translation.choices(), translation.prompt_text.front());

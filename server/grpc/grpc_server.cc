@@ -15,6 +15,7 @@
 #include "engine/model/json.h"
 #include "server/grpc/generate_call.h"
 #include "server/grpc/metadata.h"
+#include "server/grpc/open_inference_service.h"
 #include "server/grpc/status.h"
 #include "server/translate.h"
 #include "server/version.h"
@@ -95,9 +96,11 @@ void LogFromGrpc(gpr_log_func_args* args) {
 
 class GrpcServer::Impl {
  public:
-  Impl(const Options& options, Service& service, IoPool& pool) : inference(service, pool, options.max_message_bytes) {}
+  Impl(const Options& options, Service& service, IoPool& pool)
+      : inference(service, pool, options.max_message_bytes), open_inference(MakeOpenInferenceService(service, pool)) {}
 
   InferenceService inference;
+  std::unique_ptr<grpc::Service> open_inference;
   int port = 0;
   std::unique_ptr<grpc::Server> server;
 };
@@ -118,6 +121,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   builder.AddListeningPort(address, credentials, &impl->port);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder.RegisterService(&impl->inference);
+  builder.RegisterService(impl->open_inference.get());
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || impl->port == 0) {
     return absl::UnavailableError(

@@ -88,8 +88,8 @@ constexpr char kAnswers[] = R"json({
   "slots_used": {"type": "integer"}, "slots_total": {"type": "integer"},
   "blocks_used": {"type": "integer"}, "blocks_total": {"type": "integer"}}},
 "Version": {"type": "object", "required": ["version"], "properties": {"version": {"type": "string"}}},
-"Root": {"type": "object", "required": ["name", "version", "model", "endpoints"], "properties": {
-  "name": {"type": "string"}, "version": {"type": "string"}, "model": {"type": "string"},
+"Root": {"type": "object", "required": ["name", "version", "endpoints"], "properties": {
+  "name": {"type": "string"}, "version": {"type": "string"},
   "endpoints": {"type": "array", "items": {"type": "string"}}}},
 "Metrics": {"type": "string", "description": "Prometheus' text format, version 0.0.4."},
 "OpenApi": {"type": "object", "required": ["openapi", "info", "paths"]}

@@ -79,7 +79,9 @@ Router MakeRoutes(Service& service) {
            metrics_open ? Access::kOpen : Access::kKey);
   list.Get("/load", "load", HandleLoad, {.summary = "How much runs and waits", .answer = "Load"});
   list.Get("/version", "version", HandleVersion, {.summary = "The server's version", .answer = "Version"});
-  list.Get("/", "root", HandleRoot, {.summary = "Where to find what", .answer = "Root"});
+  list.Get("/", "root", HandleRoot,
+           {.summary = "Where to find what; to a browser, a page to try the model on", .answer = "Root"},
+           Access::kOpen);
 
   const auto document = std::make_shared<std::string>();
   list.router().Add({.method = "GET",

@@ -4,6 +4,7 @@
 
 #include "server/json_writer.h"
 #include "server/version.h"
+#include "server/web/page.h"
 
 namespace batucada {
 namespace {
@@ -56,11 +57,22 @@ Answer HandleVersion(Service&, const HttpRequest&) {
   return response;
 }
 
-Answer HandleRoot(Service& service, const HttpRequest&) {
-  HttpResponse response;
+Answer HandleRoot(Service&, const HttpRequest& request) {
+  if (request.Header("accept").find("text/html") != std::string_view::npos) {
+    return HttpResponse{
+        .content_type = "text/html; charset=utf-8",
+        .headers = {{"vary", "accept"},
+                    {"content-security-policy",
+                     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+                     "img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"},
+                    {"x-content-type-options", "nosniff"},
+                    {"referrer-policy", "no-referrer"}},
+        .body = std::string(kPage)};
+  }
+  HttpResponse response = {.headers = {{"vary", "accept"}}};
   JsonWriter json(&response.body);
   json.BeginObject().Key("name").String("batucada").Key("version").String(kVersion);
-  json.Key("model").String(service.model_names.front()).Key("endpoints").BeginArray();
+  json.Key("endpoints").BeginArray();
   for (const char* endpoint :
        {"POST /v1/completions", "POST /v1/chat/completions", "GET /v1/models", "POST /tokenize", "POST /detokenize",
         "GET /health/live", "GET /health/ready", "GET /load", "GET /metrics", "GET /version", "GET /openapi.json"}) {

@@ -29,9 +29,9 @@ def keyed(tmp_path_factory):
 
 
 def test_every_route_but_health_and_metrics_needs_a_key(keyed):
-    for path in ("/health", "/health/live", "/health/ready", "/metrics"):
+    for path in ("/", "/health", "/health/live", "/health/ready", "/metrics"):
         assert keyed.http.get(path).status_code == 200, path
-    for method, path in (("POST", "/v1/completions"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/"),
+    for method, path in (("POST", "/v1/completions"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"),
                          ("GET", "/v1/models/x"), ("POST", "/tokenize"), ("POST", "/detokenize"), ("GET", "/load"),
                          ("GET", "/version"), ("GET", "/openapi.json"), ("GET", "/nothing/there"), ("DELETE", "/load")):
         response = keyed.http.request(method, path, json=OK if method == "POST" else None)

@@ -1,0 +1,32 @@
+// Where a gRPC call came from, and until when it is wanted.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <grpcpp/server_context.h>
+
+#include "absl/time/time.h"
+#include "server/generation_group.h"
+#include "server/grpc/metadata.h"
+#include "server/http/http.h"
+#include "server/trace.h"
+
+namespace batucada {
+
+// Also answers with the request id that the call is logged under: the client's if it is sound, else a fresh one. Once
+// per call, before anything is sent.
+inline RequestOrigin OriginOf(grpc::CallbackServerContext* context, std::string api) {
+  std::string id = MetadataOf(*context, "x-request-id");
+  if (!IsSoundRequestId(id)) id = NewRequestId();
+  context->AddInitialMetadata("x-request-id", id);
+  return {
+      .api = std::move(api), .request_id = std::move(id), .trace_id = TraceIdOf(MetadataOf(*context, "traceparent"))};
+}
+
+inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  if (context.deadline() == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
+  return absl::FromChrono(context.deadline());
+}
+
+}  // namespace batucada

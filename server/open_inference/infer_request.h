@@ -1,0 +1,59 @@
+// A request of the Open Inference Protocol (KServe v2), whichever wire it came over, and what it asks for.
+// The protocol's tensors are described in proto/inference/open_inference.proto.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/completion_params.h"
+
+namespace batucada {
+
+struct InferTensor {
+  std::string name;
+  std::string datatype;        // BYTES, BOOL, INT32, FP32, …
+  std::vector<int64_t> shape;  // all elements together: at most kMaxTensorElements
+  boost::json::array elements;
+};
+inline constexpr int64_t kMaxTensorElements = 4096;
+
+struct InferRequest {
+  std::string model;
+  std::string version;
+  boost::json::object parameters;
+  std::vector<InferTensor> inputs;
+};
+
+// What the request comes to: a completion, and how its text is to be delivered.
+struct InferPlan {
+  CompletionParams params;
+  bool pieces = false;                // a response for every piece of text
+  bool empty_final_response = false;  // and one without text at the end
+};
+
+// How the call that carries the request answers.
+enum class InferCall : uint8_t { kOneResponse, kStream };
+
+inline constexpr std::string_view kInferModelVersion = "1";
+// NOT_FOUND unless it is that, or empty.
+absl::Status CheckInferVersion(std::string_view version);
+
+// INVALID_ARGUMENT or NOT_FOUND (the version) name the tensor or the parameter. Values are checked by Translate.
+absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call);
+
+// The elements of a tensor of this datatype and shape, from little-endian bytes.
+absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor);
+// The number of elements that the shape says. INVALID_ARGUMENT if it is negative or too large.
+absl::StatusOr<int64_t> CountElements(const InferTensor& tensor);
+
+// BYTES elements as bytes: each with its length before it.
+std::string EncodeBytesElements(const std::vector<std::string>& elements);
+
+}  // namespace batucada

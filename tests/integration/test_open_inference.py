@@ -1,0 +1,173 @@
+"""The Open Inference Protocol over gRPC, with Triton's own client."""
+
+import json
+import queue
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+
+from server import Server
+
+PROMPT = "It was a dark and stormy night"
+
+
+@pytest.fixture(scope="module")
+def client(fast):
+    with triton.InferenceServerClient(f"127.0.0.1:{fast.grpc_port}") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def model(fast):
+    return fast.http.get("/v1/models").json()["data"][0]["id"]
+
+
+def tensor(name, value):
+    array = np.array([value.encode()], dtype=object) if isinstance(value, str) else np.array([value])
+    datatype = {"O": "BYTES", "b": "BOOL", "i": "INT64", "f": "FP64"}[array.dtype.kind]
+    made = triton.InferInput(name, array.shape, datatype)
+    made.set_data_from_numpy(array)
+    return made
+
+
+def inputs(prompt=PROMPT, **members):
+    return [tensor("text_input", prompt)] + [tensor(name, value) for name, value in members.items()]
+
+
+def text_of(result):
+    return result.as_numpy("text_output")[0].decode()
+
+
+def stream(client, model, requests):
+    """Sends every (inputs, keywords), closes, and gives the responses in order as (id, text, last) or an exception."""
+    answers = queue.Queue()
+    client.start_stream(lambda result, error: answers.put(error or result))
+    for given, keywords in requests:
+        client.async_stream_infer(model, given, **keywords)
+    client.stop_stream()
+    out = []
+    while not answers.empty():
+        answer = answers.get()
+        if isinstance(answer, Exception):
+            out.append(answer)
+            continue
+        response = answer.get_response()
+        text = text_of(answer) if response.outputs else None
+        out.append((response.id, text, response.parameters["triton_final_response"].bool_param))
+    return out
+
+
+def over_http(fast, **members):
+    body = {"prompt": PROMPT, "seed": 7, "max_tokens": 24} | members
+    response = fast.http.post("/v1/completions", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()["choices"][0]["text"]
+
+
+def test_health_and_metadata(client, model):
+    assert client.is_server_live() and client.is_server_ready()
+    assert client.is_model_ready(model) and client.is_model_ready(model, "1")
+    assert client.get_server_metadata().name == "batucada"
+    metadata = client.get_model_metadata(model)
+    assert {t.name: t.datatype for t in metadata.inputs}["text_input"] == "BYTES"
+    assert [t.name for t in metadata.outputs] == ["text_output"]
+    assert [m.name for m in client.get_model_repository_index().models] == [model]
+    with pytest.raises(InferenceServerException, match="does not exist"):
+        client.get_model_metadata("nobody")
+    with pytest.raises(InferenceServerException, match="version 1 only"):
+        client.is_model_ready(model, "7")
+
+
+def test_says_the_same_as_http(fast, client, model):
+    expected = over_http(fast)
+    sampling = json.dumps({"seed": 7, "max_tokens": 24})
+    given = inputs(sampling_parameters=sampling, exclude_input_in_output=True)
+    result = client.infer(model, given, request_id="mine")
+    assert text_of(result) == expected
+    assert result.get_response().id == "mine"
+    # The prompt comes first unless it is excluded; parameters may also be tensors or the request's own.
+    assert text_of(client.infer(model, inputs(seed=7, max_tokens=24))) == PROMPT + expected
+    assert text_of(client.infer(model, inputs(), parameters={"seed": 7, "max_tokens": 24})) == PROMPT + expected
+
+
+def test_many_choices(client, model):
+    result = client.infer(model, inputs(seed=7, n=3, max_tokens=5, exclude_input_in_output=True))
+    assert len(set(result.as_numpy("text_output"))) == 3
+
+
+def test_streams(fast, client, model):
+    expected = over_http(fast)
+    answers = stream(client, model, [(inputs(stream=True, seed=7, max_tokens=24), {"request_id": "a"})])
+    assert "".join(text for _, text, _ in answers) == expected
+    assert len(answers) > 5 and {id for id, _, _ in answers} == {"a"}
+    assert [last for _, _, last in answers] == [False] * (len(answers) - 1) + [True]
+
+
+def test_empty_final_response(client, model):
+    answers = stream(client, model, [(inputs(stream=True, max_tokens=4), {"enable_empty_final_response": True})])
+    assert answers[-1][1:] == (None, True)
+    assert not any(last for _, _, last in answers[:-1])
+    whole = stream(client, model, [(inputs(stream=False, max_tokens=4), {})])
+    assert len(whole) == 1 and whole[0][1].startswith(PROMPT) and whole[0][2]
+
+
+def test_requests_of_one_stream_run_side_by_side(fast, client, model):
+    expected = {str(seed): over_http(fast, seed=seed) for seed in range(100)}
+    requests = [(inputs(stream=True, seed=seed, max_tokens=24), {"request_id": str(seed)}) for seed in range(100)]
+    texts = dict.fromkeys(expected, "")
+    for id, text, _ in stream(client, model, requests):
+        texts[id] += text
+    assert texts == expected
+
+
+@pytest.mark.parametrize("given, says", [
+    ([], "text_input is missing"),
+    (inputs(temperature=9.0), "temperature"),
+    (inputs(sampling_parameters="{"), "must hold a JSON object"),
+    (inputs(sampling_parameters='{"max_tokens": "ten"}'), "max_tokens"),
+    (inputs(nonsense=1), "nonsense"),
+    (inputs(stream=True), "use ModelStreamInfer"),
+    (inputs(stream=1), "must be BOOL"),
+    ([tensor("text_input", 1)], "must be BYTES"),
+])
+def test_bad_requests_say_what_is_wrong(client, model, given, says):
+    with pytest.raises(InferenceServerException, match=says) as error:
+        client.infer(model, given)
+    assert error.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_a_bad_request_does_not_end_its_stream(fast, client, model):
+    good = inputs(stream=True, seed=7, max_tokens=24)
+    answers = stream(client, model, [(inputs(temperature=9.0), {}), (good, {"request_id": "good"})])
+    assert isinstance(answers[0], InferenceServerException) and "temperature" in str(answers[0])
+    assert "".join(text for _, text, _ in answers[1:]) == over_http(fast)
+
+
+def test_raw_bytes_that_do_not_fit_their_shape(client, model):
+    broken = inputs()
+    for content in (b"", b"\x04\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00more"):
+        broken[0]._raw_content = content
+        with pytest.raises(InferenceServerException, match="text_input"):
+            client.infer(model, broken)
+
+
+def test_a_cancelled_stream_frees_its_sequences(slow):
+    model = slow.http.get("/v1/models").json()["data"][0]["id"]
+    with triton.InferenceServerClient(f"127.0.0.1:{slow.grpc_port}") as client:
+        client.start_stream(lambda result, error: None)
+        client.async_stream_infer(model, inputs(stream=True, max_tokens=2000))
+        slow.wait_for_metric("batucada_requests_running", 1)
+        client.stop_stream(cancel_requests=True)
+    slow.wait_until_free()
+
+
+def test_keys():
+    with Server("--backend", "fake", "--api-key", "secret") as server:
+        with triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as client:
+            assert client.is_server_ready()
+            model = server.http.get("/v1/models", headers={"authorization": "Bearer secret"}).json()["data"][0]["id"]
+            with pytest.raises(InferenceServerException, match="API key"):
+                client.infer(model, inputs())
+            assert client.infer(model, inputs(), headers={"authorization": "Bearer secret"}).as_numpy("text_output").size
