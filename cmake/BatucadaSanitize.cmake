@@ -10,6 +10,9 @@ endif()
 set(flags -fsanitize=${BATUCADA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
 add_link_options(-fsanitize=${BATUCADA_SANITIZE})
+if(BATUCADA_FUZZ)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>")
+endif()
 
 list(APPEND BATUCADA_TEST_ENVIRONMENT
   ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1

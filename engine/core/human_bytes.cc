@@ -14,10 +14,8 @@ std::string HumanBytes(int64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  return absl::StrFormat(value >= 100 || unit == 0 ? "%.0f %s"
-                         : value >= 10             ? "%.1f %s"
-                                                   : "%.2f %s",
-                         value, kUnits[unit]);
+  const int decimals = value >= 100 || unit == 0 ? 0 : value >= 10 ? 1 : 2;
+  return absl::StrFormat("%.*f %s", decimals, value, kUnits[unit]);
 }
 
 }  // namespace batucada
