@@ -3,10 +3,10 @@
 // from qkv, both already rotated.
 //   qkv [T, (heads + 2·kv_heads)·head_dim] bf16, out [T, heads·head_dim] bf16, head_dim 64, 128 or 256
 // Floor: 4·head_dim·heads operations per visible query-key pair over the bf16 matrix rate.
-// Measured on an H200 (matrix rate of the run 681 TFLOP/s): window 2,048: 411 to 420 TFLOP/s at 32 heads of 64, 500 at 12
-// of 128, 520 at 11 of 256, which is 60 to 76%; full attention over 131,072 tokens 420 at 32/32 heads of 64 and 494 at
-// 32/4, over the last 8,192 of them from blocks 406; the version for sm_80 and up 180 to 236. A chunk of 2,048 tokens does
-// not fill the device evenly: 197 behind a window.
+// Measured on an H200 (matrix rate of the run 681 TFLOP/s): window 2,048: 411 to 420 TFLOP/s at 32 heads of 64, 500 at
+// 12 of 128, 520 at 11 of 256, which is 60 to 76%; full attention over 131,072 tokens 420 at 32/32 heads of 64 and 494
+// at 32/4, over the last 8,192 of them from blocks 406; the version for sm_80 and up 180 to 236. A chunk of 2,048
+// tokens does not fill the device evenly: 197 behind a window.
 #pragma once
 
 #include <cuda_bf16.h>

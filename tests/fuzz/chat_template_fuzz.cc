@@ -7,8 +7,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace batucada;
-  const auto parsed = ChatTemplate::Parse({reinterpret_cast<const char*>(data), size},
-                                          {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
+  const auto parsed =
+      ChatTemplate::Parse({reinterpret_cast<const char*>(data), size}, {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
   if (!parsed.ok()) {
     if (parsed.status().message().empty()) std::abort();
     return 0;
