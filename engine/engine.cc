@@ -103,6 +103,8 @@ absl::StatusOr<Generation> Engine::Submit(Request request) {
   return Generation(std::move(channel));
 }
 
+void Engine::Cancel(SequenceId id) { impl_->loop->Cancel(id, FinishReason::kCancelled); }
+
 void Engine::Drain(absl::Time deadline) { impl_->loop->Drain(deadline); }
 
 EngineStats Engine::Stats() const {

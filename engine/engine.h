@@ -92,6 +92,9 @@ class Engine {
   //   UNAVAILABLE         draining, or the engine has failed
   absl::StatusOr<Generation> Submit(Request request);
 
+  // Ends a generation, wherever it is held, if it has not ended; its last update says kCancelled.
+  void Cancel(SequenceId id);
+
   // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown.
   // Idempotent.
   void Drain(absl::Time deadline);

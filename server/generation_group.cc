@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service
 absl::Status GenerationGroup::Add(Request request) {
   absl::StatusOr<Generation> generation = service_.engine.Submit(std::move(request));
   if (generation.ok()) {
+    service_.running.Add(origin_.request_id, generation->id());
     generations_.emplace_back(*std::move(generation));
     ++running_;
     return absl::OkStatus();
@@ -79,6 +80,9 @@ absl::Status GenerationGroup::Add(Request request) {
 
 GenerationGroup::~GenerationGroup() {
   if (running_ > 0 && finish_reasons_.empty()) finish_reasons_ = "disconnected";
+  for (const std::optional<Generation>& generation : generations_) {
+    if (generation) service_.running.Remove(origin_.request_id, generation->id());
+  }
   spdlog::info(
       "request id={} api={} trace={} choices={} prompt_tokens={} generated_tokens={} queue_ms={:.1f} prefill_ms={:.1f} "
       "decode_ms={:.1f} total_ms={:.1f} finish={}",
@@ -100,6 +104,7 @@ void GenerationGroup::Poll(const std::function<void(size_t index, Update& update
     usage_.generated_tokens += static_cast<int64_t>(update.tokens.size());
     if (update.finish) {
       Note(*update.finish);
+      service_.running.Remove(origin_.request_id, generations_[i]->id());
       generations_[i].reset();
       --running_;
     }

@@ -11,6 +11,7 @@
 #include "server/access_keys.h"
 #include "server/io_pool.h"
 #include "server/metrics.h"
+#include "server/running_requests.h"
 #include "server/server_config.h"
 #include "server/translate.h"
 #include "server/work_pool.h"
@@ -28,6 +29,7 @@ struct Service {
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
+  RunningRequests running;
   // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
   WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultIoThreads(), config.max_text_backlog_bytes};
 

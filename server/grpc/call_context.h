@@ -6,11 +6,15 @@
 
 #include <grpcpp/server_context.h>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/core/status.h"
 #include "server/generation_group.h"
 #include "server/grpc/metadata.h"
 #include "server/http/http.h"
+#include "server/service.h"
 #include "server/trace.h"
+#include "server/translate.h"
 
 namespace batucada {
 
@@ -27,6 +31,15 @@ inline RequestOrigin OriginOf(grpc::CallbackServerContext* context, std::string 
 inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   if (context.deadline() == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
   return absl::FromChrono(context.deadline());
+}
+
+// What the call asks for, if it may ask at all: a key, the parameters (whose deadline this sets), and their values.
+inline absl::StatusOr<Translation> TranslateCall(const Service& service, const grpc::CallbackServerContext& context,
+                                                 absl::StatusOr<CompletionParams>* params) {
+  BATUCADA_RETURN_IF_ERROR(CheckKey(service.keys, context));
+  BATUCADA_RETURN_IF_ERROR(params->status());
+  (*params)->deadline = DeadlineOf(context);
+  return Translate(**params, service.translation());
 }
 
 }  // namespace batucada

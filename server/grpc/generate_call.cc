@@ -2,67 +2,36 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "engine/core/status.h"
 #include "server/grpc/call_context.h"
-#include "server/grpc/generate_request.h"
 #include "server/grpc/status.h"
+#include "server/grpc/token_proto.h"
 
 namespace batucada {
-namespace {
-
-void ToProto(const TokenResult& token, bool with_logprob, v1::Token* out) {
-  out->set_id(token.id);
-  if (!with_logprob) return;
-  out->set_logprob(token.logprob);
-  out->set_rank(token.rank);
-  for (const TokenLogprob& top : token.top) {
-    v1::TokenLogprob* alternative = out->add_top_logprobs();
-    alternative->set_id(top.id);
-    alternative->set_logprob(top.logprob);
-  }
-}
-
-v1::FinishReason ToProto(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop: return v1::FINISH_REASON_STOP;
-    case FinishReason::kLength: return v1::FINISH_REASON_LENGTH;
-    case FinishReason::kShutdown: return v1::FINISH_REASON_SHUTDOWN;
-    default: return v1::FINISH_REASON_UNSPECIFIED;  // the call's status says it
-  }
-}
-
-}  // namespace
-
 grpc::ServerWriteReactor<v1::GenerateResponse>* GenerateCall::Start(Service& service, Executor& executor,
                                                                     grpc::CallbackServerContext* context,
-                                                                    const v1::GenerateRequest& request) {
-  auto call = std::make_shared<GenerateCall>(service, executor);
+                                                                    const char* method,
+                                                                    absl::StatusOr<CompletionParams> params) {
+  auto call = std::make_shared<GenerateCall>(service, executor, method);
   call->self_ = call;
-  call->submitted_ = call->Submit(context, request);
+  call->submitted_ = call->Submit(context, std::move(params));
   call->Post(&GenerateCall::Begin);
   return call.get();
 }
 
-absl::Status GenerateCall::Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request) {
-  const RequestOrigin origin = OriginOf(context, "grpc.generate");
-  absl::StatusOr<Translation> translation = Prepare(*context, request);
+absl::Status GenerateCall::Submit(grpc::CallbackServerContext* context, absl::StatusOr<CompletionParams> params) {
+  const RequestOrigin origin = OriginOf(context, absl::StrCat("grpc.", absl::AsciiStrToLower(method_)));
+  absl::StatusOr<Translation> translation = TranslateCall(service_, *context, &params);
   if (!translation.ok()) {
     NoteRefusal(service_, origin, translation.status());
     return translation.status();
   }
+  with_logprobs_ = params->logprobs.has_value();
+  if (params->echo) echo_.assign(translation->choices(), translation->prompt_text.front());
   BATUCADA_ASSIGN_OR_RETURN(group_, GenerationGroup::Submit(service_, *std::move(translation), origin));
   return absl::OkStatus();
-}
-
-absl::StatusOr<Translation> GenerateCall::Prepare(const grpc::CallbackServerContext& context,
-                                                  const v1::GenerateRequest& request) {
-  BATUCADA_RETURN_IF_ERROR(CheckKey(service_.keys, context));
-  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ParseGenerateRequest(request));
-  params.deadline = DeadlineOf(context);
-  BATUCADA_ASSIGN_OR_RETURN(Translation translation, Translate(params, service_.translation()));
-  with_logprobs_ = params.logprobs.has_value();
-  if (params.echo) echo_.assign(translation.choices(), translation.prompt_text.front());
-  return translation;
 }
 
 void GenerateCall::Post(void (GenerateCall::*step)()) {
@@ -131,17 +100,13 @@ void GenerateCall::Take(size_t index, Update& update) {
   for (const TokenResult& token : update.tokens) ToProto(token, with_logprobs_, message.add_tokens());
   for (const TokenResult& token : update.prompt_logprobs)
     ToProto(token, /*with_logprob=*/true, message.add_prompt_tokens());
-  if (update.finish) {
-    message.set_finish_reason(ToProto(update.finish->reason));
-    if (update.finish->stop_string) message.set_stop_string(*update.finish->stop_string);
-    if (update.finish->stop_token) message.set_stop_token_id(*update.finish->stop_token);
-  }
+  if (update.finish) SetFinish(*update.finish, &message);
   pending_.push_back(std::move(message));
 }
 
 void GenerateCall::End(absl::Status status) {
   ended_ = true;
-  service_.metrics.OnGrpcEnd("Generate", static_cast<int>(status.code()));
+  service_.metrics.OnGrpcEnd(method_, static_cast<int>(status.code()));
   group_.reset();
   Finish(ToGrpcStatus(status));
 }

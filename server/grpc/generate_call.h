@@ -1,4 +1,4 @@
-// One Generate call: a stream of messages, one in flight at a time.
+// One Generate or Chat call: a stream of messages, one in flight at a time.
 //
 // gRPC calls the reactor's methods from its own threads; each only posts to the call's executor, where everything
 // happens, so there is no lock. A client that reads slowly leaves its tokens in its generations' own buffers.
@@ -26,18 +26,18 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
  public:
   // Validates and submits, and answers from then on; a refused request ends with its status. gRPC owns the result.
   static grpc::ServerWriteReactor<v1::GenerateResponse>* Start(Service& service, Executor& executor,
-                                                               grpc::CallbackServerContext* context,
-                                                               const v1::GenerateRequest& request);
+                                                               grpc::CallbackServerContext* context, const char* method,
+                                                               absl::StatusOr<CompletionParams> params);
 
-  GenerateCall(Service& service, Executor& executor) : service_(service), executor_(executor) {}
+  GenerateCall(Service& service, Executor& executor, const char* method)
+      : service_(service), executor_(executor), method_(method) {}
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
 
  private:
-  absl::Status Submit(grpc::CallbackServerContext* context, const v1::GenerateRequest& request);
-  absl::StatusOr<Translation> Prepare(const grpc::CallbackServerContext& context, const v1::GenerateRequest& request);
+  absl::Status Submit(grpc::CallbackServerContext* context, absl::StatusOr<CompletionParams> params);
   void Post(void (GenerateCall::*step)());
 
   // On the executor, Begin before all others:
@@ -51,6 +51,7 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>,
 
   Service& service_;
   Executor& executor_;
+  const char* const method_;            // for metrics and the log
   std::shared_ptr<GenerateCall> self_;  // until gRPC is done with this
 
   absl::Status submitted_;  // what became of it, before anything runs on the executor

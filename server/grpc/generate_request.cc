@@ -1,12 +1,64 @@
 #include "server/grpc/generate_request.h"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "engine/core/status.h"
 #include "server/error.h"
+#include "server/http/conversation.h"
 
 namespace batucada {
+namespace {
 
-absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request) {
+void ReadSampling(const v1::SamplingOptions& sampling, CompletionParams* params) {
+  if (sampling.has_temperature()) params->temperature = sampling.temperature();
+  if (sampling.has_top_p()) params->top_p = sampling.top_p();
+  if (sampling.has_min_p()) params->min_p = sampling.min_p();
+  if (sampling.has_top_k()) params->top_k = sampling.top_k();
+  if (sampling.has_seed()) params->seed = sampling.seed();
+  if (sampling.has_presence_penalty()) params->presence_penalty = sampling.presence_penalty();
+  if (sampling.has_frequency_penalty()) params->frequency_penalty = sampling.frequency_penalty();
+  if (sampling.has_repetition_penalty()) params->repetition_penalty = sampling.repetition_penalty();
+  for (const auto& [id, bias] : sampling.logit_bias()) params->logit_bias.emplace_back(id, bias);
+  if (const auto& ids = sampling.allowed_token_ids(); !ids.empty()) {
+    params->allowed_token_ids.emplace(ids.begin(), ids.end());
+  }
+  params->bad_words.assign(sampling.bad_words().begin(), sampling.bad_words().end());
+}
+
+void ReadStopping(const v1::StopOptions& stopping, CompletionParams* params) {
+  params->stop.assign(stopping.stop().begin(), stopping.stop().end());
+  params->stop_token_ids.assign(stopping.stop_token_ids().begin(), stopping.stop_token_ids().end());
+  params->ignore_eos = stopping.ignore_eos();
+  if (stopping.has_min_tokens()) params->min_tokens = stopping.min_tokens();
+  params->include_stop = stopping.include_stop_string();
+}
+
+void ReadOutput(const v1::OutputOptions& output, CompletionParams* params) {
+  if (output.has_logprobs()) params->logprobs = output.logprobs();
+  if (output.has_prompt_logprobs()) params->prompt_logprobs = output.prompt_logprobs();
+  params->echo = output.echo();
+  params->skip_special_tokens = !output.show_special_tokens();
+}
+
+// What Generate and Chat have in common.
+template <typename Request>
+CompletionParams ReadCommon(const Request& request) {
   CompletionParams params;
   params.model = request.model();
+  if (request.has_max_tokens()) params.max_tokens = request.max_tokens();
+  if (request.has_n()) params.n = request.n();
+  if (request.has_truncate_prompt_tokens()) params.truncate_prompt_tokens = request.truncate_prompt_tokens();
+  ReadSampling(request.sampling(), &params);
+  ReadStopping(request.stopping(), &params);
+  ReadOutput(request.output(), &params);
+  return params;
+}
+
+}  // namespace
+
+absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request) {
+  CompletionParams params = ReadCommon(request);
   switch (request.prompt_case()) {
     case v1::GenerateRequest::kText: params.prompts.emplace_back(request.text()); break;
     case v1::GenerateRequest::kTokenIds: {
@@ -17,26 +69,31 @@ absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest&
     case v1::GenerateRequest::PROMPT_NOT_SET:
       return InvalidParameter("prompt", "prompt is missing: set text or token_ids", "missing_parameter");
   }
-  if (request.has_max_tokens()) params.max_tokens = request.max_tokens();
-  if (request.has_n()) params.n = request.n();
+  return params;
+}
 
-  const v1::SamplingOptions& sampling = request.sampling();
-  if (sampling.has_temperature()) params.temperature = sampling.temperature();
-  if (sampling.has_top_p()) params.top_p = sampling.top_p();
-  if (sampling.has_min_p()) params.min_p = sampling.min_p();
-  if (sampling.has_top_k()) params.top_k = sampling.top_k();
-  if (sampling.has_seed()) params.seed = sampling.seed();
-
-  const v1::StopOptions& stopping = request.stopping();
-  params.stop.assign(stopping.stop().begin(), stopping.stop().end());
-  params.stop_token_ids.assign(stopping.stop_token_ids().begin(), stopping.stop_token_ids().end());
-  params.ignore_eos = stopping.ignore_eos();
-
-  const v1::OutputOptions& output = request.output();
-  if (output.has_logprobs()) params.logprobs = output.logprobs();
-  if (output.has_prompt_logprobs()) params.prompt_logprobs = output.prompt_logprobs();
-  params.echo = output.echo();
-  params.skip_special_tokens = !output.show_special_tokens();
+absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request) {
+  CompletionParams params = ReadCommon(request);
+  params.names.prompt = "messages";
+  if (params.echo) {
+    return InvalidParameter("output.echo", "output.echo is true: a conversation cannot be echoed", "invalid_value");
+  }
+  // Conversations are read and checked in one place, in the form that templates take them.
+  boost::json::array messages;
+  for (const v1::ChatMessage& message : request.messages()) {
+    boost::json::object& made = messages.emplace_back(boost::json::object()).as_object();
+    made["role"] = message.role();
+    made["content"] = message.content();
+    if (message.has_name()) made["name"] = message.name();
+  }
+  const bool continues = request.ending() == v1::CONVERSATION_ENDING_CONTINUE_FINAL_MESSAGE;
+  const boost::json::object object = {
+      {"messages", std::move(messages)},
+      {"add_generation_prompt", request.ending() == v1::CONVERSATION_ENDING_GENERATION_PROMPT},
+      {"continue_final_message", continues}};
+  RequestReader reader(object, "");
+  ReadConversation(reader, &params.conversation);
+  BATUCADA_RETURN_IF_ERROR(reader.Finish());
   return params;
 }
 

@@ -1,4 +1,4 @@
-// GenerateRequest to what translate.h checks.
+// Requests of batucada.v1 to what translate.h checks.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -9,5 +9,7 @@ namespace batucada {
 
 // INVALID_ARGUMENT if there is no prompt; every other check is Translate's. Thread-safe.
 absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request);
+// INVALID_ARGUMENT if a message is not one: "messages[1].role".
+absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request);
 
 }  // namespace batucada

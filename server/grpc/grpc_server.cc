@@ -11,68 +11,12 @@
 
 #include "batucada/v1/batucada.grpc.pb.h"
 #include "engine/core/status.h"
-#include "engine/model/inspect.h"
 #include "engine/model/json.h"
-#include "server/grpc/generate_call.h"
-#include "server/grpc/metadata.h"
+#include "server/grpc/inference_service.h"
 #include "server/grpc/open_inference_service.h"
-#include "server/grpc/status.h"
-#include "server/translate.h"
-#include "server/version.h"
 
 namespace batucada {
 namespace {
-
-class InferenceService : public v1::Inference::CallbackService {
- public:
-  InferenceService(batucada::Service& service, IoPool& pool, int64_t max_message_bytes)
-      : service_(service), pool_(pool), max_message_bytes_(max_message_bytes) {}
-
-  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(grpc::CallbackServerContext* context,
-                                                           const v1::GenerateRequest* request) override {
-    return GenerateCall::Start(service_, pool_.NextExecutor(), context, *request);
-  }
-
-  grpc::ServerUnaryReactor* GetModelInfo(grpc::CallbackServerContext* context, const v1::GetModelInfoRequest* request,
-                                         v1::GetModelInfoResponse* response) override {
-    absl::Status status = CheckKey(service_.keys, *context);
-    if (status.ok()) status = Describe(*request, response);
-    service_.metrics.OnGrpcEnd("GetModelInfo", static_cast<int>(status.code()));
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
-
- private:
-  absl::Status Describe(const v1::GetModelInfoRequest& request, v1::GetModelInfoResponse* response) const {
-    if (const absl::Status known = ResolveModel(request.model(), service_.model_names).status(); !known.ok())
-      return known;
-    const ModelConfig& model = service_.engine.model();
-    for (const std::string& name : service_.model_names) response->add_names(name);
-    response->set_backend(std::string(BackendName(service_.engine.config().backend)));
-    response->set_server_version(kVersion);
-    response->set_parameters(ParameterCount(model));
-    response->set_vocabulary_size(model.vocab_size);
-    response->set_layers(model.num_layers());
-    response->set_hidden_size(model.d_model);
-    if (model.CountLayers(LayerKind::kAttention) > 0 && model.window != kNoWindow) {
-      response->set_attention_window_tokens(model.window);
-    }
-    v1::RequestLimits* limits = response->mutable_limits();
-    limits->set_max_total_tokens(service_.engine.config().max_total_tokens);
-    limits->set_max_message_bytes(max_message_bytes_);
-    limits->set_max_choices(service_.config.request.max_choices);
-    limits->set_max_logprobs(kMaxLogprobs);
-    limits->set_max_stop_strings(service_.config.request.max_stop_strings);
-    limits->set_max_stop_string_bytes(kMaxStopStringBytes);
-    limits->set_max_stop_token_ids(kMaxStopTokenIds);
-    return absl::OkStatus();
-  }
-
-  batucada::Service& service_;  // not gRPC's class of that name
-  IoPool& pool_;
-  const int64_t max_message_bytes_;
-};
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsFiles& files) {
   if (files.certificate.empty()) return grpc::InsecureServerCredentials();
@@ -97,9 +41,10 @@ void LogFromGrpc(gpr_log_func_args* args) {
 class GrpcServer::Impl {
  public:
   Impl(const Options& options, Service& service, IoPool& pool)
-      : inference(service, pool, options.max_message_bytes), open_inference(MakeOpenInferenceService(service, pool)) {}
+      : inference(MakeInferenceService(service, pool, options.max_message_bytes)),
+        open_inference(MakeOpenInferenceService(service, pool)) {}
 
-  InferenceService inference;
+  std::unique_ptr<grpc::Service> inference;
   std::unique_ptr<grpc::Service> open_inference;
   int port = 0;
   std::unique_ptr<grpc::Server> server;
@@ -120,7 +65,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(address, credentials, &impl->port);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
-  builder.RegisterService(&impl->inference);
+  builder.RegisterService(impl->inference.get());
   builder.RegisterService(impl->open_inference.get());
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || impl->port == 0) {

@@ -5,7 +5,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from server import PATIENCE_S, wait_until
+from server import PATIENCE_S, Server, wait_until
 
 PROMPT = "It was a dark and stormy night"
 
@@ -143,3 +143,112 @@ def test_health_and_reflection(client):
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     services = ProtoReflectionDescriptorDatabase(client.channel).get_services()
     assert {"batucada.v1.Inference", "grpc.health.v1.Health"} <= set(services)
+
+
+def test_complete_is_generate_in_one_message(client):
+    pb = client.pb
+    fields = dict(text=PROMPT, n=2, max_tokens=9, sampling=pb.SamplingOptions(seed=5),
+                  output=pb.OutputOptions(logprobs=1, prompt_logprobs=0, echo=True))
+    messages = list(client.generate(**fields))
+    whole = client.stub.Complete(pb.GenerateRequest(**fields), timeout=PATIENCE_S)
+    for index, choice in enumerate(whole.choices):
+        mine = [message for message in messages if message.index == index]
+        assert choice.text == "".join(message.text for message in mine)
+        assert list(choice.tokens) == [token for message in mine for token in message.tokens]
+        assert choice.finish_reason == pb.FINISH_REASON_LENGTH
+    scored = [token for message in messages if message.index == 0 for token in message.prompt_tokens]
+    assert list(whole.prompt_tokens) == scored
+    assert whole.usage == messages[-1].usage
+    with pytest.raises(grpc.RpcError) as error:
+        client.stub.Complete(pb.GenerateRequest(text=PROMPT, n=0))
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_chat_says_the_same_as_http(fast, client):
+    pb = client.pb
+    conversation = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who are you?"}]
+    body = {"messages": conversation, "seed": 5, "max_tokens": 30}
+    whole = fast.http.post("/v1/chat/completions", json=body).json()
+
+    def chat(**fields):
+        request = pb.ChatRequest(messages=[pb.ChatMessage(**message) for message in conversation], max_tokens=30,
+                                 sampling=pb.SamplingOptions(seed=5), **fields)
+        return list(client.stub.Chat(request, timeout=PATIENCE_S))
+    messages = chat()
+    assert "".join(message.text for message in messages) == whole["choices"][0]["message"]["content"]
+    assert messages[-1].usage.prompt_tokens == whole["usage"]["prompt_tokens"]
+    closed = chat(ending=pb.CONVERSATION_ENDING_CLOSED)
+    assert closed[-1].usage.prompt_tokens < messages[-1].usage.prompt_tokens
+    for wrong, says in ((dict(messages=[]), "messages"),
+                        (dict(messages=[pb.ChatMessage(role="king", content="x")]), r"messages\[0\].role")):
+        with pytest.raises(grpc.RpcError, match=says) as error:
+            list(client.stub.Chat(pb.ChatRequest(**wrong)))
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_logit_controls_say_the_same_as_http(client, stubs):
+    """Each alone changes the text, and just as it does over HTTP."""
+    pb = client.pb
+    with Server("--backend", "cpu") as server:
+        mine = Client(server, stubs)
+        plain = server.complete(prompt=PROMPT, max_tokens=20, temperature=0)["choices"][0]["text"]
+        for control in ({"presence_penalty": 2.0}, {"frequency_penalty": 2.0}, {"repetition_penalty": 1.5},
+                        {"logit_bias": {17: 100.0}}, {"allowed_token_ids": [40, 50]}, {"bad_words": [plain.split()[0]]}):
+            body = dict(control)
+            if "logit_bias" in body:
+                body["logit_bias"] = {str(id): bias for id, bias in body["logit_bias"].items()}
+            expected = server.complete(prompt=PROMPT, max_tokens=20, temperature=0, **body)["choices"][0]["text"]
+            sampling = pb.SamplingOptions(temperature=0, **control)
+            text = "".join(m.text for m in mine.generate(text=PROMPT, max_tokens=20, sampling=sampling))
+            assert text == expected != plain, control
+        stopping = pb.StopOptions(stop=[plain[5:9]], include_stop_string=True)
+        messages = list(mine.generate(text=PROMPT, max_tokens=20, sampling=pb.SamplingOptions(temperature=0), stopping=stopping))
+        assert "".join(m.text for m in messages) == plain[:plain.index(plain[5:9]) + 4]
+        stopping.min_tokens = 20
+        messages = list(mine.generate(text=PROMPT, max_tokens=20, sampling=pb.SamplingOptions(temperature=0), stopping=stopping))
+        assert "".join(m.text for m in messages) == plain
+        kept = list(mine.generate(text=PROMPT, max_tokens=1, truncate_prompt_tokens=3))
+        assert kept[-1].usage.prompt_tokens == 3
+        mine.channel.close()
+
+
+def test_tokenize_and_detokenize(fast, client):
+    pb = client.pb
+    ids = fast.http.post("/tokenize", json={"prompt": PROMPT}).json()["tokens"]
+    assert list(client.stub.Tokenize(pb.TokenizeRequest(text=PROMPT)).ids) == ids
+    plain = client.stub.Tokenize(pb.TokenizeRequest(text=PROMPT, plain=True)).ids
+    assert client.stub.Detokenize(pb.DetokenizeRequest(ids=plain)).text == PROMPT
+    with pytest.raises(grpc.RpcError, match="ids") as error:
+        client.stub.Detokenize(pb.DetokenizeRequest(ids=[-1]))
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_abort_ends_a_request_of_either_wire(slow, slow_client):
+    pb = slow_client.pb
+    call = slow_client.generate(text=PROMPT, n=2, max_tokens=2000, metadata=[("x-request-id", "both")])
+    next(call)
+    assert slow_client.stub.Abort(pb.AbortRequest(request_id="nobody")).aborted == 0
+    assert slow_client.stub.Abort(pb.AbortRequest(request_id="both")).aborted == 2
+    with pytest.raises(grpc.RpcError) as error:
+        list(call)
+    assert error.value.code() == grpc.StatusCode.CANCELLED
+    slow.wait_until_free()
+
+    body = {"prompt": PROMPT, "max_tokens": 2000, "stream": True}
+    with slow.http.stream("POST", "/v1/completions", json=body, headers={"x-request-id": "web"}) as response:
+        lines = response.iter_lines()
+        next(lines)
+        assert slow_client.stub.Abort(pb.AbortRequest(request_id="web")).aborted == 1
+        assert any("cancelled" in line for line in lines)
+    slow.wait_until_free()
+    assert slow_client.stub.Abort(pb.AbortRequest(request_id="web")).aborted == 0
+
+
+def test_server_info(slow, slow_client):
+    pb = slow_client.pb
+    call = slow_client.generate(text=PROMPT, max_tokens=2000)
+    next(call)
+    info = slow_client.stub.GetServerInfo(pb.GetServerInfoRequest())
+    assert (info.ready, info.alive, info.reason, info.running, info.waiting) == (True, True, "", 1, 0)
+    assert info.slots_used == 1 and info.slots_total == 2 and 0 < info.uptime_seconds < 3600
+    call.cancel()
