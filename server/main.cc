@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -21,9 +22,14 @@ int Fail(int exit_code, const std::string& message) {
 }
 
 int Main(int argc, char** argv) {
+  // Its flags are another program's.
+  if (argc > 1 && std::string_view(argv[1]) == "bench") {
+    return Fail(1, std::string(batucada::RunBench(argv + 1).message()));
+  }
   CLI::App program("Serves Samba-family language models over HTTP and gRPC.", "batucada");
   program.set_version_flag("--version", std::string("batucada ") + batucada::kVersion);
   program.require_subcommand(1);
+  program.footer("batucada bench [FLAGS] times whole steps of a model beside their floors.");
   program.get_formatter()->column_width(44);
   std::vector<std::unique_ptr<batucada::Command>> commands;
   commands.push_back(batucada::MakeServeCommand());

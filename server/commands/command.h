@@ -28,4 +28,8 @@ std::unique_ptr<Command> MakeCompleteCommand();
 std::unique_ptr<Command> MakeInspectCommand();
 std::unique_ptr<Command> MakeVersionCommand();
 
+// `batucada bench` is a program of its own, so that it can travel to a GPU machine without the server's libraries:
+// batucada-bench, beside this one, takes this one's place. `arguments` are its argv. Returns only if it cannot.
+absl::Status RunBench(char** arguments);
+
 }  // namespace batucada
