@@ -74,6 +74,7 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
                                  {absl::StrCat("ceiling/gemm/", name), ceilings.flops_per_s / 1e9, "GFLOP/s", 0, 0}};
   for (const int32_t batch : o.batches) BATUCADA_RETURN_IF_ERROR(bench.Decode(batch, o.contexts, &figures));
   for (const int64_t prompt : o.prompts) {
+    if (prompt == 0) continue;
     BATUCADA_ASSIGN_OR_RETURN(Figure figure, bench.Prefill(prompt, std::max<int64_t>(1, o.prompt_tokens / prompt)));
     figures.push_back(std::move(figure));
   }
@@ -108,7 +109,7 @@ int main(int argc, char** argv) {
   app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 512 on the CPU, 8192 on a GPU");
   app.add_option("--batch", options.batches, "Sequences that decode at once, one or several")->delimiter(',');
   app.add_option("--context", options.contexts, "Tokens behind each sequence, one or several")->delimiter(',');
-  app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; none: --prompt=")
+  app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; 0: none")
       ->delimiter(',');
   app.add_option("--prompt-tokens", options.prompt_tokens,
                  "Prompt tokens of one measurement: as many prompts as that takes");
