@@ -109,8 +109,7 @@ int main(int argc, char** argv) {
   app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 512 on the CPU, 8192 on a GPU");
   app.add_option("--batch", options.batches, "Sequences that decode at once, one or several")->delimiter(',');
   app.add_option("--context", options.contexts, "Tokens behind each sequence, one or several")->delimiter(',');
-  app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; 0: none")
-      ->delimiter(',');
+  app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; 0: none")->delimiter(',');
   app.add_option("--prompt-tokens", options.prompt_tokens,
                  "Prompt tokens of one measurement: as many prompts as that takes");
   app.add_option("--loop", options.loop,
