@@ -47,16 +47,18 @@ Dense Dense::ColRange(int64_t first, int64_t count) const {
   return out;
 }
 
-double RelativeError(const Dense& actual, const Dense& expected) {
+double RelativeError(const Dense& actual, const Dense& expected) { return RelativeError(actual, expected, expected); }
+
+double RelativeError(const Dense& actual, const Dense& expected, const Dense& scale) {
   const double kInfinity = std::numeric_limits<double>::infinity();
   if (actual.rows != expected.rows || actual.cols != expected.cols) return kInfinity;
   double difference = 0, norm = 0;
   for (size_t i = 0; i < expected.values.size(); ++i) {
     if (!std::isfinite(actual.values[i]) || !std::isfinite(expected.values[i])) return kInfinity;
     difference += (actual.values[i] - expected.values[i]) * (actual.values[i] - expected.values[i]);
-    norm += expected.values[i] * expected.values[i];
   }
   if (difference == 0) return 0;
+  for (double v : scale.values) norm += v * v;
   return norm == 0 ? kInfinity : std::sqrt(difference / norm);
 }
 

@@ -29,6 +29,9 @@ struct Dense {
 
 // ‖actual - expected‖ / ‖expected‖ over all elements; infinite if shapes differ or anything is NaN or infinite.
 double RelativeError(const Dense& actual, const Dense& expected);
+// ‖actual - expected‖ / ‖scale‖: for sums that may be small beside their terms, of which `scale` says how large they
+// are.
+double RelativeError(const Dense& actual, const Dense& expected, const Dense& scale);
 
 Dense RmsNorm(const Dense& x, const std::vector<double>& weight, double eps);
 Dense MatMul(const Dense& weight /* [out, in] */, const Dense& in /* [rows, in] */);  // -> [rows, out]
