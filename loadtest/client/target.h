@@ -1,0 +1,28 @@
+// The server under load.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "absl/status/statusor.h"
+
+namespace batucada::loadtest {
+
+struct Target {
+  std::string host;  // as in the URL, without brackets
+  std::string port;
+  std::string prefix;                                     // of every path: "" or "/openai"
+  std::vector<boost::asio::ip::tcp::endpoint> endpoints;  // what host and port resolve to, never empty
+
+  std::string HostHeader() const;
+};
+
+// http://HOST[:PORT][/PREFIX]; a prefix's "/v1" is dropped, for the paths below bring their own. Resolves the name
+// once, so that no request waits for it. INVALID_ARGUMENT: the URL; UNAVAILABLE: the name.
+absl::StatusOr<Target> ResolveTarget(std::string_view url);
+
+}  // namespace batucada::loadtest

@@ -1,0 +1,69 @@
+#include "loadtest/client/wire.h"
+
+#include <boost/asio/write.hpp>
+
+namespace batucada::loadtest {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+Wire::Wire(asio::io_context& context) : socket_(context), deadline_(context) {}
+
+Task<error_code> Wire::Connect(const Target& target) {
+  error_code last = asio::error::host_not_found;
+  for (const tcp::endpoint& endpoint : target.endpoints) {
+    error_code ignored;
+    socket_.close(ignored);
+    auto [error] = co_await socket_.async_connect(endpoint, kNoThrow);
+    last = error;
+    if (error == asio::error::operation_aborted) break;
+    if (error) continue;
+    socket_.set_option(tcp::no_delay(true), ignored);
+    break;
+  }
+  co_return last;
+}
+
+Task<error_code> Wire::Write(std::string_view bytes) {
+  auto [error, written] = co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), kNoThrow);
+  co_return error;
+}
+
+void Wire::EndWriting() {
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void Wire::Close() {
+  error_code ignored;
+  socket_.close(ignored);
+  ClearDeadline();
+}
+
+void Wire::SetDeadline(TimePoint when) {
+  past_deadline_ = false;
+  deadline_.expires_at(when);
+  deadline_.async_wait([this, weak = std::weak_ptr(current_), number = ++*current_](error_code) {
+    const auto current = weak.lock();
+    if (current == nullptr || *current != number) return;
+    past_deadline_ = true;
+    error_code ignored;
+    socket_.close(ignored);
+  });
+}
+
+void Wire::ClearDeadline() {
+  ++*current_;
+  deadline_.cancel();
+}
+
+bool Wire::Idle() {
+  if (!socket_.is_open()) return false;
+  char byte = 0;
+  error_code error;
+  socket_.non_blocking(true, error);
+  socket_.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
+  return error == asio::error::would_block;
+}
+
+}  // namespace batucada::loadtest

@@ -1,0 +1,31 @@
+// batucada-loadtest: parses the command line, loads a server, reports.
+//
+//   0  done     1  could not do it     2  wrong flag or value     3  done, but requests failed
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "loadtest/options.h"
+#include "loadtest/run/campaign.h"
+
+int main(int argc, char** argv) {
+  using namespace batucada::loadtest;
+  const auto fail = [](int code, const std::string& message) {
+    std::fprintf(stderr, "batucada-loadtest: %s\n", message.c_str());
+    return code;
+  };
+  try {
+    const absl::StatusOr<Options> options = ParseOptions(argc, argv);
+    if (options.status().code() == absl::StatusCode::kOutOfRange) {
+      std::fputs(std::string(options.status().message()).c_str(), stdout);
+      return 0;
+    }
+    if (!options.ok()) return fail(2, std::string(options.status().message()));
+    const absl::StatusOr<Verdict> verdict = RunCampaign(*options);
+    if (verdict.ok()) return *verdict == Verdict::kClean ? 0 : 3;
+    return fail(verdict.status().code() == absl::StatusCode::kInvalidArgument ? 2 : 1,
+                std::string(verdict.status().message()));
+  } catch (const std::exception& exception) {
+    return fail(1, exception.what());
+  }
+}

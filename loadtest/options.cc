@@ -1,0 +1,156 @@
+#include "loadtest/options.h"
+
+#include <cstdlib>
+#include <map>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "loadtest/status.h"
+
+namespace batucada::loadtest {
+namespace {
+
+// What CLI11 reads as text or numbers and is turned into Options behind it.
+struct RawFlags {
+  std::string endpoint = "completions", workload = "random", prompt_kind = "text", arrival = "poisson";
+  std::string input = "128", output = "128";
+  double rate = 0, timeout_s = 600, duration_s = 0, ramp_time_s = 60;
+  bool respect_eos = false, quiet = false;
+  std::vector<std::string> goodput;
+};
+
+template <typename Enum>
+Enum Choice(const std::map<std::string, Enum>& names, const std::string& name) {
+  return names.at(name);  // CLI11 has checked it
+}
+
+const std::map<std::string, Endpoint> kEndpoints = {{"completions", Endpoint::kCompletions}, {"chat", Endpoint::kChat}};
+const std::map<std::string, WorkloadKind> kWorkloads = {{"random", WorkloadKind::kRandom}};
+const std::map<std::string, PromptKind> kPromptKinds = {{"text", PromptKind::kText}, {"ids", PromptKind::kIds}};
+const std::map<std::string, ArrivalKind> kArrivals = {{"poisson", ArrivalKind::kPoisson},
+                                                      {"gamma", ArrivalKind::kGamma},
+                                                      {"constant", ArrivalKind::kConstant},
+                                                      {"ramp", ArrivalKind::kRamp},
+                                                      {"trace", ArrivalKind::kTrace}};
+
+template <typename Enum>
+CLI::Validator OneOf(const std::map<std::string, Enum>& names) {
+  std::vector<std::string> keys;
+  for (const auto& [name, value] : names) keys.push_back(name);
+  return CLI::IsMember(keys);
+}
+
+void DeclareServer(CLI::App& app, Options* options, RawFlags* raw) {
+  const auto add = [&](auto name, auto& field, const char* help) {
+    return app.add_option(name, field, help)->group("Server")->capture_default_str();
+  };
+  add("--url", options->url, "http://HOST:PORT of any OpenAI-compatible server");
+  add("--endpoint", raw->endpoint, "What is asked")->check(OneOf(kEndpoints));
+  add("--model", options->model, "Name in every request; default: the first that /v1/models lists");
+  add("--api-key", options->api_key, "Sent as a bearer token; default: $OPENAI_API_KEY");
+  add("--extra-body", options->extra_body, "JSON object whose members are added to every request");
+  app.add_flag("--respect-eos", raw->respect_eos,
+               "Let the model end before --output-tokens; without it, ignore_eos is sent, an extension")
+      ->group("Server");
+  add("--timeout", raw->timeout_s, "Seconds from sending a request to the end of its answer");
+}
+
+void DeclareLoad(CLI::App& app, Options* options, RawFlags* raw) {
+  const auto add = [&](auto name, auto& field, const char* help) {
+    return app.add_option(name, field, help)->group("Load")->capture_default_str();
+  };
+  add("--clients", options->clients, "Closed loop: so many clients, each of which waits for its answer")
+      ->check(CLI::Range(1, 1'000'000));
+  add("--rate", raw->rate, "Open loop: so many arrivals a second, however slow the answers are");
+  add("--arrival", raw->arrival, "Gaps between the arrivals of an open loop")->check(OneOf(kArrivals));
+  add("--burstiness", options->arrival.burstiness, "Of gamma arrivals: below 1 bursts, 1 is Poisson");
+  add("--ramp-to", options->arrival.ramp_to, "Of ramp arrivals: the rate at the end");
+  add("--ramp-time", raw->ramp_time_s, "Of ramp arrivals: seconds until then");
+  add("--requests", options->requests, "Requests (or conversations) at most; default: 1000, or as --duration allows");
+  add("--duration", raw->duration_s, "Seconds within which requests start; 0: no bound");
+  add("--seed", options->seed, "The same seed makes the same prompts, lengths and arrivals");
+  add("--threads", options->threads, "Threads that send and read")->check(CLI::Range(1, 256));
+}
+
+void DeclareWorkload(CLI::App& app, Options* options, RawFlags* raw) {
+  const auto add = [&](auto name, auto& field, const char* help) {
+    return app.add_option(name, field, help)->group("Workload")->capture_default_str();
+  };
+  add("--workload", raw->workload, "What prompts are like")->check(OneOf(kWorkloads));
+  add("--input-tokens", raw->input, "Of a prompt: N, or LOW:HIGH to draw from");
+  add("--output-tokens", raw->output, "Of an answer: N, or LOW:HIGH to draw from");
+  add("--prompt-kind", raw->prompt_kind, "Text, about as long as wanted, or token ids, exactly so")
+      ->check(OneOf(kPromptKinds));
+  add("--bytes-per-token", options->bytes_per_token, "Of text prompts; 0: measured before the run, with one request");
+  add("--corpus", options->corpus, "Text file to cut prompts from; default: random English words");
+}
+
+void DeclareReport(CLI::App& app, Options* options, RawFlags* raw) {
+  const auto add = [&](auto name, auto& field, const char* help) {
+    return app.add_option(name, field, help)->group("Report")->capture_default_str();
+  };
+  add("--goodput", raw->goodput, "Objectives of a good request, in ms: ttft:200 tpot:50 e2el:5000")->expected(1, 3);
+  add("--output", options->output_file, "JSON file for the results, in the names of `vllm bench serve`");
+  app.add_flag("--save-detailed", options->detailed, "Every request in that file, not only totals")->group("Report");
+  app.add_flag("--quiet", raw->quiet, "No progress line")->group("Report");
+}
+
+absl::Status Interpret(const RawFlags& raw, Options* options) {
+  options->endpoint = Choice(kEndpoints, raw.endpoint);
+  options->workload = Choice(kWorkloads, raw.workload);
+  options->prompt_kind = Choice(kPromptKinds, raw.prompt_kind);
+  options->arrival.kind = Choice(kArrivals, raw.arrival);
+  options->end_token = raw.respect_eos ? EndToken::kRespect : EndToken::kIgnore;
+  options->progress = !raw.quiet;
+  options->timeout = FromSeconds(raw.timeout_s);
+  options->duration = FromSeconds(raw.duration_s);
+  options->arrival.ramp_time = FromSeconds(raw.ramp_time_s);
+  options->arrival.seed = options->seed;
+  LOADTEST_ASSIGN_OR_RETURN(options->slo, ParseSlo(raw.goodput));
+  LOADTEST_ASSIGN_OR_RETURN(options->input, ParseLengthRange("--input-tokens", raw.input));
+  LOADTEST_ASSIGN_OR_RETURN(options->output, ParseLengthRange("--output-tokens", raw.output));
+  if (raw.rate != 0) {
+    options->open_loop = true;
+    options->arrival.rate = raw.rate;
+  }
+  if (raw.timeout_s <= 0 || raw.duration_s < 0) {
+    return absl::InvalidArgumentError("--timeout must be more than 0 s and --duration not less");
+  }
+  if (options->prompt_kind == PromptKind::kIds && options->endpoint == Endpoint::kChat) {
+    return absl::InvalidArgumentError("--prompt-kind ids needs --endpoint completions: messages are text");
+  }
+  if (options->requests == 0) options->requests = raw.duration_s > 0 ? UINT64_MAX : 1000;
+  if (options->api_key.empty()) {
+    const char* key = std::getenv("OPENAI_API_KEY");
+    if (key != nullptr) options->api_key = key;
+  }
+  if (options->api_key.find_first_of("\r\n") != std::string::npos) {
+    return absl::InvalidArgumentError("--api-key has a line break in it");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ParseOptions(int argc, const char* const* argv) {
+  CLI::App app("Loads an OpenAI-compatible server and says how it bore that.", "batucada-loadtest");
+  app.get_formatter()->column_width(36);
+  Options options;
+  RawFlags raw;
+  DeclareServer(app, &options, &raw);
+  DeclareLoad(app, &options, &raw);
+  DeclareWorkload(app, &options, &raw);
+  DeclareReport(app, &options, &raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return absl::OutOfRangeError(app.help());
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(std::string(error.what()) + "; --help lists all flags");
+  }
+  LOADTEST_RETURN_IF_ERROR(Interpret(raw, &options));
+  return options;
+}
+
+}  // namespace batucada::loadtest

@@ -1,0 +1,34 @@
+// What one load came to, and what it was: everything that reports are made of.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "loadtest/measure/recorder.h"
+
+namespace batucada::loadtest {
+
+// How the load was made; only shown.
+struct LoadDescription {
+  std::string date;  // local, "20260131-235959"
+  std::string url, endpoint, model, workload, arrival;
+  double rate = 0;  // sessions per second; 0: closed loop
+  double burstiness = 1;
+  int32_t clients = 0;  // of a closed loop; 0: open
+  int32_t threads = 0;
+  uint64_t seed = 0;
+  Slo slo;
+};
+
+struct Result {
+  LoadDescription load;
+  Recorder totals;
+  Duration duration{0};  // from the start to the last answer's end
+  int64_t peak_running = 0;
+
+  double PerSecond(int64_t count) const {
+    return duration.count() > 0 ? static_cast<double>(count) / ToSeconds(duration) : 0;
+  }
+};
+
+}  // namespace batucada::loadtest

@@ -1,0 +1,52 @@
+#include "loadtest/report/text_report.h"
+
+#include <fmt/format.h>
+
+namespace batucada::loadtest {
+namespace {
+
+void AppendRow(std::string_view name, const Histogram& histogram, std::string* out) {
+  if (histogram.count() == 0) return;
+  const auto ms = [](Duration duration) { return ToSeconds(duration) * 1e3; };
+  *out += fmt::format("{:<22}{:>10.3f}", name, histogram.mean_ns() / 1e6);
+  for (const int percent : {50, 90, 95, 99}) *out += fmt::format("{:>10.3f}", ms(histogram.Percentile(percent)));
+  *out += fmt::format("{:>10.3f}\n", ms(histogram.max()));
+}
+
+}  // namespace
+
+std::string TextReport(const Result& result) {
+  const Recorder& totals = result.totals;
+  std::string out;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += fmt::format("{:<22}{}\n", name, value);
+  };
+  line("requests", fmt::format("{} answered, {} failed, {} at once at most, in {:.2f} s", totals.completed,
+                               totals.failed(), result.peak_running, ToSeconds(result.duration)));
+  line("requests/s", fmt::format("{:.2f}", result.PerSecond(totals.completed)));
+  if (result.load.slo.Any()) {
+    line("goodput requests/s", fmt::format("{:.2f} ({} of {})", result.PerSecond(totals.good), totals.good,
+                                           totals.completed + totals.failed()));
+  }
+  line("output tokens/s",
+       fmt::format("{:.1f} ({} tokens)", result.PerSecond(totals.completion_tokens), totals.completion_tokens));
+  line("total tokens/s",
+       fmt::format("{:.1f} ({} of prompts)", result.PerSecond(totals.prompt_tokens + totals.completion_tokens),
+                   totals.prompt_tokens));
+  out += fmt::format("\n{:<22}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "ms", "mean", "p50", "p90", "p95", "p99", "max");
+  AppendRow("first token (TTFT)", totals.ttft, &out);
+  AppendRow("per token (TPOT)", totals.tpot, &out);
+  AppendRow("inter-token (ITL)", totals.inter_token, &out);
+  AppendRow("whole answer (E2EL)", totals.e2el, &out);
+  AppendRow("until refused", totals.refusal, &out);
+  AppendRow("client behind schedule", totals.send_lag, &out);
+  for (size_t i = 1; i < kErrorKinds; ++i) {
+    if (totals.errors[i] == 0) continue;
+    out +=
+        fmt::format("\n{} × {}: {}", totals.errors[i], ErrorName(static_cast<ErrorKind>(i)), totals.first_message[i]);
+  }
+  if (totals.failed() > 0) out += '\n';
+  return out;
+}
+
+}  // namespace batucada::loadtest
