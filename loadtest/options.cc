@@ -45,7 +45,7 @@ void DeclareServer(CLI::App& app, Options* options, RawFlags* raw) {
   const auto add = [&](auto name, auto& field, const char* help) {
     return app.add_option(name, field, help)->group("Server")->capture_default_str();
   };
-  add("--url", options->url, "http://HOST:PORT of any OpenAI-compatible server");
+  add("--url", options->url, "Any OpenAI-compatible server, without TLS");
   add("--endpoint", raw->endpoint, "What is asked")->check(OneOf(kEndpoints));
   add("--model", options->model, "Name in every request; default: the first that /v1/models lists");
   add("--api-key", options->api_key, "Sent as a bearer token; default: $OPENAI_API_KEY");

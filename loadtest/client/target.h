@@ -21,8 +21,8 @@ struct Target {
   std::string HostHeader() const;
 };
 
-// http://HOST[:PORT][/PREFIX]; a prefix's "/v1" is dropped, for the paths below bring their own. Resolves the name
-// once, so that no request waits for it. INVALID_ARGUMENT: the URL; UNAVAILABLE: the name.
+// http://localhost:8000/prefix, port and prefix optional; a prefix's "/v1" is dropped, for the paths below bring their
+// own. Resolves the name once, so that no request waits for it. INVALID_ARGUMENT: the URL; UNAVAILABLE: the name.
 absl::StatusOr<Target> ResolveTarget(std::string_view url);
 
 }  // namespace batucada::loadtest
