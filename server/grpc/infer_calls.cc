@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "server/grpc/call_context.h"
+#include "server/grpc/infer_proto.h"
 #include "server/grpc/metadata.h"
 #include "server/grpc/status.h"
 
@@ -20,8 +21,8 @@ grpc::ServerUnaryReactor* ModelInferCall::Start(Service& service, Executor& exec
   call->self_ = call;
   call->submitted_ = CheckKey(service.keys, *context);
   if (call->submitted_.ok()) {
-    auto answer = InferAnswer::Submit(service, request, InferCall::kOneResponse, OriginOf(context, "grpc.model_infer"),
-                                      DeadlineOf(*context));
+    auto answer = InferAnswer::Submit(service, FromProto(request), InferCall::kOneResponse,
+                                      OriginOf(context, "grpc.model_infer"), DeadlineOf(*context));
     call->submitted_ = answer.status();
     if (answer.ok()) call->answer_ = *std::move(answer);
   }
@@ -40,9 +41,9 @@ void ModelInferCall::Begin() {
 
 void ModelInferCall::Pump() {
   if (ended_) return;
-  std::deque<inference::ModelInferResponse> responses;
+  std::deque<InferResponse> responses;
   answer_->Take(&responses);
-  if (!responses.empty()) *response_ = std::move(responses.front());
+  if (!responses.empty()) *response_ = ToProto(*answer_, responses.front());
   if (answer_->done()) End(answer_->failure());
 }
 
@@ -102,7 +103,7 @@ void ModelStreamInferCall::ReadNext() {
 void ModelStreamInferCall::Received() {
   reading_ = false;
   if (ended_ || cancelled_) return Pump();
-  auto answer = InferAnswer::Submit(service_, request_, InferCall::kStream, origin_, deadline_);
+  auto answer = InferAnswer::Submit(service_, FromProto(request_), InferCall::kStream, origin_, deadline_);
   if (answer.ok()) {
     answers_.push_back(*std::move(answer));
     answers_.back()->OnReady([weak = weak_from_this(), &executor = executor_] {
@@ -147,10 +148,10 @@ void ModelStreamInferCall::Pump() {
   if (cancelled_) return End(absl::CancelledError("the client cancelled the call"));
   if (pending_.empty()) {
     for (std::unique_ptr<InferAnswer>& answer : answers_) {
-      std::deque<inference::ModelInferResponse> responses;
+      std::deque<InferResponse> responses;
       answer->Take(&responses);
-      for (inference::ModelInferResponse& response : responses) {
-        *pending_.emplace_back().mutable_infer_response() = std::move(response);
+      for (const InferResponse& response : responses) {
+        *pending_.emplace_back().mutable_infer_response() = ToProto(*answer, response);
       }
       if (answer->done() && !answer->failure().ok()) Fail(answer->id(), answer->failure());
     }

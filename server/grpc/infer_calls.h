@@ -12,7 +12,7 @@
 
 #include "inference/open_inference.pb.h"
 #include "server/executor.h"
-#include "server/grpc/infer_answer.h"
+#include "server/open_inference/infer_answer.h"
 #include "server/service.h"
 
 namespace batucada {

@@ -94,16 +94,13 @@ class OpenInferenceService : public inference::GRPCInferenceService::CallbackSer
     response->set_name(name);
     response->add_versions(std::string(kInferModelVersion));
     response->set_platform("batucada");
-    const auto add = [](auto* tensor, const char* tensor_name, const char* datatype, int64_t length) {
-      tensor->set_name(tensor_name);
-      tensor->set_datatype(datatype);
-      tensor->add_shape(length);
+    const auto describe = [](const InferTensorMetadata& from, auto* tensor) {
+      tensor->set_name(from.name);
+      tensor->set_datatype(from.datatype);
+      tensor->add_shape(from.length);
     };
-    add(response->add_inputs(), "text_input", "BYTES", 1);
-    add(response->add_inputs(), "stream", "BOOL", 1);
-    add(response->add_inputs(), "sampling_parameters", "BYTES", 1);
-    add(response->add_inputs(), "exclude_input_in_output", "BOOL", 1);
-    add(response->add_outputs(), "text_output", "BYTES", -1);
+    for (const InferTensorMetadata& input : kInferInputs) describe(input, response->add_inputs());
+    for (const InferTensorMetadata& output : kInferOutputs) describe(output, response->add_outputs());
   }
 
   batucada::Service& service_;  // not gRPC's class of that name

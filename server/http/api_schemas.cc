@@ -5,6 +5,7 @@
 #include "server/http/chat_request.h"
 #include "server/http/completion_request.h"
 #include "server/http/tokens.h"
+#include "server/open_inference/infer_json.h"
 
 namespace batucada {
 namespace {
@@ -91,6 +92,34 @@ constexpr char kAnswers[] = R"json({
 "Root": {"type": "object", "required": ["name", "version", "endpoints"], "properties": {
   "name": {"type": "string"}, "version": {"type": "string"},
   "endpoints": {"type": "array", "items": {"type": "string"}}}},
+"InferError": {"type": "object", "required": ["error"], "properties": {"error": {"type": ["string", "object"],
+  "description": "What is wrong; an object, as on other routes, if the request was stopped before it was read."}}},
+"InferState": {"type": "object", "properties": {"live": {"type": "boolean"}, "ready": {"type": "boolean"}}},
+"InferServer": {"type": "object", "required": ["name", "version", "extensions"], "properties": {
+  "name": {"type": "string"}, "version": {"type": "string"},
+  "extensions": {"type": "array", "items": {"type": "string"}}}},
+"InferTensorMetadata": {"type": "object", "required": ["name", "datatype", "shape"], "properties": {
+  "name": {"type": "string"}, "datatype": {"type": "string"},
+  "shape": {"type": "array", "items": {"type": "integer"}}}},
+"InferModel": {"type": "object", "required": ["name", "versions", "platform", "inputs", "outputs"], "properties": {
+  "name": {"type": "string"}, "versions": {"type": "array", "items": {"type": "string"}},
+  "platform": {"type": "string"},
+  "inputs": {"type": "array", "items": {"$ref": "#/components/schemas/InferTensorMetadata"}},
+  "outputs": {"type": "array", "items": {"$ref": "#/components/schemas/InferTensorMetadata"}}}},
+"InferResponse": {"type": "object", "required": ["model_name", "model_version", "outputs"], "properties": {
+  "id": {"type": "string"}, "model_name": {"type": "string"}, "model_version": {"type": "string"},
+  "outputs": {"type": "array", "items": {"type": "object", "required": ["name", "datatype", "shape"], "properties": {
+    "name": {"const": "text_output"}, "datatype": {"const": "BYTES"},
+    "shape": {"type": "array", "items": {"type": "integer"}},
+    "data": {"type": "array", "items": {"type": "string"}}}}}}},
+"GenerateResponse": {"type": "object", "required": ["model_name", "model_version", "text_output"], "properties": {
+  "id": {"type": "string"}, "model_name": {"type": "string"}, "model_version": {"type": "string"},
+  "text_output": {"type": ["string", "array"], "items": {"type": "string"},
+    "description": "A list if n is not 1."}}},
+"EventStream": {"description": "Events, each with a GenerateResponse or an InferError."},
+"RepositoryIndex": {"type": "array", "items": {"type": "object", "required": ["name", "version", "state", "reason"],
+  "properties": {"name": {"type": "string"}, "version": {"type": "string"},
+    "state": {"enum": ["READY", "UNAVAILABLE"]}, "reason": {"type": "string"}}}},
 "Metrics": {"type": "string", "description": "Prometheus' text format, version 0.0.4."},
 "OpenApi": {"type": "object", "required": ["openapi", "info", "paths"]}
 })json";
@@ -101,6 +130,8 @@ boost::json::object ApiSchemas() {
   boost::json::object schemas = boost::json::parse(kAnswers).as_object();
   schemas["CompletionRequest"] = CompletionParameters().Schema();
   schemas["ChatRequest"] = ChatParameters().Schema();
+  schemas["InferRequest"] = InferParameters().Schema();
+  schemas["GenerateRequest"] = GenerateSchema();
   schemas["TokenizeRequest"] = TokenizeParameters().Schema();
   schemas["DetokenizeRequest"] = DetokenizeParameters().Schema();
   return schemas;

@@ -176,7 +176,7 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   answer_headers_ = context_.gate.AnswerHeaders(request_);
   match_ = context_.router.Find(request_.method, request_.path);
   if (match_.route != nullptr) endpoint_ = match_.route->name;
-  request_.tail = std::move(match_.tail);
+  request_.captures = std::move(match_.captures);
   std::optional<HttpResponse> stopped = context_.gate.Stop(request_, match_.route);
   if (!stopped) return Intake::kRequest;
   response_ = *std::move(stopped);

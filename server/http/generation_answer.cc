@@ -130,9 +130,7 @@ class StreamedAnswer : public GenerationAnswer {
   Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
     if (!started_) {
       started_ = true;
-      *head = HttpResponse{.content_type = "text/event-stream; charset=utf-8",
-                           .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
-                           .body = ""};
+      *head = EventStreamHead();
     }
     Poll();
     for (const std::unique_ptr<Choice>& choice : choices_) {

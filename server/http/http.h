@@ -24,9 +24,9 @@ struct HttpRequest {
   std::string query;   // after '?', as sent
   Headers headers;
   std::string body;
-  std::string request_id;  // x-request-id as sent if it is sound, else a fresh one
-  std::string tail;        // what a route ending in "/*" matched
-  std::string trace_id;    // of a sound traceparent header, else empty
+  std::string request_id;             // x-request-id as sent if it is sound, else a fresh one
+  std::string trace_id;               // of a sound traceparent header, else empty
+  std::vector<std::string> captures;  // what the route's wildcards matched, in order
 
   // The first of that name (lower case), or empty.
   std::string_view Header(std::string_view name) const;

@@ -22,14 +22,15 @@ void WriteModel(const Service& service, const std::string& name, JsonWriter& jso
 Answer HandleModels(Service& service, const HttpRequest& request) {
   std::string body;
   JsonWriter json(&body);
-  if (!request.tail.empty()) {
+  if (!request.captures.empty()) {
+    const std::string& name = request.captures.front();
     const auto& names = service.model_names;
-    if (std::find(names.begin(), names.end(), request.tail) == names.end()) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
       return ErrorResponse(
-          WithParameter(absl::NotFoundError(fmt::format("the model '{}' does not exist", Printable(request.tail))),
-                        "model", "model_not_found"));
+          WithParameter(absl::NotFoundError(fmt::format("the model '{}' does not exist", Printable(name))), "model",
+                        "model_not_found"));
     }
-    WriteModel(service, request.tail, json);
+    WriteModel(service, name, json);
     return JsonResponse(std::move(body));
   }
   json.BeginObject().Key("object").String("list").Key("data").BeginArray();

@@ -7,6 +7,6 @@
 namespace batucada {
 
 // Thread-safe.
-Answer HandleModels(Service& service, const HttpRequest& request);  // all names, or the one in request.tail
+Answer HandleModels(Service& service, const HttpRequest& request);  // all names, or the one that the path names
 
 }  // namespace batucada

@@ -1,5 +1,6 @@
 #include "server/http/openapi.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -35,17 +36,26 @@ bj::object HeaderParameter(const char* name, const char* description) {
           {"schema", {{"type", "string"}}}};
 }
 
+// What wildcards stand for, in their order.
+constexpr const char* kWildcards[] = {"model", "version"};
+
 // "/v1/models/*" is "/v1/models/{model}" there.
-std::string TemplatedPath(const Route& route) {
-  std::string path = route.path;
-  if (path.ends_with("/*")) path.replace(path.size() - 1, 1, "{model}");
+std::string TemplatedPath(const Route& route, std::string_view open, std::string_view close) {
+  std::string path;
+  size_t wildcard = 0;
+  for (const char c : route.path) {
+    if (c == '*') {
+      path.append(open).append(kWildcards[wildcard++]).append(close);
+    } else {
+      path += c;
+    }
+  }
   return path;
 }
 
 // "post_v1_chat_completions"
 std::string OperationId(const Route& route) {
-  std::string id =
-      absl::AsciiStrToLower(route.method) + (route.path.ends_with("/*") ? route.path + "model" : route.path);
+  std::string id = absl::AsciiStrToLower(route.method) + TemplatedPath(route, "", "");
   for (char& c : id) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '_';
   }
@@ -70,8 +80,8 @@ bj::object MakeOperation(const OperationSpec& spec) {
     }
   }
   answers["200"] = std::move(ok);
-  const auto add_error = [&answers](const char* status, std::string_view description) {
-    answers[status] = JsonAnswer(description, "Error");
+  const auto add_error = [&](const char* status, std::string_view description) {
+    answers[status] = JsonAnswer(description, spec.error);
   };
   add_error("400", "Not a valid request; the message names the parameter, its value and the limit.");
   add_error("401", "An API key is missing or wrong.");
@@ -98,13 +108,15 @@ std::string OpenApiDocument(const Router& router) {
     bj::object operation = route.operation;
     operation["operationId"] = Text(OperationId(route));
     if (route.access == Access::kOpen) operation["security"] = bj::array();
-    if (route.path.ends_with("/*")) {
-      operation["parameters"].get_array().insert(
-          operation["parameters"].get_array().begin(),
-          bj::object{{"name", "model"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+    for (auto i = std::count(route.path.begin(), route.path.end(), '*'); i-- > 0;) {
+      bj::array& parameters = operation["parameters"].get_array();
+      parameters.insert(
+          parameters.begin(),
+          bj::object{{"name", kWildcards[i]}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
     }
-    if (!paths.contains(TemplatedPath(route))) paths[TemplatedPath(route)] = bj::object();
-    paths[TemplatedPath(route)].get_object()[absl::AsciiStrToLower(route.method)] = std::move(operation);
+    const std::string path = TemplatedPath(route, "{", "}");
+    if (!paths.contains(path)) paths[path] = bj::object();
+    paths[path].get_object()[absl::AsciiStrToLower(route.method)] = std::move(operation);
   }
   const bj::object document = {
       {"openapi", "3.1.0"},

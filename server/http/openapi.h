@@ -20,7 +20,8 @@ struct OperationSpec {
   std::string_view answer;   // the schema of the 200 answer, by name
   std::string_view answer_type = "application/json";
   Streams streams = Streams::kNo;
-  std::string_view unavailable;  // the schema of a 503 that is no error, by name
+  std::string_view unavailable;      // the schema of a 503 that is no error, by name
+  std::string_view error = "Error";  // the schema of errors, by name
 };
 
 // An Operation Object. Every route may answer with the errors that any HTTP request can meet.

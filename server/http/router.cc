@@ -1,6 +1,7 @@
 #include "server/http/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,23 +12,36 @@
 namespace batucada {
 namespace {
 
-// The part after the prefix, or nothing if the path does not match.
-std::optional<std::string_view> MatchPath(std::string_view pattern, std::string_view path) {
-  if (!pattern.ends_with("/*")) return pattern == path ? std::optional<std::string_view>("") : std::nullopt;
-  pattern.remove_suffix(1);
-  if (!path.starts_with(pattern) || path.size() == pattern.size()) return std::nullopt;
-  return path.substr(pattern.size());
+// Whether the path is the pattern, with something in every wildcard's place. The last wildcard takes as little as it
+// can, for names may hold slashes but what follows them is fixed.
+bool MatchPath(std::string_view pattern, std::string_view path, std::vector<std::string>* captures) {
+  const size_t star = pattern.rfind('*');
+  if (star == std::string_view::npos) return pattern == path;
+  const std::string_view suffix = pattern.substr(star + 1);
+  if (!path.ends_with(suffix)) return false;
+  path.remove_suffix(suffix.size());
+  const std::string_view before = pattern.substr(0, star);
+  const size_t literal = before.rfind('*') == std::string_view::npos ? 0 : before.rfind('*') + 1;
+  const std::string_view lead = before.substr(literal);  // between this wildcard and the one before
+  const size_t at = literal == 0 ? (path.starts_with(lead) ? 0 : std::string_view::npos) : path.rfind(lead);
+  if (at == std::string_view::npos || at + lead.size() >= path.size()) return false;
+  if (literal > 0 && !MatchPath(before.substr(0, literal), path.substr(0, at), captures)) return false;
+  captures->emplace_back(path.substr(at + lead.size()));
+  return true;
 }
 
 }  // namespace
 
 Router::Match Router::Find(std::string_view method, std::string_view path) const {
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
+  std::string_view pattern;  // the first that matches; later ones only look as if they did
   std::vector<std::string> allowed;
   for (const Route& route : routes_) {
-    const std::optional<std::string_view> tail = MatchPath(route.path, path);
-    if (!tail) continue;
-    if (route.method == wanted) return {.route = &route, .tail = std::string(*tail)};
+    if (!pattern.empty() && route.path != pattern) continue;
+    std::vector<std::string> captures;
+    if (!MatchPath(route.path, path, &captures)) continue;
+    if (route.method == wanted) return {.route = &route, .error = {}, .captures = std::move(captures)};
+    pattern = route.path;
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {

@@ -17,7 +17,7 @@ enum class Access : uint8_t { kKey, kOpen };
 
 struct Route {
   std::string method;  // "GET" also answers HEAD
-  std::string path;    // exact, or a prefix if it ends in "/*"; the rest becomes HttpRequest::tail
+  std::string path;    // exact, but that each * takes one character or more, slashes too: HttpRequest::captures
   std::string name;    // the endpoint's label in metrics and logs
   Handler handler;
   Access access = Access::kKey;
@@ -33,12 +33,12 @@ class Router {
   struct Match {
     const Route* route = nullptr;
     HttpResponse error;  // if there is no route: 404, or 405 with the methods that are allowed
-    std::string tail;
+    std::vector<std::string> captures;
   };
   Match Find(std::string_view method, std::string_view path) const;
 
  private:
-  std::vector<Route> routes_;  // a handful: a scan is as fast as a map
+  std::vector<Route> routes_;  // few: a scan is as fast as a map; the first path that matches is it
 };
 
 // "%41%2f" becomes "A/". False if an escape is cut short, not hexadecimal or a NUL.

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "server/http/completions.h"
+#include "server/http/infer.h"
+#include "server/http/infer_metadata.h"
 #include "server/http/models.h"
 #include "server/http/offload.h"
 #include "server/http/openapi.h"
@@ -19,7 +21,12 @@ class RouteList {
   explicit RouteList(Service& service) : service_(service) {}
 
   void Get(std::string path, std::string name, Handle handle, const OperationSpec& spec, Access access = Access::kKey) {
-    router_.Add({.method = "GET",
+    Add("GET", std::move(path), std::move(name), handle, spec, access);
+  }
+  // Without a body, or with one that does not matter.
+  void Add(std::string method, std::string path, std::string name, Handle handle, const OperationSpec& spec,
+           Access access = Access::kKey) {
+    router_.Add({.method = std::move(method),
                  .path = std::move(path),
                  .name = std::move(name),
                  .handler = [this_service = &service_,
@@ -46,6 +53,45 @@ class RouteList {
   Router router_;
 };
 
+void AddOpenInference(RouteList& list) {
+  // With a version first: the model's name may hold slashes, so that the shorter pattern would take both.
+  for (const std::string model : {"/v2/models/*/versions/*", "/v2/models/*"}) {
+    list.Post(model + "/infer", "infer", HandleInfer,
+              {.summary = "Continue a text: the Open Inference Protocol. Tensors may be binary, after the JSON",
+               .request = "InferRequest",
+               .answer = "InferResponse",
+               .error = "InferError"});
+    list.Post(model + "/generate", "generate", HandleGenerate,
+              {.summary = "Continue a text: Triton's generate extension",
+               .request = "GenerateRequest",
+               .answer = "GenerateResponse",
+               .error = "InferError"});
+    list.Post(model + "/generate_stream", "generate_stream", HandleGenerateStream,
+              {.summary = "Continue a text and stream it: one response an event",
+               .request = "GenerateRequest",
+               .answer = "EventStream",
+               .answer_type = "text/event-stream",
+               .error = "InferError"});
+    list.Get(model + "/ready", "infer.ready", HandleInferModelReady,
+             {.summary = "Whether the model takes requests",
+              .answer = "InferState",
+              .unavailable = "InferState",
+              .error = "InferError"},
+             Access::kOpen);
+    list.Get(model, "infer.model", HandleInferModel,
+             {.summary = "The model's tensors", .answer = "InferModel", .error = "InferError"});
+  }
+  list.Add("POST", "/v2/repository/index", "infer.index", HandleRepositoryIndex,
+           {.summary = "The models and their states", .answer = "RepositoryIndex"});
+  list.Get("/v2", "infer.server", HandleInferServer, {.summary = "The server's name", .answer = "InferServer"});
+  const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
+    list.Get(path, "infer.health", handle, {.summary = summary, .answer = "InferState", .unavailable = "InferState"},
+             Access::kOpen);
+  };
+  health("/v2/health/live", HandleInferLive, "Whether work makes progress");
+  health("/v2/health/ready", HandleInferReady, "Whether new requests are welcome");
+}
+
 }  // namespace
 
 Router MakeRoutes(Service& service) {
@@ -67,6 +113,7 @@ Router MakeRoutes(Service& service) {
   list.Post("/detokenize", "detokenize", HandleDetokenize,
             {.summary = "Token ids to text", .request = "DetokenizeRequest", .answer = "Text"});
 
+  AddOpenInference(list);
   const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
     list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"}, Access::kOpen);
   };

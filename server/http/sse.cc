@@ -2,6 +2,12 @@
 
 namespace batucada {
 
+HttpResponse EventStreamHead() {
+  return {.content_type = "text/event-stream; charset=utf-8",
+          .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
+          .body = ""};
+}
+
 void AppendEvent(std::string_view json, std::string* out) {
   *out += "data: ";
   *out += json;

@@ -4,12 +4,16 @@
 #include <string>
 #include <string_view>
 
+#include "server/http/http.h"
+
 namespace batucada {
 
 // REQUIRES: no line break in `json`, which JSON never needs.
 void AppendEvent(std::string_view json, std::string* out);
 // What clients ignore. REQUIRES: no line break in `text`.
 void AppendComment(std::string_view text, std::string* out);
+// The status line and headers of a stream of them.
+HttpResponse EventStreamHead();
 // "data: [DONE]": the end of a stream.
 void AppendDone(std::string* out);
 

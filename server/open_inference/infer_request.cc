@@ -1,5 +1,6 @@
 #include "server/open_inference/infer_request.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <map>
@@ -11,8 +12,10 @@
 #include <boost/json/serialize.hpp>
 
 #include "engine/core/status.h"
+#include "engine/model/json.h"
 #include "server/error.h"
 #include "server/http/completion_request.h"
+#include "server/request_reader.h"
 
 namespace batucada {
 namespace {
@@ -74,7 +77,8 @@ absl::StatusOr<bj::value> Single(const InferTensor& tensor) {
 
 absl::StatusOr<bool> SingleBool(const InferTensor& tensor) {
   BATUCADA_ASSIGN_OR_RETURN(const bj::value value, Single(tensor));
-  if (!value.is_bool()) return BadTensor(tensor, fmt::format("is {}; it must be BOOL", tensor.datatype));
+  if (!value.is_bool())
+    return BadTensor(tensor, fmt::format("is {}; it must be BOOL (true or false)", tensor.datatype));
   return value.get_bool();
 }
 
@@ -86,12 +90,17 @@ std::string_view CompletionName(std::string_view name) {
   return found == renamed.end() ? name : found->second;
 }
 
+bool IsModelInput(std::string_view name) {
+  return std::any_of(std::begin(kInferInputs), std::end(kInferInputs),
+                     [&](const InferTensorMetadata& input) { return name == input.name; });
+}
+
 // Adds what a tensor says to the completion's members.
 absl::Status ReadTensor(const InferTensor& tensor, bj::object* members, InferPlan* plan,
                         std::optional<bool>* exclude_input) {
   if (tensor.name == "text_input") {
     BATUCADA_ASSIGN_OR_RETURN((*members)["prompt"], Single(tensor));
-    if (!(*members)["prompt"].is_string()) return BadTensor(tensor, "must be BYTES");
+    if (!(*members)["prompt"].is_string()) return BadTensor(tensor, "must be BYTES (text)");
     return absl::OkStatus();
   }
   if (tensor.name == "stream") {
@@ -104,14 +113,14 @@ absl::Status ReadTensor(const InferTensor& tensor, bj::object* members, InferPla
   }
   if (tensor.name == "sampling_parameters") {
     BATUCADA_ASSIGN_OR_RETURN(const bj::value text, Single(tensor));
-    if (!text.is_string()) return BadTensor(tensor, "must be BYTES");
+    if (!text.is_string()) return BadTensor(tensor, "must be BYTES (text)");
     boost::system::error_code error;
     const bj::value parsed = bj::parse(bj::string_view(text.get_string()), error);
     if (error || !parsed.is_object()) return BadTensor(tensor, "must hold a JSON object");
     for (const auto& [name, value] : parsed.get_object()) (*members)[name] = value;
     return absl::OkStatus();
   }
-  // Any other names a parameter: a list where there is more than one element.
+  // Whatever is not IsModelInput names a parameter: a list where there is more than one element.
   const std::string_view name = CompletionName(tensor.name);
   (*members)[name] = tensor.elements.size() == 1 ? tensor.elements.front() : bj::value(tensor.elements);
   return absl::OkStatus();
@@ -137,6 +146,17 @@ absl::StatusOr<int64_t> CountElements(const InferTensor& tensor) {
   return count;
 }
 
+absl::Status CheckElementCount(const InferTensor& tensor) {
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t count, CountElements(tensor));
+  if (static_cast<int64_t>(tensor.elements.size()) == count) return absl::OkStatus();
+  return BadTensor(tensor, fmt::format("has {} elements where its shape says {}", tensor.elements.size(), count));
+}
+
+absl::Status CheckOutputName(std::string_view name) {
+  if (name == "text_output") return absl::OkStatus();
+  return InvalidParameter("outputs", fmt::format("there is no output {}; the model has text_output", Printable(name)));
+}
+
 absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor) {
   BATUCADA_ASSIGN_OR_RETURN(const int64_t count, CountElements(*tensor));
   if (tensor->datatype == "BYTES") return DecodeStrings(bytes, count, tensor);
@@ -160,6 +180,9 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
   for (const auto& [name, value] : request.parameters) {
     if (name == "triton_enable_empty_final_response") {
       plan.empty_final_response = value.is_bool() && value.get_bool();
+    } else if (IsModelInput(name)) {
+      const InferTensor tensor = {.name = name, .datatype = DescribeJson(value), .shape = {}, .elements = {value}};
+      BATUCADA_RETURN_IF_ERROR(ReadTensor(tensor, &members, &plan, &exclude_input));
     } else {
       members[CompletionName(name)] = value;
     }
@@ -172,8 +195,9 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
                             "missing_parameter");
   }
   if (plan.pieces && call == InferCall::kOneResponse) {
-    return InvalidParameter("stream", "stream is true, but this call answers once: use ModelStreamInfer",
-                            "invalid_value");
+    return InvalidParameter(
+        "stream", "stream is true, but this call answers once: use ModelStreamInfer, or generate_stream over HTTP",
+        "invalid_value");
   }
   if (plan.pieces && exclude_input == false) {
     return InvalidParameter("exclude_input_in_output",

@@ -25,6 +25,7 @@ struct InferTensor {
 inline constexpr int64_t kMaxTensorElements = 4096;
 
 struct InferRequest {
+  std::string id;  // given back
   std::string model;
   std::string version;
   boost::json::object parameters;
@@ -41,6 +42,18 @@ struct InferPlan {
 // How the call that carries the request answers.
 enum class InferCall : uint8_t { kOneResponse, kStream };
 
+// What the model's metadata says.
+struct InferTensorMetadata {
+  const char* name;
+  const char* datatype;
+  int64_t length;  // of its one dimension; -1: any
+};
+inline constexpr InferTensorMetadata kInferInputs[] = {{"text_input", "BYTES", 1},
+                                                       {"stream", "BOOL", 1},
+                                                       {"sampling_parameters", "BYTES", 1},
+                                                       {"exclude_input_in_output", "BOOL", 1}};
+inline constexpr InferTensorMetadata kInferOutputs[] = {{"text_output", "BYTES", -1}};
+
 inline constexpr std::string_view kInferModelVersion = "1";
 // NOT_FOUND unless it is that, or empty.
 absl::Status CheckInferVersion(std::string_view version);
@@ -52,6 +65,10 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
 absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor);
 // The number of elements that the shape says. INVALID_ARGUMENT if it is negative or too large.
 absl::StatusOr<int64_t> CountElements(const InferTensor& tensor);
+// INVALID_ARGUMENT unless the tensor has as many elements as its shape says.
+absl::Status CheckElementCount(const InferTensor& tensor);
+// INVALID_ARGUMENT unless it is text_output.
+absl::Status CheckOutputName(std::string_view name);
 
 // BYTES elements as bytes: each with its length before it.
 std::string EncodeBytesElements(const std::vector<std::string>& elements);

@@ -25,6 +25,9 @@ of `queue`, `prefill` and `decode`.
 With `--api-key` or `--api-key-file`, every route but `/health*` (and `/metrics`, unless `--metrics-access key`) needs
 `Authorization: Bearer KEY`; gRPC calls need the same as metadata. With `--tls-cert` and `--tls-key` both ports speak TLS.
 CORS is off unless `--cors-origin` names who may ask.
+
+Under `/v2` is the Open Inference Protocol (KServe, Triton), so that `tritonclient.http` works unchanged; every path there
+also takes `/versions/1` after the model's name. Its errors are `{"error": "…"}`.
 """
 
 STREAMS = """
@@ -88,6 +91,8 @@ def render(document):
     lines = [HEAD]
     schemas = document["components"]["schemas"]
     for path, item in document["paths"].items():
+        if "{version}" in path:  # the same without
+            continue
         for method, operation in item.items():
             lines.append(f"## {method.upper()} {path}\n\n{operation['summary']}.")
             body = operation.get("requestBody")
@@ -96,7 +101,7 @@ def render(document):
                 name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
                 lines += ["", *parameters(schemas[name])]
             content = answers["200"].get("content", {})
-            if "text/event-stream" in content:
+            if {"text/event-stream", "application/json"} <= content.keys():
                 lines.append(STREAMS.rstrip())
             lines.append("")
     lines.append("## Errors\n\n| status | |\n|---|---|")

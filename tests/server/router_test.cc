@@ -6,6 +6,7 @@
 namespace batucada {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Router TestRouter() {
@@ -25,7 +26,32 @@ TEST(RouterTest, FindsByMethodAndPath) {
   const Router::Match one = router.Find("GET", "/things/org/name");
   ASSERT_NE(one.route, nullptr);
   EXPECT_EQ(one.route->name, "one");
-  EXPECT_EQ(one.tail, "org/name");
+  EXPECT_THAT(one.captures, ElementsAre("org/name"));
+}
+
+TEST(RouterTest, WildcardsMayStandAnywhere) {
+  const Handler handler = [](const HttpRequest&) -> Answer { return HttpResponse(); };
+  Router router;
+  router.Add({"GET", "/m/*/versions/*/ready", "version", handler});
+  router.Add({"GET", "/m/*/ready", "ready", handler});
+  router.Add({"GET", "/m/*", "model", handler});
+  const auto captures = [&](const char* path, std::string_view route) {
+    const Router::Match match = router.Find("GET", path);
+    EXPECT_NE(match.route, nullptr) << path;
+    EXPECT_EQ(match.route->name, route) << path;
+    return match.captures;
+  };
+  EXPECT_THAT(captures("/m/a/versions/1/ready", "version"), ElementsAre("a", "1"));
+  EXPECT_THAT(captures("/m/org/a/versions/1/ready", "version"), ElementsAre("org/a", "1"));
+  EXPECT_THAT(captures("/m/a/versions/versions/2/ready", "version"), ElementsAre("a/versions", "2"));
+  EXPECT_THAT(captures("/m/org/a/ready", "ready"), ElementsAre("org/a"));
+  EXPECT_THAT(captures("/m/versions/1/ready", "ready"), ElementsAre("versions/1"));
+  EXPECT_THAT(captures("/m/ready", "model"), ElementsAre("ready"));
+  EXPECT_EQ(router.Find("GET", "/m//ready").route->name, "model");
+  router.Add({"POST", "/m/*/ready", "make", handler});
+  EXPECT_EQ(router.Find("POST", "/m/a/ready").route->name, "make");
+  EXPECT_THAT(router.Find("PUT", "/m/a/ready").error.headers,
+              ::testing::Contains(::testing::Pair("allow", "GET, POST")));
 }
 
 TEST(RouterTest, SaysWhatIsAllowed) {

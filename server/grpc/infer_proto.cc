@@ -1,0 +1,81 @@
+#include "server/grpc/infer_proto.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/core/status.h"
+#include "server/error.h"
+
+namespace batucada {
+namespace {
+
+boost::json::value ToJson(const inference::InferParameter& parameter) {
+  switch (parameter.parameter_choice_case()) {
+    case inference::InferParameter::kBoolParam: return parameter.bool_param();
+    case inference::InferParameter::kInt64Param: return parameter.int64_param();
+    case inference::InferParameter::kStringParam: return boost::json::value(parameter.string_param());
+    case inference::InferParameter::kDoubleParam: return parameter.double_param();
+    case inference::InferParameter::kUint64Param: return parameter.uint64_param();
+    case inference::InferParameter::PARAMETER_CHOICE_NOT_SET: break;
+  }
+  return nullptr;
+}
+
+// Elements given field by field: whichever fields the sender filled, in the protocol's order.
+void AddContents(const inference::InferTensorContents& contents, boost::json::array* out) {
+  for (const bool value : contents.bool_contents()) out->emplace_back(value);
+  for (const int32_t value : contents.int_contents()) out->emplace_back(value);
+  for (const int64_t value : contents.int64_contents()) out->emplace_back(value);
+  for (const uint32_t value : contents.uint_contents()) out->emplace_back(value);
+  for (const uint64_t value : contents.uint64_contents()) out->emplace_back(value);
+  for (const float value : contents.fp32_contents()) out->emplace_back(static_cast<double>(value));
+  for (const double value : contents.fp64_contents()) out->emplace_back(value);
+  for (const std::string& value : contents.bytes_contents()) out->emplace_back(boost::json::string(value));
+}
+
+}  // namespace
+
+absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& request) {
+  InferRequest read{.id = request.id(), .model = request.model_name(), .version = request.model_version()};
+  for (const auto& [name, parameter] : request.parameters()) read.parameters[name] = ToJson(parameter);
+  const int raw = request.raw_input_contents_size();
+  if (raw > 0 && raw != request.inputs_size()) {
+    return InvalidParameter("raw_input_contents",
+                            fmt::format("raw_input_contents has {} tensors and inputs {}; it must "
+                                        "have all of them or none",
+                                        raw, request.inputs_size()));
+  }
+  for (int i = 0; i < request.inputs_size(); ++i) {
+    const auto& input = request.inputs(i);
+    InferTensor tensor{.name = input.name(), .datatype = input.datatype(), .shape = {}, .elements = {}};
+    tensor.shape.assign(input.shape().begin(), input.shape().end());
+    if (raw > 0) {
+      BATUCADA_RETURN_IF_ERROR(DecodeElements(request.raw_input_contents(i), &tensor));
+    } else {
+      BATUCADA_RETURN_IF_ERROR(CountElements(tensor).status());
+      AddContents(input.contents(), &tensor.elements);
+      BATUCADA_RETURN_IF_ERROR(CheckElementCount(tensor));
+    }
+    read.inputs.push_back(std::move(tensor));
+  }
+  for (const auto& output : request.outputs()) BATUCADA_RETURN_IF_ERROR(CheckOutputName(output.name()));
+  return read;
+}
+
+inference::ModelInferResponse ToProto(const InferAnswer& answer, const InferResponse& response) {
+  inference::ModelInferResponse message;
+  message.set_model_name(answer.model());
+  message.set_model_version(std::string(kInferModelVersion));
+  message.set_id(answer.id());
+  (*message.mutable_parameters())["triton_final_response"].set_bool_param(response.last);
+  if (response.texts.empty()) return message;
+  auto* const output = message.add_outputs();
+  output->set_name("text_output");
+  output->set_datatype("BYTES");
+  output->add_shape(static_cast<int64_t>(response.texts.size()));
+  message.add_raw_output_contents(EncodeBytesElements(response.texts));
+  return message;
+}
+
+}  // namespace batucada

@@ -1,0 +1,78 @@
+#include "server/http/infer_metadata.h"
+
+#include "engine/core/status.h"
+#include "server/http/infer.h"
+#include "server/json_writer.h"
+#include "server/open_inference/infer_request.h"
+#include "server/translate.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+absl::Status FindModel(const Service& service, const HttpRequest& request) {
+  BATUCADA_RETURN_IF_ERROR(ResolveModel(request.captures.front(), service.model_names).status());
+  return CheckInferVersion(request.captures.size() > 1 ? request.captures[1] : "");
+}
+
+// Clients read the status alone.
+HttpResponse State(bool good, std::string_view name) {
+  HttpResponse response = {.status = good ? 200 : 503};
+  JsonWriter(&response.body).BeginObject().Key(name).Bool(good).EndObject();
+  return response;
+}
+
+void WriteTensors(std::string_view name, std::span<const InferTensorMetadata> tensors, JsonWriter& json) {
+  json.Key(name).BeginArray();
+  for (const InferTensorMetadata& tensor : tensors) {
+    json.BeginObject().Key("name").String(tensor.name).Key("datatype").String(tensor.datatype);
+    json.Key("shape").BeginArray().Int(tensor.length).EndArray().EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
+Answer HandleInferServer(Service&, const HttpRequest&) {
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("name").String("batucada").Key("version").String(kVersion);
+  json.Key("extensions").BeginArray().String("binary_tensor_data").String("generate").String("model_repository");
+  json.EndArray().EndObject();
+  return response;
+}
+
+Answer HandleInferLive(Service& service, const HttpRequest&) { return State(service.engine.Health().alive, "live"); }
+Answer HandleInferReady(Service& service, const HttpRequest&) { return State(service.Ready(), "ready"); }
+
+Answer HandleInferModel(Service& service, const HttpRequest& request) {
+  if (const absl::Status found = FindModel(service, request); !found.ok()) return InferError(found);
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("name").String(request.captures.front());
+  json.Key("versions").BeginArray().String(kInferModelVersion).EndArray().Key("platform").String("batucada");
+  WriteTensors("inputs", kInferInputs, json);
+  WriteTensors("outputs", kInferOutputs, json);
+  json.EndObject();
+  return response;
+}
+
+Answer HandleInferModelReady(Service& service, const HttpRequest& request) {
+  if (const absl::Status found = FindModel(service, request); !found.ok()) return InferError(found);
+  return State(service.Ready(), "ready");
+}
+
+Answer HandleRepositoryIndex(Service& service, const HttpRequest&) {
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  const std::string_view state = service.Ready() ? "READY" : "UNAVAILABLE";
+  json.BeginArray();
+  for (const std::string& name : service.model_names) {
+    json.BeginObject().Key("name").String(name).Key("version").String(kInferModelVersion);
+    json.Key("state").String(state).Key("reason").String("").EndObject();
+  }
+  json.EndArray();
+  return response;
+}
+
+}  // namespace batucada

@@ -1,0 +1,49 @@
+#include "server/open_inference/infer_answer.h"
+
+#include <utility>
+
+#include "engine/core/status.h"
+#include "server/translate.h"
+
+namespace batucada {
+
+absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& service, absl::StatusOr<InferRequest> request,
+                                                                 InferCall call, RequestOrigin origin,
+                                                                 absl::Time deadline) {
+  std::unique_ptr<InferAnswer> answer(new InferAnswer());
+  const auto translate = [&]() -> absl::StatusOr<Translation> {
+    BATUCADA_RETURN_IF_ERROR(request.status());
+    answer->id_ = std::move(request->id);
+    BATUCADA_ASSIGN_OR_RETURN(answer->plan_, PlanInfer(*request, call));
+    answer->plan_.params.deadline = deadline;
+    return Translate(answer->plan_.params, service.translation());
+  };
+  absl::StatusOr<Translation> translation = translate();
+  if (!translation.ok()) {
+    NoteRefusal(service, origin, translation.status());
+    return translation.status();
+  }
+  answer->model_ = translation->model;
+  answer->texts_.resize(translation->choices());
+  if (answer->plan_.params.echo) {
+    answer->texts_.assign(translation->choices(), translation->prompt_text.front());
+  }
+  BATUCADA_ASSIGN_OR_RETURN(answer->group_,
+                            GenerationGroup::Submit(service, *std::move(translation), std::move(origin)));
+  return answer;
+}
+
+void InferAnswer::Take(std::deque<InferResponse>* responses) {
+  if (done()) return;
+  group_->Poll([&](size_t index, Update& update) {
+    texts_[index] += update.text;
+    if (!plan_.pieces || (texts_[index].empty() && !update.finish)) return;
+    const bool last = update.finish.has_value() && !plan_.empty_final_response;
+    responses->push_back({.texts = {std::exchange(texts_[index], {})}, .last = last});
+  });
+  if (!done() || !failure().ok()) return;
+  if (!plan_.pieces) responses->push_back({.texts = std::move(texts_), .last = !plan_.empty_final_response});
+  if (plan_.empty_final_response) responses->push_back({.texts = {}, .last = true});
+}
+
+}  // namespace batucada
