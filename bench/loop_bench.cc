@@ -22,6 +22,7 @@ class FullSteps : public EngineObserver {
       seconds_.push_back(absl::ToDoubleSeconds(step.duration));
     }
   }
+  void OnTokenGap(absl::Duration) override {}
   void OnFinish(const Finish&) override {}
   std::vector<double>& seconds() { return seconds_; }
 

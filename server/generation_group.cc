@@ -79,7 +79,10 @@ absl::Status GenerationGroup::Add(Request request) {
 }
 
 GenerationGroup::~GenerationGroup() {
-  if (running_ > 0 && finish_reasons_.empty()) finish_reasons_ = "disconnected";
+  if (running_ > 0 && finish_reasons_ != "rejected") {
+    finish_reasons_ = "disconnected";
+    service_.metrics.OnDisconnect();
+  }
   for (const std::optional<Generation>& generation : generations_) {
     if (generation) service_.running.Remove(origin_.request_id, generation->id());
   }

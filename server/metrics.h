@@ -1,61 +1,67 @@
 // What dashboards and autoscalers want to know, counted as it happens and written out in Prometheus' text format.
+// docs/metrics.md lists the names.
 //
-// The step loop's thread only adds to atomics; a scrape reads them and waits for nobody. Labels take values from fixed
-// sets, so that the number of series is bounded whatever clients send.
+// The step loop's thread only adds to atomics; a scrape reads them, takes the scheduler's mutex for a copy of its
+// counts, and waits for nobody else. Labels take values from fixed sets, so that the number of series is bounded
+// whatever clients send.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
-#include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "engine/core/observer.h"
 #include "engine/engine.h"
-#include "server/histogram.h"
+#include "server/server_config.h"
+#include "server/telemetry/process_stats.h"
+#include "server/telemetry/tally.h"
 
 namespace batucada {
+
+// What a scrape finds rather than what was counted.
+struct Snapshot {
+  EngineStats engine;
+  ProcessStats process;
+  bool alive = true;   // as /health/live
+  bool ready = false;  // as /health/ready
+  int64_t text_backlog_bytes = 0;
+  int64_t max_waiting = 0;
+  int64_t max_batch_tokens = 0;
+  std::string_view model;  // the first name served
+  std::string_view backend;
+};
 
 // Thread-safe.
 class Metrics : public EngineObserver {
  public:
-  Metrics();
-
   // --- from the step loop ---
   void OnStep(const StepStats& step) override;
+  void OnTokenGap(absl::Duration gap) override;
   void OnFinish(const Finish& finish) override;
 
   // --- from the front ends ---
   // `endpoint` is a route's name, never what a client sent.
   void OnHttpResponse(std::string_view endpoint, int status);
-  void OnHttpDisconnect() { http_disconnects_.fetch_add(1, std::memory_order_relaxed); }
-  void SetHttpConnections(int64_t open) { http_connections_.store(open, std::memory_order_relaxed); }
+  void SetHttpConnections(int64_t open) { tally_.http_connections.store(open, std::memory_order_relaxed); }
   void OnGrpcEnd(std::string_view method, int code);
   // A request that the engine never got to run.
   void OnRejected(const absl::Status& status);
+  // A client that left while its request ran.
+  void OnDisconnect() { tally_.disconnected.fetch_add(1, std::memory_order_relaxed); }
 
-  // The text format, version 0.0.4. `ready`: whether /health/ready says so.
-  std::string Render(const EngineStats& stats, bool ready, std::string_view model, std::string_view backend) const;
+  // --- from the exporter of spans ---
+  void OnSpansExported(uint64_t count) { tally_.spans_exported.fetch_add(count, std::memory_order_relaxed); }
+  void OnSpanQueueFull() { tally_.spans_dropped_queue_full.fetch_add(1, std::memory_order_relaxed); }
+  void OnSpanExportFailed(uint64_t count) {
+    tally_.spans_dropped_export_failed.fetch_add(count, std::memory_order_relaxed);
+  }
+
+  // The text format, version 0.0.4.
+  std::string Render(const Snapshot& now, MetricsAliases aliases = MetricsAliases::kNone) const;
 
  private:
-  using Counter = std::atomic<uint64_t>;
-  static constexpr size_t kFinishReasons = 7;
-
-  Histogram time_to_first_token_, inter_token_, queue_time_, end_to_end_;  // seconds
-  Histogram prompt_length_, output_length_;                                // tokens
-  Histogram step_time_, step_sequences_, step_tokens_;
-  std::array<Counter, kFinishReasons> finished_{};
-  Counter rejected_queue_full_{0}, rejected_invalid_{0}, rejected_unavailable_{0};
-  Counter http_disconnects_{0};
-  std::atomic<int64_t> http_connections_{0};
-
-  mutable std::mutex mutex_;  // guards what follows: once a request, never once a token
-  std::map<std::pair<std::string, int>, uint64_t> http_responses_;
-  std::map<std::pair<std::string, int>, uint64_t> grpc_calls_;
+  Tally tally_;
 };
 
 // "stop", "length", …: the names used in metrics, logs and answers.

@@ -85,6 +85,9 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                   &config->security.tls_certificate);
   table.AddString("tls-key", security, "PEM key of --tls-cert", &config->security.tls_key);
 
+  table.AddEnum("metrics-aliases", "Metrics, logs and traces", "Names for /metrics besides our own", {"none", "vllm"},
+                &config->metrics_aliases);
+
   table.AddDuration("shutdown-grace", life, "After SIGTERM, from unready until connections are refused",
                     &config->shutdown_grace);
   table.AddDuration("drain-timeout", life, "After SIGTERM, for running requests to finish", &config->drain_timeout);

@@ -48,6 +48,8 @@ struct SecurityConfig {
   std::string tls_key;
 };
 
+enum class MetricsAliases : uint8_t { kNone, kVllm };  // kVllm: what vLLM calls them, besides our own names
+
 struct ServerConfig {
   EngineConfig engine;
 
@@ -63,6 +65,7 @@ struct ServerConfig {
   HttpLimits http;
   RequestBounds request;
   SecurityConfig security;
+  MetricsAliases metrics_aliases = MetricsAliases::kNone;
 
   absl::Duration shutdown_grace = absl::Seconds(1);  // from unready until connections are no longer accepted
   absl::Duration drain_timeout = absl::Seconds(30);  // for what runs to finish; the rest is ended

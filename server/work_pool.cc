@@ -36,6 +36,11 @@ bool WorkPool::TryPost(int64_t bytes, std::function<void()> task) {
   return true;
 }
 
+int64_t WorkPool::waiting_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_bytes_;
+}
+
 void WorkPool::Run() {
   pthread_setname_np(pthread_self(), "batucada-work");
   while (true) {

@@ -24,6 +24,8 @@ class WorkPool {
 
   // Queues `task`, which holds `bytes`. False if too much waits already: an empty queue takes a task of any size.
   [[nodiscard]] bool TryPost(int64_t bytes, std::function<void()> task);
+  // What the tasks that have not begun hold.
+  int64_t waiting_bytes() const;
 
  private:
   struct Entry {
@@ -33,7 +35,7 @@ class WorkPool {
   void Run();
 
   const int64_t max_waiting_bytes_;
-  std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::condition_variable posted_;
   std::deque<Entry> waiting_;
   int64_t waiting_bytes_ = 0;

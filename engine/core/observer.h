@@ -20,6 +20,8 @@ class EngineObserver {
  public:
   virtual ~EngineObserver() = default;
   virtual void OnStep(const StepStats& step) = 0;
+  // A sequence got a token, `gap` after the one before; not called for its first.
+  virtual void OnTokenGap(absl::Duration gap) = 0;
   virtual void OnFinish(const Finish& finish) = 0;
 };
 

@@ -158,6 +158,7 @@ std::vector<StepLoop::Delivery> StepLoop::TakeDeliveries() {
 void StepLoop::Deliver(std::vector<Delivery> deliveries) {
   for (Delivery& delivery : deliveries) {
     const SequenceId id = delivery.event.id;
+    if (observer_ != nullptr && delivery.event.token_gap) observer_->OnTokenGap(*delivery.event.token_gap);
     if (observer_ != nullptr && delivery.event.finish) observer_->OnFinish(*delivery.event.finish);
     if (!delivery.listener->OnEvent(std::move(delivery.event))) Cancel(id, FinishReason::kOverrun);
   }

@@ -245,9 +245,12 @@ void Scheduler::Commit(const StepResult& result, absl::Time now) {
 }
 
 void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time now) {
-  if (s.finish.generated_tokens++ == 0) s.finish.first_token = now;
+  const bool first = s.finish.generated_tokens++ == 0;
+  if (first) s.finish.first_token = now;
   ++generated_tokens_;
   events_.push_back({.id = s.id, .token = token});
+  if (!first) events_.back().token_gap = now - s.last_token;
+  s.last_token = now;
   const auto& stops = s.request.stop_token_ids;
   if (std::find(stops.begin(), stops.end(), token.id) != stops.end()) {
     s.finish.stop_token = token.id;

@@ -48,6 +48,7 @@ struct SequenceEvent {
   SequenceId id = 0;
   std::vector<TokenResult> prompt_logprobs;  // of consecutive prompt tokens
   std::optional<TokenResult> token;          // generated
+  std::optional<absl::Duration> token_gap;   // since the token before; none for the first
   std::optional<Finish> finish;
 };
 

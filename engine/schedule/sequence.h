@@ -15,6 +15,7 @@ struct Sequence {
   SequenceId id = 0;
   Request request;
   Finish finish;  // filled in as marks are passed; handed out once
+  absl::Time last_token = absl::InfinitePast();
 
   PageId slot = -1;            // while running
   std::vector<PageId> blocks;  // while running: a ring, see BatchView::block_table

@@ -328,7 +328,6 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     const bool usable = co_await Write(std::move(comment_bytes));
     if (!usable) break;
   }
-  context_.metrics.OnHttpDisconnect();
   co_return false;
 }
 

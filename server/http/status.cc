@@ -33,10 +33,19 @@ Answer HandleReady(Service& service, const HttpRequest&) {
 }
 
 Answer HandleMetrics(Service& service, const HttpRequest&) {
-  return HttpResponse{
-      .content_type = "text/plain; version=0.0.4; charset=utf-8",
-      .body = service.metrics.Render(service.engine.Stats(), service.Ready(), service.model_names.front(),
-                                     BackendName(service.engine.config().backend))};
+  const EngineConfig& config = service.engine.config();
+  const bool alive = service.engine.Health().alive;
+  const Snapshot now = {.engine = service.engine.Stats(),
+                        .process = ReadProcessStats(),
+                        .alive = alive,
+                        .ready = alive && service.accepting,
+                        .text_backlog_bytes = service.workers.waiting_bytes(),
+                        .max_waiting = config.max_waiting,
+                        .max_batch_tokens = config.max_batch_tokens,
+                        .model = service.model_names.front(),
+                        .backend = BackendName(config.backend)};
+  return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                      .body = service.metrics.Render(now, service.config.metrics_aliases)};
 }
 
 Answer HandleLoad(Service& service, const HttpRequest&) {

@@ -274,8 +274,9 @@ TEST(Engine, DummyWeightsNeedOnlyAConfig) {
 class Counter : public EngineObserver {
  public:
   void OnStep(const StepStats& step) override { rows += step.decode_rows + step.prompt_rows; }
+  void OnTokenGap(absl::Duration gap) override { gaps += gap >= absl::ZeroDuration() ? 1 : 1'000'000; }
   void OnFinish(const Finish&) override { ++finishes; }
-  std::atomic<int64_t> rows = 0, finishes = 0;
+  std::atomic<int64_t> rows = 0, gaps = 0, finishes = 0;
 };
 
 TEST(Engine, TheObserverSeesEveryRowAndEveryEnd) {
@@ -288,6 +289,7 @@ TEST(Engine, TheObserverSeesEveryRowAndEveryEnd) {
   }
   EXPECT_EQ(counter.finishes, 5);
   EXPECT_EQ(counter.rows, 5 * (3 + 9));
+  EXPECT_EQ(counter.gaps, 5 * 9);  // between ten tokens
 }
 
 }  // namespace

@@ -1,0 +1,117 @@
+#include "server/telemetry/native_metrics.h"
+
+#include <string>
+
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+double Load(const Tally::Counter& counter) { return static_cast<double>(counter.load(std::memory_order_relaxed)); }
+
+template <typename Integer>
+double Number(Integer value) {
+  return static_cast<double>(value);
+}
+
+void AddState(const Snapshot& now, MetricsPage& page) {
+  page.Gauge(
+      "batucada_build_info", "What runs; always 1", 1,
+      {{"version", std::string(kVersion)}, {"model", std::string(now.model)}, {"backend", std::string(now.backend)}});
+  page.Gauge("batucada_alive", "1 while work makes progress; 0: the process should be restarted", now.alive ? 1 : 0);
+  page.Gauge("batucada_ready", "1 if new requests are welcome", now.ready ? 1 : 0);
+
+  const EngineStats& engine = now.engine;
+  page.Gauge("batucada_requests_running", "Sequences that hold a recurrent slot", Number(engine.running));
+  page.Gauge("batucada_requests_waiting", "Requests in the queue", Number(engine.waiting));
+  page.Gauge("batucada_requests_waiting_capacity", "Requests that the queue holds at most", Number(now.max_waiting));
+  page.Gauge("batucada_waiting_tokens", "Prompt tokens in the queue", Number(engine.waiting_tokens));
+  page.Gauge("batucada_text_backlog_bytes", "Bytes of large requests that wait to be tokenized",
+             Number(now.text_backlog_bytes));
+  page.Gauge("batucada_recurrent_slots_used", "Recurrent slots in use", Number(engine.slots_used));
+  page.Gauge("batucada_recurrent_slots_capacity", "Recurrent slots there are", Number(engine.slots_total));
+  page.Gauge("batucada_kv_blocks_used", "K/V blocks in use or promised to a running sequence",
+             Number(engine.blocks_used));
+  page.Gauge("batucada_kv_blocks_capacity", "K/V blocks there are", Number(engine.blocks_total));
+  page.Gauge("batucada_kv_block_tokens", "Tokens that a K/V block holds", Number(engine.block_tokens));
+  page.Gauge("batucada_step_tokens_capacity", "Tokens that one step computes at most", Number(now.max_batch_tokens));
+  page.Counter("batucada_steps_total", "Steps finished", Number(engine.steps));
+  page.Counter("batucada_prompt_tokens_total", "Prompt tokens computed", Number(engine.prompt_tokens));
+  page.Counter("batucada_generation_tokens_total", "Tokens generated", Number(engine.generated_tokens));
+}
+
+void AddDistributions(const Tally& tally, MetricsPage& page) {
+  page.Distribution("batucada_time_to_first_token_seconds", "From submission to the first generated token",
+                    tally.time_to_first_token);
+  page.Distribution("batucada_inter_token_latency_seconds", "Between two generated tokens of a request",
+                    tally.token_gap);
+  page.Distribution("batucada_time_per_output_token_seconds", "Mean time between the generated tokens of a request",
+                    tally.mean_token_gap);
+  page.Distribution("batucada_queue_time_seconds", "From submission to leaving the queue", tally.queue_time);
+  page.Distribution("batucada_prefill_time_seconds", "From leaving the queue to the first generated token",
+                    tally.prefill_time);
+  page.Distribution("batucada_decode_time_seconds", "From the first generated token to the end", tally.decode_time);
+  page.Distribution("batucada_request_duration_seconds", "From submission to the end", tally.end_to_end);
+  page.Distribution("batucada_request_prompt_tokens", "Prompt length of a request", tally.prompt_length);
+  page.Distribution("batucada_request_generation_tokens", "Generated length of a request", tally.output_length);
+  page.Distribution("batucada_step_duration_seconds", "Launch of a step to its result", tally.step_time);
+  page.Distribution("batucada_step_sequences", "Sequences that made a token in a step", tally.step_sequences);
+  page.Distribution("batucada_step_tokens", "Prompt and generated tokens that a step computed", tally.step_tokens);
+}
+
+void AddOutcomes(const Tally& tally, MetricsPage& page) {
+  page.CounterFamily("batucada_requests_finished_total", "Requests that ended, by reason");
+  for (size_t i = 0; i < tally.finished.size(); ++i) {
+    page.Sample(Load(tally.finished[i]), {{"reason", std::string(FinishReasonName(static_cast<FinishReason>(i)))}});
+  }
+  page.CounterFamily("batucada_requests_rejected_total", "Requests refused before they ran, by reason");
+  for (size_t i = 0; i < tally.rejected.size(); ++i) {
+    page.Sample(Load(tally.rejected[i]), {{"reason", std::string(kRejectionNames[i])}});
+  }
+  page.Counter("batucada_requests_disconnected_total", "Requests whose client left while they ran",
+               Load(tally.disconnected));
+}
+
+void AddWires(const Tally& tally, MetricsPage& page) {
+  page.Gauge("batucada_http_connections", "HTTP connections open",
+             Number(tally.http_connections.load(std::memory_order_relaxed)));
+  const std::lock_guard lock(tally.mutex);
+  page.CounterFamily("batucada_http_responses_total", "HTTP answers, by endpoint and status");
+  for (const auto& [key, count] : tally.http_responses) {
+    page.Sample(Number(count), {{"endpoint", key.first}, {"status", std::to_string(key.second)}});
+  }
+  page.CounterFamily("batucada_grpc_calls_total", "gRPC calls that ended, by method and status code");
+  for (const auto& [key, count] : tally.grpc_calls) {
+    page.Sample(Number(count), {{"method", key.first}, {"code", std::to_string(key.second)}});
+  }
+}
+
+void AddTracing(const Tally& tally, MetricsPage& page) {
+  page.Counter("batucada_spans_exported_total", "Spans that the collector took", Load(tally.spans_exported));
+  page.Counter("batucada_spans_dropped_total", "Spans that were lost, by reason", Load(tally.spans_dropped_queue_full),
+               {{"reason", "queue_full"}});
+  page.Sample(Load(tally.spans_dropped_export_failed), {{"reason", "export_failed"}});
+}
+
+void AddProcess(const ProcessStats& process, MetricsPage& page) {
+  page.Counter("process_cpu_seconds_total", "User and system CPU time spent", process.cpu_seconds);
+  page.Gauge("process_start_time_seconds", "When the process started, since the epoch", process.start_time_seconds);
+  page.Gauge("process_resident_memory_bytes", "Memory in use", Number(process.resident_bytes));
+  page.Gauge("process_virtual_memory_bytes", "Address space in use", Number(process.virtual_bytes));
+  page.Gauge("process_open_fds", "File descriptors open", Number(process.open_fds));
+  page.Gauge("process_max_fds", "File descriptors that may be open", Number(process.max_fds));
+  page.Gauge("process_threads", "Threads", Number(process.threads));
+}
+
+}  // namespace
+
+void AddNativeMetrics(const Tally& tally, const Snapshot& now, MetricsPage* page) {
+  AddState(now, *page);
+  AddDistributions(tally, *page);
+  AddOutcomes(tally, *page);
+  AddWires(tally, *page);
+  AddTracing(tally, *page);
+  AddProcess(now.process, *page);
+}
+
+}  // namespace batucada
