@@ -196,7 +196,7 @@ def test_metrics(fast):
     text = fast.http.get("/metrics").text
     before = fast.metrics()
     families = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
-    assert all(name.startswith("batucada_") for name in families)
+    assert all(name.startswith(("batucada_", "process_")) for name in families)
     assert families == {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     fast.complete(prompt=PROMPT, max_tokens=9)
     for path in range(20):
