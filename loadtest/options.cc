@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <optional>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -13,10 +14,11 @@ namespace {
 
 // What CLI11 reads as text or numbers and is turned into Options behind it.
 struct RawFlags {
-  std::string endpoint = "completions", workload = "random", prompt_kind = "text", arrival = "poisson";
-  std::string input = "128", output = "128";
-  double rate = 0, timeout_s = 600, duration_s = 0, ramp_time_s = 60;
-  bool respect_eos = false, quiet = false;
+  std::string endpoint = "completions", workload = "random", prompt_kind = "text", arrival;
+  std::string input = "128", output = "128", turns = "2:6";
+  double rate = 0, timeout_s = 600, duration_s = 0, ramp_time_s = 60, think_s = 0;
+  bool respect_eos = false, quiet = false, no_metrics = false;
+  std::optional<int32_t> clients;
   std::vector<std::string> goodput;
 };
 
@@ -26,7 +28,10 @@ Enum Choice(const std::map<std::string, Enum>& names, const std::string& name) {
 }
 
 const std::map<std::string, Endpoint> kEndpoints = {{"completions", Endpoint::kCompletions}, {"chat", Endpoint::kChat}};
-const std::map<std::string, WorkloadKind> kWorkloads = {{"random", WorkloadKind::kRandom}};
+const std::map<std::string, WorkloadKind> kWorkloads = {{"random", WorkloadKind::kRandom},
+                                                        {"shared-prefix", WorkloadKind::kSharedPrefix},
+                                                        {"conversation", WorkloadKind::kConversation},
+                                                        {"trace", WorkloadKind::kTrace}};
 const std::map<std::string, PromptKind> kPromptKinds = {{"text", PromptKind::kText}, {"ids", PromptKind::kIds}};
 const std::map<std::string, ArrivalKind> kArrivals = {{"poisson", ArrivalKind::kPoisson},
                                                       {"gamma", ArrivalKind::kGamma},
@@ -60,13 +65,19 @@ void DeclareLoad(CLI::App& app, Options* options, RawFlags* raw) {
   const auto add = [&](auto name, auto& field, const char* help) {
     return app.add_option(name, field, help)->group("Load")->capture_default_str();
   };
-  add("--clients", options->clients, "Closed loop: so many clients, each of which waits for its answer")
+  add("--clients", raw->clients,
+      "Closed loop: so many clients, each waits for its answer; default: 1, but a trace's own times")
       ->check(CLI::Range(1, 1'000'000));
   add("--rate", raw->rate, "Open loop: so many arrivals a second, however slow the answers are");
-  add("--arrival", raw->arrival, "Gaps between the arrivals of an open loop")->check(OneOf(kArrivals));
+  add("--arrival", raw->arrival, "Gaps between the arrivals of an open loop; default: poisson")
+      ->check(OneOf(kArrivals));
+  add("--sweep", options->sweep, "Open loop: these rates one after the other, for a throughput-latency curve")
+      ->expected(1, 100)
+      ->delimiter(',');
   add("--burstiness", options->arrival.burstiness, "Of gamma arrivals: below 1 bursts, 1 is Poisson");
   add("--ramp-to", options->arrival.ramp_to, "Of ramp arrivals: the rate at the end");
   add("--ramp-time", raw->ramp_time_s, "Of ramp arrivals: seconds until then");
+  add("--time-scale", options->arrival.time_scale, "Of trace arrivals: 2 is half as fast");
   add("--requests", options->requests, "Requests (or conversations) at most; default: 1000, or as --duration allows");
   add("--duration", raw->duration_s, "Seconds within which requests start; 0: no bound");
   add("--seed", options->seed, "The same seed makes the same prompts, lengths and arrivals");
@@ -80,6 +91,14 @@ void DeclareWorkload(CLI::App& app, Options* options, RawFlags* raw) {
   add("--workload", raw->workload, "What prompts are like")->check(OneOf(kWorkloads));
   add("--input-tokens", raw->input, "Of a prompt: N, or LOW:HIGH to draw from");
   add("--output-tokens", raw->output, "Of an answer: N, or LOW:HIGH to draw from");
+  add("--prefixes", options->prefixes, "Of shared-prefix: how many beginnings there are")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  add("--prefix-tokens", options->prefix_tokens, "Of shared-prefix: how long each is")
+      ->check(CLI::Range(int64_t{1}, int64_t{100'000'000}));
+  add("--turns", raw->turns, "Of conversation: questions in each, N or LOW:HIGH");
+  add("--think-time", raw->think_s, "Of conversation: mean seconds from an answer to the next question");
+  add("--trace", options->trace, "CSV file, or azure_llm_2023_code, azure_llm_2023_conv, mooncake_conversation");
+  add("--length-scale", options->length_scale, "Of a trace's prompts and answers")->check(CLI::Range(1e-6, 1e3));
   add("--prompt-kind", raw->prompt_kind, "Text, about as long as wanted, or token ids, exactly so")
       ->check(OneOf(kPromptKinds));
   add("--bytes-per-token", options->bytes_per_token, "Of text prompts; 0: measured before the run, with one request");
@@ -93,42 +112,81 @@ void DeclareReport(CLI::App& app, Options* options, RawFlags* raw) {
   add("--goodput", raw->goodput, "Objectives of a good request, in ms: ttft:200 tpot:50 e2el:5000")->expected(1, 3);
   add("--output", options->output_file, "JSON file for the results, in the names of `vllm bench serve`");
   app.add_flag("--save-detailed", options->detailed, "Every request in that file, not only totals")->group("Report");
+  add("--html", options->html_file, "Self-contained HTML file with charts");
+  app.add_flag("--no-metrics", raw->no_metrics, "Leave the server's /metrics alone")->group("Report");
   app.add_flag("--quiet", raw->quiet, "No progress line")->group("Report");
+}
+
+// What does not fit together.
+absl::Status CheckTogether(const Options& options) {
+  const auto wrong = [](std::string_view why) { return absl::InvalidArgumentError(std::string(why)); };
+  if (options.timeout <= Duration(0) || options.duration < Duration(0) || options.think < Duration(0)) {
+    return wrong("--timeout must be more than 0 s, --duration and --think-time not less");
+  }
+  if (options.prompt_kind == PromptKind::kIds) {
+    if (options.endpoint == Endpoint::kChat) return wrong("--prompt-kind ids needs --endpoint completions");
+    if (options.workload == WorkloadKind::kConversation) {
+      return wrong("--workload conversation needs --prompt-kind text: answers come back as text");
+    }
+  }
+  if (options.workload == WorkloadKind::kTrace && options.trace.empty()) {
+    return wrong("--workload trace needs --trace, for example azure_llm_2023_conv");
+  }
+  if (options.arrival.kind == ArrivalKind::kTrace && !options.sweep.empty()) {
+    return wrong("--sweep is over rates, and a trace's arrivals have none: choose another --arrival");
+  }
+  for (const double rate : options.sweep) {
+    if (!(rate > 0)) return wrong("--sweep has a rate that is not more than 0");
+  }
+  if (options.bytes_per_token < 0) return wrong("--bytes-per-token is negative");
+  if (options.api_key.find_first_of("\r\n") != std::string::npos) return wrong("--api-key has a line break in it");
+  return absl::OkStatus();
 }
 
 absl::Status Interpret(const RawFlags& raw, Options* options) {
   options->endpoint = Choice(kEndpoints, raw.endpoint);
   options->workload = Choice(kWorkloads, raw.workload);
   options->prompt_kind = Choice(kPromptKinds, raw.prompt_kind);
-  options->arrival.kind = Choice(kArrivals, raw.arrival);
   options->end_token = raw.respect_eos ? EndToken::kRespect : EndToken::kIgnore;
   options->progress = !raw.quiet;
+  options->metrics = !raw.no_metrics;
   options->timeout = FromSeconds(raw.timeout_s);
   options->duration = FromSeconds(raw.duration_s);
-  options->arrival.ramp_time = FromSeconds(raw.ramp_time_s);
-  options->arrival.seed = options->seed;
+  options->think = FromSeconds(raw.think_s);
   LOADTEST_ASSIGN_OR_RETURN(options->slo, ParseSlo(raw.goodput));
   LOADTEST_ASSIGN_OR_RETURN(options->input, ParseLengthRange("--input-tokens", raw.input));
   LOADTEST_ASSIGN_OR_RETURN(options->output, ParseLengthRange("--output-tokens", raw.output));
-  if (raw.rate != 0) {
-    options->open_loop = true;
-    options->arrival.rate = raw.rate;
+  LOADTEST_ASSIGN_OR_RETURN(options->turns, ParseLengthRange("--turns", raw.turns));
+
+  ArrivalOptions& arrival = options->arrival;
+  const bool rated = raw.rate != 0 || !options->sweep.empty();
+  const bool own_times = raw.arrival == "trace" ||
+                         (options->workload == WorkloadKind::kTrace && raw.arrival.empty() && !rated && !raw.clients);
+  options->open_loop = rated || own_times;
+  options->clients = raw.clients.value_or(1);
+  if (raw.clients && options->open_loop) {
+    return absl::InvalidArgumentError("--clients is of a closed loop: leave it out, or --rate, --arrival and --sweep");
   }
-  if (raw.timeout_s <= 0 || raw.duration_s < 0) {
-    return absl::InvalidArgumentError("--timeout must be more than 0 s and --duration not less");
+  if (own_times) {
+    arrival.kind = ArrivalKind::kTrace;
+  } else if (raw.arrival.empty()) {
+    arrival.kind = ArrivalKind::kPoisson;
+  } else if (!options->open_loop) {
+    return absl::InvalidArgumentError("--arrival is of an open loop: give --rate or --sweep too");
+  } else {
+    arrival.kind = Choice(kArrivals, raw.arrival);
   }
-  if (options->prompt_kind == PromptKind::kIds && options->endpoint == Endpoint::kChat) {
-    return absl::InvalidArgumentError("--prompt-kind ids needs --endpoint completions: messages are text");
+  if (raw.rate != 0) arrival.rate = raw.rate;
+  arrival.ramp_time = FromSeconds(raw.ramp_time_s);
+  arrival.seed = options->seed;
+
+  if (options->requests == 0) {
+    const bool bounded = raw.duration_s > 0 || options->workload == WorkloadKind::kTrace;
+    options->requests = bounded ? UINT64_MAX : 1000;
   }
-  if (options->requests == 0) options->requests = raw.duration_s > 0 ? UINT64_MAX : 1000;
-  if (options->api_key.empty()) {
-    const char* key = std::getenv("OPENAI_API_KEY");
-    if (key != nullptr) options->api_key = key;
-  }
-  if (options->api_key.find_first_of("\r\n") != std::string::npos) {
-    return absl::InvalidArgumentError("--api-key has a line break in it");
-  }
-  return absl::OkStatus();
+  const char* key = std::getenv("OPENAI_API_KEY");
+  if (options->api_key.empty() && key != nullptr) options->api_key = key;
+  return CheckTogether(*options);
 }
 
 }  // namespace

@@ -37,11 +37,20 @@ struct Options {
   WorkloadKind workload = WorkloadKind::kRandom;
   LengthRange input{128, 128}, output{128, 128};
   PromptKind prompt_kind = PromptKind::kText;
+  int64_t prefixes = 8;         // of WorkloadKind::kSharedPrefix
+  int64_t prefix_tokens = 512;  // of each
+  LengthRange turns{2, 6};      // of WorkloadKind::kConversation
+  Duration think{0};            // mean
+  std::string trace;            // of WorkloadKind::kTrace: a file, or a name of ours
+  double length_scale = 1;
   double bytes_per_token = 0;  // of text; 0: asked of the server before the run
   std::string corpus;
 
   Slo slo;
-  std::string output_file;  // JSON; empty: none
+  std::vector<double> sweep;  // rates, each of which is a run of its own; empty: one run
+  bool metrics = true;        // read the server's /metrics meanwhile
+  std::string output_file;    // JSON; empty: none
+  std::string html_file;      // empty: none
   bool detailed = false;
   bool progress = true;
 };

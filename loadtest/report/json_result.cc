@@ -77,6 +77,28 @@ void AddRequests(const Recorder& totals, json::object* out) {
   (*out)["errors"] = std::move(errors);
 }
 
+void AddServer(const Result& result, json::object* out) {
+  if (!result.reconciliation) {
+    (*out)["server_metrics"] = result.no_metrics;
+    return;
+  }
+  json::object reconciliation;
+  for (const Reconciliation::Row& row : result.reconciliation->rows) {
+    reconciliation[row.what] = {{"client", row.client}, {"server", row.server}, {"difference", row.difference()}};
+  }
+  (*out)["reconciliation"] = std::move(reconciliation);
+  (*out)["reconciliation_agrees"] = result.reconciliation->Agrees();
+  (*out)["reconciliation_note"] = result.reconciliation->note;
+  json::array moments;
+  for (const Sampler::Moment& moment : result.server) {
+    moments.push_back({{"at_s", ToSeconds(moment.at)},
+                       {"running", moment.counts.running.value_or(0)},
+                       {"waiting", moment.counts.waiting.value_or(0)},
+                       {"output_tokens", moment.counts.output_tokens.value_or(0)}});
+  }
+  (*out)["server_metrics"] = std::move(moments);
+}
+
 int64_t MaxOf(const std::vector<int64_t>& values) {
   return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
@@ -109,6 +131,7 @@ json::object ResultToJson(const Result& result) {
   out["connections_opened"] = totals.connections;
   out["stale_connections"] = totals.stale_connections;
   out["text_events"] = totals.text_events;
+  AddServer(result, &out);
   if (!totals.requests.empty()) AddRequests(totals, &out);
   return out;
 }

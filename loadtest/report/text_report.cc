@@ -46,6 +46,17 @@ std::string TextReport(const Result& result) {
         fmt::format("\n{} × {}: {}", totals.errors[i], ErrorName(static_cast<ErrorKind>(i)), totals.first_message[i]);
   }
   if (totals.failed() > 0) out += '\n';
+  if (!result.no_metrics.empty()) line("\nserver's metrics", "none: " + result.no_metrics);
+  if (!result.reconciliation) return out;
+  if (result.reconciliation->Agrees()) {
+    out += "\nThe server's metrics agree with the client's counts.\n";
+    return out;
+  }
+  out += fmt::format("\n{:<22}{:>14}{:>14}{:>14}\n", "counts differ", "client", "server", "difference");
+  for (const Reconciliation::Row& row : result.reconciliation->rows) {
+    out += fmt::format("{:<22}{:>14}{:>14}{:>+14}\n", row.what, row.client, row.server, row.difference());
+  }
+  if (!result.reconciliation->note.empty()) out += result.reconciliation->note + '\n';
   return out;
 }
 

@@ -1,36 +1,27 @@
 #include "loadtest/run/campaign.h"
 
+#include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "loadtest/client/quick_request.h"
+#include "loadtest/report/html_report.h"
 #include "loadtest/report/json_result.h"
 #include "loadtest/report/text_report.h"
 #include "loadtest/run/driver.h"
 #include "loadtest/run/progress.h"
+#include "loadtest/run/server_probe.h"
 #include "loadtest/status.h"
-#include "loadtest/workload/random_workload.h"
+#include "loadtest/workload/make_workload.h"
 
 namespace batucada::loadtest {
 namespace {
-
-namespace json = boost::json;
-
-constexpr Duration kPatience = std::chrono::seconds(10);  // for a server to say something about itself
-
-// The first name that /v1/models lists; empty if the server has no such list.
-absl::StatusOr<std::string> FirstModel(const Target& target, const RequestHead& head) {
-  LOADTEST_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/v1/models"), kPatience));
-  boost::system::error_code error;
-  const json::value parsed = json::parse(reply.body, error);
-  if (error) return std::string();
-  const json::value* id = parsed.find_pointer("/data/0/id", error);
-  return id != nullptr && id->is_string() ? std::string(id->as_string()) : std::string();
-}
 
 absl::Status WriteFile(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary);
@@ -40,65 +31,143 @@ absl::Status WriteFile(const std::string& path, std::string_view text) {
   return absl::OkStatus();
 }
 
-}  // namespace
+std::vector<std::pair<std::string, std::string>> HeadersOf(const Options& options) {
+  if (options.api_key.empty()) return {};
+  return {{"Authorization", "Bearer " + options.api_key}};
+}
 
-absl::StatusOr<Verdict> RunCampaign(const Options& options) {
-  LOADTEST_ASSIGN_OR_RETURN(const Target target, ResolveTarget(options.url));
-  std::vector<std::pair<std::string, std::string>> headers;
-  if (!options.api_key.empty()) headers.emplace_back("Authorization", "Bearer " + options.api_key);
-  const RequestHead head(target, headers);
+LoadDescription Describe(const Options& options, const std::string& model) {
+  return {.date = fmt::format("{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr))),
+          .url = options.url,
+          .endpoint = options.endpoint == Endpoint::kChat ? "chat" : "completions",
+          .model = model,
+          .workload = DescribeWorkload(options),
+          .arrival = DescribeArrivals(options),
+          .rate = options.open_loop && options.arrival.kind != ArrivalKind::kTrace ? options.arrival.rate : 0,
+          .burstiness = options.arrival.burstiness,
+          .clients = options.open_loop ? 0 : options.clients,
+          .threads = options.threads,
+          .seed = options.seed,
+          .slo = options.slo};
+}
+
+// Everything that one run needs of the server and the files, found out once.
+struct Setup {
+  Target target;
+  RequestHead head;
+  CompletionBody body;
+  std::string model;
+  PromptMaker prompts;
+  std::vector<TraceRow> trace;
+};
+
+absl::StatusOr<Setup> SetUp(const Options& options) {
+  LOADTEST_ASSIGN_OR_RETURN(Target target, ResolveTarget(options.url));
+  std::vector<TraceRow> trace;
+  if (options.workload == WorkloadKind::kTrace) {
+    LOADTEST_ASSIGN_OR_RETURN(trace, ReadTrace(options.trace));
+  }
+  PromptMaker::Options prompts = {.kind = options.prompt_kind, .bytes_per_token = options.bytes_per_token};
+  if (!options.corpus.empty()) {
+    LOADTEST_ASSIGN_OR_RETURN(prompts.corpus, ReadCorpus(options.corpus));
+  }
+  RequestHead head(target, HeadersOf(options));
   std::string model = options.model;
   if (model.empty()) {
     LOADTEST_ASSIGN_OR_RETURN(model, FirstModel(target, head));
   }
   LOADTEST_ASSIGN_OR_RETURN(
-      const CompletionBody body,
+      CompletionBody body,
       CompletionBody::Create(
           {.endpoint = options.endpoint, .model = model, .end_token = options.end_token, .extra = options.extra_body}));
-  PromptMaker::Options prompt_options = {.kind = options.prompt_kind};
-  if (options.bytes_per_token > 0) prompt_options.bytes_per_token = options.bytes_per_token;
-  if (!options.corpus.empty()) {
-    LOADTEST_ASSIGN_OR_RETURN(prompt_options.corpus, ReadCorpus(options.corpus));
+  if (prompts.kind == PromptKind::kText && prompts.bytes_per_token == 0) {
+    LOADTEST_ASSIGN_OR_RETURN(prompts.bytes_per_token, MeasureBytesPerToken(target, head, body, prompts));
   }
-  const PromptMaker prompts(std::move(prompt_options));
-  const RandomWorkload workload(prompts, options.seed, options.input, options.output);
+  return Setup{.target = std::move(target),
+               .head = std::move(head),
+               .body = std::move(body),
+               .model = std::move(model),
+               .prompts = PromptMaker(std::move(prompts)),
+               .trace = std::move(trace)};
+}
+
+// One load, from its first request to its last answer.
+absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup) {
+  const std::unique_ptr<Workload> workload = MakeWorkload(options, setup.prompts, setup.trace);
   std::unique_ptr<Arrivals> arrivals;
   if (options.open_loop) {
-    LOADTEST_ASSIGN_OR_RETURN(arrivals, MakeArrivals(options.arrival));
+    ArrivalOptions arrival = options.arrival;
+    for (const TraceRow& row : setup.trace) arrival.trace.push_back(row.arrival);
+    LOADTEST_ASSIGN_OR_RETURN(arrivals, MakeArrivals(arrival));
   }
-  Tickets tickets(std::move(arrivals), {.sessions = options.requests, .duration = options.duration});
+  const uint64_t sessions = std::min(options.requests, workload->size().value_or(UINT64_MAX));
+  Tickets tickets(std::move(arrivals), {.sessions = sessions, .duration = options.duration});
   LiveCounts live;
   const RequestContext context = {
-      .target = target, .head = head, .body = body, .timeout = options.timeout, .live = live};
-  Result result = {.load = {.date = fmt::format("{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr))),
-                            .url = options.url,
-                            .endpoint = options.endpoint == Endpoint::kChat ? "chat" : "completions",
-                            .model = model,
-                            .workload = "random",
-                            .arrival = options.open_loop ? "poisson" : "closed",
-                            .rate = options.open_loop ? options.arrival.rate : 0,
-                            .burstiness = options.arrival.burstiness,
-                            .clients = options.open_loop ? 0 : options.clients,
-                            .threads = options.threads,
-                            .seed = options.seed,
-                            .slo = options.slo},
-                   .totals = Recorder(Clock::now(), options.slo, Detail::kTotals)};
-  {
+      .target = setup.target, .head = setup.head, .body = setup.body, .timeout = options.timeout, .live = live};
+  std::optional<Sampler> sampler;
+  if (options.metrics) sampler.emplace(setup.target, setup.head);
+  const auto drive = [&] {
     const Progress progress(live, options.progress);
-    result.totals = Drive({.loop = options.open_loop ? Loop::kOpen : Loop::kClosed,
-                           .threads = options.threads,
-                           .clients = options.clients,
-                           .slo = options.slo,
-                           .detail = options.detailed ? Detail::kEveryRequest : Detail::kTotals},
-                          workload, context, tickets);
-  }
-  result.duration = result.totals.last_end - result.totals.start();
+    return Drive({.loop = options.open_loop ? Loop::kOpen : Loop::kClosed,
+                  .threads = options.threads,
+                  .clients = options.clients,
+                  .slo = options.slo,
+                  .detail = options.detailed ? Detail::kEveryRequest : Detail::kTotals},
+                 *workload, context, tickets);
+  };
+  Result result = {.load = Describe(options, setup.model), .totals = drive()};
+  result.duration = std::max(result.totals.last_end - result.totals.start(), Duration(0));
   result.peak_running = live.peak_running;
-  fmt::print("{}", TextReport(result));
-  if (!options.output_file.empty()) {
-    LOADTEST_RETURN_IF_ERROR(WriteFile(options.output_file, json::serialize(ResultToJson(result)) + "\n"));
+  if (!sampler) {
+    result.no_metrics = "--no-metrics";
+    return result;
   }
-  return result.totals.failed() == 0 ? Verdict::kClean : Verdict::kRequestsFailed;
+  sampler->Finish();
+  result.no_metrics = sampler->why();
+  result.server = sampler->moments();
+  if (result.server.size() < 2) return result;
+  result.reconciliation = Reconcile(result.totals, result.server.front().counts, result.server.back().counts);
+  return result;
+}
+
+absl::Status WriteReports(const Options& options, const std::vector<Result>& results) {
+  if (!options.output_file.empty()) {
+    boost::json::object out;
+    if (options.sweep.empty()) {
+      out = ResultToJson(results.front());
+    } else {
+      boost::json::array points;
+      for (const Result& result : results) points.push_back(ResultToJson(result));
+      out["sweep"] = std::move(points);
+    }
+    LOADTEST_RETURN_IF_ERROR(WriteFile(options.output_file, boost::json::serialize(out) + "\n"));
+  }
+  if (options.html_file.empty()) return absl::OkStatus();
+  return WriteFile(options.html_file, HtmlReport(results));
+}
+
+}  // namespace
+
+absl::StatusOr<Verdict> RunCampaign(const Options& options) {
+  LOADTEST_ASSIGN_OR_RETURN(const Setup setup, SetUp(options));
+  std::vector<Options> runs = {options};
+  if (!options.sweep.empty()) {
+    runs.assign(options.sweep.size(), options);
+    for (size_t i = 0; i < runs.size(); ++i) runs[i].arrival.rate = options.sweep[i];
+  }
+  std::vector<Result> results;
+  Verdict verdict = Verdict::kClean;
+  for (const Options& run : runs) {
+    LOADTEST_ASSIGN_OR_RETURN(Result result, RunOnce(run, setup));
+    if (runs.size() > 1) fmt::print("== {}\n", result.load.arrival);
+    fmt::print("{}\n", TextReport(result));
+    std::fflush(stdout);
+    if (result.totals.failed() > 0) verdict = Verdict::kRequestsFailed;
+    results.push_back(std::move(result));
+  }
+  LOADTEST_RETURN_IF_ERROR(WriteReports(options, results));
+  return verdict;
 }
 
 }  // namespace batucada::loadtest

@@ -1,0 +1,35 @@
+#include "loadtest/metrics/reconcile.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace batucada::loadtest {
+
+bool Reconciliation::Agrees() const {
+  return std::all_of(rows.begin(), rows.end(), [](const Row& row) { return row.difference() == 0; });
+}
+
+Reconciliation Reconcile(const Recorder& client, const ServerCounts& before, const ServerCounts& after) {
+  Reconciliation out;
+  const auto add = [&](std::string_view what, int64_t ours, const std::optional<double>& from,
+                       const std::optional<double>& to) {
+    if (!from || !to) return;
+    out.rows.push_back({.what = std::string(what), .client = static_cast<double>(ours), .server = *to - *from});
+  };
+  const int64_t refused = client.errors[static_cast<size_t>(ErrorKind::kRefused)] +
+                          client.errors[static_cast<size_t>(ErrorKind::kUnavailable)];
+  add("requests answered", client.completed, before.answered, after.answered);
+  add("requests refused", refused, before.refused, after.refused);
+  add("prompt tokens", client.prompt_tokens, before.prompt_tokens, after.prompt_tokens);
+  add("output tokens", client.completion_tokens, before.output_tokens, after.output_tokens);
+  const int64_t broken = client.failed() - refused;
+  if (broken > 0) {
+    out.note = fmt::format("{} requests broke off: the server may have counted what the client never saw", broken);
+  } else if (after.running.value_or(0) + after.waiting.value_or(0) > 0) {
+    out.note = "the server was still busy 5 s after the last answer: somebody else uses it too";
+  }
+  return out;
+}
+
+}  // namespace batucada::loadtest
