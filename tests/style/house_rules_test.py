@@ -17,7 +17,7 @@ LONG = {
 CODE = {".h", ".cc", ".cu", ".cuh", ".proto", ".py", ".cmake", ".sh"}
 TEXT = CODE | {".md", ".txt", ".yaml", ".yml", ".toml", ".supp", ""}
 # Books, goldens and model files are data.
-DATA = ("models/", "tests/golden/texts/", "build/", ".git/")
+DATA = ("models/", "tests/golden/texts/", "tests/deploy/golden/", "build/", ".git/")
 
 # Links may lead to papers, to what we speak with, and to made-up hosts; anything else dates or depends on a machine.
 HOSTS = re.compile(r"(arxiv\.org|github\.com|localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|([a-z]+\.)?example\.(com|org)"

@@ -1,0 +1,54 @@
+{{/* The name that every object begins with: the release's, and the chart's unless that is in it already. */}}
+{{- define "batucada.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $both := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $both .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* What tells the server's pods from all others; a Deployment's never changes. */}}
+{{- define "batucada.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "batucada.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: batucada
+{{ include "batucada.selectorLabels" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* metadata without annotations: {{ include "batucada.metadata" (list . "-suffix") }} */}}
+{{- define "batucada.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "batucada.fullname" $root }}{{ index . 1 }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  {{- include "batucada.labels" $root | nindent 2 }}
+{{- end }}
+
+{{- define "batucada.serviceAccountName" -}}
+{{- $made := .Values.serviceAccount.create | ternary (include "batucada.fullname" .) "default" -}}
+{{- default $made .Values.serviceAccount.name -}}
+{{- end }}
+
+{{- define "batucada.image" -}}
+{{- $image := .Values.image -}}
+{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository -}}
+{{- if $image.digest }}@{{ $image.digest -}}
+{{- else }}:{{ default (printf "%s-%s" .Chart.AppVersion .Values.device) $image.tag }}{{ end -}}
+{{- end }}
+
+{{- define "batucada.scheme" -}}
+{{- empty .Values.tls.existingSecret | ternary "http" "https" -}}
+{{- end }}
+
+{{/* The server's pods in PromQL, whichever monitor scrapes them. */}}
+{{- define "batucada.promSelector" -}}
+namespace="{{ .Release.Namespace }}",pod=~"{{ include "batucada.fullname" . }}-.+"
+{{- end }}

@@ -1,0 +1,279 @@
+{{/* Flags of `batucada serve`, one argument each: the chart's own, which win, then .Values.server, then defaults. */}}
+{{- define "batucada.flags" -}}
+{{- $life := .Values.lifecycle -}}
+{{- $own := dict
+  "model" (printf "/models/%s" .Values.model.name)
+  "backend" .Values.device
+  "port" 8000
+  "grpc-port" 9000
+  "shutdown-grace" (printf "%ds" (int $life.shutdownGraceSeconds))
+  "drain-timeout" (printf "%ds" (int $life.drainSeconds)) -}}
+{{- if .Values.auth.existingSecret -}}
+{{- $_ := set $own "api-key-file" (printf "/etc/batucada/auth/%s" .Values.auth.key) -}}
+{{- end -}}
+{{- if .Values.tls.existingSecret -}}
+{{- $_ := set $own "tls-cert" "/etc/batucada/tls/tls.crt" -}}
+{{- $_ := set $own "tls-key" "/etc/batucada/tls/tls.key" -}}
+{{- end -}}
+{{- $defaults := dict "host" "0.0.0.0" -}}
+{{- if .Values.inferencePool.enabled -}}
+{{- $_ := set $defaults "metrics-aliases" "vllm" -}}
+{{- end -}}
+{{- range $flag, $value := merge $own .Values.server $defaults }}
+{{- range kindIs "slice" $value | ternary $value (list $value) }}
+- {{ printf "--%s=%s" $flag (kindIs "string" . | ternary . (toJson .)) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A look at one of the server's health endpoints. */}}
+{{- define "batucada.probe" -}}
+{{- $root := index . 0 -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: http
+  scheme: {{ include "batucada.scheme" $root | upper }}
+timeoutSeconds: 2
+{{ toYaml (index . 2) }}
+{{- end }}
+
+{{/* The volumes of the pod; a StatefulSet brings that of a downloaded model itself. */}}
+{{- define "batucada.volumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- with .Values.model }}
+{{- if eq .source "pvc" }}
+- name: model
+  persistentVolumeClaim:
+    claimName: {{ .pvc.claimName }}
+    readOnly: true
+{{- else if eq .source "imageVolume" }}
+- name: model
+  image:
+    reference: {{ .imageVolume.reference }}
+    pullPolicy: {{ .imageVolume.pullPolicy }}
+{{- else if and (eq .source "download") (eq $.Values.workload "Deployment") }}
+- name: model
+  emptyDir:
+    sizeLimit: {{ .download.sizeLimit }}
+{{- end }}
+{{- end }}
+{{- with .Values.auth.existingSecret }}
+- name: auth
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "batucada.volumeMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if ne .Values.model.source "image" }}
+- name: model
+  mountPath: /models/{{ .Values.model.name }}
+  readOnly: true
+  {{- with get (default dict (get .Values.model .Values.model.source)) "subPath" }}
+  subPath: {{ . }}
+  {{- end }}
+{{- end }}
+{{- if .Values.auth.existingSecret }}
+- name: auth
+  mountPath: /etc/batucada/auth
+  readOnly: true
+{{- end }}
+{{- if .Values.tls.existingSecret }}
+- name: tls
+  mountPath: /etc/batucada/tls
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Fetches the model before the server starts; what is there already and whole is not fetched again. */}}
+{{- define "batucada.fetchModel" -}}
+{{- $download := .Values.model.download -}}
+- name: fetch-model
+  image: {{ $download.image }}
+  command: [/bin/sh, -c]
+  args:
+    - |
+      {{- .Files.Get "files/fetch-model.sh" | nindent 6 }}
+    - fetch-model
+    - {{ printf "%s/%s/resolve/%s" (trimSuffix "/" $download.endpoint) $download.repository $download.revision }}
+    - /models/{{ .Values.model.name }}
+    {{- range $file, $sum := $download.files }}
+    - {{ printf "%s  %s" $sum $file | quote }}
+    {{- end }}
+  {{- with $download.tokenSecret }}
+  env:
+    - name: TOKEN
+      valueFrom:
+        secretKeyRef:
+          name: {{ . }}
+          key: token
+  {{- end }}
+  securityContext:
+    {{- toYaml .Values.securityContext | nindent 4 }}
+  resources:
+    requests:
+      cpu: 100m
+      memory: 64Mi
+    limits:
+      memory: 256Mi
+  volumeMounts:
+    - name: tmp
+      mountPath: /tmp
+    - name: model
+      mountPath: /models/{{ .Values.model.name }}
+{{- end }}
+
+{{- define "batucada.server" -}}
+- name: server
+  image: {{ include "batucada.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args:
+    - serve
+    {{- include "batucada.flags" . | trim | nindent 4 }}
+    {{- with .Values.extraArgs }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .Values.extraEnv }}
+  env:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.extraEnvFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  ports:
+    - name: http
+      containerPort: 8000
+    - name: grpc
+      containerPort: 9000
+  startupProbe:
+    {{- include "batucada.probe" (list . "/health/live" .Values.probes.startup) | nindent 4 }}
+  readinessProbe:
+    {{- include "batucada.probe" (list . "/health/ready" .Values.probes.readiness) | nindent 4 }}
+  livenessProbe:
+    {{- include "batucada.probe" (list . "/health/live" .Values.probes.liveness) | nindent 4 }}
+  lifecycle:
+    preStop:
+      sleep:
+        seconds: {{ .Values.lifecycle.preStopSeconds }}
+  {{- $resources := deepCopy .Values.resources }}
+  {{- if eq .Values.device "cuda" }}
+  {{- $resources = merge $resources (dict "limits" (dict .Values.gpu.resource 1)) }}
+  {{- end }}
+  resources:
+    {{- toYaml $resources | nindent 4 }}
+  securityContext:
+    {{- toYaml .Values.securityContext | nindent 4 }}
+  volumeMounts:
+    {{- include "batucada.volumeMounts" . | nindent 4 }}
+{{- end }}
+
+{{/* Over nodes, then zones, as well as can be. */}}
+{{- define "batucada.topologySpread" -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- topologyKey: {{ . }}
+  maxSkew: 1
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "batucada.selectorLabels" $ | nindent 6 }}
+  {{- if eq $.Values.workload "Deployment" }}
+  matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The pod template that Deployment and StatefulSet share. */}}
+{{- define "batucada.podTemplate" -}}
+metadata:
+  labels:
+    {{- include "batucada.selectorLabels" . | nindent 4 }}
+    {{- if .Values.inferencePool.enabled }}
+    llm-d.ai/engine-type: vllm # whose metric names --metrics-aliases adds
+    inference.networking.k8s.io/engine-type: vllm # the same, for older endpoint pickers
+    {{- end }}
+    {{- with merge (dict) .Values.podLabels .Values.commonLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    kubectl.kubernetes.io/default-container: server
+    {{- with .Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "batucada.serviceAccountName" . }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false # else a Service called batucada sets BATUCADA_PORT, which is a setting of the server
+  terminationGracePeriodSeconds: {{ .Values.lifecycle.terminationGracePeriodSeconds }}
+  securityContext:
+    {{- toYaml .Values.podSecurityContext | nindent 4 }}
+  {{- with .Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  {{- with .Values.runtimeClassName }}
+  runtimeClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- if or (eq .Values.model.source "download") .Values.extraInitContainers }}
+  initContainers:
+    {{- if eq .Values.model.source "download" }}
+    {{- include "batucada.fetchModel" . | nindent 4 }}
+    {{- end }}
+    {{- with .Values.extraInitContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  containers:
+    {{- include "batucada.server" . | nindent 4 }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    {{- include "batucada.volumes" . | nindent 4 }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- if or .Values.tolerations (eq .Values.device "cuda") }}
+  tolerations:
+    {{- if eq .Values.device "cuda" }}
+    - key: {{ .Values.gpu.resource }}
+      operator: Exists
+      effect: NoSchedule
+    {{- end }}
+    {{- with .Values.tolerations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  topologySpreadConstraints:
+    {{- with .Values.topologySpreadConstraints }}
+    {{- toYaml . | nindent 4 }}
+    {{- else }}
+    {{- include "batucada.topologySpread" . | trim | nindent 4 }}
+    {{- end }}
+{{- end }}

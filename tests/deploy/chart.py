@@ -1,0 +1,77 @@
+"""The chart, rendered."""
+
+import functools
+import json
+import pathlib
+
+import yaml
+
+import tools
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHART = ROOT / "deploy/helm/batucada"
+CASES = sorted((CHART / "ci").glob("*.yaml"))
+
+
+class RenderError(Exception):
+    """What helm said."""
+
+
+def template(*arguments, values=None):
+    """The text that helm makes of the chart for the release "try" in the namespace "here"."""
+    files = []
+    for value in [values] if isinstance(values, (str, pathlib.Path)) else values or []:
+        files += ["--values", value]
+    done = tools.run("helm", "template", "try", CHART, "--namespace", "here", *files, *arguments)
+    if done.returncode != 0:
+        raise RenderError(done.stderr)
+    return done.stdout
+
+
+def objects(text):
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+@functools.cache
+def case_text(case):
+    return template(values=case)
+
+
+def case_objects(case):
+    return objects(case_text(case))
+
+
+def rendered(**values):
+    """The objects for `values`, given as nested dicts."""
+    sets = []
+    for name, value in values.items():
+        sets += ["--set-json", f"{name}={json.dumps(value)}"]
+    return objects(template(*sets))
+
+
+def one(rendering, kind, suffix=""):
+    found = [each for each in rendering if each["kind"] == kind and each["metadata"]["name"].endswith(suffix)]
+    assert len(found) == 1, f"{len(found)} objects of kind {kind}"
+    return found[0]
+
+
+def kinds(rendering):
+    return {each["kind"] for each in rendering}
+
+
+def pods(rendering):
+    """The (name, pod spec) of everything that makes pods."""
+    for each in rendering:
+        if each["kind"] == "Pod":
+            yield each["metadata"]["name"], each["spec"]
+        elif each["kind"] in {"Deployment", "StatefulSet"}:
+            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+
+
+def server(rendering):
+    """The server's container."""
+    for _, spec in pods(rendering):
+        for container in spec["containers"]:
+            if container["name"] == "server":
+                return container
+    raise AssertionError("no server")

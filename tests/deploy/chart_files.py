@@ -1,0 +1,125 @@
+"""Makes what is derived of the chart's values: `python tests/deploy/chart_files.py` writes it, and tests compare.
+
+README.md comes from the comments of values.yaml, `server` in values.schema.json from `batucada serve --help`."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHART = ROOT / "deploy/helm/batucada"
+BINARY = os.environ.get("BATUCADA_BINARY", str(ROOT / "build/release/bin/batucada"))
+
+# Flags that the chart sets itself, from other values.
+OWN = {"config", "model", "backend", "port", "grpc-port", "port-file", "api-key", "api-key-file", "tls-cert", "tls-key",
+       "shutdown-grace", "drain-timeout"}
+
+HEAD = """# The batucada chart
+
+Installs [Batucada](../../../README.md) on Kubernetes 1.30 or later, with Helm 3 or 4:
+
+```sh
+docker build -f deploy/Dockerfile --target cpu -t batucada:0.1.0-cpu .   # and push it to where the cluster pulls from
+helm install my deploy/helm/batucada --set image.registry=registry.example.com
+helm test my
+```
+
+The defaults run the embedded model on a CPU: one pod, no key, reachable within the cluster. [ci/](ci/) has values for
+larger things, among them [GPUs behind a Gateway](ci/production-cuda.yaml);
+[docs/operations.md](../../../docs/operations.md) says how to size, scale, roll and secure it, and what to do when an
+alert fires.
+
+Upgrades: `model.name`, `nameOverride`, `fullnameOverride` and `workload` are part of what Kubernetes cannot change in
+place, or of what clients see; everything else rolls, without a lost token.
+
+## Values
+
+Made of the comments in [values.yaml](values.yaml). An unknown key is an error.
+"""
+
+FLAG = re.compile(r"^  --(?P<name>[a-z-]+) (?P<type>[^ =]+)(=\S*)? *(?P<help>.*)$")
+
+
+def default_text(value):
+    text = json.dumps(value)
+    return f"`{text}`" if text not in ('""', "{}", "[]") else ""
+
+
+def rows(lines, values):
+    """(key, default, what it is) for every commented value, by walking the lines; headings as one string."""
+    path, comment = [], []
+    for line in lines:
+        bare = line.strip()
+        if bare.startswith("## "):
+            yield bare[3:]
+        elif bare.startswith("# -- "):
+            comment = [bare[5:]]
+        elif bare.startswith("# ") and comment:
+            comment.append(bare[2:])
+        elif match := re.match(r"^( *)([A-Za-z]+):", line):
+            depth = len(match[1]) // 2
+            if depth > len(path):
+                continue  # inside a value that has its comment
+            path = [*path[:depth], match[2]]
+            if comment:
+                value = values
+                for key in path:
+                    value = value[key]
+                yield ".".join(path), default_text(value), " ".join(comment)
+                path[-1:] = [match[2]]
+            comment = []
+
+
+def readme():
+    text = (CHART / "values.yaml").read_text(encoding="utf-8")
+    out = [HEAD]
+    for row in rows(text.split("\n"), yaml.safe_load(text)):
+        if isinstance(row, str):
+            out.append(f"\n### {row}\n\n| key | default | what it is |\n|---|---|---|\n")
+        else:
+            key, value, what = (cell.replace("|", "\\|") for cell in row)
+            out.append(f"| `{key}` | {value} | {what} |\n")
+    return "".join(out)
+
+
+def flags():
+    """{name: (type, help)} of `batucada serve --help`."""
+    told = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    return {match["name"]: (match["type"], match["help"]) for match in map(FLAG.match, told.split("\n")) if match}
+
+
+def flag_schema(kind, text):
+    schema = {"description": text} if text else {}
+    if kind == "INT":
+        return {**schema, "type": "integer"}
+    if kind == "NUMBER":
+        return {**schema, "type": "number"}
+    if kind == "SIZE":
+        return {**schema, "type": ["string", "integer"], "pattern": "^[0-9.]+ ?([KMGT]i?)?B?$"}
+    if kind == "TIME":
+        return {**schema, "type": "string", "pattern": "^([0-9.]+(ms|s|m|h))+$"}
+    if kind == "TEXT...":
+        return {**schema, "type": ["string", "array"], "items": {"type": "string"}}
+    if "|" in kind:
+        return {**schema, "enum": kind.split("|")}
+    return {**schema, "type": "string"}
+
+
+def schema():
+    made = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    made["properties"]["server"]["properties"] = {
+        name: flag_schema(*told) for name, told in sorted(flags().items()) if name not in OWN}
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
+FILES = {CHART / "README.md": readme, CHART / "values.schema.json": schema}
+
+if __name__ == "__main__":
+    for path, make in FILES.items():
+        path.write_text(make(), encoding="utf-8")
+        print(path.relative_to(ROOT), file=sys.stderr)

@@ -1,0 +1,146 @@
+"""The objects around the pods: who finds them, who may reach them, what scales them."""
+
+import json
+
+import pytest
+import yaml
+
+import chart
+from chart import one, kinds, rendered
+
+PODS = {"app.kubernetes.io/name": "batucada", "app.kubernetes.io/instance": "try", "app.kubernetes.io/component": "server"}
+
+
+def test_everything_that_selects_pods_selects_the_servers():
+    rendering = rendered(replicas=2, metrics={"monitor": "PodMonitor"}, service={"headless": True},
+                         inferencePool={"enabled": True, "endpointPicker": {"name": "picker"}})
+    labels = one(rendering, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert PODS.items() <= labels.items()
+    for kind, suffix, path in [
+        ("Deployment", "", "selector.matchLabels"), ("Service", "batucada", "selector"),
+        ("Service", "-headless", "selector"), ("PodDisruptionBudget", "", "selector.matchLabels"),
+        ("NetworkPolicy", "", "podSelector.matchLabels"), ("PodMonitor", "", "selector.matchLabels"),
+        ("InferencePool", "", "selector.matchLabels"),
+    ]:
+        found = one(rendering, kind, suffix)["spec"]
+        for step in path.split("."):
+            found = found[step]
+        assert found == PODS, kind
+    assert not PODS.items() <= one(rendering, "Pod")["metadata"]["labels"].items(), "the test pod would get requests"
+
+
+def test_a_service_monitor_finds_each_pod_once():
+    rendering = rendered(metrics={"monitor": "ServiceMonitor"}, service={"headless": True})
+    wanted = one(rendering, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
+    found = [each for each in rendering if each["kind"] == "Service" and wanted <= each["metadata"]["labels"].items()]
+    assert [each["metadata"]["name"] for each in found] == ["try-batucada"]
+    assert one(rendering, "ServiceMonitor")["spec"]["endpoints"][0]["port"] in {p["name"] for p in found[0]["spec"]["ports"]}
+
+
+def test_a_monitor_can_get_through_tls_and_keys():
+    key = {"type": "Bearer", "credentials": {"name": "scrape", "key": "token"}}
+    rendering = rendered(metrics={"monitor": "PodMonitor", "authorization": key}, tls={"existingSecret": "t"},
+                         server={"metrics-access": "key"})
+    endpoint = one(rendering, "PodMonitor")["spec"]["podMetricsEndpoints"][0]
+    assert (endpoint["scheme"], endpoint["authorization"]) == ("https", key)
+    with pytest.raises(chart.RenderError, match="metrics.authorization"):
+        rendered(metrics={"monitor": "PodMonitor"}, server={"metrics-access": "key"})
+
+
+@pytest.mark.parametrize("workload", ["Deployment", "StatefulSet"])
+@pytest.mark.parametrize("scaler", ["none", "hpa", "keda"])
+def test_one_owner_of_replicas(workload, scaler):
+    scaling = {"type": scaler, "keda": {"serverAddress": "http://prometheus.example.com:9090"}}
+    rendering = rendered(workload=workload, autoscaling=scaling, replicas=3)
+    assert one(rendering, workload)["spec"].get("replicas") == (3 if scaler == "none" else None)
+    owners = kinds(rendering) & {"HorizontalPodAutoscaler", "ScaledObject"}
+    assert owners == {"none": set(), "hpa": {"HorizontalPodAutoscaler"}, "keda": {"ScaledObject"}}[scaler]
+    for owner in owners:
+        target = one(rendering, owner)["spec"]["scaleTargetRef"]
+        assert (target["kind"], target["name"]) == (workload, one(rendering, workload)["metadata"]["name"])
+
+
+def test_keda_looks_at_the_queue_and_at_time_to_first_token():
+    scaling = {"type": "keda", "keda": {"serverAddress": "http://prometheus.example.com:9090"}}
+    waiting, first = one(rendered(autoscaling=scaling), "ScaledObject")["spec"]["triggers"]
+    assert waiting["metadata"]["query"] == 'sum(batucada_requests_waiting{namespace="here",pod=~"try-batucada-.+"})'
+    assert waiting["metricType"] == "AverageValue"
+    assert "batucada_time_to_first_token_seconds_bucket{namespace=" in first["metadata"]["query"]
+    assert first["metadata"]["query"].endswith("or vector(0)") and first["metricType"] == "Value"
+
+
+def test_a_disruption_budget_only_where_pods_can_be_spared():
+    assert "PodDisruptionBudget" not in kinds(rendered())
+    assert "PodDisruptionBudget" in kinds(rendered(replicas=2))
+    assert "PodDisruptionBudget" in kinds(rendered(autoscaling={"type": "hpa"}))
+    assert "PodDisruptionBudget" not in kinds(rendered(replicas=2, podDisruptionBudget={"enabled": False}))
+
+
+def test_the_network_policy_lets_nothing_out_but_what_is_needed():
+    def ports(**values):
+        policy = one(rendered(**values), "NetworkPolicy")["spec"]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        return {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    download = {"endpoint": "https://models.example.com", "repository": "a/m", "revision": "r", "files": {"c": "0" * 64}}
+    assert ports() == {53}
+    assert ports(model={"source": "download", "download": download}) == {53, 443}
+    assert ports(networkPolicy={"egress": [{"ports": [{"port": 4318}]}]}) == {53, 4318}
+
+
+def test_named_clients_are_the_only_ones_besides_the_test_pod():
+    peer = {"podSelector": {"matchLabels": {"app": "gateway"}}}
+    rendering = rendered(networkPolicy={"clients": [peer], "scrapers": [peer]})
+    clients, scrapers = one(rendering, "NetworkPolicy")["spec"]["ingress"]
+    assert clients["from"][0] == peer and len(clients["from"]) == 2
+    labels = one(rendering, "Pod")["metadata"]["labels"]
+    assert clients["from"][1]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert [port["port"] for port in scrapers["ports"]] == ["http"]
+
+
+def test_the_route_leads_to_the_pool_where_there_is_one():
+    route = {"enabled": True, "parentRefs": [{"name": "g"}]}
+    backend = one(rendered(httpRoute=route), "HTTPRoute")["spec"]["rules"][0]["backendRefs"]
+    assert backend == [{"name": "try-batucada", "port": 8000}]
+    pool = {"enabled": True, "endpointPicker": {"name": "picker"}}
+    rendering = rendered(httpRoute=route, inferencePool=pool)
+    backend = one(rendering, "HTTPRoute")["spec"]["rules"][0]["backendRefs"]
+    assert backend == [{"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "try-batucada"}]
+    made = one(rendering, "InferencePool")["spec"]
+    assert made["endpointPickerRef"] == {"name": "picker", "port": {"number": 9002}, "failureMode": "FailOpen"}
+    assert made["targetPorts"] == [{"number": 8000}]
+
+
+def test_a_pool_speaks_the_metrics_that_pickers_read():
+    rendering = rendered(inferencePool={"enabled": True, "endpointPicker": {"name": "picker"}})
+    assert "--metrics-aliases=vllm" in chart.server(rendering)["args"]
+    labels = one(rendering, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert labels["llm-d.ai/engine-type"] == "vllm"
+    assert "--metrics-aliases=vllm" not in chart.server(rendered())["args"]
+
+
+def test_rules_and_dashboards_arrive_unchanged():
+    rendering = rendered(rules={"enabled": True}, dashboards={"enabled": True})
+    files = sorted((chart.CHART / "files/rules").glob("*.yaml"))
+    wanted = [group for path in files for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
+    assert one(rendering, "PrometheusRule")["spec"]["groups"] == wanted
+    data = one(rendering, "ConfigMap", "-dashboards")["data"]
+    files = {path.name: path.read_text(encoding="utf-8") for path in (chart.CHART / "files/dashboards").glob("*.json")}
+    assert {name: json.loads(text) for name, text in data.items()} == {name: json.loads(text) for name, text in files.items()}
+
+
+def test_extra_objects_are_templates():
+    case = chart.case_objects(chart.CHART / "ci/extras.yaml")
+    assert one(case, "ConfigMap", "-extra")["data"] == {"release": "try"}
+    assert one(case, "ConfigMap", "try-text")
+
+
+@pytest.mark.parametrize("release,names,wanted", [
+    ("my", {}, "my-batucada"), ("batucada", {}, "batucada"), ("batucada-eu", {}, "batucada-eu"),
+    ("my", {"nameOverride": "players"}, "my-players"), ("my", {"fullnameOverride": "other"}, "other"),
+    ("a" * 53, {}, "a" * 52),
+])
+def test_names(release, names, wanted):
+    sets = [f"--set={key}={value}" for key, value in names.items()]
+    done = chart.tools.run("helm", "template", release, chart.CHART, *sets)
+    assert done.returncode == 0, done.stderr
+    assert one(chart.objects(done.stdout), "Deployment")["metadata"]["name"] == wanted
