@@ -75,4 +75,6 @@ def test_the_context_carries_the_sources_and_no_more():
               for word in line.split()[1:-1] if not word.startswith("--") and word != "."}
     for path in copied:
         assert any(path == pattern or path.startswith(pattern + "/") for pattern in admitted), path
+    cmake = (chart.ROOT / "CMakeLists.txt").read_text()
+    assert set(re.findall(r"^add_subdirectory\((\w+)\)", cmake, re.MULTILINE)) <= set(admitted), "cmake needs these"
     assert not any(fnmatch.fnmatch(".git", pattern) for pattern in admitted)
