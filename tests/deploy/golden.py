@@ -11,4 +11,4 @@ if __name__ == "__main__":
     for old in folder.glob("*.yaml"):
         old.unlink()
     for case in chart.CASES:
-        (folder / case.name).write_text(chart.case_text(case), encoding="utf-8")
+        (folder / case.name).write_text(chart.recorded_text(case), encoding="utf-8")

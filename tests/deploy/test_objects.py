@@ -122,7 +122,7 @@ def test_rules_and_dashboards_arrive_unchanged():
     rendering = rendered(rules={"enabled": True}, dashboards={"enabled": True})
     files = sorted((chart.CHART / "files/rules").glob("*.yaml"))
     wanted = [group for path in files for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
-    assert one(rendering, "PrometheusRule")["spec"]["groups"] == wanted
+    assert one(rendering, "PrometheusRule")["spec"]["groups"] == wanted and wanted
     data = one(rendering, "ConfigMap", "-dashboards")["data"]
     files = {path.name: path.read_text(encoding="utf-8") for path in (chart.CHART / "files/dashboards").glob("*.json")}
     assert {name: json.loads(text) for name, text in data.items()} == {name: json.loads(text) for name, text in files.items()}

@@ -79,7 +79,7 @@ def test_a_grace_period_that_is_too_short_is_refused(grace, accepted):
 @cases
 def test_the_server_knows_every_flag(case):
     known = chart_files.flags()
-    unknown = set(flags(chart.case_objects(case))) - set(known) - {"metrics-aliases"}
+    unknown = set(flags(chart.case_objects(case))) - set(known)
     assert not unknown, f"no such flags of batucada serve: {unknown}"
 
 

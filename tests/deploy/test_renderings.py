@@ -27,7 +27,7 @@ def test_lint(case):
 def test_golden(case):
     """`python tests/deploy/golden.py` records what is meant to change."""
     recorded = (GOLDEN / case.name).read_text(encoding="utf-8")
-    made = chart.case_text(case)
+    made = chart.recorded_text(case)
     assert recorded == made, "".join(difflib.unified_diff(recorded.splitlines(1), made.splitlines(1), case.name, "now"))
 
 

@@ -4,7 +4,9 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import json
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
@@ -168,3 +170,14 @@ def test_health_check_of_the_image():
         assert subprocess.run([script], env={"BATUCADA_PORT": port}, timeout=10, check=False).returncode == 0
     done = subprocess.run([script], env={"BATUCADA_PORT": port}, timeout=10, check=False, capture_output=True)
     assert done.returncode != 0
+
+
+def test_metrics_that_scale_are_there():
+    scaling = {"keda": {"serverAddress": "http://prometheus.example.com:9090"}}
+    objects = [chart.one(chart.rendered(autoscaling={"type": "hpa"}), "HorizontalPodAutoscaler"),
+               chart.one(chart.rendered(autoscaling={"type": "keda", **scaling}), "ScaledObject")]
+    wanted = set(re.findall(r"batucada_\w+", json.dumps(objects)))
+    assert len(wanted) == 2
+    with serving() as url, urllib.request.urlopen(f"{url}/metrics") as page:
+        there = set(re.findall(r"^# TYPE (\w+)", page.read().decode(), re.MULTILINE))
+    assert {name.removesuffix("_bucket") for name in wanted} <= there
