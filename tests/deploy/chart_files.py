@@ -2,6 +2,7 @@
 
 README.md comes from the comments of values.yaml, `server` in values.schema.json from `batucada serve --help`."""
 
+import functools
 import json
 import os
 import pathlib
@@ -87,10 +88,15 @@ def readme():
     return "".join(out)
 
 
+def program(*arguments):
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, check=True).stdout
+
+
+@functools.cache
 def flags():
     """{name: (type, help)} of `batucada serve --help`."""
-    told = subprocess.run([BINARY, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-    return {match["name"]: (match["type"], match["help"]) for match in map(FLAG.match, told.split("\n")) if match}
+    lines = program("serve", "--help").split("\n")
+    return {match["name"]: (match["type"], match["help"]) for match in map(FLAG.match, lines) if match}
 
 
 def flag_schema(kind, text):

@@ -8,7 +8,8 @@ import yaml
 import chart
 from chart import one, kinds, rendered
 
-PODS = {"app.kubernetes.io/name": "batucada", "app.kubernetes.io/instance": "try", "app.kubernetes.io/component": "server"}
+PODS = {"app.kubernetes.io/name": "batucada", "app.kubernetes.io/instance": "try",
+        "app.kubernetes.io/component": "server"}
 
 
 def test_everything_that_selects_pods_selects_the_servers():
@@ -34,7 +35,8 @@ def test_a_service_monitor_finds_each_pod_once():
     wanted = one(rendering, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
     found = [each for each in rendering if each["kind"] == "Service" and wanted <= each["metadata"]["labels"].items()]
     assert [each["metadata"]["name"] for each in found] == ["try-batucada"]
-    assert one(rendering, "ServiceMonitor")["spec"]["endpoints"][0]["port"] in {p["name"] for p in found[0]["spec"]["ports"]}
+    ports = {port["name"] for port in found[0]["spec"]["ports"]}
+    assert one(rendering, "ServiceMonitor")["spec"]["endpoints"][0]["port"] in ports
 
 
 def test_a_monitor_can_get_through_tls_and_keys():
@@ -81,7 +83,8 @@ def test_the_network_policy_lets_nothing_out_but_what_is_needed():
         policy = one(rendered(**values), "NetworkPolicy")["spec"]
         assert policy["policyTypes"] == ["Ingress", "Egress"]
         return {port["port"] for rule in policy["egress"] for port in rule["ports"]}
-    download = {"endpoint": "https://models.example.com", "repository": "a/m", "revision": "r", "files": {"c": "0" * 64}}
+    hub = "https://models.example.com"
+    download = {"endpoint": hub, "repository": "a/m", "revision": "r", "files": {"c": "0" * 64}}
     assert ports() == {53}
     assert ports(model={"source": "download", "download": download}) == {53, 443}
     assert ports(networkPolicy={"egress": [{"ports": [{"port": 4318}]}]}) == {53, 4318}
@@ -124,8 +127,9 @@ def test_rules_and_dashboards_arrive_unchanged():
     wanted = [group for path in files for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
     assert one(rendering, "PrometheusRule")["spec"]["groups"] == wanted and wanted
     data = one(rendering, "ConfigMap", "-dashboards")["data"]
-    files = {path.name: path.read_text(encoding="utf-8") for path in (chart.CHART / "files/dashboards").glob("*.json")}
-    assert {name: json.loads(text) for name, text in data.items()} == {name: json.loads(text) for name, text in files.items()}
+    files = (chart.CHART / "files/dashboards").glob("*.json")
+    wanted = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    assert {name: json.loads(text) for name, text in data.items()} == wanted
 
 
 def test_extra_objects_are_templates():

@@ -14,8 +14,8 @@ def flags(rendering):
     found = {}
     for argument in server(rendering)["args"][1:]:
         name, value = argument.removeprefix("--").split("=", 1)
-        found[name] = value if name not in found else [*([found[name]] if isinstance(found[name], str) else found[name]), value]
-    return found
+        found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 @cases

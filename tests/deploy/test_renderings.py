@@ -56,7 +56,7 @@ def test_schemas_refuse_what_is_wrong():
     """The checks above can fail."""
     rendering = chart.case_objects(chart.CHART / "ci/production-cuda.yaml")
     for kind, path, error in [
-        ("Deployment", ["spec", "template", "spec", "containers", 0, "livenesProbe"], kubernetes_validate.ValidationError),
+        ("Deployment", ["spec", "template", "spec", "nodeSelecter"], kubernetes_validate.ValidationError),
         ("ScaledObject", ["spec", "minReplicas"], jsonschema.ValidationError),
         ("HTTPRoute", ["spec", "rules", 0, "backendRefs", 0, "service"], jsonschema.ValidationError),
         ("ServiceMonitor", ["spec", "endpoints", 0, "targetport"], jsonschema.ValidationError),

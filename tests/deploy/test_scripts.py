@@ -66,8 +66,8 @@ def hub(tmp_path):
 
 def fetch(url, folder, lines, token="let-me"):
     script = FETCH.read_text(encoding="utf-8")
-    return subprocess.run(["sh", "-c", script, "fetch-model", url, folder, *lines], env={"PATH": "/usr/bin:/bin", "TOKEN": token},
-                          capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(["sh", "-c", script, "fetch-model", url, folder, *lines], capture_output=True, text=True,
+                          env={"PATH": "/usr/bin:/bin", "TOKEN": token}, timeout=30, check=False)
 
 
 def test_fetches_every_file_and_none_twice(hub):
@@ -119,8 +119,8 @@ def free_ports(count):
 @contextlib.contextmanager
 def serving(*flags, scheme="http"):
     port, grpc = free_ports(2)
-    process = subprocess.Popen([chart_files.BINARY, "serve", "--backend", "fake", "--port", str(port), "--grpc-port", str(grpc), *flags],
-                               cwd=chart.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [chart_files.BINARY, "serve", "--backend", "fake", "--port", str(port), "--grpc-port", str(grpc), *flags]
+    process = subprocess.Popen(command, cwd=chart.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"{scheme}://127.0.0.1:{port}"
     trusting = ssl._create_unverified_context()
     try:
@@ -155,9 +155,11 @@ def test_smoke_test_through_tls_with_a_key(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("# ours\nfirst-key\nsecond-key\n", encoding="utf-8")
     certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=localhost", "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    with serving("--api-key-file", str(keys), "--tls-cert", str(certificate), "--tls-key", str(key), scheme="https") as url:
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    flags = ["--api-key-file", str(keys), "--tls-cert", str(certificate), "--tls-key", str(key)]
+    with serving(*flags, scheme="https") as url:
         assert smoke(url).returncode != 0, "no key was needed"
         done = smoke(url, str(keys))
     assert done.returncode == 0, done.stdout + done.stderr

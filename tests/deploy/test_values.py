@@ -7,8 +7,10 @@ import yaml
 
 import chart
 import chart_files
+import tools
 
 VALUES = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-8"))
+HUB = {"endpoint": "https://models.example.com", "repository": "a/b", "revision": "r"}
 SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text(encoding="utf-8"))
 # Keys below these are the operator's or Kubernetes' own.
 FREE = {"resources.requests", "resources.limits", "model.download.files", "autoscaling.behavior", "updateStrategy",
@@ -70,8 +72,7 @@ def test_schema_and_values_have_the_same_keys():
     ({"model": {"source": "pvc"}}, "give model.pvc.claimName"),
     ({"model": {"source": "imageVolume"}}, "give model.imageVolume.reference"),
     ({"model": {"source": "download"}}, "give model.download.endpoint"),
-    ({"model": {"source": "download", "download": {"endpoint": "https://example.com", "repository": "a/b", "revision": "r"}}},
-     "give model.download.files"),
+    ({"model": {"source": "download", "download": HUB}}, "give model.download.files"),
     ({"model": {"download": {"files": {"config.json": "abc"}}}}, "config.json"),
     ({"model": {"download": {"files": {"../../etc/x": "0" * 64}}}}, "etc/x"),
     ({"autoscaling": {"type": "both"}}, "type"),
@@ -88,6 +89,18 @@ def test_wrong_values_are_refused_by_name(values, says):
         chart.rendered(**values)
 
 
+def test_notes_say_what_to_do_next_and_warn_of_an_open_door():
+    def notes(*sets):
+        done = tools.run("helm", "install", "my", chart.CHART, "--dry-run=client", *(f"--set={each}" for each in sets))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split("\nNOTES:\n")[1]
+    assert "curl -N http://127.0.0.1:8000/v1/completions" in notes()
+    assert "WARNING" not in notes()
+    assert "WARNING" in notes("service.type=LoadBalancer")
+    locked = notes("service.type=LoadBalancer", "auth.existingSecret=keys", "tls.existingSecret=cert")
+    assert "WARNING" not in locked and "Bearer $KEY" in locked and "curl -Nk https://" in locked
+
+
 @pytest.mark.parametrize("path", list(chart_files.FILES), ids=lambda path: path.name)
 def test_derived_files_are_up_to_date(path):
     assert path.read_text(encoding="utf-8") == chart_files.FILES[path](), (
@@ -95,8 +108,8 @@ def test_derived_files_are_up_to_date(path):
 
 
 def test_every_value_is_in_the_readme():
-    told = {row[0] for row in chart_files.rows((chart.CHART / "values.yaml").read_text(encoding="utf-8").split("\n"), VALUES)
-            if not isinstance(row, str)}
+    lines = (chart.CHART / "values.yaml").read_text(encoding="utf-8").split("\n")
+    told = {row[0] for row in chart_files.rows(lines, VALUES) if not isinstance(row, str)}
 
     def leaves(values, path=()):
         for key, value in values.items():

@@ -2,8 +2,10 @@
 {{- define "batucada.validate" -}}
 {{- $life := .Values.lifecycle -}}
 {{- $needed := add $life.preStopSeconds $life.shutdownGraceSeconds $life.drainSeconds 5 -}}
-{{- if le (int64 $life.terminationGracePeriodSeconds) $needed -}}
-{{- fail (printf "lifecycle.terminationGracePeriodSeconds is %d: it must be more than %d, which is preStopSeconds + shutdownGraceSeconds + drainSeconds + 5 to send last bytes; else running requests are killed" (int64 $life.terminationGracePeriodSeconds) $needed) -}}
+{{- $grace := int64 $life.terminationGracePeriodSeconds -}}
+{{- if le $grace $needed -}}
+{{- $sum := "preStopSeconds + shutdownGraceSeconds + drainSeconds + 5 to send last bytes" -}}
+{{- fail (printf "lifecycle.terminationGracePeriodSeconds is %d: it must be more than %d (%s)" $grace $needed $sum) -}}
 {{- end -}}
 
 {{- $model := .Values.model -}}
@@ -20,14 +22,17 @@
 {{- end -}}
 
 {{- $scaling := .Values.autoscaling -}}
-{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
-{{- fail (printf "autoscaling.minReplicas is %d, more than maxReplicas, %d" (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- $fewest := int $scaling.minReplicas -}}
+{{- $most := int $scaling.maxReplicas -}}
+{{- if gt $fewest $most -}}
+{{- fail (printf "autoscaling.minReplicas is %d, more than maxReplicas, %d" $fewest $most) -}}
 {{- end -}}
 {{- if and (eq $scaling.type "keda") (not $scaling.keda.serverAddress) -}}
 {{- fail "autoscaling.type is keda: give autoscaling.keda.serverAddress, where Prometheus is" -}}
 {{- end -}}
 
-{{- if and (eq (get .Values.server "metrics-access") "key") (ne .Values.metrics.monitor "none") (not .Values.metrics.authorization) -}}
+{{- $locked := eq (get .Values.server "metrics-access") "key" -}}
+{{- if and $locked (ne .Values.metrics.monitor "none") (not .Values.metrics.authorization) -}}
 {{- fail "server.metrics-access is key: give metrics.authorization, or Prometheus gets 401" -}}
 {{- end -}}
 {{- if and .Values.inferencePool.enabled (not .Values.inferencePool.endpointPicker.name) -}}
