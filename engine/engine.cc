@@ -51,6 +51,15 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const EngineConfig& con
   return tokenizer;
 }
 
+absl::Status CheckUrgentSequences(int32_t urgent, const BackendCapacity& capacity) {
+  const int64_t places = std::min<int64_t>(capacity.slots, capacity.max_blocks_per_sequence == 0
+                                                               ? capacity.slots
+                                                               : capacity.blocks / capacity.max_blocks_per_sequence);
+  if (urgent == 0 || urgent < places) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("urgent-sequences is ", urgent, ", but there is room for ", places,
+                                                 " sequences: lower it, or give them more memory (pool-memory)"));
+}
+
 }  // namespace
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -79,11 +88,13 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   impl->generation = checkpoint.generation;
   impl->capacity = choice.backend->capacity();
   const BackendCapacity& capacity = impl->capacity;
+  BATUCADA_RETURN_IF_ERROR(CheckUrgentSequences(config.urgent_sequences, capacity));
   impl->loop = std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
                                                           .max_waiting = config.max_waiting,
                                                           .max_waiting_tokens = config.max_waiting_tokens,
                                                           .max_steps_in_flight = capacity.max_steps_in_flight,
                                                           .slots = capacity.slots,
+                                                          .urgent_slots = config.urgent_sequences,
                                                           .blocks = capacity.blocks,
                                                           .block_tokens = capacity.block_tokens,
                                                           .max_blocks_per_sequence = capacity.max_blocks_per_sequence,

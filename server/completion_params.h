@@ -59,6 +59,7 @@ struct CompletionParams {
   bool stream = false;
   bool include_usage = false;  // a streamed answer ends with a message that holds the usage
 
+  std::optional<int64_t> priority;
   absl::Time deadline = absl::InfiniteFuture();
 };
 

@@ -20,9 +20,12 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 512 on a CPU, 8192 on a GPU",
                &config->max_batch_tokens);
   table.AddInt("max-sequences", batching, "Sequences that run at once at most", &config->max_sequences);
-  table.AddInt("max-waiting", batching, "Requests that wait in the queue; past it they get 429", &config->max_waiting);
-  table.AddInt("max-waiting-tokens", batching, "Prompt tokens that wait in the queue; past it requests get 429",
-               &config->max_waiting_tokens);
+  table.AddInt("urgent-sequences", batching, "Of them, how many are kept for requests of a negative priority",
+               &config->urgent_sequences);
+  table.AddInt("max-waiting", batching,
+               "Requests that wait in the queue; past it they get 429; urgent ones on their own", &config->max_waiting);
+  table.AddInt("max-waiting-tokens", batching,
+               "Prompt tokens that wait in the queue; past it requests get 429, likewise", &config->max_waiting_tokens);
   table.AddInt("max-total-tokens", batching, "Prompt and generated tokens of one request", &config->max_total_tokens);
   table.AddBytes("pool-memory", batching, "Memory for sequences; 0: what max-sequences needs, if it is there",
                  &config->pool_bytes);

@@ -174,6 +174,8 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
                                           params.names.max_tokens));
     }
   }
+  BATUCADA_RETURN_IF_ERROR(CheckRange("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
+  request.priority = static_cast<Priority>(params.priority.value_or(0));
   request.deadline = params.deadline;
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 

@@ -42,6 +42,10 @@ struct SamplingParams {
   }
 };
 
+// Smaller numbers go first; see scheduler.h. Below 0 a request is urgent.
+using Priority = int32_t;
+inline constexpr Priority kMostUrgent = -1000, kLeastUrgent = 1000;
+
 struct Request {
   std::vector<int32_t> prompt;  // token ids, start token included; at least one
   SamplingParams sampling;
@@ -53,7 +57,10 @@ struct Request {
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
   bool skip_special_tokens = true;         // special tokens add nothing to the text
   bool include_stop_in_text = false;       // the stop string that was found is part of the text
+  Priority priority = 0;
   absl::Time deadline = absl::InfiniteFuture();
+
+  bool urgent() const { return priority < 0; }
 };
 
 struct TokenLogprob {

@@ -21,9 +21,16 @@ struct Scheduler::InFlight {
   std::vector<Share> shares;  // in the order of the plan's samples
 };
 
+namespace {
+
+bool BeforeInQueue(const Sequence* a, const Sequence* b) { return a->request.priority < b->request.priority; }
+
+}  // namespace
+
 Scheduler::Scheduler(const SchedulerConfig& config)
     : config_(config), slots_("recurrent slots", config.slots), blocks_("K/V blocks", config.blocks) {
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
+  BATUCADA_CHECK(config.urgent_slots >= 0 && config.urgent_slots < config.slots, "the others need a slot too");
 }
 
 Scheduler::~Scheduler() { CancelAll(FinishReason::kShutdown, absl::InfinitePast(), "", /*abandon_steps=*/true); }
@@ -36,22 +43,26 @@ absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
   sequence->finish.prompt_tokens = sequence->prompt_length();
   const Sequence& s = *sequence;
   BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
-  if (const int64_t need = BlocksFor(s); need > config_.blocks) {
+  const int64_t usable = config_.blocks - KeptBlocks(s);
+  if (const int64_t need = BlocksFor(s); need > usable) {
     return absl::InvalidArgumentError(absl::StrCat("prompt and max_tokens together are ",
                                                    s.prompt_length() + s.request.max_tokens, " tokens and need ", need,
                                                    " K/V blocks of ", config_.block_tokens, " tokens; this server has ",
-                                                   config_.blocks, ": shorten the prompt or lower max_tokens"));
+                                                   usable, ": shorten the prompt or lower max_tokens"));
   }
-  if (static_cast<int64_t>(waiting_.size()) >= config_.max_waiting) {
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting_.size(), " requests are waiting"));
+  Waiting& waiting = WaitingLike(s);
+  if (waiting.sequences >= config_.max_waiting) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the queue is full: ", waiting.sequences, " requests are waiting"));
   }
-  if (waiting_tokens_ > 0 && waiting_tokens_ + s.prompt_length() > config_.max_waiting_tokens) {
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting_tokens_,
+  if (waiting.tokens > 0 && waiting.tokens + s.prompt_length() > config_.max_waiting_tokens) {
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting.tokens,
                                                      " prompt tokens are waiting, at most ", config_.max_waiting_tokens,
                                                      " may"));
   }
-  waiting_tokens_ += s.prompt_length();
-  waiting_.push_back(sequence.get());
+  ++waiting.sequences;
+  waiting.tokens += s.prompt_length();
+  waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), &s, BeforeInQueue), sequence.get());
   const bool inserted = sequences_.emplace(id, std::move(sequence)).second;
   BATUCADA_CHECK(inserted, "sequence ", id, " added twice");
   return absl::OkStatus();
@@ -113,10 +124,16 @@ void Scheduler::ExpireDeadlines(absl::Time now) {
 
 void Scheduler::AdmitWaiting(absl::Time now) {
   while (!waiting_.empty() && Admit(*waiting_.front(), now)) {
-    waiting_tokens_ -= waiting_.front()->prompt_length();
+    LeaveQueue(*waiting_.front());
     running_.push_back(waiting_.front());
     waiting_.pop_front();
   }
+}
+
+void Scheduler::LeaveQueue(const Sequence& s) {
+  Waiting& waiting = WaitingLike(s);
+  --waiting.sequences;
+  waiting.tokens -= s.prompt_length();
 }
 
 int64_t Scheduler::BlocksFor(const Sequence& s) const {
@@ -127,7 +144,7 @@ int64_t Scheduler::BlocksFor(const Sequence& s) const {
 bool Scheduler::Admit(Sequence& s, absl::Time now) {
   // One transaction: the slot and every block it will ever need, or nothing.
   const auto need = static_cast<int32_t>(BlocksFor(s));
-  if (slots_.available() < 1 || blocks_.available() < need) return false;
+  if (slots_.available() < 1 + KeptSlots(s) || blocks_.available() < need + KeptBlocks(s)) return false;
   s.slot = slots_.Allocate(1)->front();
   s.blocks = *blocks_.Allocate(need);
   s.finish.admitted = now;
@@ -160,13 +177,22 @@ void Scheduler::PlanPrompts(BatchPlan& plan) {
   for (Sequence* s : running_) {
     if (!s->ended && s->prompt_left() > 0) prompts.push_back(s);
   }
+  std::stable_sort(prompts.begin(), prompts.end(), BeforeInQueue);
+  for (auto first = prompts.begin(); first != prompts.end();) {
+    const auto end = std::upper_bound(first, prompts.end(), *first, BeforeInQueue);
+    SharePlan({first, end}, plan);
+    first = end;
+  }
+}
+
+void Scheduler::SharePlan(std::span<Sequence* const> prompts, BatchPlan& plan) {
   int64_t budget = config_.max_batch_tokens - plan.num_tokens;
   // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads.
   constexpr int64_t kLeastShare = 64;
   if (static_cast<int64_t>(prompts.size()) > std::max<int64_t>(1, budget / kLeastShare)) {
-    prompts.resize(static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare)));
+    prompts = prompts.first(static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare)));
   }
-  if (prompts.empty() || budget <= 0) return;
+  if (budget <= 0) return;
   std::vector<int64_t> rows(prompts.size());
   const int64_t share = budget / static_cast<int64_t>(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) {
@@ -276,7 +302,7 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
 void Scheduler::Retire(Sequence& s) {
   if (!s.ended || s.steps_in_flight > 0) return;
   if (s.slot < 0) {
-    waiting_tokens_ -= s.prompt_length();
+    LeaveQueue(s);
     waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &s));
   } else {
     slots_.Release(s.slot);
@@ -295,7 +321,7 @@ std::vector<SequenceEvent> Scheduler::TakeEvents() { return std::exchange(events
 SchedulerStats Scheduler::stats() const {
   return {.running = static_cast<int64_t>(running_.size()),
           .waiting = static_cast<int64_t>(waiting_.size()),
-          .waiting_tokens = waiting_tokens_,
+          .waiting_tokens = waiting_totals_[0].tokens + waiting_totals_[1].tokens,
           .slots_used = slots_.used(),
           .blocks_used = blocks_.used(),
           .steps_in_flight = static_cast<int64_t>(in_flight_.size()),

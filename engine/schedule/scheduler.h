@@ -5,19 +5,26 @@
 //   Plan    expires deadlines, admits from the queue in arrival order while a slot and all the blocks that the sequence
 //           will ever need are free, then fills the token budget: one row for every sequence that decodes, and prompt
 //           chunks for the rest. Several prompts share the budget evenly, so that a long one does not hold up short
-//           ones; what one does not need goes to the next in arrival order.
+//           ones; what one does not need goes to the next in arrival order. Requests of a smaller priority number are
+//           admitted before all others, and their prompts take the budget before the others'.
 //   Commit  takes the results of the oldest plan, in order: tokens and ends become events, pages return.
 // Up to `max_steps_in_flight` plans may be out at once: a plan never depends on tokens the host has not seen yet. A
 // sequence that turns out to have ended gives back its pages when its last step in flight is committed.
 //
-// Starvation-free: a decoding sequence is in every plan, prompts share every plan's rest, the queue is first come first
-// served. Deterministic: the same calls at the same times give the same plans. Not thread-safe, host-only.
+// Urgent requests (of a negative priority) have a queue of their own size, so that a flood of others does not refuse
+// them, and `urgent_slots` slots with the blocks for them, so that they need not wait for another's end.
+//
+// Starvation-free within a priority: a decoding sequence is in every plan, prompts share every plan's rest, the queue
+// is first come first served. Deterministic: the same calls at the same times give the same plans. Not thread-safe,
+// host-only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,10 +40,11 @@ namespace batucada {
 
 struct SchedulerConfig {
   int32_t max_batch_tokens = 512;          // rows of one step
-  int32_t max_waiting = 1024;              // sequences in the queue
-  int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue
+  int32_t max_waiting = 1024;              // sequences in the queue: urgent ones, and likewise others
+  int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
   int32_t slots = 1;                    // sequences that run at once
+  int32_t urgent_slots = 0;             // of them, how many only urgent ones may use
   int32_t blocks = 0;                   // K/V blocks in the pool
   int32_t block_tokens = 64;            // tokens of one block
   int32_t max_blocks_per_sequence = 0;  // ring size: blocks that a window can touch; 0: no attention layers
@@ -88,14 +96,25 @@ class Scheduler {
 
  private:
   struct InFlight;  // what a plan promised
+  struct Waiting {
+    int32_t sequences = 0;
+    int64_t tokens = 0;
+  };
 
   // Blocks the sequence will hold: all it ever needs.
   int64_t BlocksFor(const Sequence& sequence) const;
   void ExpireDeadlines(absl::Time now);
   void AdmitWaiting(absl::Time now);
   bool Admit(Sequence& sequence, absl::Time now);
+  // Slots, with all the blocks that one can need, that the sequence must leave free.
+  int32_t KeptSlots(const Sequence& sequence) const { return sequence.request.urgent() ? 0 : config_.urgent_slots; }
+  int32_t KeptBlocks(const Sequence& sequence) const { return KeptSlots(sequence) * config_.max_blocks_per_sequence; }
+  void LeaveQueue(const Sequence& sequence);
+  Waiting& WaitingLike(const Sequence& sequence) { return waiting_totals_[sequence.request.urgent() ? 1 : 0]; }
   void PlanDecodes(BatchPlan& plan);
   void PlanPrompts(BatchPlan& plan);
+  // Of prompts of one priority, in arrival order.
+  void SharePlan(std::span<Sequence* const> prompts, BatchPlan& plan);
   void PlanChunk(Sequence& sequence, int32_t num_tokens, BatchPlan& plan);
   void CommitToken(Sequence& sequence, const TokenResult& token, absl::Time now);
   // Tells the end, once. The sequence stays until Retire finds nothing of it in flight; then it is gone.
@@ -107,11 +126,11 @@ class Scheduler {
   PageAllocator slots_;
   PageAllocator blocks_;
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
-  std::deque<Sequence*> waiting_;                                         // in arrival order
+  std::deque<Sequence*> waiting_;                                         // by priority, then in arrival order
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
   std::deque<InFlight> in_flight_;                                        // oldest first
   std::vector<SequenceEvent> events_;
-  int64_t waiting_tokens_ = 0;
+  std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;
   uint64_t generated_tokens_ = 0;

@@ -49,6 +49,7 @@ CompletionParams ReadCommon(const Request& request) {
   if (request.has_max_tokens()) params.max_tokens = request.max_tokens();
   if (request.has_n()) params.n = request.n();
   if (request.has_truncate_prompt_tokens()) params.truncate_prompt_tokens = request.truncate_prompt_tokens();
+  params.priority = request.priority();
   ReadSampling(request.sampling(), &params);
   ReadStopping(request.stopping(), &params);
   ReadOutput(request.output(), &params);

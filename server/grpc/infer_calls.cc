@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "server/error.h"
 #include "server/grpc/call_context.h"
 #include "server/grpc/infer_proto.h"
 #include "server/grpc/metadata.h"
 #include "server/grpc/status.h"
+#include "server/http/offload.h"
 
 namespace batucada {
 
@@ -95,7 +97,7 @@ void ModelStreamInferCall::OnDone() {
 void ModelStreamInferCall::Begin() { allowed_.ok() ? ReadNext() : End(allowed_); }
 
 void ModelStreamInferCall::ReadNext() {
-  if (reading_ || half_closed_ || ended_ || answers_.size() >= kMostAtOnce) return;
+  if (reading_ || half_closed_ || ended_ || answers_.size() + tokenizing_ >= kMostAtOnce) return;
   reading_ = true;
   StartRead(&request_);
 }
@@ -103,7 +105,38 @@ void ModelStreamInferCall::ReadNext() {
 void ModelStreamInferCall::Received() {
   reading_ = false;
   if (ended_ || cancelled_) return Pump();
-  auto answer = InferAnswer::Submit(service_, FromProto(request_), InferCall::kStream, origin_, deadline_);
+  if (request_.ByteSizeLong() <= kInlineBodyBytes) return Submit(request_);
+  SubmitOffThread(std::make_shared<const inference::ModelInferRequest>(std::move(request_)));
+}
+
+void ModelStreamInferCall::Submit(const inference::ModelInferRequest& request) {
+  Accept(request.id(), InferAnswer::Submit(service_, FromProto(request), InferCall::kStream, origin_, deadline_));
+}
+
+// The executor's thread has other streams, which a long prompt must not hold up.
+void ModelStreamInferCall::SubmitOffThread(std::shared_ptr<const inference::ModelInferRequest> request) {
+  const auto bytes = static_cast<int64_t>(request->ByteSizeLong());
+  ++tokenizing_;
+  const bool posted = service_.workers.TryPost(bytes, [self = shared_from_this(), request] {
+    // std::function wants to copy what it holds.
+    auto answer = std::make_shared<absl::StatusOr<std::unique_ptr<InferAnswer>>>(
+        InferAnswer::Submit(self->service_, FromProto(*request), InferCall::kStream, self->origin_, self->deadline_));
+    self->executor_.Post([self, request, answer] {
+      --self->tokenizing_;
+      self->Accept(request->id(), std::move(*answer));
+    });
+  });
+  if (posted) return ReadNext();
+  --tokenizing_;
+  const absl::Status refusal =
+      WithParameter(absl::ResourceExhaustedError("too many large requests wait to be tokenized: try again later"), "",
+                    "text_queue_full");
+  NoteRefusal(service_, origin_, refusal);
+  Accept(request->id(), refusal);
+}
+
+void ModelStreamInferCall::Accept(const std::string& id, absl::StatusOr<std::unique_ptr<InferAnswer>> answer) {
+  if (ended_ || cancelled_) return Pump();
   if (answer.ok()) {
     answers_.push_back(*std::move(answer));
     answers_.back()->OnReady([weak = weak_from_this(), &executor = executor_] {
@@ -112,7 +145,7 @@ void ModelStreamInferCall::Received() {
       });
     });
   } else {
-    Fail(request_.id(), answer.status());
+    Fail(id, answer.status());
   }
   Pump();
 }
@@ -164,7 +197,7 @@ void ModelStreamInferCall::Pump() {
     writing_ = true;
     return StartWrite(&writing_message_);
   }
-  if (half_closed_ && answers_.empty()) End(absl::OkStatus());
+  if (half_closed_ && answers_.empty() && tokenizing_ == 0) End(absl::OkStatus());
 }
 
 void ModelStreamInferCall::End(const absl::Status& status) {

@@ -66,6 +66,9 @@ class ModelStreamInferCall
   // On the executor:
   void Begin();
   void Received();  // request_ holds one
+  void Submit(const inference::ModelInferRequest& request);
+  void SubmitOffThread(std::shared_ptr<const inference::ModelInferRequest> request);
+  void Accept(const std::string& id, absl::StatusOr<std::unique_ptr<InferAnswer>> answer);
   void HalfClosed();
   void Wrote();
   void Cancelled();
@@ -83,6 +86,7 @@ class ModelStreamInferCall
 
   // The executor's own.
   inference::ModelInferRequest request_;
+  size_t tokenizing_ = 0;                              // requests that a work thread has
   std::vector<std::unique_ptr<InferAnswer>> answers_;  // that run
   std::deque<inference::ModelStreamInferResponse> pending_;
   inference::ModelStreamInferResponse writing_message_;

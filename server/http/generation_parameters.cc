@@ -148,7 +148,11 @@ void AddGenerationParameters(CompletionTable& table) {
   table.Add("return_token_ids", BooleanSchema("Report the ids of the prompt and of what was generated.", false),
             &Params::return_token_ids);
   table.AddIgnored("user", "Who asks. No answer depends on it.");
-  table.AddRefused("priority", {0});
+  table.Add("priority",
+            IntegerSchema("Smaller numbers go first. Below 0 a request is urgent: it has a queue of its own, and "
+                          "--urgent-sequences keeps places for such.",
+                          {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
+            &Params::priority);
   table.AddRefused("response_format", {bj::object{{"type", "text"}}});
   table.AddRefused("tools", {bj::array()});
   table.AddRefused("tool_choice", {"none"});

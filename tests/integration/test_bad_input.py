@@ -74,7 +74,7 @@ TABLE = [
     ({**OK, "bad_words": ["incomprehensibilities " * 9]}, "bad_words[0]", "at most 8"),
     ({**OK, "truncate_prompt_tokens": 0}, "truncate_prompt_tokens", "1 to 1048576"),
     ({**OK, "include_stop_str_in_output": 1}, "include_stop_str_in_output", "true or false"),
-    ({**OK, "priority": 1}, "priority", "not supported"),
+    ({**OK, "priority": 1001}, "priority", "must be -1000 to 1000"),
     ({**OK, "temprature": 1}, "temprature", "not a parameter"),
 ]
 

@@ -1,12 +1,15 @@
 """A prompt of many megabytes is its own sender's business: streams and health checks beside it do not wait for it."""
 
 import json
+import queue
 import random
 import socket
 import threading
 import time
 
+import numpy as np
 import pytest
+import tritonclient.grpc as triton
 
 from server import Server, wait_until
 
@@ -77,6 +80,33 @@ def test_others_do_not_wait(narrow):
     print(f"{alone:.2f} s alone, {took:.2f} s beside gaps of {tokens.longest:.3f} s, health checks of "
           f"{health.longest:.3f} s")
     assert tokens.longest < alone / 2 and health.longest < alone / 2
+    narrow.wait_until_free()
+
+
+def test_others_do_not_wait_for_a_large_request_of_a_grpc_stream(narrow):
+    """Requests of such a stream are read on the same thread as connections."""
+    model = narrow.http.get("/v1/models").json()["data"][0]["id"]
+    answers = queue.Queue()
+
+    def send(client, text):
+        prompt = triton.InferInput("text_input", [1], "BYTES")
+        prompt.set_data_from_numpy(np.array([text.encode()], dtype=object))
+        start = time.monotonic()
+        client.async_stream_infer(model, [prompt], request_id="large")
+        result, error = answers.get(timeout=60)
+        assert "together at most" in str(error), (result, error)
+        return time.monotonic() - start
+    with triton.InferenceServerClient(f"127.0.0.1:{narrow.grpc_port}") as client:
+        client.start_stream(lambda result, error: answers.put((result, error)))
+        text = prose(24 * MEGABYTE)
+        alone = send(client, text)
+        health = Ticker(lambda: narrow.http.get("/health").status_code == 200)
+        wait_until(lambda: health.count > 5, "health checks to run")
+        health.longest = 0
+        send(client, text)
+        health.end()
+    print(f"{alone:.2f} s alone, health checks of {health.longest:.3f} s beside it")
+    assert health.longest < alone / 2
     narrow.wait_until_free()
 
 

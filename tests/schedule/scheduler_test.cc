@@ -318,6 +318,76 @@ TEST(Scheduler, CancelAllAbandonsStepsThatNeverReturn) {
   EXPECT_EQ(h.finishes[3].message, "the device failed");
 }
 
+Request OfPriority(Priority priority, Request request) {
+  request.priority = priority;
+  return request;
+}
+
+std::vector<SequenceId> Ids(const BatchPlan& plan) {
+  std::vector<SequenceId> ids;
+  for (const PlannedSequence& s : plan.sequences) ids.push_back(s.id);
+  return ids;
+}
+
+TEST(Scheduler, AdmitsSmallerPrioritiesFirst) {
+  SchedulerConfig config = SmallConfig();
+  config.slots = 1;
+  Harness h(config);
+  const std::vector<Priority> priorities = {0, 5, -1, 5, 0, -3};
+  for (size_t i = 0; i < priorities.size(); ++i) ASSERT_TRUE(h.Add(i, OfPriority(priorities[i], Prompt(8, 1))).ok());
+  std::vector<SequenceId> order;
+  while (const auto plan = h.Plan()) {
+    order.push_back(Ids(*plan).front());
+    h.Commit(*plan);
+  }
+  EXPECT_THAT(order, testing::ElementsAre(5, 2, 0, 4, 1, 3));
+}
+
+TEST(Scheduler, AnUrgentPromptTakesTheBudgetBeforeOthers) {
+  Harness h(SmallConfig());
+  ASSERT_TRUE(h.Add(1, Prompt(1000, 1)).ok());
+  ASSERT_TRUE(h.Add(2, Prompt(1000, 1)).ok());
+  h.Commit(*h.Plan());
+  ASSERT_TRUE(h.Add(3, OfPriority(-1, Prompt(100, 1))).ok());
+  const auto plan = h.Plan();
+  EXPECT_THAT(Ids(*plan), testing::ElementsAre(3, 1));
+  EXPECT_EQ(plan->sequences[0].num_tokens, 100);
+  EXPECT_EQ(plan->num_tokens, 128);
+  h.Commit(*plan);
+  EXPECT_TRUE(h.finishes.contains(3));
+  h.RunToEnd();
+}
+
+TEST(Scheduler, KeepsPlacesForUrgentSequences) {
+  SchedulerConfig config = SmallConfig();
+  config.urgent_slots = 1;
+  Harness h(config);
+  for (SequenceId id = 1; id <= 5; ++id) ASSERT_TRUE(h.Add(id, Prompt(64, 10)).ok());
+  h.Commit(*h.Plan());
+  EXPECT_EQ(h.scheduler.stats().running, 3);
+  ASSERT_TRUE(h.Add(6, OfPriority(-1, Prompt(64, 1))).ok());
+  ASSERT_TRUE(h.Add(7, OfPriority(-1, Prompt(64, 1))).ok());
+  h.Commit(*h.Plan());
+  EXPECT_TRUE(h.finishes.contains(6));
+  h.Commit(*h.Plan());
+  EXPECT_TRUE(h.finishes.contains(7)) << "the place is kept again once it is free";
+  EXPECT_EQ(h.scheduler.stats().running, 3);
+  h.RunToEnd();
+}
+
+TEST(Scheduler, AFloodOfOthersDoesNotRefuseUrgentOnes) {
+  SchedulerConfig config = SmallConfig();
+  config.max_waiting = 3;
+  Harness h(config);
+  for (SequenceId id = 1; id <= 3; ++id) ASSERT_TRUE(h.Add(id, Prompt(8, 1)).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(h.Add(4, Prompt(8, 1))));
+  EXPECT_TRUE(absl::IsResourceExhausted(h.Add(4, OfPriority(1, Prompt(8, 1)))));
+  for (SequenceId id = 5; id <= 7; ++id) ASSERT_TRUE(h.Add(id, OfPriority(-1, Prompt(8, 1))).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(h.Add(8, OfPriority(-1, Prompt(8, 1)))));
+  h.RunToEnd();
+  EXPECT_EQ(h.scheduler.stats().waiting_tokens, 0);
+}
+
 // A random life: invariants hold at every step, whatever comes. The seed is the test's parameter.
 class SchedulerRandom : public testing::TestWithParam<uint32_t> {};
 
@@ -329,6 +399,10 @@ TEST_P(SchedulerRandom, KeepsItsInvariants) {
   config.blocks = 4 + static_cast<int32_t>(random() % 20);
   config.max_batch_tokens = 8 + static_cast<int32_t>(random() % 200);
   config.max_waiting = 10;
+  if (random() % 2 == 0) {
+    config.urgent_slots = static_cast<int32_t>(random() % static_cast<uint32_t>(config.slots));
+    config.blocks = std::max(config.blocks, (config.urgent_slots + 1) * config.max_blocks_per_sequence);
+  }
   Harness h(config);
   std::deque<BatchPlan> out;
   std::map<SequenceId, int64_t> next_position;
@@ -338,6 +412,7 @@ TEST_P(SchedulerRandom, KeepsItsInvariants) {
     if (random() % 3 == 0) {
       Request request = Prompt(1 + random() % 300, random() % 40);
       if (request.max_tokens == 0) request.prompt_logprobs = 0;
+      request.priority = static_cast<Priority>(random() % 5) - 2;
       if (random() % 5 == 0) request.deadline = h.clock.Now() + absl::Milliseconds(random() % 100);
       if (h.Add(++id, request).ok()) alive.insert(id);
     }
@@ -367,7 +442,7 @@ TEST_P(SchedulerRandom, KeepsItsInvariants) {
     h.Collect();
     for (const auto& [ended, finish] : h.finishes) alive.erase(ended);
     const SchedulerStats stats = h.scheduler.stats();
-    ASSERT_LE(stats.waiting, config.max_waiting);
+    ASSERT_LE(stats.waiting, 2 * config.max_waiting);
     ASSERT_LE(stats.blocks_used, config.blocks);
   }
   while (!out.empty()) {

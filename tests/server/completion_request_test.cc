@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"({"prompt":"a","best_of":3})", "best_of", "only best_of equal to n"},
         BadInput{R"({"prompt":"a","suffix":"b"})", "suffix", "not supported"},
         BadInput{R"({"prompt":"a","presence_penalty":"x"})", "presence_penalty", "must be a number"},
-        BadInput{R"({"prompt":"a","priority":2})", "priority", "set it to 0"},
+        BadInput{R"({"prompt":"a","priority":"high"})", "priority", "must be an integer"},
         BadInput{R"({"prompt":"a","logit_bias":7})", "logit_bias", "must be an object"},
         BadInput{R"({"prompt":"a","logit_bias":{"1.5":2}})", "logit_bias.1.5", "not a token id"},
         BadInput{R"({"prompt":"a","logit_bias":{"1":true}})", "logit_bias.1", "not true"},
