@@ -1,6 +1,9 @@
 // batucada-loadtest: parses the command line, loads a server, reports.
 //
-//   0  done     1  could not do it     2  wrong flag or value     3  done, but requests failed
+//   0  done     1  could not do it     2  wrong flag or value     3  done, but requests failed,
+//   or the server does not serve any more behind chaos
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -8,12 +11,25 @@
 #include "loadtest/options.h"
 #include "loadtest/run/campaign.h"
 
+namespace {
+
+// A connection is a file: as many as the system lets us have.
+void RaiseFileLimit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace batucada::loadtest;
   const auto fail = [](int code, const std::string& message) {
     std::fprintf(stderr, "batucada-loadtest: %s\n", message.c_str());
     return code;
   };
+  RaiseFileLimit();
   try {
     const absl::StatusOr<Options> options = ParseOptions(argc, argv);
     if (options.status().code() == absl::StatusCode::kOutOfRange) {

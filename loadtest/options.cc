@@ -17,6 +17,8 @@ struct RawFlags {
   std::string endpoint = "completions", workload = "random", prompt_kind = "text", arrival;
   std::string input = "128", output = "128", turns = "2:6";
   double rate = 0, timeout_s = 600, duration_s = 0, ramp_time_s = 60, think_s = 0;
+  double chaos_patience_s = 30, cancel_within_s = 2;
+  std::string chaos;
   bool respect_eos = false, quiet = false, no_metrics = false;
   std::optional<int32_t> clients;
   std::vector<std::string> goodput;
@@ -105,6 +107,20 @@ void DeclareWorkload(CLI::App& app, Options* options, RawFlags* raw) {
   add("--corpus", options->corpus, "Text file to cut prompts from; default: random English words");
 }
 
+void DeclareChaos(CLI::App& app, Options* options, RawFlags* raw) {
+  const auto add = [&](auto name, auto& field, const char* help) {
+    return app.add_option(name, field, help)->group("Chaos")->capture_default_str();
+  };
+  add("--chaos", raw->chaos,
+      "Shares of the sessions that misbehave: cancel=0.1,slow=0.1, also half-close, garbage, "
+      "oversize, flood, all");
+  add("--chaos-patience", raw->chaos_patience_s, "Seconds after which every one of them leaves");
+  add("--cancel-within", raw->cancel_within_s, "Of cancel and flood: seconds within which they leave");
+  add("--slow-bytes-per-s", options->chaos.slow_bytes_per_s, "Of slow: what each reads")->check(CLI::Range(1, 1 << 30));
+  add("--flood-connections", options->chaos.flood_connections, "Of flood: connections each opens")
+      ->check(CLI::Range(1, 60'000));
+}
+
 void DeclareReport(CLI::App& app, Options* options, RawFlags* raw) {
   const auto add = [&](auto name, auto& field, const char* help) {
     return app.add_option(name, field, help)->group("Report")->capture_default_str();
@@ -122,6 +138,9 @@ absl::Status CheckTogether(const Options& options) {
   const auto wrong = [](std::string_view why) { return absl::InvalidArgumentError(std::string(why)); };
   if (options.timeout <= Duration(0) || options.duration < Duration(0) || options.think < Duration(0)) {
     return wrong("--timeout must be more than 0 s, --duration and --think-time not less");
+  }
+  if (options.chaos.patience <= Duration(0) || options.chaos.cancel_within < Duration(0)) {
+    return wrong("--chaos-patience must be more than 0 s and --cancel-within not less");
   }
   if (options.prompt_kind == PromptKind::kIds) {
     if (options.endpoint == Endpoint::kChat) return wrong("--prompt-kind ids needs --endpoint completions");
@@ -157,6 +176,11 @@ absl::Status Interpret(const RawFlags& raw, Options* options) {
   LOADTEST_ASSIGN_OR_RETURN(options->input, ParseLengthRange("--input-tokens", raw.input));
   LOADTEST_ASSIGN_OR_RETURN(options->output, ParseLengthRange("--output-tokens", raw.output));
   LOADTEST_ASSIGN_OR_RETURN(options->turns, ParseLengthRange("--turns", raw.turns));
+
+  LOADTEST_ASSIGN_OR_RETURN(options->chaos.mix, ChaosMix::Parse(raw.chaos));
+  options->chaos.seed = options->seed;
+  options->chaos.patience = FromSeconds(raw.chaos_patience_s);
+  options->chaos.cancel_within = FromSeconds(raw.cancel_within_s);
 
   ArrivalOptions& arrival = options->arrival;
   const bool rated = raw.rate != 0 || !options->sweep.empty();
@@ -199,6 +223,7 @@ absl::StatusOr<Options> ParseOptions(int argc, const char* const* argv) {
   DeclareServer(app, &options, &raw);
   DeclareLoad(app, &options, &raw);
   DeclareWorkload(app, &options, &raw);
+  DeclareChaos(app, &options, &raw);
   DeclareReport(app, &options, &raw);
   try {
     app.parse(argc, argv);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "loadtest/chaos/troublemaker.h"
 #include "loadtest/client/completion_body.h"
 #include "loadtest/clock.h"
 #include "loadtest/measure/slo.h"
@@ -45,6 +46,8 @@ struct Options {
   double length_scale = 1;
   double bytes_per_token = 0;  // of text; 0: asked of the server before the run
   std::string corpus;
+
+  ChaosOptions chaos;
 
   Slo slo;
   std::vector<double> sweep;  // rates, each of which is a run of its own; empty: one run

@@ -15,7 +15,7 @@ constexpr uint64_t Mix(uint64_t x) {
 }
 
 // What a stream of random numbers is for: streams of different uses are independent.
-enum class Use : uint64_t { kArrivals = 1, kLengths, kText, kPrefix, kPrefixText, kThinking, kChaos };
+enum class Use : uint64_t { kArrivals = 1, kLengths, kText, kPrefix, kPrefixText, kThinking, kChaos, kChaosDetail };
 
 // Small and quick to seed; a UniformRandomBitGenerator.
 class Random {

@@ -9,11 +9,15 @@ using asio::ip::tcp;
 
 Wire::Wire(asio::io_context& context) : socket_(context), deadline_(context) {}
 
-Task<error_code> Wire::Connect(const Target& target) {
+Task<error_code> Wire::Connect(const Target& target, int receive_buffer) {
   error_code last = asio::error::host_not_found;
   for (const tcp::endpoint& endpoint : target.endpoints) {
     error_code ignored;
     socket_.close(ignored);
+    if (receive_buffer > 0) {  // before the window is agreed on
+      socket_.open(endpoint.protocol(), ignored);
+      socket_.set_option(tcp::socket::receive_buffer_size(receive_buffer), ignored);
+    }
     auto [error] = co_await socket_.async_connect(endpoint, kNoThrow);
     last = error;
     if (error == asio::error::operation_aborted) break;
@@ -32,6 +36,11 @@ Task<error_code> Wire::Write(std::string_view bytes) {
 void Wire::EndWriting() {
   error_code ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void Wire::ResetOnClose() {
+  error_code ignored;
+  socket_.set_option(tcp::socket::linger(true, 0), ignored);
 }
 
 void Wire::Close() {

@@ -30,11 +30,14 @@ class Wire {
  public:
   explicit Wire(boost::asio::io_context& context);
 
-  Task<error_code> Connect(const Target& target);
+  // `receive_buffer`: bytes that the kernel keeps for a reader that is late; 0: as it likes.
+  Task<error_code> Connect(const Target& target, int receive_buffer = 0);
   Task<error_code> Write(std::string_view bytes);
   // Not a coroutine of its own: this is awaited once per token.
   auto Read(boost::asio::mutable_buffer room) { return socket_.async_read_some(room, kNoThrow); }
   void EndWriting();
+  // Close will be a reset, and not the orderly end.
+  void ResetOnClose();
   void Close();
 
   // Closes the wire when `when` comes, whatever is under way. One deadline at a time.

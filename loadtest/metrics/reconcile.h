@@ -22,7 +22,9 @@ struct Reconciliation {
   bool Agrees() const;
 };
 
-// `before` and `after` enclose the load. Rows that the server does not count are left out.
-Reconciliation Reconcile(const Recorder& client, const ServerCounts& before, const ServerCounts& after);
+// `before` and `after` enclose the load. Rows that the server does not count are left out. `misbehaved`: sessions that
+// were chaos, of which the client keeps no books.
+Reconciliation Reconcile(const Recorder& client, const ServerCounts& before, const ServerCounts& after,
+                         int64_t misbehaved);
 
 }  // namespace batucada::loadtest

@@ -128,6 +128,22 @@ void AppendReconciliation(const Result& result, std::string* out) {
   *out += fmt::format("</table>\n<p>{}</p>\n", EscapeHtml(result.reconciliation->note));
 }
 
+void AppendChaos(const Result& result, std::string* out) {
+  if (result.chaos.Total() == 0) return;
+  *out += "<table><tr><th>misbehaved</th>";
+  for (size_t j = 0; j < kChaosOutcomes; ++j) {
+    *out += fmt::format("<th>{}</th>", ChaosOutcomeName(static_cast<ChaosOutcome>(j)));
+  }
+  *out += "</tr>\n";
+  for (size_t i = 1; i < kMischiefs; ++i) {
+    *out += fmt::format("<tr><td>{}</td>", MischiefName(static_cast<Mischief>(i)));
+    for (const int64_t count : result.chaos.counts[i]) *out += fmt::format("<td>{}</td>", count);
+    *out += "</tr>\n";
+  }
+  *out += fmt::format("</table>\n<p>Behind that: {}</p>\n",
+                      result.still_serves.empty() ? "serves as before" : EscapeHtml(result.still_serves));
+}
+
 void AppendCharts(const Result& result, std::string* out) {
   Chart latencies = {.title = "Latencies: share of requests that take no longer",
                      .x_label = "ms",
@@ -201,6 +217,7 @@ std::string HtmlReport(const std::vector<Result>& results) {
     AppendDescription(result.load, &out);
     AppendTotals(result, &out);
     AppendReconciliation(result, &out);
+    AppendChaos(result, &out);
     AppendCharts(result, &out);
   }
   return out + "</body></html>\n";

@@ -99,6 +99,21 @@ void AddServer(const Result& result, json::object* out) {
   (*out)["server_metrics"] = std::move(moments);
 }
 
+void AddChaos(const Result& result, json::object* out) {
+  if (result.chaos.Total() == 0) return;
+  json::object chaos;
+  for (size_t i = 1; i < kMischiefs; ++i) {
+    json::object outcomes;
+    for (size_t j = 0; j < kChaosOutcomes; ++j) {
+      outcomes[ChaosOutcomeName(static_cast<ChaosOutcome>(j))] = result.chaos.counts[i][j];
+    }
+    chaos[MischiefName(static_cast<Mischief>(i))] = std::move(outcomes);
+  }
+  (*out)["chaos"] = std::move(chaos);
+  (*out)["still_serves"] = result.still_serves.empty();
+  (*out)["still_serves_error"] = result.still_serves;
+}
+
 int64_t MaxOf(const std::vector<int64_t>& values) {
   return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
@@ -132,6 +147,7 @@ json::object ResultToJson(const Result& result) {
   out["stale_connections"] = totals.stale_connections;
   out["text_events"] = totals.text_events;
   AddServer(result, &out);
+  AddChaos(result, &out);
   if (!totals.requests.empty()) AddRequests(totals, &out);
   return out;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadtest/chaos/chaos_tally.h"
 #include "loadtest/measure/recorder.h"
 #include "loadtest/metrics/reconcile.h"
 #include "loadtest/metrics/sampler.h"
@@ -29,6 +30,8 @@ struct Result {
   Recorder totals;
   Duration duration{0};  // from the start to the last answer's end
   int64_t peak_running = 0;
+  ChaosTally chaos;                     // of those who misbehaved; the totals are of the others
+  std::string still_serves;             // what the server got wrong in a plain request behind the chaos; empty: nothing
   std::vector<Sampler::Moment> server;  // empty without metrics
   std::optional<Reconciliation> reconciliation;
   std::string no_metrics;  // why there are none

@@ -13,6 +13,37 @@ void AppendRow(std::string_view name, const Histogram& histogram, std::string* o
   *out += fmt::format("{:>10.3f}\n", ms(histogram.max()));
 }
 
+void AppendChaos(const Result& result, std::string* out) {
+  if (result.chaos.Total() == 0) return;
+  *out += "\nmisbehaved             how the server took it\n";
+  for (size_t i = 1; i < kMischiefs; ++i) {
+    const auto mischief = static_cast<Mischief>(i);
+    if (result.chaos.Total(mischief) == 0) continue;
+    *out += fmt::format("{:<22}", fmt::format("{} × {}", result.chaos.Total(mischief), MischiefName(mischief)));
+    for (size_t j = 0; j < kChaosOutcomes; ++j) {
+      const int64_t count = result.chaos.counts[i][j];
+      if (count > 0) *out += fmt::format(" {} {}", count, ChaosOutcomeName(static_cast<ChaosOutcome>(j)));
+    }
+    *out += '\n';
+  }
+  *out += result.still_serves.empty() ? "Behind that, the server serves as before.\n"
+                                      : fmt::format("Behind that, the server is broken: {}\n", result.still_serves);
+}
+
+void AppendReconciliation(const Result& result, std::string* out) {
+  if (!result.no_metrics.empty()) *out += fmt::format("\nNo server metrics: {}\n", result.no_metrics);
+  if (!result.reconciliation) return;
+  if (result.reconciliation->Agrees()) {
+    *out += "\nThe server's metrics agree with the client's counts.\n";
+    return;
+  }
+  *out += fmt::format("\n{:<22}{:>14}{:>14}{:>14}\n", "counts differ", "client", "server", "difference");
+  for (const Reconciliation::Row& row : result.reconciliation->rows) {
+    *out += fmt::format("{:<22}{:>14}{:>14}{:>+14}\n", row.what, row.client, row.server, row.difference());
+  }
+  if (!result.reconciliation->note.empty()) *out += result.reconciliation->note + '\n';
+}
+
 }  // namespace
 
 std::string TextReport(const Result& result) {
@@ -46,17 +77,8 @@ std::string TextReport(const Result& result) {
         fmt::format("\n{} × {}: {}", totals.errors[i], ErrorName(static_cast<ErrorKind>(i)), totals.first_message[i]);
   }
   if (totals.failed() > 0) out += '\n';
-  if (!result.no_metrics.empty()) line("\nserver's metrics", "none: " + result.no_metrics);
-  if (!result.reconciliation) return out;
-  if (result.reconciliation->Agrees()) {
-    out += "\nThe server's metrics agree with the client's counts.\n";
-    return out;
-  }
-  out += fmt::format("\n{:<22}{:>14}{:>14}{:>14}\n", "counts differ", "client", "server", "difference");
-  for (const Reconciliation::Row& row : result.reconciliation->rows) {
-    out += fmt::format("{:<22}{:>14}{:>14}{:>+14}\n", row.what, row.client, row.server, row.difference());
-  }
-  if (!result.reconciliation->note.empty()) out += result.reconciliation->note + '\n';
+  AppendChaos(result, &out);
+  AppendReconciliation(result, &out);
   return out;
 }
 

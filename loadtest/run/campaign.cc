@@ -54,7 +54,7 @@ LoadDescription Describe(const Options& options, const std::string& model) {
 // Everything that one run needs of the server and the files, found out once.
 struct Setup {
   Target target;
-  RequestHead head;
+  RequestHead head, closing_head;
   CompletionBody body;
   std::string model;
   PromptMaker prompts;
@@ -83,8 +83,12 @@ absl::StatusOr<Setup> SetUp(const Options& options) {
   if (prompts.kind == PromptKind::kText && prompts.bytes_per_token == 0) {
     LOADTEST_ASSIGN_OR_RETURN(prompts.bytes_per_token, MeasureBytesPerToken(target, head, body, prompts));
   }
+  auto closing = HeadersOf(options);
+  closing.emplace_back("Connection", "close");
+  RequestHead closing_head(target, closing);
   return Setup{.target = std::move(target),
                .head = std::move(head),
+               .closing_head = std::move(closing_head),
                .body = std::move(body),
                .model = std::move(model),
                .prompts = PromptMaker(std::move(prompts)),
@@ -103,8 +107,12 @@ absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup) {
   const uint64_t sessions = std::min(options.requests, workload->size().value_or(UINT64_MAX));
   Tickets tickets(std::move(arrivals), {.sessions = sessions, .duration = options.duration});
   LiveCounts live;
-  const RequestContext context = {
-      .target = setup.target, .head = setup.head, .body = setup.body, .timeout = options.timeout, .live = live};
+  const RequestContext context = {.target = setup.target,
+                                  .head = setup.head,
+                                  .closing_head = setup.closing_head,
+                                  .body = setup.body,
+                                  .timeout = options.timeout,
+                                  .live = live};
   std::optional<Sampler> sampler;
   if (options.metrics) sampler.emplace(setup.target, setup.head);
   const auto drive = [&] {
@@ -113,21 +121,28 @@ absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup) {
                   .threads = options.threads,
                   .clients = options.clients,
                   .slo = options.slo,
-                  .detail = options.detailed ? Detail::kEveryRequest : Detail::kTotals},
+                  .detail = options.detailed ? Detail::kEveryRequest : Detail::kTotals,
+                  .chaos = options.chaos},
                  *workload, context, tickets);
   };
-  Result result = {.load = Describe(options, setup.model), .totals = drive()};
+  DriveResult driven = drive();
+  Result result = {.load = Describe(options, setup.model), .totals = std::move(driven.totals), .chaos = driven.chaos};
   result.duration = std::max(result.totals.last_end - result.totals.start(), Duration(0));
   result.peak_running = live.peak_running;
+  if (sampler) sampler->Finish();
+  if (options.chaos.mix.Any()) {
+    const absl::Status serves = CheckServes(setup.target, setup.head, setup.body);
+    result.still_serves = serves.ok() ? "" : std::string(serves.message());
+  }
   if (!sampler) {
     result.no_metrics = "--no-metrics";
     return result;
   }
-  sampler->Finish();
   result.no_metrics = sampler->why();
   result.server = sampler->moments();
   if (result.server.size() < 2) return result;
-  result.reconciliation = Reconcile(result.totals, result.server.front().counts, result.server.back().counts);
+  result.reconciliation =
+      Reconcile(result.totals, result.server.front().counts, result.server.back().counts, result.chaos.Total());
   return result;
 }
 
@@ -163,7 +178,7 @@ absl::StatusOr<Verdict> RunCampaign(const Options& options) {
     if (runs.size() > 1) fmt::print("== {}\n", result.load.arrival);
     fmt::print("{}\n", TextReport(result));
     std::fflush(stdout);
-    if (result.totals.failed() > 0) verdict = Verdict::kRequestsFailed;
+    if (result.totals.failed() > 0 || !result.still_serves.empty()) verdict = Verdict::kRequestsFailed;
     results.push_back(std::move(result));
   }
   LOADTEST_RETURN_IF_ERROR(WriteReports(options, results));

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "loadtest/chaos/troublemaker.h"
 #include "loadtest/measure/recorder.h"
 #include "loadtest/run/requester.h"
 #include "loadtest/run/tickets.h"
@@ -22,9 +23,16 @@ struct DriverOptions {
   int32_t clients = 1;  // of a closed loop, over all threads
   Slo slo;
   Detail detail = Detail::kTotals;
+  ChaosOptions chaos;
+};
+
+struct DriveResult {
+  Recorder totals;  // of those who behave
+  ChaosTally chaos;
 };
 
 // Blocks until every session that has started is over. Thread-safe `tickets` may be stopped meanwhile.
-Recorder Drive(const DriverOptions& options, const Workload& workload, const RequestContext& context, Tickets& tickets);
+DriveResult Drive(const DriverOptions& options, const Workload& workload, const RequestContext& context,
+                  Tickets& tickets);
 
 }  // namespace batucada::loadtest

@@ -21,6 +21,7 @@ namespace batucada::loadtest {
 struct RequestContext {
   const Target& target;
   const RequestHead& head;
+  const RequestHead& closing_head;  // asks the server to close the connection: for those who misbehave
   const CompletionBody& body;
   Duration timeout;  // from sending to the end of the answer
   LiveCounts& live;

@@ -1,0 +1,198 @@
+// Whole loads against a server of the test's own: what is counted, and from when.
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loadtest/run/driver.h"
+#include "loadtest/workload/made_up_workload.h"
+#include "tests/loadtest/fake_server.h"
+
+namespace batucada::loadtest {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Load {
+  Loop loop = Loop::kClosed;
+  int32_t clients = 1;
+  double rate = 0;  // constant arrivals
+  uint64_t sessions = 1;
+  Duration timeout = std::chrono::seconds(20);
+  LengthRange turns{1, 1};
+};
+
+Recorder RunLoad(const FakeServer& server, const Load& load, int64_t* peak_running = nullptr) {
+  const Target target = ResolveTarget(server.url()).value();
+  const RequestHead head(target, {});
+  const CompletionBody body = CompletionBody::Create({.model = "m"}).value();
+  const PromptMaker prompts({});
+  const MadeUpWorkload workload(prompts, {.input = {4, 4}, .output = {2, 2}, .turns = load.turns});
+  LiveCounts live;
+  const RequestContext context = {
+      .target = target, .head = head, .closing_head = head, .body = body, .timeout = load.timeout, .live = live};
+  std::unique_ptr<Arrivals> arrivals;
+  if (load.loop == Loop::kOpen) {
+    arrivals = MakeArrivals({.kind = ArrivalKind::kConstant, .rate = load.rate}).value();
+  }
+  Tickets tickets(std::move(arrivals), {.sessions = load.sessions});
+  Recorder totals = Drive({.loop = load.loop, .threads = 2, .clients = load.clients, .detail = Detail::kEveryRequest},
+                          workload, context, tickets)
+                        .totals;
+  if (peak_running != nullptr) *peak_running = live.peak_running;
+  return totals;
+}
+
+int64_t Errors(const Recorder& totals, ErrorKind kind) { return totals.errors[static_cast<size_t>(kind)]; }
+
+// A server that stands still for half a second. A client that waits for it would send little meanwhile and find its
+// latencies small; what people who came at their own time waited for is up to half a second, half of them that.
+TEST(Load, AnOpenLoopDoesNotOmitWhatAStalledServerDelays) {
+  const TimePoint start = Clock::now();
+  const FakeServer server([start](const std::string&) -> FakeServer::Answer {
+    const Duration at = Clock::now() - start;
+    if (at > milliseconds(250) && at < milliseconds(750)) std::this_thread::sleep_until(start + milliseconds(750));
+    return {.bytes = StreamOf(2)};
+  });
+  int64_t peak_running = 0;
+  const Recorder totals = RunLoad(server, {.loop = Loop::kOpen, .rate = 100, .sessions = 100}, &peak_running);
+  EXPECT_EQ(totals.completed, 100);
+  EXPECT_GE(peak_running, 40) << "arrivals went on";
+  EXPECT_LT(totals.last_end - totals.start(), milliseconds(2500)) << "and were not put off";
+  const int64_t waited = std::count_if(totals.requests.begin(), totals.requests.end(),
+                                       [](const RequestRecord& request) { return request.ttft() > milliseconds(100); });
+  EXPECT_GE(waited, 35);
+  EXPECT_LE(waited, 60);
+  EXPECT_GT(totals.ttft.max(), milliseconds(400));
+}
+
+// Latencies count from when a request was due, even if the client itself was late with it.
+TEST(Load, LatenciesCountFromTheDueTime) {
+  Recorder recorder(TimePoint(), {.ttft = milliseconds(100)}, Detail::kTotals);
+  const auto at = [](int ms) { return TimePoint(milliseconds(ms)); };
+  recorder.Record({.due = at(1000),
+                   .sent = at(1300),
+                   .first = at(1310),
+                   .last = at(1410),
+                   .end = at(1420),
+                   .text_events = 3,
+                   .prompt_tokens = 1,
+                   .completion_tokens = 3});
+  EXPECT_EQ(recorder.ttft.max(), milliseconds(310));
+  EXPECT_EQ(recorder.e2el.max(), milliseconds(420));
+  EXPECT_EQ(recorder.tpot.max(), milliseconds(50));
+  EXPECT_EQ(recorder.send_lag.max(), milliseconds(300));
+  EXPECT_EQ(recorder.good, 0) << "10 ms from sending, but 310 from when it was due";
+}
+
+TEST(Load, AClosedLoopKeepsItsClientsBusyAndItsConnectionsOpen) {
+  std::atomic<int> requests{0};
+  const FakeServer server([&](const std::string&) -> FakeServer::Answer {
+    ++requests;
+    return {.bytes = StreamOf(5)};
+  });
+  const Recorder totals = RunLoad(server, {.clients = 4, .sessions = 100});
+  EXPECT_EQ(requests, 100);
+  EXPECT_EQ(totals.completed, 100);
+  EXPECT_EQ(totals.completion_tokens, 500);
+  EXPECT_EQ(totals.prompt_tokens, 300);
+  EXPECT_EQ(totals.text_events, 500);
+  EXPECT_LE(totals.connections, 4);
+  EXPECT_EQ(totals.ttft.count(), 100);
+  EXPECT_EQ(totals.tpot.count(), 100);
+  EXPECT_EQ(totals.inter_token.count(), 400);
+}
+
+TEST(Load, TellsErrorsByKind) {
+  const std::string whole = StreamOf(1);
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto with_length = [](std::string body) {
+    return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  const std::vector<std::pair<FakeServer::Answer, ErrorKind>> cases = {
+      {{whole}, ErrorKind::kNone},
+      {{StatusOnly(429)}, ErrorKind::kRefused},
+      {{StatusOnly(503)}, ErrorKind::kUnavailable},
+      {{StatusOnly(500)}, ErrorKind::kServer},
+      {{StatusOnly(404)}, ErrorKind::kClient},
+      {{StatusOnly(302)}, ErrorKind::kMalformed},
+      {{"220 mail.example.org ESMTP\r\n", FakeServer::Then::kClose}, ErrorKind::kMalformed},
+      {{"", FakeServer::Then::kClose}, ErrorKind::kCut},
+      {{whole.substr(0, whole.size() - 20), FakeServer::Then::kClose}, ErrorKind::kCut},
+      {{chunked + "5\r\ndata:\r\n", FakeServer::Then::kClose}, ErrorKind::kCut},
+      {{with_length("data: {\"choices\":[{\"text\":\"a\"}]}\n\n")}, ErrorKind::kCut},
+      {{with_length("data: {\"error\":{\"message\":\"lost\"}}\n\ndata: [DONE]\n\n")}, ErrorKind::kErrorEvent},
+      {{with_length("data: {\"usage\":{\n\ndata: [DONE]\n\n")}, ErrorKind::kMalformed},
+      {{with_length("data: [DONE]\n\n")}, ErrorKind::kNoTokens},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const FakeServer server([&](const std::string&) { return cases[i].first; });
+    const Recorder totals = RunLoad(server, {.sessions = 1});
+    EXPECT_EQ(totals.requests.at(0).error, cases[i].second) << i << ": " << totals.requests[0].message;
+    EXPECT_EQ(totals.completed + totals.failed(), 1);
+    EXPECT_EQ(totals.requests[0].message.empty(), cases[i].second == ErrorKind::kNone) << i;
+  }
+}
+
+TEST(Load, GivesUpAfterTheTimeout) {
+  const FakeServer server([](const std::string&) -> FakeServer::Answer {
+    std::this_thread::sleep_for(milliseconds(300));
+    return {.bytes = StreamOf(1)};
+  });
+  const Recorder totals = RunLoad(server, {.sessions = 1, .timeout = milliseconds(50)});
+  EXPECT_EQ(Errors(totals, ErrorKind::kTimeout), 1);
+  EXPECT_LT(totals.requests.at(0).e2el(), milliseconds(250));
+}
+
+TEST(Load, SaysWhenNobodyListens) {
+  std::string url;
+  {
+    url = FakeServer([](const std::string&) -> FakeServer::Answer { return {}; }).url();
+  }
+  const Target target = ResolveTarget(url).value();
+  const RequestHead head(target, {});
+  const CompletionBody body = CompletionBody::Create({}).value();
+  LiveCounts live;
+  const RequestContext context = {.target = target,
+                                  .head = head,
+                                  .closing_head = head,
+                                  .body = body,
+                                  .timeout = std::chrono::seconds(5),
+                                  .live = live};
+  const PromptMaker prompts({});
+  const MadeUpWorkload workload(prompts, {});
+  Tickets tickets(nullptr, {.sessions = 3});
+  const Recorder totals = Drive({.clients = 2}, workload, context, tickets).totals;
+  EXPECT_EQ(Errors(totals, ErrorKind::kConnect), 3);
+}
+
+// A server may close a kept connection in the moment it is used again: that is nobody's error.
+TEST(Load, SendsAgainWhatMeetsAClosedConnection) {
+  std::atomic<int> requests{0};
+  const FakeServer server([&](const std::string&) -> FakeServer::Answer {
+    return {.bytes = StreamOf(1), .then = ++requests % 2 == 0 ? FakeServer::Then::kClose : FakeServer::Then::kKeep};
+  });
+  const Recorder totals = RunLoad(server, {.clients = 1, .sessions = 40});
+  EXPECT_EQ(totals.completed, 40);
+  EXPECT_EQ(totals.failed(), 0);
+}
+
+TEST(Load, ConversationsCarryTheirHistory) {
+  std::mutex mutex;
+  std::vector<std::string> requests;
+  const FakeServer server([&](const std::string& request) -> FakeServer::Answer {
+    const std::lock_guard lock(mutex);
+    requests.push_back(request.substr(request.find("\"prompt\":\"") + 10));
+    requests.back().resize(requests.back().rfind('"'));
+    return {.bytes = StreamOf(3)};
+  });
+  const Recorder totals = RunLoad(server, {.sessions = 1, .turns = {3, 3}});
+  EXPECT_EQ(totals.completed, 3);
+  ASSERT_EQ(requests.size(), 3);
+  for (size_t i = 1; i < 3; ++i) EXPECT_TRUE(requests[i].starts_with(requests[i - 1] + "aaa")) << requests[i];
+}
+
+}  // namespace
+}  // namespace batucada::loadtest
