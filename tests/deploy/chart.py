@@ -28,8 +28,17 @@ def template(*arguments, values=None):
     return done.stdout
 
 
+class Loader(yaml.CSafeLoader):
+    """Refuses a key that is there twice, which YAML's readers settle in different ways."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"a key twice among {keys}"
+        return super().construct_mapping(node, deep)
+
+
 def objects(text):
-    return [each for each in yaml.safe_load_all(text) if each]
+    return [each for each in yaml.load_all(text, Loader) if each]
 
 
 @functools.cache

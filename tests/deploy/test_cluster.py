@@ -33,9 +33,14 @@ def test_the_server_accepts_every_rendering_without_a_warning(kube, case):
 
 @pytest.mark.parametrize("case", chart.CASES, ids=lambda path: path.stem)
 def test_every_pod_is_admitted_as_restricted(kube, case):
-    for name, spec in chart.pods(chart.case_objects(case)):
+    rendering = chart.case_objects(case)
+    templates = [each["spec"].get("volumeClaimTemplates", []) for each in rendering if each["kind"] == "StatefulSet"]
+    claims = [claim["metadata"]["name"] for claim in sum(templates, [])]
+    for name, spec in chart.pods(rendering):
         spec = {key: value for key, value in spec.items()
                 if key not in {"serviceAccountName", "priorityClassName", "runtimeClassName"}}  # not here
+        volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in claims]
+        spec["volumes"] = [*spec.get("volumes", []), *volumes]
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
         create = ["kubectl", "create", "-n", "here", "--dry-run=server", "-f", "-"]
         kube.run(*create, stdin=yaml.safe_dump(pod))

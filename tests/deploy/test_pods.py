@@ -55,6 +55,16 @@ def test_probes(case):
         assert container[f"{probe}Probe"]["httpGet"]["port"] == "http"
 
 
+def test_a_probe_may_be_more_patient():
+    probe = server(rendered(probes={"liveness": {"timeoutSeconds": 9}}))["livenessProbe"]
+    assert (probe["timeoutSeconds"], probe["periodSeconds"]) == (9, 10)
+
+
+def test_labels_of_ones_own_do_not_double_ours():
+    labels = {"team": "texts", "app.kubernetes.io/part-of": "site"}
+    rendered(commonLabels=labels, podLabels={"team": "pods"}, metrics={"monitor": "PodMonitor", "labels": {"team": "x"}})
+
+
 @cases
 def test_life_cycle_fits_into_the_grace_period(case):
     rendering = chart.case_objects(case)

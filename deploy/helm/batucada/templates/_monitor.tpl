@@ -22,11 +22,3 @@
     {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
-
-{{/* metadata with the labels by which Prometheus or Grafana finds an object. */}}
-{{- define "batucada.foundMetadata" -}}
-{{ include "batucada.metadata" (list (index . 0) (index . 1)) }}
-{{- with index . 2 }}
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}

@@ -12,24 +12,28 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: server
 {{- end }}
 
+{{/* The labels of an object; ours win over the operator's. */}}
 {{- define "batucada.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: batucada
-{{ include "batucada.selectorLabels" . }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $ours := include "batucada.selectorLabels" . | fromYaml -}}
+{{- $ours = merge $ours (dict
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "app.kubernetes.io/part-of" "batucada") -}}
+{{- toYaml (merge $ours .Values.commonLabels) -}}
 {{- end }}
 
-{{/* metadata without annotations: {{ include "batucada.metadata" (list . "-suffix") }} */}}
+{{/* metadata without annotations: {{ include "batucada.metadata" (list . "-suffix" labels-besides) }} */}}
 {{- define "batucada.metadata" -}}
 {{- $root := index . 0 -}}
+{{- $labels := include "batucada.labels" $root | fromYaml -}}
+{{- if gt (len .) 2 -}}
+{{- $labels = merge $labels (index . 2) -}}
+{{- end -}}
 name: {{ include "batucada.fullname" $root }}{{ index . 1 }}
 namespace: {{ $root.Release.Namespace }}
 labels:
-  {{- include "batucada.labels" $root | nindent 2 }}
+  {{- toYaml $labels | nindent 2 }}
 {{- end }}
 
 {{- define "batucada.serviceAccountName" -}}

@@ -33,8 +33,7 @@ httpGet:
   path: {{ index . 1 }}
   port: http
   scheme: {{ include "batucada.scheme" $root | upper }}
-timeoutSeconds: 2
-{{ toYaml (index . 2) }}
+{{ toYaml (merge (dict) (index . 2) (dict "timeoutSeconds" 2)) }}
 {{- end }}
 
 {{/* The volumes of the pod; a StatefulSet brings that of a downloaded model itself. */}}
@@ -202,15 +201,14 @@ timeoutSeconds: 2
 {{/* The pod template that Deployment and StatefulSet share. */}}
 {{- define "batucada.podTemplate" -}}
 metadata:
+  {{- $labels := include "batucada.selectorLabels" . | fromYaml }}
+  {{- if .Values.inferencePool.enabled }}
+  {{- /* Whose metric names --metrics-aliases adds; the second is for older endpoint pickers. */}}
+  {{- $_ := set $labels "llm-d.ai/engine-type" "vllm" }}
+  {{- $_ := set $labels "inference.networking.k8s.io/engine-type" "vllm" }}
+  {{- end }}
   labels:
-    {{- include "batucada.selectorLabels" . | nindent 4 }}
-    {{- if .Values.inferencePool.enabled }}
-    llm-d.ai/engine-type: vllm # whose metric names --metrics-aliases adds
-    inference.networking.k8s.io/engine-type: vllm # the same, for older endpoint pickers
-    {{- end }}
-    {{- with merge (dict) .Values.podLabels .Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- toYaml (merge $labels .Values.podLabels .Values.commonLabels) | nindent 4 }}
   annotations:
     kubectl.kubernetes.io/default-container: server
     {{- with .Values.podAnnotations }}
