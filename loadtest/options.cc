@@ -73,7 +73,7 @@ void DeclareLoad(CLI::App& app, Options* options, RawFlags* raw) {
   add("--rate", raw->rate, "Open loop: so many arrivals a second, however slow the answers are");
   add("--arrival", raw->arrival, "Gaps between the arrivals of an open loop; default: poisson")
       ->check(OneOf(kArrivals));
-  add("--sweep", options->sweep, "Open loop: these rates one after the other, for a throughput-latency curve")
+  add("--sweep", options->sweep, "Open loop: these rates, 1,2,4 for example, one after the other: for a curve")
       ->expected(1, 100)
       ->delimiter(',');
   add("--burstiness", options->arrival.burstiness, "Of gamma arrivals: below 1 bursts, 1 is Poisson");

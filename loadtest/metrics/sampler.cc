@@ -49,7 +49,12 @@ void Sampler::Finish() {
   ended_.notify_all();
   thread_.join();
   const TimePoint deadline = Clock::now() + kSettleTime;
-  while (Read() && Busy(moments_.back().counts) && Clock::now() < deadline) std::this_thread::sleep_for(kSettleStep);
+  bool read = Read();
+  while ((!read || Busy(moments_.back().counts)) && Clock::now() < deadline) {
+    std::this_thread::sleep_for(kSettleStep);
+    read = Read();
+  }
+  if (!read) moments_.clear();  // without the end the rest says nothing
 }
 
 }  // namespace batucada::loadtest

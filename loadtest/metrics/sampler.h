@@ -18,7 +18,7 @@ class Sampler {
     Duration at{0};  // since the start
     ServerCounts counts;
   };
-  // Reads once before it returns. If that fails nothing is read any more, and why() says why.
+  // Reads once before it returns. If that fails nothing is read any more.
   Sampler(const Target& target, const RequestHead& head);
   ~Sampler();
   Sampler(const Sampler&) = delete;
@@ -27,7 +27,7 @@ class Sampler {
   // Ends the sampling, and waits up to 5 s for what still runs in the server, so that it has counted everything.
   void Finish();
 
-  // After Finish: the first moment is before the load, the last after it; empty without metrics.
+  // After Finish: the first moment is before the load, the last after it; empty without metrics, and why() says why.
   const std::vector<Moment>& moments() const { return moments_; }
   const std::string& why() const { return why_; }
 

@@ -138,9 +138,11 @@ absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup) {
     result.no_metrics = "--no-metrics";
     return result;
   }
-  result.no_metrics = sampler->why();
   result.server = sampler->moments();
-  if (result.server.size() < 2) return result;
+  if (result.server.size() < 2) {
+    result.no_metrics = sampler->why();
+    return result;
+  }
   result.reconciliation =
       Reconcile(result.totals, result.server.front().counts, result.server.back().counts, result.chaos.Total());
   return result;

@@ -1,0 +1,159 @@
+"""batucada-loadtest as people run it, against the server with the fake backend."""
+
+import html.parser
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from server import BINARY, PATIENCE_S, Server
+
+LOADTEST = str(pathlib.Path(BINARY).with_name("batucada-loadtest"))
+# What readers of `vllm bench serve` files look for.
+VLLM_FIELDS = {
+    "date", "backend", "model_id", "tokenizer_id", "num_prompts", "request_rate", "burstiness", "max_concurrency", "duration",
+    "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput",
+    "output_throughput", "total_token_throughput", "max_output_tokens_per_s", "max_concurrent_requests",
+    *(f"{kind}_{name}_ms" for name in ["ttft", "tpot", "itl", "e2el"] for kind in ["mean", "median", "std", "p99"])}
+OURS = {f"{kind}_{name}_ms" for name in ["ttft", "tpot", "itl", "e2el"] for kind in ["p50", "p90", "p95", "max"]}
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Room for everybody: a step every millisecond."""
+    with Server("--backend", "fake", "--max-sequences", "256", "--log-level", "error") as server:
+        yield server
+
+
+def run(server, *flags, code=0):
+    """Standard output, after a load that ends with exit code `code`."""
+    done = subprocess.run([LOADTEST, "--url", server.url, "--quiet", *map(str, flags)], capture_output=True, text=True,
+                          timeout=PATIENCE_S, check=False, env={**os.environ, "OPENAI_API_KEY": ""})
+    assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def measure(server, tmp_path, *flags, code=0):
+    """The results as JSON."""
+    path = tmp_path / "result.json"
+    run(server, "--output", path, *flags, code=code)
+    return json.loads(path.read_text())
+
+
+def test_closed_loop_has_vllms_fields_and_agrees_with_the_server(server, tmp_path):
+    result = measure(server, tmp_path, "--clients", 16, "--requests", 100, "--input-tokens", "8:40", "--output-tokens", 20,
+                     "--goodput", "ttft:60000", "e2el:60000", "--save-detailed")
+    assert VLLM_FIELDS | OURS <= result.keys()
+    assert (result["completed"], result["failed"], result["total_output_tokens"]) == (100, 0, 2000)
+    assert result["max_concurrency"] == 16 and result["request_rate"] == "inf"
+    assert result["request_goodput"] == pytest.approx(100 / result["duration"])
+    assert result["output_throughput"] == pytest.approx(2000 / result["duration"])
+    assert 0 < result["p50_ttft_ms"] <= result["p99_ttft_ms"] <= result["max_ttft_ms"] <= result["max_e2el_ms"]
+    assert len(result["ttfts"]) == len(result["output_lens"]) == len(result["errors"]) == 100
+    assert set(result["output_lens"]) == {20} and set(result["errors"]) == {""}
+    assert result["reconciliation_agrees"], result["reconciliation"]
+    assert result["reconciliation"]["output tokens"] == {"client": 2000, "server": 2000, "difference": 0}
+
+
+@pytest.mark.parametrize("flags", [
+    ["--workload", "shared-prefix", "--prefixes", 3, "--prefix-tokens", 50],
+    ["--workload", "conversation", "--turns", "2:3", "--think-time", 0.01],
+    ["--workload", "conversation", "--endpoint", "chat"],
+    ["--prompt-kind", "ids", "--input-tokens", 64],
+    ["--corpus", "README.md"],
+    ["--rate", 100, "--arrival", "gamma", "--burstiness", 0.3],
+    ["--rate", 50, "--arrival", "ramp", "--ramp-to", 200, "--ramp-time", 1],
+    ["--workload", "trace", "--trace", "azure_llm_2023_code", "--time-scale", 0.01, "--length-scale", 0.02],
+    ["--workload", "trace", "--trace", "mooncake_conversation", "--length-scale", 0.01, "--clients", 8],
+], ids=lambda flags: " ".join(map(str, flags)))
+def test_every_workload_is_answered_and_counted(server, tmp_path, flags, monkeypatch):
+    monkeypatch.chdir(pathlib.Path(__file__).resolve().parents[2])
+    result = measure(server, tmp_path, "--requests", 30, "--output-tokens", "2:8", *flags)
+    assert result["completed"] >= 30 and result["failed"] == 0
+    assert result["reconciliation_agrees"], result["reconciliation"]
+
+
+def test_ids_have_exactly_the_wanted_length(server, tmp_path):
+    result = measure(server, tmp_path, "--requests", 10, "--prompt-kind", "ids", "--input-tokens", 64, "--output-tokens", 1)
+    assert result["total_input_tokens"] == 640
+
+
+def test_text_has_about_the_wanted_length(server, tmp_path):
+    result = measure(server, tmp_path, "--requests", 20, "--input-tokens", 200, "--output-tokens", 1)
+    assert result["total_input_tokens"] == pytest.approx(4000, rel=0.1)
+
+
+def test_the_same_seed_makes_the_same_load(server, tmp_path):
+    def lengths(seed):
+        result = measure(server, tmp_path, "--requests", 20, "--clients", 1, "--threads", 1, "--seed", seed, "--save-detailed",
+                         "--input-tokens", "1:90", "--output-tokens", "1:9")
+        return result["input_lens"], result["output_lens"]
+    assert lengths(1) == lengths(1) != lengths(2)
+
+
+def test_refusals_are_counted_by_kind_and_reconciled(tmp_path):
+    with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-sequences", "2", "--max-waiting", "3") as small:
+        result = measure(small, tmp_path, "--clients", 20, "--requests", 60, "--output-tokens", 10, code=3)
+    refused = result["errors_by_kind"]["refused_429"]
+    assert refused > 0 and refused == result["failed"] and result["completed"] == 60 - refused
+    assert result["p99_refusal_ms"] > 0
+    assert result["reconciliation_agrees"], result["reconciliation"]
+
+
+def test_a_sweep_ends_in_a_page_that_needs_nothing_else(server, tmp_path):
+    page, out = tmp_path / "sweep.html", tmp_path / "sweep.json"
+    run(server, "--sweep", "20,100,200", "--duration", 1, "--output-tokens", 8, "--html", page, "--output", out)
+    points = json.loads(out.read_text())["sweep"]
+    assert [point["request_rate"] for point in points] == [20, 100, 200]
+    assert points[0]["completed"] < points[1]["completed"] < points[2]["completed"]
+
+    tags = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            tags.append(tag)
+            assert not {"src", "href"} & dict(attributes).keys(), f"<{tag}> points elsewhere"
+    text = page.read_text()
+    Reader().feed(text)
+    assert tags.count("svg") == 3 + 3 * 3, "throughput-latency curves, and for each rate its distributions"
+    assert "Throughput and latency" in text and "NaN" not in text and "nan" not in text
+
+
+def test_chaos_leaves_the_server_as_it_was(server, tmp_path):
+    files = pathlib.Path(f"/proc/{server.process.pid}/fd")
+    before = len(list(files.iterdir()))
+    result = measure(server, tmp_path, "--clients", 24, "--requests", 240, "--output-tokens", "16:256", "--chaos", "all=0.9",
+                     "--chaos-patience", 3, "--cancel-within", 0.3)
+    assert result["still_serves"] and result["failed"] == 0 and result["completed"] > 0
+    for kind, outcomes in result["chaos"].items():
+        assert sum(outcomes.values()) > 5, f"{kind} hardly happened"
+        assert outcomes["other_5xx"] == 0, f"{kind} was taken for the server's own fault"
+    assert result["chaos"]["oversize"]["refused_4xx"] > 0 and result["chaos"]["cancel"]["left"] > 0
+    server.wait_until_free()
+    server.wait_for_metric("batucada_http_connections", 1)  # the one that asks
+    assert len(list(files.iterdir())) <= before + 2
+
+
+@pytest.mark.parametrize("flags, said", [
+    (["--input-tokens", "9:1"], "--input-tokens"),
+    (["--goodput", "speed:1"], "--goodput"),
+    (["--workload", "trace"], "--trace"),
+    (["--workload", "trace", "--trace", "nowhere.csv"], "nowhere.csv"),
+    (["--corpus", "/nonexistent"], "/nonexistent"),
+    (["--arrival", "gamma"], "--rate"),
+    (["--clients", "2", "--rate", "3"], "--clients"),
+    (["--prompt-kind", "ids", "--endpoint", "chat"], "--prompt-kind"),
+    (["--chaos", "mayhem=1"], "--chaos"),
+    (["--extra-body", "[]"], "--extra-body"),
+    (["--url", "ftp://localhost"], "--url"),
+    (["--no-such-flag"], "--no-such-flag"),
+])
+def test_wrong_flags_are_named(server, flags, said):
+    assert said in run(server, *flags, code=2)
+
+
+def test_a_server_that_is_not_there_is_named():
+    done = subprocess.run([LOADTEST, "--url", "http://127.0.0.1:1"], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
