@@ -62,7 +62,8 @@ def test_a_probe_may_be_more_patient():
 
 def test_labels_of_ones_own_do_not_double_ours():
     labels = {"team": "texts", "app.kubernetes.io/part-of": "site"}
-    rendered(commonLabels=labels, podLabels={"team": "pods"}, metrics={"monitor": "PodMonitor", "labels": {"team": "x"}})
+    monitor = {"monitor": "PodMonitor", "labels": {"team": "x"}}
+    rendered(commonLabels=labels, podLabels={"team": "pods"}, metrics=monitor)
 
 
 @cases
