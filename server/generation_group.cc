@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include "engine/core/status.h"
 #include "server/error.h"
@@ -12,7 +11,7 @@
 namespace batucada {
 namespace {
 
-double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
+constexpr std::string_view kRejected = "rejected";
 
 absl::Status FailureOf(const Finish& finish) {
   switch (finish.reason) {
@@ -45,15 +44,26 @@ std::string_view BackendName(BackendKind kind) {
 
 void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status) {
   service.metrics.OnRejected(status);
-  spdlog::info("request id={} api={} trace={} finish=rejected code={} param={}", origin.request_id, origin.api,
-               origin.trace_id.empty() ? "-" : origin.trace_id, ErrorCode(status), ErrorParameter(status));
+  const absl::Time now = absl::Now();
+  service.journal.Write(
+      {.origin = origin, .asked = {}, .started = now, .ended = now, .finish_reasons = {kRejected}, .status = status});
 }
 
 absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service& service, Translation translation,
                                                                          RequestOrigin origin) {
-  std::unique_ptr<GenerationGroup> group(new GenerationGroup(service, std::move(origin)));
+  const Request& first = translation.requests.front();
+  std::unique_ptr<GenerationGroup> group(
+      new GenerationGroup(service, {.origin = std::move(origin),
+                                    .asked = {{.model = translation.model,
+                                               .max_tokens = first.max_tokens,
+                                               .temperature = first.sampling.temperature,
+                                               .top_p = first.sampling.top_p}},
+                                    .started = absl::Now(),
+                                    .ended = {},
+                                    .finish_reasons = {},
+                                    .status = {}}));
   for (const Request& request : translation.requests) {
-    group->usage_.prompt_tokens += static_cast<int64_t>(request.prompt.size());
+    group->record_.usage.prompt_tokens += static_cast<int64_t>(request.prompt.size());
     // One copy at a time: a long prompt with many choices never lies in memory more often than the queue allows.
     for (int32_t i = 0; i < translation.choices_per_prompt; ++i) {
       Request choice = request;
@@ -67,31 +77,29 @@ absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service
 absl::Status GenerationGroup::Add(Request request) {
   absl::StatusOr<Generation> generation = service_.engine.Submit(std::move(request));
   if (generation.ok()) {
-    service_.running.Add(origin_.request_id, generation->id());
+    service_.running.Add(record_.origin.request_id, generation->id());
     generations_.emplace_back(*std::move(generation));
+    ++record_.choices;
     ++running_;
     return absl::OkStatus();
   }
   service_.metrics.OnRejected(generation.status());
-  finish_reasons_ = "rejected";
-  if (generation.status().code() != absl::StatusCode::kResourceExhausted) return generation.status();
-  return WithParameter(generation.status(), "", "queue_full");
+  NoteReason(kRejected);
+  const bool full = absl::IsResourceExhausted(generation.status());
+  record_.status = full ? WithParameter(generation.status(), "", "queue_full") : generation.status();
+  return record_.status;
 }
 
 GenerationGroup::~GenerationGroup() {
-  if (running_ > 0 && finish_reasons_ != "rejected") {
-    finish_reasons_ = "disconnected";
+  if (running_ > 0 && record_.status.ok()) {
+    NoteReason("disconnected");
     service_.metrics.OnDisconnect();
   }
   for (const std::optional<Generation>& generation : generations_) {
-    if (generation) service_.running.Remove(origin_.request_id, generation->id());
+    if (generation) service_.running.Remove(record_.origin.request_id, generation->id());
   }
-  spdlog::info(
-      "request id={} api={} trace={} choices={} prompt_tokens={} generated_tokens={} queue_ms={:.1f} prefill_ms={:.1f} "
-      "decode_ms={:.1f} total_ms={:.1f} finish={}",
-      origin_.request_id, origin_.api, origin_.trace_id.empty() ? "-" : origin_.trace_id, generations_.size(),
-      usage_.prompt_tokens, usage_.generated_tokens, Milliseconds(timings_.queue), Milliseconds(timings_.prefill),
-      Milliseconds(timings_.decode), Milliseconds(absl::Now() - submitted_), finish_reasons_);
+  record_.ended = absl::Now();
+  service_.journal.Write(record_);
 }
 
 void GenerationGroup::OnReady(const std::function<void()>& wake) {
@@ -104,10 +112,10 @@ void GenerationGroup::Poll(const std::function<void(size_t index, Update& update
   Update update;
   for (size_t i = 0; i < generations_.size(); ++i) {
     if (!generations_[i] || !generations_[i]->Poll(&update)) continue;
-    usage_.generated_tokens += static_cast<int64_t>(update.tokens.size());
+    record_.usage.generated_tokens += static_cast<int64_t>(update.tokens.size());
     if (update.finish) {
       Note(*update.finish);
-      service_.running.Remove(origin_.request_id, generations_[i]->id());
+      service_.running.Remove(record_.origin.request_id, generations_[i]->id());
       generations_[i].reset();
       --running_;
     }
@@ -116,19 +124,25 @@ void GenerationGroup::Poll(const std::function<void(size_t index, Update& update
 }
 
 void GenerationGroup::Note(const Finish& finish) {
-  const std::string_view reason = FinishReasonName(finish.reason);
-  if (finish_reasons_.find(reason) == std::string::npos) {
-    if (!finish_reasons_.empty()) finish_reasons_ += ',';
-    finish_reasons_ += reason;
-  }
+  NoteReason(FinishReasonName(finish.reason));
   // A mark that was never reached is in the infinite past.
   const auto keep_longest = [](absl::Time from, absl::Time to, absl::Duration* longest) {
     if (from != absl::InfinitePast() && to > from) *longest = std::max(*longest, to - from);
   };
-  keep_longest(finish.submitted, finish.admitted, &timings_.queue);
-  keep_longest(finish.admitted, finish.first_token, &timings_.prefill);
-  keep_longest(finish.first_token, finish.finished, &timings_.decode);
-  if (failure_.ok()) failure_ = FailureOf(finish);
+  keep_longest(finish.submitted, finish.admitted, &record_.timings.queue);
+  keep_longest(finish.admitted, finish.first_token, &record_.timings.prefill);
+  keep_longest(finish.first_token, finish.finished, &record_.timings.decode);
+  const auto keep_first = [](absl::Time mark, absl::Time* first) {
+    if (mark != absl::InfinitePast() && (*first == absl::InfinitePast() || mark < *first)) *first = mark;
+  };
+  keep_first(finish.admitted, &record_.admitted);
+  keep_first(finish.first_token, &record_.first_token);
+  if (record_.status.ok()) record_.status = FailureOf(finish);
+}
+
+void GenerationGroup::NoteReason(std::string_view reason) {
+  std::vector<std::string_view>& reasons = record_.finish_reasons;
+  if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.push_back(reason);
 }
 
 }  // namespace batucada

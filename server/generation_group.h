@@ -13,33 +13,17 @@
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
 #include "server/service.h"
+#include "server/telemetry/request_record.h"
 #include "server/translate.h"
 
 namespace batucada {
 
-// Where a request came from: for the log.
-struct RequestOrigin {
-  std::string api;  // "completions", "grpc.generate"
-  std::string request_id;
-  std::string trace_id;  // W3C's, if the client sent one
-};
-
-// Counts and logs a request that was refused before it reached the engine.
+// Counts and writes down a request that was refused before it reached the engine.
 void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status);
 
-// Used by one thread at a time. Destroying it cancels what still runs, and writes the log line.
+// Used by one thread at a time. Destroying it cancels what still runs, and writes the request into the journal.
 class GenerationGroup {
  public:
-  struct Usage {
-    int64_t prompt_tokens = 0;  // each prompt once, however many choices it has
-    int64_t generated_tokens = 0;
-  };
-
-  // Of the generation that was longest in each; zero for what none of them came to.
-  struct Timings {
-    absl::Duration queue, prefill, decode;
-  };
-
   // Submits all or none. Errors are the engine's, counted as rejections and logged.
   static absl::StatusOr<std::unique_ptr<GenerationGroup>> Submit(Service& service, Translation translation,
                                                                  RequestOrigin origin);
@@ -52,25 +36,21 @@ class GenerationGroup {
   // Gives `take` everything that is ready, generation by generation, without waiting.
   void Poll(const std::function<void(size_t index, Update& update)>& take);
   bool done() const { return running_ == 0; }
-  const Usage& usage() const { return usage_; }        // complete once done
-  const Timings& timings() const { return timings_; }  // complete once done
+  const RequestUsage& usage() const { return record_.usage; }        // complete once done
+  const RequestTimings& timings() const { return record_.timings; }  // likewise
   // Set if a generation ended in a way that is the server's to explain: shutdown, deadline, overrun, failure.
-  const absl::Status& failure() const { return failure_; }
+  const absl::Status& failure() const { return record_.status; }
 
  private:
-  GenerationGroup(Service& service, RequestOrigin origin) : service_(service), origin_(std::move(origin)) {}
+  GenerationGroup(Service& service, RequestRecord record) : service_(service), record_(std::move(record)) {}
   absl::Status Add(Request request);
   void Note(const Finish& finish);
+  void NoteReason(std::string_view reason);
 
   Service& service_;
-  const RequestOrigin origin_;
   std::vector<std::optional<Generation>> generations_;  // empty once ended
   size_t running_ = 0;
-  Usage usage_;
-  absl::Status failure_;
-  const absl::Time submitted_ = absl::Now();
-  Timings timings_;
-  std::string finish_reasons_;
+  RequestRecord record_;
 };
 
 }  // namespace batucada

@@ -39,7 +39,7 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
 void AddServerOptions(OptionTable& table, ServerConfig* config) {
   AddEngineOptions(table, &config->engine);
   const std::string model = "Model", listen = "Listening", limits = "Limits of a request",
-                    connections = "Limits of a connection", life = "Start, end and logging";
+                    connections = "Limits of a connection", life = "Start and end";
   table.AddString("host", listen, "Address to listen on; 0.0.0.0: all of this machine's", &config->host);
   table.AddInt("port", listen, "HTTP port; 0: one that is free", &config->port);
   table.AddInt("grpc-port", listen, "gRPC port; 0: one that is free", &config->grpc_port);
@@ -88,14 +88,28 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                   &config->security.tls_certificate);
   table.AddString("tls-key", security, "PEM key of --tls-cert", &config->security.tls_key);
 
-  table.AddEnum("metrics-aliases", "Metrics, logs and traces", "Names for /metrics besides our own", {"none", "vllm"},
+  const std::string telemetry = "Metrics, logs and traces";
+  table.AddEnum("metrics-aliases", telemetry, "Names for /metrics besides our own", {"none", "vllm"},
                 &config->metrics_aliases);
+  table.AddEnum("log-level", telemetry, "Least severe messages to write", {"debug", "info", "warn", "error", "off"},
+                &config->log_level);
+  table.AddEnum("log-format", telemetry, "Of messages; the lines about requests are always JSON", {"text", "json"},
+                &config->log_format);
+  table.AddNumber("request-log-sampling", telemetry,
+                  "Part of the requests that end well which get a line; the others always do",
+                  &config->request_log_sampling);
+  table.AddString("otlp-endpoint", telemetry,
+                  "Collector for spans, http://collector:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none",
+                  &config->tracing.endpoint);
+  table.AddString("otlp-service-name", telemetry,
+                  "service.name of the spans; default: OTEL_SERVICE_NAME, else batucada",
+                  &config->tracing.service_name);
+  table.AddNumber("trace-sampling", telemetry, "Part of the requests without a traceparent that is traced",
+                  &config->tracing.sampling);
 
   table.AddDuration("shutdown-grace", life, "After SIGTERM, from unready until connections are refused",
                     &config->shutdown_grace);
   table.AddDuration("drain-timeout", life, "After SIGTERM, for running requests to finish", &config->drain_timeout);
-  table.AddEnum("log-level", life, "Least severe messages to print", {"debug", "info", "warn", "error", "off"},
-                &config->log_level);
 }
 
 }  // namespace batucada

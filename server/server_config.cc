@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/status.h"
+#include "server/telemetry/collector.h"
 
 namespace batucada {
 namespace {
@@ -17,6 +18,18 @@ absl::Status CheckRange(std::string_view flag, int64_t value, int64_t low, int64
 absl::Status CheckPositive(std::string_view flag, absl::Duration value) {
   if (value > absl::ZeroDuration()) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("--{} must be longer than 0", flag));
+}
+
+absl::Status CheckPart(std::string_view flag, double value) {
+  if (value >= 0 && value <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("--{} is {}: it must be from 0 to 1", flag, value));
+}
+
+absl::Status ValidateTelemetry(const ServerConfig& config) {
+  BATUCADA_RETURN_IF_ERROR(CheckPart("request-log-sampling", config.request_log_sampling));
+  BATUCADA_RETURN_IF_ERROR(CheckPart("trace-sampling", config.tracing.sampling));
+  if (config.tracing.endpoint.empty()) return absl::OkStatus();
+  return ParseCollectorAddress(config.tracing.endpoint).status();
 }
 
 absl::Status ValidateSecurity(const SecurityConfig& security) {
@@ -64,8 +77,19 @@ absl::Status ServerConfig::Validate() const {
     return absl::InvalidArgumentError("--keep-alive-period is negative");
   }
   BATUCADA_RETURN_IF_ERROR(ValidateSecurity(security));
+  BATUCADA_RETURN_IF_ERROR(ValidateTelemetry(*this));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompt-tokens", request.max_prompt_tokens, 0, engine.max_total_tokens));
   return absl::OkStatus();
+}
+
+void ApplyOpenTelemetryEnvironment(const std::function<const char*(const char*)>& environment, TracingConfig* tracing) {
+  const auto variable = [&](const char* name) -> std::string_view {
+    const char* value = environment(name);
+    return value != nullptr ? value : "";
+  };
+  if (variable("OTEL_SDK_DISABLED") == "true") return;
+  tracing->endpoint = variable("OTEL_EXPORTER_OTLP_ENDPOINT");
+  if (const std::string_view name = variable("OTEL_SERVICE_NAME"); !name.empty()) tracing->service_name = name;
 }
 
 std::vector<std::string> ServedModelNames(const ServerConfig& config) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 namespace batucada {
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError, kOff };
+enum class LogFormat : uint8_t { kText, kJson };
 
 // What one HTTP connection may ask for, and how long it may take over it.
 struct HttpLimits {
@@ -50,6 +52,13 @@ struct SecurityConfig {
 
 enum class MetricsAliases : uint8_t { kNone, kVllm };  // kVllm: what vLLM calls them, besides our own names
 
+// Where spans of requests go.
+struct TracingConfig {
+  std::string endpoint;  // of a collector that takes OTLP over HTTP, "http://collector:4318"; empty: tracing is off
+  std::string service_name = "batucada";
+  double sampling = 1;  // of the requests whose caller has not decided, the part that is traced
+};
+
 struct ServerConfig {
   EngineConfig engine;
 
@@ -71,10 +80,17 @@ struct ServerConfig {
   absl::Duration drain_timeout = absl::Seconds(30);  // for what runs to finish; the rest is ended
 
   LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;  // of messages; the lines about requests are always JSON
+  double request_log_sampling = 1;          // of the requests that end well, the part that gets a line
+  TracingConfig tracing;
 
   // INVALID_ARGUMENT: one sentence that names the flag, its value and what it must be.
   absl::Status Validate() const;
 };
+
+// What OpenTelemetry's own variables say: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, OTEL_SDK_DISABLED.
+// `environment` is getenv, or a test's.
+void ApplyOpenTelemetryEnvironment(const std::function<const char*(const char*)>& environment, TracingConfig* tracing);
 
 // The names to answer to: those configured, else the last component of the model directory.
 std::vector<std::string> ServedModelNames(const ServerConfig& config);

@@ -13,6 +13,7 @@
 #include "server/metrics.h"
 #include "server/running_requests.h"
 #include "server/server_config.h"
+#include "server/telemetry/request_journal.h"
 #include "server/translate.h"
 #include "server/work_pool.h"
 
@@ -30,6 +31,7 @@ struct Service {
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
   RunningRequests running;
+  RequestJournal journal{config.tracing, config.request_log_sampling, metrics};
   // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
   WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultIoThreads(), config.max_text_backlog_bytes};
 

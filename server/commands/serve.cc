@@ -4,7 +4,6 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 
@@ -19,6 +18,7 @@
 #include "server/options.h"
 #include "server/service.h"
 #include "server/signals.h"
+#include "server/telemetry/logging.h"
 #include "server/tls.h"
 #include "server/version.h"
 
@@ -26,16 +26,6 @@ namespace batucada {
 namespace {
 
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
-
-void SetUpLogging(LogLevel level) {
-  constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
-                                                   spdlog::level::err, spdlog::level::off};
-  auto logger = std::make_shared<spdlog::logger>("batucada", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-  logger->set_level(kLevels[static_cast<size_t>(level)]);
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
-}
 
 // Whole or not at all: a reader never sees half of it.
 absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t grpc_port) {
@@ -63,6 +53,7 @@ void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServ
 void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, GrpcServer& grpc) {
   service.accepting = false;
   grpc.SetServing(false);
+  http.StopKeepingAlive();
   absl::SleepFor(config.shutdown_grace);
   const absl::Time deadline = absl::Now() + config.drain_timeout;
   http.StopAccepting();
@@ -81,7 +72,7 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const Serve
 
 absl::StatusOr<int> Serve(const ServerConfig& config) {
   SignalWatcher signals;  // before there are other threads
-  SetUpLogging(config.log_level);
+  SetUpLogging(config.log_level, config.log_format);
   fmt::print("batucada {}\n", kVersion);
   // What can be wrong with settings is found before a model is loaded.
   BATUCADA_ASSIGN_OR_RETURN(AccessKeys keys, AccessKeys::Load(config.security.api_keys, config.security.api_key_file));
@@ -143,7 +134,9 @@ class ServeCommand : public Command {
   }
   bool Chosen() const override { return command_->parsed(); }
   absl::StatusOr<int> Run() override {
-    BATUCADA_RETURN_IF_ERROR(table_.Apply([](const char* name) -> const char* { return std::getenv(name); }));
+    const auto environment = [](const char* name) -> const char* { return std::getenv(name); };
+    ApplyOpenTelemetryEnvironment(environment, &config_.tracing);
+    BATUCADA_RETURN_IF_ERROR(table_.Apply(environment));
     BATUCADA_RETURN_IF_ERROR(config_.Validate());
     return Serve(config_);
   }

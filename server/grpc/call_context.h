@@ -24,8 +24,9 @@ inline RequestOrigin OriginOf(grpc::CallbackServerContext* context, std::string 
   std::string id = MetadataOf(*context, "x-request-id");
   if (!IsSoundRequestId(id)) id = NewRequestId();
   context->AddInitialMetadata("x-request-id", id);
-  return {
-      .api = std::move(api), .request_id = std::move(id), .trace_id = TraceIdOf(MetadataOf(*context, "traceparent"))};
+  return {.api = std::move(api),
+          .request_id = std::move(id),
+          .trace = ReadTraceparent(MetadataOf(*context, "traceparent"))};
 }
 
 inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {

@@ -4,6 +4,7 @@
 
 #include "server/http/chat_request.h"
 #include "server/http/completion_request.h"
+#include "server/http/log_settings.h"
 #include "server/http/tokens.h"
 #include "server/open_inference/infer_json.h"
 
@@ -88,6 +89,8 @@ constexpr char kAnswers[] = R"json({
   "running": {"type": "integer"}, "waiting": {"type": "integer"}, "waiting_tokens": {"type": "integer"},
   "slots_used": {"type": "integer"}, "slots_total": {"type": "integer"},
   "blocks_used": {"type": "integer"}, "blocks_total": {"type": "integer"}}},
+"LogSettings": {"type": "object", "required": ["level", "request_sampling"], "properties": {
+  "level": {"type": "string"}, "request_sampling": {"type": "number"}}},
 "Version": {"type": "object", "required": ["version"], "properties": {"version": {"type": "string"}}},
 "Root": {"type": "object", "required": ["name", "version", "endpoints"], "properties": {
   "name": {"type": "string"}, "version": {"type": "string"},
@@ -134,6 +137,7 @@ boost::json::object ApiSchemas() {
   schemas["GenerateRequest"] = GenerateSchema();
   schemas["TokenizeRequest"] = TokenizeParameters().Schema();
   schemas["DetokenizeRequest"] = DetokenizeParameters().Schema();
+  schemas["SetLogRequest"] = LogParameters().Schema();
   return schemas;
 }
 

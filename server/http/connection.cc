@@ -274,7 +274,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
-  if (context_.closing) keep_alive_ = false;
+  if (context_.parting) keep_alive_ = false;
   context_.metrics.OnHttpResponse(endpoint_, response.status);
   response.headers.insert(response.headers.end(), answer_headers_.begin(), answer_headers_.end());
   std::string bytes = ResponseHead(response, request_id_, Framing::kLength, keep_alive_);
@@ -302,7 +302,7 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     }
     if (head) {
       streaming = true;
-      if (http_1_0_ || context_.closing) keep_alive_ = false;
+      if (http_1_0_ || context_.parting) keep_alive_ = false;
       context_.metrics.OnHttpResponse(endpoint_, head->status);
       head->headers.insert(head->headers.end(), answer_headers_.begin(), answer_headers_.end());
       bytes = ResponseHead(*head, request_id_, framing, keep_alive_);

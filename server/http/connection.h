@@ -39,6 +39,7 @@ struct ConnectionContext {
   const Gate& gate;
   Metrics& metrics;
   HttpLimits limits;
+  std::atomic<bool> parting{false};  // every answer ends its connection, so that clients look elsewhere
   std::atomic<bool> closing{false};  // answer what is there, then close
 };
 

@@ -17,14 +17,14 @@ void WriteEnvelope(const Envelope& envelope, JsonWriter& json) {
   json.Key("model").String(envelope.model);
 }
 
-void WriteUsage(const GenerationGroup::Usage& usage, JsonWriter& json) {
+void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
   json.Key("usage").BeginObject().Key("prompt_tokens").Int(usage.prompt_tokens);
   json.Key("completion_tokens").Int(usage.generated_tokens);
   json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens).EndObject();
 }
 
 // In milliseconds, as W3C's Server Timing has it.
-std::string ServerTiming(const GenerationGroup::Timings& timings) {
+std::string ServerTiming(const RequestTimings& timings) {
   return fmt::format("queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}",
                      absl::ToDoubleMilliseconds(timings.queue), absl::ToDoubleMilliseconds(timings.prefill),
                      absl::ToDoubleMilliseconds(timings.decode));
@@ -51,8 +51,8 @@ class GenerationAnswer : public LiveAnswer {
 struct Ended {
   Choices choices;
   Envelope envelope;
-  GenerationGroup::Usage usage;
-  GenerationGroup::Timings timings;
+  RequestUsage usage;
+  RequestTimings timings;
 
   HttpResponse Write() const {
     HttpResponse response = {.headers = {{"server-timing", ServerTiming(timings)}}, .body = ""};

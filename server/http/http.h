@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/trace.h"
 
 namespace batucada {
 
@@ -25,7 +26,7 @@ struct HttpRequest {
   Headers headers;
   std::string body;
   std::string request_id;             // x-request-id as sent if it is sound, else a fresh one
-  std::string trace_id;               // of a sound traceparent header, else empty
+  TraceContext trace;                 // of a sound traceparent header, else empty
   std::vector<std::string> captures;  // what the route's wildcards matched, in order
 
   // The first of that name (lower case), or empty.

@@ -56,7 +56,10 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 
   void Start() { asio::co_spawn(acceptor_.get_executor(), Accept(shared_from_this()), asio::detached); }
 
+  void StopKeepingAlive() { context_.parting = true; }
+
   void StopAccepting() {
+    context_.parting = true;
     context_.closing = true;
     asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
       error_code ignored;
@@ -173,6 +176,7 @@ HttpServer::~HttpServer() {
 }
 
 int32_t HttpServer::port() const { return impl_->port(); }
+void HttpServer::StopKeepingAlive() { impl_->StopKeepingAlive(); }
 void HttpServer::StopAccepting() { impl_->StopAccepting(); }
 bool HttpServer::WaitUntilClosed(absl::Time deadline) { return impl_->WaitUntilClosed(deadline); }
 

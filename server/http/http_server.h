@@ -38,6 +38,8 @@ class HttpServer {
 
   int32_t port() const;
 
+  // From now on every answer ends its connection: clients that keep theirs find out before they are turned away.
+  void StopKeepingAlive();
   // No new connections; those without a request are closed, the others after their answer. Does not wait.
   void StopAccepting();
   // Waits for that. False if `deadline` passed first.

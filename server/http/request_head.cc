@@ -38,7 +38,7 @@ absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
   if (question < target.size()) request.query = std::string(target.substr(question + 1));
   const std::string_view id = request.Header("x-request-id");
   request.request_id = IsSoundRequestId(id) ? std::string(id) : NewRequestId();
-  request.trace_id = TraceIdOf(request.Header("traceparent"));
+  request.trace = ReadTraceparent(request.Header("traceparent"));
   return request;
 }
 

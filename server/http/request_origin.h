@@ -10,7 +10,7 @@
 namespace batucada {
 
 inline RequestOrigin OriginOf(const HttpRequest& request, std::string api) {
-  return {.api = std::move(api), .request_id = request.request_id, .trace_id = request.trace_id};
+  return {.api = std::move(api), .request_id = request.request_id, .trace = request.trace};
 }
 
 }  // namespace batucada

@@ -5,6 +5,7 @@
 #include "server/http/completions.h"
 #include "server/http/infer.h"
 #include "server/http/infer_metadata.h"
+#include "server/http/log_settings.h"
 #include "server/http/models.h"
 #include "server/http/offload.h"
 #include "server/http/openapi.h"
@@ -124,6 +125,9 @@ Router MakeRoutes(Service& service) {
   list.Get("/metrics", "metrics", HandleMetrics,
            {.summary = "Metrics for Prometheus", .answer = "Metrics", .answer_type = "text/plain"},
            metrics_open ? Access::kOpen : Access::kKey);
+  list.Get("/admin/log", "admin.log", HandleLogSettings, {.summary = "How much is logged", .answer = "LogSettings"});
+  list.Post("/admin/log", "admin.log", HandleSetLog,
+            {.summary = "Log more or less, until the process ends", .request = "SetLogRequest", .answer = "LogSettings"});
   list.Get("/load", "load", HandleLoad, {.summary = "How much runs and waits", .answer = "Load"});
   list.Get("/version", "version", HandleVersion, {.summary = "The server's version", .answer = "Version"});
   list.Get("/", "root", HandleRoot,

@@ -84,7 +84,8 @@ Answer HandleRoot(Service&, const HttpRequest& request) {
   json.Key("endpoints").BeginArray();
   for (const char* endpoint :
        {"POST /v1/completions", "POST /v1/chat/completions", "GET /v1/models", "POST /tokenize", "POST /detokenize",
-        "GET /health/live", "GET /health/ready", "GET /load", "GET /metrics", "GET /version", "GET /openapi.json"}) {
+        "GET /health/live", "GET /health/ready", "GET /load", "GET /admin/log", "POST /admin/log", "GET /metrics",
+        "GET /version", "GET /openapi.json"}) {
     json.String(endpoint);
   }
   json.EndArray().EndObject();

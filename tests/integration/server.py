@@ -39,8 +39,9 @@ class Server:
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
         port_file = pathlib.Path(self.folder.name) / "ports"
-        command = [BINARY, "serve", "--model", str(MODEL), "--port", "0", "--grpc-port", "0", "--shutdown-grace", "0",
-                   "--port-file", str(port_file), *flags]
+        ports = () if "--port" in flags else ("--port", "0", "--grpc-port", "0")
+        grace = () if "--shutdown-grace" in flags else ("--shutdown-grace", "0")
+        command = [BINARY, "serve", "--model", str(MODEL), *ports, *grace, "--port-file", str(port_file), *flags]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT,
                                             env={**os.environ, **(env or {})})

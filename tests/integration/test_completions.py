@@ -177,7 +177,7 @@ def test_request_id(fast):
     response = fast.http.post("/v1/completions", json={"prompt": "a"}, headers={"x-request-id": "mine-1"})
     assert response.headers["x-request-id"] == "mine-1" and response.json()["id"] == "cmpl-mine-1"
     # The line is written when the answer is on its way, and may be read a little later.
-    wait_until(lambda: "request id=mine-1 api=completions" in fast.log(), "the request's line in the log")
+    wait_until(lambda: '"id":"mine-1","api":"completions"' in fast.log(), "the request's line in the log")
 
 
 def test_other_pages(fast):

@@ -8,8 +8,22 @@ namespace {
 constexpr char kTrace[] = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 TEST(TraceTest, ReadsSoundHeaders) {
-  EXPECT_EQ(TraceIdOf("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), kTrace);
-  EXPECT_EQ(TraceIdOf("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes-later"), kTrace);
+  const TraceContext trace = ReadTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(trace.trace_id, kTrace);
+  EXPECT_EQ(trace.parent_id, "00f067aa0ba902b7");
+  EXPECT_TRUE(trace.sampled);
+  EXPECT_EQ(ReadTraceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes-later").trace_id,
+            kTrace);
+}
+
+TEST(TraceTest, ReadsTheSampledFlag) {
+  const auto sampled = [](const char* flags) {
+    return ReadTraceparent(std::string("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-") + flags).sampled;
+  };
+  EXPECT_FALSE(sampled("00"));
+  EXPECT_TRUE(sampled("03"));
+  EXPECT_TRUE(sampled("0f"));
+  EXPECT_FALSE(sampled("fe"));
 }
 
 TEST(TraceTest, IgnoresTheOthers) {
@@ -27,7 +41,7 @@ TEST(TraceTest, IgnoresTheOthers) {
            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
        }) {
-    EXPECT_EQ(TraceIdOf(header), "") << header;
+    EXPECT_EQ(ReadTraceparent(header).trace_id, "") << header;
   }
 }
 

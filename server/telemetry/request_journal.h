@@ -1,0 +1,41 @@
+// What is written down of every request when it is over: a line in the log, and a span for the collector.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "server/metrics.h"
+#include "server/server_config.h"
+#include "server/telemetry/request_record.h"
+#include "server/telemetry/span.h"
+#include "server/telemetry/span_exporter.h"
+
+namespace batucada {
+
+// Thread-safe.
+class RequestJournal {
+ public:
+  // REQUIRES: tracing has been validated; metrics outlives this.
+  RequestJournal(const TracingConfig& tracing, double log_sampling, Metrics& metrics);
+
+  void Write(const RequestRecord& record);
+
+  // Of the requests that ended well, the part that gets a line; the others always do. Whether one does depends on its
+  // id alone.
+  double log_sampling() const { return log_sampling_.load(std::memory_order_relaxed); }
+  void set_log_sampling(double part) { log_sampling_.store(part, std::memory_order_relaxed); }
+
+ private:
+  bool WantsSpan(const TraceContext& trace) const;
+
+  const double trace_sampling_;
+  std::atomic<double> log_sampling_;
+  std::unique_ptr<SpanExporter> exporter_;  // null: tracing is off
+};
+
+// The span of a request, in OpenTelemetry's conventions for generative AI. Without `error` and with empty ids if the
+// record has none.
+Span SpanOf(const RequestRecord& record);
+
+}  // namespace batucada

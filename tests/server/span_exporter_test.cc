@@ -1,0 +1,162 @@
+#include "server/telemetry/span_exporter.h"
+
+#include <atomic>
+#include <future>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
+
+#include "absl/time/clock.h"
+#include "server/telemetry/collector.h"
+#include "server/telemetry/request_journal.h"
+
+namespace batucada {
+namespace {
+
+using ::testing::HasSubstr;
+
+Span MakeSpan(std::string name) {
+  return {.trace_id = std::string(32, 'a'),
+          .span_id = std::string(16, 'b'),
+          .parent_id = "",
+          .name = std::move(name),
+          .start = absl::FromUnixNanos(1'700'000'000'123'456'789),
+          .end = absl::FromUnixNanos(1'700'000'001'000'000'000),
+          .attributes = {{"text", std::string("\"quoted\"")}, {"number", int64_t{7}}, {"part", 0.5}},
+          .events = {{.name = "first", .time = absl::FromUnixSeconds(1'700'000'000)}},
+          .error = ""};
+}
+
+uint64_t Counted(const Metrics& metrics, const std::string& name) {
+  const std::string page = metrics.Render({});
+  const size_t at = page.find("\n" + name + " ");
+  return at == page.npos ? 0 : std::stoull(page.substr(at + name.size() + 2));
+}
+
+SpanExporter::Options Quick() {
+  return {.resource = {}, .batch_delay = absl::Milliseconds(1), .first_pause = absl::Milliseconds(1)};
+}
+
+TEST(ExportRequestTest, IsWhatACollectorReads) {
+  const std::vector<Span> spans = {MakeSpan("one"), MakeSpan("two")};
+  const auto root = boost::json::parse(ExportRequest(spans, {{"service.name", std::string("s")}}));
+  const auto& resource = root.at("resourceSpans").at(0);
+  EXPECT_EQ(resource.at("resource").at("attributes").at(0).at("value").at("stringValue"), "s");
+  const auto& written = resource.at("scopeSpans").at(0).at("spans");
+  ASSERT_EQ(written.as_array().size(), 2u);
+  const auto& span = written.at(0);
+  EXPECT_EQ(span.at("startTimeUnixNano"), "1700000000123456789");
+  EXPECT_EQ(span.at("kind"), 2);
+  EXPECT_EQ(span.at("attributes").at(0).at("value").at("stringValue"), "\"quoted\"");
+  EXPECT_EQ(span.at("attributes").at(1).at("value").at("intValue"), "7");
+  EXPECT_EQ(span.at("attributes").at(2).at("value").at("doubleValue"), 0.5);
+  EXPECT_FALSE(span.as_object().contains("parentSpanId"));
+}
+
+TEST(SpanExporterTest, SendsEverythingInBatches) {
+  Metrics metrics;
+  std::atomic<int> posts = 0;
+  {
+    SpanExporter exporter(
+        Quick(),
+        [&](const std::string&) {
+          ++posts;
+          return Delivery::kTaken;
+        },
+        metrics);
+    for (int i = 0; i < 1000; ++i) exporter.Add(MakeSpan("s"));
+  }
+  EXPECT_EQ(Counted(metrics, "batucada_spans_exported_total"), 1000u);
+  EXPECT_LT(posts, 500);
+}
+
+TEST(SpanExporterTest, DropsWhatDoesNotFitAndNeverWaits) {
+  Metrics metrics;
+  std::promise<void> go_on;
+  const auto held = go_on.get_future().share();
+  constexpr uint64_t kExtra = 100;
+  {
+    SpanExporter exporter(
+        Quick(),
+        [&](const std::string&) {
+          held.wait();
+          return Delivery::kTaken;
+        },
+        metrics);
+    // At most a batch is with the sender; the queue holds no more than it may.
+    for (size_t i = 0; i < SpanExporter::kMaxQueued + SpanExporter::kMaxBatch + kExtra; ++i) {
+      exporter.Add(MakeSpan("s"));
+    }
+    go_on.set_value();
+  }
+  const uint64_t dropped = Counted(metrics, "batucada_spans_dropped_total{reason=\"queue_full\"}");
+  EXPECT_GE(dropped, kExtra);
+  EXPECT_EQ(dropped + Counted(metrics, "batucada_spans_exported_total"),
+            SpanExporter::kMaxQueued + SpanExporter::kMaxBatch + kExtra);
+}
+
+TEST(SpanExporterTest, TriesAgainAndGivesUp) {
+  Metrics metrics;
+  std::atomic<int> tries = 0;
+  std::promise<void> gave_up;
+  {
+    SpanExporter exporter(
+        Quick(),
+        [&](const std::string&) {
+          if (++tries == SpanExporter::kTries) gave_up.set_value();
+          return Delivery::kTryAgain;
+        },
+        metrics);
+    exporter.Add(MakeSpan("s"));
+    gave_up.get_future().wait();
+  }
+  EXPECT_EQ(tries, SpanExporter::kTries);
+  EXPECT_EQ(Counted(metrics, "batucada_spans_dropped_total{reason=\"export_failed\"}"), 1u);
+}
+
+TEST(CollectorAddressTest, ReadsUrls) {
+  const auto address = ParseCollectorAddress("http://[::1]:80/otel/");
+  ASSERT_TRUE(address.ok()) << address.status();
+  EXPECT_EQ(address->host, "::1");
+  EXPECT_EQ(address->port, "80");
+  EXPECT_EQ(address->target, "/otel/v1/traces");
+  EXPECT_EQ(ParseCollectorAddress("http://collector")->port, "4318");
+}
+
+TEST(CollectorAddressTest, RefusesTheOthers) {
+  for (const char* url :
+       {"", "collector:4318", "https://collector", "http://", "http://:80", "http://a:", "http://a:1x",
+        "http://a:123456", "http://[::1", "http://[]:80", "http://me@a", "http://a/?q", "http://a b"}) {
+    const auto address = ParseCollectorAddress(url);
+    ASSERT_FALSE(address.ok()) << url;
+    EXPECT_THAT(std::string(address.status().message()), HasSubstr("--otlp-endpoint"));
+  }
+}
+
+TEST(CollectorTest, NobodyThereIsTriedAgain) {
+  const CollectorAddress nobody = {.host = "127.0.0.1", .port = "1"};
+  EXPECT_EQ(PostToCollector(nobody, "{}", absl::Seconds(5)), Delivery::kTryAgain);
+}
+
+TEST(OpenTelemetryEnvironmentTest, TurnsTracingOn) {
+  TracingConfig tracing;
+  ApplyOpenTelemetryEnvironment([](const char*) -> const char* { return nullptr; }, &tracing);
+  EXPECT_EQ(tracing.endpoint, "");
+  EXPECT_EQ(tracing.service_name, "batucada");
+  const auto set = [](const char* name) -> const char* {
+    return std::string_view(name) == "OTEL_SDK_DISABLED" ? nullptr : "http://value";
+  };
+  ApplyOpenTelemetryEnvironment(set, &tracing);
+  EXPECT_EQ(tracing.endpoint, "http://value");
+  EXPECT_EQ(tracing.service_name, "http://value");
+  TracingConfig off;
+  ApplyOpenTelemetryEnvironment([](const char*) -> const char* { return "true"; }, &off);
+  EXPECT_EQ(off.endpoint, "");
+}
+
+}  // namespace
+}  // namespace batucada
