@@ -99,7 +99,7 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                   "Part of the requests that end well which get a line; the others always do",
                   &config->request_log_sampling);
   table.AddString("otlp-endpoint", telemetry,
-                  "Collector for spans, http://collector:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none",
+                  "Collector for spans, http://localhost:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none",
                   &config->tracing.endpoint);
   table.AddString("otlp-service-name", telemetry,
                   "service.name of the spans; default: OTEL_SERVICE_NAME, else batucada",

@@ -54,7 +54,7 @@ enum class MetricsAliases : uint8_t { kNone, kVllm };  // kVllm: what vLLM calls
 
 // Where spans of requests go.
 struct TracingConfig {
-  std::string endpoint;  // of a collector that takes OTLP over HTTP, "http://collector:4318"; empty: tracing is off
+  std::string endpoint;  // of a collector that takes OTLP over HTTP, "http://localhost:4318"; empty: tracing is off
   std::string service_name = "batucada";
   double sampling = 1;  // of the requests whose caller has not decided, the part that is traced
 };

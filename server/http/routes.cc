@@ -126,8 +126,9 @@ Router MakeRoutes(Service& service) {
            {.summary = "Metrics for Prometheus", .answer = "Metrics", .answer_type = "text/plain"},
            metrics_open ? Access::kOpen : Access::kKey);
   list.Get("/admin/log", "admin.log", HandleLogSettings, {.summary = "How much is logged", .answer = "LogSettings"});
-  list.Post("/admin/log", "admin.log", HandleSetLog,
-            {.summary = "Log more or less, until the process ends", .request = "SetLogRequest", .answer = "LogSettings"});
+  list.Post(
+      "/admin/log", "admin.log", HandleSetLog,
+      {.summary = "Log more or less, until the process ends", .request = "SetLogRequest", .answer = "LogSettings"});
   list.Get("/load", "load", HandleLoad, {.summary = "How much runs and waits", .answer = "Load"});
   list.Get("/version", "version", HandleVersion, {.summary = "The server's version", .answer = "Version"});
   list.Get("/", "root", HandleRoot,

@@ -49,7 +49,7 @@ asio::awaitable<int> Exchange(const CollectorAddress& address, const std::string
 absl::StatusOr<CollectorAddress> ParseCollectorAddress(std::string_view url) {
   const auto wrong = [url](std::string_view why) {
     return absl::InvalidArgumentError(
-        fmt::format("--otlp-endpoint is '{}': it must be like http://collector:4318, {}", url, why));
+        fmt::format("--otlp-endpoint is '{}': it must be like http://localhost:4318, {}", url, why));
   };
   constexpr std::string_view kScheme = "http://";
   if (url.substr(0, kScheme.size()) != kScheme) {

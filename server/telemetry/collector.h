@@ -10,7 +10,7 @@
 
 namespace batucada {
 
-// Where spans go: http://HOST[:PORT][/PATH], and below that /v1/traces.
+// Where spans go: below http://localhost:4318 or the like to /v1/traces. The port may be left out; a path may follow.
 struct CollectorAddress {
   std::string host;  // without the brackets of an IPv6 address
   std::string port = "4318";

@@ -20,16 +20,18 @@ http {{
   access_log off;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  upstream replicas {{ {servers} keepalive 32; }}
+  upstream {name} {{ {servers} keepalive 32; }}
   server {{
     listen 127.0.0.1:{port};
     location / {{
-      proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_buffering off; proxy_read_timeout 60s;
     }}
   }}
 }}
 """
+
+UPSTREAM = "replicas"
 
 
 def nginx_program():
@@ -61,7 +63,8 @@ class Proxy:
 
     def write(self):
         servers = " ".join(f"server 127.0.0.1:{port};" for port in self.ready)
-        self.config.write_text(CONFIG.format(folder=self.folder.name, port=self.port, servers=servers))
+        self.config.write_text(CONFIG.format(folder=self.folder.name, port=self.port, servers=servers,
+                                             name=UPSTREAM, upstream=f"http://{UPSTREAM}"))
 
     def listens(self):
         assert self.process.poll() is None, "nginx ended"

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from server import ROOT
 from tools import RULES, promtool, rules
 
 CASES = sorted((pathlib.Path(__file__).parent / "rules").glob("*.yaml"))
@@ -29,3 +30,9 @@ def test_alerts_say_what_is_wrong_and_what_to_do():
         assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}, alert
         assert alert["labels"]["severity"] in ("critical", "warning", "info"), alert
         assert alert["annotations"]["runbook_url"] == f"{RUNBOOK}#{alert['alert'].lower()}"
+
+
+def test_the_runbook_has_a_section_for_every_alert():
+    headings = [line.lstrip("# ").strip().lower() for line in (ROOT / RUNBOOK).read_text().splitlines()
+                if line.startswith("#")]
+    assert [rule["alert"] for rule in rules() if "alert" in rule and rule["alert"].lower() not in headings] == []
