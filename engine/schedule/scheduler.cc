@@ -186,23 +186,25 @@ void Scheduler::PlanPrompts(BatchPlan& plan) {
 }
 
 void Scheduler::SharePlan(std::span<Sequence* const> prompts, BatchPlan& plan) {
-  int64_t budget = config_.max_batch_tokens - plan.num_tokens;
-  // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads.
+  // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads. What
+  // they do not need goes to the next.
   constexpr int64_t kLeastShare = 64;
-  if (static_cast<int64_t>(prompts.size()) > std::max<int64_t>(1, budget / kLeastShare)) {
-    prompts = prompts.first(static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare)));
-  }
-  if (budget <= 0) return;
-  std::vector<int64_t> rows(prompts.size());
-  const int64_t share = budget / static_cast<int64_t>(prompts.size());
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    rows[i] = std::min(prompts[i]->prompt_left(), share);
-    budget -= rows[i];
-  }
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    const int64_t more = std::min(prompts[i]->prompt_left() - rows[i], budget);
-    budget -= more;
-    if (rows[i] + more > 0) PlanChunk(*prompts[i], static_cast<int32_t>(rows[i] + more), plan);
+  while (!prompts.empty() && plan.num_tokens < config_.max_batch_tokens) {
+    int64_t budget = config_.max_batch_tokens - plan.num_tokens;
+    const auto first =
+        prompts.first(std::min(prompts.size(), static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare))));
+    prompts = prompts.subspan(first.size());
+    std::vector<int64_t> rows(first.size());
+    const int64_t share = budget / static_cast<int64_t>(first.size());
+    for (size_t i = 0; i < first.size(); ++i) {
+      rows[i] = std::min(first[i]->prompt_left(), share);
+      budget -= rows[i];
+    }
+    for (size_t i = 0; i < first.size(); ++i) {
+      const int64_t more = std::min(first[i]->prompt_left() - rows[i], budget);
+      budget -= more;
+      if (rows[i] + more > 0) PlanChunk(*first[i], static_cast<int32_t>(rows[i] + more), plan);
+    }
   }
 }
 

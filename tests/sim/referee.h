@@ -1,0 +1,94 @@
+// Watches everything that goes into a scheduler and comes out of it, and says what broke a rule:
+//
+//   budget        a plan has at most max_batch_tokens rows, decode rows first
+//   positions     every position of a sequence is computed once, in order, with the prompt's own ids
+//   pages         no slot and no block is in two sequences' hands, nor reused while a step in flight still touches it
+//   progress      who decodes is in every plan; the first prompt in line gets rows if there are any left
+//   order         nobody is admitted past someone who came earlier and is as urgent
+//   one end       each accepted request ends exactly once, and nothing follows its end
+//   tokens        what the model drew is told, once, in order, and no more than max_tokens of it
+//   deadlines     nobody lives past one
+//   bounds        the queue holds at most what it may
+//   no leak       with nobody left, no slot and no block is used
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "engine/core/request.h"
+#include "engine/schedule/batch_plan.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada::sim {
+
+class Referee {
+ public:
+  explicit Referee(const SchedulerConfig& config);
+
+  void OnAccepted(SequenceId id, const Request& request);
+  void OnPlan(const BatchPlan& plan, absl::Time now);
+  void OnNoPlan(bool steps_in_flight);
+  // The result of the oldest plan in flight, before it is committed.
+  void OnResult(const StepResult& result);
+  // The plans in flight will never be committed.
+  void OnAbandoned();
+  void OnEvents(const std::vector<SequenceEvent>& events);
+  void OnStats(const SchedulerStats& stats);
+
+  void Broke(const std::string& rule) {
+    if (violation_.empty()) violation_ = rule;
+  }
+  // The first rule that was broken, and how; empty: none.
+  const std::string& violation() const { return violation_; }
+  // Accepted and not ended.
+  size_t alive() const { return alive_; }
+  // Some of those, for cancels: by index, below alive's size. 0: there are none.
+  SequenceId Alive(uint64_t index) const;
+  uint64_t ended(FinishReason reason) const { return ended_[static_cast<size_t>(reason)]; }
+  // Of all plans and events so far.
+  uint64_t digest() const { return digest_; }
+
+ private:
+  struct Life {
+    Request request;
+    uint64_t arrival = 0;
+    int64_t next_position = 0;  // to be computed
+    int64_t drawn = 0;          // tokens that plans asked for
+    int64_t told = 0;           // tokens that came as events
+    int64_t scored = 0;         // prompt log-probabilities likewise
+    PageId slot = -1;           // -1: waiting
+    std::vector<PageId> blocks;
+    std::deque<int32_t> expected;  // tokens that results brought and events have not told
+    size_t alive_index = 0;
+  };
+  struct Touched {  // by a step in flight
+    std::vector<SequenceId> sequences;
+    std::vector<PageId> slots, blocks;
+    std::vector<PlannedSample> samples;
+    std::vector<SequenceId> sample_owners;
+  };
+
+  void Mix(uint64_t value) { digest_ = (digest_ ^ value) * 0x100000001B3ULL; }
+  void OnShare(const PlannedSequence& share, bool decode, Touched* touched);
+  void Admit(Life& life, const PlannedSequence& share);
+  bool WantsDecode(const Life& life) const;
+  void End(SequenceId id, const Finish& finish);
+
+  const SchedulerConfig config_;
+  absl::flat_hash_map<SequenceId, Life> lives_;  // accepted and not ended
+  std::vector<SequenceId> alive_ids_;
+  size_t alive_ = 0;
+  std::vector<SequenceId> slot_owner_, block_owner_;  // 0: nobody
+  std::deque<Touched> in_flight_;                     // oldest first
+  std::vector<uint64_t> ended_;
+  uint64_t arrivals_ = 0;
+  uint64_t last_step_ = 0;
+  uint64_t digest_ = 0xCBF29CE484222325ULL;
+  std::string violation_;
+};
+
+}  // namespace batucada::sim

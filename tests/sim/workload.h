@@ -1,0 +1,42 @@
+// A server's shape and what its clients do to it, drawn from a seed: the same seed draws the same life.
+#pragma once
+
+#include <cstdint>
+#include <random>
+
+#include "absl/time/time.h"
+#include "engine/core/request.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada::sim {
+
+// Ids that a fake model draws; the first ends a text.
+inline constexpr int32_t kVocabulary = 64;
+inline constexpr int32_t kEndToken = 0;
+
+class Workload {
+ public:
+  explicit Workload(uint64_t seed);
+
+  const SchedulerConfig& config() const { return config_; }
+
+  // What happens before the next step. Loads come in waves: quiet, steady and flood.
+  int Arrivals();
+  Request NextRequest(absl::Time now);
+  bool Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
+  uint64_t Below(uint64_t bound) { return random_() % bound; }
+  absl::Duration StepTime() { return absl::Microseconds(static_cast<int64_t>(1 + Below(5000))); }
+
+ private:
+  // 1 … most, small ones more often: uniform in the logarithm.
+  int64_t Length(int64_t most);
+
+  std::mt19937_64 random_;
+  SchedulerConfig config_;
+  int64_t longest_prompt_ = 0;
+  int64_t longest_text_ = 0;
+  double rate_ = 0;        // arrivals a step, of this wave
+  int64_t wave_left_ = 0;  // steps
+};
+
+}  // namespace batucada::sim
