@@ -19,7 +19,7 @@ struct RawFlags {
   double rate = 0, timeout_s = 600, duration_s = 0, ramp_time_s = 60, think_s = 0;
   double chaos_patience_s = 30, cancel_within_s = 2;
   std::string chaos;
-  bool respect_eos = false, quiet = false, no_metrics = false;
+  bool respect_eos = false, quiet = false, no_metrics = false, tls_insecure = false;
   std::optional<int32_t> clients;
   std::vector<std::string> goodput;
 };
@@ -52,7 +52,7 @@ void DeclareServer(CLI::App& app, Options* options, RawFlags* raw) {
   const auto add = [&](auto name, auto& field, const char* help) {
     return app.add_option(name, field, help)->group("Server")->capture_default_str();
   };
-  add("--url", options->url, "Any OpenAI-compatible server, without TLS");
+  add("--url", options->url, "Any OpenAI-compatible server, http or https");
   add("--endpoint", raw->endpoint, "What is asked")->check(OneOf(kEndpoints));
   add("--model", options->model, "Name in every request; default: the first that /v1/models lists");
   add("--api-key", options->api_key, "Sent as a bearer token; default: $OPENAI_API_KEY");
@@ -60,6 +60,7 @@ void DeclareServer(CLI::App& app, Options* options, RawFlags* raw) {
   app.add_flag("--respect-eos", raw->respect_eos,
                "Let the model end before --output-tokens; without it, ignore_eos is sent, an extension")
       ->group("Server");
+  app.add_flag("--tls-insecure", raw->tls_insecure, "Take any certificate")->group("Server");
   add("--timeout", raw->timeout_s, "Seconds from sending a request to the end of its answer");
 }
 
@@ -167,6 +168,7 @@ absl::Status Interpret(const RawFlags& raw, Options* options) {
   options->workload = Choice(kWorkloads, raw.workload);
   options->prompt_kind = Choice(kPromptKinds, raw.prompt_kind);
   options->end_token = raw.respect_eos ? EndToken::kRespect : EndToken::kIgnore;
+  options->certificates = raw.tls_insecure ? Certificates::kTrustAll : Certificates::kCheck;
   options->progress = !raw.quiet;
   options->metrics = !raw.no_metrics;
   options->timeout = FromSeconds(raw.timeout_s);

@@ -20,6 +20,7 @@ enum class WorkloadKind : uint8_t { kRandom, kSharedPrefix, kConversation, kTrac
 
 struct Options {
   std::string url = "http://127.0.0.1:8000";
+  Certificates certificates = Certificates::kCheck;
   Endpoint endpoint = Endpoint::kCompletions;
   std::string model;    // empty: the first that /v1/models names
   std::string api_key;  // empty: $OPENAI_API_KEY, if set

@@ -74,7 +74,7 @@ Task<Reply> ReadAnswer(Wire& wire, boost::beast::flat_buffer& inbox, Parser& par
   while (!parser.is_done()) {
     auto [read_error, size] = co_await wire.Read(inbox.prepare(kReadBytes));
     error_code error;
-    if (read_error == asio::error::eof && parser.got_some()) {
+    if (Wire::IsEnd(read_error) && parser.got_some()) {
       parser.put_eof(error);
       if (!error) continue;
     }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
 
 #include "absl/status/statusor.h"
 
@@ -18,11 +20,16 @@ struct Target {
   std::string prefix;                                     // of every path: "" or "/openai"
   std::vector<boost::asio::ip::tcp::endpoint> endpoints;  // what host and port resolve to, never empty
 
+  std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain
+
   std::string HostHeader() const;
 };
 
-// http://localhost:8000/prefix, port and prefix optional; a prefix's "/v1" is dropped, for the paths below bring their
-// own. Resolves the name once, so that no request waits for it. INVALID_ARGUMENT: the URL; UNAVAILABLE: the name.
-absl::StatusOr<Target> ResolveTarget(std::string_view url);
+enum class Certificates : uint8_t { kCheck, kTrustAll };
+
+// http://localhost:8000/prefix or https, port and prefix optional; a prefix's "/v1" is dropped, for the paths below
+// bring their own. Resolves the name once, so that no request waits for it. INVALID_ARGUMENT: the URL; UNAVAILABLE: the
+// name.
+absl::StatusOr<Target> ResolveTarget(std::string_view url, Certificates certificates = Certificates::kCheck);
 
 }  // namespace batucada::loadtest

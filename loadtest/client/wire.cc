@@ -1,10 +1,13 @@
 #include "loadtest/client/wire.h"
 
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
 
 namespace batucada::loadtest {
 
 namespace asio = boost::asio;
+namespace ssl = asio::ssl;
 using asio::ip::tcp;
 
 Wire::Wire(asio::io_context& context) : socket_(context), deadline_(context) {}
@@ -23,15 +26,28 @@ Task<error_code> Wire::Connect(const Target& target, int receive_buffer) {
     if (error == asio::error::operation_aborted) break;
     if (error) continue;
     socket_.set_option(tcp::no_delay(true), ignored);
+    if (target.tls) last = co_await ShakeHands(target);
     break;
   }
   co_return last;
 }
 
-Task<error_code> Wire::Write(std::string_view bytes) {
-  auto [error, written] = co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), kNoThrow);
+Task<error_code> Wire::ShakeHands(const Target& target) {
+  tls_ = std::make_unique<ssl::stream<tcp::socket&>>(socket_, *target.tls);
+  SSL_set_tlsext_host_name(tls_->native_handle(), target.host.c_str());
+  tls_->set_verify_callback(ssl::host_name_verification(target.host));
+  auto [error] = co_await tls_->async_handshake(ssl::stream_base::client, kNoThrow);
   co_return error;
 }
+
+Task<error_code> Wire::Write(std::string_view bytes) {
+  const asio::const_buffer buffer(bytes.data(), bytes.size());
+  auto write = tls_ ? asio::async_write(*tls_, buffer, kNoThrow) : asio::async_write(socket_, buffer, kNoThrow);
+  auto [error, written] = co_await std::move(write);
+  co_return error;
+}
+
+bool Wire::IsEnd(const error_code& error) { return error == asio::error::eof || error == ssl::error::stream_truncated; }
 
 void Wire::EndWriting() {
   error_code ignored;

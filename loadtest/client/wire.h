@@ -1,4 +1,5 @@
-// One TCP connection to the server. An operation after Close, or past the deadline, ends with operation_aborted.
+// One connection to the server, through TLS where its URL says so. An operation after Close, or past the deadline, ends
+// with operation_aborted.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -34,7 +36,11 @@ class Wire {
   Task<error_code> Connect(const Target& target, int receive_buffer = 0);
   Task<error_code> Write(std::string_view bytes);
   // Not a coroutine of its own: this is awaited once per token.
-  auto Read(boost::asio::mutable_buffer room) { return socket_.async_read_some(room, kNoThrow); }
+  Task<std::tuple<error_code, size_t>> Read(boost::asio::mutable_buffer room) {
+    return tls_ ? tls_->async_read_some(room, kNoThrow) : socket_.async_read_some(room, kNoThrow);
+  }
+  // Whether an error of Read is the server's end of the connection. TLS has an end of its own, which many leave out.
+  static bool IsEnd(const error_code& error);
   void EndWriting();
   // Close will be a reset, and not the orderly end.
   void ResetOnClose();
@@ -50,7 +56,10 @@ class Wire {
   boost::asio::ip::tcp::socket& socket() { return socket_; }
 
  private:
+  Task<error_code> ShakeHands(const Target& target);
+
   boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;  // null: plain
   boost::asio::steady_timer deadline_;
   // Which deadline counts: one whose time came while it was being cleared finds another number, or none.
   std::shared_ptr<uint64_t> current_ = std::make_shared<uint64_t>(0);

@@ -62,7 +62,7 @@ struct Setup {
 };
 
 absl::StatusOr<Setup> SetUp(const Options& options) {
-  LOADTEST_ASSIGN_OR_RETURN(Target target, ResolveTarget(options.url));
+  LOADTEST_ASSIGN_OR_RETURN(Target target, ResolveTarget(options.url, options.certificates));
   std::vector<TraceRow> trace;
   if (options.workload == WorkloadKind::kTrace) {
     LOADTEST_ASSIGN_OR_RETURN(trace, ReadTrace(options.trace));

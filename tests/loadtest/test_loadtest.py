@@ -136,6 +136,20 @@ def test_chaos_leaves_the_server_as_it_was(server, tmp_path):
     assert len(list(files.iterdir())) <= before + 2
 
 
+def test_https_checks_the_certificate_unless_told_not_to(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                    "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out",
+                    str(certificate)], check=True, capture_output=True)
+    with Server("--backend", "fake", "--api-key", "sesame", "--tls-cert", str(certificate), "--tls-key", str(key)) as server:
+        server.url = f"https://127.0.0.1:{server.http_port}"
+        flags = ["--requests", 40, "--clients", 8, "--output-tokens", 8, "--api-key", "sesame"]
+        assert "certificate" in run(server, *flags, code=1)
+        assert "401" in run(server, *flags[:-1], "wrong", "--tls-insecure", code=1)
+        result = measure(server, tmp_path, *flags, "--tls-insecure")
+        assert result["completed"] == 40 and result["reconciliation_agrees"]
+
+
 @pytest.mark.parametrize("flags, said", [
     (["--input-tokens", "9:1"], "--input-tokens"),
     (["--goodput", "speed:1"], "--goodput"),
