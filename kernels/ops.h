@@ -150,6 +150,11 @@ class Ops {
   virtual void MatMul(const Matrix& w, Tensor in, Tensor out) = 0;
   // acc += in · wᵀ.                                              acc [rows, w.out] fp32
   virtual void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) = 0;
+  // MatMulAdd, then RmsNorm of acc into out; a device may do the two in one.
+  virtual void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
+    MatMulAdd(w, in, acc);
+    RmsNorm(acc, weight, eps, out);
+  }
   virtual void CausalConv(const BatchView& b, const ConvArgs& args) = 0;
   virtual void SelectiveScan(const BatchView& b, const ScanArgs& args) = 0;
   virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;

@@ -5,7 +5,17 @@
 namespace batucada {
 namespace {
 
-void Mamba(const Model& m, const LayerWeights& layer, const BatchView& b, Ops& ops) {
+// The norm in front of what follows; none after the last layer, where only rows that sample go on.
+using NextNorm = const Buffer*;
+
+// Adds a part's product to the residual stream and norms that for what follows.
+void AddToResidual(const Model& m, const Matrix& w, Tensor in, NextNorm next, Ops& ops) {
+  const Tensor residual = m.workspace.residual.Rows(0, in.rows);
+  if (next == nullptr) return ops.MatMulAdd(w, in, residual);
+  ops.MatMulAddNorm(w, in, residual, next->As<float>(), m.config.norm_eps, m.workspace.normed.Rows(0, in.rows));
+}
+
+void Mamba(const Model& m, const LayerWeights& layer, const BatchView& b, NextNorm next, Ops& ops) {
   const ModelConfig& c = m.config;
   const MambaWeights& w = layer.mamba;
   const int64_t rows = b.num_tokens, e = c.d_inner, n = c.d_state, r = PaddedWidths(c).dt_rank;
@@ -37,10 +47,10 @@ void Mamba(const Model& m, const LayerWeights& layer, const BatchView& b, Ops& o
                         .state = state,
                         .d_state = c.d_state,
                         .out = y});
-  ops.MatMulAdd(w.out_proj, y, ws.residual.Rows(0, rows));
+  AddToResidual(m, w.out_proj, y, next, ops);
 }
 
-void Attention(const Model& m, const LayerWeights& layer, const BatchView& b, Ops& ops) {
+void Attention(const Model& m, const LayerWeights& layer, const BatchView& b, NextNorm next, Ops& ops) {
   const ModelConfig& c = m.config;
   const int64_t rows = b.num_tokens, q = int64_t{c.heads} * c.head_dim, kv = int64_t{c.kv_heads} * c.head_dim;
   const Workspace& ws = m.workspace;
@@ -56,18 +66,17 @@ void Attention(const Model& m, const LayerWeights& layer, const BatchView& b, Op
                     .window = c.window,
                     .rope_theta = c.rope_theta,
                     .out = out});
-  ops.MatMulAdd(layer.attention.out, out, ws.residual.Rows(0, rows));
+  AddToResidual(m, layer.attention.out, out, next, ops);
 }
 
-void Mlp(const Model& m, const LayerWeights& layer, const BatchView& b, Ops& ops) {
+void Mlp(const Model& m, const LayerWeights& layer, const BatchView& b, NextNorm next, Ops& ops) {
   const int64_t rows = b.num_tokens, width = PaddedWidths(m.config).mlp;
   const Workspace& ws = m.workspace;
   const Tensor gate_up = ws.wide.Rows(0, rows).Cols(0, 2 * width);
   const Tensor hidden = ws.inner.Rows(0, rows).Cols(0, width);
 
-  ops.RmsNorm(ws.residual.Rows(0, rows), layer.mlp.norm.As<float>(), m.config.norm_eps, ws.normed.Rows(0, rows));
   ops.MatMulSwiGlu(layer.mlp.gate_up, ws.normed.Rows(0, rows), gate_up, hidden);
-  ops.MatMulAdd(layer.mlp.down, hidden, ws.residual.Rows(0, rows));
+  AddToResidual(m, layer.mlp.down, hidden, next, ops);
 }
 
 }  // namespace
@@ -76,10 +85,14 @@ void Forward(const Model& m, const BatchView& b, Ops& ops) {
   const Workspace& ws = m.workspace;
   const Tensor residual = ws.residual.Rows(0, b.num_tokens);
   ops.Embed(m.weights.embeddings, b, residual);
-  for (const LayerWeights& layer : m.weights.layers) {
-    ops.RmsNorm(residual, layer.mixer_norm.As<float>(), m.config.norm_eps, ws.normed.Rows(0, b.num_tokens));
-    layer.kind == LayerKind::kMamba ? Mamba(m, layer, b, ops) : Attention(m, layer, b, ops);
-    if (m.config.has_mlp) Mlp(m, layer, b, ops);
+  const std::vector<LayerWeights>& layers = m.weights.layers;
+  ops.RmsNorm(residual, layers[0].mixer_norm.As<float>(), m.config.norm_eps, ws.normed.Rows(0, b.num_tokens));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerWeights& layer = layers[i];
+    const NextNorm next_layer = i + 1 < layers.size() ? &layers[i + 1].mixer_norm : nullptr;
+    const NextNorm after_mixer = m.config.has_mlp ? &layer.mlp.norm : next_layer;
+    layer.kind == LayerKind::kMamba ? Mamba(m, layer, b, after_mixer, ops) : Attention(m, layer, b, after_mixer, ops);
+    if (m.config.has_mlp) Mlp(m, layer, b, next_layer, ops);
   }
 }
 

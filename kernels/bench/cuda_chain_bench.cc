@@ -84,18 +84,18 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
   const Tensor normed = bench.Act(a.normed, n, kModel), wide = bench.Act(a.wide, n, 2 * kInner);
   const Tensor dbc = bench.Act(a.dbc, n, kRank + 32), hidden = bench.Act(a.hidden, n, kMlp);
   const float* const norm = m.norm.As<float>();
-  const auto mlp = [&](const Mlp& w) {
-    ops.RmsNorm(residual, norm, 1e-5f, normed);
+  const auto mlp = [&](const Mlp& w, bool last) {
     ops.MatMulSwiGlu(w.gate_up, normed, bench.Act(a.gate_up, n, 2 * kMlp), hidden);
-    ops.MatMulAdd(w.down, hidden, residual);
+    if (last) return ops.MatMulAdd(w.down, hidden, residual);
+    ops.MatMulAddNorm(w.down, hidden, residual, norm, 1e-5f, normed);
   };
   ops.Embed(m.embedding, b, residual);
+  ops.RmsNorm(residual, norm, 1e-5f, normed);
   for (int i = 0; i < kPairs; ++i) {
     const Pair& p = m.pairs[static_cast<size_t>(i)];
     char* const slot = pools.slots.As<char>() + i * kLayerSlotBytes;
     const RecurrentView state{
         .ssm = reinterpret_cast<float*>(slot), .conv = slot + kInner * 64, .slot_bytes = kPairs * kLayerSlotBytes};
-    ops.RmsNorm(residual, norm, 1e-5f, normed);
     ops.MatMul(p.in_proj, normed, wide);
     ops.CausalConv(b, {.x = wide.Cols(0, kInner),
                        .weight = m.channel.As<float>(),
@@ -116,9 +116,8 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
                           .state = state,
                           .d_state = 16,
                           .out = bench.Act(a.y, n, kInner)});
-    ops.MatMulAdd(p.out_proj, bench.Act(a.y, n, kInner), residual);
-    mlp(p.mlp[0]);
-    ops.RmsNorm(residual, norm, 1e-5f, normed);
+    ops.MatMulAddNorm(p.out_proj, bench.Act(a.y, n, kInner), residual, norm, 1e-5f, normed);
+    mlp(p.mlp[0], false);
     ops.MatMul(p.qkv, normed, bench.Act(a.qkv, n, (kHeads + 2 * kKvHeads) * kDim));
     uint16_t* const k = pools.blocks.As<uint16_t>() + i * pools.block_stride / kPairs;
     ops.Attention(b, {.qkv = bench.Act(a.qkv, n, (kHeads + 2 * kKvHeads) * kDim),
@@ -132,8 +131,8 @@ void Forward(Bench& bench, const Model& m, Activations& a, Pools& pools, const B
                       .window = kWindow,
                       .rope_theta = 10000,
                       .out = bench.Act(a.mixed, n, kHeads * kDim)});
-    ops.MatMulAdd(p.o_proj, bench.Act(a.mixed, n, kHeads * kDim), residual);
-    mlp(p.mlp[1]);
+    ops.MatMulAddNorm(p.o_proj, bench.Act(a.mixed, n, kHeads * kDim), residual, norm, 1e-5f, normed);
+    mlp(p.mlp[1], i + 1 == kPairs);
   }
   const Tensor last = residual.Rows(n - sampled, sampled);
   ops.RmsNorm(last, norm, 1e-5f, normed.Rows(0, sampled));

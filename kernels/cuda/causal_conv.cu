@@ -59,11 +59,11 @@ __global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParam
   const Taps taps(p, channel);
   bf16* const state = State(p, row, channel);
   const bool fresh = p.start[row] == 0;
-  WaitForEarlierKernels();
   union {
     uint2 packs[kWidth - 1];
     uint16_t values[4 * (kWidth - 1)];  // [channel][oldest first]
   } s;
+  // Nothing else in this pass writes the state, so it need not wait for the kernels before.
 #pragma unroll
   for (int i = 0; i < kWidth - 1; ++i) {
     if (aligned) {
@@ -72,6 +72,10 @@ __global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParam
 #pragma unroll
       for (int j = 0; j < 4; ++j) s.values[i * 4 + j] = reinterpret_cast<const uint16_t*>(state)[i * 4 + j];
     }
+  }
+  WaitForEarlierKernels();
+#pragma unroll
+  for (int i = 0; i < kWidth - 1; ++i) {
     if (fresh) s.packs[i] = {0u, 0u};
   }
   union {

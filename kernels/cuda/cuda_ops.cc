@@ -11,6 +11,7 @@
 #include "kernels/cuda/causal_conv.h"
 #include "kernels/cuda/embed.h"
 #include "kernels/cuda/gather.h"
+#include "kernels/cuda/medium_matmul.h"
 #include "kernels/cuda/rms_norm.h"
 #include "kernels/cuda/rope_kv_write.h"
 #include "kernels/cuda/sample.h"
@@ -89,6 +90,7 @@ void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, 
   }
   const cuda::MatMulParams params = Product(w, in, out, output);
   if (cuda::SkinnyMatMulServes(params, target_)) return Check(op, cuda::SkinnyMatMul(params, target_));
+  if (cuda::MediumMatMulServes(params, target_)) return Check(op, cuda::MediumMatMul(params, target_));
   Check(op, plans_->Run(params, target_));
 }
 
@@ -103,6 +105,33 @@ void CudaOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
   RunMatMul("mat_mul_add", w, in, acc, cuda::MatMulOutput::kAddF32);
 }
 
+void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
+  if (!Ready() || in.rows == 0) return;
+  // A product cut along k leaves its sums in scratch, and the norm's kernel adds them up.
+  cuda::MatMulParams product = Product(w, in, acc, cuda::MatMulOutput::kPartsF32);
+  product.out = target_.workspace;
+  product.out_stride = w.out;
+  const cuda::AddNormParams norm{.x = acc.As<float>(),
+                                 .x_stride = acc.stride,
+                                 .parts = static_cast<const float*>(target_.workspace),
+                                 .num_parts = cuda::MediumMatMulParts(product, target_),
+                                 .weight = weight,
+                                 .eps = eps,
+                                 .rows = Int(acc.rows),
+                                 .cols = Int(acc.cols),
+                                 .out = out.As<bf16>(),
+                                 .out_stride = out.stride};
+  const size_t scratch = sizeof(float) * static_cast<size_t>(norm.num_parts * acc.rows * w.out);
+  const bool valid = IsAct(in) && acc.dtype == DType::kF32 && IsAct(out) && in.cols == w.in && acc.cols == w.out &&
+                     out.cols == w.out && in.rows == acc.rows && in.rows == out.rows;
+  if (!valid || scratch > target_.workspace_bytes || !cuda::AddNormServes(norm) ||
+      !cuda::MediumMatMulServes(product, target_)) {
+    return Ops::MatMulAddNorm(w, in, acc, weight, eps, out);
+  }
+  Check("mat_mul_add_norm", cuda::MediumMatMul(product, target_));
+  Check("mat_mul_add_norm", cuda::AddNorm(norm, target_));
+}
+
 void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
   if (!Ready() || in.rows == 0) return;
   if (!IsAct(in) || !IsAct(gate_up) || !IsAct(out) || in.cols != w.in || gate_up.cols != w.out ||
@@ -112,6 +141,7 @@ void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor ou
   }
   const cuda::MatMulParams fused = Product(w, in, out, cuda::MatMulOutput::kSwiGlu);
   if (cuda::SkinnyMatMulServes(fused, target_)) return Check("mat_mul_swiglu", cuda::SkinnyMatMul(fused, target_));
+  if (cuda::MediumMatMulServes(fused, target_)) return Check("mat_mul_swiglu", cuda::MediumMatMul(fused, target_));
   Check("mat_mul_swiglu", plans_->Run(Product(w, in, gate_up, cuda::MatMulOutput::kBf16), target_));
   Check("mat_mul_swiglu", cuda::SwiGlu({.gate_up = gate_up.As<bf16>(),
                                         .in_stride = gate_up.stride,

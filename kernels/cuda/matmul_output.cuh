@@ -1,4 +1,4 @@
-// What a product does with its sums: four columns of one row at a time.
+// What a product does with its sums: four or two columns of one row at a time.
 #pragma once
 
 #include "kernels/cuda/matmul_params.h"
@@ -26,10 +26,6 @@ __device__ __forceinline__ float4 LoadPrior(const MatMulParams& p, bool in_fours
   return {v[0], v[1], v[2], v[3]};
 }
 
-__device__ __forceinline__ float4 Add(const float4& a, const float4& b) {
-  return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w};
-}
-
 // Stores columns [col, col + 4) of a row as far as they exist. `col` is a multiple of 4.
 __device__ __forceinline__ void StoreOutput(const MatMulParams& p, bool in_fours, int64_t row, int64_t col,
                                             const float4& prior, const float4& sum) {
@@ -38,8 +34,13 @@ __device__ __forceinline__ void StoreOutput(const MatMulParams& p, bool in_fours
   const float v[4] = {total.x, total.y, total.z, total.w};
   if (p.output == MatMulOutput::kSwiGlu) {  // n is even
     bf16* const at = static_cast<bf16*>(p.out) + row * p.out_stride + col / 2;
-    at[0] = __float2bfloat16_rn(Silu(v[0]) * v[1]);
-    if (col + 2 < p.n) at[1] = __float2bfloat16_rn(Silu(v[2]) * v[3]);
+    const float low = Silu(v[0]) * v[1], high = Silu(v[2]) * v[3];
+    if (in_fours) {
+      *reinterpret_cast<uint32_t*>(at) = Pack2(low, high);
+      return;
+    }
+    at[0] = __float2bfloat16_rn(low);
+    if (col + 2 < p.n) at[1] = __float2bfloat16_rn(high);
   } else if (p.output == MatMulOutput::kBf16) {
     bf16* const at = static_cast<bf16*>(p.out) + row * p.out_stride + col;
     if (in_fours) {
@@ -60,6 +61,24 @@ __device__ __forceinline__ void StoreOutput(const MatMulParams& p, bool in_fours
     for (int i = 0; i < 4; ++i) {
       if (col + i < p.n) at[i] = v[i];
     }
+  }
+}
+
+// Stores columns col and col + 1 of a row as far as they exist. `col` is even.
+__device__ __forceinline__ void StorePair(const MatMulParams& p, int64_t row, int64_t col, float low, float high) {
+  if (col >= p.n) return;
+  const bool both = col + 1 < p.n;
+  if (p.output == MatMulOutput::kSwiGlu) {  // n is even
+    static_cast<bf16*>(p.out)[row * p.out_stride + col / 2] = __float2bfloat16_rn(Silu(low) * high);
+  } else if (p.output == MatMulOutput::kBf16) {
+    bf16* const at = static_cast<bf16*>(p.out) + row * p.out_stride + col;
+    at[0] = __float2bfloat16_rn(low);
+    if (both) at[1] = __float2bfloat16_rn(high);
+  } else {
+    float* const at = static_cast<float*>(p.out) + row * p.out_stride + col;
+    const bool add = p.output == MatMulOutput::kAddF32;
+    at[0] = add ? at[0] + low : low;
+    if (both) at[1] = add ? at[1] + high : high;
   }
 }
 

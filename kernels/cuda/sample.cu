@@ -30,6 +30,7 @@ struct Shared {
   float candidates[kCandidates];
   int candidate_ids[kSampleTop];
   int num_candidates;
+  uint32_t bar;  // a score that some id has reached, as Ordered
   Mass warp_mass[kWarps];
   uint32_t warp_count[kWarps];
   float warp_float[kWarps];
@@ -276,11 +277,23 @@ __device__ void ReportTop(const Row& row, Shared& s, float max, float min, float
   result.top_logprobs[rank] = mine.score - log_sum;
 }
 
+// Floats as integers in the same order, and back.
+__device__ __forceinline__ uint32_t Ordered(float v) {
+  const uint32_t bits = __float_as_uint(v);
+  return bits ^ (bits >> 31 != 0 ? 0xffffffffu : 0x80000000u);
+}
+__device__ __forceinline__ float FromOrdered(uint32_t v) {
+  return __uint_as_float(v ^ (v >> 31 != 0 ? 0x80000000u : 0xffffffffu));
+}
+
 // The kept id with the largest logit / temperature + Gumbel variate.
 __device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, const Choice& top, float threshold) {
   const float per_temperature = 1.f / request.temperature;
   // The most likely id is always kept: its score is there to beat.
   Choice best{top.score * per_temperature + Gumbel(request.seed, request.position, top.id), top.id};
+  // What any thread has found raises the bar for all, so that few ids need their variate.
+  if (threadIdx.x == 0) s.bar = Ordered(best.score);
+  __syncthreads();
   PhiloxWords words{};
   uint32_t group = UINT32_MAX;
   row.ForEach([&](int id, float logit) {
@@ -297,9 +310,12 @@ __device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, con
     const float scaled = logit * per_temperature;
     // A variate exceeds x only if its uniform number is below 1 - exp(-exp(-x)) < exp(-x): most ids end here.
     const float v = static_cast<float>(bits) * 0x1p-32f;
-    if (v > Exp2((scaled - best.score) * kLog2E) * 1.0001f) return;
+    const float bar = FromOrdered(*static_cast<volatile uint32_t*>(&s.bar));
+    if (v > Exp2((scaled - bar) * kLog2E) * 1.0001f) return;
     const Choice mine{scaled + GumbelFromBits(bits), id};
-    if (Better(mine, best)) best = mine;
+    if (!Better(mine, best)) return;
+    best = mine;
+    atomicMax(&s.bar, Ordered(mine.score));
   });
   return BlockBest(best, s).id;
 }

@@ -42,6 +42,10 @@ __device__ __forceinline__ uint4 Load8(const bf16* p, bool aligned) {
           s[6] | uint32_t{s[7]} << 16};
 }
 
+__device__ __forceinline__ float4 Add(const float4& a, const float4& b) {
+  return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w};
+}
+
 __device__ __forceinline__ float Exp2(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

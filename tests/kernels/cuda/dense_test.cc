@@ -103,8 +103,8 @@ TEST_F(MatMulTest, FewRows) {
     Check(p);
 }
 
-// Most of these run through cuBLASLt.
-TEST_F(MatMulTest, ManyRows) {
+// On Hopper, most of these run through the kernel for larger steps: one block a tile, clusters, odd widths.
+TEST_F(MatMulTest, MediumRows) {
   for (const Product& p : {Product{33, 520, 512},
                            {64, 264, 1032},
                            {40, 96, 4096},
@@ -115,15 +115,20 @@ TEST_F(MatMulTest, ManyRows) {
                            {64, 2048, 8256},
                            {63, 131, 72},
                            {33, 16512, 64},
+                           {41, 2560, 2048},
                            {64, 4096, 8},
                            {65, 2048, 1032},
+                           {97, 160, 4096},
                            {100, 2560, 520},
                            {128, 2049, 2048},
                            {128, 8192, 136},
-                           {65, 128, 256},
-                           {129, 384, 384},
-                           {300, 200, 128}})
+                           {65, 128, 256}})
     Check(p);
+}
+
+// Through cuBLASLt.
+TEST_F(MatMulTest, ManyRows) {
+  for (const Product& p : {Product{64, 17000, 64}, {129, 384, 384}, {300, 200, 128}}) Check(p);
 }
 
 TEST_F(DenseOpsTest, LoadMatrixStacksAndPads) {
@@ -147,7 +152,7 @@ TEST_F(DenseOpsTest, LoadMatrixStacksAndPads) {
             absl::StatusCode::kInvalidArgument);
 }
 
-// Through every kind of product: SwiGLU in its epilogue, and after cuBLASLt's.
+// Through every kind of product: SwiGLU as the sums are stored, and after cuBLASLt's.
 TEST_F(DenseOpsTest, MatMulSwiGlu) {
   for (const int64_t rows : {1, 8, 13, 32, 33, 48, 64, 65, 100, 200}) {
     for (const auto& [m, k] : {std::pair<int64_t, int64_t>{1, 16}, {33, 72}, {256, 520}, {1000, 384}}) {
@@ -175,6 +180,27 @@ TEST_F(DenseOpsTest, MatMulSwiGlu) {
   const HostMatrix host_a(a), host_b(b);
   EXPECT_EQ(ops().LoadGateUp(host_a.view, host_b.view, 8, "uneven").status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+// The sum and the norm of it, whether or not they are one pass.
+TEST_F(DenseOpsTest, MatMulAddNorm) {
+  for (const int64_t rows : {1, 32, 33, 47, 64, 65, 100, 128, 200}) {
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 72}, {384, 1544}, {2048, 264}, {2816, 2048}, {33, 40}}) {
+      const Dense weight = Random(n, k, 0.1, DType::kBf16), x = Random(rows, k, 1, DType::kBf16);
+      const Dense acc = Random(rows, n, 1, DType::kF32), scale = Random(1, n, 1, DType::kF32);
+      const HostMatrix host(weight);
+      const Matrix w = *ops().LoadMatrix({{host.view}}, 1, 1, "w");
+      const DeviceTensor in = Upload(x, DType::kBf16, 8), sum = Upload(acc, DType::kF32, 4);
+      const DeviceTensor scale_device = Upload(scale, DType::kF32);
+      const DeviceTensor out = Poisoned(rows, n, DType::kBf16, 8);
+      ops().MatMulAddNorm(w, in.view, sum.view, scale_device.view.As<float>(), 1e-5f, out.view);
+      Finish();
+      Dense expected = reference::MatMul(weight, x);
+      for (size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += acc.values[i];
+      EXPECT_CLOSE(Download(sum.view), expected, 1e-5) << rows << " rows, " << k << " -> " << n;
+      EXPECT_CLOSE(Download(out.view), reference::RmsNorm(expected, scale.values, 1e-5), 1e-2) << rows << " rows";
+    }
+  }
 }
 
 TEST_F(DenseOpsTest, GatherRows) {

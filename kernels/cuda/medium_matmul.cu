@@ -1,0 +1,274 @@
+#include "kernels/cuda/medium_matmul.h"
+
+#include <cooperative_groups.h>
+
+#include "kernels/cuda/async_copy.cuh"
+#include "kernels/cuda/matmul_output.cuh"
+#include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/tensor_map.h"
+#include "kernels/cuda/wgmma.cuh"
+
+namespace batucada::cuda {
+namespace {
+
+constexpr int kTile = 64;     // weight rows of a block
+constexpr int kMinRows = 33;  // fewer are SkinnyMatMul's
+constexpr int kMaxRows = 128;
+constexpr int kSumPitch = kTile + 8;  // floats; the pairs of half a warp meet all banks
+
+// kGroups warpgroups of 64 input rows multiply, a stage of 64 columns at a time; one more warp feeds the copy engine.
+template <int kGroups>
+struct Shape {
+  static constexpr int kRows = 64 * kGroups;
+  static constexpr int kWorkers = 128 * kGroups;
+  static constexpr int kThreads = kWorkers + 32;
+  static constexpr int kWeightBytes = kTile * kBoxCols * 2;
+  static constexpr int kStageBytes = kWeightBytes + kRows * kBoxCols * 2;
+  static constexpr int kSumBytes =
+      (kRows + kMostParts) * kSumPitch * 4;  // a cluster exchanges them in the ring's place
+  // Measured: 96 KB where blocks share a multiprocessor or wait for each other, and where each has its own, more.
+  static constexpr int kSharedSlots = 96 * 1024 / kStageBytes;
+  static constexpr int kOwnSlots = kGroups == 1 ? 9 : 8;
+  static constexpr int Bytes(int slots) { return slots * (kStageBytes + 2 * 8) + 1024; }  // boxes start at 1024s
+  static_assert(kSumBytes <= kSharedSlots * kStageBytes && Bytes(kOwnSlots) <= 227 * 1024);
+};
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+constexpr int kRowFours = kTile / 4;
+constexpr int kFourBatch = 4;  // groups of four columns a thread finishes at once
+
+// Stores a warp's 16 rows of sums as they lie in its registers: lanes 4g to 4g + 3 hold eight neighbours of a row.
+__device__ __forceinline__ void StoreSums(const MatMulParams& p, const float (&sums)[kTile / 2], int warp_row, int col,
+                                          int part) {
+  const int lane = threadIdx.x % 32;
+  const int pair = lane % 4 * 2;
+  const bool odd = lane % 2 != 0;
+  const int four = odd * 8 + pair / 4 * 4;  // where neighbouring lanes swap, each stores four columns of every sixteen
+  const bool in_fours = OutputsInFours(p);
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = warp_row + half * 8 + lane / 4;
+    const bool valid = row < p.rows;
+    const auto low = [&](int i) { return sums[4 * i + 2 * half]; };
+    const auto high = [&](int i) { return sums[4 * i + 2 * half + 1]; };
+    if (p.output == MatMulOutput::kPartsF32) {
+      float* const to = static_cast<float*>(p.out) + (part * p.rows + row) * p.out_stride + col + pair;
+#pragma unroll
+      for (int i = 0; i < kTile / 8; ++i) {
+        if (valid && col + i * 8 + pair < p.n) *reinterpret_cast<float2*>(to + i * 8) = {low(i), high(i)};
+      }
+    } else if (in_fours && p.output == MatMulOutput::kBf16) {
+      bf16* const to = static_cast<bf16*>(p.out) + row * p.out_stride + col + four;
+#pragma unroll
+      for (int i = 0; i < kTile / 8; i += 2) {
+        const uint32_t first = Pack2(low(i), high(i)), second = Pack2(low(i + 1), high(i + 1));
+        const uint32_t other = __shfl_xor_sync(0xffffffffu, odd ? first : second, 1);
+        if (valid && col + i * 8 + four < p.n) {
+          *reinterpret_cast<uint2*>(to + i * 8) = odd ? uint2{other, second} : uint2{first, other};
+        }
+      }
+    } else if (in_fours && p.output == MatMulOutput::kSwiGlu) {
+      bf16* const to = static_cast<bf16*>(p.out) + row * p.out_stride + (col + four) / 2;
+#pragma unroll
+      for (int i = 0; i < kTile / 8; i += 2) {
+        const float first = Silu(low(i)) * high(i), second = Silu(low(i + 1)) * high(i + 1);
+        const float other = __shfl_xor_sync(0xffffffffu, odd ? first : second, 1);
+        if (valid && col + i * 8 + four < p.n) {
+          *reinterpret_cast<uint32_t*>(to + i * 4) = odd ? Pack2(other, second) : Pack2(first, other);
+        }
+      }
+    } else if (valid) {
+#pragma unroll
+      for (int i = 0; i < kTile / 8; ++i) StorePair(p, row, col + i * 8 + pair, low(i), high(i));
+    }
+  }
+}
+
+// Adds up the sums of a cluster's blocks, which have multiplied parts of k, and stores them: each block a share of the
+// rows. `inbox` [part][row of the share][kTile] takes the ring's place once all blocks have read theirs.
+template <int kWorkers>
+__device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float (&sums)[kTile / 2], int warp_row,
+                                             int col, float* inbox) {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+  const cooperative_groups::cluster_group cluster = cooperative_groups::this_cluster();
+  const int parts = gridDim.x;
+  const int part = blockIdx.x;
+  const int lane = threadIdx.x % 32;
+  const int rows = static_cast<int>(p.rows);
+  const int share = CeilDiv(rows, parts);
+  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = warp_row + half * 8 + lane / 4;
+    if (row < rows) {
+      const int owner = row / share;
+      float* const to =
+          cluster.map_shared_rank(inbox, owner) + (part * share + row - owner * share) * kSumPitch + lane % 4 * 2;
+#pragma unroll
+      for (int i = 0; i < kTile / 8; ++i) {
+        *reinterpret_cast<float2*>(to + i * 8) = {sums[4 * i + 2 * half], sums[4 * i + 2 * half + 1]};
+      }
+    }
+  }
+  asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+  const bool in_fours = OutputsInFours(p);
+  const int first_row = part * share;
+  const int fours = (min(rows, first_row + share) - first_row) * kRowFours;
+  float4 prior[kFourBatch];
+  const auto load_prior = [&](int base) {
+#pragma unroll
+    for (int j = 0; j < kFourBatch; ++j) {
+      const int i = base + threadIdx.x + j * kWorkers;
+      if (i < fours) prior[j] = LoadPrior(p, in_fours, first_row + i / kRowFours, col + i % kRowFours * 4);
+    }
+  };
+  load_prior(0);
+  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+  for (int base = 0; base < fours; base += kFourBatch * kWorkers) {
+    if (base > 0) load_prior(base);
+#pragma unroll
+    for (int j = 0; j < kFourBatch; ++j) {
+      const int i = base + threadIdx.x + j * kWorkers;
+      if (i >= fours) break;
+      const float* at = inbox + i / kRowFours * kSumPitch + i % kRowFours * 4;
+      float4 sum = *reinterpret_cast<const float4*>(at);
+      for (int other = 1; other < parts; ++other) {
+        at += share * kSumPitch;
+        sum = Add(sum, *reinterpret_cast<const float4*>(at));
+      }
+      StoreOutput(p, in_fours, first_row + i / kRowFours, col + i % kRowFours * 4, prior[j], sum);
+    }
+  }
+}
+
+#endif
+
+// Block (part of k, tile of weight rows).
+template <int kGroups>
+__global__ void __launch_bounds__(Shape<kGroups>::kThreads, 2)
+    MediumKernel(const __grid_constant__ MatMulParams p, const __grid_constant__ CUtensorMap w_map,
+                 const __grid_constant__ CUtensorMap x_map, int slots) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  using S = Shape<kGroups>;
+  extern __shared__ char unaligned[];
+  LetNextKernelStart();
+  char* const shared = unaligned + (1024 - SharedAddress(unaligned) % 1024) % 1024;
+  const uint32_t ring = SharedAddress(shared);
+  const uint32_t full = ring + slots * S::kStageBytes;  // barriers: a stage has arrived
+  const uint32_t empty = full + 8 * slots;              // and all workers have read it
+  const int warp = Uniform(threadIdx.x / 32);
+  const int lane = threadIdx.x % 32;
+  const int parts = gridDim.x;
+  const int part = blockIdx.x;
+  const int first_n = blockIdx.y * kTile;
+  const int all_stages = static_cast<int>((p.k + kBoxCols - 1) / kBoxCols);
+  const int first_stage = all_stages * part / parts;
+  const int stages = all_stages * (part + 1) / parts - first_stage;
+  const int ahead = min(slots, stages);
+  const auto copy_weights = [&](int stage, int slot) {
+    ArriveExpecting(full + slot * 8, S::kWeightBytes);
+    CopyBox(ring + slot * S::kStageBytes, w_map, (first_stage + stage) * kBoxCols, first_n, full + slot * 8);
+  };
+  if (threadIdx.x == S::kWorkers) {
+    for (int i = 0; i < slots; ++i) {
+      InitBarrier(full + i * 8, 2);  // weights and input arrive separately
+      InitBarrier(empty + i * 8, S::kWorkers / 32);
+    }
+    PublishBarriers();
+    for (int stage = 0; stage < ahead; ++stage) copy_weights(stage, stage);
+  }
+  __syncthreads();
+
+  if (warp == S::kWorkers / 32) {
+    if (lane == 0) {
+      PrefetchMap(x_map);
+      WaitForEarlierKernels();
+      for (int stage = 0, slot = 0, parity = 1; stage < stages; ++stage) {
+        if (stage >= slots) {
+          WaitBarrier(empty + slot * 8, parity);
+          copy_weights(stage, slot);
+        }
+        ArriveExpecting(full + slot * 8, S::kStageBytes - S::kWeightBytes);
+        CopyBox(ring + slot * S::kStageBytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, 0,
+                full + slot * 8);
+        if (++slot == slots) {
+          slot = 0;
+          parity ^= 1;
+        }
+      }
+    }
+    __syncwarp();
+    return WaitForEarlierKernels();
+  }
+
+  WaitForEarlierKernels();  // without them there is no input to multiply with
+  float sums[kTile / 2];
+  uint32_t previous = 0;
+  for (int stage = 0, slot = 0, parity = 0; stage < stages; ++stage) {
+    WaitBarrier(full + slot * 8, parity);
+    const uint64_t w = DescribeRows(ring + slot * S::kStageBytes);
+    const uint64_t x = DescribeRows(ring + slot * S::kStageBytes + S::kWeightBytes + warp / 4 * (64 * 128));
+    BeginProducts();
+#pragma unroll
+    for (int i = 0; i < kBoxCols / 16; ++i) MultiplyShared(sums, Advance(x, i * 32), Advance(w, i * 32), stage + i);
+    CommitProducts();
+    if (stage > 0) {  // while this stage is multiplied, the one before is done
+      WaitProducts<1>();
+      if (lane == 0) Arrive(previous);
+    }
+    previous = empty + slot * 8;
+    if (++slot == slots) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+  WaitProducts<0>();
+  Pin(sums);
+  if (parts == 1 || p.output == MatMulOutput::kPartsF32) {
+    StoreSums(p, sums, warp * 16, first_n, part);
+  } else {
+    ExchangeSums<S::kWorkers>(p, sums, warp * 16, first_n, reinterpret_cast<float*>(shared));
+  }
+#endif
+}
+
+template <int kGroups>
+cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
+  using S = Shape<kGroups>;
+  const int parts = MediumMatMulParts(p, target);
+  const dim3 grid(parts, CeilDiv(static_cast<int>(p.n), kTile));
+  CUtensorMap w_map, x_map;
+  cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, &w_map);
+  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, S::kRows, &x_map);
+  if (error != cudaSuccess) return error;
+  const bool exchange = parts > 1 && p.output != MatMulOutput::kPartsF32;
+  const bool own = !exchange && static_cast<int>(grid.x * grid.y) <= target.multiprocessors;
+  const int slots = own ? S::kOwnSlots : S::kSharedSlots;
+  return LaunchClusters(target, MediumKernel<kGroups>, grid, dim3(S::kThreads), S::Bytes(slots), exchange ? parts : 1,
+                        p, w_map, x_map, slots);
+}
+
+}  // namespace
+
+// Not where blocks would not all run at once: cuBLASLt does as well there.
+bool MediumMatMulServes(const MatMulParams& p, const Target& target) {
+  return target.hopper && p.rows >= kMinRows && p.rows <= kMaxRows &&
+         p.n <= int64_t{2} * kTile * target.multiprocessors && p.k % 8 == 0 && p.in_stride % 8 == 0 &&
+         reinterpret_cast<uintptr_t>(p.w) % 16 == 0 && reinterpret_cast<uintptr_t>(p.in) % 16 == 0;
+}
+
+int MediumMatMulParts(const MatMulParams& p, const Target& target) {
+  const int tiles = CeilDiv(static_cast<int>(p.n), kTile);
+  const int stages = CeilDiv(static_cast<int>(p.k), kBoxCols);
+  int parts = target.multiprocessors / tiles;
+  if (parts > stages / 2) parts = stages / 2;
+  if (parts > kMostParts) parts = kMostParts;
+  return parts > 1 ? parts : 1;
+}
+
+cudaError_t MediumMatMul(const MatMulParams& params, const Target& target) {
+  return params.rows <= 64 ? LaunchRows<1>(params, target) : LaunchRows<2>(params, target);
+}
+
+}  // namespace batucada::cuda
