@@ -9,16 +9,38 @@ constexpr int kBlockChannels = 32;
 constexpr int kStepLanes = 4;  // lanes that share a channel, four states each
 constexpr int kStepThreads = kBlockChannels * kStepLanes;
 
-__device__ __forceinline__ void Unpack4(const bf16* from, float (&v)[4]) {
-#pragma unroll
-  for (int i = 0; i < 4; ++i) v[i] = __bfloat162float(from[i]);
+__device__ __forceinline__ void Unpack4(const uint2& pack, float (&v)[4]) {
+  Unpack2(pack.x, v[0], v[1]);
+  Unpack2(pack.y, v[2], v[3]);
+}
+
+// Four neighbours, whether or not they are aligned to 8 bytes.
+__device__ __forceinline__ uint2 Load4(const bf16* p, bool aligned) {
+  if (aligned) return *reinterpret_cast<const uint2*>(p);
+  const uint16_t* s = reinterpret_cast<const uint16_t*>(p);
+  return {s[0] | uint32_t{s[1]} << 16, s[2] | uint32_t{s[3]} << 16};
+}
+
+// The sums over the four lanes of a channel of what each lane has for kRows rows: lane `quad` gets row `quad`'s.
+template <int kRows>
+__device__ __forceinline__ float SumOfLanes(const float (&y)[kRows], int quad) {
+  if constexpr (kRows == 1) {
+    const float pair = y[0] + __shfl_xor_sync(0xffffffffu, y[0], 1);
+    return pair + __shfl_xor_sync(0xffffffffu, pair, 2);
+  } else {
+    static_assert(kRows == kStepLanes);
+    const bool odd = quad % 2 != 0;
+    const float low = (odd ? y[1] : y[0]) + __shfl_xor_sync(0xffffffffu, odd ? y[0] : y[1], 1);
+    const float high = (odd ? y[3] : y[2]) + __shfl_xor_sync(0xffffffffu, odd ? y[2] : y[3], 1);
+    return (quad < 2 ? low : high) + __shfl_xor_sync(0xffffffffu, quad < 2 ? high : low, 2);
+  }
 }
 
 // kRows decode rows of 32 channels, four lanes a channel. A warp has eight channels, the width of mma: with kPacks > 0
 // it multiplies their rows of w_dt with the rows' dt_low itself, a lane holding every fourth pack of eight columns;
-// otherwise dt is read.
+// otherwise dt is read. A channel's lanes share out what its rows need once: x, z, dt and their functions.
 template <int kRows, int kPacks>
-__global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveScanParams p) {
+__global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveScanParams p, bool aligned) {
   LetNextKernelStart();
   const int first_row = blockIdx.y * kRows;
   const int rows = min(kRows, p.num_decode - first_row);
@@ -72,49 +94,56 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
       Mma(product, {low[i].z, 0u, low[i].w, 0u}, w[i].z, w[i].w);
     }
   }
-  float x[kRows], z[kRows], dt[kRows], b[kRows][4], c[kRows][4];
+  uint2 b[kRows], c[kRows];
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
     const int row = first_row + min(r, rows - 1);
-    x[r] = __bfloat162float(p.x[row * p.x_stride + safe]);
-    z[r] = __bfloat162float(p.z[row * p.z_stride + safe]);
-    Unpack4(p.b + row * p.b_stride + quad * 4, b[r]);
-    Unpack4(p.c + row * p.c_stride + quad * 4, c[r]);
-    if constexpr (kPacks == 0) {
-      dt[r] = __bfloat162float(p.dt[row * p.dt_stride + safe]);
-    } else {
-      const int from = r * 4 + lane / 8;  // the lane that has this channel of the row
-      const float even = __shfl_sync(0xffffffffu, product[0], from);
-      const float odd = __shfl_sync(0xffffffffu, product[1], from);
-      dt[r] = lane / 4 % 2 == 0 ? even : odd;
-    }
+    b[r] = Load4(p.b + row * p.b_stride + quad * 4, aligned);
+    c[r] = Load4(p.c + row * p.c_stride + quad * 4, aligned);
   }
+  const int own = min(quad, rows - 1);  // the row that this lane looks after
+  const float x = __bfloat162float(p.x[(first_row + own) * p.x_stride + safe]);
+  const float z = __bfloat162float(p.z[(first_row + own) * p.z_stride + safe]);
+  float dt;
+  if constexpr (kPacks == 0) {
+    dt = __bfloat162float(p.dt[(first_row + own) * p.dt_stride + safe]);
+  } else {
+    const int from = own * 4 + lane / 8;  // the lane that has this channel of the row
+    const float even = __shfl_sync(0xffffffffu, product[0], from);
+    const float odd = __shfl_sync(0xffffffffu, product[1], from);
+    dt = lane / 4 % 2 == 0 ? even : odd;
+  }
+  const float delta = Softplus(dt + bias);
+  const float own_exponent = delta * kLog2E;
+  const float own_dx = delta * x;
+  float y[kRows];
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
-    if (r >= rows) break;
+    const float exponent = __shfl_sync(0xffffffffu, own_exponent, r, kStepLanes);
+    const float dx = __shfl_sync(0xffffffffu, own_dx, r, kStepLanes);
     float4& s = h[r];
     if (fresh[r]) s = {0.f, 0.f, 0.f, 0.f};  // only here, so that nothing waits for the load before it must
-    const float delta = Softplus(dt[r] + bias);
-    const float exponent = delta * kLog2E;
-    const float dx = delta * x[r];
-    s.x = Exp2(exponent * a.x) * s.x + dx * b[r][0];
-    s.y = Exp2(exponent * a.y) * s.y + dx * b[r][1];
-    s.z = Exp2(exponent * a.z) * s.z + dx * b[r][2];
-    s.w = Exp2(exponent * a.w) * s.w + dx * b[r][3];
-    float y = s.x * c[r][0] + s.y * c[r][1] + s.z * c[r][2] + s.w * c[r][3];
-    y += __shfl_xor_sync(0xffffffffu, y, 1);
-    y += __shfl_xor_sync(0xffffffffu, y, 2);
-    if (!valid) continue;
-    const int row = first_row + r;
-    *state[r] = s;
-    if (quad == 0) p.out[row * p.out_stride + channel] = __float2bfloat16_rn((y + skip * x[r]) * Silu(z[r]));
+    float to[4], from[4];
+    Unpack4(b[r], to);
+    Unpack4(c[r], from);
+    s.x = Exp2(exponent * a.x) * s.x + dx * to[0];
+    s.y = Exp2(exponent * a.y) * s.y + dx * to[1];
+    s.z = Exp2(exponent * a.z) * s.z + dx * to[2];
+    s.w = Exp2(exponent * a.w) * s.w + dx * to[3];
+    y[r] = s.x * from[0] + s.y * from[1] + s.z * from[2] + s.w * from[3];
+    if (valid && r < rows) *state[r] = s;
   }
+  const float sum = SumOfLanes(y, quad);
+  if (!valid || quad >= rows) return;
+  p.out[(first_row + quad) * p.out_stride + channel] = __float2bfloat16_rn((sum + skip * x) * Silu(z));
 }
 
 template <int kRows, int kPacks>
 cudaError_t LaunchStep(const SelectiveScanParams& p, const Target& target) {
   const dim3 grid(CeilDiv(p.channels, kBlockChannels), CeilDiv(p.num_decode, kRows));
-  return Launch(target, ScanStepKernel<kRows, kPacks>, grid, dim3(kStepThreads), 0, p);
+  const bool aligned = reinterpret_cast<uintptr_t>(p.b) % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 8 == 0 &&
+                       p.b_stride % 4 == 0 && p.c_stride % 4 == 0;
+  return Launch(target, ScanStepKernel<kRows, kPacks>, grid, dim3(kStepThreads), 0, p, aligned);
 }
 
 }  // namespace
