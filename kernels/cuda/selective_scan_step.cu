@@ -8,6 +8,7 @@ namespace {
 constexpr int kBlockChannels = 32;
 constexpr int kStepLanes = 4;  // lanes that share a channel, four states each
 constexpr int kStepThreads = kBlockChannels * kStepLanes;
+constexpr int kRows = kStepLanes;  // of a block: each lane of a channel looks after one
 
 __device__ __forceinline__ void Unpack4(const uint2& pack, float (&v)[4]) {
   Unpack2(pack.x, v[0], v[1]);
@@ -21,25 +22,18 @@ __device__ __forceinline__ uint2 Load4(const bf16* p, bool aligned) {
   return {s[0] | uint32_t{s[1]} << 16, s[2] | uint32_t{s[3]} << 16};
 }
 
-// The sums over the four lanes of a channel of what each lane has for kRows rows: lane `quad` gets row `quad`'s.
-template <int kRows>
+// The sums over the four lanes of a channel of what each lane has for four rows: lane `quad` gets row `quad`'s.
 __device__ __forceinline__ float SumOfLanes(const float (&y)[kRows], int quad) {
-  if constexpr (kRows == 1) {
-    const float pair = y[0] + __shfl_xor_sync(0xffffffffu, y[0], 1);
-    return pair + __shfl_xor_sync(0xffffffffu, pair, 2);
-  } else {
-    static_assert(kRows == kStepLanes);
-    const bool odd = quad % 2 != 0;
-    const float low = (odd ? y[1] : y[0]) + __shfl_xor_sync(0xffffffffu, odd ? y[0] : y[1], 1);
-    const float high = (odd ? y[3] : y[2]) + __shfl_xor_sync(0xffffffffu, odd ? y[2] : y[3], 1);
-    return (quad < 2 ? low : high) + __shfl_xor_sync(0xffffffffu, quad < 2 ? high : low, 2);
-  }
+  const bool odd = quad % 2 != 0;
+  const float low = (odd ? y[1] : y[0]) + __shfl_xor_sync(0xffffffffu, odd ? y[0] : y[1], 1);
+  const float high = (odd ? y[3] : y[2]) + __shfl_xor_sync(0xffffffffu, odd ? y[2] : y[3], 1);
+  return (quad < 2 ? low : high) + __shfl_xor_sync(0xffffffffu, quad < 2 ? high : low, 2);
 }
 
 // kRows decode rows of 32 channels, four lanes a channel. A warp has eight channels, the width of mma: with kPacks > 0
 // it multiplies their rows of w_dt with the rows' dt_low itself, a lane holding every fourth pack of eight columns;
 // otherwise dt is read. A channel's lanes share out what its rows need once: x, z, dt and their functions.
-template <int kRows, int kPacks>
+template <int kPacks>
 __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveScanParams p, bool aligned) {
   LetNextKernelStart();
   const int first_row = blockIdx.y * kRows;
@@ -138,20 +132,20 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
   p.out[(first_row + quad) * p.out_stride + channel] = __float2bfloat16_rn((sum + skip * x) * Silu(z));
 }
 
-template <int kRows, int kPacks>
+template <int kPacks>
 cudaError_t LaunchStep(const SelectiveScanParams& p, const Target& target) {
   const dim3 grid(CeilDiv(p.channels, kBlockChannels), CeilDiv(p.num_decode, kRows));
   const bool aligned = reinterpret_cast<uintptr_t>(p.b) % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 8 == 0 &&
                        p.b_stride % 4 == 0 && p.c_stride % 4 == 0;
-  return Launch(target, ScanStepKernel<kRows, kPacks>, grid, dim3(kStepThreads), 0, p, aligned);
+  return Launch(target, ScanStepKernel<kPacks>, grid, dim3(kStepThreads), 0, p, aligned);
 }
 
 }  // namespace
 
 cudaError_t SelectiveScanStep(const SelectiveScanParams& p, const Target& target) {
-  if (p.w_dt == nullptr) return LaunchStep<1, 0>(p, target);
-  if (p.dt_rank <= kMaxStepRank / 2) return LaunchStep<4, kMaxStepRank / 2 / 32>(p, target);
-  return LaunchStep<4, kMaxStepRank / 32>(p, target);
+  if (p.w_dt == nullptr) return LaunchStep<0>(p, target);
+  if (p.dt_rank <= kMaxStepRank / 2) return LaunchStep<kMaxStepRank / 2 / 32>(p, target);
+  return LaunchStep<kMaxStepRank / 32>(p, target);
 }
 
 }  // namespace batucada::cuda
