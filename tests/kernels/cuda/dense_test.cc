@@ -82,6 +82,25 @@ class MatMulTest : public CudaTest {
     for (size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += acc.values[i];
     EXPECT_CLOSE(Download(added.view), expected, 1e-5);
   }
+
+  // The sum and the norm of it, whether or not they are one pass.
+  void CheckAddNorm(int64_t rows) {
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 72}, {384, 1544}, {2048, 264}, {2816, 2048}, {33, 40}}) {
+      const Dense weight = Random(n, k, 0.1, DType::kBf16), x = Random(rows, k, 1, DType::kBf16);
+      const Dense acc = Random(rows, n, 1, DType::kF32), scale = Random(1, n, 1, DType::kF32);
+      const HostMatrix host(weight);
+      const Matrix w = *ops().LoadMatrix({{host.view}}, 1, 1, "w");
+      const DeviceTensor in = Upload(x, DType::kBf16, 8), sum = Upload(acc, DType::kF32, 4);
+      const DeviceTensor scale_device = Upload(scale, DType::kF32);
+      const DeviceTensor out = Poisoned(rows, n, DType::kBf16, 8);
+      ops().MatMulAddNorm(w, in.view, sum.view, scale_device.view.As<float>(), 1e-5f, out.view);
+      Finish();
+      Dense expected = reference::MatMul(weight, x);
+      for (size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += acc.values[i];
+      EXPECT_CLOSE(Download(sum.view), expected, 1e-5) << rows << " rows, " << k << " -> " << n;
+      EXPECT_CLOSE(Download(out.view), reference::RmsNorm(expected, scale.values, 1e-5), 1e-2) << rows << " rows";
+    }
+  }
 };
 
 // On Hopper, these run through our own kernel in all its shapes.
@@ -126,8 +145,13 @@ TEST_F(MatMulTest, MediumRows) {
     Check(p);
 }
 
+TEST_F(MatMulTest, AddNorm) {
+  for (const int64_t rows : {1, 32, 33, 47, 64, 65, 100, 128}) CheckAddNorm(rows);
+}
+
 // Through cuBLASLt.
 TEST_F(MatMulTest, ManyRows) {
+  CheckAddNorm(200);
   for (const Product& p : {Product{64, 17000, 64}, {129, 384, 384}, {300, 200, 128}}) Check(p);
 }
 
@@ -180,27 +204,6 @@ TEST_F(DenseOpsTest, MatMulSwiGlu) {
   const HostMatrix host_a(a), host_b(b);
   EXPECT_EQ(ops().LoadGateUp(host_a.view, host_b.view, 8, "uneven").status().code(),
             absl::StatusCode::kInvalidArgument);
-}
-
-// The sum and the norm of it, whether or not they are one pass.
-TEST_F(DenseOpsTest, MatMulAddNorm) {
-  for (const int64_t rows : {1, 32, 33, 47, 64, 65, 100, 128, 200}) {
-    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 72}, {384, 1544}, {2048, 264}, {2816, 2048}, {33, 40}}) {
-      const Dense weight = Random(n, k, 0.1, DType::kBf16), x = Random(rows, k, 1, DType::kBf16);
-      const Dense acc = Random(rows, n, 1, DType::kF32), scale = Random(1, n, 1, DType::kF32);
-      const HostMatrix host(weight);
-      const Matrix w = *ops().LoadMatrix({{host.view}}, 1, 1, "w");
-      const DeviceTensor in = Upload(x, DType::kBf16, 8), sum = Upload(acc, DType::kF32, 4);
-      const DeviceTensor scale_device = Upload(scale, DType::kF32);
-      const DeviceTensor out = Poisoned(rows, n, DType::kBf16, 8);
-      ops().MatMulAddNorm(w, in.view, sum.view, scale_device.view.As<float>(), 1e-5f, out.view);
-      Finish();
-      Dense expected = reference::MatMul(weight, x);
-      for (size_t i = 0; i < expected.values.size(); ++i) expected.values[i] += acc.values[i];
-      EXPECT_CLOSE(Download(sum.view), expected, 1e-5) << rows << " rows, " << k << " -> " << n;
-      EXPECT_CLOSE(Download(out.view), reference::RmsNorm(expected, scale.values, 1e-5), 1e-2) << rows << " rows";
-    }
-  }
 }
 
 TEST_F(DenseOpsTest, GatherRows) {
