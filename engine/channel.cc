@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "engine/core/clock.h"
+
 namespace batucada {
 
 Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request)
@@ -43,7 +45,7 @@ bool Channel::Wait(Update* update, absl::Time deadline) {
     const auto filled = [this] { return !pending_.empty(); };
     if (deadline == absl::InfiniteFuture()) {
       filled_.wait(lock, filled);
-    } else if (const absl::Duration left = deadline - absl::Now(); left > absl::ZeroDuration()) {
+    } else if (const absl::Duration left = deadline - ProcessNow(); left > absl::ZeroDuration()) {
       filled_.wait_for(lock, absl::ToChronoMicroseconds(left), filled);
     }
     notified_ = false;

@@ -2,6 +2,10 @@
 //
 //   0  done, or shut down in order     1  could not do it     2  wrong flag, setting or value     128+n  ended by
 //   signal n
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -12,9 +16,22 @@
 #include <CLI/CLI.hpp>
 
 #include "server/commands/command.h"
+#include "server/signals.h"
 #include "server/version.h"
 
 namespace {
+
+// A program may be started without standard input, output or error. What is opened next would get their numbers, and
+// the log with them: /dev/null holds the places. Libraries open files before main, so this comes before their
+// initialisers, and uses nothing that has one.
+void HoldStandardStreams() {
+  long fd = 0;
+  do {
+    fd = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);  // takes the smallest number that is free
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) syscall(SYS_close, fd);
+}
+__attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)() = HoldStandardStreams;
 
 int Fail(int exit_code, const std::string& message) {
   std::fprintf(stderr, "batucada: %s\n", message.c_str());
@@ -56,6 +73,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  batucada::ExplainBusErrors();
   try {
     return Main(argc, argv);
   } catch (const std::exception& exception) {

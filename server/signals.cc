@@ -27,7 +27,29 @@ sigset_t Watched() {
   _exit(128 + signal);
 }
 
+// Async-signal-safe: only write and _exit. The first of several threads speaks for all.
+void OnBusError(int, siginfo_t* info, void*) {
+  static constexpr char kShortened[] =
+      "batucada: a file of the model got shorter, or its disk failed, while it was read; start again once it is "
+      "complete, and replace model files by renaming new ones over them\n";
+  static constexpr char kOther[] = "batucada: ended by a bus error (SIGBUS)\n";
+  static std::atomic_flag told;
+  while (told.test_and_set()) pause();
+  const bool shortened = info->si_code == BUS_ADRERR;
+  const ssize_t ignored = shortened ? write(STDERR_FILENO, kShortened, sizeof(kShortened) - 1)
+                                    : write(STDERR_FILENO, kOther, sizeof(kOther) - 1);
+  (void)ignored;
+  _exit(shortened ? 1 : 128 + SIGBUS);
+}
+
 }  // namespace
+
+void ExplainBusErrors() {
+  struct sigaction action = {};
+  action.sa_sigaction = OnBusError;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGBUS, &action, nullptr);
+}
 
 SignalWatcher::SignalWatcher() {
   const sigset_t set = Watched();

@@ -1,4 +1,4 @@
-// SIGTERM and SIGINT: the first asks for an orderly end, the second insists.
+// What the system tells the process. SIGTERM and SIGINT: the first asks for an orderly end, the second insists.
 #pragma once
 
 #include <atomic>
@@ -7,6 +7,10 @@
 #include <thread>
 
 namespace batucada {
+
+// A mapped file that was shortened, or whose disk fails, raises SIGBUS where it is read. From now on that ends the
+// process with a sentence and exit code 1.
+void ExplainBusErrors();
 
 // Takes over both signals for the whole process, so it must be made before any other thread is.
 class SignalWatcher {

@@ -14,15 +14,22 @@ class Clock {
   virtual absl::Time Now() = 0;
 };
 
-// Wall-clock time at construction, carried on by the steady clock: deadlines survive a jump of the system's clock.
+// The time that deadlines are told in: the wall clock's when the process first asked, carried on by the steady clock,
+// so that neither waits nor deadlines notice a jump of the system's clock. Never compare it with absl::Now(), which is
+// for people to read. Thread-safe.
+inline absl::Time ProcessNow() {
+  struct Origin {
+    std::chrono::steady_clock::time_point steady = std::chrono::steady_clock::now();
+    absl::Time wall = absl::Now();
+  };
+  static const Origin origin;
+  return origin.wall + absl::FromChrono(std::chrono::steady_clock::now() - origin.steady);
+}
+
 // Thread-safe.
 class RealClock : public Clock {
  public:
-  absl::Time Now() override { return origin_ + absl::FromChrono(std::chrono::steady_clock::now() - steady_origin_); }
-
- private:
-  const std::chrono::steady_clock::time_point steady_origin_ = std::chrono::steady_clock::now();
-  const absl::Time origin_ = absl::Now();
+  absl::Time Now() override { return ProcessNow(); }
 };
 
 // A clock that moves only when told to. Not thread-safe.

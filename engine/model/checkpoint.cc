@@ -129,14 +129,14 @@ class CheckpointSource final : public TensorSource {
     return HostTensor{.data = tensor.data.data(), .dtype = *UsableDType(tensor.dtype), .rows = rows, .cols = cols};
   }
 
-  absl::Status CheckAllUsed() const override {
+  absl::Status CheckComplete() const override {
     std::vector<std::string> unused;
     for (const StoredTensor& tensor : model_.tensors()) {
       if (!by_name_.at(CanonicalName(tensor.name)).used) unused.push_back(Printable(tensor.name));
     }
     std::vector<std::string> problems;
     AppendNames("the model does not use", unused, &problems);
-    if (problems.empty()) return absl::OkStatus();
+    if (problems.empty()) return model_.CheckUnchanged();
     return absl::InvalidArgumentError(Concat(model_.what(), ": ", problems.front()));
   }
 

@@ -84,7 +84,7 @@ class DummySource final : public TensorSource {
     return HostTensor{.data = data, .dtype = DType::kBf16, .rows = rows, .cols = cols};
   }
 
-  absl::Status CheckAllUsed() const override {
+  absl::Status CheckComplete() const override {
     for (const auto& [name, entry] : tensors_) {
       if (!entry.used) return absl::InvalidArgumentError(Concat("the model does not use tensor ", name));
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 
@@ -10,8 +11,9 @@
 namespace batucada {
 
 // Move-only; unmaps at the end. Pages are read when first touched, so opening costs nothing whatever the size.
-// A file that is shortened while mapped raises SIGBUS at the next touch of a page that is gone: replace model files by
-// renaming a new one over them, never by writing into them. A file that is replaced so stays readable here.
+// A file that is shortened while mapped raises SIGBUS at the next touch of a page that is gone (server/signals.h says
+// so and ends the program), and what is written into it is read here: replace model files by renaming new ones over
+// them. A file that is replaced so stays readable here.
 class MappedFile {
  public:
   // Regular, non-empty files only; the error names the path.
@@ -23,12 +25,25 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
 
+  // INVALID_ARGUMENT if the file's size or time of change is not what it was at Open: part of what was read since may
+  // be of another version. Ask after reading.
+  [[nodiscard]] absl::Status CheckUnchanged() const;
+
   // Asks the system to start reading now what will be touched soon: `part` lies within the bytes() of some MappedFile.
   static void Prefetch(std::span<const std::byte> part);
 
  private:
-  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  struct Version {
+    int64_t bytes = 0;
+    int64_t modified_ns = 0;  // since 1970
+    bool operator==(const Version&) const = default;
+  };
+  MappedFile() = default;
+  static absl::StatusOr<Version> VersionOf(int fd, const std::filesystem::path& path);
 
+  std::filesystem::path path_;
+  int fd_ = -1;
+  Version opened_;
   std::span<const std::byte> bytes_;
 };
 

@@ -182,6 +182,11 @@ absl::Status SafetensorsModel::Add(const std::filesystem::path& dir, const std::
   return absl::OkStatus();
 }
 
+absl::Status SafetensorsModel::CheckUnchanged() const {
+  for (const MappedFile& file : files_) BATUCADA_RETURN_IF_ERROR(file.CheckUnchanged());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SafetensorsModel> SafetensorsModel::OpenShards(const std::filesystem::path& dir) {
   SafetensorsModel model;
   model.what_ = "model.safetensors.index.json";

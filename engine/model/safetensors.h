@@ -41,6 +41,8 @@ class SafetensorsModel {
 
   // All tensors, by file and offset.
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
+  // INVALID_ARGUMENT if a file was changed since Open. Ask after reading.
+  [[nodiscard]] absl::Status CheckUnchanged() const;
   // What to call the file(s) in messages: "model.safetensors" or "model.safetensors.index.json".
   std::string_view what() const { return what_; }
 

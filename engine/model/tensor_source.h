@@ -24,8 +24,9 @@ class TensorSource {
   // wrong with it.
   virtual absl::StatusOr<HostTensor> Get(std::string_view name, int64_t rows, int64_t cols) = 0;
 
-  // INVALID_ARGUMENT names the tensors that nobody asked for: a model that ignores weights is not the one in the file.
-  [[nodiscard]] virtual absl::Status CheckAllUsed() const = 0;
+  // After the last Get. INVALID_ARGUMENT names the tensors that nobody asked for, since a model that ignores weights is
+  // not the one in the file; or the file that was changed while it was read.
+  [[nodiscard]] virtual absl::Status CheckComplete() const = 0;
 };
 
 // The elements of an fp32, bf16 or fp16 tensor as floats, exactly.

@@ -122,7 +122,7 @@ absl::StatusOr<Weights> LoadWeights(const ModelConfig& c, TensorSource& source, 
   if (!c.tie_embeddings) {
     BATUCADA_ASSIGN_OR_RETURN(w.lm_head, load.One("lm_head.weight", c.vocab_size, c.d_model, kWidePad));
   }
-  BATUCADA_RETURN_IF_ERROR(source.CheckAllUsed());
+  BATUCADA_RETURN_IF_ERROR(source.CheckComplete());
   return w;
 }
 

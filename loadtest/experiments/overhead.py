@@ -6,69 +6,11 @@ Three figures, printed and written as JSON: server-sent events a second over 256
 for, and the memory that 5,000 open streams take. Linux only: cores are pinned and memory is read from /proc.
 """
 
-import argparse
-import contextlib
 import json
 import os
 import pathlib
-import subprocess
-import sys
-import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODEL = ROOT / "models/samba-classics-18m"
-
-
-def cpus(text):
-    return {int(cpu) for cpu in text.split(",")}
-
-
-@contextlib.contextmanager
-def serving(options, *flags):
-    """(process, URL) of a server with the fake backend."""
-    with tempfile.TemporaryDirectory() as folder:
-        ports = pathlib.Path(folder) / "ports"
-        command = [options.build / "bin/batucada", "serve", "--model", MODEL, "--backend", "fake", "--port", "0",
-                   "--grpc-port", "0", "--port-file", ports, "--shutdown-grace", "0", "--drain-timeout", "0",
-                   "--log-level", "warn", *flags]
-        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
-                                   preexec_fn=lambda: os.sched_setaffinity(0, options.server_cpus))
-        try:
-            while not ports.exists():
-                if process.poll() is not None:
-                    sys.exit(f"the server ended at once: {process.returncode}")
-                time.sleep(0.01)
-            http = dict(line.split() for line in ports.read_text().splitlines())["http"]
-            yield process, f"http://127.0.0.1:{http}"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def load(options, url, *flags):
-    """Runs batucada-loadtest; its results."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder) / "result.json"
-        subprocess.run([options.build / "bin/batucada-loadtest", "--url", url, "--quiet", "--output", out, *flags],
-                       check=True, stdout=subprocess.DEVNULL,
-                       preexec_fn=lambda: os.sched_setaffinity(0, options.client_cpus))
-        return json.loads(out.read_text())
-
-
-def cpu_seconds(process):
-    """{thread name: user and system seconds so far}"""
-    tick, seconds = os.sysconf("SC_CLK_TCK"), {}
-    for stat in pathlib.Path(f"/proc/{process.pid}/task").glob("*/stat"):
-        name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
-        user, system = rest.split()[11:13]
-        seconds[name] = seconds.get(name, 0) + (int(user) + int(system)) / tick
-    return seconds
-
-
-def memory_bytes(process, field):
-    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split(f"{field}:")[1].split()[0]) * 1024
+from harness import cpu_seconds, load, memory_bytes, parser, serving
 
 
 def streaming(options):
@@ -116,13 +58,10 @@ def open_streams(options, count=5000):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
-    parser.add_argument("--server-cpus", type=cpus, default=cpus("0,1"))
-    parser.add_argument("--client-cpus", type=cpus, default=cpus("0,1"))
-    parser.add_argument("--step-ms", type=float, nargs="*", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", type=pathlib.Path)
-    options = parser.parse_args()
+    flags = parser(__doc__)
+    flags.add_argument("--step-ms", type=float, nargs="*", default=[0, 1, 2, 3, 4])
+    flags.add_argument("--out", type=pathlib.Path)
+    options = flags.parse_args()
     figures = {"load_average": os.getloadavg()[0], "server_cpus": sorted(options.server_cpus),
                "client_cpus": sorted(options.client_cpus)}
     for experiment in [streaming, lone, open_streams]:

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/time/clock.h"
+#include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "server/access_keys.h"
 #include "server/commands/command.h"
@@ -55,11 +56,11 @@ void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, Gr
   grpc.SetServing(false);
   http.StopKeepingAlive();
   absl::SleepFor(config.shutdown_grace);
-  const absl::Time deadline = absl::Now() + config.drain_timeout;
+  const absl::Time deadline = ProcessNow() + config.drain_timeout;
   http.StopAccepting();
   std::thread grpc_shutdown([&] { grpc.Shutdown(deadline + kFlushTime); });
   service.engine.Drain(deadline);
-  if (!http.WaitUntilClosed(absl::Now() + kFlushTime)) spdlog::warn("some connections had to be cut off");
+  if (!http.WaitUntilClosed(ProcessNow() + kFlushTime)) spdlog::warn("some connections had to be cut off");
   grpc_shutdown.join();
 }
 

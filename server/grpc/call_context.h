@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "server/generation_group.h"
 #include "server/grpc/metadata.h"
@@ -29,9 +30,10 @@ inline RequestOrigin OriginOf(grpc::CallbackServerContext* context, std::string 
           .trace = ReadTraceparent(MetadataOf(*context, "traceparent"))};
 }
 
+// gRPC tells it by the system's clock, which may jump; the engine does not.
 inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   if (context.deadline() == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
-  return absl::FromChrono(context.deadline());
+  return ProcessNow() + absl::FromChrono(context.deadline() - std::chrono::system_clock::now());
 }
 
 // What the call asks for, if it may ask at all: a key, the parameters (whose deadline this sets), and their values.

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "batucada/v1/batucada.grpc.pb.h"
+#include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "engine/model/json.h"
 #include "server/grpc/inference_service.h"
@@ -80,7 +81,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
 }
 
 GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-GrpcServer::~GrpcServer() { Shutdown(absl::Now()); }
+GrpcServer::~GrpcServer() { Shutdown(ProcessNow()); }
 
 int32_t GrpcServer::port() const { return impl_->port; }
 
@@ -91,7 +92,7 @@ void GrpcServer::SetServing(bool serving) {
 }
 
 void GrpcServer::Shutdown(absl::Time deadline) {
-  impl_->server->Shutdown(absl::ToChronoTime(deadline));
+  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + (deadline - ProcessNow())));
   impl_->server->Wait();
 }
 

@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "server/http/connection.h"
 
@@ -75,7 +76,12 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 
   bool WaitUntilClosed(absl::Time deadline) {
     std::unique_lock lock(mutex_);
-    return ended_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return open_ == 0 && !accepting_; });
+    const auto closed = [this] { return open_ == 0 && !accepting_; };
+    if (deadline != absl::InfiniteFuture()) {
+      return ended_.wait_for(lock, absl::ToChronoMilliseconds(deadline - ProcessNow()), closed);
+    }
+    ended_.wait(lock, closed);
+    return true;
   }
 
   int32_t port() const { return port_; }

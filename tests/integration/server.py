@@ -28,14 +28,15 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
         time.sleep(0.01)
 
 
-def run(*arguments, env=None, timeout=PATIENCE_S):
-    """Runs the program to its end."""
+def run(*arguments, env=None, timeout=PATIENCE_S, **process):
+    """Runs the program to its end. `process`: options of subprocess.run."""
     return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=timeout, cwd=ROOT,
-                          env={**os.environ, **(env or {})}, check=False)
+                          env={**os.environ, **(env or {})}, check=False, **process)
 
 
 class Server:
-    def __init__(self, *flags, env=None):
+    def __init__(self, *flags, env=None, **process):
+        """`process`: options of subprocess.Popen."""
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
         port_file = pathlib.Path(self.folder.name) / "ports"
@@ -43,8 +44,8 @@ class Server:
         grace = () if "--shutdown-grace" in flags else ("--shutdown-grace", "0")
         command = [BINARY, "serve", "--model", str(MODEL), *ports, *grace, "--port-file", str(port_file), *flags]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT,
-                                            env={**os.environ, **(env or {})})
+            self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})},
+                                            **{"stdout": log, "stderr": subprocess.STDOUT, **process})
         wait_until(lambda: port_file.exists() or self.process.poll() is not None, "the port file")
         assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
         ports = dict(line.split() for line in port_file.read_text().splitlines())

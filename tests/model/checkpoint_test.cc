@@ -31,7 +31,7 @@ TEST(CheckpointTest, TheEmbeddedModelLoads) {
     EXPECT_EQ(tensor->dtype, matrix ? DType::kBf16 : DType::kF32) << want.name;
     elements += want.elements();
   }
-  EXPECT_TRUE(checkpoint->tensors->CheckAllUsed().ok());
+  EXPECT_TRUE(checkpoint->tensors->CheckComplete().ok());
   EXPECT_NEAR(static_cast<double>(elements), 18.0e6, 0.1e6);
   // Spot check of the bytes: D starts near 1 in every trained Mamba.
   const auto d = checkpoint->tensors->Get("backbone.layers.0.mixer.D", 1, 768);
@@ -75,7 +75,7 @@ TEST_F(CheckpointFileTest, OpensAndHandsOutTheRightBytes) {
     ASSERT_TRUE(tensor.ok()) << tensor.status();
     EXPECT_EQ(*static_cast<const unsigned char*>(tensor->data), Named(want.name).begin % 251) << want.name;
   }
-  EXPECT_TRUE(checkpoint->tensors->CheckAllUsed().ok());
+  EXPECT_TRUE(checkpoint->tensors->CheckComplete().ok());
 }
 
 TEST_F(CheckpointFileTest, NamesMissingTensors) {
@@ -183,8 +183,22 @@ TEST_F(CheckpointFileTest, WeightsThatNobodyAskedForAreNamed) {
     if (want.role == TensorRole::kALog) continue;
     ASSERT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok());
   }
-  EXPECT_THAT(std::string(checkpoint->tensors->CheckAllUsed().message()),
+  EXPECT_THAT(std::string(checkpoint->tensors->CheckComplete().message()),
               HasSubstr("the model does not use tensor backbone.layers.0.mixer.A_log"));
+}
+
+TEST_F(CheckpointFileTest, WeightsThatChangeWhileTheyAreReadAreRefused) {
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  for (const ExpectedTensor& want : ExpectedTensors(config_)) {
+    ASSERT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok());
+  }
+  const auto file = dir_.path() / "model.safetensors";
+  std::filesystem::rename(file, dir_.path() / "old");  // replaced in order: what is mapped stays as it is
+  dir_.Write("model.safetensors", "another");
+  EXPECT_TRUE(checkpoint->tensors->CheckComplete().ok());
+  std::filesystem::resize_file(dir_.path() / "old", std::filesystem::file_size(dir_.path() / "old") - 1);
+  EXPECT_THAT(std::string(checkpoint->tensors->CheckComplete().message()), HasSubstr("was changed while it was read"));
 }
 
 TEST_F(CheckpointFileTest, AnUnreadableFileIsNamedBeforeItsTensors) {

@@ -47,14 +47,14 @@ class DummyTest : public testing::Test {
 
 TEST_F(DummyTest, GivesEveryTensorWithFiniteValuesOfItsDType) {
   const auto source = MakeDummySource(config_, 1);
-  EXPECT_THAT(std::string(source->CheckAllUsed().message()), HasSubstr("the model does not use tensor"));
+  EXPECT_THAT(std::string(source->CheckComplete().message()), HasSubstr("the model does not use tensor"));
   for (const ExpectedTensor& want : ExpectedTensors(config_)) {
     const auto tensor = source->Get(want.name, want.rows, want.cols);
     ASSERT_TRUE(tensor.ok()) << tensor.status();
     EXPECT_EQ(tensor->dtype, IsMatrix(want.role) ? DType::kBf16 : DType::kF32);
     for (const float v : ToFloats(*tensor)) ASSERT_TRUE(std::isfinite(v)) << want.name;
   }
-  EXPECT_TRUE(source->CheckAllUsed().ok());
+  EXPECT_TRUE(source->CheckComplete().ok());
 }
 
 TEST_F(DummyTest, MatricesAreNormalWithDeviationOneFiftieth) {
