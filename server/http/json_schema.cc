@@ -74,6 +74,7 @@ bj::object Nullable(bj::object schema) {
   } else if (bj::value* any = schema.if_contains("anyOf")) {
     any->get_array().push_back(bj::object{{"type", "null"}});
   }
+  if (bj::value* values = schema.if_contains("enum")) values->get_array().emplace_back(nullptr);
   return schema;
 }
 

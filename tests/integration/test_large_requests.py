@@ -124,7 +124,7 @@ def test_too_many_at_once_are_told(narrow):
     for thread in threads:
         thread.join(60)
     assert set(codes) == {"context_length_exceeded", "text_queue_full"} and len(codes) == 6
-    assert narrow.metric('batucada_requests_rejected_total{reason="queue_full"}') >= codes.count("text_queue_full")
+    assert narrow.metric('batucada_requests_rejected_total{reason="text_queue_full"}') >= codes.count("text_queue_full")
     assert narrow.complete(prompt="a")["usage"]["completion_tokens"] == 16
 
 
