@@ -27,7 +27,7 @@ def main():
     flags.add_argument("--tokens", type=int, default=60)
     options = flags.parse_args()
     rows = []
-    for label, chaos in [("none", []), ("a third", ["--chaos", "slow=0.3333", "--chaos-patience", 60])]:
+    for label, chaos in [("none", []), ("a third", ["--chaos", "slow=0.3333", "--chaos-patience", 45])]:
         result, ends, memory = measure(options, chaos)
         slow = result.get("chaos", {}).get("slow", {})
         rows.append([label, result["completed"], result["failed"], result["p50_itl_ms"], result["p99_itl_ms"],
