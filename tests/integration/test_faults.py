@@ -131,7 +131,10 @@ def change_while_loading(folder, change):
         process.send_signal(signal.SIGCONT)
         if late:
             process.kill()
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
     return None if late else (process.returncode, said)
 
 
