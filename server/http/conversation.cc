@@ -128,7 +128,7 @@ bj::object MessagesSchema() {
            {"reasoning", text},
            {"refusal", text},
            {"tool_calls", Nullable(ArraySchema("Calls of the past, as the template knows them.", bj::object()))}});
-  message["required"] = {"role"};
+  message["required"] = bj::array{"role"};
   message["anyOf"] = {bj::object{{"required", {"content"}}}, bj::object{{"required", {"tool_calls"}}}};
   message["additionalProperties"] = false;
   bj::object messages =
