@@ -222,6 +222,8 @@ def test_not_enough_memory_is_one_sentence():
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))
     ended = serve(MODEL, preexec_fn=limit)
+    if ended.returncode == 127:  # a build with CUDA: its libraries alone are larger
+        pytest.skip(ended.stderr.strip())
     assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1 and "memory" in ended.stderr, ended.stderr
 
 
