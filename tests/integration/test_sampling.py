@@ -1,6 +1,7 @@
 """What the sampling parameters do to the text of the embedded model: their effect, not their presence."""
 
 import collections
+import math
 
 import pytest
 
@@ -122,3 +123,53 @@ def test_special_tokens_show_if_asked_for(cpu):
     hidden, shown = (generate(cpu, skip_special_tokens=skip, **ask) for skip in (True, False))
     assert hidden[0] == shown[0] == [start] * 3
     assert hidden[1]["text"] == "" and shown[1]["text"] == name * 3
+
+
+def top_of(choice):
+    """For every generated token, (its log-probability, those of the most likely)."""
+    logprobs = choice["logprobs"]
+    return [(logprob, sorted(top.values(), reverse=True))
+            for logprob, top in zip(logprobs["token_logprobs"], logprobs["top_logprobs"])]
+
+
+def test_filters_keep_what_is_likely_and_only_that(cpu):
+    """At temperature 1 filters speak of the model's own probabilities, which are those that are reported."""
+    ask = {"seed": 5, "ignore_eos": True, "logprobs": 20, "temperature": 1, "top_p": 1}
+    free = top_of(generate(cpu, **ask)[1])
+    assert max(sum(other > logprob for other in top) for logprob, top in free) > 3, "without filters it strays"
+    for logprob, top in top_of(generate(cpu, top_k=3, **ask)[1]):
+        assert logprob >= top[2]
+    for logprob, top in top_of(generate(cpu, **ask | {"top_p": 0.4})[1]):
+        assert sum(math.exp(other) for other in top if other > logprob) < 0.4 + 1e-3
+    for logprob, top in top_of(generate(cpu, min_p=0.2, **ask)[1]):
+        assert math.exp(logprob) > 0.2 * math.exp(top[0]) - 1e-3
+    everything, _ = generate(cpu, **ask)
+    for parameters in ({"top_k": 0}, {"top_k": -1}, {"min_p": 0}):
+        assert generate(cpu, **ask, **parameters)[0] == everything, parameters
+
+
+def test_each_penalty_is_its_own(cpu):
+    """Of two tokens one is favoured by 10: a penalty that is taken off once never changes that, one that grows does."""
+    ask = {"temperature": 0, "ignore_eos": True, "allowed_token_ids": [300, 301], "logit_bias": {"300": 10}}
+    assert set(generate(cpu, **ask)[0]) == {300}
+    assert set(generate(cpu, presence_penalty=2, **ask)[0]) == {300}
+    frequency, _ = generate(cpu, frequency_penalty=2, **ask)
+    assert frequency[:3] == [300] * 3 and 10 < frequency.count(301) < 38
+    # Only repetition_penalty minds the prompt. Both candidates are likely; the first is in the prompt, the other not.
+    [of_prompt, other] = [cpu.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"][0]
+                          for text in (";", ":")]
+    ask = {"temperature": 0, "max_tokens": 1, "allowed_token_ids": [of_prompt, other]}
+    assert generate(cpu, **ask)[0] == [of_prompt]
+    assert generate(cpu, presence_penalty=2, frequency_penalty=2, **ask)[0] == [of_prompt]
+    assert generate(cpu, repetition_penalty=10, **ask)[0] == [other]
+
+
+def test_the_models_end_tokens_end_unless_ignored(cpu):
+    for name in ("<|endoftext|>", "<|im_end|>"):
+        tokens = cpu.http.post("/tokenize", json={"messages": [{"role": "user", "content": "a"}],
+                                                  "return_token_strs": True}).json()
+        end = tokens["tokens"][tokens["token_strs"].index(name)]
+        ids, choice = generate(cpu, max_tokens=5, temperature=0, logit_bias={str(end): 100})
+        assert (ids, choice["text"], choice["finish_reason"], choice["stop_reason"]) == ([end], "", "stop", None)
+        ids, choice = generate(cpu, max_tokens=5, temperature=0, logit_bias={str(end): 100}, ignore_eos=True)
+        assert (ids, choice["finish_reason"]) == ([end] * 5, "length")
