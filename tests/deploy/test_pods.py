@@ -151,6 +151,17 @@ def test_a_model_on_a_claim_is_read_only():
     assert volumes == [{"name": "model", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}}]
 
 
+def test_a_model_on_a_claim_can_have_checksums():
+    files = {"config.json": "0" * 64, "part/b.safetensors": "1" * 64}
+    claim = {"claimName": "c", "subPath": "x"}
+    mounts, _, spec = model_volume({"source": "pvc", "pvc": {**claim, "files": files}})
+    [check] = spec["initContainers"]
+    assert check["volumeMounts"] == mounts
+    assert check["args"][1:] == ["/models/m", f"{'0' * 64}  config.json", f"{'1' * 64}  part/b.safetensors"]
+    assert check["image"] == spec["containers"][0]["image"]
+    assert "initContainers" not in model_volume({"source": "pvc", "pvc": claim})[2]
+
+
 def test_a_model_may_be_an_image_volume():
     reference = "registry.example.com/m@sha256:" + "0" * 64
     mounts, volumes, _ = model_volume({"source": "imageVolume", "imageVolume": {"reference": reference}})

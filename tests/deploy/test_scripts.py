@@ -110,6 +110,26 @@ def test_fails_without_the_token(hub):
     assert not (folder / "config.json").exists()
 
 
+def test_a_volume_is_compared_with_its_checksums(tmp_path):
+    data = b"weights"
+    files = {"config.json": hashlib.sha256(data).hexdigest(), "part/b.safetensors": hashlib.sha256(data).hexdigest()}
+    model = {"name": "m", "source": "pvc", "pvc": {"claimName": "c", "files": files}}
+    spec = chart.one(chart.rendered(model=model), "Deployment")["spec"]["template"]["spec"]
+    check = spec["initContainers"][0]
+
+    def run():
+        arguments = [str(tmp_path) if each == "/models/m" else each for each in check["args"]]
+        return subprocess.run([*check["command"], *arguments], capture_output=True, text=True, timeout=30, check=False)
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert run().returncode == 0
+    (tmp_path / "config.json").write_bytes(b"others")
+    assert run().returncode != 0 and "config.json: FAILED" in run().stdout
+    (tmp_path / "config.json").unlink()
+    assert run().returncode != 0
+
+
 def free_ports(count):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]

@@ -13,9 +13,9 @@ VALUES = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-8"
 HUB = {"endpoint": "https://models.example.com", "repository": "a/b", "revision": "r"}
 SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text(encoding="utf-8"))
 # Keys below these are the operator's or Kubernetes' own.
-FREE = {"resources.requests", "resources.limits", "model.download.files", "autoscaling.behavior", "updateStrategy",
-        "metrics.authorization", "podSecurityContext", "securityContext", "affinity", "nodeSelector", "server",
-        "service.annotations", "ingress.annotations", "httpRoute.annotations", "grpcRoute.annotations",
+FREE = {"resources.requests", "resources.limits", "model.download.files", "model.pvc.files", "autoscaling.behavior",
+        "updateStrategy", "metrics.authorization", "podSecurityContext", "securityContext", "affinity", "nodeSelector",
+        "server", "service.annotations", "ingress.annotations", "httpRoute.annotations", "grpcRoute.annotations",
         "metrics.labels", "rules.labels", "dashboards.labels", "dashboards.annotations", "commonLabels", "podLabels",
         "podAnnotations", "serviceAccount.annotations"}
 
@@ -70,7 +70,9 @@ def test_schema_and_values_have_the_same_keys():
     ({"model": {"name": "../etc"}}, "name"),
     ({"model": {"pvc": {"subPath": "../other"}}}, "subPath"),
     ({"model": {"source": "pvc"}}, "give model.pvc.claimName"),
+    ({"model": {"pvc": {"files": {"config.json": "abc"}}}}, "config.json"),
     ({"model": {"source": "imageVolume"}}, "give model.imageVolume.reference"),
+    ({"model": {"imageVolume": {"reference": "registry.example.com/m:latest"}}}, "reference"),
     ({"model": {"source": "download"}}, "give model.download.endpoint"),
     ({"model": {"source": "download", "download": HUB}}, "give model.download.files"),
     ({"model": {"download": {"files": {"config.json": "abc"}}}}, "config.json"),

@@ -74,16 +74,20 @@ httpGet:
 {{- end }}
 {{- end }}
 
-{{- define "batucada.volumeMounts" -}}
-- name: tmp
-  mountPath: /tmp
-{{- if ne .Values.model.source "image" }}
+{{- define "batucada.modelMount" -}}
 - name: model
   mountPath: /models/{{ .Values.model.name }}
   readOnly: true
   {{- with get (default dict (get .Values.model .Values.model.source)) "subPath" }}
   subPath: {{ . }}
   {{- end }}
+{{- end }}
+
+{{- define "batucada.volumeMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if ne .Values.model.source "image" }}
+{{ include "batucada.modelMount" . }}
 {{- end }}
 {{- if .Values.auth.existingSecret }}
 - name: auth
@@ -136,6 +140,30 @@ httpGet:
       mountPath: /tmp
     - name: model
       mountPath: /models/{{ .Values.model.name }}
+{{- end }}
+
+{{/* Compares a volume's files with their checksums; the server's image has all that this takes. */}}
+{{- define "batucada.checkModel" -}}
+- name: check-model
+  image: {{ include "batucada.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [/bin/sh, -c]
+  args:
+    - cd "$0" && printf '%s\n' "$@" | sha256sum --check --strict
+    - /models/{{ .Values.model.name }}
+    {{- range $file, $sum := .Values.model.pvc.files }}
+    - {{ printf "%s  %s" $sum $file | quote }}
+    {{- end }}
+  securityContext:
+    {{- toYaml .Values.securityContext | nindent 4 }}
+  resources:
+    requests:
+      cpu: 100m
+      memory: 16Mi
+    limits:
+      memory: 64Mi
+  volumeMounts:
+    {{- include "batucada.modelMount" . | nindent 4 }}
 {{- end }}
 
 {{- define "batucada.server" -}}
@@ -233,10 +261,13 @@ spec:
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  {{- if or (eq .Values.model.source "download") .Values.extraInitContainers }}
+  {{- $check := and (eq .Values.model.source "pvc") .Values.model.pvc.files }}
+  {{- if or (eq .Values.model.source "download") $check .Values.extraInitContainers }}
   initContainers:
     {{- if eq .Values.model.source "download" }}
     {{- include "batucada.fetchModel" . | nindent 4 }}
+    {{- else if $check }}
+    {{- include "batucada.checkModel" . | nindent 4 }}
     {{- end }}
     {{- with .Values.extraInitContainers }}
     {{- toYaml . | nindent 4 }}
