@@ -1,9 +1,6 @@
 """The objects around the pods: who finds them, who may reach them, what scales them."""
 
-import json
-
 import pytest
-import yaml
 
 import chart
 from chart import one, kinds, rendered
@@ -122,14 +119,24 @@ def test_a_pool_speaks_the_metrics_that_pickers_read():
 
 
 def test_rules_and_dashboards_arrive_unchanged():
-    rendering = rendered(rules={"enabled": True}, dashboards={"enabled": True})
+    """Rules as they are written, dashboards to the byte: nothing in braces is taken for a template of Helm's."""
     files = sorted((chart.CHART / "files/rules").glob("*.yaml"))
-    wanted = [group for path in files for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
-    assert one(rendering, "PrometheusRule")["spec"]["groups"] == wanted and wanted
-    data = one(rendering, "ConfigMap", "-dashboards")["data"]
-    files = (chart.CHART / "files/dashboards").glob("*.json")
-    wanted = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
-    assert {name: json.loads(text) for name, text in data.items()} == wanted
+    assert [path.name for path in files] == ["alerts.yaml", "recording.yaml"]
+    rendering = rendered(rules={"enabled": True, "labels": {"release": "p"}}, dashboards={"enabled": True})
+    made = one(rendering, "PrometheusRule")
+    assert made["spec"] == {"groups": [group for path in files for group in chart.objects(path.read_text())[0]["groups"]]}
+    assert made["metadata"]["labels"]["release"] == "p"
+    files = sorted((chart.CHART / "files/dashboards").glob("*.json"))
+    assert [path.name for path in files] == ["batucada-engine.json", "batucada-service.json"]
+    made = one(rendering, "ConfigMap", "-dashboards")
+    assert made["data"] == {path.name: path.read_text(encoding="utf-8") for path in files}
+    assert set(made) == {"apiVersion", "kind", "metadata", "data"}
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1", "Grafana's sidecar looks for it"
+    assert sum(map(len, made["data"].values())) < 900_000, "a ConfigMap holds 1 MiB"
+
+
+def test_rules_and_dashboards_only_when_asked_for():
+    assert not kinds(rendered()) & {"PrometheusRule", "ConfigMap"}
 
 
 def test_extra_objects_are_templates():
