@@ -156,6 +156,103 @@ def test_the_bytes_of_a_stream(chat):
     assert all("usage" not in json.loads(event.removeprefix("data: ")) for event in plain[:-2])
 
 
+def test_the_bytes_of_a_stream_are_openais(chat):
+    """Members in their order, no blanks, one line an event: some clients read them with less than a JSON parser."""
+    body = {"messages": HELLO, "max_tokens": 2, "seed": 1, "return_token_ids": True}
+    ids = ask(chat, **body)["choices"][0]["token_ids"]
+    pieces = [chat.http.post("/detokenize", json={"tokens": [id]}).json()["prompt"] for id in ids]
+    body = {"messages": HELLO, "max_tokens": 2, "seed": 1, "stream": True, "stream_options": {"include_usage": True}}
+    response = chat.http.post("/v1/chat/completions", json=body, headers={"x-request-id": "same"})
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["cache-control"] == "no-cache"
+    created = json.loads(response.text.split("\n")[0].removeprefix("data: "))["created"]
+    deltas = ['{"role":"assistant","content":"","refusal":null}',
+              *(f'{{"content":{json.dumps(piece)}}}' for piece in pieces), "{}"]
+    head = f'data: {{"id":"chatcmpl-same","object":"chat.completion.chunk","created":{created},"model":"{MODEL}",'
+    head += '"choices":['
+    expected = []
+    for delta, finish in zip(deltas, ["null", "null", "null", '"length"']):
+        expected.append(f'{head}{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish},"stop_reason":null}}],'
+                        '"usage":null}')
+    prompt = len(ids_of(chat, HELLO_TEXT))
+    expected.append(f'{head}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":2,"total_tokens":{prompt + 2}}}}}')
+    assert response.text == "\n\n".join([*expected, "data: [DONE]", ""])
+
+
+def test_the_clients_own_reader_of_streams(chat):
+    """openai's helper holds every chunk to the API's types and to the order of things."""
+    request = {"model": MODEL, "messages": HELLO, "max_tokens": 40, "seed": 1, "stop": ["e"], "logprobs": True}
+    with chat.openai().chat.completions.stream(**request, top_logprobs=2, stream_options={"include_usage": True}) as stream:
+        kinds = [event.type for event in stream]
+        answer = stream.get_final_completion()
+    assert kinds.count("content.done") == 1 and "logprobs.content.delta" in kinds
+    [choice] = answer.choices
+    assert choice.finish_reason == "stop" and answer.usage.completion_tokens == len(choice.logprobs.content)
+
+
+def test_roles_reach_the_template_by_name(chat):
+    said = [{"role": role, "content": role.upper()} for role in ("system", "developer", "user", "assistant", "user")]
+    text = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in said) + "<|im_start|>assistant\n"
+    assert prompt_ids(chat, messages=said) == ids_of(chat, text)
+
+
+def test_twenty_alternatives_are_the_most(chat):
+    [choice] = ask(chat, max_tokens=2, logprobs=True, top_logprobs=20)["choices"]
+    for entry in choice["logprobs"]["content"]:
+        assert len({top["token"] for top in entry["top_logprobs"]}) == 20
+        assert all(bytes(top["bytes"]).decode(errors="replace") for top in entry["top_logprobs"])
+
+
+# Each changes what the embedded model says, and just as it does for a completion of the same ids.
+CONTROLS = [
+    {"top_k": 2, "seed": 1}, {"top_p": 0.2, "seed": 1}, {"min_p": 0.5, "seed": 1}, {"seed": 2},
+    {"temperature": 2, "seed": 1}, {"presence_penalty": 2}, {"frequency_penalty": 2}, {"repetition_penalty": 2}, {"logit_bias": {"300": 100}},
+    {"allowed_token_ids": [300, 301]}, {"stop_token_ids": [283]}, {"truncate_prompt_tokens": 3},
+    {"logit_bias": {"0": 100}}, {"logit_bias": {"0": 100}, "ignore_eos": True, "skip_special_tokens": False},
+    {"stop": ["moon"]}, {"stop": ["moon"], "include_stop_str_in_output": True}, {"stop": ["moon"], "min_tokens": 5},
+]
+
+
+@pytest.fixture(scope="module")
+def cpu():
+    with Server("--backend", "cpu", "--max-sequences", "4") as server:
+        ids = prompt_ids(server)
+        server.plain = {seed: said(server, ids, {"seed": seed} if seed else {}) for seed in (None, 1)}
+        server.prompt_ids = ids
+        yield server
+
+
+def said(server, ids, control):
+    """By a completion of `ids`: text, generated ids and why it ended."""
+    [choice] = server.complete(prompt=ids, max_tokens=16, return_token_ids=True, **defaults(control))["choices"]
+    return choice["text"], choice["token_ids"], choice["finish_reason"]
+
+
+def defaults(control):
+    return control if "seed" in control else {"temperature": 0, **control}
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=str)
+def test_parameters_do_what_they_do_for_completions(cpu, control):
+    [choice] = ask(cpu, return_token_ids=True, **defaults(control))["choices"]
+    got = choice["message"]["content"], choice["token_ids"], choice["finish_reason"]
+    assert got == said(cpu, cpu.prompt_ids, control)
+    assert got != cpu.plain[1 if "seed" in control else None]
+
+
+def test_bad_words_do_not_come(cpu):
+    word = next(word for word in cpu.plain[None][0].split() if word.isalpha())
+    [choice] = ask(cpu, temperature=0, bad_words=[word])["choices"]
+    assert word not in choice["message"]["content"].split()
+
+
+def test_prompt_logprobs_are_the_completions(cpu):
+    [choice] = ask(cpu, max_tokens=1, prompt_logprobs=1)["choices"]
+    [expected] = cpu.complete(prompt=cpu.prompt_ids, max_tokens=1, prompt_logprobs=1)["choices"]
+    assert choice["prompt_logprobs"] == expected["prompt_logprobs"]
+    assert len(choice["prompt_logprobs"]) == len(cpu.prompt_ids)
+
+
 def test_async_streams_do_not_mix(chat):
     async def stream(client, seed):
         text = ""

@@ -85,7 +85,8 @@ class Wires:
         return self.joined(self.stub.Complete(request, timeout=PATIENCE_S).choices)
 
     def by_grpc_chat(self, **body):
-        request = self.pb.ChatRequest(messages=[self.pb.ChatMessage(**m) for m in MESSAGES], **self.proto_fields(**body))
+        messages = [self.pb.ChatMessage(**message) for message in MESSAGES]
+        request = self.pb.ChatRequest(messages=messages, **self.proto_fields(**body))
         return self.joined(list(self.stub.Chat(request, timeout=PATIENCE_S)))
 
     @staticmethod

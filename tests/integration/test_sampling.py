@@ -156,8 +156,8 @@ def test_each_penalty_is_its_own(cpu):
     frequency, _ = generate(cpu, frequency_penalty=2, **ask)
     assert frequency[:3] == [300] * 3 and 10 < frequency.count(301) < 38
     # Only repetition_penalty minds the prompt. Both candidates are likely; the first is in the prompt, the other not.
-    [of_prompt, other] = [cpu.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"][0]
-                          for text in (";", ":")]
+    of_prompt, other = (cpu.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"][0]
+                        for text in (";", ":"))
     ask = {"temperature": 0, "max_tokens": 1, "allowed_token_ids": [of_prompt, other]}
     assert generate(cpu, **ask)[0] == [of_prompt]
     assert generate(cpu, presence_penalty=2, frequency_penalty=2, **ask)[0] == [of_prompt]
