@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import openai
 import pytest
@@ -110,6 +111,64 @@ def test_echo(fast):
     assert fast.complete(prompt=PROMPT, temperature=0, echo=True)["choices"][0]["text"] == PROMPT + plain
 
 
+@pytest.mark.parametrize("form", ["text", "ids", "text, streamed", "ids, streamed"])
+def test_echo_of_every_form(fast, form):
+    ids = fast.http.post("/tokenize", json={"prompt": PROMPT}).json()["tokens"]
+    body = {"prompt": ids if "ids" in form else PROMPT, "seed": 2, "n": 2, "max_tokens": 5}
+    plain = [choice["text"] for choice in fast.complete(**body)["choices"]]
+    if "streamed" in form:
+        texts = [""] * 2
+        for chunk in fast.openai().completions.create(model="", **body, echo=True, stream=True):
+            texts[chunk.choices[0].index] += chunk.choices[0].text
+    else:
+        texts = [choice["text"] for choice in fast.complete(**body, echo=True)["choices"]]
+    assert texts == [PROMPT + text for text in plain], "the start token has no text"
+
+
+def test_scoring_goes_on_into_what_is_generated(fast):
+    """As harnesses read it: one list for the prompt and what follows it, for each of several prompts, streamed or not."""
+    ids = fast.http.post("/tokenize", json={"prompt": PROMPT}).json()["tokens"]
+    body = {"prompt": [ids, ids[:3]], "echo": True, "logprobs": 1, "max_tokens": 2, "temperature": 0}
+    whole = fast.complete(**body)["choices"]
+    for choice, prompt in zip(whole, body["prompt"]):
+        scores = choice["logprobs"]
+        assert len(scores["tokens"]) == len(prompt) + 2 and scores["token_logprobs"].count(None) == 1
+        for text, offset in zip(scores["tokens"][1:], scores["text_offset"][1:]):
+            assert choice["text"][offset:].startswith(text)
+    streamed = [{"tokens": [], "token_logprobs": [], "top_logprobs": [], "text_offset": []} for _ in whole]
+    for event in fast.http.post("/v1/completions", json={**body, "stream": True}).text.split("\n\n")[:-2]:
+        [choice] = json.loads(event.removeprefix("data: "))["choices"]
+        for name, values in (choice["logprobs"] or {}).items():
+            streamed[choice["index"]][name] += values
+    assert streamed == [choice["logprobs"] for choice in whole]
+    nothing = fast.http.post("/v1/completions", json={**body, "max_tokens": 0, "stream": True}).text.split("\n\n")
+    reasons = [json.loads(event.removeprefix("data: "))["choices"][0]["finish_reason"] for event in nothing[:-2]]
+    assert reasons.count("length") == 2 and nothing[-2] == "data: [DONE]"
+
+
+def test_a_stop_string_that_ends_within_a_token(fast):
+    """Its tokens are counted and scored as generated; its text is not there, whole or in part."""
+    body = {"prompt": PROMPT, "temperature": 0, "max_tokens": 12, "logprobs": 0, "return_token_ids": True}
+    [whole] = fast.complete(**body)["choices"]
+    tokens = whole["logprobs"]["tokens"]
+    stop = tokens[4][-1] + tokens[5][:2]
+    cut = whole["text"].index(stop)
+    [choice] = fast.complete(**body, stop=stop)["choices"]
+    assert choice["text"] == whole["text"][:cut] and choice["stop_reason"] == stop
+    assert choice["logprobs"]["tokens"] == tokens[:len(choice["token_ids"])] == tokens[:6]
+    chunks = fast.openai().completions.create(model="", prompt=PROMPT, temperature=0, max_tokens=12, stop=stop, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in chunks) == choice["text"]
+
+
+def test_nobody_and_nothing(fast):
+    """An empty prompt is the model's start token; a lone end token is an empty text."""
+    empty = fast.complete(prompt="", temperature=0, return_token_ids=True)
+    assert empty["usage"]["prompt_tokens"] == 1 and empty["usage"]["completion_tokens"] == 16
+    assert empty["choices"][0]["text"] == fast.complete(prompt=[0], temperature=0)["choices"][0]["text"]
+    assert fast.complete(prompt=PROMPT, seed=1, user="me") | {"id": 0, "created": 0} == (
+        fast.complete(prompt=PROMPT, seed=1, user="you") | {"id": 0, "created": 0})
+
+
 def test_prompt_logprobs(fast):
     [choice] = fast.complete(prompt=PROMPT, prompt_logprobs=2, return_token_ids=True)["choices"]
     scores = choice["prompt_logprobs"]
@@ -142,6 +201,9 @@ def test_the_bytes_of_a_stream(fast):
         assert response.headers["content-type"].startswith("text/event-stream")
         events = response.read().decode().split("\n\n")
     assert events[-1] == "" and events[-2] == "data: [DONE]"
+    assert re.fullmatch(r'data: {"id":"cmpl-[0-9a-f]{32}","object":"text_completion","created":\d+,"model":"samba-classics-18m",'
+                        r'"choices":\[{"index":0,"text":".*","logprobs":null,"finish_reason":null,"stop_reason":null,'
+                        r'"token_ids":\[.*\],"prompt_token_ids":\[.*\]}\]}', events[0])
     chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
     assert sum(len(chunk["choices"][0]["token_ids"]) for chunk in chunks) == 3
     assert "prompt_token_ids" in chunks[0]["choices"][0] and "prompt_token_ids" not in chunks[-1]["choices"][0]
