@@ -252,3 +252,66 @@ def test_server_info(slow, slow_client):
     assert (info.ready, info.alive, info.reason, info.running, info.waiting) == (True, True, "", 1, 0)
     assert info.slots_used == 1 and info.slots_total == 2 and 0 < info.uptime_seconds < 3600
     call.cancel()
+
+
+def test_deadlines_of_the_other_calls(slow, slow_client):
+    pb, stub = slow_client.pb, slow_client.stub
+    with pytest.raises(grpc.RpcError) as error:
+        stub.Complete(pb.GenerateRequest(text=PROMPT, max_tokens=100_000), timeout=0.5)
+    assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    slow.wait_until_free()
+    with pytest.raises(grpc.RpcError) as error:
+        list(stub.Chat(pb.ChatRequest(messages=[pb.ChatMessage(role="user", content="a")], max_tokens=100_000), timeout=0.5))
+    assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    slow.wait_until_free()
+
+
+def test_cancelling_a_unary_call_frees_at_once(slow, slow_client):
+    pb = slow_client.pb
+    call = slow_client.stub.Complete.future(pb.GenerateRequest(text=PROMPT, max_tokens=100_000))
+    slow.wait_for_metric("batucada_requests_running", 1)
+    call.cancel()
+    slow.wait_until_free()
+
+
+def test_traces_reach_the_log(fast, client):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4737"
+    list(client.generate(text=PROMPT, max_tokens=1, metadata=[("x-request-id", "traced-grpc"),
+                                                              ("traceparent", f"00-{trace}-00f067aa0ba902b7-01")]))
+    wait_until(lambda: f'"id":"traced-grpc","api":"grpc.generate","trace":"{trace}"' in fast.log(), "the line in the log")
+    call = client.generate(text=PROMPT, max_tokens=1, metadata=[("x-request-id", "two words")])
+    assert dict(call.initial_metadata())["x-request-id"] != "two words"
+    list(call)
+
+
+def test_limits_are_named_with_value_and_bound(client):
+    """As over HTTP, and for what only protobuf can say: numbers that are none."""
+    pb = client.pb
+    for fields, says in [
+        ({"sampling": pb.SamplingOptions(logit_bias={5: float("nan")})}, "logit_bias.5 is nan"),
+        ({"sampling": pb.SamplingOptions(logit_bias={-5: 1})}, "token id -5: ids of this model are 0 to 8191"),
+        ({"sampling": pb.SamplingOptions(repetition_penalty=float("inf"))}, "repetition_penalty is inf"),
+        ({"sampling": pb.SamplingOptions(allowed_token_ids=[8192])}, "allowed_token_ids[0] is 8192"),
+        ({"stopping": pb.StopOptions(stop=["a"] * 17)}, "stop has 17 strings: at most 16"),
+        ({"stopping": pb.StopOptions(stop_token_ids=[-1])}, "stop_token_ids[0] is -1"),
+        ({"output": pb.OutputOptions(logprobs=21)}, "logprobs is 21: it must be 0 to 20"),
+        ({"output": pb.OutputOptions(prompt_logprobs=-1)}, "prompt_logprobs is -1"),
+        ({"truncate_prompt_tokens": 0}, "truncate_prompt_tokens is 0"),
+        ({"priority": 1001}, "priority is 1001: it must be -1000 to 1000"),
+    ]:
+        error = client.error(text="a", **fields)
+        assert (error.code(), says in error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, True), error
+
+
+def test_special_tokens_show_if_asked_for(client, stubs):
+    pb = client.pb
+    with Server("--backend", "cpu") as server:
+        mine = Client(server, stubs)
+        for show, text in ((False, ""), (True, "<|endoftext|>" * 2)):
+            messages = list(mine.generate(text="Hi", max_tokens=2, output=pb.OutputOptions(show_special_tokens=show),
+                                          sampling=pb.SamplingOptions(temperature=0, logit_bias={0: 100}),
+                                          stopping=pb.StopOptions(ignore_eos=True)))
+            assert "".join(message.text for message in messages) == text
+        ended = list(mine.generate(text="Hi", max_tokens=2, sampling=pb.SamplingOptions(temperature=0, logit_bias={0: 100})))
+        assert ended[-1].finish_reason == pb.FINISH_REASON_STOP and ended[-1].usage.completion_tokens == 1
+        mine.channel.close()

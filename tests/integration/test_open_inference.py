@@ -1,11 +1,13 @@
 """The Open Inference Protocol over gRPC, with Triton's own client."""
 
+import asyncio
 import json
 import queue
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
 from server import Server
@@ -161,6 +163,40 @@ def test_a_cancelled_stream_frees_its_sequences(slow):
         slow.wait_for_metric("batucada_requests_running", 1)
         client.stop_stream(cancel_requests=True)
     slow.wait_until_free()
+
+
+def test_deadlines(slow):
+    """The client's timeout is the call's deadline: what it no longer waits for, the server no longer makes."""
+    model = slow.http.get("/v1/models").json()["data"][0]["id"]
+    with triton.InferenceServerClient(f"127.0.0.1:{slow.grpc_port}") as client:
+        with pytest.raises(InferenceServerException, match="Deadline"):
+            client.infer(model, inputs(max_tokens=4000), client_timeout=0.5)
+    slow.wait_until_free()
+
+
+def test_shapes_of_batching_backends(fast, client, model):
+    """TensorRT-LLM's clients send [1, 1]."""
+    given = []
+    for name, value, datatype in (("text_input", PROMPT.encode(), "BYTES"), ("max_tokens", 24, "INT32"), ("random_seed", 7, "UINT64")):
+        kind = {"BYTES": object, "INT32": np.int32, "UINT64": np.uint64}[datatype]
+        given.append(triton.InferInput(name, [1, 1], datatype))
+        given[-1].set_data_from_numpy(np.array([[value]], dtype=kind))
+    assert text_of(client.infer(model, given)) == PROMPT + over_http(fast)
+
+
+def test_the_asyncio_client(fast, model):
+    async def ask():
+        async def requests():
+            yield {"model_name": model, "inputs": inputs(stream=True, seed=7, max_tokens=24), "request_id": "only"}
+        text = ""
+        async with triton_aio.InferenceServerClient(f"127.0.0.1:{fast.grpc_port}") as client:
+            whole = text_of(await client.infer(model, inputs(seed=7, max_tokens=24, exclude_input_in_output=True)))
+            async for result, error in client.stream_infer(requests()):
+                assert error is None
+                text += text_of(result)
+        return whole, text
+    expected = over_http(fast)
+    assert asyncio.run(ask()) == (expected, expected)
 
 
 def test_keys():

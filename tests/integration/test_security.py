@@ -40,6 +40,29 @@ def test_every_route_but_health_and_metrics_needs_a_key(keyed):
         assert response.headers["www-authenticate"] == "Bearer"
 
 
+def test_what_is_open_is_described_as_open_and_nothing_else_is(keyed):
+    """Every route of the description, those of the Open Inference Protocol too: one that is added must choose."""
+    document = keyed.http.get("/openapi.json", headers=bearer("first-key")).json()
+    opened = set()
+    for path, item in document["paths"].items():
+        url = path.replace("{model}", "samba-classics-18m").replace("{version}", "1")
+        for method, operation in item.items():
+            for headers in ({}, bearer("nonsense")):
+                status = keyed.http.request(method, url, content=b"{", headers=headers).status_code
+                assert (status == 401) == (operation.get("security") != []), (method, path)
+            if status != 401:
+                opened.add(path)
+    health = {"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/v2/models/{model}/ready",
+              "/v2/models/{model}/versions/{version}/ready"}
+    assert opened == health | {"/", "/metrics"}
+
+
+def test_the_page_and_its_json_give_nothing_away(keyed):
+    """/ is open so that a browser gets the page, which asks for the key; it must not tell what is served."""
+    for accept in ("text/html", "application/json"):
+        assert "samba" not in keyed.http.get("/", headers={"accept": accept}).text
+
+
 def test_each_key_opens_and_nothing_else_does(keyed):
     for key in ("first-key", "second-key", "team-key", "other-key"):
         assert keyed.http.post("/v1/completions", json=OK, headers=bearer(key)).status_code == 200

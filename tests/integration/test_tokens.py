@@ -99,6 +99,28 @@ def test_the_log_line_has_ids_counts_and_times(fast):
     assert (line["finish"], line["code"], line["param"]) == (["rejected"], "invalid_type", "prompt")
 
 
+@pytest.mark.parametrize("sent", [b"two words", b'a"quote', b"back\\slash", b"a" * 129, b"\xc3\xa9", b""], ids=repr)
+def test_an_unsound_request_id_is_replaced(fast, sent):
+    """It would go into the log and back out: no quotes, no blanks, no end of it."""
+    got = fast.http.get("/version", headers=[(b"x-request-id", sent)]).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", got)
+
+
+def test_refusals_carry_the_request_id_too(fast):
+    for method, path, body, status in (("GET", "/nothing", None, 404), ("GET", "/tokenize", None, 405),
+                                       ("POST", "/tokenize", {"prompt": 7}, 400), ("OPTIONS", "/tokenize", None, 405)):
+        response = fast.http.request(method, path, json=body, headers={"x-request-id": "refused-1"})
+        assert (response.status_code, response.headers["x-request-id"]) == (status, "refused-1"), path
+
+
+@pytest.mark.parametrize("sent", [f"00-{TRACE.upper()}-00f067aa0ba902b7-01", f"00-{'0' * 32}-00f067aa0ba902b7-01",
+                                  f"ff-{TRACE}-00f067aa0ba902b7-01", f"00-{TRACE}-00f067aa0ba902b7", "00-" + "-" * 52], ids=str)
+def test_an_unsound_traceparent_is_no_trace(fast, sent):
+    name = f"untraced-{abs(hash(sent))}"
+    answer = fast.http.post("/v1/completions", json={"prompt": "a"}, headers={"x-request-id": name, "traceparent": sent})
+    assert answer.status_code == 200 and "trace" not in line_of(fast, name)
+
+
 def test_server_timing(slow):
     slow.wait_until_free()
     start = time.monotonic()
