@@ -17,14 +17,19 @@ Every parameter that is not required may be `null`, which means its default. A p
 listed as not supported with any other value than those given, is refused by name: nothing that would change an answer is
 ignored.
 
-Errors have OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`; the message says what to change. 429 and
-503 carry `Retry-After`. Every answer carries `x-request-id`: the client's own if it sent a sound one, and `traceparent`
-(W3C) puts its trace id beside it in the log. Answers that are not streamed carry `Server-Timing` with the milliseconds
-of `queue`, `prefill` and `decode`.
+Errors have OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`; the message says what to change. Where 429
+or 503 refuses a request, `Retry-After` says when to come back. Every answer to a request whose head could be read
+carries `x-request-id`: the client's own if it sent a sound one, and `traceparent` (W3C) puts its trace id beside it in
+the log. Answers that are not streamed carry `Server-Timing` with the milliseconds of `queue`, `prefill` and `decode`.
 
-With `--api-key` or `--api-key-file`, every route but `/health*` (and `/metrics`, unless `--metrics-access key`) needs
-`Authorization: Bearer KEY`; gRPC calls need the same as metadata. With `--tls-cert` and `--tls-key` both ports speak TLS.
-CORS is off unless `--cors-origin` names who may ask.
+Beside OpenAI's members a choice has `stop_reason`, the stop string or stop token that ended it, and, where they were
+asked for, `token_ids`, `prompt_token_ids` and `prompt_logprobs`. HEAD is answered wherever GET is.
+
+With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`; gRPC calls need the same as metadata.
+Open to all are
+%s,
+and `/metrics` unless `--metrics-access key`. With `--tls-cert` and `--tls-key` both ports speak TLS. CORS is off unless
+`--cors-origin` names who may ask.
 
 Under `/v2` is the Open Inference Protocol (KServe, Triton), so that `tritonclient.http` works unchanged; every path there
 also takes `/versions/1` after the model's name. Its errors are `{"error": "…"}`.
@@ -40,10 +45,10 @@ begun is an event with an `error`.
 def kind(schema):
     """A schema as a few words."""
     if "enum" in schema:
-        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+        return " or ".join(dict.fromkeys(f"`{json.dumps(value)}`" for value in schema["enum"]))
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
-    if "anyOf" in schema:
+    if "anyOf" in schema and "type" not in schema:
         return " or ".join(dict.fromkeys(kind(option) for option in schema["anyOf"] if option != {"type": "null"}))
     names = schema.get("type", "value")
     names = [name for name in ([names] if isinstance(names, str) else names) if name != "null"]
@@ -63,14 +68,35 @@ def kind(schema):
     return text + (f", {', '.join(bounds)}" if bounds else "")
 
 
-def parameters(schema):
-    yield "| parameter | type | default | |"
-    yield "|---|---|---|---|"
+def rows(schema, path=""):
+    """A line for every member, and for every member of a member."""
     for name, property in schema["properties"].items():
         default = f"`{json.dumps(property['default'])}`" if "default" in property else ""
         if name in schema.get("required", []):
             default = "required"
-        yield f"| `{name}` | {kind(property)} | {default} | {property.get('description', '')} |"
+        yield f"| `{path}{name}` | {kind(property)} | {default} | {property.get('description', '')} |"
+        for option in property.get("anyOf", [property]):
+            if option.get("properties"):
+                yield from rows(option, f"{path}{name}.")
+            if option.get("items", {}).get("properties"):
+                yield from rows(option["items"], f"{path}{name}[].")
+
+
+def parameters(schema):
+    yield "| parameter | type | default | |"
+    yield "|---|---|---|---|"
+    yield from rows(schema)
+
+
+def open_paths(document):
+    """What needs no key, as one phrase."""
+    paths = [path for path, item in document["paths"].items() for operation in item.values()
+             if operation.get("security") == [] and path != "/metrics" and "{version}" not in path]
+    return ", ".join(f"`{path}`" for path in paths)
+
+
+# Flags of other groups that bound what a request may ask for or wait for.
+MORE_LIMITS = ("--max-total-tokens", "--max-waiting", "--max-waiting-tokens", "--stream-buffer-tokens")
 
 
 def limits():
@@ -84,11 +110,13 @@ def limits():
     for group in ("Limits of a request", "Limits of a connection", "Security"):
         yield f"\n### {group}\n\n```"
         yield from groups[group]
+        if group == "Limits of a request":
+            yield from (line for line in groups["Batching and memory"] if line.split()[0] in MORE_LIMITS)
         yield "```"
 
 
 def render(document):
-    lines = [HEAD]
+    lines = [HEAD % open_paths(document)]
     schemas = document["components"]["schemas"]
     for path, item in document["paths"].items():
         if "{version}" in path:  # the same without

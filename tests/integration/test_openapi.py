@@ -5,8 +5,11 @@ import re
 import pytest
 
 from api_page import DOC, render
+from server import run
 
 POSTS = ["/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"]
+# How the server computes and ends; no request is refused for them.
+OF_THE_DEVICE = ["--max-batch-tokens", "--max-sequences", "--stall-timeout", "--drain-timeout"]
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +123,12 @@ def test_the_page_names_every_parameter(document):
     for path in POSTS:
         for name in schema_of(document, path)["properties"]:
             assert re.search(rf"^\| `{name}` \|", text, re.MULTILINE), name
+    for name in ("stream_options.include_usage", "messages[].role", "messages[].content[].text", "inputs[].datatype"):
+        assert f"| `{name}` |" in text, name
+
+
+def test_the_page_names_every_limit():
+    text = DOC.read_text()
+    for flag in re.findall(r"^  (--\S+)", run("serve", "--help").stdout, re.MULTILINE):
+        if re.search("-max-|-timeout|-backlog|-buffer", flag) and flag not in OF_THE_DEVICE:
+            assert f"\n{flag} " in text, flag
