@@ -1,4 +1,4 @@
-"""deploy/Dockerfile: hadolint's rules and ours. tests/deploy/check_image.sh tries what it builds."""
+"""deploy/Dockerfile: hadolint's rules and ours. tests/deploy/check_image.sh builds it and runs what comes of it."""
 
 import fnmatch
 import re
@@ -57,6 +57,8 @@ def test_the_runtime_stage():
         assert wanted in text, wanted
     for label in ("title", "description", "version", "revision", "created"):
         assert f"org.opencontainers.image.{label}=" in text, label
+    base = re.search(r"^ARG DEBIAN=(\S+)@", TEXT, re.MULTILINE)[1]
+    assert f'org.opencontainers.image.base.name="docker.io/library/{base}"' in text
 
 
 def test_versions_agree():
