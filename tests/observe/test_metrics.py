@@ -36,6 +36,20 @@ def test_every_family_has_help_and_type(server):
     assert re.findall(r"^# HELP (\S+) \S", page, re.MULTILINE) == re.findall(r"^# TYPE (\S+) \w", page, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name, first, last", [
+    ("time_to_first_token_seconds", 0.001, 100), ("inter_token_latency_seconds", 0.0005, 2),
+    ("time_per_output_token_seconds", 0.0005, 2), ("queue_time_seconds", 0.001, 100),
+    ("prefill_time_seconds", 0.01, 1000), ("decode_time_seconds", 0.01, 1000), ("request_duration_seconds", 0.01, 1000),
+    ("request_prompt_tokens", 1, 2**20), ("request_generation_tokens", 1, 2**20),
+    ("step_duration_seconds", 0.0001, 5), ("step_sequences", 1, 16384), ("step_tokens", 1, 16384)])
+def test_buckets_reach_from_the_least_to_the_most(server, name, first, last):
+    """And no bound is more than two and a half times the one before."""
+    page = server.http.get("/metrics").text
+    bounds = [float(bound) for bound in re.findall(rf'^batucada_{name}_bucket\{{le="([\d.e+-]+)"\}}', page, re.MULTILINE)]
+    assert (bounds[0], bounds[-1]) == (first, last) and bounds == sorted(bounds)
+    assert all(after <= 2.5 * before * (1 + 1e-9) for before, after in zip(bounds, bounds[1:])), bounds
+
+
 def test_names_for_pickers_and_dashboards_of_vllm(server):
     """What the model server protocol of the Gateway API Inference Extension asks for, by name and label."""
     page = server.http.get("/metrics").text

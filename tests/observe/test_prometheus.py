@@ -105,6 +105,19 @@ def test_alerts_can_be_evaluated_and_their_inputs_exist(prometheus):
     assert [rule["lastError"] for rule in evaluated if rule["health"] != "ok"] == []
 
 
+# A comparison of an alert, and one that everything passes. Bounds inside parentheses only keep zeros from dividing.
+THRESHOLD = re.compile(r" (?:==|>|<) [\d.]+(?: \* [\d.]+)?(?!\))")
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules() if "alert" in rule], ids=lambda rule: rule["alert"])
+def test_alerts_have_something_to_compare(prometheus, rule):
+    """Labels meet and series are there: without its thresholds every alert finds this server."""
+    expression = THRESHOLD.sub(" > -1e9", rule["expr"].replace("(up == 0)", "up"))
+    assert expression != rule["expr"]
+    samples = prometheus.query(expression)
+    assert samples and all(sample["value"][1] != "NaN" for sample in samples), expression
+
+
 def test_an_alert_reaches_its_state(prometheus):
     """The client that leaves is a fault of this test, and seen as one."""
     alerts = {alert["labels"]["alertname"]: alert["state"] for alert in prometheus.get("alerts")["alerts"]}
