@@ -1,7 +1,8 @@
 """A real Kubernetes API without nodes: etcd and kube-apiserver on this machine, for as long as a test runs.
 
 Objects are validated, defaulted, admitted and stored as in any cluster; nothing schedules or runs them. The programs
-are found on PATH, or named by ETCD and KUBE_APISERVER."""
+are found on PATH, or named by ETCD and KUBE_APISERVER. Debian has etcd in the package etcd-server; kube-apiserver, 1.30
+or later, is a release's or `go build ./cmd/kube-apiserver` in Kubernetes' own source."""
 
 import json
 import os
