@@ -80,25 +80,40 @@ void StepLoop::Run() {
   for (;;) {
     std::optional<BatchPlan> plan;
     std::vector<Delivery> deliveries;
+    absl::Time planned;
     {
       std::unique_lock lock(mutex_);
       // With nothing in flight and nothing new, a plan would find what the last one found.
       while (in_flight_.empty() && !changed_ && !stopping_) work_.wait(lock);
       if (stopping_ && in_flight_.empty()) return;
+      AwaitLastMoment(lock);
       changed_ = false;
-      if (failure_.ok()) plan = scheduler_.Plan(clock_->Now());
+      planned = clock_->Now();
+      if (failure_.ok()) plan = scheduler_.Plan(planned);
       deliveries = TakeDeliveries();
     }
     Deliver(std::move(deliveries));
-    if (plan) Launch(*plan);
+    if (plan) {
+      Launch(*plan);
+      pace_.NoteStart(clock_->Now() - planned);
+    }
     // A full pipeline waits for its oldest step; so does one that has nothing more to add.
     if (in_flight_.size() >= max_in_flight_ || (!plan && !in_flight_.empty())) CommitOldest();
   }
 }
 
+void StepLoop::AwaitLastMoment(std::unique_lock<std::mutex>& lock) {
+  if (in_flight_.empty()) return;
+  const Launched& running = in_flight_.back();
+  const absl::Time plan_at = pace_.PlanAt(running.shape, std::max(running.launched, last_result_));
+  for (absl::Duration left; !stopping_ && (left = plan_at - clock_->Now()) > absl::ZeroDuration();) {
+    work_.wait_for(lock, absl::ToChronoNanoseconds(left));
+  }
+}
+
 void StepLoop::Launch(const BatchPlan& plan) {
-  in_flight_.push_back(
-      {.launched = clock_->Now(), .decode_rows = plan.num_decode, .prompt_rows = plan.num_tokens - plan.num_decode});
+  in_flight_.push_back({.launched = clock_->Now(),
+                        .shape = {.decode_rows = plan.num_decode, .prompt_rows = plan.num_tokens - plan.num_decode}});
   if (const absl::Status status = backend_->Launch(plan); !status.ok()) Fail(status);
 }
 
@@ -121,10 +136,10 @@ void StepLoop::CommitOldest() {
     deliveries = TakeDeliveries();
   }
   steps_.fetch_add(1, std::memory_order_relaxed);
+  const absl::Duration took = now - std::max(step.launched, last_result_);
+  pace_.NoteStep(step.shape, took);
   if (observer_ != nullptr) {
-    observer_->OnStep({.decode_rows = step.decode_rows,
-                       .prompt_rows = step.prompt_rows,
-                       .duration = now - std::max(step.launched, last_result_)});
+    observer_->OnStep({.decode_rows = step.shape.decode_rows, .prompt_rows = step.shape.prompt_rows, .duration = took});
   }
   last_result_ = now;
   Deliver(std::move(deliveries));

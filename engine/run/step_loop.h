@@ -1,6 +1,6 @@
 // The beat: one thread that plans, launches and commits, and tells everyone what happened.
 //
-//   plan   Scheduler::Plan decides the next step
+//   plan   Scheduler::Plan decides the next step, as late as the device allows
 //   run    Backend::Launch starts it while the one before may still run
 //   commit Backend::Wait and Scheduler::Commit, once as many steps are out as the backend takes
 //
@@ -25,6 +25,7 @@
 #include "engine/core/observer.h"
 #include "engine/core/request.h"
 #include "engine/run/backend.h"
+#include "engine/run/step_pace.h"
 #include "engine/schedule/scheduler.h"
 
 namespace batucada {
@@ -63,8 +64,7 @@ class StepLoop {
  private:
   struct Launched {
     absl::Time launched;
-    int32_t decode_rows;
-    int32_t prompt_rows;
+    StepPace::Shape shape;
   };
   struct Delivery {
     std::shared_ptr<SequenceListener> listener;
@@ -72,6 +72,8 @@ class StepLoop {
   };
 
   void Run();
+  // Lets the step that runs get on, so that who comes meanwhile is in the next one.
+  void AwaitLastMoment(std::unique_lock<std::mutex>& lock);
   void Launch(const BatchPlan& plan);
   void CommitOldest();
   void Fail(const absl::Status& status);
@@ -85,6 +87,7 @@ class StepLoop {
   const size_t max_in_flight_;
   std::deque<Launched> in_flight_;                 // likewise
   absl::Time last_result_ = absl::InfinitePast();  // likewise
+  StepPace pace_;                                  // likewise
 
   mutable std::mutex mutex_;      // guards what follows
   std::condition_variable work_;  // the loop waits here when there is nothing to do

@@ -149,6 +149,33 @@ TEST_P(StepLoopDepth, CancelsEndWithinAStepAndDisturbNobody) {
 
 INSTANTIATE_TEST_SUITE_P(StepsInFlight, StepLoopDepth, testing::Values(1, 2));
 
+// Adds a request at the beginning of a step, when the device has all of it before it, and waits for its first token.
+absl::Duration TimeToFirstToken(StepLoop& loop, Recorder& busy, Clock& clock) {
+  busy.WaitForTokens(busy.tokens().size() + 1);
+  const absl::Time added = clock.Now();
+  auto recorder = std::make_shared<Recorder>();
+  EXPECT_TRUE(loop.Add({.prompt = {1}, .max_tokens = 1}, recorder).ok());
+  return recorder->WaitForEnd().finished - added;
+}
+
+TEST(StepLoop, WhoComesWaitsForTheRunningStepOnlyAndTheDeviceForNobody) {
+  const absl::Duration step = absl::Milliseconds(40);
+  const FakeBackendConfig fake = FakeConfig(2, step);
+  RealClock clock;
+  StepLoop loop(LoopConfig(fake), std::make_unique<FakeBackend>(fake), &clock, nullptr);
+  auto busy = std::make_shared<Recorder>();
+  ASSERT_TRUE(loop.Add({.prompt = {1}, .max_tokens = 1'000'000}, busy).ok());
+  busy->WaitForTokens(5);  // the pace is known then
+  const absl::Time start = clock.Now();
+  const size_t tokens = busy->tokens().size();
+  std::vector<absl::Duration> waits;
+  for (int i = 0; i < 7; ++i) waits.push_back(TimeToFirstToken(loop, *busy, clock));
+  std::sort(waits.begin(), waits.end());
+  EXPECT_LT(waits[3], 2.5 * step) << "three steps, if the next was planned when the running one began";
+  busy->WaitForTokens(tokens + 30);
+  EXPECT_LT(clock.Now() - start, 1.25 * 30 * step);
+}
+
 TEST(StepLoop, DrainWaitsThenEndsTheRest) {
   const FakeBackendConfig fake = FakeConfig(2, absl::Milliseconds(1));
   RealClock clock;

@@ -1,0 +1,46 @@
+#include "engine/run/step_pace.h"
+
+#include <gtest/gtest.h>
+
+namespace batucada {
+namespace {
+
+const absl::Time kBegan = absl::UnixEpoch();
+
+TEST(StepPace, PlansAtOnceWhereNothingIsKnown) {
+  StepPace pace;
+  EXPECT_LE(pace.PlanAt({.decode_rows = 8}, kBegan), kBegan);
+  for (int i = 0; i < 50; ++i) pace.NoteStep({.decode_rows = 8}, absl::Milliseconds(20));
+  EXPECT_LE(pace.PlanAt({.decode_rows = 8, .prompt_rows = 1}, kBegan), kBegan) << "of prompts nothing is known";
+  EXPECT_LE(pace.PlanAt({.decode_rows = 16}, kBegan), kBegan) << "nor of twice as many";
+}
+
+TEST(StepPace, PlansShortlyBeforeTheStepEnds) {
+  StepPace pace;
+  for (int i = 0; i < 50; ++i) pace.NoteStep({.decode_rows = 8}, absl::Milliseconds(20));
+  const absl::Time plan_at = pace.PlanAt({.decode_rows = 9}, kBegan);
+  EXPECT_GT(plan_at, kBegan + absl::Milliseconds(18));
+  EXPECT_LT(plan_at, kBegan + absl::Milliseconds(20));
+}
+
+TEST(StepPace, LeavesTimeForThePlanItself) {
+  StepPace pace;
+  for (int i = 0; i < 50; ++i) pace.NoteStep({.decode_rows = 8}, absl::Milliseconds(20));
+  const absl::Time before = pace.PlanAt({.decode_rows = 8}, kBegan);
+  pace.NoteStart(absl::Milliseconds(3));
+  EXPECT_EQ(before - pace.PlanAt({.decode_rows = 8}, kBegan), absl::Milliseconds(6));
+  for (int i = 0; i < 100; ++i) pace.NoteStart(absl::ZeroDuration());
+  EXPECT_LT(before - pace.PlanAt({.decode_rows = 8}, kBegan), absl::Microseconds(1)) << "once slow is not always slow";
+}
+
+TEST(StepPace, BelievesAShortStepAtOnceAndLongOnesSlowly) {
+  StepPace pace;
+  for (int i = 0; i < 100; ++i) pace.NoteStep({.prompt_rows = 512}, absl::Milliseconds(80));
+  pace.NoteStep({.prompt_rows = 512}, absl::Milliseconds(30));
+  EXPECT_LT(pace.PlanAt({.prompt_rows = 512}, kBegan), kBegan + absl::Milliseconds(30));
+  pace.NoteStep({.prompt_rows = 512}, absl::Milliseconds(80));
+  EXPECT_LT(pace.PlanAt({.prompt_rows = 512}, kBegan), kBegan + absl::Milliseconds(40));
+}
+
+}  // namespace
+}  // namespace batucada
