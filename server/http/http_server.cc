@@ -1,5 +1,9 @@
 #include "server/http/http_server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -25,6 +29,17 @@ using boost::system::error_code;
 
 // Connections that are told "too many" at the same time; past it they are closed without a word.
 constexpr size_t kMaxRefusals = 64;
+
+// What the kernel keeps of an answer that the client's side does not take yet. Without a bound it keeps megabytes for
+// each client that hardly reads, and nobody would notice that it hardly does.
+constexpr int kMaxUnsentBytes = 32 << 10;
+
+// Best effort: an answer does not depend on it.
+void Tune(tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  (void)setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMaxUnsentBytes, sizeof kMaxUnsentBytes);
+}
 
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -116,6 +131,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       metrics_.SetHttpConnections(static_cast<int64_t>(++open_));
     }
     const uint64_t id = next_id_++;
+    Tune(socket);
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
     auto connection = std::make_shared<Connection>(std::move(stream), context_, [this, id] { End(id); });

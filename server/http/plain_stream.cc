@@ -22,8 +22,7 @@ class PlainStream : public ByteStream {
   asio::any_io_executor executor() override { return socket_.get_executor(); }
 
   awaitable<error_code> Open() override {
-    error_code ignored, error;
-    socket_.set_option(tcp::no_delay(true), ignored);
+    error_code error;
     socket_.non_blocking(true, error);
     co_return error;
   }

@@ -23,8 +23,6 @@ class TlsStream : public ByteStream {
   asio::any_io_executor executor() override { return stream_.get_executor(); }
 
   awaitable<error_code> Open() override {
-    error_code ignored;
-    stream_.next_layer().set_option(tcp::no_delay(true), ignored);
     auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kNoThrow);
     open_ = !error;
     co_return error;
