@@ -7,22 +7,7 @@ The fake backend, steps of 0 ms. A quarter as many requests of the same kind com
 
 import time
 
-from harness import load, memory_bytes, metrics, mib, open_files, parser, serving, table
-
-USED = ["requests_running", "requests_waiting", "recurrent_slots_used", "kv_blocks_used"]
-
-
-def settled(process, url, files):
-    """What is still held, once nothing changes any more or after 10 s."""
-    for _ in range(100):
-        now = metrics(url)
-        held = {name: int(now[f"batucada_{name}"]) for name in USED}
-        held["files"] = open_files(process) - files
-        if not any(held.values()):
-            break
-        time.sleep(0.1)
-    return held
-
+from harness import load, memory_bytes, metrics, mib, open_files, parser, serving, settled, table
 
 def main():
     flags = parser(__doc__)

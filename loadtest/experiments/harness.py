@@ -15,6 +15,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models/samba-classics-18m"
+USED = ["requests_running", "requests_waiting", "recurrent_slots_used", "kv_blocks_used"]
 
 
 def cpus(text):
@@ -22,11 +23,11 @@ def cpus(text):
 
 
 @contextlib.contextmanager
-def serving(options, *flags):
-    """(process, URL) of a server with the fake backend."""
+def serving(options, *flags, backend="fake"):
+    """(process, URL) of a server."""
     with tempfile.TemporaryDirectory() as folder:
         ports = pathlib.Path(folder) / "ports"
-        command = [options.build / "bin/batucada", "serve", "--model", MODEL, "--backend", "fake", "--port", "0",
+        command = [options.build / "bin/batucada", "serve", "--model", MODEL, "--backend", backend, "--port", "0",
                    "--grpc-port", "0", "--port-file", ports, "--shutdown-grace", "0", "--drain-timeout", "0",
                    "--log-level", "warn", *flags]
         process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
@@ -80,6 +81,18 @@ def metrics(url):
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as page:
         text = page.read().decode()
     return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)}
+
+
+def settled(process, url, files):
+    """What is still held, once nothing changes any more or after 10 s."""
+    for _ in range(100):
+        now = metrics(url)
+        held = {name: int(now[f"batucada_{name}"]) for name in USED}
+        held["files"] = open_files(process) - files
+        if not any(held.values()):
+            break
+        time.sleep(0.1)
+    return held
 
 
 def parser(doc):
