@@ -135,6 +135,23 @@ def test_rules_and_dashboards_arrive_unchanged():
     assert sum(map(len, made["data"].values())) < 900_000, "a ConfigMap holds 1 MiB"
 
 
+def test_runbooks_are_where_the_operator_publishes_them():
+    prefix = "https://git.example.com/batucada/blob/main/"
+    rule = one(rendered(rules={"enabled": True, "runbookPrefix": prefix}), "PrometheusRule")
+    alerts = [each for group in rule["spec"]["groups"] for each in group["rules"] if "alert" in each]
+    assert alerts and all(alert["annotations"]["runbook_url"].startswith(prefix + "docs/") for alert in alerts)
+
+
+def test_only_these_paths_are_let_through():
+    paths = ["/v1", "/v2"]
+    rendering = rendered(ingress={"enabled": True, "hosts": ["a.example.com"], "paths": paths},
+                         httpRoute={"enabled": True, "parentRefs": [{"name": "g"}], "paths": paths})
+    [rule] = one(rendering, "Ingress")["spec"]["rules"]
+    assert [each["path"] for each in rule["http"]["paths"]] == paths
+    [rule] = one(rendering, "HTTPRoute")["spec"]["rules"]
+    assert [each["path"]["value"] for each in rule["matches"]] == paths
+
+
 def test_rules_and_dashboards_only_when_asked_for():
     assert not kinds(rendered()) & {"PrometheusRule", "ConfigMap"}
 
