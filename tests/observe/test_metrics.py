@@ -104,6 +104,19 @@ def test_scraping_does_not_disturb_the_steps(server):
     assert watched < 3 * calm + 0.001, (watched, calm)  # loose: other programs share the machine
 
 
+def test_a_scrape_does_not_wait_for_a_step():
+    with Server("--backend", "fake", "--fake-step-time", "2s") as server:
+        with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "stream": True}):
+            server.wait_for_metric("batucada_requests_running", 1)
+            times = []
+            for _ in range(40):  # for longer than a step
+                start = time.monotonic()
+                server.http.get("/metrics")
+                times.append(time.monotonic() - start)
+                time.sleep(0.06)
+        assert max(times) < 1, times
+
+
 def test_scrapes_at_once_are_whole(server):
     """Under load, from several readers: every page is complete and every histogram adds up."""
     pages = []
