@@ -47,9 +47,9 @@ struct Tally {
 
   // Requests, in seconds.
   Histogram time_to_first_token{kFirstTokenBounds}, queue_time{kFirstTokenBounds};
+  Histogram prefill_time{kFirstTokenBounds};                             // admitted to first token
   Histogram token_gap{kTokenGapBounds};                                  // every token but the first
   Histogram mean_token_gap{kTokenGapBounds};                             // one observation a request
-  Histogram prefill_time{kRequestBounds};                                // admitted to first token
   Histogram decode_time{kRequestBounds};                                 // first token to the end
   Histogram run_time{kRequestBounds};                                    // admitted to the end
   Histogram end_to_end{kRequestBounds};                                  // submitted to the end

@@ -39,7 +39,7 @@ def test_every_family_has_help_and_type(server):
 @pytest.mark.parametrize("name, first, last", [
     ("time_to_first_token_seconds", 0.001, 100), ("inter_token_latency_seconds", 0.0005, 2),
     ("time_per_output_token_seconds", 0.0005, 2), ("queue_time_seconds", 0.001, 100),
-    ("prefill_time_seconds", 0.01, 1000), ("decode_time_seconds", 0.01, 1000), ("request_duration_seconds", 0.01, 1000),
+    ("prefill_time_seconds", 0.001, 100), ("decode_time_seconds", 0.01, 1000), ("request_duration_seconds", 0.01, 1000),
     ("request_prompt_tokens", 1, 2**20), ("request_generation_tokens", 1, 2**20),
     ("step_duration_seconds", 0.0001, 5), ("step_sequences", 1, 16384), ("step_tokens", 1, 16384)])
 def test_buckets_reach_from_the_least_to_the_most(server, name, first, last):
