@@ -29,8 +29,9 @@ class StepPace {
     // Falls at once and rises slowly: too short costs little, too long makes the device wait.
     expected = took < expected ? took : expected + (took - expected) / 8;
   }
-  // Planning and launching a step, on the host.
-  void NoteStart(absl::Duration took) { start_ = std::max(took, start_ - start_ / 8); }
+  // Planning and launching a step, on the host. The dearest is long remembered: a step of decode rows is one recorded
+  // launch, and the next may be a prompt's hundreds.
+  void NoteStart(absl::Duration took) { start_ = std::max(took, start_ - start_ / 1024); }
 
   // When to plan what follows a step of this shape that began at `began`; in the past if nothing is known of such.
   absl::Time PlanAt(Shape shape, absl::Time began) const { return began + least_[Index(shape)] - 2 * start_ - kWakeUp; }
