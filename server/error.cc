@@ -21,6 +21,7 @@ std::string Payload(const absl::Status& status, const char* url) {
 std::string_view TypeOf(int http_status) {
   switch (http_status) {
     case 401: return "authentication_error";
+    case 409: return "cancelled_error";
     case 429: return "rate_limit_error";
     case 503: return "service_unavailable_error";
     case 504: return "timeout_error";
@@ -49,6 +50,7 @@ int HttpStatusOf(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument: return 400;
     case absl::StatusCode::kUnauthenticated: return 401;
     case absl::StatusCode::kNotFound: return 404;
+    case absl::StatusCode::kCancelled: return 409;
     case absl::StatusCode::kResourceExhausted: return 429;
     case absl::StatusCode::kUnavailable: return 503;
     case absl::StatusCode::kDeadlineExceeded: return 504;

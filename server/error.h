@@ -5,6 +5,7 @@
 //   INVALID_ARGUMENT      400    invalid_request_error    INVALID_ARGUMENT
 //   UNAUTHENTICATED       401    authentication_error     UNAUTHENTICATED
 //   NOT_FOUND             404    invalid_request_error    NOT_FOUND
+//   CANCELLED             409    cancelled_error          CANCELLED
 //   RESOURCE_EXHAUSTED    429    rate_limit_error         RESOURCE_EXHAUSTED
 //   UNAVAILABLE           503    service_unavailable_error UNAVAILABLE
 //   DEADLINE_EXCEEDED     504    timeout_error            DEADLINE_EXCEEDED

@@ -18,7 +18,8 @@ absl::Status FailureOf(const Finish& finish) {
     case FinishReason::kStop:
     case FinishReason::kLength: return absl::OkStatus();
     case FinishReason::kCancelled:
-      return WithParameter(absl::CancelledError("the request was cancelled"), "", "cancelled");
+      return WithParameter(absl::CancelledError("the request was cancelled: a call of Abort named its x-request-id"),
+                           "", "cancelled");
     case FinishReason::kDeadline:
       return WithParameter(absl::DeadlineExceededError("the request's deadline passed"), "", "deadline");
     case FinishReason::kOverrun:

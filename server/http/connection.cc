@@ -114,7 +114,6 @@ asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self, Admiss
         HttpResponse response = ErrorResponse(
             503, fmt::format("{} connections are open: no more are accepted now", context_.limits.max_connections),
             "too_many_connections");
-        response.headers.emplace_back("retry-after", "1");
         const bool usable = co_await Respond(std::move(response));
         if (usable) co_await CloseGently();
       } else {
@@ -134,6 +133,7 @@ asio::awaitable<void> Connection::ServeRequests() {
     request_id_.clear();
     answer_headers_.clear();
     head_only_ = false;
+    error_form_ = ErrorForm::kOpenAi;
     const Intake intake = co_await ReadRequest();
     if (intake == Intake::kClosed) co_return;
     if (intake == Intake::kRejected) keep_alive_ = false;
@@ -165,13 +165,21 @@ asio::awaitable<bool> Connection::Dispatch() {
   co_return usable;
 }
 
+void Connection::Recognise(const http::request_header<>& head) {
+  const auto target = head.target();
+  error_form_ = ErrorFormOf({target.data(), target.size()});
+  request_id_ = RequestIdOf(head);
+}
+
 Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
+  Recognise(head);
   absl::StatusOr<HttpRequest> request = ToHttpRequest(head);
   if (!request.ok()) {
     return Reject(400, std::string(request.status().message()), "malformed_request");
   }
   request_ = *std::move(request);
-  request_id_ = request_.request_id;
+  request_.request_id = request_id_;
+  error_form_ = ErrorFormOf(request_.path);
   head_only_ = request_.method == "HEAD";
   answer_headers_ = context_.gate.AnswerHeaders(request_);
   match_ = context_.router.Find(request_.method, request_.path);
@@ -209,7 +217,7 @@ asio::awaitable<Connection::Read> Connection::AwaitRequest() {
 }
 
 Connection::Intake Connection::Reject(int status, std::string_view message, std::string_view code) {
-  response_ = ErrorResponse(status, message, code);
+  response_ = ErrorResponse(status, message, code, error_form_);
   return Intake::kRejected;
 }
 
@@ -230,6 +238,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     inbox_.consume(parsed);
     room_.Notify();
     const size_t seen = inbox_.size();
+    if (error && error != http::error::need_more && !headers_done) Recognise(parser.get().base());
     if (error == http::error::header_limit) {
       co_return Reject(431, fmt::format("the request's headers are longer than {} bytes", limits.max_header_bytes),
                        "headers_too_large");
@@ -275,6 +284,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
   if (context_.parting) keep_alive_ = false;
+  if (request_id_.empty()) request_id_ = NewRequestId();  // nothing of the request was read
   context_.metrics.OnHttpResponse(endpoint_, response.status);
   response.headers.insert(response.headers.end(), answer_headers_.begin(), answer_headers_.end());
   std::string bytes = ResponseHead(response, request_id_, Framing::kLength, keep_alive_);

@@ -73,6 +73,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   awaitable<bool> Open();
   awaitable<void> ServeRequests();
   awaitable<bool> Dispatch();
+  // Takes from a head, or as much of it as there is, how to answer: request_id_ and error_form_.
+  void Recognise(const boost::beast::http::request_header<>& head);
   // The head of a request is there: fills request_ and match_.
   Intake AcceptHead(const boost::beast::http::request_header<>& head);
   void BePatient(absl::Duration duration);
@@ -103,7 +105,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Router::Match match_;  // where it goes
   Headers answer_headers_;
   std::string request_id_;
-  bool head_only_ = false;  // a HEAD request: the answer's body stays here
+  ErrorForm error_form_ = ErrorForm::kOpenAi;  // of what goes wrong before a handler has the request
+  bool head_only_ = false;                     // a HEAD request: the answer's body stays here
   HttpResponse response_;
   bool keep_alive_ = true;
   bool http_1_0_ = false;

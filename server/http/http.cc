@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "server/error.h"
+#include "server/json_writer.h"
 
 namespace batucada {
 
@@ -21,15 +22,44 @@ HttpResponse TextResponse(std::string body) {
   return {.content_type = "text/plain; charset=utf-8", .body = std::move(body)};
 }
 
-HttpResponse ErrorResponse(const absl::Status& status) {
-  HttpResponse response = {.status = HttpStatusOf(status), .body = ErrorJson(status)};
-  if (response.status == 429 || response.status == 503) response.headers.emplace_back("retry-after", "1");
+namespace {
+
+std::string OpenInferenceErrorJson(std::string_view message) {
+  std::string text;
+  JsonWriter(&text).BeginObject().Key("error").String(message).EndObject();
+  return text;
+}
+
+void AddAdvice(HttpResponse* response) {
+  if (response->status == 429 || response->status == 503) AddRetryAfter(response);
+  // OpenAI's clients would send a request again that somebody has just cancelled.
+  if (response->status == 409) response->headers.emplace_back("x-should-retry", "false");
+}
+
+}  // namespace
+
+ErrorForm ErrorFormOf(std::string_view path) {
+  return path == "/v2" || path.starts_with("/v2/") ? ErrorForm::kOpenInference : ErrorForm::kOpenAi;
+}
+
+HttpResponse ErrorResponse(const absl::Status& status, ErrorForm form) {
+  HttpResponse response = {.status = HttpStatusOf(status), .body = ""};
+  const absl::string_view message = status.message();
+  response.body =
+      form == ErrorForm::kOpenAi ? ErrorJson(status) : OpenInferenceErrorJson({message.data(), message.size()});
+  AddAdvice(&response);
   return response;
 }
 
-HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code) {
-  return {.status = http_status, .body = ErrorJson(http_status, message, "", code)};
+HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code, ErrorForm form) {
+  HttpResponse response = {.status = http_status, .body = ""};
+  response.body =
+      form == ErrorForm::kOpenAi ? ErrorJson(http_status, message, "", code) : OpenInferenceErrorJson(message);
+  AddAdvice(&response);
+  return response;
 }
+
+void AddRetryAfter(HttpResponse* response) { response->headers.emplace_back("retry-after", "1"); }
 
 bool IsSoundRequestId(std::string_view id) {
   const auto sound = [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; };

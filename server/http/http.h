@@ -61,9 +61,19 @@ using Handler = std::function<Answer(HttpRequest)>;
 
 HttpResponse JsonResponse(std::string body);
 HttpResponse TextResponse(std::string body);
-// The error in OpenAI's shape; 429 and 503 carry Retry-After.
-HttpResponse ErrorResponse(const absl::Status& status);
-HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code);
+
+enum class ErrorForm : uint8_t {
+  kOpenAi,         // {"error": {"message": …, "type": …, "param": …, "code": …}}
+  kOpenInference,  // {"error": "…"}
+};
+// What clients of that path can read, whoever makes the error.
+ErrorForm ErrorFormOf(std::string_view path);
+// 429 and 503 carry Retry-After.
+HttpResponse ErrorResponse(const absl::Status& status, ErrorForm form = ErrorForm::kOpenAi);
+HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code,
+                           ErrorForm form = ErrorForm::kOpenAi);
+// When a client that was turned away may come back.
+void AddRetryAfter(HttpResponse* response);
 
 // Printable ASCII without spaces or quotes, 1 to 128 characters: may be logged and echoed in a header.
 bool IsSoundRequestId(std::string_view id);

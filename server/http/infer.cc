@@ -12,7 +12,6 @@
 #include "server/error.h"
 #include "server/http/request_origin.h"
 #include "server/http/sse.h"
-#include "server/json_writer.h"
 #include "server/open_inference/infer_answer.h"
 #include "server/open_inference/infer_json.h"
 
@@ -20,13 +19,6 @@ namespace batucada {
 namespace {
 
 constexpr std::string_view kJsonLength = "inference-header-content-length";
-
-std::string InferErrorJson(const absl::Status& status) {
-  std::string text;
-  const absl::string_view message = status.message();
-  JsonWriter(&text).BeginObject().Key("error").String({message.data(), message.size()}).EndObject();
-  return text;
-}
 
 enum class WholeForm : uint8_t { kGenerate, kInferJson, kInferBinary };
 
@@ -74,7 +66,7 @@ class StreamedInfer : public LiveAnswer {
       if (!response.texts.empty()) AppendEvent(WriteGenerateResponse(*answer_, response), body);
     }
     if (!answer_->done()) return Progress::kWaiting;
-    if (!answer_->failure().ok()) AppendEvent(InferErrorJson(answer_->failure()), body);
+    if (!answer_->failure().ok()) AppendEvent(InferError(answer_->failure()).body, body);
     return Progress::kDone;
   }
 
@@ -116,11 +108,7 @@ absl::StatusOr<InferRequest> ReadGenerate(const HttpRequest& request, InferCall 
 
 }  // namespace
 
-HttpResponse InferError(const absl::Status& status) {
-  HttpResponse response = ErrorResponse(status);
-  response.body = InferErrorJson(status);
-  return response;
-}
+HttpResponse InferError(const absl::Status& status) { return ErrorResponse(status, ErrorForm::kOpenInference); }
 
 Answer HandleInfer(Service& service, const HttpRequest& request) {
   absl::StatusOr<InferBody> body = ReadInfer(request);

@@ -1,6 +1,9 @@
 #include "server/http/infer_metadata.h"
 
+#include <fmt/format.h>
+
 #include "engine/core/status.h"
+#include "engine/model/json.h"
 #include "server/http/infer.h"
 #include "server/json_writer.h"
 #include "server/open_inference/infer_request.h"
@@ -15,9 +18,21 @@ absl::Status FindModel(const Service& service, const HttpRequest& request) {
   return CheckInferVersion(request.captures.size() > 1 ? request.captures[1] : "");
 }
 
+// What Triton has at and behind a model's path and this server has not. Names may hold slashes, so that such a path
+// looks like the name or version of a model.
+absl::Status CheckOffered(const HttpRequest& request) {
+  for (const std::string_view part : {"/config", "/stats", "/trace/setting"}) {
+    if (!request.path.ends_with(part)) continue;
+    return absl::NotFoundError(fmt::format(
+        "{} is not offered by this server: /metrics, /load and the model's metadata are", Printable(request.path)));
+  }
+  return absl::OkStatus();
+}
+
 // Clients read the status alone.
 HttpResponse State(bool good, std::string_view name) {
   HttpResponse response = {.status = good ? 200 : 503};
+  if (!good) AddRetryAfter(&response);
   JsonWriter(&response.body).BeginObject().Key(name).Bool(good).EndObject();
   return response;
 }
@@ -46,7 +61,10 @@ Answer HandleInferLive(Service& service, const HttpRequest&) { return State(serv
 Answer HandleInferReady(Service& service, const HttpRequest&) { return State(service.Ready(), "ready"); }
 
 Answer HandleInferModel(Service& service, const HttpRequest& request) {
-  if (const absl::Status found = FindModel(service, request); !found.ok()) return InferError(found);
+  if (const absl::Status found = FindModel(service, request); !found.ok()) {
+    const absl::Status offered = CheckOffered(request);
+    return InferError(offered.ok() ? found : offered);
+  }
   HttpResponse response;
   JsonWriter json(&response.body);
   json.BeginObject().Key("name").String(request.captures.front());

@@ -49,11 +49,12 @@ class OffloadedAnswer : public LiveAnswer {
 
 Answer Handle(const Handler& handler, HttpRequest request) {
   const std::string id = request.request_id;
+  const ErrorForm form = ErrorFormOf(request.path);
   try {
     return handler(std::move(request));
   } catch (const std::exception& exception) {
     spdlog::error("a request ended by an exception: {} request_id={}", exception.what(), id);
-    return ErrorResponse(absl::InternalError("the server failed to handle this request"));
+    return ErrorResponse(absl::InternalError("the server failed to handle this request"), form);
   }
 }
 
@@ -65,6 +66,7 @@ Handler OffThread(Service& service, std::string api, Handler handler) {
     auto handover = std::make_shared<Handover>();
     const auto bytes = static_cast<int64_t>(request.body.size());
     const RequestOrigin origin = OriginOf(request, api);
+    const ErrorForm form = ErrorFormOf(request.path);
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
     const bool posted = service.workers.TryPost(bytes, [handover, held = std::move(held), handler] {
@@ -75,7 +77,7 @@ Handler OffThread(Service& service, std::string api, Handler handler) {
         WithParameter(absl::ResourceExhaustedError("too many large requests wait to be tokenized: try again later"), "",
                       "text_queue_full");
     NoteRefusal(service, origin, refusal);
-    return ErrorResponse(refusal);
+    return ErrorResponse(refusal, form);
   };
 }
 

@@ -7,12 +7,19 @@
 #include <boost/beast/http/status.hpp>
 
 #include "absl/strings/ascii.h"
+#include "engine/text/utf8.h"
 #include "server/http/router.h"
 #include "server/trace.h"
 
 namespace batucada {
 
 namespace http = boost::beast::http;
+
+std::string RequestIdOf(const http::request_header<>& head) {
+  const auto value = head["x-request-id"];
+  const std::string_view id(value.data(), value.size());
+  return IsSoundRequestId(id) ? std::string(id) : NewRequestId();
+}
 
 absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
   HttpRequest request;
@@ -32,12 +39,12 @@ absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
     target = path == target.npos ? std::string_view("/") : target.substr(path);
   }
   const size_t question = std::min(target.find('?'), target.size());
-  if (!target.starts_with('/') || !PercentDecode(target.substr(0, question), &request.path)) {
+  // A path may be told in an answer, and answers are UTF-8.
+  if (!target.starts_with('/') || !PercentDecode(target.substr(0, question), &request.path) ||
+      FindInvalidUtf8(request.path)) {
     return absl::InvalidArgumentError("the request target is not a well-formed path");
   }
   if (question < target.size()) request.query = std::string(target.substr(question + 1));
-  const std::string_view id = request.Header("x-request-id");
-  request.request_id = IsSoundRequestId(id) ? std::string(id) : NewRequestId();
   request.trace = ReadTraceparent(request.Header("traceparent"));
   return request;
 }

@@ -12,7 +12,10 @@
 
 namespace batucada {
 
-// All but the body. INVALID_ARGUMENT if the target is malformed or HTTP/1.1's Host is missing.
+// x-request-id as sent if it is sound, else a fresh one.
+std::string RequestIdOf(const boost::beast::http::request_header<>& head);
+
+// All but the body and the request's id. INVALID_ARGUMENT if the target is malformed or HTTP/1.1's Host is missing.
 absl::StatusOr<HttpRequest> ToHttpRequest(const boost::beast::http::request_header<>& head);
 
 enum class Framing : uint8_t { kLength, kChunked, kUntilClose };

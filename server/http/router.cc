@@ -45,12 +45,13 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {
-    return {.error = ErrorResponse(404, fmt::format("there is nothing at {}", Printable(path)), "not_found")};
+    return {.error = ErrorResponse(404, fmt::format("there is nothing at {}", Printable(path)), "not_found",
+                                   ErrorFormOf(path))};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
   Match match = {.error = ErrorResponse(
                      405, fmt::format("{} does not take {}: use {}", Printable(path), Printable(method), methods),
-                     "method_not_allowed")};
+                     "method_not_allowed", ErrorFormOf(path))};
   match.error.headers.emplace_back("allow", methods);
   return match;
 }

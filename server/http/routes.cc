@@ -83,10 +83,12 @@ void AddOpenInference(RouteList& list) {
              {.summary = "The model's tensors", .answer = "InferModel", .error = "InferError"});
   }
   list.Add("POST", "/v2/repository/index", "infer.index", HandleRepositoryIndex,
-           {.summary = "The models and their states", .answer = "RepositoryIndex"});
-  list.Get("/v2", "infer.server", HandleInferServer, {.summary = "The server's name", .answer = "InferServer"});
+           {.summary = "The models and their states", .answer = "RepositoryIndex", .error = "InferError"});
+  list.Get("/v2", "infer.server", HandleInferServer,
+           {.summary = "The server's name", .answer = "InferServer", .error = "InferError"});
   const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
-    list.Get(path, "infer.health", handle, {.summary = summary, .answer = "InferState", .unavailable = "InferState"},
+    list.Get(path, "infer.health", handle,
+             {.summary = summary, .answer = "InferState", .unavailable = "InferState", .error = "InferError"},
              Access::kOpen);
   };
   health("/v2/health/live", HandleInferLive, "Whether work makes progress");

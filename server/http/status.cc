@@ -11,6 +11,7 @@ namespace {
 
 HttpResponse State(int http_status, std::string_view state, std::string_view reason) {
   HttpResponse response = {.status = http_status};
+  if (http_status == 503) AddRetryAfter(&response);
   JsonWriter json(&response.body);
   json.BeginObject().Key("status").String(state);
   if (!reason.empty()) json.Key("reason").String(reason);

@@ -97,7 +97,8 @@ def test_too_many_connections():
         connections = [connect(server) for _ in range(9)]
         server.wait_for_metric("batucada_http_connections", 10)
         for _ in range(3):
-            assert exchange(server, get).startswith(b"HTTP/1.1 503 ")
+            refusal = exchange(server, get)
+            assert refusal.startswith(b"HTTP/1.1 503 ") and b"x-request-id: " in refusal and b"retry-after: 1" in refusal
         for connection in connections:
             connection.sendall(get)
             assert connection.recv(15) == b"HTTP/1.1 200 OK"

@@ -176,6 +176,8 @@ def test_not_alive_when_work_makes_no_progress():
     with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "stream": True}):
         wait_until(lambda: server.http.get("/health/live").status_code == 503, "not alive")
         assert "no step" in server.http.get("/health/live").json()["reason"]
-        assert server.http.get("/health/ready").status_code == 503
+        for path in ("/health", "/health/ready", "/health/live", "/v2/health/live", "/v2/health/ready"):
+            response = server.http.get(path)
+            assert response.status_code == 503 and response.headers["retry-after"] == "1", path
     server.process.kill()
     server.wait()

@@ -142,6 +142,22 @@ def test_pages_of_named_origins_may_ask():
             assert response.status_code == 401 and "access-control-allow-origin" not in response.headers
 
 
+def test_openais_javascript_client_may_ask_from_a_page():
+    wanted = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-timeout"
+
+    def allowed(server, wanted):
+        headers = {"origin": PAGE, **PREFLIGHT, "access-control-request-headers": wanted}
+        response = server.http.options("/v1/chat/completions", headers=headers)
+        return {name.strip() for name in response.headers["access-control-allow-headers"].split(",")}
+
+    with Server("--backend", "fake", "--api-key", "k", "--cors-origin", PAGE) as server:
+        assert set(wanted.split(",")) <= allowed(server, wanted)
+        own = {"authorization", "content-type", "traceparent", "x-request-id"}
+        assert allowed(server, "") == own
+        assert allowed(server, 'x-one, no token, "x", <b>,, x-two') == own | {"x-one", "x-two"}
+        assert allowed(server, "x-" + "a" * 2000) == own
+
+
 def test_any_origin():
     with Server("--backend", "fake", "--cors-origin", "*") as server:
         assert server.http.get("/version", headers={"origin": PAGE}).headers["access-control-allow-origin"] == "*"

@@ -220,13 +220,26 @@ TEST_F(ConnectionTest, RefusesWhatIsNotHttp) {
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 4")) << bytes;
     EXPECT_THAT(answer, HasSubstr("\"error\"")) << bytes;
     EXPECT_THAT(answer, HasSubstr("connection: close")) << bytes;
+    EXPECT_THAT(answer, HasSubstr("x-request-id: ")) << bytes;
   }
+  EXPECT_THAT(Exchange("GET /%zz HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine\r\n\r\n"),
+              HasSubstr("x-request-id: mine\r\n"));
+  EXPECT_THAT(Exchange("GET /%ff HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 400"))
+      << "what is no UTF-8 could not be told in an answer";
+}
+
+TEST_F(ConnectionTest, ErrorsHaveTheFormOfThePathsClients) {
+  const std::string large = "Content-Length: 5000\r\n\r\n" + std::string(5000, 'a');
+  EXPECT_THAT(Exchange("POST /v2/x HTTP/1.1\r\nHost: x\r\n" + large), HasSubstr("{\"error\":\""));
+  EXPECT_THAT(Exchange("POST /v1/x HTTP/1.1\r\nHost: x\r\n" + large), HasSubstr("{\"error\":{"));
+  EXPECT_THAT(Exchange("GET /v2/%zz HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("{\"error\":\""));
 }
 
 TEST_F(ConnectionTest, BoundsHeaders) {
   const std::string answer =
       Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(2000, 'a') + "\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(answer, HasSubstr("x-request-id: "));
   EXPECT_THAT(answer, HasSubstr("1024 bytes"));
 }
 
@@ -239,7 +252,8 @@ TEST_F(ConnectionTest, BoundsBodies) {
 }
 
 TEST_F(ConnectionTest, SlowRequestsTimeOut) {
-  EXPECT_THAT(Exchange("GET /hello HT"), AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("headers did not arrive")));
+  EXPECT_THAT(Exchange("GET /hello HT"),
+              AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("headers did not arrive"), HasSubstr("x-request-id: ")));
   EXPECT_THAT(Exchange("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na"),
               AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("body did not arrive")));
 }
