@@ -76,11 +76,7 @@ absl::Status TranslateLogitControls(const CompletionParams& params, const Transl
   SamplingParams* sampling = &request->sampling;
   BATUCADA_RETURN_IF_ERROR(TranslatePenalties(params, sampling));
   BATUCADA_RETURN_IF_ERROR(TranslateBiases(params, context, sampling));
-  if (params.min_tokens) {
-    const int64_t most = params.max_tokens.value_or(context.max_total_tokens);
-    BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", *params.min_tokens, 0, most));
-    sampling->min_tokens = *params.min_tokens;
-  }
+  sampling->min_tokens = params.min_tokens.value_or(0);
   if (params.allowed_token_ids) {
     if (params.allowed_token_ids->empty()) {
       return InvalidParameter("allowed_token_ids", "allowed_token_ids is empty: nothing could be generated");

@@ -17,7 +17,8 @@ inline constexpr double kMaxLogitBias = 100;  // in size
 inline constexpr int64_t kMaxBadWords = 32;   // each is up to two runs of tokens, of which the engine takes 64
 inline constexpr int64_t kMaxBadWordTokens = 8;
 
-// Fills in request->sampling. INVALID_ARGUMENT names the parameter, its value and the limit. Thread-safe.
+// Fills in request->sampling. INVALID_ARGUMENT names the parameter, its value and the limit; that of min_tokens is the
+// caller's to check, who knows how many tokens there may be at most. Thread-safe.
 absl::Status TranslateLogitControls(const CompletionParams& params, const TranslationContext& context,
                                     Request* request);
 

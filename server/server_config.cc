@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/status.h"
+#include "engine/text/stop_matcher.h"
 #include "server/telemetry/collector.h"
 
 namespace batucada {
@@ -71,7 +72,7 @@ absl::Status ServerConfig::Validate() const {
   BATUCADA_RETURN_IF_ERROR(CheckPositive("write-timeout", http.write_timeout));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompts", request.max_prompts, 1, 4096));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-choices", request.max_choices, 1, 1024));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-stop-strings", request.max_stop_strings, 0, 1024));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("max-stop-strings", request.max_stop_strings, 0, StopMatcher::kMaxStopStrings));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-logit-biases", request.max_logit_biases, 0, 1'000'000));
   if (http.keep_alive_period < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--keep-alive-period is negative");

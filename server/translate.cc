@@ -123,8 +123,7 @@ absl::Status CheckPrompts(const CompletionParams& params, const TranslationConte
 
 std::string EchoText(const CompletionParams& params, size_t prompt, const std::vector<int32_t>& ids,
                      const Tokenizer& tokenizer) {
-  const std::string* text = std::get_if<std::string>(&params.prompts[prompt]);
-  if (text != nullptr && !params.truncate_prompt_tokens) return *text;
+  if (EchoesText(params, prompt)) return std::get<std::string>(params.prompts[prompt]);
   return tokenizer.Decode(ids, params.skip_special_tokens);
 }
 
@@ -134,6 +133,10 @@ uint64_t RandomSeed() {
 }
 
 }  // namespace
+
+bool EchoesText(const CompletionParams& params, size_t prompt) {
+  return std::holds_alternative<std::string>(params.prompts[prompt]) && !params.truncate_prompt_tokens;
+}
 
 absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vector<std::string>& names) {
   if (name.empty()) return names.front();
@@ -190,6 +193,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     Truncate(params, &request.prompt);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
     BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
+    BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
     if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt, context.tokenizer));
     translation.requests.push_back(request);
   }

@@ -36,6 +36,9 @@ absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vec
 // INVALID_ARGUMENT or NOT_FOUND (the model) name the parameter, its value and the limit. Thread-safe.
 absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context);
 
+// Whether the echo of prompt `prompt` is the client's own text, and not what its ids decode to.
+bool EchoesText(const CompletionParams& params, size_t prompt);
+
 // The seed of choice `choice`: `seed` itself for the first, so that n = 1 and the first of many draw the same text.
 uint64_t ChoiceSeed(uint64_t seed, int32_t choice);
 

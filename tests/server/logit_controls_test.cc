@@ -94,8 +94,6 @@ TEST_F(LogitControlsTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.logit_bias = {{1, 1}, {2, 1}, {3, 1}}; }), "logit_bias", "at most 2");
   ExpectRefused(with([](P& p) { p.logit_bias = {{-1, 1}}; }), "logit_bias", "0 to 8191");
   ExpectRefused(with([](P& p) { p.logit_bias = {{1, -101}}; }), "logit_bias.1", "-101");
-  ExpectRefused(with([](P& p) { p.min_tokens = 101; }), "min_tokens", "0 to 100");
-  ExpectRefused(with([](P& p) { p.min_tokens = 5, p.max_tokens = 4; }), "min_tokens", "0 to 4");
   ExpectRefused(with([](P& p) { p.allowed_token_ids.emplace(); }), "allowed_token_ids", "empty");
   ExpectRefused(with([](P& p) { p.allowed_token_ids = {{1, 8192}}; }), "allowed_token_ids[1]", "8192");
   ExpectRefused(with([](P& p) { p.bad_words = {"a", " "}; }), "bad_words[1]", "empty");

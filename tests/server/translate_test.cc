@@ -204,6 +204,18 @@ TEST_F(TranslateTest, TruncationKeepsTheEnd) {
   ExpectRefused(params, "truncate_prompt_tokens", "1 to 100");
 }
 
+TEST_F(TranslateTest, MinTokensAreAtMostWhatThereIsRoomFor) {
+  CompletionParams params = Hello();
+  params.min_tokens = 16;
+  EXPECT_TRUE(Do(params).ok()) << Do(params).status();
+  params.min_tokens = 17;
+  ExpectRefused(params, "min_tokens", "is 17: it must be 0 to 16");
+  params.max_tokens = 4;
+  ExpectRefused(params, "min_tokens", "0 to 4");
+  params.min_tokens = -1;
+  ExpectRefused(params, "min_tokens", "-1");
+}
+
 TEST_F(TranslateTest, OperatorsSetLimits) {
   limits_.max_prompt_tokens = 3;
   limits_.max_stop_strings = 1;
