@@ -1,17 +1,67 @@
 #include "server/request_reader.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
+#include "absl/strings/numbers.h"
 #include "engine/model/json.h"
 #include "server/error.h"
 
 namespace batucada {
 
 namespace bj = boost::json;
+
+namespace {
+
+// The text of a string that may stand for something else.
+std::optional<absl::string_view> Spelled(const bj::value& value, Typing typing) {
+  if (typing == Typing::kStrict || !value.is_string()) return std::nullopt;
+  return absl::string_view(value.get_string().data(), value.get_string().size());
+}
+
+// Whether the value says the same as one that changes nothing; 1.0 is 1.
+bool IsSame(const bj::value& value, const bj::value& harmless, Typing typing) {
+  if (harmless.is_bool()) return AsBoolean(value, typing) == harmless.get_bool();
+  if (harmless.is_number()) return AsNumber(value, typing) == harmless.to_number<double>();
+  return value == harmless;
+}
+
+}  // namespace
+
+std::optional<int64_t> AsInteger(const bj::value& value, Typing typing) {
+  constexpr double kEnd = 0x1p63;
+  if (const int64_t* integer = value.if_int64()) return *integer;
+  if (const uint64_t* integer = value.if_uint64()) {
+    return *integer <= INT64_MAX ? std::optional(static_cast<int64_t>(*integer)) : std::nullopt;
+  }
+  if (const double* number = value.if_double()) {
+    const bool whole = *number >= -kEnd && *number < kEnd && *number == std::trunc(*number);
+    return whole ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
+  }
+  int64_t integer = 0;
+  const auto text = Spelled(value, typing);
+  return text && absl::SimpleAtoi(*text, &integer) ? std::optional(integer) : std::nullopt;
+}
+
+std::optional<double> AsNumber(const bj::value& value, Typing typing) {
+  if (value.is_number()) return value.to_number<double>();
+  double number = 0;
+  const auto text = Spelled(value, typing);
+  return text && absl::SimpleAtod(*text, &number) ? std::optional(number) : std::nullopt;
+}
+
+std::optional<bool> AsBoolean(const bj::value& value, Typing typing) {
+  if (value.is_bool()) return value.get_bool();
+  const auto text = Spelled(value, typing);
+  if (text == "true" || text == "True") return true;
+  if (text == "false" || text == "False") return false;
+  return std::nullopt;
+}
 
 std::string DescribeJson(const bj::value& value) {
   switch (value.kind()) {
@@ -20,11 +70,13 @@ std::string DescribeJson(const bj::value& value) {
     case bj::kind::string: return "a string";
     case bj::kind::array: return "a list";
     case bj::kind::object: return "an object";
+    case bj::kind::double_: return fmt::format("the number {}", value.get_double());
     default: return "the number " + bj::serialize(value);
   }
 }
 
-RequestReader::RequestReader(const bj::object& object, std::string path) : object_(object), path_(std::move(path)) {}
+RequestReader::RequestReader(const bj::object& object, std::string path, Typing typing)
+    : object_(object), path_(std::move(path)), typing_(typing) {}
 
 void RequestReader::Fail(std::string_view name, std::string_view problem, std::string_view code) {
   if (!status_.ok()) return;
@@ -45,8 +97,8 @@ const bj::value* RequestReader::Take(std::string_view name) {
 void RequestReader::Read(std::string_view name, std::optional<int64_t>* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;
-  if (value->is_int64()) {
-    *out = value->get_int64();
+  if (const std::optional<int64_t> integer = AsInteger(*value, typing_)) {
+    *out = integer;
   } else if (value->is_uint64()) {
     Fail(name, fmt::format("is {}: too large for a 64-bit integer", value->get_uint64()));
   } else {
@@ -57,8 +109,8 @@ void RequestReader::Read(std::string_view name, std::optional<int64_t>* out) {
 void RequestReader::Read(std::string_view name, std::optional<double>* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;
-  if (value->is_number()) {
-    *out = value->to_number<double>();
+  if (const std::optional<double> number = AsNumber(*value, typing_)) {
+    *out = number;
   } else {
     Fail(name, fmt::format("must be a number, not {}", DescribeJson(*value)));
   }
@@ -67,8 +119,8 @@ void RequestReader::Read(std::string_view name, std::optional<double>* out) {
 void RequestReader::Read(std::string_view name, bool* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;
-  if (value->is_bool()) {
-    *out = value->get_bool();
+  if (const std::optional<bool> boolean = AsBoolean(*value, typing_)) {
+    *out = *boolean;
   } else {
     Fail(name, fmt::format("must be true or false, not {}", DescribeJson(*value)));
   }
@@ -87,13 +139,19 @@ void RequestReader::Read(std::string_view name, std::string* out) {
 void RequestReader::Read(std::string_view name, std::vector<int64_t>* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;
-  if (!value->is_array()) return Fail(name, fmt::format("must be a list of integers, not {}", DescribeJson(*value)));
-  for (const bj::value& element : value->get_array()) {
-    if (!element.is_int64()) {
+  const bool alone = typing_ == Typing::kLenient && AsInteger(*value, typing_);
+  if (!alone && !value->is_array()) {
+    return Fail(name, fmt::format("must be a list of integers, not {}", DescribeJson(*value)));
+  }
+  const std::span<const bj::value> elements =
+      alone ? std::span(value, 1) : std::span(value->get_array().data(), value->get_array().size());
+  for (const bj::value& element : elements) {
+    const std::optional<int64_t> integer = AsInteger(element, typing_);
+    if (!integer) {
       return Fail(fmt::format("{}[{}]", name, out->size()),
                   fmt::format("must be an integer, not {}", DescribeJson(element)));
     }
-    out->push_back(element.get_int64());
+    out->push_back(*integer);
   }
 }
 
@@ -104,7 +162,10 @@ void RequestReader::Read(std::string_view name, std::optional<std::vector<int64_
 void RequestReader::Read(std::string_view name, std::vector<std::string>* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;
-  if (!value->is_array()) return Fail(name, fmt::format("must be a list of strings, not {}", DescribeJson(*value)));
+  const bool alone = typing_ == Typing::kLenient && value->is_string();
+  if (!alone && !value->is_array()) {
+    return Fail(name, fmt::format("must be a list of strings, not {}", DescribeJson(*value)));
+  }
   ReadOneOrMore(name, out);
 }
 
@@ -129,7 +190,8 @@ void RequestReader::ReadOneOrMore(std::string_view name, std::vector<std::string
 
 void RequestReader::Refuse(std::string_view name, const std::vector<bj::value>& harmless) {
   const bj::value* value = Take(name);
-  if (value == nullptr || std::find(harmless.begin(), harmless.end(), *value) != harmless.end()) return;
+  const auto same = [&](const bj::value& one) { return IsSame(*value, one, typing_); };
+  if (value == nullptr || std::any_of(harmless.begin(), harmless.end(), same)) return;
   std::string advice = "leave it out";
   if (!harmless.empty()) advice += fmt::format(" or set it to {}", std::string(bj::serialize(harmless.front())));
   Fail(name, fmt::format("is not supported by this server: {}", advice), "unsupported_parameter");

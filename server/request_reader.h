@@ -1,5 +1,6 @@
 // Reads the members of a JSON request, typed and strict: a wrong type, a number out of range or a member that nobody
 // asked for is an error that names it. null counts as absent, as clients send it for their defaults.
+// 16.0 is an integer, as JSON Schema has it.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,21 @@
 
 namespace batucada {
 
+enum class Typing : uint8_t {
+  kStrict,
+  kLenient,  // as Triton's clients write: "0.1" is a number too, "true" or "True" a boolean, and 7 a list of one
+};
+
+// The value as that type, or nothing if it is of another.
+std::optional<int64_t> AsInteger(const boost::json::value& value, Typing typing = Typing::kStrict);
+std::optional<double> AsNumber(const boost::json::value& value, Typing typing = Typing::kStrict);
+std::optional<bool> AsBoolean(const boost::json::value& value, Typing typing = Typing::kStrict);
+
 // Keeps the first error; after it every call leaves its argument alone. Views the object.
 class RequestReader {
  public:
   // `path` leads the names in errors: "" for the request itself, "stream_options." inside that member.
-  RequestReader(const boost::json::object& object, std::string path);
+  RequestReader(const boost::json::object& object, std::string path, Typing typing = Typing::kStrict);
 
   // The member, or null if it is absent or null. Counts as read.
   const boost::json::value* Take(std::string_view name);
@@ -41,12 +52,15 @@ class RequestReader {
   // What a reader of something inside the request found.
   void Fail(absl::Status status);
   bool ok() const { return status_.ok(); }
+  const absl::Status& status() const { return status_; }
+  Typing typing() const { return typing_; }
   // The first error; without one, an error if a member was never read.
   absl::Status Finish();
 
  private:
   const boost::json::object& object_;
   std::string path_;
+  Typing typing_;
   absl::flat_hash_set<std::string> read_;
   absl::Status status_;
 };

@@ -55,7 +55,7 @@ absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& reque
     } else {
       BATUCADA_RETURN_IF_ERROR(CountElements(tensor).status());
       AddContents(input.contents(), &tensor.elements);
-      BATUCADA_RETURN_IF_ERROR(CheckElementCount(tensor));
+      BATUCADA_RETURN_IF_ERROR(CheckElements(tensor));
     }
     read.inputs.push_back(std::move(tensor));
   }

@@ -1,10 +1,13 @@
 #include "server/http/generation_parameters.h"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "engine/model/json.h"
 #include "server/logit_controls.h"
@@ -48,11 +51,14 @@ void ReadLogitBias(RequestReader& reader, Params& params) {
   for (const auto& [key, bias] : value->get_object()) {
     int64_t id = 0;
     const std::string member = fmt::format("{}.{}", kName, Printable({key.data(), key.size()}));
-    if (!absl::SimpleAtoi(absl::string_view(key.data(), key.size()), &id)) {
+    // Digits alone: SimpleAtoi would also take a sign, and blanks around them.
+    const bool digits = std::all_of(key.begin(), key.end(), absl::ascii_isdigit);
+    if (!digits || !absl::SimpleAtoi(absl::string_view(key.data(), key.size()), &id)) {
       return reader.Fail(member, "is not a token id");
     }
-    if (!bias.is_number()) return reader.Fail(member, fmt::format("must be a number, not {}", DescribeJson(bias)));
-    params.logit_bias.emplace_back(id, bias.to_number<double>());
+    const std::optional<double> number = AsNumber(bias, reader.typing());
+    if (!number) return reader.Fail(member, fmt::format("must be a number, not {}", DescribeJson(bias)));
+    params.logit_bias.emplace_back(id, *number);
   }
 }
 
@@ -110,7 +116,7 @@ void ReadStreamOptions(RequestReader& reader, Params& params) {
     return reader.Fail("stream_options", fmt::format("must be an object, not {}", DescribeJson(*value)));
   }
   if (!params.stream) return reader.Fail("stream_options", "is only allowed with \"stream\": true", "invalid_value");
-  RequestReader options(value->get_object(), "stream_options.");
+  RequestReader options(value->get_object(), "stream_options.", reader.typing());
   options.Read("include_usage", &params.include_usage);
   options.Refuse("include_obfuscation", {false});
   reader.Fail(options.Finish());

@@ -1,5 +1,6 @@
 #include "server/http/json_schema.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -74,7 +75,11 @@ bj::object Nullable(bj::object schema) {
   } else if (bj::value* any = schema.if_contains("anyOf")) {
     any->get_array().push_back(bj::object{{"type", "null"}});
   }
-  if (bj::value* values = schema.if_contains("enum")) values->get_array().emplace_back(nullptr);
+  if (bj::value* values = schema.if_contains("enum")) {
+    bj::array& list = values->get_array();
+    const bool has_null = std::any_of(list.begin(), list.end(), [](const bj::value& one) { return one.is_null(); });
+    if (!has_null) list.emplace_back(nullptr);
+  }
   return schema;
 }
 

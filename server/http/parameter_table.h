@@ -62,7 +62,11 @@ class ParameterTable {
   // INVALID_ARGUMENT names the parameter: a wrong type, an unknown member, or one that is refused.
   absl::StatusOr<Params> Parse(std::string_view body) const {
     BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body));
-    RequestReader reader(object, "");
+    return ReadObject(object, Typing::kStrict);
+  }
+  // The same of members that are there already.
+  absl::StatusOr<Params> ReadObject(const boost::json::object& object, Typing typing) const {
+    RequestReader reader(object, "", typing);
     Params params;
     for (const Entry& entry : entries_) entry.read(reader, params);
     BATUCADA_RETURN_IF_ERROR(reader.Finish());

@@ -1,7 +1,9 @@
 #include "server/open_inference/infer_answer.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "server/translate.h"
 
@@ -15,7 +17,7 @@ absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& servic
     BATUCADA_RETURN_IF_ERROR(request.status());
     answer->id_ = std::move(request->id);
     BATUCADA_ASSIGN_OR_RETURN(answer->plan_, PlanInfer(*request, call));
-    answer->plan_.params.deadline = deadline;
+    answer->plan_.params.deadline = std::min(deadline, ProcessNow() + answer->plan_.timeout);
     return Translate(answer->plan_.params, service.translation());
   };
   absl::StatusOr<Translation> translation = translate();

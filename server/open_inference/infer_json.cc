@@ -65,7 +65,7 @@ absl::Status ReadInput(const bj::object& object, const std::string& path, InferB
       return InvalidParameter(
           path + ".data", fmt::format("{}.data must be a list, of at most {} dimensions", path, kMaxTensorDepth + 1));
     }
-    BATUCADA_RETURN_IF_ERROR(CheckElementCount(tensor));
+    BATUCADA_RETURN_IF_ERROR(CheckElements(tensor));
   }
   body.request.inputs.push_back(std::move(tensor));
   body.binary_sizes.push_back(binary_size);
@@ -181,7 +181,6 @@ absl::StatusOr<InferBody> ParseInfer(std::string_view body, std::optional<size_t
 absl::StatusOr<InferRequest> ParseGenerate(std::string_view body, InferCall call) {
   BATUCADA_ASSIGN_OR_RETURN(const bj::object object, ParseBody(body));
   InferRequest request;
-  if (call == InferCall::kStream) request.parameters["stream"] = true;
   for (const auto& [key, value] : object) {
     if (value.is_null()) continue;
     if (key == "parameters") {
@@ -189,25 +188,36 @@ absl::StatusOr<InferRequest> ParseGenerate(std::string_view body, InferCall call
         return InvalidParameter("parameters", fmt::format("parameters must be an object, not {}", DescribeJson(value)),
                                 "invalid_type");
       }
-      for (const auto& [name, parameter] : value.get_object()) request.parameters[name] = parameter;
+      for (const auto& [name, parameter] : value.get_object()) {
+        BATUCADA_RETURN_IF_ERROR(AddOnce(name, parameter, &request.parameters));
+      }
     } else if (key == "id") {
       if (!value.is_string()) return InvalidParameter("id", "id must be a string", "invalid_type");
-      request.id = value.get_string().c_str();
+      request.id.assign(value.get_string().data(), value.get_string().size());
     } else {
-      request.parameters[key] = value;
+      BATUCADA_RETURN_IF_ERROR(AddOnce(key, value, &request.parameters));
     }
   }
+  if (call == InferCall::kStream && !request.parameters.contains("stream")) request.parameters["stream"] = true;
   return request;
 }
+
+namespace {
+
+// What Typing::kLenient takes for a boolean.
+bj::object FlagSchema(std::string_view description) {
+  return Nullable(AnyOfSchema(description, {BooleanSchema(""), {{"enum", {"true", "True", "false", "False"}}}}));
+}
+
+}  // namespace
 
 bj::object GenerateSchema() {
   bj::object schema = ObjectSchema(
       "", {{"text_input", StringSchema("The prompt.")},
            {"id", Nullable(StringSchema("Comes back with the answer."))},
-           {"stream",
-            Nullable(BooleanSchema("A piece of text an event; only for generate_stream, where it is the default."))},
+           {"stream", FlagSchema("A piece of text an event; only for generate_stream, where it is the default.")},
            {"exclude_input_in_output",
-            Nullable(BooleanSchema("The text begins after the prompt. Default: true for a stream, else false."))},
+            FlagSchema("The text begins after the prompt. Default: true for a stream, else false.")},
            {"parameters",
             Nullable(ObjectSchema("Parameters of a completion; they may also stand beside text_input.", {}))}});
   schema["required"] = bj::array{"text_input"};

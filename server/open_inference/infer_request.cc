@@ -8,23 +8,32 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
+#include "absl/container/flat_hash_set.h"
 #include "engine/core/status.h"
 #include "engine/model/json.h"
+#include "engine/text/utf8.h"
 #include "server/error.h"
 #include "server/http/completion_request.h"
+#include "server/open_inference/backend_names.h"
 #include "server/request_reader.h"
 
 namespace batucada {
 namespace {
 
 namespace bj = boost::json;
+
+constexpr std::string_view kStream = "stream", kExcludeInput = "exclude_input_in_output";
+
 static_assert(std::endian::native == std::endian::little, "tensors are little endian on the wire");
 
 absl::Status BadTensor(const InferTensor& tensor, std::string_view problem) {
   return InvalidParameter(tensor.name, fmt::format("the tensor {} {}", tensor.name, problem), "invalid_value");
+}
+
+absl::Status NoUse(const InferTensor& tensor) {
+  return BadTensor(tensor,
+                   fmt::format("has the datatype {}, which this model has no use for", Printable(tensor.datatype)));
 }
 
 // Elements of `Wire`, converted to what JSON has for them.
@@ -77,53 +86,89 @@ absl::StatusOr<bj::value> Single(const InferTensor& tensor) {
 
 absl::StatusOr<bool> SingleBool(const InferTensor& tensor) {
   BATUCADA_ASSIGN_OR_RETURN(const bj::value value, Single(tensor));
-  if (!value.is_bool())
-    return BadTensor(tensor, fmt::format("is {}; it must be BOOL (true or false)", tensor.datatype));
-  return value.get_bool();
+  const std::optional<bool> boolean = AsBoolean(value, Typing::kLenient);
+  if (!boolean) return BadTensor(tensor, fmt::format("is {}; it must be BOOL (true or false)", tensor.datatype));
+  return *boolean;
 }
 
-// The names that Triton's TensorRT-LLM backend has for parameters.
-std::string_view CompletionName(std::string_view name) {
-  static const std::map<std::string_view, std::string_view> renamed = {
-      {"stop_words", "stop"}, {"random_seed", "seed"}, {"beam_width", "n"}};
-  const auto found = renamed.find(name);
-  return found == renamed.end() ? name : found->second;
-}
+// What the tensors and parameters of a request say is put together in one object, `given`, under the names they have.
+absl::Status ReadTensor(const InferTensor& tensor, bj::object* given);
 
 bool IsModelInput(std::string_view name) {
   return std::any_of(std::begin(kInferInputs), std::end(kInferInputs),
                      [&](const InferTensorMetadata& input) { return name == input.name; });
 }
 
-// Adds what a tensor says to the completion's members.
-absl::Status ReadTensor(const InferTensor& tensor, bj::object* members, InferPlan* plan,
-                        std::optional<bool>* exclude_input) {
-  if (tensor.name == "text_input") {
-    BATUCADA_ASSIGN_OR_RETURN((*members)["prompt"], Single(tensor));
-    if (!(*members)["prompt"].is_string()) return BadTensor(tensor, "must be BYTES (text)");
-    return absl::OkStatus();
+// A parameter is a tensor of one element, or a list, which none of the model's own inputs is.
+absl::Status ReadParameter(std::string_view name, const bj::value& value, bj::object* given) {
+  if (value.is_null() || (value.is_array() && !IsModelInput(name))) return AddOnce(name, value, given);
+  return ReadTensor({.name = std::string(name), .datatype = DescribeJson(value), .shape = {}, .elements = {value}},
+                    given);
+}
+
+// {"temperature": 0.1, …} as text
+absl::Status ReadSamplingParameters(const InferTensor& tensor, bj::object* given) {
+  BATUCADA_ASSIGN_OR_RETURN(const bj::value text, Single(tensor));
+  if (!text.is_string()) return BadTensor(tensor, "must be BYTES (text)");
+  const absl::StatusOr<bj::value> parsed =
+      ParseJson({text.get_string().data(), text.get_string().size()}, "sampling_parameters");
+  if (!parsed.ok() || !parsed->is_object()) {
+    return BadTensor(tensor, fmt::format("must hold a JSON object{}{}", parsed.ok() ? "" : ": ",
+                                         std::string(parsed.status().message())));
   }
-  if (tensor.name == "stream") {
-    BATUCADA_ASSIGN_OR_RETURN(plan->pieces, SingleBool(tensor));
-    return absl::OkStatus();
+  for (const auto& [name, value] : parsed->get_object()) {
+    if (name == tensor.name) return BadTensor(tensor, "holds itself");
+    BATUCADA_RETURN_IF_ERROR(ReadParameter(name, value, given));
   }
-  if (tensor.name == "exclude_input_in_output") {
-    BATUCADA_ASSIGN_OR_RETURN(*exclude_input, SingleBool(tensor));
-    return absl::OkStatus();
-  }
-  if (tensor.name == "sampling_parameters") {
-    BATUCADA_ASSIGN_OR_RETURN(const bj::value text, Single(tensor));
-    if (!text.is_string()) return BadTensor(tensor, "must be BYTES (text)");
-    boost::system::error_code error;
-    const bj::value parsed = bj::parse(bj::string_view(text.get_string()), error);
-    if (error || !parsed.is_object()) return BadTensor(tensor, "must hold a JSON object");
-    for (const auto& [name, value] : parsed.get_object()) (*members)[name] = value;
-    return absl::OkStatus();
-  }
-  // Whatever is not IsModelInput names a parameter: a list where there is more than one element.
-  const std::string_view name = CompletionName(tensor.name);
-  (*members)[name] = tensor.elements.size() == 1 ? tensor.elements.front() : bj::value(tensor.elements);
   return absl::OkStatus();
+}
+
+absl::Status ReadTensor(const InferTensor& tensor, bj::object* given) {
+  for (const bj::value& element : tensor.elements) {
+    const bj::string* const text = element.if_string();
+    const std::optional<size_t> bad = text == nullptr ? std::nullopt : FindInvalidUtf8({text->data(), text->size()});
+    if (bad) return BadTensor(tensor, fmt::format("is not UTF-8 at its byte {}", *bad));
+  }
+  if (tensor.name == "text_input") {
+    BATUCADA_ASSIGN_OR_RETURN(const bj::value text, Single(tensor));
+    return text.is_string() ? AddOnce(tensor.name, text, given) : BadTensor(tensor, "must be BYTES (text)");
+  }
+  if (tensor.name == kStream || tensor.name == kExcludeInput) {
+    BATUCADA_ASSIGN_OR_RETURN(const bool flag, SingleBool(tensor));
+    return AddOnce(tensor.name, flag, given);
+  }
+  if (tensor.name == "sampling_parameters") return ReadSamplingParameters(tensor, given);
+  // Any other name is a parameter's: a list if there are more elements than one; one is a list too where need be.
+  return AddOnce(tensor.name, tensor.elements.size() == 1 ? tensor.elements.front() : bj::value(tensor.elements),
+                 given);
+}
+
+// A flag that says how to answer, and is no parameter of a completion.
+std::optional<bool> TakeFlag(std::string_view name, bj::object* given) {
+  const auto found = given->find(bj::string_view(name.data(), name.size()));
+  if (found == given->end()) return std::nullopt;
+  const bool flag = found->value().get_bool();
+  given->erase(found);
+  return flag;
+}
+
+// In microseconds, as Triton's clients send it; 0: none.
+absl::Status ReadTimeout(const bj::value& value, absl::Duration* timeout) {
+  const std::optional<int64_t> microseconds = AsInteger(value, Typing::kLenient);
+  if (!microseconds || *microseconds < 0) {
+    return InvalidParameter("timeout", fmt::format("timeout must be a number of microseconds, 0 or more, not {}",
+                                                   microseconds ? std::to_string(*microseconds) : DescribeJson(value)));
+  }
+  if (*microseconds > 0) *timeout = absl::Microseconds(*microseconds);
+  return absl::OkStatus();
+}
+
+// Whether a tensor of that datatype may have such an element.
+bool HasDatatype(const bj::value& element, std::string_view datatype) {
+  if (datatype == "BYTES") return element.is_string();
+  if (datatype == "BOOL") return element.is_bool();
+  if (datatype.starts_with("FP") || datatype == "BF16") return element.is_number();
+  return element.is_uint64() || AsInteger(element).has_value();
 }
 
 }  // namespace
@@ -146,10 +191,20 @@ absl::StatusOr<int64_t> CountElements(const InferTensor& tensor) {
   return count;
 }
 
-absl::Status CheckElementCount(const InferTensor& tensor) {
+absl::Status CheckElements(const InferTensor& tensor) {
   BATUCADA_ASSIGN_OR_RETURN(const int64_t count, CountElements(tensor));
-  if (static_cast<int64_t>(tensor.elements.size()) == count) return absl::OkStatus();
-  return BadTensor(tensor, fmt::format("has {} elements where its shape says {}", tensor.elements.size(), count));
+  if (static_cast<int64_t>(tensor.elements.size()) != count) {
+    return BadTensor(tensor, fmt::format("has {} elements where its shape says {}", tensor.elements.size(), count));
+  }
+  if (tensor.datatype != "BYTES" && tensor.datatype != "FP16" && tensor.datatype != "BF16" &&
+      !NumberTypes().contains(tensor.datatype)) {
+    return NoUse(tensor);
+  }
+  for (const bj::value& element : tensor.elements) {
+    if (HasDatatype(element, tensor.datatype)) continue;
+    return BadTensor(tensor, fmt::format("is said to be {} and has {}", tensor.datatype, DescribeJson(element)));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckOutputName(std::string_view name) {
@@ -161,9 +216,7 @@ absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor) {
   BATUCADA_ASSIGN_OR_RETURN(const int64_t count, CountElements(*tensor));
   if (tensor->datatype == "BYTES") return DecodeStrings(bytes, count, tensor);
   const auto type = NumberTypes().find(tensor->datatype);
-  if (type == NumberTypes().end()) {
-    return BadTensor(*tensor, fmt::format("has the datatype {}, which this model has no use for", tensor->datatype));
-  }
+  if (type == NumberTypes().end()) return NoUse(*tensor);
   if (bytes.size() != static_cast<size_t>(count) * type->second.bytes) {
     return BadTensor(*tensor, fmt::format("has {} bytes where its shape and datatype say {}", bytes.size(),
                                           static_cast<size_t>(count) * type->second.bytes));
@@ -172,25 +225,38 @@ absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor) {
   return absl::OkStatus();
 }
 
+absl::Status AddOnce(std::string_view name, const bj::value& value, bj::object* given) {
+  if (value.is_null()) return absl::OkStatus();
+  const auto [member, fresh] = given->emplace(bj::string_view(name.data(), name.size()), value);
+  if (fresh || member->value() == value) return absl::OkStatus();
+  // 1 and "1.0" may have come by two ways from the same client.
+  const std::optional<double> number = AsNumber(value, Typing::kLenient);
+  if (number && number == AsNumber(member->value(), Typing::kLenient)) return absl::OkStatus();
+  const std::string printable = Printable(name);
+  return InvalidParameter(printable, fmt::format("{} is given twice, with different values", printable));
+}
+
 absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call) {
   BATUCADA_RETURN_IF_ERROR(CheckInferVersion(request.version));
   InferPlan plan;
-  bj::object members;
-  std::optional<bool> exclude_input;
+  bj::object given;
+  absl::flat_hash_set<std::string_view> tensors;
   for (const auto& [name, value] : request.parameters) {
     if (name == "triton_enable_empty_final_response") {
       plan.empty_final_response = value.is_bool() && value.get_bool();
-    } else if (IsModelInput(name)) {
-      const InferTensor tensor = {.name = name, .datatype = DescribeJson(value), .shape = {}, .elements = {value}};
-      BATUCADA_RETURN_IF_ERROR(ReadTensor(tensor, &members, &plan, &exclude_input));
+    } else if (name == "timeout") {
+      BATUCADA_RETURN_IF_ERROR(ReadTimeout(value, &plan.timeout));
     } else {
-      members[CompletionName(name)] = value;
+      BATUCADA_RETURN_IF_ERROR(ReadParameter(name, value, &given));
     }
   }
   for (const InferTensor& tensor : request.inputs) {
-    BATUCADA_RETURN_IF_ERROR(ReadTensor(tensor, &members, &plan, &exclude_input));
+    if (!tensors.insert(tensor.name).second) return BadTensor(tensor, "is there twice");
+    BATUCADA_RETURN_IF_ERROR(ReadTensor(tensor, &given));
   }
-  if (!members.contains("prompt")) {
+  plan.pieces = TakeFlag(kStream, &given).value_or(false);
+  const std::optional<bool> exclude_input = TakeFlag(kExcludeInput, &given);
+  if (!given.contains("text_input")) {
     return InvalidParameter("text_input", "the tensor text_input is missing: BYTES [1], the prompt",
                             "missing_parameter");
   }
@@ -204,9 +270,10 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
                             "exclude_input_in_output must be true, or left out, where the answer is streamed",
                             "invalid_value");
   }
-  members["model"] = request.model;
+  BATUCADA_RETURN_IF_ERROR(AddOnce("model", bj::value(request.model), &given));
+  BATUCADA_ASSIGN_OR_RETURN(bj::object members, ToCompletionMembers(given));
   members["echo"] = !exclude_input.value_or(plan.pieces);
-  BATUCADA_ASSIGN_OR_RETURN(plan.params, ParseCompletionRequest(bj::serialize(members)));
+  BATUCADA_ASSIGN_OR_RETURN(plan.params, CompletionParameters().ReadObject(members, Typing::kLenient));
   plan.params.stream = plan.pieces;
   if (plan.pieces && plan.params.n.value_or(1) != 1) {
     return InvalidParameter("n", "n must be 1 where the answer is streamed", "invalid_value");

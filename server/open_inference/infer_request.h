@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "server/completion_params.h"
 
 namespace batucada {
@@ -37,6 +38,7 @@ struct InferPlan {
   CompletionParams params;
   bool pieces = false;                // a response for every piece of text
   bool empty_final_response = false;  // and one without text at the end
+  absl::Duration timeout = absl::InfiniteDuration();
 };
 
 // How the call that carries the request answers.
@@ -58,15 +60,20 @@ inline constexpr std::string_view kInferModelVersion = "1";
 // NOT_FOUND unless it is that, or empty.
 absl::Status CheckInferVersion(std::string_view version);
 
-// INVALID_ARGUMENT or NOT_FOUND (the version) name the tensor or the parameter. Values are checked by Translate.
+// Adds a parameter that may be told in several places, unless it is null. INVALID_ARGUMENT if it is there with another
+// value.
+absl::Status AddOnce(std::string_view name, const boost::json::value& value, boost::json::object* given);
+
+// INVALID_ARGUMENT or NOT_FOUND (the version) name the tensor or the parameter. Values are checked by Translate. Types
+// are taken as Typing::kLenient does, and names as backend_names.h has them.
 absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call);
 
 // The elements of a tensor of this datatype and shape, from little-endian bytes.
 absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor);
 // The number of elements that the shape says. INVALID_ARGUMENT if it is negative or too large.
 absl::StatusOr<int64_t> CountElements(const InferTensor& tensor);
-// INVALID_ARGUMENT unless the tensor has as many elements as its shape says.
-absl::Status CheckElementCount(const InferTensor& tensor);
+// INVALID_ARGUMENT unless the tensor has as many elements as its shape says, of its datatype.
+absl::Status CheckElements(const InferTensor& tensor);
 // INVALID_ARGUMENT unless it is text_output.
 absl::Status CheckOutputName(std::string_view name);
 

@@ -3,6 +3,8 @@
 import openai
 import pytest
 
+from server import MODEL, Server, run
+
 OK = {"prompt": "a"}
 DEEP = "[" * 100_000
 
@@ -19,7 +21,8 @@ TABLE = [
     ({**OK, "model": 1}, "model", "string"),
     ({**OK, "max_tokens": 0}, "max_tokens", "at least 1"),
     ({**OK, "max_tokens": -1}, "max_tokens", "-1"),
-    ({**OK, "max_tokens": 1.5}, "max_tokens", "integer"),
+    ({**OK, "max_tokens": 16.5}, "max_tokens", "an integer, not the number 16.5"),
+    ({**OK, "max_tokens": 1e300}, "max_tokens", "an integer, not the number 1e+300"),
     ({**OK, "max_tokens": "9"}, "max_tokens", "integer"),
     ({**OK, "max_tokens": 10**9}, "max_tokens", "1048576"),
     ({**OK, "max_tokens": 1048576}, "max_tokens", "together at most 1048576"),
@@ -60,11 +63,14 @@ TABLE = [
     ({**OK, "repetition_penalty": 11}, "repetition_penalty", "at most 10"),
     ({**OK, "logit_bias": [5]}, "logit_bias", "an object"),
     ({**OK, "logit_bias": {"x": 1}}, "logit_bias.x", "token id"),
+    ({**OK, "logit_bias": {" 5 ": 1}}, "logit_bias. 5 ", "token id"),
+    ({**OK, "logit_bias": {"+5": 1}}, "logit_bias.+5", "token id"),
     ({**OK, "logit_bias": {"5": "1"}}, "logit_bias.5", "a number"),
     ({**OK, "logit_bias": {"5": 101}}, "logit_bias.5", "at most 100"),
     ({**OK, "logit_bias": {"8192": 1}}, "logit_bias", "0 to 8191"),
     ({**OK, "logit_bias": {str(i): 1 for i in range(1025)}}, "logit_bias", "at most 1024"),
     ({**OK, "min_tokens": 17, "max_tokens": 16}, "min_tokens", "0 to 16"),
+    ({**OK, "min_tokens": 100}, "min_tokens", "0 to 16"),
     ({**OK, "min_tokens": -1}, "min_tokens", "-1"),
     ({**OK, "allowed_token_ids": []}, "allowed_token_ids", "empty"),
     ({**OK, "allowed_token_ids": [8192]}, "allowed_token_ids[0]", "0 to 8191"),
@@ -95,6 +101,16 @@ def test_bad_value(fast, body, param, message):
 def test_not_json(fast, body):
     response = fast.http.post("/v1/completions", content=body)
     assert response.status_code == 400 and response.json()["error"]["code"] == "invalid_json"
+
+
+def test_as_many_stop_strings_as_the_flag_says():
+    with Server("--backend", "fake", "--max-stop-strings", "64") as server:
+        stops = [f"z{i}" for i in range(65)]
+        server.complete(**OK, stop=stops[:64])
+        response = server.http.post("/v1/completions", json={**OK, "stop": stops})
+        assert response.status_code == 400 and response.json()["error"]["param"] == "stop"
+    ended = run("serve", "--backend", "fake", "--model", str(MODEL), "--max-stop-strings", "65")
+    assert ended.returncode == 2 and "--max-stop-strings is 65: it must be 0 to 64" in ended.stderr
 
 
 def test_harmless_values_of_what_is_not_supported(fast):

@@ -133,6 +133,9 @@ def test_requests_of_one_stream_run_side_by_side(fast, client, model):
     (inputs(stream=True), "use ModelStreamInfer"),
     (inputs(stream=1), "must be BOOL"),
     ([tensor("text_input", 1)], "must be BYTES"),
+    (inputs() + inputs("b"), "text_input is there twice"),
+    (inputs(return_log_probs=True), "return_log_probs"),
+    (inputs(beam_width=2), "beam_width"),
 ])
 def test_bad_requests_say_what_is_wrong(client, model, given, says):
     with pytest.raises(InferenceServerException, match=says) as error:
@@ -145,6 +148,13 @@ def test_a_bad_request_does_not_end_its_stream(fast, client, model):
     answers = stream(client, model, [(inputs(temperature=9.0), {}), (good, {"request_id": "good"})])
     assert isinstance(answers[0], InferenceServerException) and "temperature" in str(answers[0])
     assert "".join(text for _, text, _ in answers[1:]) == over_http(fast)
+
+
+def test_text_that_is_none(client, model):
+    broken = inputs()
+    broken[0]._raw_content = b"\x02\x00\x00\x00a\xff"
+    with pytest.raises(InferenceServerException, match="text_input is not UTF-8 at its byte 1"):
+        client.infer(model, broken)
 
 
 def test_raw_bytes_that_do_not_fit_their_shape(client, model):
@@ -182,6 +192,46 @@ def test_shapes_of_batching_backends(fast, client, model):
         given.append(triton.InferInput(name, [1, 1], datatype))
         given[-1].set_data_from_numpy(np.array([[value]], dtype=kind))
     assert text_of(client.infer(model, given)) == PROMPT + over_http(fast)
+
+
+def test_numbers_as_strings_as_tritons_vllm_backend_takes_them(fast, client, model):
+    """Its client sends them so in both places."""
+    expected = over_http(fast, temperature=0.1, top_p=0.95, max_tokens=5, ignore_eos=True)
+    sampling = {"temperature": "0.1", "top_p": "0.95", "max_tokens": "5", "ignore_eos": "True"}
+    body = {"text_input": PROMPT, "exclude_input_in_output": True, "seed": "7"}
+    for parameters in (sampling, {"sampling_parameters": json.dumps(sampling)}):
+        response = fast.http.post(f"/v2/models/{model}/generate", json=body | {"parameters": parameters})
+        assert response.status_code == 200 and response.json()["text_output"] == expected, response.text
+    given = inputs(exclude_input_in_output=True, seed=7)
+    assert text_of(client.infer(model, given, parameters=sampling)) == expected
+    given.append(tensor("sampling_parameters", json.dumps(sampling)))
+    assert text_of(client.infer(model, given)) == expected
+    assert text_of(client.infer(model, given, parameters=sampling)) == expected
+    assert text_of(client.infer(model, given, parameters={"temperature": 0.1, "max_tokens": 5})) == expected
+    with pytest.raises(InferenceServerException, match="max_tokens is given twice"):
+        client.infer(model, given, parameters={"max_tokens": 6})
+
+
+def test_a_list_of_one(fast, client, model):
+    expected = over_http(fast, bad_words=["the"], stop_token_ids=[5], allowed_token_ids=[300])
+    given = inputs(exclude_input_in_output=True, seed=7, max_tokens=24, bad_words="the", stop_token_ids=5, allowed_token_ids=300)
+    assert text_of(client.infer(model, given)) == expected
+
+
+def test_the_timeout_is_a_deadline(slow):
+    model = slow.http.get("/v1/models").json()["data"][0]["id"]
+    with triton.InferenceServerClient(f"127.0.0.1:{slow.grpc_port}") as client:
+        with pytest.raises(InferenceServerException, match="deadline") as error:
+            client.infer(model, inputs(max_tokens=4000), timeout=300_000)
+        assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+    slow.wait_until_free()
+
+
+def test_what_triton_has_and_this_server_has_not(client, model):
+    for ask in (client.get_model_config, client.get_inference_statistics, client.load_model):
+        with pytest.raises(InferenceServerException, match="is not offered by this server") as error:
+            ask(model)
+        assert error.value.status() == "StatusCode.UNIMPLEMENTED"
 
 
 def test_the_asyncio_client(fast, model):

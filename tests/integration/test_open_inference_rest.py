@@ -86,7 +86,7 @@ def test_generate(fast, model):
     given = {"text_input": PROMPT, "parameters": {"seed": 7, "max_tokens": 24}}
     answer = fast.http.post(path, json=given).json()
     assert answer == {"model_name": model, "model_version": "1", "text_output": PROMPT + expected}
-    flat = {"text_input": PROMPT, "seed": 7, "max_tokens": 24, "exclude_input_in_output": True, "id": "me"}
+    flat = {"text_input": PROMPT, "seed": 7, "max_tokens": 24, "exclude_input_in_output": "True", "id": "me"}
     answer = fast.http.post(f"/v2/models/{model}/versions/1/generate", json=flat).json()
     assert answer["text_output"] == expected and answer["id"] == "me"
     # Names of Triton's TensorRT-LLM backend, and parameters that are lists.
@@ -135,6 +135,110 @@ def test_refuses_by_name(fast, model, action, body, message):
     assert message in response.json()["error"]
 
 
+def infer_body(*inputs):
+    return {"inputs": [{"name": name, "datatype": datatype, "shape": [len(data)], "data": data} for name, datatype, data in inputs]}
+
+
+TEXT = ("text_input", "BYTES", ["a"])
+
+
+@pytest.mark.parametrize("action, body, message", [
+    ("generate", {"text_input": "a", "max_tokens": 5, "parameters": {"max_tokens": 6}}, "max_tokens is given twice"),
+    ("generate", {"text_input": "a", "stop": "x", "stop_words": "y"}, "stop is given under two names"),
+    ("generate", {"text_input": "a", "model": "other"}, "model is given twice"),
+    ("generate", {"text_input": "a", "sampling_parameters": "{\"temperature\": 0.5}", "temperature": 1}, "temperature is given twice"),
+    ("generate", {"text_input": "a", "stream": [True]}, "stream is a list; it must be BOOL"),
+    ("generate", {"text_input": ["a"]}, "text_input must be BYTES"),
+    ("generate", {"text_input": "a", "sampling_parameters": ["{}"]}, "sampling_parameters must be BYTES"),
+    ("generate", {"text_input": "a", "sampling_parameters": "{\"sampling_parameters\": \"{}\"}"}, "holds itself"),
+    ("generate", {"text_input": "a", "temperature": "warm"}, "temperature must be a number"),
+    ("generate", {"text_input": "a", "ignore_eos": "maybe"}, "ignore_eos must be true or false"),
+    ("generate", {"text_input": "a", "max_tokens": "3.5"}, "max_tokens must be an integer"),
+    ("generate", {"text_input": "a", "beam_width": 3}, "beam_width"),
+    ("generate", {"text_input": "a", "length_penalty": 2}, "length_penalty"),
+    ("generate", {"text_input": "a", "end_id": "last"}, "end_id must be a token id"),
+    ("generate", {"text_input": "a", "timeout": -1}, "timeout must be"),
+    *(("generate", {"text_input": "a", name: True}, name) for name in (
+        "return_log_probs", "return_finish_reason", "return_cumulative_logprob", "return_logprobs", "return_token_ids",
+        "return_num_input_tokens", "return_num_output_tokens", "return_context_logits", "use_beam_search", "echo")),
+    *(("generate", {"text_input": "a", name: 0}, name) for name in ("logprobs", "prompt_logprobs")),
+    ("infer", infer_body(TEXT, TEXT), "text_input is there twice"),
+    ("infer", infer_body(TEXT, ("max_tokens", "INT32", ["5"])), "max_tokens is said to be INT32 and has a string"),
+    ("infer", infer_body(TEXT, ("max_tokens", "INT32", [1.5])), "has the number 1.5"),
+    ("infer", infer_body(TEXT, ("stream", "BOOL", [1])), "stream is said to be BOOL"),
+    ("infer", infer_body(("text_input", "BYTES", [1])), "text_input is said to be BYTES"),
+    ("infer", infer_body(TEXT, ("temperature", "COMPLEX", [1])), "datatype COMPLEX"),
+])
+def test_refuses_what_would_be_guessed(fast, model, action, body, message):
+    response = fast.http.post(f"/v2/models/{model}/{action}", json=body)
+    assert response.status_code == 400 and message in response.json()["error"], response.text
+
+
+def test_tensorrt_llms_example(fast, model):
+    """The request of every page of TensorRT-LLM's backend, and what else its clients send."""
+    path = f"/v2/models/{model}/generate"
+    body = {"text_input": "What is machine learning?", "max_tokens": 20, "bad_words": "", "stop_words": ""}
+    assert fast.http.post(path, json=body).status_code == 200
+    for more in ({"pad_id": 2, "end_id": 2}, {"min_length": 1}, {"bad_words": ["x"]}, {"bad_words": "x"}, {"beam_width": 1},
+                 {"stop_words": [""]}, {"return_log_probs": False}, {"length_penalty": 1.0, "early_stopping": False},
+                 {"return_finish_reason": False}, {"num_return_sequences": 1}, {"stop_token_ids": "5"}):
+        response = fast.http.post(path, json={"text_input": "a", "max_tokens": 2} | more)
+        assert response.status_code == 200, response.text
+
+
+def test_tensorrt_llms_names_have_their_effect(fast, model):
+    def answer(**more):
+        given = {"text_input": PROMPT, "max_tokens": 24, "seed": 7, "exclude_input_in_output": True} | more
+        response = fast.http.post(f"/v2/models/{model}/generate", json=given)
+        assert response.status_code == 200, response.text
+        return response.json()["text_output"]
+
+    ids = fast.complete(prompt=PROMPT, seed=7, max_tokens=24, return_token_ids=True)["choices"][0]["token_ids"]
+    ended = over_http(fast, stop_token_ids=[ids[5]])
+    assert len(ended) < len(answer()) and answer(end_id=ids[5]) == ended
+    assert answer(end_id=ids[5], stop_token_ids=[ids[3]]) == over_http(fast, stop_token_ids=[ids[3]])
+    refused = fast.http.post(f"/v2/models/{model}/generate", json={"text_input": "a", "max_tokens": 4, "min_length": 5})
+    assert refused.status_code == 400 and "min_tokens is 5: it must be 0 to 4" in refused.json()["error"]
+    assert len(answer(num_return_sequences=2)) == 2
+
+
+def test_errors_are_strings_whoever_makes_them(fast):
+    """Whatever goes wrong under /v2 must be readable to Triton's client."""
+    with Server("--backend", "fake", "--api-key", "k") as server:
+        for port, status in ((server.http_port, 401), (fast.http_port, 404)):
+            with triton.InferenceServerClient(f"127.0.0.1:{port}") as client:
+                with pytest.raises(InferenceServerException) as error:
+                    client.get_log_settings()
+                assert str(error.value).startswith(f"[{status}] ")
+    for path, status in (("/v2/nothing", 404), ("/v2/health/live", 405), ("/v2", 405)):
+        response = fast.http.post(path, json={})
+        assert response.status_code == status and isinstance(response.json()["error"], str)
+    too_large = fast.http.post("/v2/models/m/generate", content=b"a" * (8 << 20) + b"a")
+    assert too_large.status_code == 413 and isinstance(too_large.json()["error"], str)
+    assert isinstance(fast.http.get("/v22").json()["error"], dict)
+
+
+def test_what_triton_has_and_this_server_has_not(client, model):
+    for ask in (client.get_model_config, client.get_inference_statistics, client.get_trace_settings):
+        for arguments in ([model], [model, "1"])[:1 if ask == client.get_trace_settings else 2]:
+            with pytest.raises(InferenceServerException, match="not offered"):
+                ask(*arguments)
+
+
+def test_the_timeout_is_a_deadline(slow, client, model):
+    given = {"text_input": "a", "max_tokens": 4000, "timeout": 300_000}
+    response = slow.http.post(f"/v2/models/{model}/generate", json=given)
+    assert response.status_code == 504 and "deadline" in response.json()["error"]
+    slow.wait_until_free()
+    assert client.infer(model, [tensor("text_input", "a"), tensor("max_tokens", 2)], timeout=50_000_000).as_numpy("text_output").size
+    assert client.infer(model, [tensor("text_input", "a"), tensor("max_tokens", 2)], timeout=0).as_numpy("text_output").size
+
+
+def test_ids_come_back_whole(fast, model):
+    given = {"text_input": "a", "max_tokens": 1, "id": "a\0b"}
+    assert fast.http.post(f"/v2/models/{model}/generate", json=given).json()["id"] == "a\0b"
+
+
 def test_binary_lengths_are_checked(fast, model):
     path = f"/v2/models/{model}/infer"
     head = json.dumps({"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1],
@@ -146,6 +250,8 @@ def test_binary_lengths_are_checked(fast, model):
             ("many", head, "not a number")]:
         response = fast.http.post(path, content=content, headers={"inference-header-content-length": str(length)})
         assert response.status_code == 400 and message in response.json()["error"], response.text
+    text = fast.http.post(path, content=head + b"\1\0\0\0\xff", headers={"inference-header-content-length": str(len(head))})
+    assert text.status_code == 400 and "text_input is not UTF-8" in text.json()["error"]
     good = fast.http.post(path, content=head + b"\1\0\0\0a", headers={"inference-header-content-length": str(len(head))})
     assert good.status_code == 200, good.text
 
