@@ -54,6 +54,7 @@ struct CompletionParams {
   std::optional<int64_t> logprobs;
   std::optional<int64_t> prompt_logprobs;
   bool echo = false;
+  bool echo_message = false;  // of a conversation: the answer begins with its final message, if that is the assistant's
   bool return_token_ids = false;
 
   bool stream = false;

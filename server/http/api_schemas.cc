@@ -22,8 +22,8 @@ constexpr char kAnswers[] = R"json({
 "Usage": {"type": "object", "required": ["prompt_tokens", "completion_tokens", "total_tokens"], "properties": {
   "prompt_tokens": {"type": "integer", "description": "Each prompt once, however many choices it has."},
   "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}},
-"FinishReason": {"type": ["string", "null"], "enum": ["stop", "length", "shutdown", "deadline", "overrun", "error", null],
-  "description": "stop: end token, stop token or stop string. length: max_tokens. The others only in streams."},
+"FinishReason": {"type": ["string", "null"], "enum": ["stop", "length", "cancelled", "shutdown", "deadline", "overrun", "error", null],
+  "description": "stop: end token, stop token or stop string. length: max_tokens. The others only in streams, which then end with an error."},
 "StopReason": {"type": ["string", "integer", "null"],
   "description": "The stop string or stop token that ended the text; null if the model's own end token did."},
 "TokenIds": {"type": "array", "items": {"type": "integer"}, "description": "With return_token_ids."},
@@ -67,9 +67,9 @@ constexpr char kAnswers[] = R"json({
         "refusal": {"type": "null"}}},
       "finish_reason": {"$ref": "#/components/schemas/FinishReason"},
       "stop_reason": {"$ref": "#/components/schemas/StopReason"},
-      "token_ids": {"$ref": "#/components/schemas/TokenIds"},
-      "prompt_token_ids": {"$ref": "#/components/schemas/TokenIds"},
-      "prompt_logprobs": {"$ref": "#/components/schemas/PromptLogprobs"}}}}}},
+      "token_ids": {"$ref": "#/components/schemas/TokenIds"}}}},
+  "prompt_token_ids": {"$ref": "#/components/schemas/TokenIds"},
+  "prompt_logprobs": {"$ref": "#/components/schemas/PromptLogprobs"}}},
 "Model": {"type": "object", "required": ["id", "object", "created", "owned_by", "max_model_len"], "properties": {
   "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"},
   "owned_by": {"type": "string"},
@@ -95,8 +95,8 @@ constexpr char kAnswers[] = R"json({
 "Root": {"type": "object", "required": ["name", "version", "endpoints"], "properties": {
   "name": {"type": "string"}, "version": {"type": "string"},
   "endpoints": {"type": "array", "items": {"type": "string"}}}},
-"InferError": {"type": "object", "required": ["error"], "properties": {"error": {"type": ["string", "object"],
-  "description": "What is wrong; an object, as on other routes, if the request was stopped before it was read."}}},
+"InferError": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string",
+  "description": "What is wrong, and what to change."}}},
 "InferState": {"type": "object", "properties": {"live": {"type": "boolean"}, "ready": {"type": "boolean"}}},
 "InferServer": {"type": "object", "required": ["name", "version", "extensions"], "properties": {
   "name": {"type": "string"}, "version": {"type": "string"},

@@ -5,8 +5,8 @@
 namespace batucada {
 
 ChatChoice::ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                       std::vector<int32_t> prompt)
-    : index_(index), form_(form), options_(options), logprobs_(tokenizer),
+                       std::vector<int32_t> prompt, std::string echo)
+    : index_(index), form_(form), options_(options), text_(std::move(echo)), logprobs_(tokenizer),
       extras_(options, tokenizer, std::move(prompt)) {}
 
 void ChatChoice::Take(Update& update) {
@@ -31,6 +31,10 @@ void ChatChoice::Write(JsonWriter& json) {
   json.EndObject();
 }
 
+void ChatChoice::WriteBeside(JsonWriter& json) {
+  if (index_ == 0 && !std::exchange(prompt_told_, true)) extras_.WritePrompt(json);
+}
+
 void ChatChoice::WriteLogprobs(JsonWriter& json) {
   json.Key("logprobs");
   options_.logprobs ? logprobs_.Write(json) : static_cast<void>(json.Null());
@@ -41,7 +45,7 @@ void ChatChoice::WriteWhole(JsonWriter& json) {
   json.Key("refusal").Null().EndObject();
   WriteLogprobs(json);
   WriteFinish(finish_, json);
-  extras_.Write(json);
+  extras_.WriteTokens(json);
 }
 
 void ChatChoice::WriteDelta(JsonWriter& json) {
@@ -58,7 +62,7 @@ void ChatChoice::WriteDelta(JsonWriter& json) {
   json.EndObject();
   if (piece == Piece::kText) {
     WriteLogprobs(json);
-    extras_.Write(json);
+    extras_.WriteTokens(json);
   } else {
     json.Key("logprobs").Null();
   }

@@ -16,17 +16,19 @@ class ChatChoice : public Choice {
  public:
   enum class Form : uint8_t { kWhole, kStreamed };
 
-  // `prompt`: if options.return_token_ids. `tokenizer` outlives this.
+  // `prompt`: if options.return_token_ids. `echo`: what the text begins with. `tokenizer` outlives this.
   ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
-             std::vector<int32_t> prompt);
+             std::vector<int32_t> prompt, std::string echo = {});
 
   void Take(Update& update) override;
   bool HasNews() const override;
   void Write(JsonWriter& json) override;
+  // The first choice tells of the prompt, which all have in common.
+  void WriteBeside(JsonWriter& json) override;
 
  private:
   enum class Piece : uint8_t { kRole, kText, kEnd };
-  bool HasText() const { return !text_.empty() || !logprobs_.empty() || extras_.HasNews(); }
+  bool HasText() const { return !text_.empty() || !logprobs_.empty() || extras_.HasTokens(); }
   Piece NextPiece() const;
   void WriteWhole(JsonWriter& json);
   void WriteDelta(JsonWriter& json);
@@ -36,6 +38,7 @@ class ChatChoice : public Choice {
   const Form form_;
   const ChoiceOptions options_;
   bool began_ = false;  // the role has been written
+  bool prompt_told_ = false;
   std::string text_;
   ChatLogprobs logprobs_;
   ChoiceExtras extras_;

@@ -58,7 +58,8 @@ CompletionTable MakeTable() {
                 read_already);
   table.AddIgnored("safety_identifier", "Who asks. No answer depends on it.");
   table.AddIgnored("prompt_cache_key", "A hint. No answer depends on it.");
-  table.AddRefused("echo", {false});
+  table.Add("echo", BooleanSchema("The answer begins with the final message, if that is the assistant's.", false),
+            &Params::echo_message);
   table.AddRefused("best_of", {1});
   table.AddRefused("modalities", {bj::array{"text"}});
   table.AddRefused("service_tier", {"auto", "default"});

@@ -12,6 +12,8 @@ struct ChoiceOptions {
   bool prompt_logprobs = false;  // in vLLM's shape
   bool echo = false;
   bool return_token_ids = false;
+  bool special_tokens = false;  // they show in the text
+  bool echoes_text = false;     // the echo is the client's own text: see EchoesText
 };
 
 class Choice {
@@ -22,6 +24,8 @@ class Choice {
   virtual bool HasNews() const = 0;
   // The next piece of news as one JSON object; all of it, except where the wire wants it in several pieces.
   virtual void Write(JsonWriter& json) = 0;
+  // Members that the message has beside its choices, once. After Write.
+  virtual void WriteBeside(JsonWriter& /*json*/) {}
 };
 
 }  // namespace batucada

@@ -32,13 +32,15 @@ void ChoiceExtras::Take(Update& update) {
   for (const TokenResult& token : update.tokens) ids_.push_back(token.id);
 }
 
-void ChoiceExtras::Write(JsonWriter& json) {
-  if (options_.return_token_ids) {
-    json.Key("token_ids").BeginArray();
-    for (const int32_t id : ids_) json.Int(id);
-    json.EndArray();
-    ids_.clear();
-  }
+void ChoiceExtras::WriteTokens(JsonWriter& json) {
+  if (!options_.return_token_ids) return;
+  json.Key("token_ids").BeginArray();
+  for (const int32_t id : ids_) json.Int(id);
+  json.EndArray();
+  ids_.clear();
+}
+
+void ChoiceExtras::WritePrompt(JsonWriter& json) {
   if (prompt_ids_due_) {
     json.Key("prompt_token_ids").BeginArray();
     for (const int32_t id : prompt_) json.Int(id);

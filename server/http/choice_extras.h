@@ -22,9 +22,12 @@ class ChoiceExtras {
   ChoiceExtras(const ChoiceOptions& options, const Tokenizer& tokenizer, std::vector<int32_t> prompt);
 
   void Take(Update& update);
-  bool HasNews() const { return !ids_.empty() || prompt_ids_due_; }
-  // Members of the choice's object.
-  void Write(JsonWriter& json);
+  bool HasTokens() const { return !ids_.empty(); }
+  bool HasNews() const { return HasTokens() || prompt_ids_due_; }
+  // What there is of the generated text, for the choice's object.
+  void WriteTokens(JsonWriter& json);
+  // What there is of the prompt: completions have it in the choice, chat beside the choices.
+  void WritePrompt(JsonWriter& json);
 
  private:
   const ChoiceOptions options_;

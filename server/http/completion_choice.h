@@ -23,9 +23,13 @@ class CompletionChoice : public Choice {
   void Write(JsonWriter& json) override;
 
  private:
+  // Whether the prompt's next token shows in the text if it is special.
+  Specials NextOfPrompt();
+
   const int64_t index_;
   const ChoiceOptions options_;
   std::string text_;
+  size_t hidden_ = 0;  // tokens of the prompt, from here on, that its text does not show
   LogprobsJson logprobs_;
   ChoiceExtras extras_;
   std::optional<Finish> finish_;

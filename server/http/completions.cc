@@ -10,6 +10,7 @@
 #include "server/http/chat_request.h"
 #include "server/http/completion_choice.h"
 #include "server/http/completion_request.h"
+#include "server/http/conversation.h"
 #include "server/http/generation_answer.h"
 #include "server/http/request_origin.h"
 
@@ -30,24 +31,30 @@ ChoiceOptions OptionsOf(const CompletionParams& params) {
   return {.logprobs = params.logprobs.has_value(),
           .prompt_logprobs = params.prompt_logprobs.has_value(),
           .echo = params.echo,
-          .return_token_ids = params.return_token_ids};
+          .return_token_ids = params.return_token_ids,
+          .special_tokens = !params.skip_special_tokens};
 }
 
 std::unique_ptr<Choice> MakeCompletionChoice(size_t index, const CompletionParams& params,
                                              const Translation& translation, const Tokenizer& tokenizer) {
   const size_t prompt = translation.PromptOf(index);
   const bool keep_prompt = params.return_token_ids || (params.echo && params.logprobs);
-  return std::make_unique<CompletionChoice>(static_cast<int64_t>(index), OptionsOf(params), tokenizer,
+  ChoiceOptions options = OptionsOf(params);
+  options.echoes_text = params.echo && EchoesText(params, prompt);
+  return std::make_unique<CompletionChoice>(static_cast<int64_t>(index), options, tokenizer,
                                             keep_prompt ? translation.requests[prompt].prompt : std::vector<int32_t>(),
                                             params.echo ? translation.prompt_text[prompt] : std::string());
 }
 
 std::unique_ptr<Choice> MakeChatChoice(size_t index, const CompletionParams& params, const Translation& translation,
                                        const Tokenizer& tokenizer) {
+  const bool keep_prompt = params.return_token_ids && index == 0;
+  ChoiceOptions options = OptionsOf(params);
+  options.prompt_logprobs &= index == 0;  // the first tells of the prompt
   return std::make_unique<ChatChoice>(
-      static_cast<int64_t>(index), params.stream ? ChatChoice::Form::kStreamed : ChatChoice::Form::kWhole,
-      OptionsOf(params), tokenizer,
-      params.return_token_ids ? translation.requests.front().prompt : std::vector<int32_t>());
+      static_cast<int64_t>(index), params.stream ? ChatChoice::Form::kStreamed : ChatChoice::Form::kWhole, options,
+      tokenizer, keep_prompt ? translation.requests.front().prompt : std::vector<int32_t>(),
+      params.echo_message ? FinalAssistantText(*params.conversation) : std::string());
 }
 
 absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const HttpRequest& request,

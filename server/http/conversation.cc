@@ -106,6 +106,20 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
   if (kwargs != nullptr) input.variables = kwargs->get_object();
 }
 
+std::string FinalAssistantText(const ChatInput& conversation) {
+  const bj::object& message = conversation.messages.back().get_object();
+  const bj::value* content = message.if_contains("content");
+  if (message.at("role") != "assistant" || content == nullptr) return "";
+  if (const bj::string* text = content->if_string()) return {text->data(), text->size()};
+  std::string joined;
+  const bj::array* parts = content->if_array();
+  for (size_t i = 0; parts != nullptr && i < parts->size(); ++i) {
+    const bj::string& text = (*parts)[i].at("text").as_string();
+    joined.append(i == 0 ? "" : "\n").append(text.data(), text.size());
+  }
+  return joined;
+}
+
 bj::object MessagesSchema() {
   bj::object type = StringSchema("");
   type["const"] = "text";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "engine/text/chat_template.h"
 #include "server/http/parameter_table.h"
@@ -13,6 +14,9 @@ inline constexpr size_t kMaxMessages = 8192;
 // Reads messages, add_generation_prompt, continue_final_message and chat_template_kwargs; without messages, nothing.
 // Errors name the place: "messages[1].content[0].type".
 void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversation);
+
+// What the final message says, its parts joined by newlines; empty if it is not the assistant's.
+std::string FinalAssistantText(const ChatInput& conversation);
 
 boost::json::object MessagesSchema();
 boost::json::object AddGenerationPromptSchema();

@@ -62,6 +62,7 @@ struct Ended {
     json.Key("choices").BeginArray();
     for (const std::unique_ptr<Choice>& choice : choices) choice->Write(json);
     json.EndArray();
+    for (const std::unique_ptr<Choice>& choice : choices) choice->WriteBeside(json);
     WriteUsage(usage, json);
     json.EndObject();
     return response;
@@ -137,8 +138,12 @@ class StreamedAnswer : public GenerationAnswer {
       while (choice->HasNews()) AppendChoice(*choice, body);
     }
     if (!group_->done()) return Progress::kWaiting;
-    // The status line went out long ago; an event is the only place left for what went wrong.
-    if (!group_->failure().ok()) AppendEvent(ErrorJson(group_->failure()), body);
+    if (!group_->failure().ok()) {
+      // The status line went out long ago; an event is the only place left for what went wrong. It is the last:
+      // OpenAI's clients stop at it, and [DONE] tells the others that the text is whole.
+      AppendEvent(ErrorJson(group_->failure()), body);
+      return Progress::kDone;
+    }
     if (usage_event_ == UsageEvent::kInclude) AppendUsage(body);
     AppendDone(body);
     return Progress::kDone;
@@ -155,6 +160,7 @@ class StreamedAnswer : public GenerationAnswer {
     json.Key("choices").BeginArray();
     choice.Write(json);
     json.EndArray();
+    choice.WriteBeside(json);
     if (usage_event_ == UsageEvent::kInclude) json.Key("usage").Null();
     json.EndObject();
     AppendEvent(event_, body);

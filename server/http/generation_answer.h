@@ -30,7 +30,8 @@ enum class UsageEvent : uint8_t { kOmit, kInclude };
 std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
                                             WorkPool& workers);
 
-// Server-sent events: each wake-up sends what every choice has to tell, all in one write.
+// Server-sent events: each wake-up sends what every choice has to tell, all in one write. The last event is [DONE], or
+// says what went wrong.
 std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,
                                                Envelope envelope, UsageEvent usage_event);
 

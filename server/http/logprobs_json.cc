@@ -18,18 +18,18 @@ std::string TokenString(const Tokenizer& tokenizer, int32_t id) {
   return escaped;
 }
 
-void LogprobsJson::Append(TokenResult token, bool scored) {
+void LogprobsJson::Append(TokenResult token, bool scored, Specials specials) {
   const int32_t id = token.id;
   entries_.push_back({.token = std::move(token), .scored = scored, .offset = characters_});
-  if (tokenizer_.IsSpecial(id)) return;
+  if (specials == Specials::kHidden && tokenizer_.IsSpecial(id)) return;
   const std::string_view bytes = tokenizer_.TokenBytes(id);
   const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
   characters_ += std::count_if(bytes.begin(), bytes.end(), starts_character);
 }
 
-void LogprobsJson::AddUnscored(int32_t id) { Append({.id = id}, /*scored=*/false); }
+void LogprobsJson::AddUnscored(int32_t id, Specials specials) { Append({.id = id}, /*scored=*/false, specials); }
 
-void LogprobsJson::Add(const TokenResult& token) { Append(token, /*scored=*/true); }
+void LogprobsJson::Add(const TokenResult& token, Specials specials) { Append(token, /*scored=*/true, specials); }
 
 void LogprobsJson::Write(JsonWriter& json) {
   json.BeginObject().Key("tokens").BeginArray();

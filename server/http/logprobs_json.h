@@ -14,6 +14,9 @@ namespace batucada {
 // What a token looks like by itself: its text, or "bytes:\xe2\x80" if it is a part of a character.
 std::string TokenString(const Tokenizer& tokenizer, int32_t id);
 
+// Whether a special token is a part of the text.
+enum class Specials : uint8_t { kHidden, kShown };
+
 // OpenAI's: {"tokens":[…],"token_logprobs":[…],"top_logprobs":[{…}],"text_offset":[…]}, for the tokens of one choice.
 // Offsets count characters from the start of the choice's text and go on from one Write to the next.
 class LogprobsJson {
@@ -21,8 +24,8 @@ class LogprobsJson {
   explicit LogprobsJson(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
   // The first token of a prompt, which nothing predicts.
-  void AddUnscored(int32_t id);
-  void Add(const TokenResult& token);
+  void AddUnscored(int32_t id, Specials specials);
+  void Add(const TokenResult& token, Specials specials);
   bool empty() const { return entries_.empty(); }
   // Everything added since the last Write.
   void Write(JsonWriter& json);
@@ -33,7 +36,7 @@ class LogprobsJson {
     bool scored = true;
     int64_t offset = 0;
   };
-  void Append(TokenResult token, bool scored);
+  void Append(TokenResult token, bool scored, Specials specials);
 
   const Tokenizer& tokenizer_;
   std::vector<Entry> entries_;

@@ -76,7 +76,9 @@ bj::object MakeOperation(const OperationSpec& spec) {
     ok["content"] = Content(spec.answer_type, SchemaReference(spec.answer));
     if (spec.streams == OperationSpec::Streams::kIfAsked) {
       ok["content"].get_object()["text/event-stream"] = {
-          {"schema", {{"type", "string"}, {"description", "With \"stream\": true: one chunk an event, then [DONE]."}}}};
+          {"schema",
+           {{"type", "string"},
+            {"description", "With \"stream\": true: one chunk an event, then [DONE], or an error."}}}};
     }
   }
   answers["200"] = std::move(ok);
@@ -95,6 +97,7 @@ bj::object MakeOperation(const OperationSpec& spec) {
   if (!spec.request.empty()) {
     operation["requestBody"] = {{"required", true},
                                 {"content", Content("application/json", SchemaReference(spec.request))}};
+    add_error("409", "Cancelled by a gRPC call of Abort that named the request's x-request-id.");
     add_error("429", "Too much waits already; Retry-After says when to ask again.");
     add_error("504", "The deadline passed.");
   }

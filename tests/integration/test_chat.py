@@ -29,7 +29,7 @@ def ask(server, **body):
 
 
 def prompt_ids(server, **body):
-    return ask(server, return_token_ids=True, max_tokens=1, **body)["choices"][0]["prompt_token_ids"]
+    return ask(server, return_token_ids=True, max_tokens=1, **body)["prompt_token_ids"]
 
 
 def ids_of(server, text):
@@ -63,6 +63,34 @@ def test_continuing_the_final_message(chat):
     response = chat.http.post("/v1/chat/completions", json={
         "messages": messages, "continue_final_message": True, "add_generation_prompt": True})
     assert response.status_code == 400 and response.json()["error"]["param"] == "continue_final_message"
+
+
+@pytest.mark.parametrize("content", ["The rain\nfell", [{"type": "text", "text": "The rain"}, {"type": "text", "text": "fell"}]],
+                         ids=["text", "parts"])
+def test_echo(chat, content):
+    """The answer begins with the final message, if that is the assistant's."""
+    body = {"messages": [*HELLO, {"role": "assistant", "content": content}], "continue_final_message": True, "seed": 4}
+    [plain] = ask(chat, **body)["choices"]
+    [echoed, other] = ask(chat, **body, echo=True, n=2, logprobs=True)["choices"]
+    assert echoed["message"]["content"] == "The rain\nfell" + plain["message"]["content"]
+    assert other["message"]["content"].startswith("The rain\nfell") and len(echoed["logprobs"]["content"]) == 16
+    chunks = chat.openai().chat.completions.create(model=MODEL, max_tokens=16, stream=True, extra_body={"echo": True, **body},
+                                                   messages=body["messages"])
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == echoed["message"]["content"]
+    assert ask(chat, echo=True, seed=4)["choices"] == ask(chat, seed=4)["choices"], "the user's is not the assistant's"
+
+
+def test_what_is_told_of_the_prompt_stands_beside_the_choices(chat):
+    """As vLLM has it."""
+    answer = ask(chat, n=2, return_token_ids=True, prompt_logprobs=1)
+    assert len(answer["prompt_logprobs"]) == len(answer["prompt_token_ids"]) == answer["usage"]["prompt_tokens"]
+    for choice in answer["choices"]:
+        assert len(choice["token_ids"]) == 16 and not {"prompt_token_ids", "prompt_logprobs"} & set(choice)
+    body = {"messages": HELLO, "n": 2, "return_token_ids": True, "stream": True, "max_tokens": 3}
+    lines = chat.http.post("/v1/chat/completions", json=body).text.split("\n\n")[:-2]
+    first, *rest = (json.loads(line.removeprefix("data: ")) for line in lines)
+    assert first["prompt_token_ids"] == answer["prompt_token_ids"]
+    assert not any("prompt_token_ids" in chunk for chunk in rest)
 
 
 def test_the_same_prompt_gives_the_same_text_as_a_completion(chat):
@@ -247,10 +275,10 @@ def test_bad_words_do_not_come(cpu):
 
 
 def test_prompt_logprobs_are_the_completions(cpu):
-    [choice] = ask(cpu, max_tokens=1, prompt_logprobs=1)["choices"]
+    answer = ask(cpu, max_tokens=1, prompt_logprobs=1)
     [expected] = cpu.complete(prompt=cpu.prompt_ids, max_tokens=1, prompt_logprobs=1)["choices"]
-    assert choice["prompt_logprobs"] == expected["prompt_logprobs"]
-    assert len(choice["prompt_logprobs"]) == len(cpu.prompt_ids)
+    assert answer["prompt_logprobs"] == expected["prompt_logprobs"]
+    assert len(answer["prompt_logprobs"]) == len(cpu.prompt_ids)
 
 
 def test_async_streams_do_not_mix(chat):
@@ -309,7 +337,7 @@ TABLE = [
     ({"messages": [USER], "reasoning_effort": "high"}, "reasoning_effort", "not supported"),
     ({"messages": [USER], "web_search_options": {}}, "web_search_options", "not supported"),
     ({"messages": [USER], "chat_template": "{{ x }}"}, "chat_template", "not supported"),
-    ({"messages": [USER], "echo": True}, "echo", "not supported"),
+    ({"messages": [USER], "echo": "yes"}, "echo", "true or false"),
 ]
 
 

@@ -7,7 +7,7 @@ import re
 import openai
 import pytest
 
-from server import wait_until
+from server import Server, wait_until
 
 PROMPT = "It was a dark and stormy night"
 
@@ -95,6 +95,28 @@ def test_logprobs(fast):
     for token, logprob, top in zip(logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs):
         assert logprob < 0 and top[token] == pytest.approx(logprob)
     assert fast.complete(prompt=PROMPT, logprobs=0)["choices"][0]["logprobs"]["tokens"]
+
+
+def test_offsets_count_special_tokens_that_show():
+    shown = {"max_tokens": 3, "temperature": 0, "ignore_eos": True, "logit_bias": {"0": 100}, "logprobs": 0,
+             "skip_special_tokens": False}
+    with Server("--backend", "cpu") as server:
+        def check(**body):
+            [choice] = server.complete(**shown | body)["choices"]
+            logprobs = choice["logprobs"]
+            return choice["text"], list(zip(logprobs["tokens"], logprobs["text_offset"]))
+
+        text, offsets = check(prompt="Hi")
+        assert [offset for _, offset in offsets] == [0, 13, 26]
+        assert all(text[offset:].startswith(token) for token, offset in offsets)
+        assert [offset for _, offset in check(prompt="Hi", skip_special_tokens=True)[1]] == [0, 0, 0]
+        # An echoed text has no start token, and shows what else stands in it; echoed ids show as they are told to.
+        text, [start, *rest] = check(prompt="Hi<|endoftext|>you", echo=True)
+        assert text.startswith("Hi<|endoftext|>you") and start == ("<|endoftext|>", 0) and rest[0][1] == 0
+        assert all(text[offset:].startswith(token) for token, offset in rest) and len(rest) > 5
+        text, offsets = check(prompt=[0, 70, 0], echo=True)
+        assert all(text[offset:].startswith(token) for token, offset in offsets) and offsets[1][1] == 13
+        assert [offset for _, offset in check(prompt=[0, 70, 0], echo=True, skip_special_tokens=True)[1]] == [0, 0, 1, 1, 1, 1]
 
 
 def test_scoring_a_prompt(fast):

@@ -70,6 +70,29 @@ TEST_F(ChatChoiceTest, WholeIsOneMessage) {
                              R"("logprobs":null,"finish_reason":"length","stop_reason":null})");
 }
 
+TEST_F(ChatChoiceTest, TheFirstTellsOfThePromptOnceAndBeside) {
+  const auto beside = [](ChatChoice& choice) {
+    std::string out;
+    JsonWriter json(&out);
+    json.BeginObject();
+    choice.WriteBeside(json);
+    json.EndObject();
+    return out;
+  };
+  ChatChoice first(0, ChatChoice::Form::kWhole, {.return_token_ids = true}, *tokenizer_, {5});
+  EXPECT_EQ(beside(first), R"({"prompt_token_ids":[5]})");
+  EXPECT_EQ(beside(first), "{}");
+  ChatChoice second(1, ChatChoice::Form::kWhole, {.return_token_ids = true}, *tokenizer_, {});
+  EXPECT_EQ(beside(second), "{}");
+}
+
+TEST_F(ChatChoiceTest, AnEchoIsNewsByItself) {
+  ChatChoice choice(0, ChatChoice::Form::kStreamed, {}, *tokenizer_, {}, "Once");
+  ASSERT_TRUE(choice.HasNews());
+  EXPECT_NE(Written(choice).find("assistant"), std::string::npos);
+  EXPECT_NE(Written(choice).find(R"("delta":{"content":"Once"})"), std::string::npos);
+}
+
 TEST_F(ChatChoiceTest, LogprobsCarryBytes) {
   ChatChoice choice(0, ChatChoice::Form::kWhole, {.logprobs = true, .return_token_ids = true}, *tokenizer_, {5});
   Take(choice, "x", Length());
@@ -83,7 +106,7 @@ TEST_F(ChatChoiceTest, LogprobsCarryBytes) {
   };
   EXPECT_NE(written.find("\"logprob\":-0.5," + bytes(70) + ",\"top_logprobs\":[{"), std::string::npos) << written;
   EXPECT_NE(written.find("\"logprob\":-0.25," + bytes(71) + "}]"), std::string::npos) << written;
-  EXPECT_NE(written.find(R"("token_ids":[70],"prompt_token_ids":[5])"), std::string::npos) << written;
+  EXPECT_NE(written.find(R"("token_ids":[70]})"), std::string::npos) << written;
 }
 
 }  // namespace

@@ -110,6 +110,27 @@ TEST_F(CompletionChoiceTest, LogprobsLineUpAndOffsetsCountCharacters) {
   EXPECT_EQ(Written(choice).at("logprobs").at("text_offset").as_array().front(), 3) << "offsets go on";
 }
 
+TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
+  const auto offsets = [](const ChoiceOptions& options, const std::string& text, const std::vector<int32_t>& prompt) {
+    CompletionChoice choice(0, options, *tokenizer_, prompt, text);
+    Update update = TokenUpdate({0}, "");
+    for (size_t i = 1; i < prompt.size(); ++i) update.prompt_logprobs.push_back({.id = prompt[i], .top = {}});
+    choice.Take(update);
+    return bj::serialize(Written(choice).at("logprobs").at("text_offset"));
+  };
+  const std::string start(tokenizer_->TokenBytes(0));
+  ASSERT_EQ(start.size(), 13);
+  ASSERT_TRUE(tokenizer_->IsSpecial(0));
+  const ChoiceOptions hidden = {.logprobs = true, .echo = true};
+  const ChoiceOptions shown = {.logprobs = true, .echo = true, .special_tokens = true};
+  const ChoiceOptions as_text = {.logprobs = true, .echo = true, .echoes_text = true};
+  // The tokenizer put one before the text; those that the text has itself show whatever is asked for.
+  EXPECT_EQ(offsets(as_text, "H" + start, {0, 41, 0}), "[0,0,1,14]");
+  EXPECT_EQ(offsets(as_text, start + "H", {0, 0, 41}), "[0,0,13,14]");
+  EXPECT_EQ(offsets(hidden, "H", {0, 41, 0}), "[0,0,1,1]");
+  EXPECT_EQ(offsets(shown, start + "H" + start, {0, 41, 0}), "[0,13,14,27]");
+}
+
 TEST(SseTest, OneEventIsOneLineAndAnEmptyOne) {
   std::string out;
   AppendEvent("{}", &out);
