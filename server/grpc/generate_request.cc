@@ -1,5 +1,6 @@
 #include "server/grpc/generate_request.h"
 
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -78,6 +79,10 @@ absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request
   params.names.prompt = "messages";
   if (params.echo) {
     return InvalidParameter("output.echo", "output.echo is true: a conversation cannot be echoed", "invalid_value");
+  }
+  if (!v1::ConversationEnding_IsValid(request.ending())) {
+    return InvalidParameter("ending", fmt::format("ending is {}, which is no ConversationEnding of this version",
+                                                  static_cast<int>(request.ending())));
   }
   // Conversations are read and checked in one place, in the form that templates take them.
   boost::json::array messages;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <spdlog/spdlog.h>
@@ -13,6 +14,7 @@
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "engine/model/json.h"
+#include "inference/open_inference.grpc.pb.h"
 #include "server/grpc/inference_service.h"
 #include "server/grpc/open_inference_service.h"
 
@@ -37,6 +39,24 @@ void LogFromGrpc(gpr_log_func_args* args) {
   }
 }
 
+// Answers whatever no service has. Triton's clients call more of the Open Inference Protocol's service than there is
+// here, and without a message they would not know what failed.
+class NotOffered : public grpc::CallbackGenericService {
+ public:
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    return new Refusal(context->method());
+  }
+
+ private:
+  class Refusal : public grpc::ServerGenericBidiReactor {
+   public:
+    explicit Refusal(const std::string& method) {
+      Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("{} is not offered by this server", Printable(method))});
+    }
+    void OnDone() override { delete this; }
+  };
+};
+
 }  // namespace
 
 class GrpcServer::Impl {
@@ -47,6 +67,7 @@ class GrpcServer::Impl {
 
   std::unique_ptr<grpc::Service> inference;
   std::unique_ptr<grpc::Service> open_inference;
+  NotOffered not_offered;
   int port = 0;
   std::unique_ptr<grpc::Server> server;
 };
@@ -68,6 +89,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& opt
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder.RegisterService(impl->inference.get());
   builder.RegisterService(impl->open_inference.get());
+  builder.RegisterCallbackGenericService(&impl->not_offered);
   impl->server = builder.BuildAndStart();
   if (impl->server == nullptr || impl->port == 0) {
     return absl::UnavailableError(
@@ -89,6 +111,7 @@ void GrpcServer::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService();
   health->SetServingStatus(serving);
   health->SetServingStatus(v1::Inference::service_full_name(), serving);
+  health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), serving);
 }
 
 void GrpcServer::Shutdown(absl::Time deadline) {

@@ -1,6 +1,10 @@
 """batucada.v1 through grpcio, with health checking and reflection."""
 
+import concurrent.futures
+import json
+
 import grpc
+import openai
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -138,11 +142,18 @@ def test_full_queue(slow, slow_client):
 
 def test_health_and_reflection(client):
     health = health_pb2_grpc.HealthStub(client.channel)
-    for service in ("", "batucada.v1.Inference"):
+    for service in ("", "batucada.v1.Inference", "inference.GRPCInferenceService"):
         answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     services = ProtoReflectionDescriptorDatabase(client.channel).get_services()
     assert {"batucada.v1.Inference", "grpc.health.v1.Health"} <= set(services)
+
+
+def test_calls_that_are_not_there_are_told_so(client):
+    call = client.channel.unary_unary("/batucada.v1.Inference/Sing")
+    with pytest.raises(grpc.RpcError, match="/batucada.v1.Inference/Sing is not offered by this server") as error:
+        call(b"", timeout=PATIENCE_S)
+    assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_complete_is_generate_in_one_message(client):
@@ -180,6 +191,7 @@ def test_chat_says_the_same_as_http(fast, client):
     closed = chat(ending=pb.CONVERSATION_ENDING_CLOSED)
     assert closed[-1].usage.prompt_tokens < messages[-1].usage.prompt_tokens
     for wrong, says in ((dict(messages=[]), "messages"),
+                        (dict(messages=[pb.ChatMessage(role="user", content="x")], ending=9), "ending is 9"),
                         (dict(messages=[pb.ChatMessage(role="king", content="x")]), r"messages\[0\].role")):
         with pytest.raises(grpc.RpcError, match=says) as error:
             list(client.stub.Chat(pb.ChatRequest(**wrong)))
@@ -239,9 +251,34 @@ def test_abort_ends_a_request_of_either_wire(slow, slow_client):
         lines = response.iter_lines()
         next(lines)
         assert slow_client.stub.Abort(pb.AbortRequest(request_id="web")).aborted == 1
-        assert any("cancelled" in line for line in lines)
+        ended, error = [line for line in lines if line][-2:]
     slow.wait_until_free()
+    # The error is the last that comes: [DONE] would say that the text is whole.
+    assert '"finish_reason":"cancelled"' in ended
+    assert json.loads(error.removeprefix("data: "))["error"]["code"] == "cancelled"
     assert slow_client.stub.Abort(pb.AbortRequest(request_id="web")).aborted == 0
+
+
+def test_an_aborted_request_is_told_so(slow, slow_client):
+    """And OpenAI's client does not send it once more."""
+    def abort():
+        request = slow_client.pb.AbortRequest(request_id="whole")
+        wait_until(lambda: slow_client.stub.Abort(request).aborted == 1, "the request to run")
+    for path, body in (("/v1/completions", {"prompt": PROMPT}), ("/v2/models/samba-classics-18m/generate", {"text_input": PROMPT})):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(slow.http.post, path, json={**body, "max_tokens": 2000}, headers={"x-request-id": "whole"})
+            abort()
+        response = answer.result()
+        assert response.status_code == 409 and response.headers["x-should-retry"] == "false"
+        error = response.json()["error"]
+        assert "Abort" in str(error)
+        assert isinstance(error, str) or (error["type"], error["code"]) == ("cancelled_error", "cancelled")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        create = slow.openai().with_options(max_retries=2).completions.create
+        answer = pool.submit(create, model="", prompt=PROMPT, max_tokens=2000, extra_headers={"x-request-id": "whole"})
+        abort()
+    with pytest.raises(openai.ConflictError, match="Abort"):
+        answer.result()
 
 
 def test_server_info(slow, slow_client):
