@@ -18,27 +18,40 @@ listed as not supported with any other value than those given, is refused by nam
 ignored.
 
 Errors have OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`; the message says what to change. Where 429
-or 503 refuses a request, `Retry-After` says when to come back. Every answer to a request whose head could be read
-carries `x-request-id`: the client's own if it sent a sound one, and `traceparent` (W3C) puts its trace id beside it in
-the log. Answers that are not streamed carry `Server-Timing` with the milliseconds of `queue`, `prefill` and `decode`.
+or 503 refuses a request, `Retry-After` says when to come back. Every answer carries `x-request-id`: the client's own if
+it sent a sound one, and `traceparent` (W3C) puts its trace id beside it in the log. The gRPC call `Abort` ends the
+requests of such an id: with 409 and the code `cancelled`, and with `x-should-retry: false`, for OpenAI's clients would
+send them again. Answers that are not streamed carry `Server-Timing` with the milliseconds of `queue`, `prefill` and
+`decode`.
 
 Beside OpenAI's members a choice has `stop_reason`, the stop string or stop token that ended it, and, where they were
-asked for, `token_ids`, `prompt_token_ids` and `prompt_logprobs`. HEAD is answered wherever GET is.
+asked for, `token_ids`, `prompt_token_ids` and `prompt_logprobs`; the latter two stand beside the choices in an answer
+of chat, as in vLLM's. HEAD is answered wherever GET is.
 
 With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`; gRPC calls need the same as metadata.
 Open to all are
 %s,
 and `/metrics` unless `--metrics-access key`. With `--tls-cert` and `--tls-key` both ports speak TLS. CORS is off unless
-`--cors-origin` names who may ask.
+`--cors-origin` names who may ask; their pages may send any header.
 
 Under `/v2` is the Open Inference Protocol (KServe, Triton), so that `tritonclient.http` works unchanged; every path there
-also takes `/versions/1` after the model's name. Its errors are `{"error": "…"}`.
+also takes `/versions/1` after the model's name. Every error there is `{"error": "…"}`. Parameters are those of
+`/v1/completions`, by these names or by those of Triton's backends for language models, over gRPC as over REST:
+
+- A number or a boolean may be a string (`"0.1"`, `"true"`), and a list of one its element.
+- TensorRT-LLM's `stop_words`, `random_seed`, `min_length`, `num_return_sequences` are `stop`, `seed`, `min_tokens`, `n`;
+  `end_id` is one more of `stop_token_ids`, and `pad_id` has no effect. An empty word among `stop_words` or `bad_words`
+  is none.
+- Answers are text alone: `logprobs`, `return_log_probs`, `return_finish_reason` and the like, and beams, are refused by
+  name, except with the values that ask for nothing (`false`, `"beam_width": 1`).
+- `timeout`, in microseconds, is the request's deadline; 0 is none.
+- What is told twice must be the same.
 """
 
 STREAMS = """
 With `"stream": true` the answer is server-sent events: one JSON chunk an event, then `data: [DONE]`. A comment
 (`: keep-alive`) comes whenever a stream has been silent for `--keep-alive-period`. What goes wrong after the stream has
-begun is an event with an `error`.
+begun is an event with an `error`, which is the last: without `data: [DONE]` a text is not whole.
 """
 
 

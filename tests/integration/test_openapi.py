@@ -1,5 +1,6 @@
 """/openapi.json is true: it holds what the server has, and the bounds that it states are those the server holds to."""
 
+import json
 import re
 
 import pytest
@@ -112,6 +113,29 @@ def test_refused_parameters_take_the_values_that_change_nothing(fast, document):
             fast.complete(prompt="a", max_tokens=1, **{name: value})
         response = fast.http.post("/v1/completions", json={"prompt": "a", name: {"something": "else"}})
         assert response.json()["error"]["code"] == "unsupported_parameter"
+
+
+def test_enums_name_a_value_once(document):
+    def walk(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("enum"), list):
+                texts = [json.dumps(value) for value in node["enum"]]
+                assert len(texts) == len(set(texts)), texts
+            for child in node.values():
+                walk(child)
+        if isinstance(node, list):
+            for child in node:
+                walk(child)
+    walk(document)
+
+
+def test_integers_as_json_schema_has_them(fast):
+    """There 2.0 is one."""
+    whole = {"max_tokens": 2, "n": 1, "top_k": 5, "seed": 7, "stop_token_ids": [5], "best_of": 1, "prompt": [5, 6]}
+    apart = {name: [float(one) for one in value] if isinstance(value, list) else float(value) for name, value in whole.items()}
+    assert fast.complete(**apart)["choices"] == fast.complete(**whole)["choices"]
+    fast.http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "a"}], "best_of": 1.0,
+                                                 "max_tokens": 1}).raise_for_status()
 
 
 def test_the_page_is_made_of_it(document):
