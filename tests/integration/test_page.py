@@ -96,6 +96,42 @@ def test_stops_when_told_to_and_from_the_keyboard(page, server):
     server.wait_until_free()
 
 
+def test_an_answer_that_was_stopped_counts_in_the_conversation(page, server):
+    page.click("#tab-chat")
+    page.fill("#max_tokens", "20000")
+    page.fill("#message", "Tell me everything.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#facts")).to_contain_text("tokens/s", timeout=30_000)
+    page.keyboard.press("Escape")
+    finished(page, "you")
+    expect(page.locator("#message")).to_have_value("")
+    assert page.evaluate("conversation.map(m => m.role).join()") == "user,assistant"
+    server.wait_until_free()
+
+
+def test_tokens_can_be_read_without_a_pointer(page):
+    page.fill("#max_tokens", "5")
+    page.click("#go")
+    finished(page, "length")
+    page.focus("#output")
+    said = []
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        said.append(page.locator("#about").text_content())
+    page.keyboard.press("ArrowLeft")
+    assert len(set(said)) > 1 and page.locator("#about").text_content() == said[1]
+    assert page.locator("#output .token").nth(1).get_attribute("class") == "token told"
+    page.focus("#prompt")
+    expect(page.locator("#about")).to_be_hidden()
+
+
+def test_a_seed_is_sent_as_it_is_written_or_not_at_all(page):
+    page.fill("#seed", "9007199254740993")  # no number of JavaScript's
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#problem")).to_contain_text("9007199254740991")
+    expect(page.locator("#seed")).to_be_focused()
+
+
 def test_chats(page):
     page.focus("#tab-prompt")
     page.keyboard.press("ArrowRight")
