@@ -1,4 +1,4 @@
-"""The page at /, used as a person would, in Chromium. Skipped where there is none; `./dev deps test` installs it on Debian."""
+"""The page at /, used as a person would, in Chromium. Skipped without it; `./dev deps test` installs it on Debian."""
 
 import pathlib
 import re
