@@ -31,10 +31,11 @@ TEST(Histogram, AgreesWithSorting) {
     sum += sorted.back();
   }
   std::sort(sorted.begin(), sorted.end());
-  for (const double percent : {0.0, 1.0, 10.0, 50.0, 90.0, 95.0, 99.0, 99.9, 100.0}) {
-    const auto rank = std::max<int64_t>(1, std::ceil(percent / 100 * sorted.size()));
+  for (const int thousandths : {0, 10, 100, 500, 900, 950, 990, 999, 1000}) {
+    const double percent = thousandths / 10.0;
+    const auto rank = std::max<size_t>(1, thousandths * sorted.size() / 1000);
     const auto exact = static_cast<double>(sorted[rank - 1]);
-    EXPECT_NEAR(histogram.Percentile(percent).count(), exact, exact * 0.002 + 1) << percent;
+    EXPECT_NEAR(histogram.Percentile(percent).count(), exact, exact * 0.001 + 1) << percent;
   }
   const auto mean = static_cast<double>(sum / sorted.size());
   EXPECT_NEAR(histogram.mean_ns(), mean, mean * 1e-9);
@@ -49,6 +50,26 @@ TEST(Histogram, SmallValuesAreExact) {
   EXPECT_EQ(histogram.Percentile(99).count(), 990);
   EXPECT_EQ(histogram.mean_ns(), 500.5);
   EXPECT_NEAR(histogram.stddev_ns(), std::sqrt((1000.0 * 1000 - 1) / 12), 1e-6);
+}
+
+// Whatever the bucket, one value is itself at every percentile, and so are many of the same.
+TEST(Histogram, OneValueIsExactHoweverOften) {
+  for (const int64_t ns : {int64_t{1}, int64_t{2049}, int64_t{123'456'789}, int64_t{5'000'000'000'001}}) {
+    Histogram histogram;
+    for (int times = 0; times < 3; ++times) {
+      histogram.Record(Duration(ns));
+      for (const double percent : {0.0, 50.0, 99.0, 100.0}) EXPECT_EQ(histogram.Percentile(percent).count(), ns);
+      EXPECT_EQ(histogram.mean_ns(), ns);
+      EXPECT_NEAR(histogram.stddev_ns(), 0, ns * 1e-8);
+    }
+  }
+}
+
+// The nearest rank, without a rounding that asks for one sample too many: 7% of 100 are 7.
+TEST(Histogram, PercentilesAreTheNearestRank) {
+  Histogram histogram;
+  for (int i = 1; i <= 100; ++i) histogram.Record(Duration(i));
+  for (int percent = 1; percent <= 100; ++percent) EXPECT_EQ(histogram.Percentile(percent).count(), percent);
 }
 
 TEST(Histogram, MergingEqualsRecordingTogether) {
