@@ -1,5 +1,6 @@
 #include "loadtest/workload/arrival.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -105,6 +106,11 @@ TEST(Arrivals, TheSameSeedGivesTheSameTimes) {
     EXPECT_EQ(Times(options, 100), Times(options, 100));
     EXPECT_NE(Times(options, 100), Times(other, 100));
   }
+}
+
+TEST(Arrivals, GapsBeyondAllTimeStayAscending) {
+  const std::vector<double> times = Times({.kind = ArrivalKind::kConstant, .rate = 1e-9}, 100);
+  for (size_t i = 1; i < times.size(); ++i) EXPECT_GE(times[i], std::max(times[i - 1], 9e8)) << i;
 }
 
 TEST(Arrivals, RefusesWhatIsNoRate) {
