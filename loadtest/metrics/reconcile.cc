@@ -13,10 +13,12 @@ bool Reconciliation::Agrees() const {
 Reconciliation Reconcile(const Recorder& client, const ServerCounts& before, const ServerCounts& after,
                          int64_t misbehaved) {
   Reconciliation out;
+  // A counter may show for the first time once it has something to count.
   const auto add = [&](std::string_view what, int64_t ours, const std::optional<double>& from,
                        const std::optional<double>& to) {
-    if (!from || !to) return;
-    out.rows.push_back({.what = std::string(what), .client = static_cast<double>(ours), .server = *to - *from});
+    if (!to) return;
+    out.rows.push_back(
+        {.what = std::string(what), .client = static_cast<double>(ours), .server = *to - from.value_or(0)});
   };
   const int64_t refused = client.errors[static_cast<size_t>(ErrorKind::kRefused)] +
                           client.errors[static_cast<size_t>(ErrorKind::kUnavailable)];

@@ -18,7 +18,7 @@ constexpr Duration kPatience = std::chrono::seconds(5);
 struct Names {
   std::string_view kind;
   std::string_view answered, reason_label;  // counted where the label is "stop" or "length", or is not there
-  std::string_view refused;                 // where the label "reason" is queue_full or unavailable
+  std::string_view refused;                 // where the label "reason" tells of want of room
   std::string_view prompt_tokens, output_tokens;
   std::string_view running, waiting;
 };
@@ -47,7 +47,9 @@ constexpr std::array<Names, 3> kServers = {{
 }};
 
 bool IsAnswer(std::string_view reason) { return reason.empty() || reason == "stop" || reason == "length"; }
-bool IsRefusal(std::string_view reason) { return reason == "queue_full" || reason == "unavailable"; }
+bool IsRefusal(std::string_view reason) {
+  return reason == "queue_full" || reason == "text_queue_full" || reason == "unavailable";
+}
 
 void Add(std::optional<double>* sum, double value) { sum->emplace(sum->value_or(0) + value); }
 

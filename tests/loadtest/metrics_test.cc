@@ -29,11 +29,12 @@ TEST(ServerCounts, KnowsOurServerAndOthers) {
       "batucada_requests_finished_total{reason=\"length\"} 4\nbatucada_requests_finished_total{reason=\"cancelled\"} "
       "9\n"
       "batucada_requests_rejected_total{reason=\"queue_full\"} 5\nbatucada_requests_rejected_total{reason=\"invalid\"} "
-      "8\n");
+      "8\nbatucada_requests_rejected_total{reason=\"text_queue_full\"} 6\n"
+      "batucada_requests_rejected_total{reason=\"unavailable\"} 7\n");
   ASSERT_TRUE(ours.ok());
   EXPECT_EQ(ours->kind, "batucada");
   EXPECT_EQ(ours->answered, 7);
-  EXPECT_EQ(ours->refused, 5);
+  EXPECT_EQ(ours->refused, 18) << "whatever it is that is full, the client sees 429 or 503";
   EXPECT_EQ(ours->prompt_tokens, 100);
   EXPECT_EQ(ours->output_tokens, 50);
   EXPECT_EQ(ours->running, 2);
@@ -68,6 +69,12 @@ TEST(Reconcile, AgreesOrSaysByHowMuchNot) {
   EXPECT_FALSE(differs.Agrees());
   EXPECT_EQ(differs.rows[2].difference(), 2);
   EXPECT_EQ(differs.note, "");
+  // A counter that the server shows only once it has counted something.
+  after.output_tokens = 505;
+  after.refused = 0;
+  EXPECT_TRUE(Reconcile(client, before, after, 0).Agrees());
+  after.refused = 2;
+  EXPECT_FALSE(Reconcile(client, before, after, 0).Agrees()) << "nobody here was refused";
   client.Record({.due = start, .sent = start, .end = start, .error = ErrorKind::kTimeout});
   EXPECT_NE(Reconcile(client, before, after, 0).note, "");
 }
