@@ -1,6 +1,7 @@
 #include "loadtest/client/exchange.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <boost/beast/core/buffers_range.hpp>
@@ -58,43 +59,58 @@ struct PassedOnBody {
 
 using Parser = http::response_parser<PassedOnBody>;
 
-Ending EndingOf(const Wire& wire, const Parser& parser) {
-  if (wire.past_deadline()) return Ending::kTimeout;
-  return parser.got_some() ? Ending::kCut : Ending::kSilent;
+// One answer's parser: interim answers (103 Early Hints, say) may come before the one that counts, each with a head of
+// its own.
+void Expect(const OnBody& on_body, std::optional<Parser>* parser) {
+  parser->emplace();
+  (*parser)->eager(true);
+  (*parser)->body_limit(boost::none);
+  (*parser)->header_limit(64 << 10);
+  (*parser)->get().body().on_body = &on_body;
+  (*parser)->get().body().head = &(*parser)->get().base();
 }
 
-// Reads until the parser is content.
-Task<Reply> ReadAnswer(Wire& wire, boost::beast::flat_buffer& inbox, Parser& parser) {
+// Reads until the final answer is whole.
+Task<Reply> ReadAnswer(Wire& wire, boost::beast::flat_buffer& inbox, const OnBody& on_body) {
   Reply reply;
+  std::optional<Parser> expected;
+  Expect(on_body, &expected);
+  bool silent = true;
   const auto fail = [&](Ending ending, std::string why) {
     reply.ending = ending;
     reply.error = std::move(why);
   };
   inbox.clear();
-  while (!parser.is_done()) {
+  while (!expected->is_done()) {
     auto [read_error, size] = co_await wire.Read(inbox.prepare(kReadBytes));
     error_code error;
-    if (Wire::IsEnd(read_error) && parser.got_some()) {
-      parser.put_eof(error);
+    if (Wire::IsEnd(read_error) && expected->got_some()) {
+      expected->put_eof(error);
       if (!error) continue;
     }
     if (read_error) {
-      fail(EndingOf(wire, parser), read_error.message());
+      fail(wire.past_deadline() ? Ending::kTimeout : silent ? Ending::kSilent : Ending::kCut, read_error.message());
       break;
     }
+    silent = false;
     inbox.commit(size);
-    parser.get().body().now = Clock::now();
-    inbox.consume(parser.put(inbox.data(), error));
+    const TimePoint now = Clock::now();
+    bool interim = true;
+    while (interim && !error && inbox.size() > 0) {
+      expected->get().body().now = now;
+      inbox.consume(expected->put(inbox.data(), error));
+      interim = expected->is_done() && expected->get().result_int() / 100 == 1;
+      if (interim) Expect(on_body, &expected);
+    }
     if (error && error != http::error::need_more) {
       fail(Ending::kMalformed, error.message());
       break;
     }
-    if (!parser.is_done() || parser.get().result_int() / 100 != 1) continue;
-    fail(Ending::kMalformed, "an interim answer where a final one is due");
   }
+  const Parser& parser = *expected;
   if (parser.is_header_done()) reply.status = static_cast<int>(parser.get().result_int());
   reply.keep_alive = reply.ending == Ending::kWhole && parser.keep_alive() && inbox.size() == 0;
-  reply.body = std::move(parser.get().body().kept);
+  reply.body = std::move(expected->get().body().kept);
   co_return reply;
 }
 
@@ -116,16 +132,10 @@ std::string RequestHead::Post(std::string_view path, std::string_view body) cons
 }
 
 Task<Reply> Exchange(Wire& wire, std::string_view request, boost::beast::flat_buffer& inbox, OnBody on_body) {
-  Parser parser;
-  parser.eager(true);
-  parser.body_limit(boost::none);
-  parser.header_limit(64 << 10);
-  parser.get().body().on_body = &on_body;
-  parser.get().body().head = &parser.get().base();
   const error_code error = co_await wire.Write(request);
   // A server may answer and close before it has read everything, 413 for one: what it said is worth reading.
   if (error && wire.past_deadline()) co_return Reply{.ending = Ending::kTimeout, .error = "sending took too long"};
-  Reply reply = co_await ReadAnswer(wire, inbox, parser);
+  Reply reply = co_await ReadAnswer(wire, inbox, on_body);
   if (error && reply.ending == Ending::kSilent) reply.error = error.message();
   co_return reply;
 }

@@ -38,6 +38,7 @@ void TokenStream::Feed(std::string_view bytes, TimePoint now) {
 }
 
 void TokenStream::TakeEvent(std::string_view data, TimePoint now) {
+  ++events_;
   if (data == "[DONE]") {
     done_ = true;
     return;
@@ -48,6 +49,7 @@ void TokenStream::TakeEvent(std::string_view data, TimePoint now) {
       first_text_ = now;
     } else {
       inter_token_.Record(now - last_text_);
+      if (gaps_ != nullptr) gaps_->push_back(now - last_text_);
     }
     last_text_ = now;
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "loadtest/client/sse_parser.h"
 #include "loadtest/clock.h"
@@ -20,6 +21,9 @@ class TokenStream {
   // Times between events with text go to `inter_token`, which outlives this.
   TokenStream(Histogram& inter_token, KeepText keep) : inter_token_(inter_token), keep_(keep) {}
 
+  // From now on they also go to `gaps`, which outlives this, one by one.
+  void KeepGaps(std::vector<Duration>* gaps) { gaps_ = gaps; }
+
   // More of the answer's body, as it came at `now`.
   void Feed(std::string_view bytes, TimePoint now);
 
@@ -28,6 +32,7 @@ class TokenStream {
     int64_t completion_tokens = 0;
   };
   bool done() const { return done_; }                   // [DONE] has come
+  bool empty() const { return events_ == 0; }           // no event has come, whatever else did
   int64_t text_events() const { return text_events_; }  // events with text that is not empty
   TimePoint first_text() const { return first_text_; }  // if text_events() > 0
   TimePoint last_text() const { return last_text_; }    // likewise
@@ -44,7 +49,9 @@ class TokenStream {
   Histogram& inter_token_;
   const KeepText keep_;
   SseParser parser_;
+  std::vector<Duration>* gaps_ = nullptr;
   bool done_ = false;
+  int64_t events_ = 0;
   int64_t text_events_ = 0;
   TimePoint first_text_, last_text_;
   std::optional<Usage> usage_;

@@ -17,8 +17,8 @@ enum class ErrorKind : uint8_t {
   kServer,       // any other 5xx
   kTimeout,      // no whole answer within --timeout
   kCut,          // the connection ended inside the answer
-  kErrorEvent,   // an error told inside the stream
-  kMalformed,    // not HTTP, not server-sent events, not JSON, or a redirect
+  kErrorEvent,   // an error told inside the stream, or its end by "abort"
+  kMalformed,    // not HTTP, no server-sent events, not JSON, or a redirect
   kNoTokens,     // a whole answer without any text
 };
 inline constexpr size_t kErrorKinds = 11;

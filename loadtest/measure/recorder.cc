@@ -27,7 +27,7 @@ void Recorder::Record(RequestRecord record) {
     e2el.Record(record.e2el());
     if (record.completion_tokens > 1) tpot.Record(record.tpot());
     if (slo_.Holds(record.ttft(), record.tpot(), record.e2el())) ++good;
-    Spread(record);
+    CountRunning(record);
   } else {
     const auto kind = static_cast<size_t>(record.error);
     if (errors[kind]++ == 0) first_message[kind] = record.message;
@@ -36,27 +36,20 @@ void Recorder::Record(RequestRecord record) {
   if (detail_ == Detail::kEveryRequest) requests.push_back(std::move(record));
 }
 
-void Recorder::Spread(const RequestRecord& record) {
-  const auto second_of = [&](TimePoint when) {
-    return std::min(kMaxSeconds, static_cast<size_t>(std::max(0.0, ToSeconds(when - start_))));
-  };
-  const size_t last = second_of(record.end);
-  if (tokens_by_second.size() <= last) {
-    tokens_by_second.resize(last + 1);
-    running_by_second.resize(last + 1);
-  }
-  for (size_t second = second_of(record.sent); second <= last; ++second) ++running_by_second[second];
-  const int64_t gaps = std::max<int64_t>(record.completion_tokens - 1, 1);
-  const Duration gap = (record.last - record.first) / gaps;
-  int64_t done = 0;
-  for (size_t second = second_of(record.first); done < record.completion_tokens; ++second) {
-    // Tokens due before this second's end.
-    const Duration until = start_ + std::chrono::seconds(second + 1) - record.first;
-    const int64_t by_then = gap.count() == 0 ? record.completion_tokens : until.count() / gap.count() + 1;
-    const int64_t now = second >= last ? record.completion_tokens : std::clamp(by_then, done, record.completion_tokens);
-    tokens_by_second[std::min(second, last)] += now - done;
-    done = now;
-  }
+size_t Recorder::SecondOf(TimePoint when) const {
+  return std::min(kMaxSeconds, static_cast<size_t>(std::max(0.0, ToSeconds(when - start_))));
+}
+
+void Recorder::CountText(TimePoint now, int64_t count) {
+  const size_t second = SecondOf(now);
+  if (text_by_second.size() <= second) text_by_second.resize(second + 1);
+  text_by_second[second] += count;
+}
+
+void Recorder::CountRunning(const RequestRecord& record) {
+  const size_t last = SecondOf(record.end);
+  if (running_by_second.size() <= last) running_by_second.resize(last + 1);
+  for (size_t second = SecondOf(record.sent); second <= last; ++second) ++running_by_second[second];
 }
 
 void Recorder::Merge(const Recorder& other) {
@@ -77,7 +70,7 @@ void Recorder::Merge(const Recorder& other) {
   }
   stale_connections += other.stale_connections;
   connections += other.connections;
-  AddAll(other.tokens_by_second, &tokens_by_second);
+  AddAll(other.text_by_second, &text_by_second);
   AddAll(other.running_by_second, &running_by_second);
   last_end = std::max(last_end, other.last_end);
   requests.insert(requests.end(), other.requests.begin(), other.requests.end());

@@ -25,6 +25,7 @@ struct RequestRecord {
   int64_t text_events = 0;
   int64_t prompt_tokens = 0;      // as the server counted them; else as they were meant to be
   int64_t completion_tokens = 0;  // as the server counted them; else text_events
+  std::vector<Duration> gaps;     // between events with text; only with Detail::kEveryRequest
   ErrorKind error = ErrorKind::kNone;
   int status = 0;       // HTTP; 0: none came
   std::string message;  // of the error
@@ -43,6 +44,8 @@ class Recorder {
   Recorder(TimePoint start, const Slo& slo, Detail detail) : start_(start), slo_(slo), detail_(detail) {}
 
   void Record(RequestRecord record);
+  // `count` events with text came at `now`.
+  void CountText(TimePoint now, int64_t count);
   void Merge(const Recorder& other);
 
   Histogram ttft, tpot, e2el;  // of requests that were answered
@@ -56,16 +59,18 @@ class Recorder {
   std::array<std::string, kErrorKinds> first_message;  // of each kind
   int64_t stale_connections = 0;                       // kept ones that turned out to be closed; the request went again
   int64_t connections = 0;                             // opened
-  std::vector<int64_t> tokens_by_second;               // completion tokens of answered requests, spread evenly
+  std::vector<int64_t> text_by_second;                 // events with text that came in that second, of all
   std::vector<int64_t> running_by_second;              // answered requests under way in that second
   TimePoint last_end;
   std::vector<RequestRecord> requests;  // with Detail::kEveryRequest
 
   int64_t failed() const;
+  Detail detail() const { return detail_; }
   TimePoint start() const { return start_; }
 
  private:
-  void Spread(const RequestRecord& record);
+  size_t SecondOf(TimePoint when) const;
+  void CountRunning(const RequestRecord& record);
 
   TimePoint start_;
   Slo slo_;

@@ -155,7 +155,7 @@ void AppendCharts(const Result& result, std::string* out) {
   const Chart tokens = {.title = "Output tokens per second",
                         .x_label = "seconds since the start",
                         .y_label = "tokens/s",
-                        .series = {BySecond("answered", result.totals.tokens_by_second)}};
+                        .series = {BySecond("as they came", result.totals.text_by_second)}};
   const Chart running = {.title = "Requests under way",
                          .x_label = "seconds since the start",
                          .y_label = "requests",

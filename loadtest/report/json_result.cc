@@ -58,12 +58,15 @@ void AddErrors(const Recorder& totals, json::object* out) {
 }
 
 void AddRequests(const Recorder& totals, json::object* out) {
-  json::array input_lens, output_lens, ttfts, start_times, latencies, errors;
+  json::array input_lens, output_lens, ttfts, itls, start_times, latencies, errors;
   for (const RequestRecord& request : totals.requests) {
     const bool good = request.error == ErrorKind::kNone;
     input_lens.push_back(request.prompt_tokens);
     output_lens.push_back(good ? request.completion_tokens : 0);
     ttfts.push_back(request.text_events > 0 ? ToSeconds(request.ttft()) : 0.0);
+    json::array gaps;
+    for (const Duration gap : request.gaps) gaps.push_back(ToSeconds(gap));
+    itls.push_back(std::move(gaps));
     start_times.push_back(ToSeconds(request.due - totals.start()));
     latencies.push_back(ToSeconds(request.e2el()));
     errors.push_back(good ? json::value("")
@@ -72,6 +75,7 @@ void AddRequests(const Recorder& totals, json::object* out) {
   (*out)["input_lens"] = std::move(input_lens);
   (*out)["output_lens"] = std::move(output_lens);
   (*out)["ttfts"] = std::move(ttfts);
+  (*out)["itls"] = std::move(itls);
   (*out)["start_times"] = std::move(start_times);
   (*out)["latencies"] = std::move(latencies);
   (*out)["errors"] = std::move(errors);
@@ -134,7 +138,7 @@ json::object ResultToJson(const Result& result) {
   out["request_goodput"] = result.load.slo.Any() ? json::value(result.PerSecond(totals.good)) : json::value(nullptr);
   out["output_throughput"] = result.PerSecond(totals.completion_tokens);
   out["total_token_throughput"] = result.PerSecond(totals.prompt_tokens + totals.completion_tokens);
-  out["max_output_tokens_per_s"] = MaxOf(totals.tokens_by_second);
+  out["max_output_tokens_per_s"] = MaxOf(totals.text_by_second);
   out["max_concurrent_requests"] = result.peak_running;
   AddDistribution("ttft", totals.ttft, &out);
   AddDistribution("tpot", totals.tpot, &out);

@@ -7,6 +7,8 @@
 namespace batucada::loadtest {
 namespace {
 
+constexpr auto kMoment = std::chrono::seconds(1);
+
 ErrorKind KindOf(const Reply& reply) {
   if (reply.ending == Ending::kTimeout) return ErrorKind::kTimeout;
   if (reply.ending == Ending::kMalformed) return ErrorKind::kMalformed;
@@ -19,7 +21,8 @@ ErrorKind KindOf(const Reply& reply) {
 }
 
 // What went wrong with an answer, judged by all that is known of it.
-void Judge(const Reply& reply, const TokenStream& stream, RequestRecord* record) {
+// `bytes`: of its body.
+void Judge(const Reply& reply, const TokenStream& stream, size_t bytes, RequestRecord* record) {
   record->status = reply.status;
   record->error = KindOf(reply);
   record->message = !reply.error.empty() ? reply.error : fmt::format("{}: {}", reply.status, reply.body.substr(0, 300));
@@ -30,6 +33,11 @@ void Judge(const Reply& reply, const TokenStream& stream, RequestRecord* record)
   };
   if (!stream.error().empty()) return fail(ErrorKind::kErrorEvent, stream.error());
   if (!stream.malformed().empty()) return fail(ErrorKind::kMalformed, stream.malformed());
+  // The server gave up without calling it an error: vLLM and SGLang say "abort".
+  if (const std::string& reason = stream.finish_reason(); reason == "abort" || reason == "error") {
+    return fail(ErrorKind::kErrorEvent, fmt::format("the answer ended with finish_reason {}", reason));
+  }
+  if (stream.empty() && bytes > 0) return fail(ErrorKind::kMalformed, "the answer is no stream of events");
   // A few servers end without [DONE]; a finish reason says as much.
   if (!stream.done() && stream.finish_reason().empty()) return fail(ErrorKind::kCut, "the stream ended without [DONE]");
   if (stream.text_events() == 0) return fail(ErrorKind::kNoTokens, "no event had any text");
@@ -83,9 +91,12 @@ Task<RequestRecord> Requester::Ask(const Prompt& prompt, const Turn& turn, TimeP
   record.sent = Clock::now();
   const TimePoint deadline = record.sent + context_.timeout;
   TokenStream stream(recorder_.inter_token, text == nullptr ? KeepText::kNo : KeepText::kYes);
+  if (recorder_.detail() == Detail::kEveryRequest) stream.KeepGaps(&record.gaps);
+  size_t bytes_read = 0;
   Reply reply;
   std::unique_ptr<Connection> connection;
-  // A kept connection may be closed by the server in the very moment it is used again: then once more, on a new one.
+  // A kept connection may be closed by the server in the very moment it is used again: then once more, on another. A
+  // server that has had the request for longer has dropped it, and that is an error.
   for (bool again = true; again;) {
     again = false;
     connection = TakeConnection();
@@ -102,21 +113,24 @@ Task<RequestRecord> Requester::Ask(const Prompt& prompt, const Turn& turn, TimeP
       }
       ++recorder_.connections;
     }
-    int64_t seen = 0;
-    OnBody on_body = [&stream, &seen, this](std::string_view bytes, TimePoint now) {
+    OnBody on_body = [&stream, &bytes_read, this](std::string_view bytes, TimePoint now) {
+      bytes_read += bytes.size();
+      const int64_t before = stream.text_events();
       stream.Feed(bytes, now);
-      context_.live.text_events.fetch_add(stream.text_events() - std::exchange(seen, stream.text_events()),
-                                          std::memory_order_relaxed);
+      const int64_t more = stream.text_events() - before;
+      recorder_.CountText(now, more);
+      context_.live.text_events.fetch_add(more, std::memory_order_relaxed);
     };
+    const TimePoint written = Clock::now();
     reply = co_await Exchange(wire, request, connection->inbox, std::move(on_body));
-    if (kept && reply.ending == Ending::kSilent) {
+    if (kept && reply.ending == Ending::kSilent && Clock::now() - written < kMoment) {
       ++recorder_.stale_connections;
       again = true;
     }
   }
   connection->wire.ClearDeadline();
   record.end = Clock::now();
-  Judge(reply, stream, &record);
+  Judge(reply, stream, bytes_read, &record);
   record.first = stream.first_text();
   record.last = stream.last_text();
   record.text_events = stream.text_events();

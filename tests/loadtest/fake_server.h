@@ -1,7 +1,9 @@
 // A server that answers as a test tells it: a thread for each connection, blocking, and no HTTP beyond what is needed.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <thread>
@@ -21,6 +23,9 @@ class FakeServer {
   struct Answer {
     std::string bytes;
     Then then = Then::kKeep;
+    size_t piece = 0;        // bytes sent at once; 0: all
+    size_t stall_after = 0;  // bytes, behind which nothing comes for `stall`
+    std::chrono::milliseconds stall{0};
   };
   // Called with every request, head and body, on its connection's thread.
   using Handler = std::function<Answer(const std::string& request)>;
@@ -64,9 +69,23 @@ class FakeServer {
       if (error) return;
       const Answer answer = handler_(inbox.substr(0, head + length));
       inbox.erase(0, head + length);
-      boost::asio::write(socket, boost::asio::buffer(answer.bytes), error);
+      Send(socket, answer, error);
       if (error || answer.then == Then::kClose) return;
     }
+  }
+
+  static void Send(boost::asio::ip::tcp::socket& socket, const Answer& answer, boost::system::error_code& error) {
+    socket.set_option(boost::asio::ip::tcp::no_delay(true), error);
+    const auto send = [&](size_t from, size_t to) {
+      boost::asio::write(socket, boost::asio::buffer(answer.bytes.data() + from, to - from), error);
+    };
+    size_t at = 0;
+    if (answer.stall_after > 0) {
+      send(0, at = answer.stall_after);
+      std::this_thread::sleep_for(answer.stall);
+    }
+    const size_t piece = answer.piece > 0 ? answer.piece : answer.bytes.size();
+    for (; at < answer.bytes.size() && !error; at += piece) send(at, std::min(at + piece, answer.bytes.size()));
   }
 
   const Handler handler_;

@@ -1,8 +1,10 @@
 // Whole loads against a server of the test's own: what is counted, and from when.
 #include <algorithm>
 #include <mutex>
+#include <numeric>
 #include <set>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -126,6 +128,13 @@ TEST(Load, TellsErrorsByKind) {
       {{with_length("data: {\"error\":{\"message\":\"lost\"}}\n\ndata: [DONE]\n\n")}, ErrorKind::kErrorEvent},
       {{with_length("data: {\"usage\":{\n\ndata: [DONE]\n\n")}, ErrorKind::kMalformed},
       {{with_length("data: [DONE]\n\n")}, ErrorKind::kNoTokens},
+      {{with_length("{\"choices\":[{\"text\":\"not streamed\",\"finish_reason\":\"stop\"}]}")}, ErrorKind::kMalformed},
+      {{with_length("")}, ErrorKind::kCut},
+      {{with_length("data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":\"abort\"}]}\n\ndata: [DONE]\n\n")},
+       ErrorKind::kErrorEvent},
+      {{"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + whole}, ErrorKind::kNone},
+      {{"HTTP/1.1 103 Early Hints\r\n\r\n", FakeServer::Then::kClose}, ErrorKind::kCut},
+      {{"HTTP/1.1 100 Continue\r\n\r\n" + StatusOnly(429)}, ErrorKind::kRefused},
   };
   for (size_t i = 0; i < cases.size(); ++i) {
     const FakeServer server([&](const std::string&) { return cases[i].first; });
@@ -177,6 +186,100 @@ TEST(Load, SendsAgainWhatMeetsAClosedConnection) {
   const Recorder totals = RunLoad(server, {.clients = 1, .sessions = 40});
   EXPECT_EQ(totals.completed, 40);
   EXPECT_EQ(totals.failed(), 0);
+}
+
+// But a server that has had the request for a while and then hangs up has dropped it, on a kept connection as on a new
+// one.
+TEST(Load, DoesNotSendAgainWhatTheServerDropped) {
+  std::atomic<int> requests{0};
+  const FakeServer server([&](const std::string&) -> FakeServer::Answer {
+    if (++requests == 1) return {.bytes = StreamOf(1)};
+    std::this_thread::sleep_for(milliseconds(1200));
+    return {.bytes = "", .then = FakeServer::Then::kClose};
+  });
+  const Recorder totals = RunLoad(server, {.clients = 1, .sessions = 2});
+  EXPECT_EQ(requests, 2);
+  EXPECT_EQ(totals.completed, 1);
+  EXPECT_EQ(Errors(totals, ErrorKind::kCut), 1);
+  EXPECT_EQ(totals.stale_connections, 0);
+}
+
+// An answer in whatever pieces the wire brings it: one byte at a time, chunks with extensions, trailers, until the end
+// of the connection.
+TEST(Load, ReadsEveryFormOfAnAnswer) {
+  const std::string whole = StreamOf(3);
+  const std::string events = whole.substr(whole.find("\r\n\r\n") + 4);
+  const auto chunked = [&](size_t size, const std::string& extension, const std::string& trailers) {
+    std::string out = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (size_t at = 0; at < events.size(); at += size) {
+      const std::string piece = events.substr(at, size);
+      out += fmt::format("{:x}{}\r\n{}\r\n", piece.size(), extension, piece);
+    }
+    return out + "0\r\n" + trailers + "\r\n";
+  };
+  struct {
+    std::string bytes;
+    FakeServer::Then then;
+    int64_t connections;  // for three requests
+  } const cases[] = {
+      {whole, FakeServer::Then::kKeep, 1},
+      {chunked(1, "", ""), FakeServer::Then::kKeep, 1},
+      {chunked(1000, ";name=\"a;b\"", ""), FakeServer::Then::kKeep, 1},
+      {chunked(7, "", "X-One: 1\r\nX-Two: 2\r\n"), FakeServer::Then::kKeep, 1},
+      {"HTTP/1.1 200 OK\r\n\r\n" + events, FakeServer::Then::kClose, 3},
+      {"HTTP/1.0 200 OK\r\n\r\n" + events, FakeServer::Then::kClose, 3},
+      {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(events.size()) + "\r\n\r\n" + events,
+       FakeServer::Then::kClose, 3},
+  };
+  for (const auto& [bytes, then, connections] : cases) {
+    const FakeServer server(
+        [&](const std::string&) -> FakeServer::Answer { return {.bytes = bytes, .then = then, .piece = 1}; });
+    const Recorder totals = RunLoad(server, {.clients = 1, .sessions = 3});
+    EXPECT_EQ(totals.completed, 3) << bytes;
+    EXPECT_EQ(totals.completion_tokens, 9) << bytes;
+    EXPECT_EQ(totals.text_events, 9) << bytes;
+    EXPECT_EQ(totals.connections, connections) << bytes;
+    EXPECT_EQ(totals.stale_connections, 0) << bytes;
+  }
+}
+
+// Tokens are counted in the second in which they come, so that a stall is seen; each request keeps its gaps.
+TEST(Load, KeepsWhenTokensCame) {
+  const FakeServer server([](const std::string&) -> FakeServer::Answer {
+    return {.bytes = StreamOf(4), .stall_after = StreamOf(4).find("data:") + 130, .stall = milliseconds(1100)};
+  });
+  const Recorder totals = RunLoad(server, {.sessions = 1});
+  const RequestRecord& request = totals.requests.at(0);
+  ASSERT_EQ(request.gaps.size(), 3);
+  EXPECT_EQ(std::accumulate(request.gaps.begin(), request.gaps.end(), Duration(0)), request.last - request.first);
+  EXPECT_GE(*std::max_element(request.gaps.begin(), request.gaps.end()), milliseconds(1000));
+  EXPECT_EQ(totals.text_by_second.at(0), 2);
+  EXPECT_EQ(std::accumulate(totals.text_by_second.begin(), totals.text_by_second.end(), int64_t{0}), 4);
+}
+
+// As `vllm bench serve` has it: bounds hold at their value, all of them must, a lone token has no time per token, and
+// what failed is not good.
+TEST(Load, GoodputIsThatOfVllm) {
+  const auto at = [](int ms) { return TimePoint(milliseconds(ms)); };
+  const auto good = [&](const Slo& slo, int64_t tokens, ErrorKind error) {
+    Recorder recorder(TimePoint(), slo, Detail::kTotals);
+    recorder.Record({.due = at(0),
+                     .sent = at(0),
+                     .first = at(100),
+                     .last = at(300),
+                     .end = at(310),
+                     .text_events = tokens,
+                     .completion_tokens = tokens,
+                     .error = error});
+    return recorder.good;
+  };
+  EXPECT_EQ(good({.ttft = milliseconds(100), .tpot = milliseconds(50), .e2el = milliseconds(310)}, 5, ErrorKind::kNone),
+            1);
+  EXPECT_EQ(good({.ttft = milliseconds(99)}, 5, ErrorKind::kNone), 0);
+  EXPECT_EQ(good({.ttft = milliseconds(100), .tpot = milliseconds(49)}, 5, ErrorKind::kNone), 0);
+  EXPECT_EQ(good({.tpot = milliseconds(1)}, 1, ErrorKind::kNone), 1);
+  EXPECT_EQ(good({.e2el = milliseconds(309)}, 5, ErrorKind::kNone), 0);
+  EXPECT_EQ(good({.ttft = milliseconds(100)}, 5, ErrorKind::kCut), 0);
 }
 
 TEST(Load, ConversationsCarryTheirHistory) {
