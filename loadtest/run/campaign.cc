@@ -171,7 +171,11 @@ absl::StatusOr<Verdict> RunCampaign(const Options& options) {
   std::vector<Options> runs = {options};
   if (!options.sweep.empty()) {
     runs.assign(options.sweep.size(), options);
-    for (size_t i = 0; i < runs.size(); ++i) runs[i].arrival.rate = options.sweep[i];
+    for (size_t i = 0; i < runs.size(); ++i) {
+      runs[i].arrival.rate = options.sweep[i];
+      // The same prompts once more would find their prefixes in the server's cache.
+      runs[i].seed = runs[i].arrival.seed = runs[i].chaos.seed = options.seed + i;
+    }
   }
   std::vector<Result> results;
   Verdict verdict = Verdict::kClean;

@@ -4,6 +4,8 @@ import html.parser
 import json
 import os
 import pathlib
+import re
+import resource
 import subprocess
 
 import pytest
@@ -15,7 +17,7 @@ LOADTEST = str(pathlib.Path(BINARY).with_name("batucada-loadtest"))
 VLLM_FIELDS = {
     "date", "backend", "model_id", "tokenizer_id", "num_prompts", "request_rate", "burstiness", "max_concurrency", "duration",
     "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput",
-    "output_throughput", "total_token_throughput", "max_output_tokens_per_s", "max_concurrent_requests",
+    "output_throughput", "total_token_throughput", "endpoint_type", "label", "max_output_tokens_per_s", "max_concurrent_requests",
     *(f"{kind}_{name}_ms" for name in ["ttft", "tpot", "itl", "e2el"] for kind in ["mean", "median", "std", "p99"])}
 OURS = {f"{kind}_{name}_ms" for name in ["ttft", "tpot", "itl", "e2el"] for kind in ["p50", "p90", "p95", "max"]}
 
@@ -53,6 +55,8 @@ def test_closed_loop_has_vllms_fields_and_agrees_with_the_server(server, tmp_pat
     assert 0 < result["p50_ttft_ms"] <= result["p99_ttft_ms"] <= result["max_ttft_ms"] <= result["max_e2el_ms"]
     assert len(result["ttfts"]) == len(result["output_lens"]) == len(result["errors"]) == 100
     assert set(result["output_lens"]) == {20} and set(result["errors"]) == {""}
+    for ttft, gaps, latency in zip(result["ttfts"], result["itls"], result["latencies"], strict=True):
+        assert len(gaps) <= 19 and 0 < ttft + sum(gaps) <= latency
     assert result["reconciliation_agrees"], result["reconciliation"]
     assert result["reconciliation"]["output tokens"] == {"client": 2000, "server": 2000, "difference": 0}
 
@@ -107,6 +111,7 @@ def test_a_sweep_ends_in_a_page_that_needs_nothing_else(server, tmp_path):
     run(server, "--sweep", "20,100,200", "--duration", 1, "--output-tokens", 8, "--html", page, "--output", out)
     points = json.loads(out.read_text())["sweep"]
     assert [point["request_rate"] for point in points] == [20, 100, 200]
+    assert [point["seed"] for point in points] == [0, 1, 2], "no rate finds what another has left in a prefix cache"
     assert points[0]["completed"] < points[1]["completed"] < points[2]["completed"]
 
     tags = []
@@ -134,6 +139,30 @@ def test_chaos_leaves_the_server_as_it_was(server, tmp_path):
     server.wait_until_free()
     server.wait_for_metric("batucada_http_connections", 1)  # the one that asks
     assert len(list(files.iterdir())) <= before + 2
+
+
+def test_a_terminal_sees_a_line_that_changes(server):
+    """Every second, on standard error."""
+    parent, child = os.openpty()
+    command = [LOADTEST, "--url", server.url, "--rate", "50", "--duration", "2.5", "--output-tokens", "4"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=child, timeout=PATIENCE_S, check=True)
+    os.close(child)
+    shown = os.read(parent, 1 << 16).decode()
+    os.close(parent)
+    lines = re.findall(r"\r +(\d+) s  (\d+) running  (\d+) answered  (\d+) failed  (\d+) tokens/s", shown)
+    assert len(lines) >= 2 and "answered" in done.stdout.decode()
+    assert 0 < int(lines[0][2]) < int(lines[1][2]) and int(lines[1][3]) == 0 and int(lines[1][4]) > 0
+
+
+def test_five_thousand_streams_at_once(tmp_path):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 6000:
+        pytest.skip("this system lets a process open fewer files")
+    with Server("--backend", "fake", "--fake-step-time", "1s", "--max-sequences", "5000", "--max-waiting", "5000",
+                "--max-connections", "6000", "--log-level", "error") as large:
+        result = measure(large, tmp_path, "--clients", 5000, "--requests", 5000, "--prompt-kind", "ids", "--input-tokens", 4,
+                         "--output-tokens", 10)
+    assert (result["completed"], result["failed"], result["max_concurrent_requests"]) == (5000, 0, 5000)
+    assert result["total_output_tokens"] == 50_000 and result["reconciliation_agrees"]
 
 
 def test_https_checks_the_certificate_unless_told_not_to(tmp_path):
