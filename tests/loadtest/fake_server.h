@@ -42,6 +42,11 @@ class FakeServer {
     for (std::thread& thread : connections_) thread.join();
   }
 
+  // Accepted so far, those still in the listener's queue after a moment too.
+  int connections() const {
+    for (int last = -1; last != accepted_; std::this_thread::sleep_for(std::chrono::milliseconds(50))) last = accepted_;
+    return accepted_;
+  }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
 
  private:
@@ -50,6 +55,7 @@ class FakeServer {
       boost::asio::ip::tcp::socket socket(io_);
       acceptor_.accept(socket);
       if (stopping_) return;
+      ++accepted_;
       connections_.emplace_back([this, moved = std::move(socket)]() mutable { Serve(moved); });
     }
   }
@@ -92,6 +98,7 @@ class FakeServer {
   boost::asio::io_context io_;
   boost::asio::ip::tcp::acceptor acceptor_;
   std::atomic<bool> stopping_{false};
+  std::atomic<int> accepted_{0};
   std::vector<std::thread> connections_;
   std::thread thread_;
 };

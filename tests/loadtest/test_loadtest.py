@@ -141,10 +141,12 @@ def test_chaos_leaves_the_server_as_it_was(server, tmp_path):
     assert len(list(files.iterdir())) <= before + 2
 
 
-def test_a_terminal_sees_a_line_that_changes(server):
-    """Every second, on standard error."""
+def test_a_terminal_sees_a_line_that_changes_and_metrics_are_sampled_beside(server, tmp_path):
+    """Both every second; the line on standard error."""
+    out = tmp_path / "result.json"
     parent, child = os.openpty()
-    command = [LOADTEST, "--url", server.url, "--rate", "50", "--duration", "2.5", "--output-tokens", "4"]
+    command = [LOADTEST, "--url", server.url, "--rate", "50", "--duration", "2.5", "--output-tokens", "80",
+               "--output", str(out)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=child, timeout=PATIENCE_S, check=True)
     os.close(child)
     shown = os.read(parent, 1 << 16).decode()
@@ -152,6 +154,10 @@ def test_a_terminal_sees_a_line_that_changes(server):
     lines = re.findall(r"\r +(\d+) s  (\d+) running  (\d+) answered  (\d+) failed  (\d+) tokens/s", shown)
     assert len(lines) >= 2 and "answered" in done.stdout.decode()
     assert 0 < int(lines[0][2]) < int(lines[1][2]) and int(lines[1][3]) == 0 and int(lines[1][4]) > 0
+    moments = json.loads(out.read_text())["server_metrics"]
+    assert len(moments) >= 4, "before, two seconds meanwhile, after"
+    assert [moment["output_tokens"] for moment in moments] == sorted({moment["output_tokens"] for moment in moments})
+    assert any(moment["running"] > 0 for moment in moments[1:-1]) and moments[-1]["running"] == 0
 
 
 def test_five_thousand_streams_at_once(tmp_path):
