@@ -15,9 +15,9 @@ from server import BINARY, PATIENCE_S, Server
 LOADTEST = str(pathlib.Path(BINARY).with_name("batucada-loadtest"))
 # What readers of `vllm bench serve` files look for.
 VLLM_FIELDS = {
-    "date", "backend", "model_id", "tokenizer_id", "num_prompts", "request_rate", "burstiness", "max_concurrency", "duration",
-    "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput",
-    "output_throughput", "total_token_throughput", "endpoint_type", "label", "max_output_tokens_per_s", "max_concurrent_requests",
+    "date", "endpoint_type", "backend", "label", "model_id", "tokenizer_id", "num_prompts", "request_rate", "burstiness",
+    "max_concurrency", "duration", "completed", "failed", "total_input_tokens", "total_output_tokens", "request_throughput",
+    "request_goodput", "output_throughput", "total_token_throughput", "max_output_tokens_per_s", "max_concurrent_requests",
     *(f"{kind}_{name}_ms" for name in ["ttft", "tpot", "itl", "e2el"] for kind in ["mean", "median", "std", "p99"])}
 OURS = {f"{kind}_{name}_ms" for name in ["ttft", "tpot", "itl", "e2el"] for kind in ["p50", "p90", "p95", "max"]}
 
