@@ -25,28 +25,34 @@ class StepPace {
   };
 
   void NoteStep(Shape shape, absl::Duration took) {
-    absl::Duration& expected = least_[Index(shape)];
+    absl::Duration& row = row_[Index(shape)];
+    const absl::Duration seen = took / Rows(shape);
     // Falls at once and rises slowly: too short costs little, too long makes the device wait.
-    expected = took < expected ? took : expected + (took - expected) / 8;
+    row = seen < row ? seen : row + (seen - row) / 16;
   }
   // Planning and launching a step, on the host. The dearest is long remembered: a step of decode rows is one recorded
   // launch, and the next may be a prompt's hundreds.
   void NoteStart(absl::Duration took) { start_ = std::max(took, start_ - start_ / 1024); }
 
   // When to plan what follows a step of this shape that began at `began`; in the past if nothing is known of such.
-  absl::Time PlanAt(Shape shape, absl::Time began) const { return began + least_[Index(shape)] - 2 * start_ - kWakeUp; }
+  absl::Time PlanAt(Shape shape, absl::Time began) const {
+    const absl::Duration expected = row_[Index(shape)] * Rows(shape);
+    return began + expected - expected / 16 - 2 * start_ - kWakeUp;
+  }
 
  private:
   // A thread that sleeps may be woken this late where cores are busy.
   static constexpr absl::Duration kWakeUp = absl::Milliseconds(1);
 
-  // Steps of as many rows to within a factor of two, those with prompts apart: they attend more, or to more.
+  static int32_t Rows(Shape shape) { return std::max(1, shape.decode_rows + shape.prompt_rows); }
+  // Steps of as many rows to within a factor of two, among which time grows with rows, or more slowly. Those with
+  // prompts apart: they attend more.
   static size_t Index(Shape shape) {
-    const auto rows = static_cast<uint32_t>(shape.decode_rows + shape.prompt_rows);
-    return static_cast<size_t>(std::bit_width(rows)) * 2 + (shape.prompt_rows > 0 ? 1 : 0);
+    return static_cast<size_t>(std::bit_width(static_cast<uint32_t>(Rows(shape)))) * 2 +
+           (shape.prompt_rows > 0 ? 1 : 0);
   }
 
-  std::array<absl::Duration, 66> least_;  // zero: none of that shape seen
+  std::array<absl::Duration, 66> row_;  // of a step's time; zero: none of that shape seen
   absl::Duration start_;
 };
 

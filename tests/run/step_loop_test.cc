@@ -165,7 +165,7 @@ TEST(StepLoop, WhoComesWaitsForTheRunningStepOnlyAndTheDeviceForNobody) {
   StepLoop loop(LoopConfig(fake), std::make_unique<FakeBackend>(fake), &clock, nullptr);
   auto busy = std::make_shared<Recorder>();
   ASSERT_TRUE(loop.Add({.prompt = {1}, .max_tokens = 1'000'000}, busy).ok());
-  busy->WaitForTokens(5);  // the pace is known then
+  busy->WaitForTokens(10);  // something of the pace is known then
   const absl::Time start = clock.Now();
   const size_t tokens = busy->tokens().size();
   std::vector<absl::Duration> waits;
