@@ -80,6 +80,16 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
     } else if (sample.target != life.request.prompt.at(static_cast<size_t>(sample.position))) {
       Broke(absl::StrCat("positions: ", owner, " scores what is not its prompt"));
     }
+    // The row whose logits are wanted computes the position before.
+    const auto share = std::find_if(plan.sequences.begin(), plan.sequences.end(),
+                                    [owner](const PlannedSequence& each) { return each.id == owner; });
+    int32_t first = 0;
+    for (auto before = plan.sequences.begin(); before != share; ++before) first += before->num_tokens;
+    if (share == plan.sequences.end() || sample.row < first || sample.row >= first + share->num_tokens ||
+        share->start + (sample.row - first) + 1 != sample.position) {
+      Broke(absl::StrCat("rows: a sample of ", owner, " is of row ", sample.row));
+    }
+    if (!touched.samples.empty() && touched.samples.back().row >= sample.row) Broke("rows: samples are out of order");
     touched.samples.push_back(sample);
     touched.sample_owners.push_back(owner);
   }
@@ -126,10 +136,7 @@ void Referee::Admit(Life& life, const PlannedSequence& share) {
   }
   life.slot = share.slot;
   life.blocks.assign(share.blocks.begin(), share.blocks.end());
-  const int64_t positions = PromptLength(life.request) + std::max<int64_t>(life.request.max_tokens - 1, 0);
-  const int64_t need =
-      std::min<int64_t>((positions + config_.block_tokens - 1) / config_.block_tokens, config_.max_blocks_per_sequence);
-  if (static_cast<int64_t>(life.blocks.size()) != need)
+  if (static_cast<int64_t>(life.blocks.size()) != BlocksFor(life.request))
     Broke(absl::StrCat("pages: ", share.id, " has not what it needs"));
   if (std::exchange(slot_owner_.at(static_cast<size_t>(life.slot)), share.id) != 0) {
     Broke(absl::StrCat("pages: the slot of ", share.id, " is another's"));
@@ -147,6 +154,12 @@ void Referee::Admit(Life& life, const PlannedSequence& share) {
   }
 }
 
+int64_t Referee::BlocksFor(const Request& request) const {
+  const int64_t positions = PromptLength(request) + std::max<int64_t>(request.max_tokens - 1, 0);
+  return std::min<int64_t>((positions + config_.block_tokens - 1) / config_.block_tokens,
+                           config_.max_blocks_per_sequence);
+}
+
 void Referee::OnNoPlan(bool steps_in_flight) {
   if (!steps_in_flight && alive_ > 0) Broke(absl::StrCat("progress: ", alive_, " are alive and nothing is planned"));
 }
@@ -154,13 +167,27 @@ void Referee::OnNoPlan(bool steps_in_flight) {
 void Referee::OnResult(const StepResult& result) {
   const Touched step = std::move(in_flight_.front());
   in_flight_.pop_front();
+  ForgetEnded();
   for (size_t i = 0; i < step.samples.size(); ++i) {
     const auto found = lives_.find(step.sample_owners[i]);
     if (found != lives_.end() && step.samples[i].target < 0) found->second.expected.push_back(result.samples[i].id);
   }
 }
 
-void Referee::OnAbandoned() { in_flight_.clear(); }
+void Referee::OnAbandoned() {
+  in_flight_.clear();
+  ForgetEnded();
+}
+
+bool Referee::InFlight(SequenceId id) const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [id](const Touched& step) {
+    return std::find(step.sequences.begin(), step.sequences.end(), id) != step.sequences.end();
+  });
+}
+
+void Referee::ForgetEnded() {
+  std::erase_if(ended_in_flight_, [this](const auto& ended) { return !InFlight(ended.first); });
+}
 
 void Referee::OnEvents(const std::vector<SequenceEvent>& events) {
   for (const SequenceEvent& event : events) {
@@ -202,6 +229,7 @@ void Referee::End(SequenceId id, const Finish& finish) {
   }
   if (!life.expected.empty() && prompt_done) Broke(absl::StrCat("tokens: ", id, " was not told all"));
   ++ended_[static_cast<size_t>(finish.reason)];
+  if (InFlight(id)) ended_in_flight_.emplace_back(id, static_cast<int64_t>(life.blocks.size()));
   if (life.slot >= 0) slot_owner_[static_cast<size_t>(life.slot)] = 0;
   for (const PageId block : life.blocks) block_owner_[static_cast<size_t>(block)] = 0;
   alive_ids_[life.alive_index] = alive_ids_.back();
@@ -211,15 +239,57 @@ void Referee::End(SequenceId id, const Finish& finish) {
   lives_.erase(id);
 }
 
-void Referee::OnStats(const SchedulerStats& stats) {
-  if (stats.waiting > 2 * config_.max_waiting) Broke(absl::StrCat("bounds: ", stats.waiting, " are waiting"));
+void Referee::OnStats(const SchedulerStats& stats, bool planned) {
   if (stats.slots_used > config_.slots || stats.blocks_used > config_.blocks)
     Broke("bounds: more pages than there are");
-  if (alive_ == 0 && in_flight_.empty() &&
-      (stats.slots_used != 0 || stats.blocks_used != 0 || stats.waiting != 0 || stats.waiting_tokens != 0)) {
-    Broke(absl::StrCat("no leak: ", stats.slots_used, " slots and ", stats.blocks_used, " blocks are used, ",
-                       stats.waiting, " sequences of ", stats.waiting_tokens,
-                       " tokens are waiting, and nobody is there"));
+  const auto ended = static_cast<int64_t>(ended_in_flight_.size());
+  if (stats.running != stats.slots_used || stats.running + stats.waiting != static_cast<int64_t>(alive_) + ended) {
+    Broke(absl::StrCat("no leak: ", stats.slots_used, " slots are used, ", stats.running, " run and ", stats.waiting,
+                       " wait, of ", alive_, " alive and ", ended, " in flight"));
+  }
+  CheckQueue(stats, planned);
+}
+
+void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
+  std::vector<const Life*> queue;
+  int64_t blocks = 0;
+  for (const auto& [id, blocks_of_ended] : ended_in_flight_) blocks += blocks_of_ended;
+  for (const auto& [id, life] : lives_) {
+    if (life.slot < 0) queue.push_back(&life);
+    blocks += static_cast<int64_t>(life.blocks.size());
+  }
+  std::sort(queue.begin(), queue.end(), [](const Life* a, const Life* b) {
+    return std::pair(a->request.priority, a->arrival) < std::pair(b->request.priority, b->arrival);
+  });
+  int64_t sequences[2] = {}, tokens[2] = {};
+  for (const Life* life : queue) {
+    sequences[life->request.urgent() ? 1 : 0] += 1;
+    tokens[life->request.urgent() ? 1 : 0] += PromptLength(life->request);
+  }
+  const int64_t silent = static_cast<int64_t>(queue.size()) - stats.waiting;  // admitted, without a row so far
+  if (silent < 0) return Broke(absl::StrCat("no leak: ", stats.waiting, " wait, not ", queue.size()));
+  if (silent == 0) {
+    if (blocks != stats.blocks_used || tokens[0] + tokens[1] != stats.waiting_tokens) {
+      Broke(absl::StrCat("no leak: ", stats.blocks_used, " blocks are used, not ", blocks, "; ", stats.waiting_tokens,
+                         " tokens wait, not ", tokens[0] + tokens[1]));
+    }
+    for (int urgent = 0; urgent < 2; ++urgent) {
+      // One that is longer than the bound may wait alone.
+      if (sequences[urgent] > config_.max_waiting ||
+          (tokens[urgent] > config_.max_waiting_tokens && sequences[urgent] > 1)) {
+        Broke(absl::StrCat("bounds: ", sequences[urgent], " of ", tokens[urgent], " tokens are waiting"));
+      }
+    }
+  }
+  int32_t others = 0;
+  for (const auto& [id, life] : lives_) others += life.slot >= 0 && !life.request.urgent() ? 1 : 0;
+  if (others > config_.slots - config_.urgent_slots) Broke("order: others run in the slots of urgent ones");
+  if (!planned || stats.waiting == 0 || silent > 0) return;
+  const Request& head = queue.front()->request;
+  const int64_t kept = head.urgent() ? 0 : config_.urgent_slots;
+  if (config_.slots - stats.slots_used >= 1 + kept &&
+      config_.blocks - stats.blocks_used >= BlocksFor(head) + kept * config_.max_blocks_per_sequence) {
+    Broke("no starvation: there are pages for the first in the queue, and it waits");
   }
 }
 

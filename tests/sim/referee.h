@@ -8,13 +8,16 @@
 //   one end       each accepted request ends exactly once, and nothing follows its end
 //   tokens        what the model drew is told, once, in order, and no more than max_tokens of it
 //   deadlines     nobody lives past one
-//   bounds        the queue holds at most what it may
-//   no leak       with nobody left, no slot and no block is used
+//   bounds        each queue holds at most the sequences and the tokens that it may
+//   no starvation the first in the queue is admitted as soon as there are pages for it; urgent slots are kept
+//   rows          samples are of their sequence's own rows, in row order
+//   no leak       what is used is what somebody alive, or ended and still in flight, holds: at every step
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -37,7 +40,9 @@ class Referee {
   // The plans in flight will never be committed.
   void OnAbandoned();
   void OnEvents(const std::vector<SequenceEvent>& events);
-  void OnStats(const SchedulerStats& stats);
+  // Behind every call of the scheduler; `planned`: that was a Plan which had room for a step, so everybody who could be
+  // admitted has been.
+  void OnStats(const SchedulerStats& stats, bool planned = false);
 
   void Broke(const std::string& rule) {
     if (violation_.empty()) violation_ = rule;
@@ -77,9 +82,15 @@ class Referee {
   void Admit(Life& life, const PlannedSequence& share);
   bool WantsDecode(const Life& life) const;
   void End(SequenceId id, const Finish& finish);
+  bool InFlight(SequenceId id) const;
+  int64_t BlocksFor(const Request& request) const;
+  void CheckQueue(const SchedulerStats& stats, bool planned);
+  // Pages of those who have ended return with their last step in flight.
+  void ForgetEnded();
 
   const SchedulerConfig config_;
-  absl::flat_hash_map<SequenceId, Life> lives_;  // accepted and not ended
+  absl::flat_hash_map<SequenceId, Life> lives_;                  // accepted and not ended
+  std::vector<std::pair<SequenceId, int64_t>> ended_in_flight_;  // and their blocks
   std::vector<SequenceId> alive_ids_;
   size_t alive_ = 0;
   std::vector<SequenceId> slot_owner_, block_owner_;  // 0: nobody

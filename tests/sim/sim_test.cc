@@ -97,12 +97,15 @@ TEST_F(RefereeTest, SeesPagesInTwoHands) {
 }
 
 TEST_F(RefereeTest, SeesPagesThatAStepInFlightStillWrites) {
-  Violation(Plan({Share(1, 0), Share(2, 1)}));
+  // 2 draws its last token, so that the next plan owes it nothing.
+  referee.OnAccepted(3, Request{.prompt = {1, 2, 3, 4}, .max_tokens = 1});
+  referee.OnEvents({{.id = 2, .finish = Finish{.reason = FinishReason::kCancelled}}});
+  EXPECT_EQ(Violation(Plan({Share(1, 0)})), "");
   referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kCancelled}}});
-  referee.OnAccepted(3, request);
-  BatchPlan plan = Plan({Share(3, 0)});
-  EXPECT_THAT(Violation(plan), HasSubstr("decode"));  // 2 is forgotten, too
-  EXPECT_EQ(referee.alive(), 2u);
+  const std::vector<PageId> other = {3};
+  PlannedSequence share = Share(3, 0);
+  share.blocks = other;
+  EXPECT_THAT(Violation(Plan({share})), HasSubstr("pages that a step in flight still writes"));
 }
 
 TEST_F(RefereeTest, SeesWrongPositionsAndPrompts) {
@@ -146,6 +149,69 @@ TEST_F(RefereeTest, SeesTokensThatWereNotDrawn) {
   referee.OnResult({.step = 1, .samples = {{.id = 5}, {.id = 6}}});
   referee.OnEvents({{.id = 1, .token = TokenResult{.id = 6}}});
   EXPECT_THAT(referee.violation(), HasSubstr("not drawn"));
+}
+
+TEST_F(RefereeTest, SeesWhoShouldDecodeAndDoesNot) {
+  Violation(Plan({Share(1, 0), Share(2, 1)}));
+  EXPECT_THAT(Violation(Plan({})), HasSubstr("progress: 2 decode, 0 are in the plan"));
+}
+
+TEST_F(RefereeTest, SeesRowsThatPromptsDoNotGet) {
+  EXPECT_EQ(Violation(Plan({Share(1, 0), Share(2, 1)})), "");
+  Referee other{Config()};
+  other.OnAccepted(1, Request{.prompt = {1, 2, 3, 4, 5, 6, 7, 8}, .max_tokens = 1});
+  PlannedSequence share = Share(1, 0);
+  BatchPlan plan = Plan({share});
+  plan.step = 1;
+  plan.samples.clear();
+  other.OnPlan(plan, absl::UnixEpoch());
+  EXPECT_EQ(other.violation(), "");
+  other.OnAccepted(2, request);
+  share = Share(2, 1);
+  plan = Plan({share});
+  plan.step = 2;
+  other.OnPlan(plan, absl::UnixEpoch());
+  EXPECT_THAT(other.violation(), HasSubstr("the prompt of 1 gets none"));
+}
+
+TEST_F(RefereeTest, SeesSamplesOfOtherRows) {
+  BatchPlan plan = Plan({Share(1, 0), Share(2, 1)});
+  --plan.samples.back().row;
+  EXPECT_THAT(Violation(plan), HasSubstr("rows: a sample of 2"));
+}
+
+TEST_F(RefereeTest, SeesLivesPastTheirDeadline) {
+  referee.OnAccepted(3, Request{.prompt = {1}, .deadline = absl::UnixEpoch()});
+  EXPECT_THAT(Violation(Plan({Share(1, 0), Share(2, 1)})), HasSubstr("deadlines: 3"));
+}
+
+TEST_F(RefereeTest, SeesStarvation) {
+  referee.OnStats({.waiting = 2, .waiting_tokens = 8}, /*planned=*/false);
+  EXPECT_EQ(referee.violation(), "") << "nothing has been planned yet";
+  referee.OnStats({.waiting = 2, .waiting_tokens = 8}, /*planned=*/true);
+  EXPECT_THAT(referee.violation(), HasSubstr("no starvation"));
+}
+
+TEST_F(RefereeTest, SeesQueuesThatAreTooLong) {
+  for (SequenceId id = 3; id <= 5; ++id) referee.OnAccepted(id, request);
+  referee.OnStats({.waiting = 5, .waiting_tokens = 20});
+  EXPECT_THAT(referee.violation(), HasSubstr("bounds: 5 of 20 tokens"));
+  SchedulerConfig config = Config();
+  config.max_waiting_tokens = 7;
+  Referee small{config};
+  for (SequenceId id = 1; id <= 2; ++id) small.OnAccepted(id, request);
+  small.OnStats({.waiting = 2, .waiting_tokens = 8});
+  EXPECT_THAT(small.violation(), HasSubstr("bounds: 2 of 8 tokens"));
+}
+
+TEST_F(RefereeTest, SeesLeaksWhileOthersLive) {
+  EXPECT_EQ(Violation(Plan({Share(1, 0), Share(2, 1)})), "");
+  referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kCancelled}}});
+  referee.OnStats({.running = 2, .slots_used = 2, .blocks_used = 2});
+  EXPECT_EQ(referee.violation(), "") << "its step is still in flight";
+  referee.OnResult({.step = 1, .samples = {{.id = 5}, {.id = 6}}});
+  referee.OnStats({.running = 1, .slots_used = 1, .blocks_used = 2});
+  EXPECT_THAT(referee.violation(), HasSubstr("no leak: 2 blocks are used, not 1"));
 }
 
 TEST_F(RefereeTest, SeesLeaks) {

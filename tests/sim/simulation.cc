@@ -1,6 +1,7 @@
 #include "tests/sim/simulation.h"
 
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -9,7 +10,8 @@ namespace {
 
 class Life {
  public:
-  explicit Life(uint64_t seed) : workload_(seed), scheduler_(workload_.config()), referee_(workload_.config()) {}
+  explicit Life(uint64_t seed)
+      : workload_(seed), scheduler_(std::make_unique<Scheduler>(workload_.config())), referee_(workload_.config()) {}
 
   Outcome Run(uint64_t steps) {
     while (outcome_.steps < steps && referee_.violation().empty()) {
@@ -20,8 +22,8 @@ class Life {
       Turn();
     }
     if (referee_.violation().empty()) Drain();
-    // The scheduler's own destructor would stop the process at a leak; a violation is to be told first.
-    if (!referee_.violation().empty()) scheduler_.CancelAll(FinishReason::kError, clock_.Now(), "", true);
+    // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
+    if (!referee_.violation().empty()) static_cast<void>(scheduler_.release());
     outcome_.violation = referee_.violation();
     outcome_.digest = referee_.digest();
     for (size_t i = 0; i < std::size(outcome_.ended); ++i) {
@@ -35,7 +37,7 @@ class Life {
     for (int i = workload_.Arrivals(); i > 0; --i) {
       Request request = workload_.NextRequest(clock_.Now());
       const int64_t tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
-      if (scheduler_.Add(++last_id_, request, clock_.Now()).ok()) {
+      if (scheduler_->Add(++last_id_, request, clock_.Now()).ok()) {
         ++outcome_.accepted;
         referee_.OnAccepted(last_id_, request);
         promised_ += tokens;
@@ -51,18 +53,18 @@ class Life {
                               ? referee_.Alive(workload_.Below(referee_.alive()))
                               : workload_.Below(last_id_ + 10);
     const FinishReason reason = workload_.Chance(0.5) ? FinishReason::kCancelled : FinishReason::kOverrun;
-    scheduler_.Cancel(id, reason, clock_.Now());
+    scheduler_->Cancel(id, reason, clock_.Now());
     Tell();
   }
 
   void Fail() {
     ++outcome_.failures;
-    scheduler_.CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
+    scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
     out_.clear();
     referee_.OnAbandoned();
     Tell();
     promised_ = 0;
-    referee_.OnStats(scheduler_.stats());
+    referee_.OnStats(scheduler_->stats());
   }
 
   // Nobody new, until all have ended: in no more turns than there is work.
@@ -78,7 +80,8 @@ class Life {
 
   // Plans if there is room for a step in flight, and commits some of those that are out.
   void Turn() {
-    std::optional<BatchPlan> plan = scheduler_.Plan(clock_.Now());
+    std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
+    const bool room = static_cast<int32_t>(out_.size()) < workload_.config().max_steps_in_flight;
     Tell();  // deadlines
     if (plan) {
       ++outcome_.steps;
@@ -87,9 +90,10 @@ class Life {
     } else {
       referee_.OnNoPlan(!out_.empty());
     }
+    referee_.OnStats(scheduler_->stats(), /*planned=*/room);
     const bool full = static_cast<int32_t>(out_.size()) == workload_.config().max_steps_in_flight;
     if (!out_.empty() && (full || !plan || workload_.Chance(0.5))) Commit();
-    referee_.OnStats(scheduler_.stats());
+    referee_.OnStats(scheduler_->stats());
   }
 
   void Commit() {
@@ -103,15 +107,15 @@ class Life {
     }
     clock_.Advance(workload_.StepTime());
     referee_.OnResult(result);
-    scheduler_.Commit(result, clock_.Now());
+    scheduler_->Commit(result, clock_.Now());
     Tell();
   }
 
-  void Tell() { referee_.OnEvents(scheduler_.TakeEvents()); }
+  void Tell() { referee_.OnEvents(scheduler_->TakeEvents()); }
 
   Workload workload_;
   ManualClock clock_;
-  Scheduler scheduler_;
+  std::unique_ptr<Scheduler> scheduler_;
   Referee referee_;
   std::deque<BatchPlan> out_;  // planned, not committed
   SequenceId last_id_ = 0;
