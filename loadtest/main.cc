@@ -2,6 +2,7 @@
 //
 //   0  done     1  could not do it     2  wrong flag or value     3  done, but requests failed,
 //   or the server does not serve any more behind chaos
+//   130 interrupted: the reports are of what there was until then
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -38,7 +39,13 @@ int main(int argc, char** argv) {
     }
     if (!options.ok()) return fail(2, std::string(options.status().message()));
     const absl::StatusOr<Verdict> verdict = RunCampaign(*options);
-    if (verdict.ok()) return *verdict == Verdict::kClean ? 0 : 3;
+    if (verdict.ok()) {
+      switch (*verdict) {
+        case Verdict::kClean: return 0;
+        case Verdict::kRequestsFailed: return 3;
+        case Verdict::kInterrupted: return 130;
+      }
+    }
     return fail(verdict.status().code() == absl::StatusCode::kInvalidArgument ? 2 : 1,
                 std::string(verdict.status().message()));
   } catch (const std::exception& exception) {

@@ -48,7 +48,7 @@ def load(options, url, *flags, may_fail=False):
     """Runs batucada-loadtest; its results. `may_fail`: requests that are refused or broken off are part of it."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "result.json"
-        command = [options.build / "bin/batucada-loadtest", "--url", url, "--quiet", "--output", out, *flags]
+        command = [options.client_build / "bin/batucada-loadtest", "--url", url, "--quiet", "--output", out, *flags]
         ended = subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, check=False,
                                preexec_fn=lambda: os.sched_setaffinity(0, options.client_cpus))
         if ended.returncode not in ((0, 3) if may_fail else (0,)):
@@ -98,7 +98,8 @@ def settled(process, url, files):
 def parser(doc):
     """Of the flags that every experiment has."""
     flags = argparse.ArgumentParser(description=doc.splitlines()[0])
-    flags.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    flags.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release", help="of the server")
+    flags.add_argument("--client-build", type=pathlib.Path, default=ROOT / "build/release", help="of the load generator")
     flags.add_argument("--server-cpus", type=cpus, default=cpus("0,1"))
     flags.add_argument("--client-cpus", type=cpus, default=cpus("0,1"))
     return flags

@@ -15,6 +15,7 @@
 #include "loadtest/report/json_result.h"
 #include "loadtest/report/text_report.h"
 #include "loadtest/run/driver.h"
+#include "loadtest/run/interrupt.h"
 #include "loadtest/run/progress.h"
 #include "loadtest/run/server_probe.h"
 #include "loadtest/status.h"
@@ -95,8 +96,8 @@ absl::StatusOr<Setup> SetUp(const Options& options) {
                .trace = std::move(trace)};
 }
 
-// One load, from its first request to its last answer.
-absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup) {
+// One load, from its first request to its last answer; `interrupted` is set if somebody wanted it to end before.
+absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup, bool* interrupted) {
   const std::unique_ptr<Workload> workload = MakeWorkload(options, setup.prompts, setup.trace);
   std::unique_ptr<Arrivals> arrivals;
   if (options.open_loop) {
@@ -116,14 +117,17 @@ absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup) {
   std::optional<Sampler> sampler;
   if (options.metrics) sampler.emplace(setup.target, setup.head);
   const auto drive = [&] {
+    const Interrupt interrupt([&] { tickets.Stop(); });
     const Progress progress(live, options.progress);
-    return Drive({.loop = options.open_loop ? Loop::kOpen : Loop::kClosed,
-                  .threads = options.threads,
-                  .clients = options.clients,
-                  .slo = options.slo,
-                  .detail = options.detailed ? Detail::kEveryRequest : Detail::kTotals,
-                  .chaos = options.chaos},
-                 *workload, context, tickets);
+    DriveResult driven = Drive({.loop = options.open_loop ? Loop::kOpen : Loop::kClosed,
+                                .threads = options.threads,
+                                .clients = options.clients,
+                                .slo = options.slo,
+                                .detail = options.detailed ? Detail::kEveryRequest : Detail::kTotals,
+                                .chaos = options.chaos},
+                               *workload, context, tickets);
+    *interrupted = interrupt.seen();
+    return driven;
   };
   DriveResult driven = drive();
   Result result = {.load = Describe(options, setup.model), .totals = std::move(driven.totals), .chaos = driven.chaos};
@@ -180,12 +184,17 @@ absl::StatusOr<Verdict> RunCampaign(const Options& options) {
   std::vector<Result> results;
   Verdict verdict = Verdict::kClean;
   for (const Options& run : runs) {
-    LOADTEST_ASSIGN_OR_RETURN(Result result, RunOnce(run, setup));
+    bool interrupted = false;
+    LOADTEST_ASSIGN_OR_RETURN(Result result, RunOnce(run, setup, &interrupted));
     if (runs.size() > 1) fmt::print("== {}\n", result.load.arrival);
     fmt::print("{}\n", TextReport(result));
     std::fflush(stdout);
     if (result.totals.failed() > 0 || !result.still_serves.empty()) verdict = Verdict::kRequestsFailed;
     results.push_back(std::move(result));
+    if (interrupted) {
+      verdict = Verdict::kInterrupted;
+      break;
+    }
   }
   LOADTEST_RETURN_IF_ERROR(WriteReports(options, results));
   return verdict;

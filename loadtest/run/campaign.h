@@ -6,9 +6,10 @@
 
 namespace batucada::loadtest {
 
-enum class Verdict : uint8_t { kClean, kRequestsFailed };
+enum class Verdict : uint8_t { kClean, kRequestsFailed, kInterrupted };
 
-// Blocks until done. UNAVAILABLE: the server cannot be reached, or a report cannot be written.
+// Blocks until done; after SIGINT, until what runs has ended. UNAVAILABLE: the server cannot be reached, or a report
+// cannot be written.
 absl::StatusOr<Verdict> RunCampaign(const Options& options);
 
 }  // namespace batucada::loadtest

@@ -6,7 +6,9 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -158,6 +160,19 @@ def test_a_terminal_sees_a_line_that_changes_and_metrics_are_sampled_beside(serv
     assert len(moments) >= 4, "before, two seconds meanwhile, after"
     assert [moment["output_tokens"] for moment in moments] == sorted({moment["output_tokens"] for moment in moments})
     assert any(moment["running"] > 0 for moment in moments[1:-1]) and moments[-1]["running"] == 0
+
+
+def test_an_interrupted_sweep_reports_what_there_was(server, tmp_path):
+    out = tmp_path / "result.json"
+    command = [LOADTEST, "--url", server.url, "--sweep", "50,100", "--duration", "60", "--output-tokens", "20", "--quiet",
+               "--no-metrics", "--output", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        time.sleep(2)
+        running.send_signal(signal.SIGINT)
+        report, words = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 130 and b"interrupt once more" in words and b"answered" in report
+    [point] = json.loads(out.read_text())["sweep"]
+    assert point["completed"] > 10 and point["failed"] == 0 and point["duration"] < 30
 
 
 def test_five_thousand_streams_at_once(tmp_path):
