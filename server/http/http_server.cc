@@ -126,6 +126,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     {
       const std::lock_guard lock(mutex_);
       const size_t limit = static_cast<size_t>(options_.limits.max_connections);
+      if (open_ >= limit) metrics_.OnConnectionRefused();
       if (open_ >= limit + kMaxRefusals) return;
       if (open_ >= limit) admission = Connection::Admission::kTooMany;
       metrics_.SetHttpConnections(static_cast<int64_t>(++open_));

@@ -75,6 +75,8 @@ void AddOutcomes(const Tally& tally, MetricsPage& page) {
 void AddWires(const Tally& tally, MetricsPage& page) {
   page.Gauge("batucada_http_connections", "HTTP connections open",
              Number(tally.http_connections.load(std::memory_order_relaxed)));
+  page.Counter("batucada_http_connections_refused_total", "HTTP connections refused because too many were open",
+               Load(tally.http_connections_refused));
   const std::lock_guard lock(tally.mutex);
   page.CounterFamily("batucada_http_responses_total", "HTTP answers, by endpoint and status");
   for (const auto& [key, count] : tally.http_responses) {

@@ -62,6 +62,7 @@ struct Tally {
   std::array<Counter, kRejectionNames.size()> rejected{};
   Counter disconnected{0};
   std::atomic<int64_t> http_connections{0};
+  Counter http_connections_refused{0};
   Counter spans_exported{0}, spans_dropped_queue_full{0}, spans_dropped_export_failed{0};
 
   mutable std::mutex mutex;  // guards what follows

@@ -99,6 +99,7 @@ def test_too_many_connections():
         for _ in range(3):
             refusal = exchange(server, get)
             assert refusal.startswith(b"HTTP/1.1 503 ") and b"x-request-id: " in refusal and b"retry-after: 1" in refusal
+        server.wait_for_metric("batucada_http_connections_refused_total", 3)
         for connection in connections:
             connection.sendall(get)
             assert connection.recv(15) == b"HTTP/1.1 200 OK"
