@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "kernels/cpu/kv_ring.h"
@@ -318,7 +319,10 @@ void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const Attenti
   const int32_t kv_head = tile.first_head / (args.heads / args.kv_heads);
   const int32_t oldest = OldestVisible(first_position, args.window);
   const int32_t newest = first_position + tile.tokens - 1;
-  Keys keys = {}, next;
+  Keys keys, next;
+  // Rows that no step finds are asked for ahead and never read: an address of ours will do.
+  std::fill(std::begin(keys.k), std::end(keys.k), queries.q);
+  std::fill(std::begin(keys.v), std::end(keys.v), queries.q);
   keys.count = StepKeys(args.head_dim);
   keys.transposed = queries.scores + kMaxQueryRows * kMaxStepKeys;
   const auto find = [&](Keys& step) HWY_ATTR {
