@@ -29,9 +29,25 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def endless():
+    """Its answers end by length or when they are told to, never by themselves."""
+    with Server("--backend", "fake", "--fake-step-time", "20ms", "--chat-template", str(TEMPLATE)) as server:
+        yield server
+
+
 @pytest.fixture
 def page(browser, server):
-    """The page, loaded; afterwards nothing must have gone wrong in it, and nothing have been asked of anyone else."""
+    yield from load(browser, server)
+
+
+@pytest.fixture
+def endless_page(browser, endless):
+    yield from load(browser, endless)
+
+
+def load(browser, server):
+    """The page; afterwards nothing must have gone wrong in it, and nothing have been asked of anyone else."""
     problems, requests = [], []
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -85,7 +101,8 @@ def test_sampling_controls_reach_the_server(page):
     assert outputs[0].startswith(page.locator("#output").text_content())
 
 
-def test_stops_when_told_to_and_from_the_keyboard(page, server):
+def test_stops_when_told_to_and_from_the_keyboard(endless_page, endless):
+    page = endless_page
     page.fill("#max_tokens", "20000")
     page.focus("#prompt")
     page.keyboard.press("Control+Enter")
@@ -93,10 +110,11 @@ def test_stops_when_told_to_and_from_the_keyboard(page, server):
     expect(page.locator("#running")).to_have_text("1")
     page.keyboard.press("Escape")
     finished(page, "you")
-    server.wait_until_free()
+    endless.wait_until_free()
 
 
-def test_an_answer_that_was_stopped_counts_in_the_conversation(page, server):
+def test_an_answer_that_was_stopped_counts_in_the_conversation(endless_page, endless):
+    page = endless_page
     page.click("#tab-chat")
     page.fill("#max_tokens", "20000")
     page.fill("#message", "Tell me everything.")
@@ -106,11 +124,12 @@ def test_an_answer_that_was_stopped_counts_in_the_conversation(page, server):
     finished(page, "you")
     expect(page.locator("#message")).to_have_value("")
     assert page.evaluate("conversation.map(m => m.role).join()") == "user,assistant"
-    server.wait_until_free()
+    endless.wait_until_free()
 
 
-def test_tokens_can_be_read_without_a_pointer(page):
-    page.fill("#max_tokens", "5")
+def test_tokens_can_be_read_without_a_pointer(endless_page):
+    page = endless_page
+    page.fill("#max_tokens", "10")
     page.click("#go")
     finished(page, "length")
     page.focus("#output")
@@ -132,7 +151,8 @@ def test_a_seed_is_sent_as_it_is_written_or_not_at_all(page):
     expect(page.locator("#seed")).to_be_focused()
 
 
-def test_chats(page):
+def test_chats(endless_page):
+    page = endless_page
     page.focus("#tab-prompt")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-chat")).to_be_focused()
@@ -156,7 +176,8 @@ def test_says_what_is_wrong(page):
     expect(page.locator("#problem")).to_contain_text("temperature")
 
 
-def test_text_is_never_taken_for_markup(page):
+def test_text_is_never_taken_for_markup(endless_page):
+    page = endless_page
     page.fill("#prompt", "<img src=x onerror=document.title='owned'><b>bold</b>")
     page.fill("#max_tokens", "3")
     page.click("#go")
