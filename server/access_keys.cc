@@ -1,6 +1,7 @@
 #include "server/access_keys.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -8,7 +9,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "engine/core/status.h"
 #include "engine/model/json.h"
 
@@ -23,7 +26,6 @@ std::array<uint8_t, SHA256_DIGEST_LENGTH> DigestOf(std::string_view key) {
   return digest;
 }
 
-// The message never shows a key.
 absl::Status CheckKey(std::string_view key, const std::string& place) {
   const auto printable = [](char c) { return c > ' ' && c < 0x7f; };
   if (!key.empty() && std::all_of(key.begin(), key.end(), printable)) return absl::OkStatus();
@@ -31,48 +33,86 @@ absl::Status CheckKey(std::string_view key, const std::string& place) {
       fmt::format("{}: a key must be printable ASCII without spaces, and not empty", place));
 }
 
+// Not echoed: it may be the rest of a key that was meant to hold a space.
+absl::Status ReadRight(absl::string_view right, const std::string& place, ClientRights* rights) {
+  if (right == "admin") {
+    rights->admin = true;
+    return absl::OkStatus();
+  }
+  if (absl::ConsumePrefix(&right, "priority=")) {
+    if (absl::SimpleAtoi(right, &rights->most_urgent) && rights->most_urgent >= kMostUrgent &&
+        rights->most_urgent <= kLeastUrgent) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        fmt::format("{}: priority= must be a whole number, {} to {}", place, kMostUrgent, kLeastUrgent));
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "{}: after a key, parted by spaces, there may be 'admin' and 'priority=NUMBER', and nothing else", place));
+}
+
+// Of the digest, so that it is the same after a restart and in every replica.
+uint64_t NameOf(const std::array<uint8_t, SHA256_DIGEST_LENGTH>& digest) {
+  uint64_t name = 0;
+  std::memcpy(&name, digest.data(), sizeof(name));
+  return std::max<uint64_t>(name, 1);
+}
+
 }  // namespace
 
-absl::StatusOr<AccessKeys> AccessKeys::Load(const std::vector<std::string>& keys, const std::string& file) {
-  AccessKeys result;
-  for (const std::string& key : keys) {
-    BATUCADA_RETURN_IF_ERROR(CheckKey(key, "--api-key"));
-    result.digests_.push_back(DigestOf(key));
-  }
+absl::Status AccessKeys::Add(std::string_view line, const std::string& place) {
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(absl::string_view(line.data(), line.size()), absl::ByAnyChar(" \t"), absl::SkipEmpty());
+  const absl::string_view key = words.empty() ? absl::string_view() : words.front();
+  BATUCADA_RETURN_IF_ERROR(CheckKey({key.data(), key.size()}, place));
+  Key added = {.digest = DigestOf({key.data(), key.size()}), .rights = unless_told_};
+  for (size_t i = 1; i < words.size(); ++i) BATUCADA_RETURN_IF_ERROR(ReadRight(words[i], place, &added.rights));
+  keys_.push_back(added);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AccessKeys> AccessKeys::Load(const std::vector<std::string>& keys, const std::string& file,
+                                            ClientRights unless_told) {
+  AccessKeys result(unless_told);
+  for (const std::string& key : keys) BATUCADA_RETURN_IF_ERROR(result.Add(key, "--api-key"));
   if (file.empty()) return result;
   const absl::StatusOr<std::string> text = ReadTextFile(file, kMaxFileBytes);
   if (!text.ok()) {
     return absl::InvalidArgumentError(fmt::format("--api-key-file: {}", std::string(text.status().message())));
   }
-  const size_t before = result.digests_.size();
+  const size_t before = result.keys_.size();
   int line_number = 0;
-  for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
+  for (const absl::string_view whole : absl::StrSplit(*text, '\n')) {
     ++line_number;
-    const absl::string_view key = absl::StripAsciiWhitespace(line);
-    if (key.empty() || key.front() == '#') continue;
+    const absl::string_view line = absl::StripAsciiWhitespace(whole);
+    if (line.empty() || line.front() == '#') continue;
     BATUCADA_RETURN_IF_ERROR(
-        CheckKey({key.data(), key.size()}, fmt::format("--api-key-file {}, line {}", file, line_number)));
-    result.digests_.push_back(DigestOf({key.data(), key.size()}));
+        result.Add({line.data(), line.size()}, fmt::format("--api-key-file {}, line {}", file, line_number)));
   }
-  if (result.digests_.size() > before) return result;
+  if (result.keys_.size() > before) return result;
   return absl::InvalidArgumentError(fmt::format("--api-key-file {} holds no key: write one a line", file));
 }
 
-bool AccessKeys::Accept(std::string_view presented) const {
-  if (!required()) return true;
-  const Digest digest = DigestOf(presented);
-  int found = 0;
-  for (const Digest& key : digests_) {
-    found |= static_cast<int>(CRYPTO_memcmp(digest.data(), key.data(), digest.size()) == 0);
-  }
-  return found != 0;
+bool AccessKeys::any_admin() const {
+  return std::any_of(keys_.begin(), keys_.end(), [](const Key& key) { return key.rights.admin; });
 }
 
-bool AccessKeys::AcceptAuthorization(std::string_view header) const {
+std::optional<Client> AccessKeys::Find(std::string_view presented) const {
+  if (!required()) return Client{.rights = unless_told_};
+  const auto digest = DigestOf(presented);
+  const Key* found = nullptr;
+  for (const Key& key : keys_) {
+    if (CRYPTO_memcmp(digest.data(), key.digest.data(), digest.size()) == 0) found = &key;
+  }
+  if (found == nullptr) return std::nullopt;
+  return Client{.key = NameOf(digest), .rights = found->rights};
+}
+
+std::optional<Client> AccessKeys::FindAuthorization(std::string_view header) const {
   constexpr absl::string_view kScheme = "Bearer ";
-  if (!required()) return true;
-  if (!absl::StartsWithIgnoreCase(absl::string_view(header.data(), header.size()), kScheme)) return false;
-  return Accept(header.substr(kScheme.size()));
+  if (!required()) return Find("");
+  if (!absl::StartsWithIgnoreCase(absl::string_view(header.data(), header.size()), kScheme)) return std::nullopt;
+  return Find(header.substr(kScheme.size()));
 }
 
 }  // namespace batucada

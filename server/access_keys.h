@@ -1,38 +1,55 @@
-// The keys that clients must present, if the operator has set any.
+// The keys that clients must present, if the operator has set any, and what each of them allows.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/client.h"
 
 namespace batucada {
 
 // Immutable, thread-safe.
 class AccessKeys {
  public:
-  // No keys: everything is accepted.
+  // No keys: everything is accepted, with the rights that `unless_told` gives.
   AccessKeys() = default;
+  explicit AccessKeys(ClientRights unless_told) : unless_told_(unless_told) {}
 
-  // `keys`, and those of `file` unless it is empty: one a line; empty lines and lines that begin with # are skipped.
-  // INVALID_ARGUMENT for a key that is empty or holds anything but printable ASCII without spaces, or a file that
-  // cannot be read or holds no key.
-  static absl::StatusOr<AccessKeys> Load(const std::vector<std::string>& keys, const std::string& file);
+  // `keys`, and those of `file` unless it is empty: one a line; empty lines and lines that begin with # are skipped. A
+  // key is followed by what it allows beyond `unless_told`, parted by spaces: "KEY priority=-10 admin".
+  // INVALID_ARGUMENT for a key that is empty or holds anything but printable ASCII, a right that there is not, or a
+  // file that cannot be read or holds no key. The message never shows a key.
+  static absl::StatusOr<AccessKeys> Load(const std::vector<std::string>& keys, const std::string& file,
+                                         ClientRights unless_told = {});
 
-  bool required() const { return !digests_.empty(); }
+  bool required() const { return !keys_.empty(); }
+  bool any_admin() const;  // whether one of them has that right
 
-  // Whether `presented` is one of the keys, or none is required. Compares hashes, all of them and each to its end: how
-  // long it takes says nothing about a key, not even its length.
-  bool Accept(std::string_view presented) const;
+  // Who presents `presented`, connection aside; none if it is not one of the keys. Where no key is required, everybody
+  // is somebody. Compares hashes, all of them and each to its end: how long it takes says nothing about a key, not even
+  // its length.
+  std::optional<Client> Find(std::string_view presented) const;
   // Likewise, of "Bearer KEY".
-  bool AcceptAuthorization(std::string_view header) const;
+  std::optional<Client> FindAuthorization(std::string_view header) const;
+
+  bool Accept(std::string_view presented) const { return Find(presented).has_value(); }
+  bool AcceptAuthorization(std::string_view header) const { return FindAuthorization(header).has_value(); }
 
  private:
-  using Digest = std::array<uint8_t, 32>;  // SHA-256
-  std::vector<Digest> digests_;
+  struct Key {
+    std::array<uint8_t, 32> digest;  // SHA-256
+    ClientRights rights;
+  };
+  // Appends the key that `line` tells of; `place` is where that stands.
+  absl::Status Add(std::string_view line, const std::string& place);
+
+  ClientRights unless_told_;
+  std::vector<Key> keys_;
 };
 
 }  // namespace batucada

@@ -76,10 +76,14 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                     &config->http.keep_alive_period);
 
   const std::string security = "Security";
-  table.AddStrings("api-key", security, "Key that clients must present, several allowed; default: none needed",
-                   &config->security.api_keys);
-  table.AddString("api-key-file", security, "File of keys, one a line; # begins a comment",
+  table.AddStrings(
+      "api-key", security,
+      "Key that clients must present, several allowed, with its rights: 'KEY priority=-10 admin'; default: none",
+      &config->security.api_keys);
+  table.AddString("api-key-file", security, "File of keys with their rights, one a line; # begins a comment",
                   &config->security.api_key_file);
+  table.AddInt("min-priority", security, "Smallest priority that a request counts with, unless its key has priority=",
+               &config->security.min_priority);
   table.AddEnum("metrics-access", security, "Whether /metrics needs a key, where there are keys", {"open", "key"},
                 &config->security.metrics_access);
   table.AddStrings("cors-origin", security, "Origin whose pages may call the server, several allowed; *: all",

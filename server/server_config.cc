@@ -77,6 +77,7 @@ absl::Status ServerConfig::Validate() const {
   if (http.keep_alive_period < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--keep-alive-period is negative");
   }
+  BATUCADA_RETURN_IF_ERROR(CheckRange("min-priority", security.min_priority, kMostUrgent, kLeastUrgent));
   BATUCADA_RETURN_IF_ERROR(ValidateSecurity(security));
   BATUCADA_RETURN_IF_ERROR(ValidateTelemetry(*this));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompt-tokens", request.max_prompt_tokens, 0, engine.max_total_tokens));

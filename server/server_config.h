@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "engine/core/request.h"
 #include "engine/engine_config.h"
 
 namespace batucada {
@@ -44,6 +45,7 @@ enum class MetricsAccess : uint8_t { kOpen, kKey };
 struct SecurityConfig {
   std::vector<std::string> api_keys;                    // what clients must present; none here and in the file: nothing
   std::string api_key_file;                             // more keys, one a line
+  Priority min_priority = 0;                            // the smallest that a request counts with, unless its key says
   MetricsAccess metrics_access = MetricsAccess::kOpen;  // whether /metrics needs a key too
   std::vector<std::string> cors_origins;                // of pages whose scripts may read answers; "*": all
   std::string tls_certificate;                          // PEM file; with tls_key: TLS on both ports

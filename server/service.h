@@ -36,14 +36,15 @@ struct Service {
   WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultIoThreads(), config.max_text_backlog_bytes};
 
   bool Ready() const { return accepting && engine.Health().alive; }
-  TranslationContext translation() const {
+  TranslationContext translation(const Client& client = {}) const {
     return {.tokenizer = engine.tokenizer(),
             .chat_template = chat_template.get(),
             .defaults = engine.generation_defaults(),
             .model_names = model_names,
             .limits = config.request,
             .max_total_tokens = engine.config().max_total_tokens,
-            .vocab_size = engine.model().vocab_size};
+            .vocab_size = engine.model().vocab_size,
+            .client = client};
   }
 };
 

@@ -178,7 +178,8 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     }
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
-  request.priority = static_cast<Priority>(params.priority.value_or(0));
+  // Raised rather than refused: what a client asks for works with any key, and is as urgent as its key allows.
+  request.priority = std::max(static_cast<Priority>(params.priority.value_or(0)), context.client.rights.most_urgent);
   request.deadline = params.deadline;
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 

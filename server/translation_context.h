@@ -8,6 +8,7 @@
 #include "engine/model/generation_config.h"
 #include "engine/text/chat_template.h"
 #include "engine/text/tokenizer.h"
+#include "server/client.h"
 #include "server/server_config.h"
 
 namespace batucada {
@@ -21,6 +22,7 @@ struct TranslationContext {
   RequestBounds limits;
   int64_t max_total_tokens = 0;
   int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
+  Client client = {};      // whose request it is, with the least rights if nobody has said
 };
 
 }  // namespace batucada

@@ -20,7 +20,7 @@ def urgent(options, url, prompt):
 
 def measure(options, prompt):
     """Rows of the table for urgent prompts of so many tokens; a step takes 128."""
-    with serving(options, "--fake-step-time", "20ms", "--max-sequences", 32, "--urgent-sequences", 1,
+    with serving(options, "--fake-step-time", "20ms", "--max-sequences", 32, "--urgent-sequences", 1, "--min-priority", -1,
                  "--max-waiting", 96, "--max-batch-tokens", 128) as (_, url):
         alone = urgent(options, url, prompt)
         crowd = threading.Thread(target=load, args=(options, url, "--clients", 95, "--duration", options.requests / 4,

@@ -76,7 +76,8 @@ absl::StatusOr<int> Serve(const ServerConfig& config) {
   SetUpLogging(config.log_level, config.log_format);
   fmt::print("batucada {}\n", kVersion);
   // What can be wrong with settings is found before a model is loaded.
-  BATUCADA_ASSIGN_OR_RETURN(AccessKeys keys, AccessKeys::Load(config.security.api_keys, config.security.api_key_file));
+  BATUCADA_ASSIGN_OR_RETURN(AccessKeys keys, AccessKeys::Load(config.security.api_keys, config.security.api_key_file,
+                                                              {.most_urgent = config.security.min_priority}));
   const TlsFiles tls_files = {.certificate = config.security.tls_certificate, .key = config.security.tls_key};
   std::shared_ptr<boost::asio::ssl::context> tls;
   if (!tls_files.certificate.empty()) {

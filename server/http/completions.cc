@@ -93,7 +93,7 @@ Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endp
   };
   absl::StatusOr<CompletionParams> params = Parse(endpoint, request.body);
   if (!params.ok()) return refuse(params.status());
-  absl::StatusOr<Translation> translation = Translate(*params, service.translation());
+  absl::StatusOr<Translation> translation = Translate(*params, service.translation(request.client));
   if (!translation.ok()) return refuse(translation.status());
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
       Generate(service, request, origin, *params, endpoint, *std::move(translation));

@@ -50,9 +50,11 @@ class Connection::Waker : public std::enable_shared_from_this<Waker> {
   std::atomic<bool> posted_{false};
 };
 
-Connection::Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, std::function<void()> on_end)
-    : stream_(std::move(stream)), context_(context), on_end_(std::move(on_end)), patience_(stream_->executor()),
-      arrived_(stream_->executor()), room_(stream_->executor()), wake_(stream_->executor()) {}
+Connection::Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, Client client,
+                       std::function<void()> on_end)
+    : stream_(std::move(stream)), context_(context), client_(client), on_end_(std::move(on_end)),
+      patience_(stream_->executor()), arrived_(stream_->executor()), room_(stream_->executor()),
+      wake_(stream_->executor()) {}
 
 Connection::~Connection() { on_end_(); }
 
@@ -179,13 +181,14 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   }
   request_ = *std::move(request);
   request_.request_id = request_id_;
+  request_.client = client_;
   error_form_ = ErrorFormOf(request_.path);
   head_only_ = request_.method == "HEAD";
   answer_headers_ = context_.gate.AnswerHeaders(request_);
   match_ = context_.router.Find(request_.method, request_.path);
   if (match_.route != nullptr) endpoint_ = match_.route->name;
   request_.captures = std::move(match_.captures);
-  std::optional<HttpResponse> stopped = context_.gate.Stop(request_, match_.route);
+  std::optional<HttpResponse> stopped = context_.gate.Stop(&request_, match_.route);
   if (!stopped) return Intake::kRequest;
   response_ = *std::move(stopped);
   return Intake::kAnswered;

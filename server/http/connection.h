@@ -48,8 +48,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   enum class Admission : uint8_t { kServe, kTooMany };  // kTooMany: 503 and close
 
-  // `on_end` is called from the destructor.
-  Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, std::function<void()> on_end);
+  // `client` is who is at the other end, as far as that is known yet. `on_end` is called from the destructor.
+  Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, Client client,
+             std::function<void()> on_end);
   ~Connection();
 
   // Starts both coroutines, which keep this alive until the connection ends.
@@ -91,6 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::unique_ptr<ByteStream> stream_;
   ConnectionContext& context_;
+  const Client client_;
   std::function<void()> on_end_;
   boost::asio::steady_timer patience_;  // closes a connection whose other side keeps a write or a greeting waiting
 

@@ -51,21 +51,25 @@ bool Gate::AllowsOrigin(std::string_view origin) const {
   });
 }
 
-std::optional<HttpResponse> Gate::Stop(const HttpRequest& request, const Route* route) const {
-  const std::string_view wanted = request.Header("access-control-request-method");
-  if (request.method == "OPTIONS" && !wanted.empty() && AllowsOrigin(request.Header("origin"))) {
+std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route) const {
+  const std::string_view wanted = request->Header("access-control-request-method");
+  if (request->method == "OPTIONS" && !wanted.empty() && AllowsOrigin(request->Header("origin"))) {
     // A preflight carries no key. What it allows depends on the page alone, so nothing is given away.
     HttpResponse response = {.content_type = ""};
     response.headers.emplace_back("access-control-allow-methods", "GET, POST");
     response.headers.emplace_back("access-control-allow-headers",
-                                  AllowedHeaders(request.Header("access-control-request-headers")));
+                                  AllowedHeaders(request->Header("access-control-request-headers")));
     response.headers.emplace_back("access-control-max-age", kPreflightMaxAge);
     return response;
   }
-  if (!keys_.required() || (route != nullptr && route->access == Access::kOpen)) return std::nullopt;
-  const std::string_view header = request.Header("authorization");
-  if (keys_.AcceptAuthorization(header)) return std::nullopt;
-  HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), ErrorFormOf(request.path));
+  const std::string_view header = request->Header("authorization");
+  if (const std::optional<Client> client = keys_.FindAuthorization(header)) {
+    request->client.key = client->key;
+    request->client.rights = client->rights;
+    return std::nullopt;
+  }
+  if (route != nullptr && route->access == Access::kOpen) return std::nullopt;
+  HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), ErrorFormOf(request->path));
   response.headers.emplace_back("www-authenticate", "Bearer");
   return response;
 }

@@ -21,8 +21,8 @@ class Gate {
   Gate(AccessKeys keys, std::vector<std::string> origins) : keys_(std::move(keys)), origins_(std::move(origins)) {}
 
   // The answer to a request that goes no further: 401, or that to a preflight. Needs the request's head alone.
-  // `route` is where it goes; null: nowhere.
-  std::optional<HttpResponse> Stop(const HttpRequest& request, const Route* route) const;
+  // `route` is where it goes; null: nowhere. Fills in what the key tells of request->client.
+  std::optional<HttpResponse> Stop(HttpRequest* request, const Route* route) const;
 
   // What every answer to `request` carries.
   Headers AnswerHeaders(const HttpRequest& request) const;

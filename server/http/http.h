@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/client.h"
 #include "server/trace.h"
 
 namespace batucada {
@@ -28,6 +29,7 @@ struct HttpRequest {
   std::string request_id;             // x-request-id as sent if it is sound, else a fresh one
   TraceContext trace;                 // of a sound traceparent header, else empty
   std::vector<std::string> captures;  // what the route's wildcards matched, in order
+  Client client;                      // who sends it
 
   // The first of that name (lower case), or empty.
   std::string_view Header(std::string_view name) const;

@@ -133,9 +133,12 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     }
     const uint64_t id = next_id_++;
     Tune(socket);
+    error_code ignored;
+    const tcp::endpoint peer = socket.remote_endpoint(ignored);
+    const Client client = ClientAt(peer.address().to_string(), peer.port());
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
-    auto connection = std::make_shared<Connection>(std::move(stream), context_, [this, id] { End(id); });
+    auto connection = std::make_shared<Connection>(std::move(stream), context_, client, [this, id] { End(id); });
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);

@@ -10,7 +10,7 @@
 namespace batucada {
 
 inline RequestOrigin OriginOf(const HttpRequest& request, std::string api) {
-  return {.api = std::move(api), .request_id = request.request_id, .trace = request.trace};
+  return {.api = std::move(api), .request_id = request.request_id, .trace = request.trace, .client = request.client};
 }
 
 }  // namespace batucada

@@ -18,7 +18,7 @@ absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& servic
     answer->id_ = std::move(request->id);
     BATUCADA_ASSIGN_OR_RETURN(answer->plan_, PlanInfer(*request, call));
     answer->plan_.params.deadline = std::min(deadline, ProcessNow() + answer->plan_.timeout);
-    return Translate(answer->plan_.params, service.translation());
+    return Translate(answer->plan_.params, service.translation(origin.client));
   };
   absl::StatusOr<Translation> translation = translate();
   if (!translation.ok()) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/client.h"
 #include "server/trace.h"
 
 namespace batucada {
@@ -18,6 +19,7 @@ struct RequestOrigin {
   std::string api;  // "completions", "grpc.generate"
   std::string request_id;
   TraceContext trace;  // what the client sent
+  Client client = {};
 };
 
 // What was asked of the model; absent for a request that was refused before that was known.
