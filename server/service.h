@@ -33,7 +33,7 @@ struct Service {
   RunningRequests running;
   RequestJournal journal{config.tracing, config.request_log_sampling, metrics};
   // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
-  WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultIoThreads(), config.max_text_backlog_bytes};
+  WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultTextThreads(), config.max_text_backlog_bytes};
 
   bool Ready() const { return accepting && engine.Health().alive; }
   TranslationContext translation(const Client& client = {}) const {

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "server/error.h"
 #include "server/grpc/call_context.h"
 #include "server/grpc/infer_proto.h"
 #include "server/grpc/metadata.h"
@@ -117,7 +116,7 @@ void ModelStreamInferCall::Submit(const inference::ModelInferRequest& request) {
 void ModelStreamInferCall::SubmitOffThread(std::shared_ptr<const inference::ModelInferRequest> request) {
   const auto bytes = static_cast<int64_t>(request->ByteSizeLong());
   ++tokenizing_;
-  const bool posted = service_.workers.TryPost(bytes, [self = shared_from_this(), request] {
+  const absl::Status refusal = service_.workers.TryPost(origin_.client, bytes, [self = shared_from_this(), request] {
     // std::function wants to copy what it holds.
     auto answer = std::make_shared<absl::StatusOr<std::unique_ptr<InferAnswer>>>(
         InferAnswer::Submit(self->service_, FromProto(*request), InferCall::kStream, self->origin_, self->deadline_));
@@ -126,11 +125,8 @@ void ModelStreamInferCall::SubmitOffThread(std::shared_ptr<const inference::Mode
       self->Accept(request->id(), std::move(*answer));
     });
   });
-  if (posted) return ReadNext();
+  if (refusal.ok()) return ReadNext();
   --tokenizing_;
-  const absl::Status refusal =
-      WithParameter(absl::ResourceExhaustedError("too many large requests wait to be tokenized: try again later"), "",
-                    "text_queue_full");
   NoteRefusal(service_, origin_, refusal);
   Accept(request->id(), refusal);
 }

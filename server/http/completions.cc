@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Htt
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<GenerationGroup> group,
                             GenerationGroup::Submit(service, std::move(translation), origin));
   if (!params.stream) {
-    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), service.workers);
+    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), service.workers, request.client);
   }
   return MakeStreamedAnswer(std::move(group), std::move(choices), std::move(envelope),
                             params.include_usage ? UsageEvent::kInclude : UsageEvent::kOmit);

@@ -75,8 +75,10 @@ constexpr int64_t kBytesPerToken = 64;  // of an answer that tells every token's
 
 class WholeAnswer : public GenerationAnswer {
  public:
-  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, WorkPool& workers)
-      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), workers_(workers) {}
+  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, WorkPool& workers,
+              const Client& client)
+      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), workers_(workers),
+        client_(client) {}
   ~WholeAnswer() override {
     if (writing_ != nullptr) writing_->Abandon();
   }
@@ -110,15 +112,16 @@ class WholeAnswer : public GenerationAnswer {
     const int64_t tokens = ended->usage.prompt_tokens + ended->usage.generated_tokens;
     if (tokens > kInlineTokens) {
       writing_->OnReady(wake_);
-      const bool posted = workers_.TryPost(tokens * kBytesPerToken, [ended, writing = writing_] {
+      const absl::Status posted = workers_.TryPost(client_, tokens * kBytesPerToken, [ended, writing = writing_] {
         if (!writing->abandoned()) writing->Put(ended->Write());
       });
-      if (posted) return;
+      if (posted.ok()) return;
     }
     writing_->Put(ended->Write());
   }
 
   WorkPool& workers_;
+  const Client client_;
   std::function<void()> wake_;
   std::shared_ptr<Handover> writing_;  // once all has ended
 };
@@ -185,8 +188,8 @@ class StreamedAnswer : public GenerationAnswer {
 }  // namespace
 
 std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
-                                            WorkPool& workers) {
-  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope), workers);
+                                            WorkPool& workers, const Client& client) {
+  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope), workers, client);
 }
 
 std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,

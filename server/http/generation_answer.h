@@ -26,9 +26,9 @@ using Choices = std::vector<std::unique_ptr<Choice>>;
 enum class UsageEvent : uint8_t { kOmit, kInclude };
 
 // One JSON document, once all choices have ended; its Server-Timing header says where the time went. `workers` write
-// it if it may be long; they outlive the answer.
+// it, for `client`, if it may be long; they outlive the answer.
 std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
-                                            WorkPool& workers);
+                                            WorkPool& workers, const Client& client);
 
 // Server-sent events: each wake-up sends what every choice has to tell, all in one write. The last event is [DONE], or
 // says what went wrong.

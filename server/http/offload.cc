@@ -5,7 +5,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "server/error.h"
 #include "server/generation_group.h"
 #include "server/http/handover.h"
 #include "server/http/request_origin.h"
@@ -69,13 +68,11 @@ Handler OffThread(Service& service, std::string api, Handler handler) {
     const ErrorForm form = ErrorFormOf(request.path);
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
-    const bool posted = service.workers.TryPost(bytes, [handover, held = std::move(held), handler] {
-      if (!handover->abandoned()) handover->Put(Handle(handler, std::move(*held)));
-    });
-    if (posted) return std::make_unique<OffloadedAnswer>(std::move(handover));
     const absl::Status refusal =
-        WithParameter(absl::ResourceExhaustedError("too many large requests wait to be tokenized: try again later"), "",
-                      "text_queue_full");
+        service.workers.TryPost(origin.client, bytes, [handover, held = std::move(held), handler] {
+          if (!handover->abandoned()) handover->Put(Handle(handler, std::move(*held)));
+        });
+    if (refusal.ok()) return std::make_unique<OffloadedAnswer>(std::move(handover));
     NoteRefusal(service, origin, refusal);
     return ErrorResponse(refusal, form);
   };
