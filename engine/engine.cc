@@ -25,6 +25,7 @@ class Engine::Impl {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::string description;
   BackendCapacity capacity;
+  std::vector<int32_t> end_tokens;  // the model's own
   RealClock clock;
   std::shared_ptr<StepLoop> loop;
 };
@@ -79,6 +80,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                      ", but the model's vocabulary has only ", checkpoint.config.vocab_size, " entries"));
   }
   const std::vector<int32_t> end_tokens = EndTokens(checkpoint);
+  impl->end_tokens = end_tokens;
   impl->description = absl::StrCat("model   ", config.model_dir, "\n");
   BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice, MakeBackend(config, checkpoint, end_tokens, &impl->description));
   impl->config = config;
@@ -89,23 +91,27 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   impl->capacity = choice.backend->capacity();
   const BackendCapacity& capacity = impl->capacity;
   BATUCADA_RETURN_IF_ERROR(CheckUrgentSequences(config.urgent_sequences, capacity));
-  impl->loop = std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
-                                                          .max_waiting = config.max_waiting,
-                                                          .max_waiting_tokens = config.max_waiting_tokens,
-                                                          .max_steps_in_flight = capacity.max_steps_in_flight,
-                                                          .slots = capacity.slots,
-                                                          .urgent_slots = config.urgent_sequences,
-                                                          .blocks = capacity.blocks,
-                                                          .block_tokens = capacity.block_tokens,
-                                                          .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
-                                                          .end_tokens = end_tokens},
-                                          std::move(choice.backend), &impl->clock, observer);
+  impl->loop =
+      std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
+                                                 .max_waiting = config.max_waiting,
+                                                 .max_waiting_tokens = config.max_waiting_tokens,
+                                                 .max_steps_in_flight = capacity.max_steps_in_flight,
+                                                 .slots = capacity.slots,
+                                                 .urgent_slots = config.urgent_sequences,
+                                                 .blocks = capacity.blocks,
+                                                 .block_tokens = capacity.block_tokens,
+                                                 .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
+                                                 .request_share = config.request_share,
+                                                 .client_share = config.client_share > 0 ? config.client_share : 1,
+                                                 .end_tokens = end_tokens},
+                                 std::move(choice.backend), &impl->clock, observer);
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 absl::StatusOr<Generation> Engine::Submit(Request request) {
-  BATUCADA_RETURN_IF_ERROR(ValidateRequest(
-      request, {.vocab_size = impl_->model.vocab_size, .max_total_tokens = impl_->config.max_total_tokens}));
+  BATUCADA_RETURN_IF_ERROR(ValidateRequest(request, {.vocab_size = impl_->model.vocab_size,
+                                                     .max_total_tokens = impl_->config.max_total_tokens,
+                                                     .end_tokens = impl_->end_tokens}));
   BATUCADA_ASSIGN_OR_RETURN(StopMatcher stops, StopMatcher::Create(request.stop));
   auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens), impl_->tokenizer,
                                            std::move(stops), request);

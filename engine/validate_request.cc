@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/core/status.h"
+#include "engine/drawable_tokens.h"
 #include "kernels/ops.h"
 
 namespace batucada {
@@ -75,7 +76,8 @@ absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
   }
   if (s.top_k < 0) return Refuse("top_k", s.top_k, "at least 0, where 0 means all");
   BATUCADA_RETURN_IF_ERROR(CheckLogprobs("logprobs", r.logprobs));
-  return CheckLogprobs("prompt_logprobs", r.prompt_logprobs);
+  BATUCADA_RETURN_IF_ERROR(CheckLogprobs("prompt_logprobs", r.prompt_logprobs));
+  return CheckDrawable(r, limits.vocab_size, limits.end_tokens);
 }
 
 }  // namespace batucada

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "absl/status/status.h"
 #include "engine/core/request.h"
@@ -10,7 +11,8 @@ namespace batucada {
 
 struct RequestLimits {
   int32_t vocab_size = 0;
-  int64_t max_total_tokens = 0;  // prompt and generated
+  int64_t max_total_tokens = 0;              // prompt and generated
+  std::span<const int32_t> end_tokens = {};  // the model's own
 };
 
 // INVALID_ARGUMENT names the field, its value and the limit.

@@ -28,6 +28,7 @@ class AccessKeys {
                                          ClientRights unless_told = {});
 
   bool required() const { return !keys_.empty(); }
+  size_t size() const { return keys_.size(); }
   bool any_admin() const;  // whether one of them has that right
 
   // Who presents `presented`, connection aside; none if it is not one of the keys. Where no key is required, everybody

@@ -22,8 +22,16 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddInt("max-sequences", batching, "Sequences that run at once at most", &config->max_sequences);
   table.AddInt("urgent-sequences", batching, "Of them, how many are kept for requests of a negative priority",
                &config->urgent_sequences);
+  table.AddNumber("request-share", batching,
+                  "Of the sequences and the queue that others leave, the part that one request may have; 1: all",
+                  &config->request_share);
+  table.AddNumber("client-share", batching,
+                  "Likewise one client, by key or else by address; 0: 0.9 where there are two keys or more, else all",
+                  &config->client_share);
   table.AddInt("max-waiting", batching,
-               "Requests that wait in the queue; past it they get 429; urgent ones on their own", &config->max_waiting);
+               "Requests that wait in the queue, and as many further choices; past it they get 429; urgent ones on "
+               "their own",
+               &config->max_waiting);
   table.AddInt("max-waiting-tokens", batching,
                "Prompt tokens that wait in the queue; past it requests get 429, likewise", &config->max_waiting_tokens);
   table.AddInt("max-total-tokens", batching, "Prompt and generated tokens of one request", &config->max_total_tokens);
@@ -50,8 +58,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                   &config->chat_template);
   table.AddInt("io-threads", listen, "Threads that read and write connections; 0: a quarter of the cores, 1 to 4",
                &config->io_threads);
-  table.AddInt("text-threads", listen, "Threads that tokenize large requests; 0: a quarter of the cores, 1 to 4",
-               &config->text_threads);
+  table.AddInt(
+      "text-threads", listen,
+      "Threads that work on large texts, of which one takes small ones alone; 0: a quarter of the cores, 3 or 4",
+      &config->text_threads);
 
   table.AddBytes("max-text-backlog-bytes", limits, "Large requests that wait to be tokenized; past it they get 429",
                  &config->max_text_backlog_bytes);
@@ -62,6 +72,15 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);
   table.AddInt("max-stop-strings", limits, "Stop strings of one request", &config->request.max_stop_strings);
   table.AddInt("max-logit-biases", limits, "Entries of logit_bias", &config->request.max_logit_biases);
+  table.AddInt("max-generated-tokens", limits,
+               "Tokens that one request may ask for, all choices together; 0: as many as --max-total-tokens",
+               &config->request.max_generated_tokens);
+  table.AddInt("default-max-tokens", limits,
+               "Tokens of a chat's answer at most, where neither the request nor generation_config.json says",
+               &config->request.default_max_tokens);
+  table.AddDuration("max-request-time", limits,
+                    "From a request's arrival until it ends with reason deadline; 0: no end",
+                    &config->request.max_time);
   table.AddInt("max-prompt-tokens", limits, "Tokens of one prompt; 0: as many as --max-total-tokens leaves",
                &config->request.max_prompt_tokens);
 

@@ -36,7 +36,10 @@ struct RequestBounds {
   int32_t max_choices = 16;  // n
   int32_t max_stop_strings = 16;
   int32_t max_logit_biases = 1024;
-  int64_t max_prompt_tokens = 0;  // of each prompt; 0: as many as the engine takes in all
+  int64_t max_generated_tokens = 0;          // asked for by all its choices together; 0: the engine's max_total_tokens
+  int64_t default_max_tokens = 4096;         // of a chat that says nothing, and whose model says nothing
+  absl::Duration max_time = absl::Hours(1);  // until it ends with kDeadline; 0: no end
+  int64_t max_prompt_tokens = 0;             // of each prompt; 0: as many as the engine takes in all
 };
 
 enum class MetricsAccess : uint8_t { kOpen, kKey };
@@ -71,7 +74,7 @@ struct ServerConfig {
   std::string chat_template;                    // a Jinja file; empty: the model's own, if it has one
   std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
   int32_t io_threads = 0;    // threads that read and write connections; 0: a quarter of the cores, 1 to 4
-  int32_t text_threads = 0;  // threads that tokenize large requests; 0: as many
+  int32_t text_threads = 0;  // threads that work on large texts; 0: as many, but at least 3
   int64_t max_text_backlog_bytes = 64 << 20;  // of large requests that wait for those threads; past it they get 429
   HttpLimits http;
   RequestBounds request;

@@ -1,6 +1,7 @@
 #include "server/translate.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <random>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/core/clock.h"
 #include "engine/core/status.h"
 #include "server/check_range.h"
 #include "server/error.h"
@@ -95,10 +97,11 @@ absl::Status CheckLength(const Request& request, const std::string& name, const 
                           "context_length_exceeded");
 }
 
-// A conversation goes on until the model ends it, or there is no room; a completion is short unless it asks for more.
+// A conversation goes on until the model ends it, but not for ever; a completion is short unless it asks for more.
 int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, const TranslationContext& context) {
   if (!params.conversation) return kDefaultMaxTokens;
-  return std::max<int64_t>(context.max_total_tokens - static_cast<int64_t>(prompt_tokens), 1);
+  const int64_t room = context.max_total_tokens - static_cast<int64_t>(prompt_tokens);
+  return std::clamp<int64_t>(room, 1, context.limits.default_max_tokens);
 }
 
 // Keeps the end of a longer prompt: what the text is to go on from.
@@ -125,6 +128,27 @@ std::string EchoText(const CompletionParams& params, size_t prompt, const std::v
                      const Tokenizer& tokenizer) {
   if (EchoesText(params, prompt)) return std::get<std::string>(params.prompts[prompt]);
   return tokenizer.Decode(ids, params.skip_special_tokens);
+}
+
+// What one request may make the server do, however many prompts and choices it has.
+absl::Status CheckGenerated(const Translation& translation, const CompletionParams& params,
+                            const TranslationContext& context) {
+  const int64_t most =
+      context.limits.max_generated_tokens > 0 ? context.limits.max_generated_tokens : context.max_total_tokens;
+  int64_t tokens = 0;  // no overflow: a few thousand prompts and choices, of 2^30 tokens at most
+  for (const Request& request : translation.requests) tokens += request.max_tokens * translation.choices_per_prompt;
+  if (tokens <= most) return absl::OkStatus();
+  return InvalidParameter(
+      params.names.max_tokens,
+      fmt::format(
+          "{} choices ask for {} tokens together: at most {} in one request (--max-generated-tokens). Lower {}, "
+          "or send fewer prompts or choices",
+          translation.choices(), tokens, most, params.names.max_tokens));
+}
+
+uint64_t NewGroup() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
 }
 
 uint64_t RandomSeed() {
@@ -180,7 +204,12 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   BATUCADA_RETURN_IF_ERROR(CheckRange("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
   // Raised rather than refused: what a client asks for works with any key, and is as urgent as its key allows.
   request.priority = std::max(static_cast<Priority>(params.priority.value_or(0)), context.client.rights.most_urgent);
+  request.client = context.client.id();
+  request.group = NewGroup();
   request.deadline = params.deadline;
+  if (context.limits.max_time > absl::ZeroDuration()) {
+    request.deadline = std::min(request.deadline, ProcessNow() + context.limits.max_time);
+  }
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 
   const size_t prompts = params.conversation ? 1 : params.prompts.size();
@@ -198,6 +227,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt, context.tokenizer));
     translation.requests.push_back(request);
   }
+  BATUCADA_RETURN_IF_ERROR(CheckGenerated(translation, params, context));
   return translation;
 }
 

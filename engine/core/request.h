@@ -58,6 +58,9 @@ struct Request {
   bool skip_special_tokens = true;         // special tokens add nothing to the text
   bool include_stop_in_text = false;       // the stop string that was found is part of the text
   Priority priority = 0;
+  uint64_t client = 0;  // whose it is: see engine/schedule/shares.h
+  uint64_t group =
+      0;  // the same for all choices and prompts of one client's request, and no other's; 0: it has but one
   absl::Time deadline = absl::InfiniteFuture();
 
   bool urgent() const { return priority < 0; }

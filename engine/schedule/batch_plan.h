@@ -42,7 +42,12 @@ struct BatchPlan {
   int32_t num_tokens = 0;                  // rows in all
   std::vector<PlannedSequence> sequences;  // decode rows, then prompt chunks
   std::vector<PlannedSample> samples;      // in row order
+  std::vector<SequenceId> admitted;        // who has a slot since this plan, in this order; some have no row yet
 };
+
+// A token that was to be drawn has the id kNothingDrawn where the logits left none: all of them were taken away, or
+// none was a number.
+inline constexpr int32_t kNothingDrawn = -1;
 
 struct StepResult {
   uint64_t step = 0;

@@ -21,52 +21,14 @@ struct Scheduler::InFlight {
   std::vector<Share> shares;  // in the order of the plan's samples
 };
 
-namespace {
-
-bool BeforeInQueue(const Sequence* a, const Sequence* b) { return a->request.priority < b->request.priority; }
-
-}  // namespace
-
 Scheduler::Scheduler(const SchedulerConfig& config)
     : config_(config), slots_("recurrent slots", config.slots), blocks_("K/V blocks", config.blocks) {
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
+  BATUCADA_CHECK(config.request_share > 0 && config.client_share > 0);
   BATUCADA_CHECK(config.urgent_slots >= 0 && config.urgent_slots < config.slots, "the others need a slot too");
 }
 
 Scheduler::~Scheduler() { CancelAll(FinishReason::kShutdown, absl::InfinitePast(), "", /*abandon_steps=*/true); }
-
-absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
-  auto sequence = std::make_unique<Sequence>();
-  sequence->id = id;
-  sequence->request = std::move(request);
-  sequence->finish.submitted = now;
-  sequence->finish.prompt_tokens = sequence->prompt_length();
-  const Sequence& s = *sequence;
-  BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
-  const int64_t usable = config_.blocks - KeptBlocks(s);
-  if (const int64_t need = BlocksFor(s); need > usable) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt and max_tokens together are ",
-                                                   s.prompt_length() + s.request.max_tokens, " tokens and need ", need,
-                                                   " K/V blocks of ", config_.block_tokens, " tokens; this server has ",
-                                                   usable, ": shorten the prompt or lower max_tokens"));
-  }
-  Waiting& waiting = WaitingLike(s);
-  if (waiting.sequences >= config_.max_waiting) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the queue is full: ", waiting.sequences, " requests are waiting"));
-  }
-  if (waiting.tokens > 0 && waiting.tokens + s.prompt_length() > config_.max_waiting_tokens) {
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", waiting.tokens,
-                                                     " prompt tokens are waiting, at most ", config_.max_waiting_tokens,
-                                                     " may"));
-  }
-  ++waiting.sequences;
-  waiting.tokens += s.prompt_length();
-  waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), &s, BeforeInQueue), sequence.get());
-  const bool inserted = sequences_.emplace(id, std::move(sequence)).second;
-  BATUCADA_CHECK(inserted, "sequence ", id, " added twice");
-  return absl::OkStatus();
-}
 
 void Scheduler::Cancel(SequenceId id, FinishReason reason, absl::Time now, const std::string& message) {
   const auto it = sequences_.find(id);
@@ -93,9 +55,9 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
 std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   ExpireDeadlines(now);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
-  AdmitWaiting(now);
 
   BatchPlan plan{.step = next_step_};
+  AdmitWaiting(now, plan);
   in_flight_.push_back({.step = next_step_, .num_samples = 0, .shares = {}});
   PlanDecodes(plan);
   PlanPrompts(plan);
@@ -120,35 +82,6 @@ void Scheduler::ExpireDeadlines(absl::Time now) {
     End(*s, FinishReason::kDeadline, now);
     Retire(*s);
   }
-}
-
-void Scheduler::AdmitWaiting(absl::Time now) {
-  while (!waiting_.empty() && Admit(*waiting_.front(), now)) {
-    LeaveQueue(*waiting_.front());
-    running_.push_back(waiting_.front());
-    waiting_.pop_front();
-  }
-}
-
-void Scheduler::LeaveQueue(const Sequence& s) {
-  Waiting& waiting = WaitingLike(s);
-  --waiting.sequences;
-  waiting.tokens -= s.prompt_length();
-}
-
-int64_t Scheduler::BlocksFor(const Sequence& s) const {
-  const int64_t all = (s.total_positions() + config_.block_tokens - 1) / config_.block_tokens;
-  return std::min<int64_t>(all, config_.max_blocks_per_sequence);
-}
-
-bool Scheduler::Admit(Sequence& s, absl::Time now) {
-  // One transaction: the slot and every block it will ever need, or nothing.
-  const auto need = static_cast<int32_t>(BlocksFor(s));
-  if (slots_.available() < 1 + KeptSlots(s) || blocks_.available() < need + KeptBlocks(s)) return false;
-  s.slot = slots_.Allocate(1)->front();
-  s.blocks = *blocks_.Allocate(need);
-  s.finish.admitted = now;
-  return true;
 }
 
 void Scheduler::PlanDecodes(BatchPlan& plan) {
@@ -177,15 +110,31 @@ void Scheduler::PlanPrompts(BatchPlan& plan) {
   for (Sequence* s : running_) {
     if (!s->ended && s->prompt_left() > 0) prompts.push_back(s);
   }
-  std::stable_sort(prompts.begin(), prompts.end(), BeforeInQueue);
+  std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
   for (auto first = prompts.begin(); first != prompts.end();) {
-    const auto end = std::upper_bound(first, prompts.end(), *first, BeforeInQueue);
+    const auto end = std::upper_bound(first, prompts.end(), *first, MoreUrgent);
+    GoRound({first, end});
     SharePlan({first, end}, plan);
     first = end;
   }
 }
 
-void Scheduler::SharePlan(std::span<Sequence* const> prompts, BatchPlan& plan) {
+void Scheduler::GoRound(std::span<Sequence*> prompts) {
+  // As in the queue: the first of each request, then the second of each; likewise of each client.
+  for (const Sequence* s : prompts) s->owner.request->turn = s->owner.client->turn = 0;
+  bool sorted = true;
+  for (Sequence* s : prompts) {
+    s->turn = s->owner.request->turn++;
+    sorted &= s->turn == 0;
+  }
+  const auto by_turn = [](const Sequence* a, const Sequence* b) { return a->turn < b->turn; };
+  if (!sorted) std::stable_sort(prompts.begin(), prompts.end(), by_turn);
+  if (shares_.clients() <= 1) return;
+  for (Sequence* s : prompts) s->turn = s->owner.client->turn++;
+  std::stable_sort(prompts.begin(), prompts.end(), by_turn);
+}
+
+void Scheduler::SharePlan(std::span<Sequence*> prompts, BatchPlan& plan) {
   // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads. What
   // they do not need goes to the next.
   constexpr int64_t kLeastShare = 64;
@@ -193,6 +142,14 @@ void Scheduler::SharePlan(std::span<Sequence* const> prompts, BatchPlan& plan) {
     int64_t budget = config_.max_batch_tokens - plan.num_tokens;
     const auto first =
         prompts.first(std::min(prompts.size(), static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare))));
+    // The last place is that of the prompt with the least left: a short one passes any number of long ones.
+    if (first.size() > 1) {
+      const auto place = prompts.begin() + static_cast<std::ptrdiff_t>(first.size()) - 1;
+      const auto shortest = std::min_element(place, prompts.end(), [](const Sequence* a, const Sequence* b) {
+        return a->prompt_left() < b->prompt_left();
+      });
+      std::rotate(place, shortest, shortest + 1);
+    }
     prompts = prompts.subspan(first.size());
     std::vector<int64_t> rows(first.size());
     const int64_t share = budget / static_cast<int64_t>(first.size());
@@ -262,8 +219,8 @@ void Scheduler::Commit(const StepResult& result, absl::Time now) {
     const TokenResult* token = share.draws ? &result.samples[next++] : nullptr;
     prompt_tokens_ += static_cast<uint64_t>(share.prompt_tokens);
     if (!s.ended) {
-      if (!scores.empty()) events_.push_back({.id = s.id, .prompt_logprobs = {scores.begin(), scores.end()}});
-      if (token != nullptr) CommitToken(s, *token, now);
+      if (!scores.empty()) CommitScores(s, scores, now);
+      if (!s.ended && token != nullptr) CommitToken(s, *token, now);
       if (!s.ended && s.request.max_tokens == 0 && s.prompt_left() == 0 && s.steps_in_flight == 0) {
         End(s, FinishReason::kLength, now);
       }
@@ -272,7 +229,20 @@ void Scheduler::Commit(const StepResult& result, absl::Time now) {
   }
 }
 
+void Scheduler::CommitScores(Sequence& s, std::span<const TokenResult> scores, absl::Time now) {
+  const auto is_none = [](const TokenResult& score) { return score.id == kNothingDrawn; };
+  if (std::any_of(scores.begin(), scores.end(), is_none)) {
+    return End(s, FinishReason::kError, now, "the prompt could not be scored: the model gave no finite logit");
+  }
+  events_.push_back({.id = s.id, .prompt_logprobs = {scores.begin(), scores.end()}});
+}
+
 void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time now) {
+  if (token.id == kNothingDrawn) {
+    return End(s, FinishReason::kError, now,
+               "no token could be drawn: the model gave no finite logit, or the request's own limits "
+               "(allowed_token_ids, bad_words, logit_bias, min_tokens) left none");
+  }
   const bool first = s.finish.generated_tokens++ == 0;
   if (first) s.finish.first_token = now;
   ++generated_tokens_;
@@ -309,8 +279,13 @@ void Scheduler::Retire(Sequence& s) {
   } else {
     slots_.Release(s.slot);
     blocks_.Release(s.blocks);
+    for (Share* share : {s.owner.client, s.owner.request}) {
+      --share->running;
+      share->blocks -= static_cast<int64_t>(s.blocks.size());
+    }
     running_.erase(std::find(running_.begin(), running_.end(), &s));
   }
+  shares_.Forget(s.id, s.request);
   sequences_.erase(s.id);
 }
 

@@ -2,11 +2,12 @@
 //
 // A pass is a transaction:
 //   Add     puts a sequence in the bounded queue, or refuses.
-//   Plan    expires deadlines, admits from the queue in arrival order while a slot and all the blocks that the sequence
-//           will ever need are free, then fills the token budget: one row for every sequence that decodes, and prompt
-//           chunks for the rest. Several prompts share the budget evenly, so that a long one does not hold up short
-//           ones; what one does not need goes to the next in arrival order. Requests of a smaller priority number are
-//           admitted before all others, and their prompts take the budget before the others'.
+//   Plan    expires deadlines, admits from the queue while a slot and all the blocks that the next sequence will ever
+//           need are free, going round by client and by request (shares.h), then fills the token budget: one row for
+//           every sequence that decodes, and prompt chunks for the rest. Several prompts share the budget evenly, so
+//           that a long one does not hold up short ones; what one does not need goes to the next. Here, too, requests
+//           and clients take turns. Requests of a smaller priority number are admitted before all others, and their
+//           prompts take the budget before the others'.
 //   Commit  takes the results of the oldest plan, in order: tokens and ends become events, pages return.
 // Up to `max_steps_in_flight` plans may be out at once: a plan never depends on tokens the host has not seen yet. A
 // sequence that turns out to have ended gives back its pages when its last step in flight is committed.
@@ -14,9 +15,9 @@
 // Urgent requests (of a negative priority) have a queue of their own size, so that a flood of others does not refuse
 // them, and `urgent_slots` slots with the blocks for them, so that they need not wait for another's end.
 //
-// Starvation-free within a priority: a decoding sequence is in every plan, prompts share every plan's rest, the queue
-// is first come first served. Deterministic: the same calls at the same times give the same plans. Not thread-safe,
-// host-only.
+// Starvation-free within a priority: a decoding sequence is in every plan, prompts share every plan's rest, and who
+// runs nothing is passed in the queue by nobody who came later. Deterministic: the same calls at the same times give
+// the same plans. Not thread-safe, host-only.
 #pragma once
 
 #include <array>
@@ -34,13 +35,15 @@
 #include "engine/core/request.h"
 #include "engine/schedule/batch_plan.h"
 #include "engine/schedule/sequence.h"
+#include "engine/schedule/shares.h"
 #include "engine/state/page_allocator.h"
 
 namespace batucada {
 
 struct SchedulerConfig {
   int32_t max_batch_tokens = 512;          // rows of one step
-  int32_t max_waiting = 1024;              // sequences in the queue: urgent ones, and likewise others
+  int32_t max_waiting = 1024;              // requests in the queue, and as many further choices: urgent ones, and
+                                           // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
   int32_t slots = 1;                    // sequences that run at once
@@ -48,6 +51,8 @@ struct SchedulerConfig {
   int32_t blocks = 0;                   // K/V blocks in the pool
   int32_t block_tokens = 64;            // tokens of one block
   int32_t max_blocks_per_sequence = 0;  // ring size: blocks that a window can touch; 0: no attention layers
+  double request_share = 1;             // (0, 1]: of what others leave, what one request may have: see shares.h
+  double client_share = 1;              // likewise one client
   std::vector<int32_t> end_tokens;      // the model's own
 };
 
@@ -97,25 +102,37 @@ class Scheduler {
  private:
   struct InFlight;  // what a plan promised
   struct Waiting {
+    int32_t requests = 0;
     int32_t sequences = 0;
     int64_t tokens = 0;
   };
 
   // Blocks the sequence will hold: all it ever needs.
   int64_t BlocksFor(const Sequence& sequence) const;
+  // RESOURCE_EXHAUSTED if the queue has no room for it.
+  absl::Status CheckQueue(const Sequence& sequence) const;
   void ExpireDeadlines(absl::Time now);
-  void AdmitWaiting(absl::Time now);
+  void AdmitWaiting(absl::Time now, BatchPlan& plan);
+  // Whose turn it is; waiting_.end() if nobody may have more.
+  std::deque<Sequence*>::iterator NextToAdmit();
+  bool WithinShares(const Sequence& sequence) const;
   bool Admit(Sequence& sequence, absl::Time now);
   // Slots, with all the blocks that one can need, that the sequence must leave free.
   int32_t KeptSlots(const Sequence& sequence) const { return sequence.request.urgent() ? 0 : config_.urgent_slots; }
   int32_t KeptBlocks(const Sequence& sequence) const { return KeptSlots(sequence) * config_.max_blocks_per_sequence; }
+  void EnterQueue(Sequence& sequence);
   void LeaveQueue(const Sequence& sequence);
   Waiting& WaitingLike(const Sequence& sequence) { return waiting_totals_[sequence.request.urgent() ? 1 : 0]; }
+  const Waiting& WaitingLike(const Sequence& sequence) const {
+    return waiting_totals_[sequence.request.urgent() ? 1 : 0];
+  }
   void PlanDecodes(BatchPlan& plan);
   void PlanPrompts(BatchPlan& plan);
-  // Of prompts of one priority, in arrival order.
-  void SharePlan(std::span<Sequence* const> prompts, BatchPlan& plan);
+  // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
+  void GoRound(std::span<Sequence*> prompts);
+  void SharePlan(std::span<Sequence*> prompts, BatchPlan& plan);
   void PlanChunk(Sequence& sequence, int32_t num_tokens, BatchPlan& plan);
+  void CommitScores(Sequence& sequence, std::span<const TokenResult> scores, absl::Time now);
   void CommitToken(Sequence& sequence, const TokenResult& token, absl::Time now);
   // Tells the end, once. The sequence stays until Retire finds nothing of it in flight; then it is gone.
   void End(Sequence& sequence, FinishReason reason, absl::Time now, const std::string& message = {});
@@ -125,6 +142,7 @@ class Scheduler {
   const SchedulerConfig config_;
   PageAllocator slots_;
   PageAllocator blocks_;
+  Shares shares_;
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
   std::deque<Sequence*> waiting_;                                         // by priority, then in arrival order
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission

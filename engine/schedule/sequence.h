@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "engine/core/request.h"
+#include "engine/schedule/shares.h"
 #include "engine/state/page_allocator.h"
 
 namespace batucada {
@@ -14,6 +15,7 @@ namespace batucada {
 struct Sequence {
   SequenceId id = 0;
   Request request;
+  Owner owner;
   Finish finish;  // filled in as marks are passed; handed out once
   absl::Time last_token = absl::InfinitePast();
 
@@ -23,6 +25,7 @@ struct Sequence {
   int64_t planned_tokens = 0;   // positions computed or in flight
   int64_t planned_samples = 0;  // tokens drawn or in flight
   int32_t steps_in_flight = 0;  // launched and not committed
+  int32_t turn = 0;             // of its prompt, while a plan is made
   bool ended = false;           // its end has been told; what is still in flight is dropped
 
   int64_t prompt_length() const { return static_cast<int64_t>(request.prompt.size()); }
@@ -32,5 +35,7 @@ struct Sequence {
   // Positions that will ever be computed: the last token drawn is not fed back.
   int64_t total_positions() const { return prompt_length() + (request.max_tokens > 0 ? request.max_tokens - 1 : 0); }
 };
+
+inline bool MoreUrgent(const Sequence* a, const Sequence* b) { return a->request.priority < b->request.priority; }
 
 }  // namespace batucada

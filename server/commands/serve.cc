@@ -85,7 +85,10 @@ absl::StatusOr<int> Serve(const ServerConfig& config) {
   }
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const ChatTemplate> chat_template, LoadChatTemplate(config));
   Metrics metrics;
-  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(config.engine, &metrics));
+  EngineConfig engine_config = config.engine;
+  // Where keys tell clients apart, none may take all; addresses tell less, and often all come by one.
+  if (engine_config.client_share == 0) engine_config.client_share = keys.size() > 1 ? 0.9 : 1;
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
   fmt::print("{}", engine->description());
   std::fflush(stdout);
 

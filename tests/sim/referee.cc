@@ -1,6 +1,7 @@
 #include "tests/sim/referee.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,7 @@ bool Referee::WantsDecode(const Life& life) const {
 void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   if (plan.step != ++last_step_) Broke("steps are not numbered in order");
   Mix(plan.step);
+  for (const SequenceId id : plan.admitted) OnAdmitted(id);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) Broke("budget: too many steps in flight");
   int32_t want = 0;
   for (const auto& [id, life] : lives_) {
@@ -102,7 +104,8 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   const auto found = lives_.find(share.id);
   if (found == lives_.end()) return Broke(absl::StrCat("one end: ", share.id, " is planned and not alive"));
   Life& life = found->second;
-  if (life.slot < 0) Admit(life, share);
+  if (!life.admitted) Broke(absl::StrCat("order: ", share.id, " has rows and was not admitted"));
+  if (life.slot < 0) Place(life, share);
   const std::vector<PageId> blocks(share.blocks.begin(), share.blocks.end());
   if (share.slot != life.slot || blocks != life.blocks) Broke(absl::StrCat("pages: ", share.id, " changed its own"));
   if (std::find(touched->sequences.begin(), touched->sequences.end(), share.id) != touched->sequences.end()) {
@@ -128,12 +131,77 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   touched->blocks.insert(touched->blocks.end(), blocks.begin(), blocks.end());
 }
 
-void Referee::Admit(Life& life, const PlannedSequence& share) {
+void Referee::OnAdmitted(SequenceId id) {
+  Mix(id);
+  const auto found = lives_.find(id);
+  if (found == lives_.end() || found->second.admitted) {
+    return Broke(absl::StrCat("order: ", id, " is admitted and does not wait"));
+  }
+  Life& life = found->second;
+  const Holdings held = Held();
+  if (!WithinShares(life, held)) Broke(absl::StrCat("share: ", id, " is more than its request or its client may have"));
   for (const auto& [other_id, other] : lives_) {
-    if (other.slot < 0 && other.arrival < life.arrival && other.request.priority <= life.request.priority) {
-      Broke(absl::StrCat("order: ", share.id, " is admitted before ", other_id));
+    if (!other.admitted && TurnOf(other, held) < TurnOf(life, held) && WithinShares(other, held)) {
+      Broke(absl::StrCat("order: ", id, " is admitted before ", other_id));
     }
   }
+  life.admitted = true;
+}
+
+Referee::Holdings Referee::Held() const {
+  Holdings held;
+  const auto add = [&](const Life& life) {
+    if (!life.admitted) return;
+    const int64_t blocks = BlocksFor(life.request);
+    for (Has* has : {&held.all, &held.clients[life.request.client], &held.requests[life.request.group]}) {
+      ++has->slots;
+      has->blocks += blocks;
+    }
+  };
+  for (const auto& [id, life] : lives_) add(life);
+  for (const Ended& ended : ended_in_flight_) add(ended.life);
+  held.requests.erase(0);
+  return held;
+}
+
+std::tuple<Priority, int64_t, int64_t, uint64_t> Referee::TurnOf(const Life& life, const Holdings& held) {
+  const auto slots = [](const absl::flat_hash_map<uint64_t, Has>& all, uint64_t key) {
+    const auto found = all.find(key);
+    return found == all.end() ? 0 : found->second.slots;
+  };
+  return {life.request.priority, slots(held.clients, life.request.client), slots(held.requests, life.request.group),
+          life.arrival};
+}
+
+bool Referee::WithinShares(const Life& life, const Holdings& held) const {
+  const int64_t kept = life.request.urgent() ? 0 : config_.urgent_slots;
+  const double free_slots = static_cast<double>(config_.slots - held.all.slots - kept);
+  const double free_blocks =
+      static_cast<double>(config_.blocks - held.all.blocks - kept * config_.max_blocks_per_sequence);
+  const auto within = [&](double share, const absl::flat_hash_map<uint64_t, Has>& all, uint64_t key) {
+    const auto has = all.find(key);
+    if (has == all.end() || share >= 1) return true;
+    const auto fits = [share](int64_t own, int64_t more, double free) {
+      return static_cast<double>(own + more) <= share * (static_cast<double>(own) + free);
+    };
+    return fits(has->second.slots, 1, free_slots) &&
+           (has->second.blocks == 0 || fits(has->second.blocks, BlocksFor(life.request), free_blocks));
+  };
+  return within(config_.request_share, held.requests, life.request.group) &&
+         within(config_.client_share, held.clients, life.request.client);
+}
+
+const Referee::Life* Referee::Next() const {
+  const Holdings held = Held();
+  const Life* next = nullptr;
+  for (const auto& [id, life] : lives_) {
+    if (life.admitted || !WithinShares(life, held)) continue;
+    if (next == nullptr || TurnOf(life, held) < TurnOf(*next, held)) next = &life;
+  }
+  return next;
+}
+
+void Referee::Place(Life& life, const PlannedSequence& share) {
   life.slot = share.slot;
   life.blocks.assign(share.blocks.begin(), share.blocks.end());
   if (static_cast<int64_t>(life.blocks.size()) != BlocksFor(life.request))
@@ -186,7 +254,7 @@ bool Referee::InFlight(SequenceId id) const {
 }
 
 void Referee::ForgetEnded() {
-  std::erase_if(ended_in_flight_, [this](const auto& ended) { return !InFlight(ended.first); });
+  std::erase_if(ended_in_flight_, [this](const Ended& ended) { return !InFlight(ended.id); });
 }
 
 void Referee::OnEvents(const std::vector<SequenceEvent>& events) {
@@ -199,6 +267,7 @@ void Referee::OnEvents(const std::vector<SequenceEvent>& events) {
     if (event.token) {
       Mix(static_cast<uint64_t>(event.token->id));
       ++life.told;
+      if (event.token->id < 0) return Broke(absl::StrCat("tokens: ", event.id, " is told a token that is none"));
       if (life.expected.empty() || life.expected.front() != event.token->id) {
         return Broke(absl::StrCat("tokens: ", event.id, " is told what was not drawn"));
       }
@@ -227,9 +296,12 @@ void Referee::End(SequenceId id, const Finish& finish) {
   if (prompt_done && life.scored != (life.request.prompt_logprobs ? PromptLength(life.request) - 1 : 0)) {
     Broke(absl::StrCat("tokens: ", id, " has ", life.scored, " prompt scores"));
   }
+  if (!life.expected.empty() && life.expected.front() == kNothingDrawn && finish.reason == FinishReason::kError) {
+    if (finish.message.empty()) Broke(absl::StrCat("tokens: ", id, " is not told why it ends"));
+  }
   if (!life.expected.empty() && prompt_done) Broke(absl::StrCat("tokens: ", id, " was not told all"));
   ++ended_[static_cast<size_t>(finish.reason)];
-  if (InFlight(id)) ended_in_flight_.emplace_back(id, static_cast<int64_t>(life.blocks.size()));
+  if (InFlight(id)) ended_in_flight_.push_back({.id = id, .life = life});
   if (life.slot >= 0) slot_owner_[static_cast<size_t>(life.slot)] = 0;
   for (const PageId block : life.blocks) block_owner_[static_cast<size_t>(block)] = 0;
   alive_ids_[life.alive_index] = alive_ids_.back();
@@ -251,45 +323,48 @@ void Referee::OnStats(const SchedulerStats& stats, bool planned) {
 }
 
 void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
-  std::vector<const Life*> queue;
-  int64_t blocks = 0;
-  for (const auto& [id, blocks_of_ended] : ended_in_flight_) blocks += blocks_of_ended;
-  for (const auto& [id, life] : lives_) {
-    if (life.slot < 0) queue.push_back(&life);
-    blocks += static_cast<int64_t>(life.blocks.size());
-  }
-  std::sort(queue.begin(), queue.end(), [](const Life* a, const Life* b) {
-    return std::pair(a->request.priority, a->arrival) < std::pair(b->request.priority, b->arrival);
-  });
-  int64_t sequences[2] = {}, tokens[2] = {};
-  for (const Life* life : queue) {
-    sequences[life->request.urgent() ? 1 : 0] += 1;
-    tokens[life->request.urgent() ? 1 : 0] += PromptLength(life->request);
-  }
-  const int64_t silent = static_cast<int64_t>(queue.size()) - stats.waiting;  // admitted, without a row so far
-  if (silent < 0) return Broke(absl::StrCat("no leak: ", stats.waiting, " wait, not ", queue.size()));
-  if (silent == 0) {
-    if (blocks != stats.blocks_used || tokens[0] + tokens[1] != stats.waiting_tokens) {
-      Broke(absl::StrCat("no leak: ", stats.blocks_used, " blocks are used, not ", blocks, "; ", stats.waiting_tokens,
-                         " tokens wait, not ", tokens[0] + tokens[1]));
-    }
-    for (int urgent = 0; urgent < 2; ++urgent) {
-      // One that is longer than the bound may wait alone.
-      if (sequences[urgent] > config_.max_waiting ||
-          (tokens[urgent] > config_.max_waiting_tokens && sequences[urgent] > 1)) {
-        Broke(absl::StrCat("bounds: ", sequences[urgent], " of ", tokens[urgent], " tokens are waiting"));
-      }
-    }
-  }
+  int64_t blocks = 0, waiting = 0;
   int32_t others = 0;
-  for (const auto& [id, life] : lives_) others += life.slot >= 0 && !life.request.urgent() ? 1 : 0;
+  struct Queue {
+    int64_t sequences = 0, tokens = 0;
+    std::set<std::pair<uint64_t, uint64_t>> requests;
+  } queues[2];
+  for (const Ended& ended : ended_in_flight_) blocks += BlocksFor(ended.life.request);
+  for (const auto& [id, life] : lives_) {
+    if (!life.expected.empty() && life.expected.front() == kNothingDrawn) {
+      Broke(absl::StrCat("tokens: ", id, " goes on although nothing could be drawn"));
+    }
+    if (life.admitted) {
+      blocks += BlocksFor(life.request);
+      others += life.request.urgent() ? 0 : 1;
+      continue;
+    }
+    Queue& queue = queues[life.request.urgent() ? 1 : 0];
+    ++waiting;
+    ++queue.sequences;
+    queue.tokens += PromptLength(life.request);
+    queue.requests.emplace(life.request.group, life.request.group == 0 ? id : 0);
+  }
+  const int64_t tokens = queues[0].tokens + queues[1].tokens;
+  if (waiting != stats.waiting || blocks != stats.blocks_used || tokens != stats.waiting_tokens) {
+    Broke(absl::StrCat("no leak: ", stats.blocks_used, " blocks are used, not ", blocks, "; ", stats.waiting,
+                       " wait, not ", waiting, "; ", stats.waiting_tokens, " tokens wait, not ", tokens));
+  }
+  for (const Queue& queue : queues) {
+    const auto requests = static_cast<int64_t>(queue.requests.size());
+    // One that is longer than the bound may wait alone.
+    if (requests > config_.max_waiting || queue.sequences - requests > config_.max_waiting ||
+        (queue.tokens > config_.max_waiting_tokens && queue.sequences > 1)) {
+      Broke(absl::StrCat("bounds: ", queue.sequences, " of ", queue.tokens, " tokens are waiting"));
+    }
+  }
   if (others > config_.slots - config_.urgent_slots) Broke("order: others run in the slots of urgent ones");
-  if (!planned || stats.waiting == 0 || silent > 0) return;
-  const Request& head = queue.front()->request;
-  const int64_t kept = head.urgent() ? 0 : config_.urgent_slots;
+  const Life* next = planned && waiting > 0 ? Next() : nullptr;
+  if (next == nullptr) return;
+  const int64_t kept = next->request.urgent() ? 0 : config_.urgent_slots;
   if (config_.slots - stats.slots_used >= 1 + kept &&
-      config_.blocks - stats.blocks_used >= BlocksFor(head) + kept * config_.max_blocks_per_sequence) {
-    Broke("no starvation: there are pages for the first in the queue, and it waits");
+      config_.blocks - stats.blocks_used >= BlocksFor(next->request) + kept * config_.max_blocks_per_sequence) {
+    Broke("no starvation: there are pages for who is next in the queue, and it waits");
   }
 }
 

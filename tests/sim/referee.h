@@ -4,12 +4,15 @@
 //   positions     every position of a sequence is computed once, in order, with the prompt's own ids
 //   pages         no slot and no block is in two sequences' hands, nor reused while a step in flight still touches it
 //   progress      who decodes is in every plan; the first prompt in line gets rows if there are any left
-//   order         nobody is admitted past someone who came earlier and is as urgent
+//   order         nobody is admitted past someone who is more urgent; or as urgent, and whose client runs less, or
+//   whose
+//                 request does, or who came earlier
+//   share         a request, or a client, that runs something has no more than its part of what others leave
 //   one end       each accepted request ends exactly once, and nothing follows its end
 //   tokens        what the model drew is told, once, in order, and no more than max_tokens of it
 //   deadlines     nobody lives past one
 //   bounds        each queue holds at most the sequences and the tokens that it may
-//   no starvation the first in the queue is admitted as soon as there are pages for it; urgent slots are kept
+//   no starvation who is next in the queue is admitted as soon as there are pages for it; urgent slots are kept
 //   rows          samples are of their sequence's own rows, in row order
 //   no leak       what is used is what somebody alive, or ended and still in flight, holds: at every step
 #pragma once
@@ -17,6 +20,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -61,11 +65,12 @@ class Referee {
   struct Life {
     Request request;
     uint64_t arrival = 0;
+    bool admitted = false;
     int64_t next_position = 0;  // to be computed
     int64_t drawn = 0;          // tokens that plans asked for
     int64_t told = 0;           // tokens that came as events
     int64_t scored = 0;         // prompt log-probabilities likewise
-    PageId slot = -1;           // -1: waiting
+    PageId slot = -1;           // -1: no row so far
     std::vector<PageId> blocks;
     std::deque<int32_t> expected;  // tokens that results brought and events have not told
     size_t alive_index = 0;
@@ -79,7 +84,22 @@ class Referee {
 
   void Mix(uint64_t value) { digest_ = (digest_ ^ value) * 0x100000001B3ULL; }
   void OnShare(const PlannedSequence& share, bool decode, Touched* touched);
-  void Admit(Life& life, const PlannedSequence& share);
+  void OnAdmitted(SequenceId id);
+  void Place(Life& life, const PlannedSequence& share);
+  struct Has {
+    int64_t slots = 0, blocks = 0;
+  };
+  // What all, and each client and each request of more than one sequence, hold now.
+  struct Holdings {
+    Has all;
+    absl::flat_hash_map<uint64_t, Has> clients, requests;
+  };
+  Holdings Held() const;
+  // Who is next by the rules, of those who wait; null: nobody may be.
+  const Life* Next() const;
+  // What it counts with, and whether it may have a slot more.
+  static std::tuple<Priority, int64_t, int64_t, uint64_t> TurnOf(const Life& life, const Holdings& held);
+  bool WithinShares(const Life& life, const Holdings& held) const;
   bool WantsDecode(const Life& life) const;
   void End(SequenceId id, const Finish& finish);
   bool InFlight(SequenceId id) const;
@@ -88,9 +108,13 @@ class Referee {
   // Pages of those who have ended return with their last step in flight.
   void ForgetEnded();
 
-  const SchedulerConfig config_;
-  absl::flat_hash_map<SequenceId, Life> lives_;                  // accepted and not ended
-  std::vector<std::pair<SequenceId, int64_t>> ended_in_flight_;  // and their blocks
+  SchedulerConfig config_;
+  absl::flat_hash_map<SequenceId, Life> lives_;  // accepted and not ended
+  struct Ended {
+    SequenceId id;
+    Life life;
+  };
+  std::vector<Ended> ended_in_flight_;  // and hold their pages
   std::vector<SequenceId> alive_ids_;
   size_t alive_ = 0;
   std::vector<SequenceId> slot_owner_, block_owner_;  // 0: nobody

@@ -63,6 +63,7 @@ class RefereeTest : public testing::Test {
   BatchPlan Plan(std::vector<PlannedSequence> shares) {
     BatchPlan plan{.step = ++step};
     for (const PlannedSequence& share : shares) {
+      if (share.start == 0) plan.admitted.push_back(share.id);
       plan.num_tokens += share.num_tokens;
       plan.samples.push_back(
           {.row = plan.num_tokens - 1, .slot = share.slot, .position = share.start + share.num_tokens});
@@ -113,7 +114,9 @@ TEST_F(RefereeTest, SeesWrongPositionsAndPrompts) {
   late.start = 1;
   late.num_tokens = 3;
   late.tokens = late.tokens.subspan(1);
-  EXPECT_THAT(Violation(Plan({late, Share(2, 1)})), HasSubstr("positions: 1 goes on at 1, not at 0"));
+  BatchPlan plan = Plan({late, Share(2, 1)});
+  plan.admitted = {1, 2};
+  EXPECT_THAT(Violation(plan), HasSubstr("positions: 1 goes on at 1, not at 0"));
 }
 
 TEST_F(RefereeTest, SeesAnotherPrompt) {
@@ -125,6 +128,83 @@ TEST_F(RefereeTest, SeesAnotherPrompt) {
 
 TEST_F(RefereeTest, SeesWhoIsPassedOver) {
   EXPECT_THAT(Violation(Plan({Share(2, 1)})), HasSubstr("order: 2 is admitted before 1"));
+}
+
+TEST_F(RefereeTest, SeesRowsOfSomebodyWhoWaits) {
+  BatchPlan plan = Plan({Share(1, 0), Share(2, 1)});
+  plan.admitted.pop_back();
+  EXPECT_THAT(Violation(plan), HasSubstr("order: 2 has rows and was not admitted"));
+}
+
+// What two clients' requests get, of which one has many choices.
+class RefereeSharesTest : public testing::Test {
+ protected:
+  static SchedulerConfig Config(double request_share) {
+    return {.max_batch_tokens = 64,
+            .max_waiting = 10,
+            .slots = 4,
+            .request_share = request_share,
+            .end_tokens = {kEndToken}};
+  }
+  static Request Of(uint64_t client, uint64_t group) {
+    return {.prompt = {1, 2, 3, 4}, .max_tokens = 2, .client = client, .group = group};
+  }
+  // What is said when these are admitted in this order, with a row each.
+  std::string Violation(const std::vector<SequenceId>& ids) {
+    BatchPlan plan{.step = 1};
+    for (const SequenceId id : ids) {
+      plan.admitted.push_back(id);
+      plan.sequences.push_back({.id = id,
+                                .slot = static_cast<PageId>(plan.sequences.size()),
+                                .num_tokens = 1,
+                                .tokens = std::span(prompt).first(1)});
+      ++plan.num_tokens;
+    }
+    referee.OnPlan(plan, absl::UnixEpoch());
+    return referee.violation();
+  }
+
+  const std::vector<int32_t> prompt = {1, 2, 3, 4};
+  Referee referee{Config(/*request_share=*/1)};
+};
+
+TEST_F(RefereeSharesTest, SeesAClientThatPassesOneWhoRunsLess) {
+  for (SequenceId id = 1; id <= 3; ++id) referee.OnAccepted(id, Of(7, id));
+  referee.OnAccepted(4, Of(8, 4));
+  EXPECT_THAT(Violation({1, 2, 4, 3}), HasSubstr("order: 2 is admitted before 4"));
+}
+
+TEST_F(RefereeSharesTest, SeesARequestThatPassesOneThatRunsLess) {
+  for (SequenceId id = 1; id <= 3; ++id) referee.OnAccepted(id, Of(7, 1));
+  referee.OnAccepted(4, Of(7, 4));
+  EXPECT_THAT(Violation({1, 2, 4, 3}), HasSubstr("order: 2 is admitted before 4"));
+}
+
+TEST_F(RefereeSharesTest, LetsTurnsPass) {
+  for (SequenceId id = 1; id <= 3; ++id) referee.OnAccepted(id, Of(7, 1));
+  referee.OnAccepted(4, Of(7, 4));
+  referee.OnAccepted(5, Of(8, 5));
+  EXPECT_EQ(Violation({1, 5, 4, 2}), "");
+}
+
+TEST_F(RefereeSharesTest, SeesWhoTakesMoreThanItsShare) {
+  referee = Referee(Config(0.5));
+  for (SequenceId id = 1; id <= 3; ++id) referee.OnAccepted(id, Of(7, 1));
+  EXPECT_THAT(Violation({1, 2, 3}), HasSubstr("share: 3"));
+}
+
+TEST_F(RefereeSharesTest, SeesWhoCouldHaveMoreAndWaits) {
+  referee = Referee(Config(0.5));
+  for (SequenceId id = 1; id <= 3; ++id) referee.OnAccepted(id, Of(7, 1));
+  EXPECT_EQ(Violation({1}), "");
+  referee.OnStats({.running = 1, .waiting = 2, .waiting_tokens = 8, .slots_used = 1}, /*planned=*/true);
+  EXPECT_THAT(referee.violation(), HasSubstr("no starvation"));
+}
+
+TEST_F(RefereeSharesTest, SeesChoicesThatAreTooMany) {
+  for (SequenceId id = 1; id <= 12; ++id) referee.OnAccepted(id, Of(7, 1));
+  referee.OnStats({.waiting = 12, .waiting_tokens = 48});
+  EXPECT_THAT(referee.violation(), HasSubstr("bounds: 12 of 48 tokens")) << "a request and eleven choices more";
 }
 
 TEST_F(RefereeTest, SeesTooManyRows) {
@@ -149,6 +229,18 @@ TEST_F(RefereeTest, SeesTokensThatWereNotDrawn) {
   referee.OnResult({.step = 1, .samples = {{.id = 5}, {.id = 6}}});
   referee.OnEvents({{.id = 1, .token = TokenResult{.id = 6}}});
   EXPECT_THAT(referee.violation(), HasSubstr("not drawn"));
+}
+
+TEST_F(RefereeTest, SeesWhoGoesOnWithNothingDrawn) {
+  Violation(Plan({Share(1, 0), Share(2, 1)}));
+  referee.OnResult({.step = 1, .samples = {{.id = kNothingDrawn}, {.id = kNothingDrawn}}});
+  referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kError, .message = "why"}}});
+  EXPECT_EQ(referee.violation(), "");
+  Referee told = referee;
+  told.OnEvents({{.id = 2, .token = TokenResult{.id = kNothingDrawn}}});
+  EXPECT_THAT(told.violation(), HasSubstr("tokens: 2 is told a token that is none"));
+  referee.OnStats({.running = 1, .slots_used = 1, .blocks_used = 1});
+  EXPECT_THAT(referee.violation(), HasSubstr("goes on although nothing could be drawn"));
 }
 
 TEST_F(RefereeTest, SeesWhoShouldDecodeAndDoesNot) {

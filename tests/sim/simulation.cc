@@ -35,16 +35,19 @@ class Life {
  private:
   void Arrive() {
     for (int i = workload_.Arrivals(); i > 0; --i) {
-      Request request = workload_.NextRequest(clock_.Now());
-      const int64_t tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
-      if (scheduler_->Add(++last_id_, request, clock_.Now()).ok()) {
-        ++outcome_.accepted;
-        referee_.OnAccepted(last_id_, request);
-        promised_ += tokens;
-      } else {
-        ++outcome_.refused;
-      }
+      const Request request = workload_.NextRequest(clock_.Now());
+      for (int choices = workload_.Choices(); choices > 0; --choices) Add(request);
     }
+  }
+
+  void Add(const Request& request) {
+    if (!scheduler_->Add(++last_id_, request, clock_.Now()).ok()) {
+      ++outcome_.refused;
+      return;
+    }
+    ++outcome_.accepted;
+    referee_.OnAccepted(last_id_, request);
+    promised_ += static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
   }
 
   // Somebody who is there; sometimes somebody who is gone or never was.
@@ -102,7 +105,7 @@ class Life {
     StepResult result{.step = plan.step, .samples = {}};
     result.samples.reserve(plan.samples.size());
     for (const PlannedSample& sample : plan.samples) {
-      const int32_t id = sample.target >= 0 ? sample.target : static_cast<int32_t>(workload_.Below(kVocabulary));
+      const int32_t id = sample.target >= 0 ? sample.target : workload_.Draw();
       result.samples.push_back({.id = id, .logprob = -1, .rank = 1, .top = {}});
     }
     clock_.Advance(workload_.StepTime());

@@ -18,6 +18,10 @@ Workload::Workload(uint64_t seed) : random_(seed) {
   config_.max_waiting = static_cast<int32_t>(1 + Below(40));
   config_.max_waiting_tokens = static_cast<int64_t>(1 + Below(20'000));
   config_.max_steps_in_flight = static_cast<int32_t>(1 + Below(3));
+  constexpr double kShares[] = {1, 0.9, 0.75, 0.5, 0.1};
+  config_.request_share = kShares[Below(std::size(kShares))];
+  config_.client_share = Chance(0.5) ? 1 : kShares[Below(std::size(kShares))];
+  clients_ = 1 + Below(5);
   config_.end_tokens = {kEndToken};
   longest_prompt_ = static_cast<int64_t>(8 << Below(9));
   longest_text_ = static_cast<int64_t>(2 << Below(8));
@@ -48,6 +52,8 @@ Request Workload::NextRequest(absl::Time now) {
   if (Chance(0.1)) request.ignore_eos = true;
   if (Chance(0.1)) request.stop_token_ids = {static_cast<int32_t>(1 + Below(kVocabulary - 1))};
   if (Chance(0.2)) request.priority = static_cast<Priority>(Below(5)) - 2;
+  request.client = Below(clients_);
+  request.group = Chance(0.1) ? 0 : ++groups_;
   if (Chance(0.05)) request.sampling.min_tokens = static_cast<int64_t>(Below(4));
   if (Chance(0.1)) request.deadline = now + absl::Milliseconds(static_cast<int64_t>(Below(2000)));
   return request;

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "engine/core/request.h"
+#include "engine/schedule/batch_plan.h"
 #include "engine/schedule/scheduler.h"
 
 namespace batucada::sim {
@@ -23,6 +24,10 @@ class Workload {
   // What happens before the next step. Loads come in waves: quiet, steady and flood.
   int Arrivals();
   Request NextRequest(absl::Time now);
+  // Sequences of the request that came last.
+  int Choices() { return Chance(0.1) ? static_cast<int>(2 + Below(20)) : 1; }
+  // A token; now and then none.
+  int32_t Draw() { return Chance(0.001) ? kNothingDrawn : static_cast<int32_t>(Below(kVocabulary)); }
   bool Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
   uint64_t Below(uint64_t bound) { return random_() % bound; }
   absl::Duration StepTime() { return absl::Microseconds(static_cast<int64_t>(1 + Below(5000))); }
@@ -33,6 +38,8 @@ class Workload {
 
   std::mt19937_64 random_;
   SchedulerConfig config_;
+  uint64_t groups_ = 0;
+  uint64_t clients_ = 1;
   int64_t longest_prompt_ = 0;
   int64_t longest_text_ = 0;
   double rate_ = 0;        // arrivals a step, of this wave

@@ -1,0 +1,160 @@
+// The scheduler's queue: who may enter it, and who is next to leave it.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/core/status.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada {
+namespace {
+
+bool RunsLess(const Owner& a, const Owner& b) {
+  return std::pair(a.client->running, a.request->running) < std::pair(b.client->running, b.request->running);
+}
+
+}  // namespace
+
+absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
+  auto sequence = std::make_unique<Sequence>();
+  sequence->id = id;
+  sequence->request = std::move(request);
+  sequence->finish.submitted = now;
+  sequence->finish.prompt_tokens = sequence->prompt_length();
+  const Sequence& s = *sequence;
+  BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
+  const int64_t usable = config_.blocks - KeptBlocks(s);
+  if (const int64_t need = BlocksFor(s); need > usable) {
+    return absl::InvalidArgumentError(absl::StrCat("prompt and max_tokens together are ",
+                                                   s.prompt_length() + s.request.max_tokens, " tokens and need ", need,
+                                                   " K/V blocks of ", config_.block_tokens, " tokens; this server has ",
+                                                   usable, ": shorten the prompt or lower max_tokens"));
+  }
+  sequence->owner = shares_.Find(id, s.request);
+  if (absl::Status full = CheckQueue(s); !full.ok()) {
+    shares_.Forget(id, s.request);
+    return full;
+  }
+  EnterQueue(*sequence);
+  const bool inserted = sequences_.emplace(id, std::move(sequence)).second;
+  BATUCADA_CHECK(inserted, "sequence ", id, " added twice");
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::CheckQueue(const Sequence& s) const {
+  const Waiting& waiting = WaitingLike(s);
+  const auto full = [](const auto& what, int64_t waits, const auto& most, const char* flag) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the queue is full: ", waits, " ", what, " are waiting, at most ", most, " may (", flag, ")"));
+  };
+  const Share &client = *s.owner.client, &request = *s.owner.request;
+  // A request enters with its first sequence. The others have places of their own, so that those of one request do not
+  // keep other requests out.
+  const int32_t more = waiting.sequences - waiting.requests;
+  if (request.waiting == 0 && waiting.requests >= config_.max_waiting) {
+    return full("requests", waiting.requests, config_.max_waiting, "--max-waiting");
+  }
+  if (request.waiting > 0 && more >= config_.max_waiting) {
+    return full("further choices of requests", more, config_.max_waiting, "--max-waiting");
+  }
+  const int64_t free_tokens = config_.max_waiting_tokens - waiting.tokens;
+  if (waiting.tokens > 0 && s.prompt_length() > free_tokens) {
+    return full("prompt tokens", waiting.tokens, config_.max_waiting_tokens, "--max-waiting-tokens");
+  }
+  if (!WithinShare(config_.request_share, request.waiting_tokens, s.prompt_length(), free_tokens)) {
+    return full("prompt tokens of this request", request.waiting_tokens + s.prompt_length(),
+                absl::StrCat("a part of ", config_.request_share, " of what others leave"), "--request-share");
+  }
+  if (!WithinShare(config_.client_share, client.waiting_tokens, s.prompt_length(), free_tokens) ||
+      (request.waiting == 0 &&
+       !WithinShare(config_.client_share, client.waiting, 1, config_.max_waiting - waiting.requests))) {
+    return full("requests of this client", client.waiting,
+                absl::StrCat("a part of ", config_.client_share, " of what others leave"), "--client-share");
+  }
+  return absl::OkStatus();
+}
+
+void Scheduler::EnterQueue(Sequence& s) {
+  Waiting& waiting = WaitingLike(s);
+  ++waiting.sequences;
+  waiting.tokens += s.prompt_length();
+  if (s.owner.request->waiting == 0) ++waiting.requests;
+  for (Share* share : {s.owner.client, s.owner.request}) {
+    ++share->waiting;
+    share->waiting_tokens += s.prompt_length();
+  }
+  waiting_.insert(std::upper_bound(waiting_.begin(), waiting_.end(), &s, MoreUrgent), &s);
+}
+
+void Scheduler::LeaveQueue(const Sequence& s) {
+  Waiting& waiting = WaitingLike(s);
+  --waiting.sequences;
+  waiting.tokens -= s.prompt_length();
+  for (Share* share : {s.owner.client, s.owner.request}) {
+    --share->waiting;
+    share->waiting_tokens -= s.prompt_length();
+  }
+  if (s.owner.request->waiting == 0) --waiting.requests;
+}
+
+int64_t Scheduler::BlocksFor(const Sequence& s) const {
+  const int64_t all = (s.total_positions() + config_.block_tokens - 1) / config_.block_tokens;
+  return std::min<int64_t>(all, config_.max_blocks_per_sequence);
+}
+
+void Scheduler::AdmitWaiting(absl::Time now, BatchPlan& plan) {
+  while (slots_.available() > 0) {
+    const auto next = NextToAdmit();
+    // Whoever is next waits for pages enough, and all others with it: else large ones would wait for ever.
+    if (next == waiting_.end() || !Admit(**next, now)) return;
+    LeaveQueue(**next);
+    running_.push_back(*next);
+    plan.admitted.push_back((*next)->id);
+    waiting_.erase(next);
+  }
+}
+
+std::deque<Sequence*>::iterator Scheduler::NextToAdmit() {
+  auto next = waiting_.end();
+  const Share* full = nullptr;  // a request that may have no more, and often has many waiting
+  for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
+    const Owner& owner = (*it)->owner;
+    if (next != waiting_.end() && MoreUrgent(*next, *it)) break;
+    if (owner.request == full) continue;
+    if (!WithinShares(**it)) {
+      full = owner.request;
+      continue;
+    }
+    if (next == waiting_.end() || RunsLess(owner, (*next)->owner)) next = it;
+    // Nobody behind runs less.
+    const bool first_of_all = (*next)->owner.client->running == 0 || shares_.clients() == 1;
+    if (first_of_all && (*next)->owner.request->running == 0) break;
+  }
+  return next;
+}
+
+bool Scheduler::WithinShares(const Sequence& s) const {
+  const int64_t free_slots = slots_.available() - KeptSlots(s), free_blocks = blocks_.available() - KeptBlocks(s);
+  const int64_t blocks = BlocksFor(s);
+  const auto within = [&](double share, const Share& has) {
+    return WithinShare(share, has.running, 1, free_slots) &&
+           (has.running == 0 || WithinShare(share, has.blocks, blocks, free_blocks));
+  };
+  return within(config_.request_share, *s.owner.request) && within(config_.client_share, *s.owner.client);
+}
+
+bool Scheduler::Admit(Sequence& s, absl::Time now) {
+  // One transaction: the slot and every block it will ever need, or nothing.
+  const auto need = static_cast<int32_t>(BlocksFor(s));
+  if (slots_.available() < 1 + KeptSlots(s) || blocks_.available() < need + KeptBlocks(s)) return false;
+  s.slot = slots_.Allocate(1)->front();
+  s.blocks = *blocks_.Allocate(need);
+  for (Share* share : {s.owner.client, s.owner.request}) {
+    ++share->running;
+    share->blocks += need;
+  }
+  s.finish.admitted = now;
+  return true;
+}
+
+}  // namespace batucada
