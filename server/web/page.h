@@ -1,10 +1,16 @@
-// The page at /, for people with a browser: web/index.html, whole.
+// The page at /, for people with a browser, and what a browser may do for it.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace batucada {
 
+// web/page.html with its style and its scripts, whole: nothing else is fetched to show it.
 extern const std::string_view kPage;
+
+// The Content-Security-Policy for `page`: its one <style> and its one <script>, by their SHA-256, and requests to this
+// server; no other script, style, image, frame or form, whatever a model's answer holds.
+std::string PagePolicy(std::string_view page);
 
 }  // namespace batucada

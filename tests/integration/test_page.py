@@ -1,18 +1,15 @@
 """The page at /, used as a person would, in Chromium. Skipped without it; `./dev deps test` installs it on Debian."""
 
-import pathlib
 import re
-import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from browser import NEEDS_CHROMIUM, TEMPLATE, browser, endless, endless_page, finished, load, running
 from server import Server
 
-CHROMIUM = shutil.which("chromium")
-TEMPLATE = pathlib.Path(__file__).parent / "templates/chatml.jinja"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = NEEDS_CHROMIUM
+__all__ = ["browser", "endless", "endless_page"]
 
 
 @pytest.fixture(scope="module")
@@ -21,47 +18,9 @@ def server():
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def endless():
-    """Its answers end by length or when they are told to, never by themselves."""
-    with Server("--backend", "fake", "--fake-step-time", "20ms", "--chat-template", str(TEMPLATE)) as server:
-        yield server
-
-
 @pytest.fixture
 def page(browser, server):
     yield from load(browser, server)
-
-
-@pytest.fixture
-def endless_page(browser, endless):
-    yield from load(browser, endless)
-
-
-def load(browser, server):
-    """The page; afterwards nothing must have gone wrong in it, and nothing have been asked of anyone else."""
-    problems, requests = [], []
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(server.url)
-    yield page
-    page.close()
-    assert not [problem for problem in problems if "401" not in problem and "400" not in problem]
-    assert all(url.startswith((server.url, "data:")) for url in requests)
-
-
-def finished(page, reason):
-    expect(page.locator("#facts")).to_contain_text(f"ended by {reason}", timeout=30_000)
 
 
 def test_says_what_is_served_and_how_busy_it_is(page, server):
@@ -106,24 +65,10 @@ def test_stops_when_told_to_and_from_the_keyboard(endless_page, endless):
     page.fill("#max_tokens", "20000")
     page.focus("#prompt")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#facts")).to_contain_text("tokens/s", timeout=30_000)
+    running(page)
     expect(page.locator("#running")).to_have_text("1")
     page.keyboard.press("Escape")
     finished(page, "you")
-    endless.wait_until_free()
-
-
-def test_an_answer_that_was_stopped_counts_in_the_conversation(endless_page, endless):
-    page = endless_page
-    page.click("#tab-chat")
-    page.fill("#max_tokens", "20000")
-    page.fill("#message", "Tell me everything.")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#facts")).to_contain_text("tokens/s", timeout=30_000)
-    page.keyboard.press("Escape")
-    finished(page, "you")
-    expect(page.locator("#message")).to_have_value("")
-    assert page.evaluate("conversation.map(m => m.role).join()") == "user,assistant"
     endless.wait_until_free()
 
 
@@ -151,22 +96,6 @@ def test_a_seed_is_sent_as_it_is_written_or_not_at_all(page):
     expect(page.locator("#seed")).to_be_focused()
 
 
-def test_chats(endless_page):
-    page = endless_page
-    page.focus("#tab-prompt")
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#tab-chat")).to_be_focused()
-    page.fill("#max_tokens", "12")
-    for turn, message in enumerate(["Who are you?", "And where?"], start=1):
-        page.fill("#message", message)
-        page.keyboard.press("Control+Enter")
-        finished(page, "length")
-        expect(page.locator(".said")).to_have_count(2 * turn)
-        expect(page.locator("#message")).to_have_value("")
-    assert page.locator(".said.user").nth(1).text_content() == "userAnd where?"
-    assert page.locator(".said.assistant .token").count() > 10
-
-
 def test_says_what_is_wrong(page):
     page.fill("#temperature", "7")
     page.click("#go", no_wait_after=True)
@@ -185,12 +114,37 @@ def test_text_is_never_taken_for_markup(endless_page):
     assert page.locator("#output img, #output b").count() == 0 and page.title() == "Batucada"
 
 
-def test_fits_a_phone(browser, server):
-    page = browser.new_page(viewport={"width": 360, "height": 740})
-    page.goto(server.url)
-    expect(page.locator("#running")).to_have_text("0")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.close()
+def test_what_is_not_ours_does_not_run(page):
+    """The policy names one style and one script by their hashes: what finds its way into the page stays without effect."""
+    policy = page.request.get(page.url, headers={"accept": "text/html"}).headers["content-security-policy"]
+    assert "unsafe" not in policy and policy.count("'sha256-") == 2 and "default-src 'none'" in policy
+    assert page.evaluate("""() => new Promise(resolve => {
+      document.addEventListener('securitypolicyviolation', event => resolve(event.effectiveDirective));
+      const script = document.createElement('script');
+      script.textContent = "document.title = 'owned'";
+      document.body.append(script);
+    })""") == "script-src-elem"
+    assert page.title() == "Batucada"
+    [refusal] = page.problems  # what the browser says of it
+    assert "Content Security Policy" in refusal
+    page.problems.clear()
+
+
+def test_a_text_goes_on_from_where_it_ended_and_survives_a_reload(endless_page):
+    page = endless_page
+    page.fill("#prompt", "Once")
+    page.fill("#max_tokens", "5")
+    page.click("#go")
+    finished(page, "length")
+    text = page.locator("#output").text_content()
+    page.reload()
+    assert page.locator("#output").text_content() == text
+    page.click("#use")
+    expect(page.locator("#prompt")).to_have_value(text)
+    page.click("#clear")
+    expect(page.locator("#output")).to_be_empty()
+    page.reload()
+    expect(page.locator("#output")).to_be_empty()
 
 
 def test_asks_for_a_key_where_one_is_needed(browser):

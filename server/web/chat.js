@@ -1,0 +1,218 @@
+// The conversation that is open, and its answers.
+let current = blank();
+let conversation = [];  // its messages as they are shown and sent
+const runs = new Map();  // of conversations, by id, the run that answers; of 'prompt' that of the other tab
+
+const label = {user: 'user', assistant: 'assistant', system: 'system'};
+
+function turn(node) {
+  const what = make('div', {className: 'what'});
+  const said = make('div', {className: 'said ' + node.role}, make('span', {className: 'who', textContent: label[node.role]}), what);
+  const article = make('article', {className: 'turn ' + node.role}, said);
+  article.node = node;
+  article.what = what;
+  if (node.role === 'assistant') showAnswer(what, node);
+  else what.append(make('div', {className: 'plain', textContent: node.content}));
+  article.append(make('div', {className: 'actions'}));
+  return article;
+}
+
+// The buttons below a message; none while an answer is on its way.
+function showActions(article) {
+  const {node} = article, bar = article.lastElementChild, last = node === conversation.at(-1);
+  bar.replaceChildren();
+  if (runs.has(current.id)) return;
+  const siblings = childrenOf(current, node.parent), at = siblings.indexOf(node);
+  if (siblings.length > 1) {
+    const go = step => () => { current.leaf = lastAfter(current, siblings[at + step]); save(current); showChat(); };
+    const before = button('left', 'The version before', go(-1)), after = button('right', 'The next version', go(1));
+    before.disabled = at === 0;
+    after.disabled = at === siblings.length - 1;
+    bar.append(before, make('span', {className: 'version', textContent: `${at + 1}/${siblings.length}`}), after);
+  }
+  bar.append(button('copy', 'Copy', event => copy(node.content, event.currentTarget)));
+  bar.append(button('edit', 'Edit', () => edit(article)));
+  if (node.role === 'assistant') bar.append(button('again', 'Answer again', () => again(node)));
+  if (node.role === 'assistant' && last) bar.append(button('more', 'Continue this answer', () => answer(current, node, node)));
+  if (node.role === 'user' && last) bar.append(button('again', 'Answer', () => answer(current, node)));
+  bar.append(button('bin', 'Delete from here', () => remove(node)));
+  if (node.facts && !last) bar.append(make('span', {className: 'facts', textContent: node.facts}));
+}
+
+function showChat() {
+  tell(null);
+  conversation = pathOf(current);
+  $('messages').replaceChildren(...conversation.map(turn));
+  for (const article of $('messages').children) showActions(article);
+  if (!conversation.length) {
+    const hint = 'Say something. Answers stream in; point at a word, or tap it, to see what else it could have been.';
+    $('messages').append(make('p', {className: 'welcome', textContent: hint}));
+  }
+  $('title').value = current.title || (conversation.length ? titleOf(current) : '');
+  $('system').value = current.system;
+  showBusy();
+  showList();
+}
+
+function open(c) {
+  current = c;
+  $('problem').textContent = '';
+  showChat();
+  $('facts').textContent = conversation.at(-1)?.facts ?? '';
+  toLatest();
+}
+
+// The answer to the message `asked`; with `into`, more of an answer that is there. True if there is one.
+async function answer(c, asked, into = null) {
+  if (runs.has(c.id) || settingsAreWrong()) return false;
+  const run = new Run(), node = into ?? addNode(c, asked.id, 'assistant', ''), before = node.content.length;
+  const messages = [];
+  for (let id = node.id; id; id = c.nodes[id].parent) {
+    if (into || id !== node.id) messages.unshift({role: c.nodes[id].role, content: c.nodes[id].content});
+  }
+  if (c.system) messages.unshift({role: 'system', content: c.system});
+  const body = {...parameters(true), messages};
+  if (into) Object.assign(body, {continue_final_message: true, add_generation_prompt: false});
+  $('problem').textContent = $('facts').textContent = '';
+  runs.set(c.id, run);
+  keep(c);
+  if (c === current) { showChat(); toLatest(); }
+  const shown = () => c === current && [...$('messages').children].find(article => article.node === node);
+  let saved = performance.now();
+  const drawing = drawer(() => {
+    const article = shown();
+    if (article) { const stay = atLatest(); showAnswer(article.what, node); $('facts').textContent = run.facts(); if (stay) toLatest(); }
+    if (performance.now() - saved > 1000) { save(c); saved = performance.now(); }
+  });
+  const problem = await run.stream('/v1/chat/completions', body, (text, tokens) => {
+    addPiece(node, text, tokens);
+    drawing.soon();
+  });
+  drawing.cancel();
+  if (run.dropped) return false;
+  runs.delete(c.id);
+  const some = node.content.length > before, facts = run.facts();
+  if (some || !problem) node.facts = facts;
+  if (!into && !some && (problem || run.reason === 'you')) cut(c, node);  // nothing was said, so nothing is kept
+  keep(c);
+  if (c === current) {
+    const stay = atLatest();
+    showChat();
+    $('problem').textContent = problem;
+    $('facts').textContent = facts;
+    if (stay) toLatest();
+  }
+  load();
+  return some || (!problem && run.reason !== 'you');
+}
+
+async function send() {
+  const text = $('message').value, c = current;
+  if (!text.trim() || runs.has(c.id) || settingsAreWrong()) return;
+  c.system = $('system').value;
+  $('message').value = '';
+  fit($('message'));
+  const asked = addNode(c, c.leaf, 'user', text);
+  if (await answer(c, asked) || conversations.get(c.id) !== c || !c.nodes[asked.id]) return;
+  cut(c, asked);  // not answered: to be asked again
+  keep(c);
+  if (c !== current) return;
+  const problem = $('problem').textContent;
+  showChat();
+  $('problem').textContent = problem;
+  $('message').value = text + ($('message').value && '\n' + $('message').value);
+  fit($('message'));
+}
+
+function again(node) {
+  if (runs.has(current.id)) return;
+  const asked = current.nodes[node.parent];
+  if (asked) answer(current, asked);
+}
+
+// A message in a box of its own. What is changed becomes another version; that of a question is answered.
+function edit(article) {
+  const {node} = article, c = current;
+  const box = make('textarea', {value: node.content, rows: 3});
+  box.setAttribute('aria-label', 'Edit the message');
+  const done = save => {
+    if (!save || box.value === node.content || c !== current || runs.has(c.id)) return showChat();
+    const made = addNode(c, node.parent, node.role, box.value);
+    if (node.role === 'user') return answer(c, made);
+    keep(c);
+    showChat();
+  };
+  box.addEventListener('keydown', event => {
+    if (composing(event)) return;
+    if (event.key === 'Enter' && !event.shiftKey) { event.preventDefault(); done(true); }
+    if (event.key === 'Escape') { event.stopPropagation(); done(false); }
+  });
+  const save = make('button', {type: 'button', className: 'go', textContent: node.role === 'user' ? 'Send' : 'Save', onclick: () => done(true)});
+  const leave = make('button', {type: 'button', textContent: 'Cancel', onclick: () => done(false)});
+  article.what.replaceChildren(box, make('div', {className: 'row'}, save, leave));
+  article.what.keys = null;
+  article.classList.add('editing');
+  article.lastElementChild.replaceChildren();
+  fit(box);
+  box.focus();
+}
+
+// Puts back what an undo brings, unless it has been written anew.
+function restore(before) {
+  if (!conversations.has(before.id) || conversations.get(before.id) === current) {
+    conversations.set(before.id, before);
+    save(before);
+    open(before);
+  }
+}
+
+function remove(node) {
+  if (runs.has(current.id)) return;
+  const before = structuredClone(current);
+  cut(current, node);
+  keep(current);
+  showChat();
+  toast('Deleted.', () => restore(before));
+}
+
+// Ends what runs and takes the conversation away, whole.
+function discard(c) {
+  const before = structuredClone(c), had = c.leaf;
+  runs.get(c.id)?.drop();
+  runs.delete(c.id);
+  forget(c);
+  if (c === current) open(blank(c.system));
+  else showList();
+  if (had) toast('Conversation deleted.', () => restore(before));
+}
+
+// --- the list --------------------------------------------------------------------------------------------------------
+
+function showList() {
+  const wanted = $('find').value.toLowerCase();
+  const found = newestFirst().filter(c => !wanted || titleOf(c).toLowerCase().includes(wanted) ||
+                                          Object.values(c.nodes).some(node => node.content.toLowerCase().includes(wanted)));
+  $('conversations').replaceChildren(...found.map(c => {
+    const choose = make('button', {type: 'button', className: 'choose', textContent: titleOf(c), title: titleOf(c), onclick: () => {
+      chooseTab($('tab-chat'));
+      open(c);
+      if (narrow.matches) showPanel('list', false);
+    }});
+    if (c === current) choose.setAttribute('aria-current', 'true');
+    return make('li', {}, choose, button('bin', 'Delete ' + titleOf(c), () => discard(c)));
+  }));
+}
+
+function importText(text) {
+  let values;
+  try { values = JSON.parse(text); } catch { return toast('That file is not JSON.'); }
+  const made = (Array.isArray(values) ? values : [values]).map(checked);
+  if (!made.length || made.includes(null)) return toast('That file holds no conversations of this page.');
+  for (const c of made) {
+    if (conversations.has(c.id)) c.id = newId();
+    conversations.set(c.id, c);
+    save(c);
+  }
+  toast(`Imported ${made.length}.`);
+  open(made[0]);
+}
