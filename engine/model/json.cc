@@ -1,7 +1,6 @@
 #include "engine/model/json.h"
 
 #include <cstdint>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -11,6 +10,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
+#include "engine/core/read_file.h"
 #include "engine/model/text.h"
 
 namespace batucada {
@@ -121,22 +121,7 @@ std::string Printable(std::string_view name) {
 }
 
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int64_t max_bytes) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) return absl::NotFoundError(Concat(path.string(), " does not exist"));
-  if (!std::filesystem::is_regular_file(status)) {
-    return absl::InvalidArgumentError(Concat(path.string(), " is not a file"));
-  }
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (!error && size > static_cast<uintmax_t>(max_bytes)) {
-    return absl::InvalidArgumentError(
-        Concat(path.string(), " has ", size, " bytes, at most ", max_bytes, " are allowed for such a file"));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text(error ? 0 : static_cast<size_t>(size), '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (error || !file) return absl::UnavailableError(Concat("cannot read ", path.string()));
-  return text;
+  return ReadWholeFile(path, max_bytes);
 }
 
 absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what) {

@@ -1,12 +1,10 @@
 // Finds a model's chat template and its special tokens.
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
-#include <system_error>
 #include <utility>
 
+#include "engine/core/read_file.h"
 #include "engine/core/status.h"
 #include "engine/text/chat_template.h"
 #include "engine/text/jinja/limits.h"
@@ -21,18 +19,10 @@ constexpr size_t kMaxConfigBytes = size_t{1} << 24;
 
 // The whole of a file; nothing if it is not there.
 absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::filesystem::path& path, size_t max_bytes) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::optional<std::string>();
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return absl::InvalidArgumentError(Concat(path.string(), ": ", error.message()));
-  if (size > max_bytes) {
-    return absl::InvalidArgumentError(
-        Concat(path.string(), ": ", size, " bytes, more than the ", max_bytes, " allowed"));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad() || content.size() != size) return absl::UnavailableError(Concat(path.string(), ": cannot be read"));
-  return content;
+  absl::StatusOr<std::string> content = ReadWholeFile(path, static_cast<int64_t>(max_bytes));
+  if (absl::IsNotFound(content.status())) return std::optional<std::string>();
+  if (!content.ok()) return content.status();
+  return *std::move(content);
 }
 
 // The tokens that `config` names, each a string or {"content": …}, beside those that `tokens` has already.

@@ -1,10 +1,10 @@
 #include "engine/text/tokenizer.h"
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <system_error>
 
+#include "engine/core/read_file.h"
 #include "engine/core/status.h"
 #include "engine/text/detokenizer.h"
 #include "engine/text/json_tokenizer.h"
@@ -13,37 +13,17 @@
 #include "engine/text/utf8.h"
 
 namespace batucada {
-namespace {
-
-absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path, size_t max_bytes) {
-  std::error_code error;
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return absl::NotFoundError(Concat(path.string(), ": ", error.message()));
-  if (size > max_bytes) {
-    return absl::InvalidArgumentError(
-        Concat(path.string(), ": ", size, " bytes, more than the ", max_bytes, " allowed"));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string content(static_cast<size_t>(size), '\0');
-  if (!file.read(content.data(), static_cast<std::streamsize>(size))) {
-    return absl::UnavailableError(Concat(path.string(), ": cannot be read"));
-  }
-  return content;
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_dir) {
   const std::filesystem::path directory(model_dir);
   std::error_code error;
   const std::filesystem::path json = directory / "tokenizer.json";
   if (std::filesystem::exists(json, error)) {
-    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadFile(json, JsonTokenizer::kMaxFileBytes));
+    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadWholeFile(json, JsonTokenizer::kMaxFileBytes));
     return JsonTokenizer::Parse(content, json.string());
   }
   const std::filesystem::path model = directory / "tokenizer.model";
   if (std::filesystem::exists(model, error)) {
-    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadFile(model, SentencePieceTokenizer::kMaxFileBytes));
+    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadWholeFile(model, SentencePieceTokenizer::kMaxFileBytes));
     return SentencePieceTokenizer::Parse(content, model.string());
   }
   return absl::NotFoundError(

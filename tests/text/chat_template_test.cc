@@ -107,7 +107,7 @@ TEST(ChatTemplateTest, WrongFilesAreNamed) {
   model.Write("chat_template.jinja", "{% if %}");
   EXPECT_THAT(error(), HasSubstr("chat_template.jinja: line 1, column 7: expected an expression"));
   model.Write("chat_template.jinja", std::string((1 << 20) + 1, 'x'));
-  EXPECT_THAT(error(), HasSubstr("chat_template.jinja: 1048577 bytes, more than the 1048576 allowed"));
+  EXPECT_THAT(error(), HasSubstr("chat_template.jinja has 1048577 bytes, at most 1048576"));
   model.Write("tokenizer_config.json", R"({"chat_template": 1})");
   EXPECT_THAT(error(), HasSubstr("$.chat_template: expected a string"));
   model.Write("tokenizer_config.json", R"({"bos_token": 1, "chat_template": ""})");
