@@ -32,7 +32,10 @@ std::string NetworkOf(const std::string& address) {
 
 Client ClientAt(std::string_view address, uint16_t port) {
   const std::string whole(address);
-  return {.address = absl::HashOf(NetworkOf(whole)), .connection = absl::HashOf(whole, port)};
+  const std::string network = NetworkOf(whole);
+  return {.address = absl::HashOf(network),
+          .connection = absl::HashOf(whole, port),
+          .loopback = network.starts_with("127.") || whole == "::1"};
 }
 
 }  // namespace batucada

@@ -18,6 +18,7 @@ struct Client {
   uint64_t key = 0;         // names the key it presented, also after a restart; 0: none is needed
   uint64_t address = 0;     // names the machine it comes from, as far as the connection tells
   uint64_t connection = 0;  // names its connection
+  bool loopback = false;    // it comes from this machine itself, or through a proxy on it
   ClientRights rights = {};
 
   // Whose requests are one client's. Connections are no measure: anybody may open many.

@@ -44,6 +44,7 @@ class Metrics : public EngineObserver {
   // `endpoint` is a route's name, never what a client sent.
   void OnHttpResponse(std::string_view endpoint, int status);
   void OnConnectionRefused() { tally_.http_connections_refused.fetch_add(1, std::memory_order_relaxed); }
+  void OnConnectionEvicted() { tally_.http_connections_evicted.fetch_add(1, std::memory_order_relaxed); }
   void SetHttpConnections(int64_t open) { tally_.http_connections.store(open, std::memory_order_relaxed); }
   void OnGrpcEnd(std::string_view method, int code);
   // A request that the engine never got to run.

@@ -13,7 +13,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "absl/strings/match.h"
+#include "server/http/body_coding.h"
 #include "server/http/request_head.h"
 
 namespace batucada {
@@ -56,10 +56,32 @@ Connection::Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& co
       patience_(stream_->executor()), arrived_(stream_->executor()), room_(stream_->executor()),
       wake_(stream_->executor()) {}
 
-Connection::~Connection() { on_end_(); }
+Connection::~Connection() {
+  EndIdling();
+  if (spare_place_) context_.spare.Leave(*spare_place_);
+  on_end_();
+}
 
 void Connection::Start(Admission admission) {
-  asio::co_spawn(executor(), Serve(shared_from_this(), admission), asio::detached);
+  spare_ = admission == Admission::kSpare;
+  if (spare_) {
+    spare_place_ = context_.spare.Join(weak_from_this());
+  } else {
+    BeginIdling();
+  }
+  asio::co_spawn(executor(), Serve(shared_from_this()), asio::detached);
+}
+
+void Connection::BeginIdling() {
+  if (!idle_place_ && !spare_) idle_place_ = context_.idle.Join(weak_from_this());
+}
+
+void Connection::EndIdling() {
+  if (idle_place_) context_.idle.Leave(*std::exchange(idle_place_, std::nullopt));
+}
+
+void Connection::MakeRoom() {
+  if (idle_place_ || spare_) Close();
 }
 
 void Connection::Close() {
@@ -106,21 +128,12 @@ asio::awaitable<bool> Connection::Open() {
   co_return !error;
 }
 
-asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self, Admission admission) {
+asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self) {
   try {
     const bool open = co_await Open();
     if (open) {
       asio::co_spawn(executor(), ReadLoop(self), asio::detached);
-      if (admission == Admission::kTooMany) {
-        keep_alive_ = false;
-        HttpResponse response = ErrorResponse(
-            503, fmt::format("{} connections are open: no more are accepted now", context_.limits.max_connections),
-            "too_many_connections");
-        const bool usable = co_await Respond(std::move(response));
-        if (usable) co_await CloseGently();
-      } else {
-        co_await ServeRequests();
-      }
+      co_await ServeRequests();
     }
   } catch (const std::exception& exception) {
     spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_id_);
@@ -138,7 +151,7 @@ asio::awaitable<void> Connection::ServeRequests() {
     error_form_ = ErrorForm::kOpenAi;
     const Intake intake = co_await ReadRequest();
     if (intake == Intake::kClosed) co_return;
-    if (intake == Intake::kRejected) keep_alive_ = false;
+    if (intake == Intake::kRejected || spare_) keep_alive_ = false;
     bool usable = false;
     if (intake == Intake::kRequest) {
       usable = co_await Dispatch();
@@ -184,11 +197,16 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   request_.client = client_;
   error_form_ = ErrorFormOf(request_.path);
   head_only_ = request_.method == "HEAD";
-  answer_headers_ = context_.gate.AnswerHeaders(request_);
   match_ = context_.router.Find(request_.method, request_.path);
+  answer_headers_ = context_.gate.AnswerHeaders(request_, match_.route);
   if (match_.route != nullptr) endpoint_ = match_.route->name;
   request_.captures = std::move(match_.captures);
   std::optional<HttpResponse> stopped = context_.gate.Stop(&request_, match_.route);
+  if (!stopped && match_.route != nullptr) stopped = RefuseCoding(request_);
+  if (spare_ && (match_.route == nullptr || match_.route->access != Access::kHealth)) {
+    context_.metrics.OnConnectionRefused();
+    return Reject(503, "too many connections are open: there is no room for another now", "too_many_connections");
+  }
   if (!stopped) return Intake::kRequest;
   response_ = *std::move(stopped);
   return Intake::kAnswered;
@@ -204,7 +222,9 @@ asio::awaitable<Connection::Read> Connection::ReadMore(size_t seen, Event::Clock
 }
 
 asio::awaitable<Connection::Read> Connection::AwaitRequest() {
-  const auto deadline = Event::Clock::now() + ToChrono(context_.limits.idle_timeout);
+  BeginIdling();
+  const auto patience = spare_ ? context_.limits.read_timeout : context_.limits.idle_timeout;
+  const auto deadline = Event::Clock::now() + ToChrono(patience);
   while (true) {
     // RFC 9112 §2.2: empty lines before a request are ignored.
     while (inbox_.size() > 0) {
@@ -224,17 +244,50 @@ Connection::Intake Connection::Reject(int status, std::string_view message, std:
   return Intake::kRejected;
 }
 
+Connection::Intake Connection::Reject(const FramingFault& fault) {
+  return Reject(fault.status, fault.message, fault.code);
+}
+
+Connection::Intake Connection::RejectLate(std::string_view part) {
+  return Reject(408,
+                fmt::format("the request's {} did not arrive within {}", part,
+                            absl::FormatDuration(context_.limits.read_timeout)),
+                "request_timeout");
+}
+
 asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   const HttpLimits& limits = context_.limits;
   const Read first = co_await AwaitRequest();
   if (first != Read::kData) co_return Intake::kClosed;
 
+  auto deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
+  HeadGuard head_guard(static_cast<size_t>(limits.max_header_bytes));
+  HeadGuard::State head_state = head_guard.Look(InboxBytes());
+  while (head_state == HeadGuard::State::kPartial) {
+    const Read read = co_await ReadMore(inbox_.size(), deadline);
+    if (read == Read::kClosed) co_return Intake::kClosed;
+    if (read == Read::kTimeout) co_return RejectLate("headers");
+    head_state = head_guard.Look(InboxBytes());
+  }
+  EndIdling();
+
   http::request_parser<http::string_body> parser;
   parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
   parser.body_limit(static_cast<uint64_t>(limits.max_body_bytes));
   parser.eager(true);
+  ChunkGuard chunk_guard(static_cast<size_t>(limits.max_header_bytes));
+  auto take_chunk = [&chunk_guard](uint64_t, boost::beast::string_view extension, error_code& error) {
+    if (!chunk_guard.TakeExtension({extension.data(), extension.size()})) error = http::error::header_limit;
+  };
+  parser.on_chunk_header(take_chunk);
   bool headers_done = false, continued = false;
-  auto deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
+  if (head_state == HeadGuard::State::kFault) {
+    // What can be read of it says whose error this is.
+    error_code ignored;
+    parser.put(inbox_.data(), ignored);
+    Recognise(parser.get().base());
+    co_return Reject(head_guard.fault());
+  }
   while (true) {
     error_code error;
     const size_t parsed = parser.put(inbox_.data(), error);
@@ -242,9 +295,9 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     room_.Notify();
     const size_t seen = inbox_.size();
     if (error && error != http::error::need_more && !headers_done) Recognise(parser.get().base());
-    if (error == http::error::header_limit) {
-      co_return Reject(431, fmt::format("the request's headers are longer than {} bytes", limits.max_header_bytes),
-                       "headers_too_large");
+    const bool in_chunks = headers_done && parser.chunked() && !parser.is_done();
+    if (error == http::error::header_limit || (in_chunks && !chunk_guard.AllowsWaiting(seen))) {
+      co_return Reject(chunk_guard.TooLong());
     }
     if (error == http::error::body_limit) {
       co_return Reject(413, fmt::format("the request's body is longer than {} bytes", limits.max_body_bytes),
@@ -266,7 +319,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
       continued = true;
       deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
       const auto expect = parser.get()[http::field::expect];
-      if (absl::EqualsIgnoreCase(absl::string_view(expect.data(), expect.size()), "100-continue")) {
+      if (ReadExpectation({expect.data(), expect.size()}, http_1_0_) == Expectation::kContinue) {
         std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
         const bool usable = co_await Write(std::move(go_on));
         if (!usable) co_return Intake::kClosed;
@@ -274,12 +327,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     }
     const Read read = co_await ReadMore(seen, deadline);
     if (read == Read::kClosed) co_return Intake::kClosed;
-    if (read == Read::kTimeout) {
-      co_return Reject(408,
-                       fmt::format("the request's {} did not arrive within {}", headers_done ? "body" : "headers",
-                                   absl::FormatDuration(limits.read_timeout)),
-                       "request_timeout");
-    }
+    if (read == Read::kTimeout) co_return RejectLate("body");
   }
   request_.body = std::move(parser.get().body());
   co_return Intake::kRequest;

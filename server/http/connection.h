@@ -5,7 +5,7 @@
 // from the inbox, asks the router, and writes. An answer that is worked on (LiveAnswer) is destroyed as soon as the
 // client is gone; a client that closes only its sending side during one counts as gone.
 //
-//   no request yet    idle_timeout    closed silently
+//   no request yet    idle_timeout    closed silently; before that if others need its place (ConnectionQueue)
 //   headers, body     read_timeout    408
 //   too large         limits          431 headers, 413 body
 //   answer            write_timeout without progress: closed
@@ -24,7 +24,9 @@
 #include <boost/beast/http/message.hpp>
 
 #include "server/http/byte_stream.h"
+#include "server/http/connection_queue.h"
 #include "server/http/event.h"
+#include "server/http/framing.h"
 #include "server/http/gate.h"
 #include "server/http/http.h"
 #include "server/http/router.h"
@@ -41,12 +43,17 @@ struct ConnectionContext {
   HttpLimits limits;
   std::atomic<bool> parting{false};  // every answer ends its connection, so that clients look elsewhere
   std::atomic<bool> closing{false};  // answer what is there, then close
+  ConnectionQueue idle;              // those without a whole request: closed first where there are too many
+  ConnectionQueue spare;             // those past the limit, which are there for health
 };
 
 // Used on its executor's thread only, except for the constructor.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  enum class Admission : uint8_t { kServe, kTooMany };  // kTooMany: 503 and close
+  enum class Admission : uint8_t {
+    kServe,
+    kSpare,  // there is no room: one request, which is answered if it is about health, and with 503 else
+  };
 
   // `client` is who is at the other end, as far as that is known yet. `on_end` is called from the destructor.
   Connection(std::unique_ptr<ByteStream> stream, ConnectionContext& context, Client client,
@@ -59,6 +66,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void NoticeClosing() { arrived_.Notify(); }
   // Ends at once.
   void Close();
+  // Ends, unless a request has come since this was taken from the queue of idle connections.
+  void MakeRoom();
   boost::asio::any_io_executor executor() { return stream_->executor(); }
 
  private:
@@ -70,7 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Intake : uint8_t { kRequest, kAnswered, kRejected, kClosed };
 
   awaitable<void> ReadLoop(std::shared_ptr<Connection> self);
-  awaitable<void> Serve(std::shared_ptr<Connection> self, Admission admission);
+  awaitable<void> Serve(std::shared_ptr<Connection> self);
   awaitable<bool> Open();
   awaitable<void> ServeRequests();
   awaitable<bool> Dispatch();
@@ -79,12 +88,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The head of a request is there: fills request_ and match_.
   Intake AcceptHead(const boost::beast::http::request_header<>& head);
   void BePatient(absl::Duration duration);
+  void BeginIdling();
+  void EndIdling();
 
+  std::string_view InboxBytes() const { return {static_cast<const char*>(inbox_.data().data()), inbox_.size()}; }
   // Waits until the inbox holds more than `seen` bytes.
   awaitable<Read> ReadMore(size_t seen, Event::Clock::time_point deadline);
   awaitable<Read> AwaitRequest();   // the first byte of the next one
   awaitable<Intake> ReadRequest();  // fills request_ and keep_alive_
   Intake Reject(int status, std::string_view message, std::string_view code);
+  Intake Reject(const FramingFault& fault);
+  Intake RejectLate(std::string_view part);        // 408: the request's `part` took too long
   awaitable<bool> Respond(HttpResponse response);  // false: the connection is broken
   awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
   awaitable<bool> Write(std::string bytes);
@@ -99,9 +113,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer inbox_;  // read, not yet parsed
   bool peer_closed_ = false;         // nothing more will be read
   bool live_ = false;                // a LiveAnswer is being served
-  Event arrived_;                    // inbox_ grew, or peer_closed_, or closing
-  Event room_;                       // inbox_ shrank
-  Event wake_;                       // a LiveAnswer has something, or peer_closed_
+  bool spare_ = false;               // see Admission
+  std::optional<ConnectionQueue::Place> idle_place_, spare_place_;
+  Event arrived_;  // inbox_ grew, or peer_closed_, or closing
+  Event room_;     // inbox_ shrank
+  Event wake_;     // a LiveAnswer has something, or peer_closed_
 
   HttpRequest request_;  // until its handler takes it
   Router::Match match_;  // where it goes

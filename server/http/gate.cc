@@ -4,9 +4,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/error.h"
+#include "server/http/grammar.h"
 
 namespace batucada {
 namespace {
@@ -17,14 +19,6 @@ constexpr char kPreflightMaxAge[] = "600";
 // Of a preflight's list of headers: OpenAI's clients name about ten of their own, and a dozen more would still do.
 constexpr size_t kMaxHeaderNames = 1024;
 
-// RFC 9110 §5.6.2.
-bool IsToken(absl::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || kMarks.find(c) != kMarks.npos;
-  });
-}
-
 // What a page's requests may carry: the headers that this server knows, and what else the page's client asks for.
 // OpenAI's sends a dozen of its own, and those that the server does not know have no effect.
 std::string AllowedHeaders(std::string_view wanted) {
@@ -32,7 +26,7 @@ std::string AllowedHeaders(std::string_view wanted) {
   if (wanted.size() > kMaxHeaderNames) return allowed;
   for (absl::string_view name : absl::StrSplit(absl::string_view(wanted.data(), wanted.size()), ',')) {
     name = absl::StripAsciiWhitespace(name);
-    if (IsToken(name)) absl::StrAppend(&allowed, ", ", name);
+    if (IsToken({name.data(), name.size()})) absl::StrAppend(&allowed, ", ", name);
   }
   return allowed;
 }
@@ -45,42 +39,67 @@ absl::Status Unauthenticated(bool presented) {
 
 }  // namespace
 
+bool Gate::AllowsAll() const {
+  return origins_.empty() || std::find(origins_.begin(), origins_.end(), kAnyOrigin) != origins_.end();
+}
+
 bool Gate::AllowsOrigin(std::string_view origin) const {
-  return !origin.empty() && std::any_of(origins_.begin(), origins_.end(), [origin](const std::string& allowed) {
-    return allowed == kAnyOrigin || allowed == origin;
-  });
+  return cross_origin() && !origin.empty() &&
+         (AllowsAll() || std::find(origins_.begin(), origins_.end(), origin) != origins_.end());
+}
+
+// A preflight carries no key. What it allows depends on the page alone, so nothing is given away.
+std::optional<HttpResponse> Gate::StopPreflight(const HttpRequest& request) const {
+  const std::string_view origin = request.Header("origin");
+  if (!cross_origin() || origin.empty() || request.Header("access-control-request-method").empty()) {
+    return std::nullopt;
+  }
+  if (!AllowsOrigin(origin)) {
+    return ErrorResponse(
+        403,
+        absl::StrCat("pages of the origin '", absl::CHexEscape(absl::string_view(origin.data(), origin.size())),
+                     "' may not ask this server: --cors-origin names those that may"),
+        "origin_not_allowed", ErrorFormOf(request.path));
+  }
+  HttpResponse response = {.content_type = ""};
+  response.headers.emplace_back("access-control-allow-methods", "GET, POST");
+  response.headers.emplace_back("access-control-allow-headers",
+                                AllowedHeaders(request.Header("access-control-request-headers")));
+  response.headers.emplace_back("access-control-max-age", kPreflightMaxAge);
+  return response;
 }
 
 std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route) const {
-  const std::string_view wanted = request->Header("access-control-request-method");
-  if (request->method == "OPTIONS" && !wanted.empty() && AllowsOrigin(request->Header("origin"))) {
-    // A preflight carries no key. What it allows depends on the page alone, so nothing is given away.
-    HttpResponse response = {.content_type = ""};
-    response.headers.emplace_back("access-control-allow-methods", "GET, POST");
-    response.headers.emplace_back("access-control-allow-headers",
-                                  AllowedHeaders(request->Header("access-control-request-headers")));
-    response.headers.emplace_back("access-control-max-age", kPreflightMaxAge);
-    return response;
-  }
+  // What a server or a path can do is asked without a key; the router knows.
+  if (request->method == "OPTIONS") return StopPreflight(*request);
   const std::string_view header = request->Header("authorization");
-  if (const std::optional<Client> client = keys_.FindAuthorization(header)) {
+  const std::optional<Client> client = keys_.FindAuthorization(header);
+  if (client) {
     request->client.key = client->key;
     request->client.rights = client->rights;
+  }
+  const Access access = route != nullptr ? route->access : Access::kKey;
+  if (access == Access::kAdmin) {
+    const bool local = place_ == AdminPlace::kHealthPort && request->client.loopback;
+    if (client || local) return RefuseAdmin(*request, {.keys_required = keys_.required(), .place = place_});
+  } else if (client || access != Access::kKey) {
     return std::nullopt;
   }
-  if (route != nullptr && route->access == Access::kOpen) return std::nullopt;
   HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), ErrorFormOf(request->path));
   response.headers.emplace_back("www-authenticate", "Bearer");
   return response;
 }
 
-Headers Gate::AnswerHeaders(const HttpRequest& request) const {
-  if (origins_.empty()) return {};
-  Headers headers = {{"vary", "origin"}};
+Headers Gate::AnswerHeaders(const HttpRequest& request, const Route* route) const {
+  if (!cross_origin()) return {};
+  // Origins that were named may read everything, except how the server is run; others what takes a key.
+  const Access access = route != nullptr ? route->access : Access::kKey;
+  if (access == Access::kAdmin || (origins_.empty() && access != Access::kKey)) return {};
+  Headers headers;
+  if (!AllowsAll()) headers.emplace_back("vary", "origin");
   const std::string_view origin = request.Header("origin");
   if (!AllowsOrigin(origin)) return headers;
-  const bool any = std::find(origins_.begin(), origins_.end(), kAnyOrigin) != origins_.end();
-  headers.emplace_back("access-control-allow-origin", any ? kAnyOrigin : origin);
+  headers.emplace_back("access-control-allow-origin", AllowsAll() ? kAnyOrigin : origin);
   headers.emplace_back("access-control-expose-headers", "retry-after, server-timing, x-request-id");
   return headers;
 }

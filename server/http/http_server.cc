@@ -19,6 +19,7 @@
 
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
+#include "server/descriptors.h"
 #include "server/http/connection.h"
 
 namespace batucada {
@@ -27,8 +28,14 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-// Connections that are told "too many" at the same time; past it they are closed without a word.
-constexpr size_t kMaxRefusals = 64;
+// Connections past the limit, which are there for health (Connection::Admission::kSpare); past it the oldest of them is
+// closed without a word. Each needs its place for a millisecond.
+constexpr size_t kMaxSpare = 64;
+
+// Between two tries to accept a connection where the process has no descriptor for it.
+constexpr auto kAcceptRetry = std::chrono::milliseconds(10);
+// Between two lines in the log about it.
+constexpr absl::Duration kWarnEvery = absl::Seconds(10);
 
 // What the kernel keeps of an answer that the client's side does not take yet. Without a bound it keeps megabytes for
 // each client that hardly reads, and nobody would notice that it hardly does.
@@ -40,6 +47,9 @@ void Tune(tcp::socket& socket) {
   socket.set_option(tcp::no_delay(true), ignored);
   (void)setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMaxUnsentBytes, sizeof kMaxUnsentBytes);
 }
+
+// Whether there is a descriptor for everybody.
+enum class Room : uint8_t { kUsual, kScarce };
 
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -58,14 +68,15 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       acceptor_.open(endpoint.protocol(), error);
       if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
       if (!error) acceptor_.bind(endpoint, error);
+      if (!error) acceptor_.non_blocking(true, error);
       if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     }
     if (!error) {
       port_ = acceptor_.local_endpoint(error).port();
       return absl::OkStatus();
     }
-    const std::string advice =
-        error == asio::error::address_in_use ? "choose another with --port" : "see --host and --port";
+    const std::string advice = fmt::format(
+        error == asio::error::address_in_use ? "choose another with --{}" : "see --host and --{}", options_.flag);
     return absl::UnavailableError(
         fmt::format("cannot listen for HTTP on {}:{}: {}; {}", options_.host, options_.port, error.message(), advice));
   }
@@ -108,28 +119,74 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       tcp::socket socket(loop);
       auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
       if (!acceptor_.is_open()) break;
-      if (error) {  // out of file descriptors, most likely: others must close first
-        spdlog::warn("cannot accept a connection: {}", error.message());
-        retry_.expires_after(std::chrono::milliseconds(100));
+      Room room = Room::kUsual;
+      if (error) {  // out of file descriptors, most likely
+        WarnOfScarcity(error);
+        const KeptDescriptors kept;
+        room = Room::kScarce;
+        acceptor_.accept(socket, error);
+      }
+      if (error) {
+        if (error != asio::error::would_block) MakeRoom();
+        retry_.expires_after(kAcceptRetry);
         co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
         continue;
       }
-      Admit(std::move(socket), loop);
+      Admit(std::move(socket), loop, room);
     }
     const std::lock_guard lock(mutex_);
     accepting_ = false;
     ended_.notify_all();
   }
 
-  void Admit(tcp::socket socket, asio::io_context& loop) {
-    auto admission = Connection::Admission::kServe;
+  void WarnOfScarcity(const error_code& error) {
+    const absl::Time now = ProcessNow();
+    if (now < next_warning_) return;
+    next_warning_ = now + kWarnEvery;
+    spdlog::warn("cannot accept a connection: {}; idle ones are closed for new ones", error.message());
+  }
+
+  // Closes the connection that needs its place least. False if none can be closed.
+  bool MakeRoom() {
+    for (ConnectionQueue* queue : {&context_.idle, &context_.spare}) {
+      if (CloseOldest(*queue)) return true;
+    }
+    return false;
+  }
+
+  bool CloseOldest(ConnectionQueue& queue) {
+    std::shared_ptr<Connection> oldest = queue.TakeOldest();
+    if (oldest == nullptr) return false;
+    if (options_.counted) metrics_.OnConnectionEvicted();
+    const asio::any_io_executor executor = oldest->executor();
+    asio::post(executor, [oldest = std::move(oldest)] { oldest->MakeRoom(); });
+    return true;
+  }
+
+  // How the one who comes next is let in.
+  Connection::Admission Decide(Room room) {
+    bool full = false;
     {
       const std::lock_guard lock(mutex_);
-      const size_t limit = static_cast<size_t>(options_.limits.max_connections);
-      if (open_ >= limit) metrics_.OnConnectionRefused();
-      if (open_ >= limit + kMaxRefusals) return;
-      if (open_ >= limit) admission = Connection::Admission::kTooMany;
-      metrics_.SetHttpConnections(static_cast<int64_t>(++open_));
+      full = open_ >= static_cast<size_t>(options_.limits.max_connections);
+    }
+    if ((!full && room == Room::kUsual) || CloseOldest(context_.idle)) return Connection::Admission::kServe;
+    bool crowded = false;
+    {
+      const std::lock_guard lock(mutex_);
+      crowded = ++spare_ > kMaxSpare;
+    }
+    if (crowded) CloseOldest(context_.spare);
+    return Connection::Admission::kSpare;
+  }
+
+  void Admit(tcp::socket socket, asio::io_context& loop, Room room) {
+    const Connection::Admission admission = Decide(room);
+    const bool spare = admission == Connection::Admission::kSpare;
+    {
+      const std::lock_guard lock(mutex_);
+      ++open_;
+      CountOpen();
     }
     const uint64_t id = next_id_++;
     Tune(socket);
@@ -138,7 +195,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     const Client client = ClientAt(peer.address().to_string(), peer.port());
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
-    auto connection = std::make_shared<Connection>(std::move(stream), context_, client, [this, id] { End(id); });
+    auto connection =
+        std::make_shared<Connection>(std::move(stream), context_, client, [this, id, spare] { End(id, spare); });
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);
@@ -146,11 +204,17 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     asio::post(loop, [connection = std::move(connection), admission] { connection->Start(admission); });
   }
 
-  void End(uint64_t id) {
+  void End(uint64_t id, bool spare) {
     const std::lock_guard lock(mutex_);
     connections_.erase(id);
-    metrics_.SetHttpConnections(static_cast<int64_t>(--open_));
+    --open_;
+    if (spare) --spare_;
+    CountOpen();
     ended_.notify_all();
+  }
+
+  void CountOpen() {  // REQUIRES: mutex_ is held
+    if (options_.counted) metrics_.SetHttpConnections(static_cast<int64_t>(open_));
   }
 
   // On each connection's own thread.
@@ -176,11 +240,14 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
   int32_t port_ = 0;
-  uint64_t next_id_ = 0;  // the accepting coroutine's
+  // The accepting coroutine's.
+  uint64_t next_id_ = 0;
+  absl::Time next_warning_ = absl::InfinitePast();
 
   std::mutex mutex_;
   std::condition_variable ended_;
   size_t open_ = 0;
+  size_t spare_ = 0;  // of them, past the limit
   bool accepting_ = true;
   std::map<uint64_t, std::weak_ptr<Connection>> connections_;
 };

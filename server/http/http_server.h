@@ -1,4 +1,7 @@
 // HTTP/1.1 on one port: accepts connections and hands them requests through a Router.
+//
+// Past limits.max_connections, or when the process has no descriptor left, the connection that has been idle longest
+// makes room for a new one. Where none is idle, a few more are let in to ask about health, and are refused otherwise.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +30,8 @@ class HttpServer {
     int32_t port = 0;  // 0: one that is free
     HttpLimits limits;
     boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP; outlives the server
+    std::string flag = "port";                 // what sets the port, for messages
+    bool counted = true;                       // whether its connections count in metrics
   };
 
   // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.

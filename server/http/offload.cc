@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "server/generation_group.h"
+#include "server/http/body_coding.h"
 #include "server/http/handover.h"
 #include "server/http/request_origin.h"
 
@@ -46,10 +47,12 @@ class OffloadedAnswer : public LiveAnswer {
   std::unique_ptr<LiveAnswer> inner_;  // once it is there
 };
 
-Answer Handle(const Handler& handler, HttpRequest request) {
+// `max_body_bytes`: of a body when it is decoded.
+Answer Handle(const Handler& handler, HttpRequest request, size_t max_body_bytes) {
   const std::string id = request.request_id;
   const ErrorForm form = ErrorFormOf(request.path);
   try {
+    if (std::optional<HttpResponse> refusal = DecodeBody(&request, max_body_bytes)) return *std::move(refusal);
     return handler(std::move(request));
   } catch (const std::exception& exception) {
     spdlog::error("a request ended by an exception: {} request_id={}", exception.what(), id);
@@ -61,16 +64,17 @@ Answer Handle(const Handler& handler, HttpRequest request) {
 
 Handler OffThread(Service& service, std::string api, Handler handler) {
   return [&service, api = std::move(api), handler = std::move(handler)](HttpRequest request) -> Answer {
-    if (request.body.size() <= kInlineBodyBytes) return handler(std::move(request));
+    if (request.body.size() <= kInlineBodyBytes && !HasCodedBody(request)) return handler(std::move(request));
     auto handover = std::make_shared<Handover>();
     const auto bytes = static_cast<int64_t>(request.body.size());
     const RequestOrigin origin = OriginOf(request, api);
     const ErrorForm form = ErrorFormOf(request.path);
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
+    const auto limit = static_cast<size_t>(service.config.http.max_body_bytes);
     const absl::Status refusal =
-        service.workers.TryPost(origin.client, bytes, [handover, held = std::move(held), handler] {
-          if (!handover->abandoned()) handover->Put(Handle(handler, std::move(*held)));
+        service.workers.TryPost(origin.client, bytes, [handover, held = std::move(held), handler, limit] {
+          if (!handover->abandoned()) handover->Put(Handle(handler, std::move(*held), limit));
         });
     if (refusal.ok()) return std::make_unique<OffloadedAnswer>(std::move(handover));
     NoteRefusal(service, origin, refusal);

@@ -13,7 +13,8 @@ namespace batucada {
 // A request up to this size is handled where it arrived: that takes about a millisecond, and never waits behind others.
 inline constexpr size_t kInlineBodyBytes = 8 << 10;
 
-// `handler`, run by `service.workers` for larger requests. When too much waits there, the answer is 429. `handler` must
+// `handler`, run by `service.workers` for larger requests, and for encoded ones (content_coding.h), which it gets
+// decoded. When too much waits there, the answer is 429. `handler` must
 // be thread-safe; `api` names it in the log. REQUIRES: `service` outlives the answers.
 Handler OffThread(Service& service, std::string api, Handler handler);
 

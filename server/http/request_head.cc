@@ -30,13 +30,19 @@ absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
     request.headers.emplace_back(absl::AsciiStrToLower(absl::string_view(name.data(), name.size())),
                                  std::string(value.data(), value.size()));
   }
-  if (head.version() >= 11 && head.count(http::field::host) != 1) {
-    return absl::InvalidArgumentError("an HTTP/1.1 request has exactly one Host header");
-  }
+  std::string absolute;
   std::string_view target(head.target().data(), head.target().size());
   if (const size_t scheme = target.find("://"); !target.starts_with('/') && scheme != target.npos) {
-    const size_t path = target.find('/', scheme + 3);  // the absolute form that proxies send
-    target = path == target.npos ? std::string_view("/") : target.substr(path);
+    // The absolute form that proxies send.
+    target = target.substr(std::min(target.find_first_of("/?", scheme + 3), target.size()));
+    if (!target.starts_with('/')) {
+      absolute = fmt::format("/{}", target);
+      target = absolute;
+    }
+  }
+  if (target == "*") {  // of OPTIONS alone, see HeadGuard
+    request.path = target;
+    return request;
   }
   const size_t question = std::min(target.find('?'), target.size());
   // A path may be told in an answer, and answers are UTF-8.

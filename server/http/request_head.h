@@ -15,7 +15,8 @@ namespace batucada {
 // x-request-id as sent if it is sound, else a fresh one.
 std::string RequestIdOf(const boost::beast::http::request_header<>& head);
 
-// All but the body and the request's id. INVALID_ARGUMENT if the target is malformed or HTTP/1.1's Host is missing.
+// All but the body and the request's id. INVALID_ARGUMENT if the target's path is malformed.
+// REQUIRES: HeadGuard (framing.h) let the head pass.
 absl::StatusOr<HttpRequest> ToHttpRequest(const boost::beast::http::request_header<>& head);
 
 enum class Framing : uint8_t { kLength, kChunked, kUntilClose };

@@ -12,8 +12,13 @@
 
 namespace batucada {
 
-// Who may use a route when keys are required.
-enum class Access : uint8_t { kKey, kOpen };
+// Who may use a route.
+enum class Access : uint8_t {
+  kKey,     // who has a key, when keys are required
+  kOpen,    // everybody
+  kHealth,  // everybody, also when there is no room for another connection
+  kAdmin,   // administrators: see http/admin.h
+};
 
 struct Route {
   std::string method;  // "GET" also answers HEAD
@@ -32,9 +37,10 @@ class Router {
 
   struct Match {
     const Route* route = nullptr;
-    HttpResponse error;  // if there is no route: 404, or 405 with the methods that are allowed
+    HttpResponse error;  // if there is no route: 404, 405 with the methods that are allowed, or 200 to "OPTIONS *"
     std::vector<std::string> captures;
   };
+  // A slash at a path's end makes no difference: no route has one there.
   Match Find(std::string_view method, std::string_view path) const;
 
  private:

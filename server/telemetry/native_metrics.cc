@@ -77,6 +77,8 @@ void AddWires(const Tally& tally, MetricsPage& page) {
              Number(tally.http_connections.load(std::memory_order_relaxed)));
   page.Counter("batucada_http_connections_refused_total", "HTTP connections refused because too many were open",
                Load(tally.http_connections_refused));
+  page.Counter("batucada_http_connections_evicted_total", "Idle HTTP connections closed to make room for others",
+               Load(tally.http_connections_evicted));
   const std::lock_guard lock(tally.mutex);
   page.CounterFamily("batucada_http_responses_total", "HTTP answers, by endpoint and status");
   for (const auto& [key, count] : tally.http_responses) {

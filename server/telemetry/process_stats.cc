@@ -1,6 +1,5 @@
 #include "server/telemetry/process_stats.h"
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,8 @@
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "server/descriptors.h"
 
 namespace batucada {
 namespace {
@@ -59,6 +60,7 @@ int64_t OpenFileDescriptors() {
 }  // namespace
 
 ProcessStats ReadProcessStats() {
+  const KeptDescriptors kept;  // when connections hold all others, that must be seen
   ProcessStats stats = {.open_fds = OpenFileDescriptors()};
   // utime, stime, num_threads, starttime, vsize and rss are fields 14, 15, 20, 22, 23 and 24.
   constexpr size_t kFirst = 3, kUserTime = 14, kSystemTime = 15, kThreads = 20, kStart = 22, kVirtual = 23, kPages = 24;
@@ -71,8 +73,7 @@ ProcessStats ReadProcessStats() {
     stats.virtual_bytes = field(kVirtual);
     stats.resident_bytes = field(kPages) * sysconf(_SC_PAGESIZE);
   }
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) stats.max_fds = static_cast<int64_t>(limit.rlim_cur);
+  stats.max_fds = DescriptorLimit();
   return stats;
 }
 

@@ -63,6 +63,7 @@ struct Tally {
   Counter disconnected{0};
   std::atomic<int64_t> http_connections{0};
   Counter http_connections_refused{0};
+  Counter http_connections_evicted{0};
   Counter spans_exported{0}, spans_dropped_queue_full{0}, spans_dropped_export_failed{0};
 
   mutable std::mutex mutex;  // guards what follows

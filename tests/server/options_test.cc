@@ -1,5 +1,8 @@
 #include "server/options.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <fstream>
 #include <map>
 
@@ -87,9 +90,75 @@ TEST_F(OptionsTest, ErrorsNameTheSourceAndTheValue) {
   EXPECT_THAT(std::string(Read({}).message()), HasSubstr("BATUCADA_PORT: 'http'"));
 }
 
+TEST_F(OptionsTest, AConfigurationThatIsNoFileIsRefused) {
+  const std::string folder = ::testing::TempDir();
+  EXPECT_THAT(std::string(Read({"--config", folder}).message()), HasSubstr("a directory, not a file"));
+  EXPECT_THAT(std::string(Read({"--config", "/dev/zero"}).message()), HasSubstr("a device, not a file"));
+  const std::string pipe = folder + "/options_test.pipe";
+  ASSERT_TRUE(mkfifo(pipe.c_str(), 0600) == 0 || errno == EEXIST);
+  EXPECT_THAT(std::string(Read({"--config", pipe}).message()), HasSubstr("a pipe, not a file"));
+  EXPECT_THAT(std::string(Read({}, std::string((1 << 20) + 1, '\n')).message()), HasSubstr("1048577 bytes"));
+  environment_["BATUCADA_CONFIG"] = folder;
+  EXPECT_THAT(std::string(Read({}).message()), HasSubstr("a directory, not a file"));
+}
+
+TEST_F(OptionsTest, WhatWouldOpenTheServerByMistakeIsRefused) {
+  EXPECT_THAT(std::string(Read({}, "api-key = \"\"\n").message()), HasSubstr("api-key: it is empty"));
+  EXPECT_THAT(std::string(Read({}, "api-key = a\nport = 1\napi-key = b\n").message()), HasSubstr("set twice"));
+  EXPECT_THAT(std::string(Read({"--api-key-file", ""}).message()), HasSubstr("--api-key-file: it is empty"));
+  environment_["BATUCADA_API_KEY"] = "";
+  EXPECT_THAT(std::string(Read({}).message()), HasSubstr("BATUCADA_API_KEY: it is empty"));
+  environment_ = {{"BATUCADA_CHAT_TEMPLATE", ""}};
+  EXPECT_TRUE(Read({}).ok()) << "elsewhere an empty variable is one that is not set";
+}
+
+TEST_F(OptionsTest, VariablesThatAreNearlyOptionsAreRefused) {
+  OptionTable table;
+  AddServerOptions(table, &config_);
+  std::vector<std::string> unknown;
+  for (const char* name : {"BATUCADA_API_KEYS", "BATUCADA_APIKEY", "BATUCADA_MAX_SEQUENCE", "BATUCADA_PORTS"}) {
+    const absl::Status status = table.CheckEnvironment({"PATH", name}, &unknown);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(name));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("meant?"));
+  }
+  EXPECT_THAT(unknown, ElementsAre());
+  ASSERT_TRUE(table
+                  .CheckEnvironment({"BATUCADA_PORT", "BATUCADA_CONFIG", "BATUCADA_BINARY", "BATUCADA_ROOT",
+                                     "BATUCADAX", "BATUCADA_SERVICE_HOST", "BATUCADA_SERVICE_PORT_HTTP",
+                                     "BATUCADA_PORT_8000_TCP", "BATUCADA_PORT_8000_TCP_ADDR"},
+                                    &unknown)
+                  .ok());
+  EXPECT_THAT(unknown, ElementsAre("BATUCADA_BINARY", "BATUCADA_ROOT"));
+}
+
+TEST_F(OptionsTest, NumbersThatAreNoneAndTimesWithoutEndAreRefused) {
+  for (const char* value : {"nan", "NaN", "-nan", "inf", "-inf", "1e999", "0x1p3x", ""}) {
+    for (const char* flag : {"--memory-fraction", "--request-log-sampling", "--trace-sampling"}) {
+      config_ = {};
+      EXPECT_FALSE(Read({flag, value}).ok()) << flag << " " << value;
+    }
+  }
+  for (const char* value : {"87601h", "1000000000h", "99999999999999999999h", "inf", "-1s", "-0.5ms"}) {
+    for (const char* flag :
+         {"--idle-timeout", "--read-timeout", "--write-timeout", "--drain-timeout", "--stall-timeout"}) {
+      config_ = {};
+      EXPECT_FALSE(Read({flag, value}).ok()) << flag << " " << value;
+    }
+  }
+  for (const char* value : {"9223372036854775808", "8388608TiB", "1e10GiB", "-1"}) {
+    config_ = {};
+    EXPECT_FALSE(Read({"--max-body-bytes", value}).ok()) << value;
+  }
+  config_ = {};
+  EXPECT_TRUE(Read({"--idle-timeout", "87600h"}).ok());
+}
+
 TEST_F(OptionsTest, ValuesOutOfRangeAreRefusedByName) {
   for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{{"--port", "70000"},
                                                                                     {"--grpc-port", "-1"},
+                                                                                    {"--health-port", "-2"},
+                                                                                    {"--health-port", "8000"},
+                                                                                    {"--health-port", "9000"},
                                                                                     {"--max-body-bytes", "1"},
                                                                                     {"--max-connections", "0"},
                                                                                     {"--read-timeout", "0"},

@@ -54,6 +54,13 @@ TEST(RouterTest, WildcardsMayStandAnywhere) {
               ::testing::Contains(::testing::Pair("allow", "GET, POST")));
 }
 
+TEST(RouterTest, ASlashAtTheEndMakesNoDifference) {
+  const Router router = TestRouter();
+  EXPECT_EQ(router.Find("GET", "/things/").route->name, "list");
+  EXPECT_THAT(router.Find("GET", "/things/a/").captures, ElementsAre("a"));
+  EXPECT_EQ(router.Find("GET", "/things//").route, nullptr);
+}
+
 TEST(RouterTest, SaysWhatIsAllowed) {
   const Router router = TestRouter();
   const Router::Match match = router.Find("DELETE", "/things");
@@ -63,9 +70,16 @@ TEST(RouterTest, SaysWhatIsAllowed) {
   EXPECT_THAT(match.error.body, HasSubstr("\"error\""));
 }
 
+TEST(RouterTest, SaysWhatTheServerAsAWholeCanDo) {
+  const Router::Match match = TestRouter().Find("OPTIONS", "*");
+  EXPECT_EQ(match.route, nullptr);
+  EXPECT_EQ(match.error.status, 200);
+  EXPECT_THAT(match.error.headers, ::testing::Contains(::testing::Pair("allow", "GET, HEAD, OPTIONS, POST")));
+}
+
 TEST(RouterTest, UnknownPathsAre404) {
   const Router router = TestRouter();
-  for (const char* path : {"/", "/thing", "/things/", "/thingsx", "//things"}) {
+  for (const char* path : {"/", "/thing", "/thingsx", "//things", "//"}) {
     EXPECT_EQ(router.Find("GET", path).error.status, 404) << path;
   }
 }

@@ -40,6 +40,7 @@ LIBRARIES = {
     r"boost/(asio|beast|system|core)": ["server", "loadtest"],
     r"openssl/": ["server"],
     r"prometheus/": ["server"],
+    r"(zlib|zstd)\.h$": ["server"],
     r"spdlog/|fmt/": ["engine/core", "engine", "server", "loadtest"],
     r"CLI/": ["server", "loadtest", "bench"],
     r"pcre2|utf8proc|sentencepiece|unicode/": ["engine/text"],

@@ -1,0 +1,111 @@
+// Every shape of a request that can be thought of, over real sockets: what is answered, and whether the connection goes
+// on behind it. A GET follows each shape at once, so that a body taken for a request, or the reverse, shows.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "server/http/http_server.h"
+#include "tests/server/framing_shapes.h"
+#include "tests/server/raw_client.h"
+
+namespace batucada {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kBehind[] = "GET /behind HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+constexpr char kSign[] = "the request behind was run";
+
+enum class Delivery { kAtOnce, kByteByByte };
+
+class FramingTest : public ::testing::TestWithParam<Delivery> {
+ protected:
+  FramingTest() {
+    router_.Add({"GET", "/hello", "hello", [](const HttpRequest&) -> Answer { return TextResponse("hi"); }});
+    router_.Add({"GET", "/behind", "behind", [](const HttpRequest&) -> Answer { return TextResponse(kSign); }});
+    router_.Add(
+        {"POST", "/echo", "echo", [](const HttpRequest& request) -> Answer { return TextResponse(request.body); }});
+    const HttpLimits limits = {.max_body_bytes = 4096, .max_header_bytes = 1024, .read_timeout = absl::Seconds(30)};
+    auto server =
+        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits}, router_, gate_, pool_, metrics_);
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  std::string Exchange(const std::string& bytes) {
+    RawClient client(server_->port());
+    if (GetParam() == Delivery::kAtOnce) {
+      client.Send(bytes);
+    } else {
+      for (const char& byte : bytes) {
+        if (!client.Send({&byte, 1})) break;
+      }
+    }
+    return client.ReadToEnd();
+  }
+
+  void Hold(const std::vector<Shape>& shapes) {
+    for (const Shape& shape : shapes) {
+      SCOPED_TRACE(shape.name);
+      const std::string answers = Exchange(shape.bytes + kBehind);
+      EXPECT_EQ(Outcome(answers), shape.want) << answers;
+      EXPECT_THAT(answers, HasSubstr(shape.body));
+      const bool ends = !absl::StrContains(shape.want, '+');
+      EXPECT_THAT(answers, HasSubstr(ends ? "\r\nconnection: close\r\n" : "\r\nconnection: keep-alive\r\n"));
+    }
+  }
+
+  // "200 404 +" as in Shape.
+  static std::string Outcome(const std::string& answers) {
+    std::vector<std::string> statuses;
+    constexpr std::string_view kStart = "HTTP/1.1 ";
+    for (size_t at = answers.find(kStart); at != answers.npos; at = answers.find(kStart, at + 1)) {
+      // Not what an echoed body holds.
+      if (at > 0 && absl::ascii_isalnum(static_cast<unsigned char>(answers[at - 1]))) continue;
+      if (absl::ascii_isdigit(static_cast<unsigned char>(answers[at + kStart.size()]))) {
+        statuses.push_back(answers.substr(at + kStart.size(), 3));
+      }
+    }
+    if (answers.ends_with(kSign)) statuses.back() = "+";
+    return absl::StrJoin(statuses, " ");
+  }
+
+  Metrics metrics_;
+  Router router_;
+  Gate gate_;
+  IoPool pool_{2};
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_P(FramingTest, StartLines) { Hold(StartLineShapes()); }
+TEST_P(FramingTest, Headers) { Hold(HeaderShapes()); }
+TEST_P(FramingTest, ContentLengths) { Hold(LengthShapes()); }
+TEST_P(FramingTest, Codings) { Hold(CodingShapes()); }
+TEST_P(FramingTest, Chunks) { Hold(ChunkShapes()); }
+TEST_P(FramingTest, Connections) { Hold(ConnectionShapes()); }
+
+INSTANTIATE_TEST_SUITE_P(HoweverTheyCome, FramingTest, ::testing::Values(Delivery::kAtOnce, Delivery::kByteByByte),
+                         [](const auto& delivery) {
+                           return delivery.param == Delivery::kAtOnce ? "AtOnce" : "ByteByByte";
+                         });
+
+TEST(FramingShapesTest, AreManyAndTellOfBothEnds) {
+  size_t count = 0, refused = 0;
+  for (const auto& shapes :
+       {StartLineShapes(), HeaderShapes(), LengthShapes(), CodingShapes(), ChunkShapes(), ConnectionShapes()}) {
+    count += shapes.size();
+    for (const Shape& shape : shapes) refused += absl::StrContains(shape.want, '+') ? 0 : 1;
+  }
+  EXPECT_GT(count, 250U);
+  EXPECT_GT(refused, 150U);
+  EXPECT_GT(count - refused, 60U);
+}
+
+}  // namespace
+}  // namespace batucada
