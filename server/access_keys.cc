@@ -60,48 +60,70 @@ uint64_t NameOf(const std::array<uint8_t, SHA256_DIGEST_LENGTH>& digest) {
 
 }  // namespace
 
-absl::Status AccessKeys::Add(std::string_view line, const std::string& place) {
+AccessKeys::AccessKeys(ClientRights unless_told) : shared_(std::make_shared<Shared>()) {
+  shared_->set = std::make_shared<const Set>(Set{.unless_told = unless_told, .keys = {}});
+}
+
+std::shared_ptr<const AccessKeys::Set> AccessKeys::Current() const {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->set;
+}
+
+void AccessKeys::Replace(const AccessKeys& other) {
+  std::shared_ptr<const Set> set = other.Current();
+  const std::lock_guard lock(shared_->mutex);
+  shared_->set.swap(set);
+}
+
+absl::Status AccessKeys::Add(std::string_view line, const std::string& place, Set* set) {
   const std::vector<absl::string_view> words =
       absl::StrSplit(absl::string_view(line.data(), line.size()), absl::ByAnyChar(" \t"), absl::SkipEmpty());
   const absl::string_view key = words.empty() ? absl::string_view() : words.front();
   BATUCADA_RETURN_IF_ERROR(CheckKey({key.data(), key.size()}, place));
-  Key added = {.digest = DigestOf({key.data(), key.size()}), .rights = unless_told_};
+  Key added = {.digest = DigestOf({key.data(), key.size()}), .rights = set->unless_told};
   for (size_t i = 1; i < words.size(); ++i) BATUCADA_RETURN_IF_ERROR(ReadRight(words[i], place, &added.rights));
-  keys_.push_back(added);
+  set->keys.push_back(added);
   return absl::OkStatus();
 }
 
 absl::StatusOr<AccessKeys> AccessKeys::Load(const std::vector<std::string>& keys, const std::string& file,
                                             ClientRights unless_told) {
-  AccessKeys result(unless_told);
-  for (const std::string& key : keys) BATUCADA_RETURN_IF_ERROR(result.Add(key, "--api-key"));
-  if (file.empty()) return result;
+  Set set = {.unless_told = unless_told, .keys = {}};
+  const auto made = [&set] {
+    AccessKeys result;
+    result.shared_->set = std::make_shared<const Set>(std::move(set));
+    return result;
+  };
+  for (const std::string& key : keys) BATUCADA_RETURN_IF_ERROR(Add(key, "--api-key", &set));
+  if (file.empty()) return made();
   const absl::StatusOr<std::string> text = ReadTextFile(file, kMaxFileBytes);
   if (!text.ok()) {
     return absl::InvalidArgumentError(fmt::format("--api-key-file: {}", std::string(text.status().message())));
   }
-  const size_t before = result.keys_.size();
+  const size_t before = set.keys.size();
   int line_number = 0;
   for (const absl::string_view whole : absl::StrSplit(*text, '\n')) {
     ++line_number;
     const absl::string_view line = absl::StripAsciiWhitespace(whole);
     if (line.empty() || line.front() == '#') continue;
     BATUCADA_RETURN_IF_ERROR(
-        result.Add({line.data(), line.size()}, fmt::format("--api-key-file {}, line {}", file, line_number)));
+        Add({line.data(), line.size()}, fmt::format("--api-key-file {}, line {}", file, line_number), &set));
   }
-  if (result.keys_.size() > before) return result;
+  if (set.keys.size() > before) return made();
   return absl::InvalidArgumentError(fmt::format("--api-key-file {} holds no key: write one a line", file));
 }
 
 bool AccessKeys::any_admin() const {
-  return std::any_of(keys_.begin(), keys_.end(), [](const Key& key) { return key.rights.admin; });
+  const auto set = Current();
+  return std::any_of(set->keys.begin(), set->keys.end(), [](const Key& key) { return key.rights.admin; });
 }
 
 std::optional<Client> AccessKeys::Find(std::string_view presented) const {
-  if (!required()) return Client{.rights = unless_told_};
+  const auto set = Current();
+  if (set->keys.empty()) return Client{.rights = set->unless_told};
   const auto digest = DigestOf(presented);
   const Key* found = nullptr;
-  for (const Key& key : keys_) {
+  for (const Key& key : set->keys) {
     if (CRYPTO_memcmp(digest.data(), key.digest.data(), digest.size()) == 0) found = &key;
   }
   if (found == nullptr) return std::nullopt;
@@ -110,7 +132,8 @@ std::optional<Client> AccessKeys::Find(std::string_view presented) const {
 
 std::optional<Client> AccessKeys::FindAuthorization(std::string_view header) const {
   constexpr absl::string_view kScheme = "Bearer ";
-  if (!required()) return Find("");
+  const auto set = Current();
+  if (set->keys.empty()) return Client{.rights = set->unless_told};
   if (!absl::StartsWithIgnoreCase(absl::string_view(header.data(), header.size()), kScheme)) return std::nullopt;
   return Find(header.substr(kScheme.size()));
 }

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,12 +15,12 @@
 
 namespace batucada {
 
-// Immutable, thread-safe.
+// Copies share what they hold, so that all of them see a Replace. Thread-safe.
 class AccessKeys {
  public:
   // No keys: everything is accepted, with the rights that `unless_told` gives.
-  AccessKeys() = default;
-  explicit AccessKeys(ClientRights unless_told) : unless_told_(unless_told) {}
+  AccessKeys() : AccessKeys(ClientRights{}) {}
+  explicit AccessKeys(ClientRights unless_told);
 
   // `keys`, and those of `file` unless it is empty: one a line; empty lines and lines that begin with # are skipped. A
   // key is followed by what it allows beyond `unless_told`, parted by spaces: "KEY priority=-10 admin".
@@ -27,8 +29,11 @@ class AccessKeys {
   static absl::StatusOr<AccessKeys> Load(const std::vector<std::string>& keys, const std::string& file,
                                          ClientRights unless_told = {});
 
-  bool required() const { return !keys_.empty(); }
-  size_t size() const { return keys_.size(); }
+  // From now on this, and every copy, holds the keys that `other` holds now.
+  void Replace(const AccessKeys& other);
+
+  bool required() const { return !Current()->keys.empty(); }
+  size_t size() const { return Current()->keys.size(); }
   bool any_admin() const;  // whether one of them has that right
 
   // Who presents `presented`, connection aside; none if it is not one of the keys. Where no key is required, everybody
@@ -46,11 +51,20 @@ class AccessKeys {
     std::array<uint8_t, 32> digest;  // SHA-256
     ClientRights rights;
   };
-  // Appends the key that `line` tells of; `place` is where that stands.
-  absl::Status Add(std::string_view line, const std::string& place);
+  struct Set {
+    ClientRights unless_told;
+    std::vector<Key> keys;
+  };
+  struct Shared {
+    std::mutex mutex;
+    std::shared_ptr<const Set> set;  // guarded by mutex; never null
+  };
 
-  ClientRights unless_told_;
-  std::vector<Key> keys_;
+  // Appends the key that `line` tells of to `set`; `place` is where that stands.
+  static absl::Status Add(std::string_view line, const std::string& place, Set* set);
+  std::shared_ptr<const Set> Current() const;
+
+  std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace batucada

@@ -51,7 +51,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddString("host", listen, "Address to listen on; 0.0.0.0: all of this machine's", &config->host);
   table.AddInt("port", listen, "HTTP port; 0: one that is free", &config->port);
   table.AddInt("grpc-port", listen, "gRPC port; 0: one that is free", &config->grpc_port);
-  table.AddString("port-file", listen, "Write the chosen ports to this file once both listen", &config->port_file);
+  table.AddInt("health-port", listen,
+               "Port for health, metrics and administration alone; 0: one that is free; -1: none",
+               &config->health_port);
+  table.AddString("port-file", listen, "Write the chosen ports to this file once all listen", &config->port_file);
   table.AddStrings("served-model-name", listen, "Name to answer to, several allowed; default: the model directory's",
                    &config->served_model_names);
   table.AddString("chat-template", model, "Jinja file for /v1/chat/completions; default: the model's own",
@@ -110,6 +113,8 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddString("tls-cert", security, "PEM certificate with its chain: TLS for HTTP and gRPC",
                   &config->security.tls_certificate);
   table.AddString("tls-key", security, "PEM key of --tls-cert", &config->security.tls_key);
+
+  table.Guard({"api-key", "api-key-file", "tls-cert", "tls-key"});
 
   const std::string telemetry = "Metrics, logs and traces";
   table.AddEnum("metrics-aliases", telemetry, "Names for /metrics besides our own", {"none", "vllm"},

@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,7 +10,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "engine/core/read_file.h"
 #include "engine/core/status.h"
+#include "server/config_file.h"
 #include "server/units.h"
 
 namespace batucada {
@@ -34,8 +37,8 @@ absl::StatusOr<T> ParseInt(const std::string& text) {
 
 absl::StatusOr<double> ParseNumber(const std::string& text) {
   double value = 0;
-  if (absl::SimpleAtod(text, &value)) return value;
-  return absl::InvalidArgumentError(fmt::format("'{}' is not a number", text));
+  if (absl::SimpleAtod(text, &value) && std::isfinite(value)) return value;
+  return absl::InvalidArgumentError(fmt::format("'{}' is not a finite number", text));
 }
 
 }  // namespace
@@ -146,6 +149,17 @@ void OptionTable::AddEnumIndex(std::string flag, std::string group, std::string 
        }});
 }
 
+void OptionTable::Guard(const std::vector<std::string>& flags) {
+  for (Option& option : options_) {
+    if (std::find(flags.begin(), flags.end(), option.flag) != flags.end()) option.guard = true;
+  }
+}
+
+void OptionTable::TakeFlagsOf(const OptionTable& other) {
+  flags_ = other.flags_;
+  config_path_ = other.config_path_;
+}
+
 void OptionTable::Declare(CLI::App& command) {
   command.add_option("--config", config_path_, "File of 'flag = value' lines (TOML or INI); environment and flags win")
       ->type_name("FILE")
@@ -165,26 +179,30 @@ std::string OptionTable::EnvironmentName(std::string_view flag) {
 }
 
 absl::Status OptionTable::Set(const Option& option, const std::vector<std::string>& values, std::string_view source) {
+  if (option.guard && std::find(values.begin(), values.end(), "") != values.end()) {
+    return absl::InvalidArgumentError(fmt::format("{}: it is empty: give a value, or leave it away", source));
+  }
   const absl::Status status = option.set(values);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(fmt::format("{}: {}", source, std::string(status.message())));
 }
 
 absl::Status OptionTable::ApplyFile(const std::string& path) {
-  std::vector<CLI::ConfigItem> items;
-  try {
-    items = CLI::ConfigTOML().from_file(path);
-  } catch (const CLI::Error& error) {
-    return absl::InvalidArgumentError(fmt::format("--config {}: {}", path, error.what()));
+  constexpr int64_t kMaxBytes = 1 << 20;
+  const absl::StatusOr<std::string> text = ReadWholeFile(path, kMaxBytes);
+  if (!text.ok()) return absl::InvalidArgumentError(fmt::format("--config: {}", std::string(text.status().message())));
+  const absl::StatusOr<std::vector<Setting>> settings = ParseConfigFile(*text);
+  if (!settings.ok()) {
+    return absl::InvalidArgumentError(fmt::format("--config {}: {}", path, std::string(settings.status().message())));
   }
-  for (const CLI::ConfigItem& item : items) {
-    std::string name = item.fullname();
-    std::replace(name.begin(), name.end(), '_', '-');
-    const auto option = std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.flag == name; });
+  for (const Setting& setting : *settings) {
+    const auto option =
+        std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.flag == setting.name; });
     if (option == options_.end()) {
-      return absl::InvalidArgumentError(fmt::format("--config {}: there is no setting '{}'", path, item.fullname()));
+      return absl::InvalidArgumentError(
+          fmt::format("--config {}: line {}: there is no setting '{}'", path, setting.line, setting.name));
     }
-    BATUCADA_RETURN_IF_ERROR(Set(*option, item.inputs, fmt::format("{}: {}", path, item.fullname())));
+    BATUCADA_RETURN_IF_ERROR(Set(*option, setting.values, fmt::format("{}: {}", path, setting.name)));
   }
   return absl::OkStatus();
 }
@@ -197,7 +215,7 @@ absl::Status OptionTable::Apply(const std::function<const char*(const char*)>& e
   for (const Option& option : options_) {
     const std::string name = EnvironmentName(option.flag);
     const char* value = environment(name.c_str());
-    if (value != nullptr && *value != '\0') BATUCADA_RETURN_IF_ERROR(Set(option, {value}, name));
+    if (value != nullptr && (*value != '\0' || option.guard)) BATUCADA_RETURN_IF_ERROR(Set(option, {value}, name));
   }
   for (const Option& option : options_) {
     const std::vector<std::string>& values = flags_[option.flag];

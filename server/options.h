@@ -25,7 +25,8 @@ struct Option {
   std::string type;   // "INT", "SIZE", "TIME", "a|b|c", …
   std::string help;
   std::string shown_default;
-  bool many = false;  // may be given several times; the last source that names it wins whole
+  bool many = false;   // may be given several times; the last source that names it wins whole
+  bool guard = false;  // what an empty value would switch off by mistake
   std::function<absl::Status(const std::vector<std::string>& values)> set;
 };
 
@@ -45,10 +46,19 @@ class OptionTable {
   template <typename Enum>
   void AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names, Enum* field);
 
+  // An empty value of these is an error: a secret that was not filled in must not open the server.
+  void Guard(const std::vector<std::string>& flags);
+
   // Declares every option and --config on a CLI11 command. REQUIRES: this outlives the command.
   void Declare(CLI::App& command);
   // After the command line has been parsed: file, then environment, then flags. `environment` is getenv, or a test's.
   absl::Status Apply(const std::function<const char*(const char*)>& environment);
+  // Of the names of all environment variables. INVALID_ARGUMENT for one that is nearly an option's, such as
+  // BATUCADA_API_KEYS: whoever wrote it believes that it works. The others that begin as ours do, and are none, are
+  // appended to `unknown`.
+  absl::Status CheckEnvironment(const std::vector<std::string>& names, std::vector<std::string>* unknown) const;
+  // Takes over what the command line said to `other`, which has the same options.
+  void TakeFlagsOf(const OptionTable& other);
 
   static std::string EnvironmentName(std::string_view flag);
 

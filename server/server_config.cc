@@ -58,6 +58,11 @@ absl::Status ServerConfig::Validate() const {
   if (port != 0 && port == grpc_port) {
     return absl::InvalidArgumentError(fmt::format("--port and --grpc-port are both {}: they must differ", port));
   }
+  BATUCADA_RETURN_IF_ERROR(CheckRange("health-port", health_port, -1, 65535));
+  if (health_port > 0 && (health_port == port || health_port == grpc_port)) {
+    return absl::InvalidArgumentError(
+        fmt::format("--health-port is {}, which is --port or --grpc-port, too: it must differ", health_port));
+  }
   for (const std::string& name : served_model_names) {
     if (name.empty()) return absl::InvalidArgumentError("--served-model-name is empty");
   }

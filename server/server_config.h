@@ -67,11 +67,12 @@ struct TracingConfig {
 struct ServerConfig {
   EngineConfig engine;
 
-  std::string host = "127.0.0.1";               // address to listen on; 0.0.0.0: all
-  int32_t port = 8000;                          // HTTP; 0: one that is free
-  int32_t grpc_port = 9000;                     // gRPC; 0: one that is free
-  std::string port_file;                        // if set, "http PORT\ngrpc PORT\n" is written there once both listen
-  std::string chat_template;                    // a Jinja file; empty: the model's own, if it has one
+  std::string host = "127.0.0.1";  // address to listen on; 0.0.0.0: all
+  int32_t port = 8000;             // HTTP; 0: one that is free
+  int32_t grpc_port = 9000;        // gRPC; 0: one that is free
+  int32_t health_port = -1;        // health, metrics and administration alone; 0: one that is free; -1: none
+  std::string port_file;           // if set, a line "http PORT" and so on for each, once all listen
+  std::string chat_template;       // a Jinja file; empty: the model's own, if it has one
   std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
   int32_t io_threads = 0;    // threads that read and write connections; 0: a quarter of the cores, 1 to 4
   int32_t text_threads = 0;  // threads that work on large texts; 0: as many, but at least 3

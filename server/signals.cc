@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ sigset_t Watched() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -72,6 +74,21 @@ void SignalWatcher::ExpectOrderlyEnd() {
   orderly_ = true;
 }
 
+void SignalWatcher::OnHangup(std::function<void()> reload) {
+  const std::lock_guard lock(reload_mutex_);
+  reload_ = std::move(reload);
+  if (reload_ && std::exchange(hung_up_, false)) reload_();
+}
+
+void SignalWatcher::Hangup() {
+  const std::lock_guard lock(reload_mutex_);
+  if (reload_) {
+    reload_();
+  } else {
+    hung_up_ = true;
+  }
+}
+
 int SignalWatcher::Wait() {
   std::unique_lock lock(mutex_);
   arrived_.wait(lock, [this] { return first_ != 0; });
@@ -83,6 +100,10 @@ void SignalWatcher::Watch() {
   while (true) {
     int signal = 0;
     if (sigwait(&set, &signal) != 0) continue;
+    if (signal == SIGHUP) {
+      Hangup();
+      continue;
+    }
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     if (!orderly_ || first_ != 0) EndBy(signal);

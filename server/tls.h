@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,8 +18,12 @@ struct TlsFiles {
   std::string key;          // PEM
 };
 
-// TLS 1.2 and later. INVALID_ARGUMENT, in one sentence that names the flag, if a file cannot be read or the two do not
-// belong together.
+// TLS 1.2 and later. INVALID_ARGUMENT, in one sentence that names the flag, if a file cannot be read, the key is
+// encrypted (nobody is asked for a passphrase) or the two do not belong together.
 absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> LoadTls(const TlsFiles& files);
+
+// Reads the files of contexts that LoadTls made of the same files once more, for handshakes from now on; connections
+// that are open stay as they are. If that fails, with an error as above, everything stays. Thread-safe.
+absl::Status ReloadTls(std::span<const std::shared_ptr<boost::asio::ssl::context>> tls);
 
 }  // namespace batucada

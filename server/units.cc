@@ -63,12 +63,16 @@ std::string FormatBytes(int64_t bytes) {
 
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
   absl::Duration duration;
-  if (!absl::ParseDuration(absl::string_view(text.data(), text.size()), &duration) ||
-      duration == absl::InfiniteDuration() || duration == -absl::InfiniteDuration()) {
+  const bool parsed = absl::ParseDuration(absl::string_view(text.data(), text.size()), &duration);
+  if (!parsed || text.find("inf") != text.npos) {
     return absl::InvalidArgumentError(fmt::format("'{}' is not a duration: write for example 500ms, 30s or 2m", text));
   }
   if (duration < absl::ZeroDuration()) {
     return absl::InvalidArgumentError(fmt::format("'{}' is negative: a duration is 0 or more", text));
+  }
+  if (duration > kLongestDuration) {
+    return absl::InvalidArgumentError(
+        fmt::format("'{}' is too long a duration: at most {}", text, FormatDuration(kLongestDuration)));
   }
   return duration;
 }

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -12,11 +14,14 @@
 #include "engine/core/status.h"
 #include "server/access_keys.h"
 #include "server/commands/command.h"
+#include "server/descriptors.h"
 #include "server/grpc/grpc_server.h"
 #include "server/http/gate.h"
+#include "server/http/health_port.h"
 #include "server/http/http_server.h"
 #include "server/http/routes.h"
 #include "server/options.h"
+#include "server/reloader.h"
 #include "server/service.h"
 #include "server/signals.h"
 #include "server/telemetry/logging.h"
@@ -29,10 +34,11 @@ namespace {
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
 
 // Whole or not at all: a reader never sees half of it.
-absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t grpc_port) {
+absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t grpc_port, const HealthPort* health) {
   const std::string temporary = path + ".new";
   std::ofstream file(temporary);
   file << "http " << http_port << "\ngrpc " << grpc_port << "\n";
+  if (health != nullptr) file << "health " << health->port() << "\n";
   file.close();
   if (file.fail() || std::rename(temporary.c_str(), path.c_str()) != 0) {
     return absl::UnavailableError(fmt::format("cannot write --port-file {}", path));
@@ -40,9 +46,11 @@ absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t g
   return absl::OkStatus();
 }
 
-void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer& grpc) {
+void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer& grpc, const HealthPort* health) {
   const std::string shown = config.host == "0.0.0.0" || config.host == "::" ? "127.0.0.1" : config.host;
-  fmt::print("ready http={}:{} grpc={}:{}\n\n", config.host, http.port(), config.host, grpc.port());
+  fmt::print("ready http={}:{} grpc={}:{}", config.host, http.port(), config.host, grpc.port());
+  if (health != nullptr) fmt::print(" health={}:{}", config.host, health->port());
+  fmt::print("\n\n");
   const char* scheme = config.security.tls_certificate.empty() ? "http" : "https";
   fmt::print("  curl -N {}://{}:{}/v1/completions -H 'Content-Type: application/json' \\\n", scheme, shown,
              http.port());
@@ -71,8 +79,12 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const Serve
   return loaded;
 }
 
-absl::StatusOr<int> Serve(const ServerConfig& config) {
+using Contexts = std::vector<std::shared_ptr<boost::asio::ssl::context>>;
+
+// `reread` makes of flags, environment and file what they say by then.
+absl::StatusOr<int> Serve(const ServerConfig& config, const Reloader::ReadConfig& reread) {
   SignalWatcher signals;  // before there are other threads
+  RaiseDescriptorLimit();
   SetUpLogging(config.log_level, config.log_format);
   fmt::print("batucada {}\n", kVersion);
   // What can be wrong with settings is found before a model is loaded.
@@ -97,10 +109,14 @@ absl::StatusOr<int> Serve(const ServerConfig& config) {
                   .metrics = metrics,
                   .model_names = ServedModelNames(config),
                   .chat_template = std::move(chat_template),
-                  .keys = std::move(keys)};
+                  .keys = keys};
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
   const Router router = MakeRoutes(service);
   const Gate gate(service.keys, config.security.cors_origins);
+  std::unique_ptr<HealthPort> health;  // outlives the other ports: a drain is not a death
+  if (config.health_port >= 0) {
+    BATUCADA_ASSIGN_OR_RETURN(health, HealthPort::Start(service));
+  }
   BATUCADA_ASSIGN_OR_RETURN(
       const std::unique_ptr<HttpServer> http,
       HttpServer::Start({.host = config.host, .port = config.port, .limits = config.http, .tls = tls.get()}, router,
@@ -115,15 +131,29 @@ absl::StatusOr<int> Serve(const ServerConfig& config) {
   service.accepting = true;
   grpc->SetServing(true);
   signals.ExpectOrderlyEnd();
-  if (!config.port_file.empty()) BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, http->port(), grpc->port()));
-  Announce(config, *http, *grpc);
+  if (!config.port_file.empty()) {
+    BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, http->port(), grpc->port(), health.get()));
+  }
+  Announce(config, *http, *grpc, health.get());
 
+  Reloader reloader(reread, keys, tls == nullptr ? Contexts{} : Contexts{tls}, service.journal);
+  signals.OnHangup([&reloader] { reloader.Reload(); });
   const int signal = signals.Wait();
+  signals.OnHangup(nullptr);
   spdlog::info("signal {}: finishing what runs, for at most {}; a second signal ends at once", signal,
                absl::FormatDuration(config.drain_timeout));
   ShutDown(config, service, *http, *grpc);
   spdlog::info("ended in order");
   return 0;
+}
+
+std::vector<std::string> NamesOfEnvironment() {
+  std::vector<std::string> names;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
 }
 
 class ServeCommand : public Command {
@@ -141,9 +171,23 @@ class ServeCommand : public Command {
   absl::StatusOr<int> Run() override {
     const auto environment = [](const char* name) -> const char* { return std::getenv(name); };
     ApplyOpenTelemetryEnvironment(environment, &config_.tracing);
+    std::vector<std::string> unknown;
+    BATUCADA_RETURN_IF_ERROR(table_.CheckEnvironment(NamesOfEnvironment(), &unknown));
     BATUCADA_RETURN_IF_ERROR(table_.Apply(environment));
     BATUCADA_RETURN_IF_ERROR(config_.Validate());
-    return Serve(config_);
+    for (const std::string& name : unknown) {
+      std::fprintf(stderr, "batucada: the environment variable %s is no setting: it is passed over\n", name.c_str());
+    }
+    return Serve(config_, [this, environment]() -> absl::StatusOr<ServerConfig> {
+      ServerConfig config;
+      OptionTable table;
+      AddServerOptions(table, &config);
+      table.TakeFlagsOf(table_);
+      ApplyOpenTelemetryEnvironment(environment, &config.tracing);
+      BATUCADA_RETURN_IF_ERROR(table.Apply(environment));
+      BATUCADA_RETURN_IF_ERROR(config.Validate());
+      return config;
+    });
   }
 
  private:

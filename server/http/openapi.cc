@@ -110,7 +110,8 @@ std::string OpenApiDocument(const Router& router) {
   for (const Route& route : router.routes()) {
     bj::object operation = route.operation;
     operation["operationId"] = Text(OperationId(route));
-    if (route.access == Access::kOpen) operation["security"] = bj::array();
+    const bool open = route.access == Access::kOpen || route.access == Access::kHealth;
+    if (open) operation["security"] = bj::array();
     for (auto i = std::count(route.path.begin(), route.path.end(), '*'); i-- > 0;) {
       bj::array& parameters = operation["parameters"].get_array();
       parameters.insert(

@@ -36,7 +36,8 @@ class RouteList {
                  .operation = MakeOperation(spec)});
   }
   // Bodies may be large: off the connection's thread with them.
-  void Post(std::string path, std::string name, Handle handle, const OperationSpec& spec) {
+  void Post(std::string path, std::string name, Handle handle, const OperationSpec& spec,
+            Access access = Access::kKey) {
     Handler handler = [this_service = &service_, handle](const HttpRequest& request) {
       return handle(*this_service, request);
     };
@@ -44,7 +45,7 @@ class RouteList {
                  .path = std::move(path),
                  .name = name,
                  .handler = OffThread(service_, name, std::move(handler)),
-                 .access = Access::kKey,
+                 .access = access,
                  .operation = MakeOperation(spec)});
   }
   Router& router() { return router_; }
@@ -89,7 +90,7 @@ void AddOpenInference(RouteList& list) {
   const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
     list.Get(path, "infer.health", handle,
              {.summary = summary, .answer = "InferState", .unavailable = "InferState", .error = "InferError"},
-             Access::kOpen);
+             Access::kHealth);
   };
   health("/v2/health/live", HandleInferLive, "Whether work makes progress");
   health("/v2/health/ready", HandleInferReady, "Whether new requests are welcome");
@@ -118,7 +119,8 @@ Router MakeRoutes(Service& service) {
 
   AddOpenInference(list);
   const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
-    list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"}, Access::kOpen);
+    list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"},
+             Access::kHealth);
   };
   health("/health", HandleReady, "Whether new requests are welcome");
   health("/health/ready", HandleReady, "Whether new requests are welcome");
@@ -127,10 +129,12 @@ Router MakeRoutes(Service& service) {
   list.Get("/metrics", "metrics", HandleMetrics,
            {.summary = "Metrics for Prometheus", .answer = "Metrics", .answer_type = "text/plain"},
            metrics_open ? Access::kOpen : Access::kKey);
-  list.Get("/admin/log", "admin.log", HandleLogSettings, {.summary = "How much is logged", .answer = "LogSettings"});
+  list.Get("/admin/log", "admin.log", HandleLogSettings, {.summary = "How much is logged", .answer = "LogSettings"},
+           Access::kAdmin);
   list.Post(
       "/admin/log", "admin.log", HandleSetLog,
-      {.summary = "Log more or less, until the process ends", .request = "SetLogRequest", .answer = "LogSettings"});
+      {.summary = "Log more or less, until the process ends", .request = "SetLogRequest", .answer = "LogSettings"},
+      Access::kAdmin);
   list.Get("/load", "load", HandleLoad, {.summary = "How much runs and waits", .answer = "Load"});
   list.Get("/version", "version", HandleVersion, {.summary = "The server's version", .answer = "Version"});
   list.Get("/", "root", HandleRoot,

@@ -31,8 +31,17 @@ of chat, as in vLLM's. HEAD is answered wherever GET is.
 With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`; gRPC calls need the same as metadata.
 Open to all are
 %s,
-and `/metrics` unless `--metrics-access key`. With `--tls-cert` and `--tls-key` both ports speak TLS. CORS is off unless
-`--cors-origin` names who may ask; their pages may send any header.
+and `/metrics` unless `--metrics-access key`. `/admin/log` takes a key with the right `admin`; where no keys are required,
+the machine itself (a loopback peer that asks for `localhost`) may use it; a page of another site never. With `--tls-cert`
+and `--tls-key` both ports speak TLS.
+
+CORS: pages of the origins that `--cors-origin` names may ask, and may send any header. Without it CORS is off, except that
+where keys are required, pages of every origin may ask what takes a key. Preflights need none.
+
+HTTP is read by the letter (RFC 9112). What two servers could read differently is refused with 400 (or 417, 431, 501, 505)
+and the end of the connection: any `Transfer-Encoding` but `chunked`, or one beside `Content-Length`, more than one
+`Content-Length` or `Host`, folded headers, bare CR or LF. A slash at a path's end makes no difference. Bodies may be sent
+in gzip or zstd (`Content-Encoding`), within the same `--max-body-bytes` when decoded; other codings get 415.
 
 Under `/v2` is the Open Inference Protocol (KServe, Triton), so that `tritonclient.http` works unchanged; every path there
 also takes `/versions/1` after the model's name. Every error there is `{"error": "…"}`. Parameters are those of

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 
+import httpx
 import pytest
 
 from server import PATIENCE_S, Server, wait_until
@@ -92,20 +93,34 @@ def test_idle_connections_are_closed(strict):
 
 def test_too_many_connections():
     get = b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with Server("--backend", "fake", "--max-connections", "10") as server:
-        server.wait_for_metric("batucada_http_connections", 1)  # that of the scrape
-        connections = [connect(server) for _ in range(9)]
-        server.wait_for_metric("batucada_http_connections", 10)
+    endless = post('{"prompt": "a", "max_tokens": 1000000, "stream": true}')
+    with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-connections", "10") as server:
+        server.http.close()
+        connections = [connect(server) for _ in range(10)]
+        for connection in connections:
+            connection.sendall(endless)
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
         for _ in range(3):
             refusal = exchange(server, get)
             assert refusal.startswith(b"HTTP/1.1 503 ") and b"x-request-id: " in refusal and b"retry-after: 1" in refusal
-        server.wait_for_metric("batucada_http_connections_refused_total", 3)
+        assert exchange(server, get.replace(b"/version", b"/health/live")).startswith(b"HTTP/1.1 200 ")
         for connection in connections:
-            connection.sendall(get)
-            assert connection.recv(15) == b"HTTP/1.1 200 OK"
             connection.close()
-        server.wait_for_metric("batucada_http_connections", 1)
-        assert exchange(server, get).startswith(b"HTTP/1.1 200 ")
+        wait_until(lambda: exchange(server, get).startswith(b"HTTP/1.1 200 "), "room")
+        with httpx.Client(base_url=server.url, trust_env=False) as client:
+            server.http = client
+            server.wait_for_metric("batucada_http_connections_refused_total", 3)
+            server.wait_for_metric("batucada_http_connections", 1)
+
+
+def test_idle_connections_make_room():
+    with Server("--backend", "fake", "--max-connections", "10") as server:
+        connections = [connect(server) for _ in range(40)]
+        assert exchange(server, b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert server.metric("batucada_http_connections_evicted_total") >= 30
+        assert server.metric("batucada_http_connections_refused_total") == 0
+        for connection in connections[:30]:
+            assert connection.recv(1) == b""
 
 
 def test_pipelined_requests_are_answered_in_order(strict):

@@ -139,7 +139,7 @@ def test_pages_of_named_origins_may_ask():
         assert response.status_code == 401 and response.headers["access-control-allow-origin"] == PAGE
         for origin in ("https://other.example.com", "null", PAGE + ".evil"):
             response = server.http.options("/v1/completions", headers={"origin": origin, **PREFLIGHT})
-            assert response.status_code == 401 and "access-control-allow-origin" not in response.headers
+            assert response.status_code == 403 and "--cors-origin" in response.text and "access-control-allow-origin" not in response.headers
 
 
 def test_openais_javascript_client_may_ask_from_a_page():
@@ -156,6 +156,18 @@ def test_openais_javascript_client_may_ask_from_a_page():
         assert allowed(server, "") == own
         assert allowed(server, 'x-one, no token, "x", <b>,, x-two') == own | {"x-one", "x-two"}
         assert allowed(server, "x-" + "a" * 2000) == own
+
+
+def test_where_keys_are_required_every_page_that_has_one_may_ask():
+    with Server("--backend", "fake", "--api-key", "k") as server:
+        response = server.http.options("/v1/completions", headers={"origin": PAGE, **PREFLIGHT})
+        assert response.status_code == 200 and response.headers["access-control-allow-origin"] == "*"
+        response = server.http.post("/v1/completions", json=OK, headers={"origin": PAGE, **bearer("k")})
+        assert response.status_code == 200 and response.headers["access-control-allow-origin"] == "*"
+        assert server.http.post("/v1/completions", json=OK, headers={"origin": PAGE}).status_code == 401
+        for path in ("/health", "/metrics", "/"):  # what the network alone gives is not for pages
+            assert "access-control-allow-origin" not in server.http.get(path, headers={"origin": PAGE}).headers
+        assert server.http.options("/v1/completions").status_code == 405
 
 
 def test_any_origin():

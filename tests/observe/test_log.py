@@ -10,7 +10,7 @@ from server import Server, wait_until
 
 @pytest.fixture(scope="module")
 def server():
-    with Server("--backend", "fake", "--log-format", "json", "--api-key", "secret") as server:
+    with Server("--backend", "fake", "--log-format", "json", "--api-key", "secret admin") as server:
         server.http.headers["authorization"] = "Bearer secret"
         yield server
 
