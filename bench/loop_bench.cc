@@ -78,9 +78,9 @@ absl::StatusOr<Figure> TimeStepLoop(const std::string& name, const ModelConfig& 
     for (int32_t i = 0; i < sequences; ++i) {
       Request request{.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(i)},
                       .max_tokens = prompt_steps + kSteps};
-      for (int64_t t = 0; t < context; ++t) {
-        request.prompt.push_back(static_cast<int32_t>((t * 7919 + i) % model.vocab_size));
-      }
+      std::vector<int32_t> prompt;
+      for (int64_t t = 0; t < context; ++t) prompt.push_back(static_cast<int32_t>((t * 7919 + i) % model.vocab_size));
+      request.prompt = std::move(prompt);
       if (const auto id = loop.Add(std::move(request), listener); !id.ok()) return id.status();
     }
     listener->Wait();

@@ -63,7 +63,7 @@ class Channel : public SequenceListener {
   const std::shared_ptr<const Tokenizer> tokenizer_;
   Detokenizer detokenizer_;
   StopMatcher stops_;
-  const std::vector<std::string> stop_;
+  const SharedArray<std::string> stop_;
   const bool include_stop_;    // in the text
   const int64_t stops_after_;  // tokens before which stop strings do not count
   std::optional<std::string> stop_found_;

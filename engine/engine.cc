@@ -109,15 +109,28 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
 }
 
 absl::StatusOr<Generation> Engine::Submit(Request request) {
+  const uint64_t seed = request.sampling.seed;
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<Generation> one, SubmitChoices(std::move(request), {&seed, 1}));
+  return std::move(one.front());
+}
+
+absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, std::span<const uint64_t> seeds) {
   BATUCADA_RETURN_IF_ERROR(ValidateRequest(request, {.vocab_size = impl_->model.vocab_size,
                                                      .max_total_tokens = impl_->config.max_total_tokens,
                                                      .end_tokens = impl_->end_tokens}));
-  BATUCADA_ASSIGN_OR_RETURN(StopMatcher stops, StopMatcher::Create(request.stop));
-  auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens), impl_->tokenizer,
-                                           std::move(stops), request);
-  BATUCADA_ASSIGN_OR_RETURN(const SequenceId id, impl_->loop->Add(std::move(request), channel));
-  channel->Bind(impl_->loop, id);
-  return Generation(std::move(channel));
+  BATUCADA_ASSIGN_OR_RETURN(const StopMatcher stops, StopMatcher::Create(request.stop.vector()));
+  std::vector<Generation> choices;
+  choices.reserve(seeds.size());
+  for (const uint64_t seed : seeds) {
+    request.sampling.seed = seed;
+    auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens), impl_->tokenizer,
+                                             stops, request);
+    BATUCADA_ASSIGN_OR_RETURN(const SequenceId id, impl_->loop->Add(request, channel));
+    channel->Bind(impl_->loop, id);
+    choices.emplace_back(std::move(channel));
+    if (request.max_tokens > 0) request.prompt_logprobs.reset();
+  }
+  return choices;
 }
 
 void Engine::Cancel(SequenceId id) { impl_->loop->Cancel(id, FinishReason::kCancelled); }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ namespace batucada {
 
 // What became ready since the last look.
 struct Update {
-  std::vector<TokenResult> prompt_logprobs;  // of prompt tokens 1, 2, …, in order, if asked for
+  SharedArray<TokenResult> prompt_logprobs;  // of prompt tokens 1, 2, …, in order, if asked for
   std::vector<TokenResult> tokens;           // generated tokens
   std::string text;                          // text that is final: whole UTF-8, no part of a stop string
   std::optional<Finish> finish;              // set exactly once, in the last update
@@ -91,6 +92,9 @@ class Engine {
   //   RESOURCE_EXHAUSTED  the queue is full: try again later
   //   UNAVAILABLE         draining, or the engine has failed
   absl::StatusOr<Generation> Submit(Request request);
+  // The same request several times, one choice for each seed: all of them, or none. What does not differ is held once.
+  // The first alone scores the prompt, if that is asked for.
+  absl::StatusOr<std::vector<Generation>> SubmitChoices(Request request, std::span<const uint64_t> seeds);
 
   // Ends a generation, wherever it is held, if it has not ended; its last update says kCancelled.
   void Cancel(SequenceId id);

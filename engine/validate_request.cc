@@ -1,6 +1,7 @@
 #include "engine/validate_request.h"
 
 #include <cmath>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "engine/core/status.h"
@@ -14,7 +15,7 @@ absl::Status Refuse(const std::string& field, const auto& value, const std::stri
   return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be ", expected));
 }
 
-absl::Status CheckIds(const std::string& field, const std::vector<int32_t>& ids, int32_t vocab_size) {
+absl::Status CheckIds(const std::string& field, std::span<const int32_t> ids, int32_t vocab_size) {
   for (int32_t id : ids) {
     if (id < 0 || id >= vocab_size) {
       return absl::InvalidArgumentError(
@@ -33,8 +34,8 @@ absl::Status CheckLogprobs(const std::string& field, std::optional<int32_t> coun
 
 absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
   if (r.prompt.empty()) return absl::InvalidArgumentError("prompt is empty; it must hold at least one token");
-  BATUCADA_RETURN_IF_ERROR(CheckIds("prompt", r.prompt, limits.vocab_size));
-  BATUCADA_RETURN_IF_ERROR(CheckIds("stop_token_ids", r.stop_token_ids, limits.vocab_size));
+  BATUCADA_RETURN_IF_ERROR(CheckIds("prompt", r.prompt.vector(), limits.vocab_size));
+  BATUCADA_RETURN_IF_ERROR(CheckIds("stop_token_ids", r.stop_token_ids.vector(), limits.vocab_size));
   if (r.max_tokens < 0) return Refuse("max_tokens", r.max_tokens, "at least 0");
   if (r.max_tokens == 0 && !r.prompt_logprobs) {
     return Refuse("max_tokens", 0, "at least 1, unless log-probabilities of the prompt are asked for");
@@ -60,10 +61,10 @@ absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
     return Refuse("min_tokens", s.min_tokens, absl::StrCat("between 0 and max_tokens, ", r.max_tokens));
   }
   for (const LogitBias& b : s.logit_bias) {
-    BATUCADA_RETURN_IF_ERROR(CheckIds("logit_bias", {b.id}, limits.vocab_size));
+    BATUCADA_RETURN_IF_ERROR(CheckIds("logit_bias", {&b.id, 1}, limits.vocab_size));
     if (!(std::abs(b.bias) <= 100)) return Refuse(absl::StrCat("logit_bias of ", b.id), b.bias, "between -100 and 100");
   }
-  BATUCADA_RETURN_IF_ERROR(CheckIds("allowed_token_ids", s.allowed_token_ids, limits.vocab_size));
+  BATUCADA_RETURN_IF_ERROR(CheckIds("allowed_token_ids", s.allowed_token_ids.vector(), limits.vocab_size));
   if (s.bad_words.size() > kMaxPhrases) {
     return Refuse("the number of bad_words", s.bad_words.size(), absl::StrCat("at most ", kMaxPhrases));
   }

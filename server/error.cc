@@ -41,6 +41,12 @@ absl::Status WithParameter(absl::Status status, std::string_view param, std::str
   return status;
 }
 
+absl::Status OutOfMemory() {
+  return WithParameter(absl::ResourceExhaustedError("the server ran out of memory over this request: try again later, "
+                                                    "or ask for less"),
+                       "", "memory_full");
+}
+
 std::string ErrorParameter(const absl::Status& status) { return Payload(status, kParameterUrl); }
 std::string ErrorCode(const absl::Status& status) { return Payload(status, kCodeUrl); }
 
@@ -51,7 +57,7 @@ int HttpStatusOf(const absl::Status& status) {
     case absl::StatusCode::kUnauthenticated: return 401;
     case absl::StatusCode::kNotFound: return 404;
     case absl::StatusCode::kCancelled: return 409;
-    case absl::StatusCode::kResourceExhausted: return 429;
+    case absl::StatusCode::kResourceExhausted: return ErrorCode(status) == "request_too_large" ? 413 : 429;
     case absl::StatusCode::kUnavailable: return 503;
     case absl::StatusCode::kDeadlineExceeded: return 504;
     default: return 500;

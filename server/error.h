@@ -7,6 +7,7 @@
 //   NOT_FOUND             404    invalid_request_error    NOT_FOUND
 //   CANCELLED             409    cancelled_error          CANCELLED
 //   RESOURCE_EXHAUSTED    429    rate_limit_error         RESOURCE_EXHAUSTED
+//     "request_too_large" 413    invalid_request_error    RESOURCE_EXHAUSTED (it will never fit)
 //   UNAVAILABLE           503    service_unavailable_error UNAVAILABLE
 //   DEADLINE_EXCEEDED     504    timeout_error            DEADLINE_EXCEEDED
 //   anything else         500    server_error             itself
@@ -24,6 +25,9 @@ absl::Status InvalidParameter(std::string_view param, std::string_view message,
                               std::string_view code = "invalid_value");
 // Adds the parameter and code to a status.
 absl::Status WithParameter(absl::Status status, std::string_view param, std::string_view code);
+
+// What a request is told that ended because an allocation failed, as under a limit of the address space.
+absl::Status OutOfMemory();
 
 // Empty if the status names none.
 std::string ErrorParameter(const absl::Status& status);

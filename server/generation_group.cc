@@ -1,12 +1,15 @@
 #include "server/generation_group.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "engine/core/status.h"
 #include "server/error.h"
+#include "server/memory/estimate.h"
 
 namespace batucada {
 namespace {
@@ -63,32 +66,66 @@ absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service
                                     .ended = {},
                                     .finish_reasons = {},
                                     .status = {}}));
-  for (const Request& request : translation.requests) {
-    group->record_.usage.prompt_tokens += static_cast<int64_t>(request.prompt.size());
-    // One copy at a time: a long prompt with many choices never lies in memory more often than the queue allows.
-    for (int32_t i = 0; i < translation.choices_per_prompt; ++i) {
-      Request choice = request;
-      choice.sampling.seed = ChoiceSeed(request.sampling.seed, i);
-      BATUCADA_RETURN_IF_ERROR(group->Add(std::move(choice)));
-    }
-  }
+  group->only_scores_ = first.max_tokens == 0;
+  group->choices_per_prompt_ = static_cast<size_t>(translation.choices_per_prompt);
+  if (absl::Status status = group->ChargeMemory(translation); !status.ok()) return group->Refuse(std::move(status));
+  for (Request& request : translation.requests) BATUCADA_RETURN_IF_ERROR(group->Add(std::move(request)));
   return group;
 }
 
 absl::Status GenerationGroup::Add(Request request) {
-  absl::StatusOr<Generation> generation = service_.engine.Submit(std::move(request));
-  if (generation.ok()) {
-    service_.running.Add(record_.origin.request_id, generation->id());
-    generations_.emplace_back(*std::move(generation));
-    ++record_.choices;
-    ++running_;
+  const auto prompt_tokens = static_cast<int64_t>(request.prompt.size());
+  scores_due_.push_back(request.prompt_logprobs ? prompt_tokens - 1 : 0);
+  // Where nothing is generated all choices say the same: the first is asked for them all.
+  std::vector<uint64_t> seeds(only_scores_ ? 1 : choices_per_prompt_);
+  for (size_t i = 0; i < seeds.size(); ++i) seeds[i] = ChoiceSeed(request.sampling.seed, static_cast<int32_t>(i));
+  absl::StatusOr<std::vector<Generation>> choices = service_.engine.SubmitChoices(std::move(request), seeds);
+  if (choices.ok()) {
+    record_.usage.prompt_tokens += prompt_tokens;
+    record_.choices += static_cast<int32_t>(choices_per_prompt_);
+    running_ += choices->size();
+    for (Generation& choice : *choices) {
+      service_.running.Add(record_.origin.request_id, choice.id());
+      generations_.emplace_back(std::move(choice));
+    }
+    generations_.resize(scores_due_.size() * choices_per_prompt_);
     return absl::OkStatus();
   }
-  service_.metrics.OnRejected(generation.status());
+  const bool full = absl::IsResourceExhausted(choices.status());
+  return Refuse(full ? WithParameter(choices.status(), "", "queue_full") : choices.status());
+}
+
+absl::Status GenerationGroup::Refuse(absl::Status status) {
+  service_.metrics.OnRejected(status);
   NoteReason(kRejected);
-  const bool full = absl::IsResourceExhausted(generation.status());
-  record_.status = full ? WithParameter(generation.status(), "", "queue_full") : generation.status();
+  record_.status = std::move(status);
   return record_.status;
+}
+
+absl::Status GenerationGroup::ChargeMemory(const Translation& translation) {
+  MemoryAccount& account = service_.memory;
+  const Request& any = translation.requests.front();
+  BATUCADA_ASSIGN_OR_RETURN(prompt_memory_, account.Charge(MemoryPart::kPrompt, PromptBytes(translation)));
+  BATUCADA_ASSIGN_OR_RETURN(choice_memory_, account.Charge(MemoryPart::kChoices, ChoiceBytes(translation)));
+  BATUCADA_ASSIGN_OR_RETURN(score_memory_, account.Charge(MemoryPart::kScores, ScoreBytes(translation)));
+  // Every choice's channel may fill up before it is read.
+  token_bytes_ = TokenBytes(any.logprobs);
+  const int64_t waiting = std::min<int64_t>(any.max_tokens, service_.engine.config().stream_buffer_tokens);
+  BATUCADA_ASSIGN_OR_RETURN(
+      answer_memory_,
+      account.Charge(MemoryPart::kAnswer, static_cast<int64_t>(translation.choices()) * waiting * token_bytes_));
+  return absl::OkStatus();
+}
+
+bool GenerationGroup::ChargeKept(size_t tokens) {
+  constexpr int64_t kStep = 1 << 20;
+  kept_bytes_ += static_cast<int64_t>(tokens) * token_bytes_;
+  if (!keeps_whole_ || kept_bytes_ <= answer_memory_.bytes()) return true;
+  absl::Status status = answer_memory_.Resize(kept_bytes_ + kStep);
+  if (status.ok()) return true;
+  record_.status = std::move(status);
+  NoteReason("memory");
+  return false;
 }
 
 GenerationGroup::~GenerationGroup() {
@@ -96,11 +133,13 @@ GenerationGroup::~GenerationGroup() {
     NoteReason("disconnected");
     service_.metrics.OnDisconnect();
   }
-  for (const std::optional<Generation>& generation : generations_) {
-    if (generation) service_.running.Remove(record_.origin.request_id, generation->id());
-  }
+  End();
   record_.ended = absl::Now();
-  service_.journal.Write(record_);
+  try {
+    service_.journal.Write(record_);
+  } catch (const std::exception& exception) {  // no memory for a line of the log, most likely
+    spdlog::error("a request could not be logged: {}", exception.what());
+  }
 }
 
 void GenerationGroup::OnReady(const std::function<void()>& wake) {
@@ -109,18 +148,44 @@ void GenerationGroup::OnReady(const std::function<void()>& wake) {
   }
 }
 
-void GenerationGroup::Poll(const std::function<void(size_t index, Update& update)>& take) {
+void GenerationGroup::Poll(const Taker& take) {
   Update update;
+  bool fits = true;
   for (size_t i = 0; i < generations_.size(); ++i) {
-    if (!generations_[i] || !generations_[i]->Poll(&update)) continue;
+    const size_t prompt = i / choices_per_prompt_;
+    const bool scores = i % choices_per_prompt_ == 0;
+    // What is said of the prompt comes before what follows it.
+    if (!generations_[i] || (!scores && scores_due_[prompt] > 0) || !generations_[i]->Poll(&update)) continue;
     record_.usage.generated_tokens += static_cast<int64_t>(update.tokens.size());
+    fits = fits && ChargeKept(update.tokens.size());
     if (update.finish) {
       Note(*update.finish);
       service_.running.Remove(record_.origin.request_id, generations_[i]->id());
       generations_[i].reset();
       --running_;
     }
+    if (scores) ShareWithOthers(i, update, take);
     take(i, update);
+  }
+  if (!fits) End();
+}
+
+void GenerationGroup::End() {
+  for (std::optional<Generation>& generation : generations_) {
+    if (!generation) continue;
+    service_.running.Remove(record_.origin.request_id, generation->id());
+    generation.reset();
+  }
+  running_ = 0;
+}
+
+void GenerationGroup::ShareWithOthers(size_t first, const Update& update, const Taker& take) {
+  int64_t& due = scores_due_[first / choices_per_prompt_];
+  due = update.finish ? 0 : due - static_cast<int64_t>(update.prompt_logprobs.size());
+  for (size_t i = first + 1; i < first + choices_per_prompt_; ++i) {
+    Update shared{.prompt_logprobs = update.prompt_logprobs, .tokens = {}, .text = {}, .finish = {}};
+    if (update.finish && only_scores_) shared.finish = update.finish;
+    if (shared.finish || !shared.prompt_logprobs.empty()) take(i, shared);
   }
 }
 

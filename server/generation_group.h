@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
+#include "server/memory/account.h"
 #include "server/service.h"
 #include "server/telemetry/request_record.h"
 #include "server/translate.h"
@@ -33,8 +34,13 @@ class GenerationGroup {
 
   // See Generation::OnReady: from the step loop's thread, quick.
   void OnReady(const std::function<void()>& wake);
-  // Gives `take` everything that is ready, generation by generation, without waiting.
-  void Poll(const std::function<void(size_t index, Update& update)>& take);
+  // Gives `take` everything that is ready, choice by choice, without waiting. What is said of a prompt is the same for
+  // all its choices: it is computed once and their updates share it.
+  using Taker = std::function<void(size_t index, Update& update)>;
+  void Poll(const Taker& take);
+  // What Poll gives is kept until all is done: it is charged as it grows. A request that grows past the budget ends,
+  // and failure() says why.
+  void KeepWhole() { keeps_whole_ = true; }
   bool done() const { return running_ == 0; }
   const RequestUsage& usage() const { return record_.usage; }        // complete once done
   const RequestTimings& timings() const { return record_.timings; }  // likewise
@@ -43,14 +49,31 @@ class GenerationGroup {
 
  private:
   GenerationGroup(Service& service, RequestRecord record) : service_(service), record_(std::move(record)) {}
+  // The choices of one prompt.
   absl::Status Add(Request request);
+  // Tells the other choices of a prompt what its first has learnt of it.
+  void ShareWithOthers(size_t first, const Update& update, const Taker& take);
+  // Charges what the request will hold, or says what is too large.
+  absl::Status ChargeMemory(const Translation& translation);
+  // Charges tokens that were taken and are kept; false if there is no room for them.
+  bool ChargeKept(size_t tokens);
+  absl::Status Refuse(absl::Status status);  // notes it and gives it back
+  void End();                                // of whatever still runs
   void Note(const Finish& finish);
   void NoteReason(std::string_view reason);
 
   Service& service_;
-  std::vector<std::optional<Generation>> generations_;  // empty once ended
+  size_t choices_per_prompt_ = 1;
+  bool only_scores_ = false;                            // nothing is generated
+  std::vector<int64_t> scores_due_;                     // of each prompt: scores that its first choice has yet to tell
+  std::vector<std::optional<Generation>> generations_;  // choice by choice; empty once ended, or where not needed
   size_t running_ = 0;
   RequestRecord record_;
+
+  MemoryCharge prompt_memory_, choice_memory_, score_memory_, answer_memory_;
+  bool keeps_whole_ = false;
+  int64_t token_bytes_ = 0;
+  int64_t kept_bytes_ = 0;  // of answer_memory_
 };
 
 }  // namespace batucada

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <thread>
 #include <vector>
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -32,7 +34,14 @@ class IoPool::Loop : public Executor {
  private:
   void Run() {
     pthread_setname_np(pthread_self(), "batucada-io");
-    context_.run();
+    while (true) {
+      try {
+        context_.run();
+        return;
+      } catch (const std::exception& exception) {  // of one task: memory ran out, most likely
+        spdlog::error("a task of an I/O thread ended by an exception: {}", exception.what());
+      }
+    }
   }
 
   asio::io_context context_;

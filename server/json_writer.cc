@@ -73,6 +73,31 @@ JsonWriter& JsonWriter::String(std::string_view text) {
   return *this;
 }
 
+JsonWriter& JsonWriter::BeginString() {
+  Separate();
+  out_ += '"';
+  return *this;
+}
+
+JsonWriter& JsonWriter::AddToString(std::string_view part) {
+  AppendEscaped(part, &out_);
+  return *this;
+}
+
+JsonWriter& JsonWriter::EndString() {
+  out_ += '"';
+  return *this;
+}
+
+Pieces JsonWriter::LongString(std::string_view text) {
+  BeginString();
+  for (size_t at = 0; at < text.size(); at += kPartBytes) {
+    AddToString(text.substr(at, kPartBytes));
+    if (full()) co_yield nullptr;
+  }
+  EndString();
+}
+
 JsonWriter& JsonWriter::Int(int64_t value) {
   Separate();
   AppendNumber(value, &out_);

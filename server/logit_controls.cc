@@ -1,5 +1,6 @@
 #include "server/logit_controls.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,7 @@ absl::Status TranslateBiases(const CompletionParams& params, const TranslationCo
                              SamplingParams* sampling) {
   BATUCADA_RETURN_IF_ERROR(
       CheckCount("logit_bias", params.logit_bias.size(), context.limits.max_logit_biases, "entries"));
+  std::vector<LogitBias> biases;
   for (const auto& [id, bias] : params.logit_bias) {
     if (id < 0 || id >= context.vocab_size) {
       return InvalidParameter("logit_bias", fmt::format("logit_bias has the token id {}: ids of this model are 0 to {}",
@@ -45,8 +47,9 @@ absl::Status TranslateBiases(const CompletionParams& params, const TranslationCo
     }
     BATUCADA_RETURN_IF_ERROR(
         CheckRange(fmt::format("logit_bias.{}", id), bias, -kMaxLogitBias, Lower::kClosed, kMaxLogitBias));
-    sampling->logit_bias.push_back({.id = static_cast<int32_t>(id), .bias = static_cast<float>(bias)});
+    biases.push_back({.id = static_cast<int32_t>(id), .bias = static_cast<float>(bias)});
   }
+  sampling->logit_bias = std::move(biases);
   return absl::OkStatus();
 }
 
@@ -81,14 +84,21 @@ absl::Status TranslateLogitControls(const CompletionParams& params, const Transl
     if (params.allowed_token_ids->empty()) {
       return InvalidParameter("allowed_token_ids", "allowed_token_ids is empty: nothing could be generated");
     }
-    BATUCADA_ASSIGN_OR_RETURN(sampling->allowed_token_ids,
+    BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                               ToTokenIds(*params.allowed_token_ids, "allowed_token_ids", context.vocab_size));
+    // Each once: what is held is no longer than the vocabulary.
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    ids.shrink_to_fit();
+    sampling->allowed_token_ids = std::move(ids);
   }
   BATUCADA_RETURN_IF_ERROR(CheckCount("bad_words", params.bad_words.size(), kMaxBadWords, "words"));
+  std::vector<std::vector<int32_t>> runs;
   for (size_t i = 0; i < params.bad_words.size(); ++i) {
     BATUCADA_RETURN_IF_ERROR(
-        AddBadWord(params.bad_words[i], fmt::format("bad_words[{}]", i), context.tokenizer, &sampling->bad_words));
+        AddBadWord(params.bad_words[i], fmt::format("bad_words[{}]", i), context.tokenizer, &runs));
   }
+  sampling->bad_words = std::move(runs);
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include <CLI/CLI.hpp>
 
 #include "server/commands/command.h"
+#include "server/memory/trimmer.h"
 #include "server/signals.h"
 #include "server/version.h"
 
@@ -36,6 +38,23 @@ __attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)(
 int Fail(int exit_code, const std::string& message) {
   std::fprintf(stderr, "batucada: %s\n", message.c_str());
   return exit_code;
+}
+
+// For what nobody caught: an exception of a thread, or of memory or threads that could not be had while others ran.
+[[noreturn]] void EndWithASentence() {
+  const char* reason = "no exception";
+  try {
+    if (const std::exception_ptr current = std::current_exception()) std::rethrow_exception(current);
+  } catch (const std::bad_alloc&) {
+    reason = "out of memory: give it more, or lower what it is to hold (--max-sequences, --pool-memory)";
+  } catch (const std::exception& exception) {
+    reason = exception.what();
+  } catch (...) {
+    reason = "an unknown exception";
+  }
+  std::fprintf(stderr, "batucada: ended: %s\n", reason);
+  std::fflush(stderr);
+  _exit(1);
 }
 
 int Main(int argc, char** argv) {
@@ -73,9 +92,13 @@ int Main(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_terminate(EndWithASentence);
   batucada::ExplainBusErrors();
+  batucada::SetUpAllocator();
   try {
     return Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return Fail(1, "out of memory: give it more, or lower what it is to hold (--max-sequences, --pool-memory)");
   } catch (const std::exception& exception) {
     return Fail(1, std::string("unexpected failure: ") + exception.what());
   }

@@ -14,10 +14,14 @@ Rejection RejectionOf(const absl::Status& status) {
     case absl::StatusCode::kNotFound: return Rejection::kUnknownModel;
     case absl::StatusCode::kUnauthenticated: return Rejection::kUnauthenticated;
     case absl::StatusCode::kUnavailable: return Rejection::kUnavailable;
-    case absl::StatusCode::kResourceExhausted:
-      return ErrorCode(status) == "text_queue_full" ? Rejection::kTextQueueFull : Rejection::kQueueFull;
+    case absl::StatusCode::kResourceExhausted: break;
     default: return Rejection::kInternal;
   }
+  const std::string code = ErrorCode(status);
+  if (code == "text_queue_full") return Rejection::kTextQueueFull;
+  if (code == "memory_full") return Rejection::kMemoryFull;
+  if (code == "request_too_large") return Rejection::kTooLarge;
+  return Rejection::kQueueFull;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 // whatever clients send.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "engine/core/observer.h"
 #include "engine/engine.h"
+#include "server/memory/account.h"
 #include "server/server_config.h"
 #include "server/telemetry/process_stats.h"
 #include "server/telemetry/tally.h"
@@ -26,6 +28,9 @@ struct Snapshot {
   bool alive = true;   // as /health/live
   bool ready = false;  // as /health/ready
   int64_t text_backlog_bytes = 0;
+  int64_t request_memory_budget = 0;
+  std::array<int64_t, kMemoryPartNames.size()> request_memory{};           // bytes charged, by part
+  std::array<uint64_t, kMemoryPartNames.size()> request_memory_refused{};  // charges refused, by part
   int64_t max_waiting = 0;
   int64_t max_batch_tokens = 0;
   std::string_view model;  // the first name served

@@ -66,6 +66,11 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
       "Threads that work on large texts, of which one takes small ones alone; 0: a quarter of the cores, 3 or 4",
       &config->text_threads);
 
+  table.AddBytes(
+      "request-memory", limits,
+      "Memory that all requests may hold together: bodies, prompts, tokens, answers; past it they get 429, or "
+      "413 where they never fit; 0: a quarter of the machine's or the container's",
+      &config->request_memory);
   table.AddBytes("max-text-backlog-bytes", limits, "Large requests that wait to be tokenized; past it they get 429",
                  &config->max_text_backlog_bytes);
   table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message",
@@ -92,8 +97,11 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddDuration("idle-timeout", connections, "Between two requests of a connection", &config->http.idle_timeout);
   table.AddDuration("read-timeout", connections, "For a request's headers, and again for its body",
                     &config->http.read_timeout);
-  table.AddDuration("write-timeout", connections, "Without the client taking a byte of the answer",
+  table.AddDuration("write-timeout", connections, "That an answer may wait for its client, all its waits together",
                     &config->http.write_timeout);
+  table.AddBytes("min-transfer-rate", connections,
+                 "Bytes a second: a body or an answer has a second more for each so many that were transferred",
+                 &config->http.min_transfer_rate);
   table.AddDuration("keep-alive-period", connections, "A comment on every stream that is silent so long; 0: none",
                     &config->http.keep_alive_period);
 

@@ -68,6 +68,10 @@ absl::Status ServerConfig::Validate() const {
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("io-threads", io_threads, 0, 256));
   BATUCADA_RETURN_IF_ERROR(CheckRange("text-threads", text_threads, 0, 256));
+  if (request_memory != 0) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("request-memory", request_memory, 1 << 20, int64_t{1} << 50));
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckRange("min-transfer-rate", http.min_transfer_rate, 1, int64_t{1} << 40));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-text-backlog-bytes", max_text_backlog_bytes, 0, int64_t{1} << 40));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-body-bytes", http.max_body_bytes, 1024, int64_t{1} << 30));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-header-bytes", http.max_header_bytes, 256, 1 << 20));

@@ -26,7 +26,8 @@ struct HttpLimits {
   int32_t max_connections = 10'000;                      // open at once; past it a connection gets 503 and is closed
   absl::Duration idle_timeout = absl::Seconds(75);       // between requests on a kept connection
   absl::Duration read_timeout = absl::Seconds(20);       // for the headers of a request, and again for its body
-  absl::Duration write_timeout = absl::Seconds(60);      // without the client taking a byte of the answer
+  absl::Duration write_timeout = absl::Seconds(60);      // that an answer may wait for its client in all, and besides:
+  int64_t min_transfer_rate = 16 << 10;                  // bytes a second that buy more time, for bodies and answers
   absl::Duration keep_alive_period = absl::Seconds(15);  // a comment on a stream that is silent so long; 0: none
 };
 
@@ -74,8 +75,9 @@ struct ServerConfig {
   std::string port_file;           // if set, a line "http PORT" and so on for each, once all listen
   std::string chat_template;       // a Jinja file; empty: the model's own, if it has one
   std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
-  int32_t io_threads = 0;    // threads that read and write connections; 0: a quarter of the cores, 1 to 4
-  int32_t text_threads = 0;  // threads that work on large texts; 0: as many, but at least 3
+  int32_t io_threads = 0;      // threads that read and write connections; 0: a quarter of the cores, 1 to 4
+  int32_t text_threads = 0;    // threads that work on large texts; 0: as many, but at least 3
+  int64_t request_memory = 0;  // bytes that all requests may hold together; 0: a quarter of what the process may have
   int64_t max_text_backlog_bytes = 64 << 20;  // of large requests that wait for those threads; past it they get 429
   HttpLimits http;
   RequestBounds request;

@@ -10,6 +10,7 @@
 #include "engine/text/chat_template.h"
 #include "server/access_keys.h"
 #include "server/io_pool.h"
+#include "server/memory/account.h"
 #include "server/metrics.h"
 #include "server/running_requests.h"
 #include "server/server_config.h"
@@ -30,6 +31,7 @@ struct Service {
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
+  MemoryAccount memory{config.request_memory};  // of what requests hold; REQUIRES: decided, not 0
   RunningRequests running;
   RequestJournal journal{config.tracing, config.request_log_sampling, metrics};
   // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.

@@ -56,8 +56,9 @@ absl::Status TranslateStops(const CompletionParams& params, const TranslationCon
     }
   }
   BATUCADA_RETURN_IF_ERROR(CheckCount("stop_token_ids", params.stop_token_ids.size(), kMaxStopTokenIds, "ids"));
-  BATUCADA_ASSIGN_OR_RETURN(request->stop_token_ids,
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                             ToTokenIds(params.stop_token_ids, "stop_token_ids", context.vocab_size));
+  request->stop_token_ids = std::move(ids);
   request->stop = params.stop;
   request->ignore_eos = params.ignore_eos;
   request->include_stop_in_text = params.include_stop;
@@ -219,12 +220,12 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
                                                    ? EncodeConversation(*params.conversation, name, context)
                                                    : EncodePrompt(params.prompts[p], name, EncodeOptions{}, context);
     if (!ids.ok()) return ids.status();
+    Truncate(params, &*ids);
     request.prompt = *std::move(ids);
-    Truncate(params, &request.prompt);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
     BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
     BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
-    if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt, context.tokenizer));
+    if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt.vector(), context.tokenizer));
     translation.requests.push_back(request);
   }
   BATUCADA_RETURN_IF_ERROR(CheckGenerated(translation, params, context));

@@ -1,4 +1,5 @@
-// The nouns every room of the engine shares: what is asked for, and how it ends. Plain data, no behaviour.
+// The nouns every room of the engine shares: what is asked for, and how it ends. Plain data, no behaviour. Copies of a
+// request share its arrays, so that each of its choices may have one.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "engine/core/shared_array.h"
 
 namespace batucada {
 
@@ -31,9 +33,9 @@ struct SamplingParams {
   float presence_penalty = 0;    // [-2, 2]: taken off the logit of ids drawn before
   float frequency_penalty = 0;   // [-2, 2]: taken off once for every time the id was drawn
   int64_t min_tokens = 0;        // until so many are drawn, none that ends the text is, and stop strings do not count
-  std::vector<LogitBias> logit_bias;            // biases in [-100, 100]; an id given twice has the sum
-  std::vector<int32_t> allowed_token_ids;       // draw only these; none: all
-  std::vector<std::vector<int32_t>> bad_words;  // runs of ids that must not come
+  SharedArray<LogitBias> logit_bias;            // biases in [-100, 100]; an id given twice has the sum
+  SharedArray<int32_t> allowed_token_ids;       // draw only these; none: all
+  SharedArray<std::vector<int32_t>> bad_words;  // runs of ids that must not come
 
   // Whether the logits are changed at all.
   bool controls_logits() const {
@@ -47,11 +49,11 @@ using Priority = int32_t;
 inline constexpr Priority kMostUrgent = -1000, kLeastUrgent = 1000;
 
 struct Request {
-  std::vector<int32_t> prompt;  // token ids, start token included; at least one
+  SharedArray<int32_t> prompt;  // token ids, start token included; at least one
   SamplingParams sampling;
   int64_t max_tokens = 16;        // tokens to generate at most; 0 only with prompt_logprobs: score the prompt and end
-  std::vector<std::string> stop;  // generation ends before the first of these appears in the text
-  std::vector<int32_t> stop_token_ids;     // generation ends with any of these ids, besides the model's own
+  SharedArray<std::string> stop;  // generation ends before the first of these appears in the text
+  SharedArray<int32_t> stop_token_ids;     // generation ends with any of these ids, besides the model's own
   bool ignore_eos = false;                 // do not end at the model's own end tokens
   std::optional<int32_t> logprobs;         // report log-probabilities, and so many alternatives, of generated tokens
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first

@@ -11,7 +11,7 @@ namespace batucada {
 namespace {
 
 void FillPhrases(const Request& request, BannedPhrases& phrases) {
-  const std::vector<std::vector<int32_t>>& words = request.sampling.bad_words;
+  const SharedArray<std::vector<int32_t>>& words = request.sampling.bad_words;
   BATUCADA_CHECK(words.size() <= kMaxPhrases);
   for (const std::vector<int32_t>& word : words) {
     BATUCADA_CHECK(!word.empty() && word.size() <= kMaxPhraseIds);

@@ -1,9 +1,11 @@
 #include "engine/run/step_loop.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/core/memory_reserve.h"
 #include "engine/core/status.h"
 
 namespace batucada {
@@ -77,6 +79,17 @@ absl::Duration StepLoop::SinceProgress() const {
 }
 
 void StepLoop::Run() {
+  UseMemoryReserve();
+  for (;;) {
+    try {
+      return Work();
+    } catch (const std::exception& exception) {  // no memory, not even in the reserve, most likely
+      Fail(absl::InternalError(absl::StrCat("the step loop was ended by an exception: ", exception.what())));
+    }
+  }
+}
+
+void StepLoop::Work() {
   for (;;) {
     std::optional<BatchPlan> plan;
     std::vector<Delivery> deliveries;

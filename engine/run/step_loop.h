@@ -72,6 +72,7 @@ class StepLoop {
   };
 
   void Run();
+  void Work();
   // Lets the step that runs get on, so that who comes meanwhile is in the next one.
   void AwaitLastMoment(std::unique_lock<std::mutex>& lock);
   void Launch(const BatchPlan& plan);

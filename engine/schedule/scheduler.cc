@@ -172,7 +172,8 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
        .slot = s.slot,
        .start = start,
        .num_tokens = num_tokens,
-       .tokens = std::span(s.request.prompt).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
+       .tokens =
+           std::span(s.request.prompt.vector()).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
        .blocks = s.blocks,
        .controlled = start == 0 && s.request.sampling.controls_logits() ? &s.request : nullptr});
   InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = false};

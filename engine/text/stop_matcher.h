@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +19,7 @@
 
 namespace batucada {
 
-// Not thread-safe; one per stream.
+// Not thread-safe; one per stream. Copies share the stop strings and each begins where the original is.
 class StopMatcher {
  public:
   static constexpr size_t kMaxStopStrings = 64;
@@ -34,7 +35,7 @@ class StopMatcher {
   };
 
   // INVALID_ARGUMENT for an empty stop string, one that is too long, or too many. None at all is fine: all text passes.
-  [[nodiscard]] static absl::StatusOr<StopMatcher> Create(std::vector<std::string> stop_strings);
+  [[nodiscard]] static absl::StatusOr<StopMatcher> Create(const std::vector<std::string>& stop_strings);
 
   // After a match, text is dropped and the result is empty.
   Result Push(std::string_view text);
@@ -46,12 +47,13 @@ class StopMatcher {
   struct Pattern {
     std::string text;
     std::vector<uint16_t> border;  // border[n]: longest proper prefix of text that is a suffix of its first n bytes
-    size_t matched = 0;            // bytes of `text` that the stream ends with
   };
 
-  explicit StopMatcher(std::vector<Pattern> patterns) : patterns_(std::move(patterns)) {}
+  explicit StopMatcher(std::vector<Pattern> patterns)
+      : patterns_(std::make_shared<const std::vector<Pattern>>(std::move(patterns))), matched_(patterns_->size()) {}
 
-  std::vector<Pattern> patterns_;
+  std::shared_ptr<const std::vector<Pattern>> patterns_;
+  std::vector<size_t> matched_;  // bytes of each pattern's text that the stream ends with
   std::string held_;
   size_t released_ = 0;  // bytes
   bool stopped_ = false;

@@ -56,24 +56,36 @@ int UsableCores() {
   return std::max(cores, 1);
 }
 
+namespace {
+
+void EndWorkers(bool& stopping, auto& workers) {
+  stopping = true;
+  for (auto& worker : workers) {
+    worker->jobs_posted.fetch_add(1, std::memory_order_release);
+    worker->jobs_posted.notify_one();
+  }
+  for (auto& worker : workers) worker->thread.join();
+}
+
+}  // namespace
+
 ThreadPool::ThreadPool(int threads) {
   for (int i = 1; i < threads; ++i) workers_.push_back(std::make_unique<Worker>());
   for (size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
     const int part = static_cast<int>(i) + 1;  // part 0 is the caller's
-    worker.thread = std::thread([this, &worker, part] { Work(worker, part); });
+    try {
+      worker.thread = std::thread([this, &worker, part] { Work(worker, part); });
+    } catch (...) {  // no memory for its stack: those that run end first
+      workers_.resize(i);
+      EndWorkers(stopping_, workers_);
+      throw;
+    }
     pthread_setname_np(worker.thread.native_handle(), ("cpu-ops-" + std::to_string(part)).c_str());
   }
 }
 
-ThreadPool::~ThreadPool() {
-  stopping_ = true;
-  for (auto& worker : workers_) {
-    worker->jobs_posted.fetch_add(1, std::memory_order_release);
-    worker->jobs_posted.notify_one();
-  }
-  for (auto& worker : workers_) worker->thread.join();
-}
+ThreadPool::~ThreadPool() { EndWorkers(stopping_, workers_); }
 
 void ThreadPool::Run(const Job& job) {
   job_ = job;

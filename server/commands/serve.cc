@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "engine/core/clock.h"
+#include "engine/core/human_bytes.h"
 #include "engine/core/status.h"
 #include "server/access_keys.h"
 #include "server/commands/command.h"
@@ -20,6 +21,8 @@
 #include "server/http/health_port.h"
 #include "server/http/http_server.h"
 #include "server/http/routes.h"
+#include "server/memory/limit.h"
+#include "server/memory/trimmer.h"
 #include "server/options.h"
 #include "server/reloader.h"
 #include "server/service.h"
@@ -79,10 +82,18 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const Serve
   return loaded;
 }
 
+// Before anything of a client is held. Says what was decided.
+void DecideRequestMemory(ServerConfig* config) {
+  const int64_t limit = ProcessMemoryLimit();
+  if (config->request_memory == 0) config->request_memory = DefaultRequestMemory(limit);
+  fmt::print("requests may hold {} together, of the {} that the process may have\n", HumanBytes(config->request_memory),
+             HumanBytes(limit));
+}
+
 using Contexts = std::vector<std::shared_ptr<boost::asio::ssl::context>>;
 
 // `reread` makes of flags, environment and file what they say by then.
-absl::StatusOr<int> Serve(const ServerConfig& config, const Reloader::ReadConfig& reread) {
+absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& reread) {
   SignalWatcher signals;  // before there are other threads
   RaiseDescriptorLimit();
   SetUpLogging(config.log_level, config.log_format);
@@ -102,6 +113,7 @@ absl::StatusOr<int> Serve(const ServerConfig& config, const Reloader::ReadConfig
   if (engine_config.client_share == 0) engine_config.client_share = keys.size() > 1 ? 0.9 : 1;
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
   fmt::print("{}", engine->description());
+  DecideRequestMemory(&config);
   std::fflush(stdout);
 
   Service service{.config = config,
@@ -110,6 +122,7 @@ absl::StatusOr<int> Serve(const ServerConfig& config, const Reloader::ReadConfig
                   .model_names = ServedModelNames(config),
                   .chat_template = std::move(chat_template),
                   .keys = keys};
+  const MemoryTrimmer trimmer(service.memory);
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
   const Router router = MakeRoutes(service);
   const Gate gate(service.keys, config.security.cors_origins);
@@ -117,10 +130,12 @@ absl::StatusOr<int> Serve(const ServerConfig& config, const Reloader::ReadConfig
   if (config.health_port >= 0) {
     BATUCADA_ASSIGN_OR_RETURN(health, HealthPort::Start(service));
   }
-  BATUCADA_ASSIGN_OR_RETURN(
-      const std::unique_ptr<HttpServer> http,
-      HttpServer::Start({.host = config.host, .port = config.port, .limits = config.http, .tls = tls.get()}, router,
-                        gate, pool, metrics));
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<HttpServer> http, HttpServer::Start({.host = config.host,
+                                                                                       .port = config.port,
+                                                                                       .limits = config.http,
+                                                                                       .tls = tls.get(),
+                                                                                       .memory = &service.memory},
+                                                                                      router, gate, pool, metrics));
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
                             GrpcServer::Start({.host = config.host,
                                                .port = config.grpc_port,

@@ -5,7 +5,7 @@
 namespace batucada {
 
 ChatChoice::ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                       std::vector<int32_t> prompt, std::string echo)
+                       SharedArray<int32_t> prompt, std::string echo)
     : index_(index), form_(form), options_(options), text_(std::move(echo)), logprobs_(tokenizer),
       extras_(options, tokenizer, std::move(prompt)) {}
 
@@ -25,30 +25,35 @@ ChatChoice::Piece ChatChoice::NextPiece() const {
   return HasText() ? Piece::kText : Piece::kEnd;
 }
 
-void ChatChoice::Write(JsonWriter& json) {
+Pieces ChatChoice::Write(JsonWriter& json) {
   json.BeginObject().Key("index").Int(index_);
-  form_ == Form::kWhole ? WriteWhole(json) : WriteDelta(json);
+  BATUCADA_WRITE(form_ == Form::kWhole ? WriteWhole(json) : WriteDelta(json));
   json.EndObject();
 }
 
-void ChatChoice::WriteBeside(JsonWriter& json) {
-  if (index_ == 0 && !std::exchange(prompt_told_, true)) extras_.WritePrompt(json);
+Pieces ChatChoice::WriteBeside(JsonWriter& json) {
+  if (index_ == 0 && !std::exchange(prompt_told_, true)) BATUCADA_WRITE(extras_.WritePrompt(json));
 }
 
-void ChatChoice::WriteLogprobs(JsonWriter& json) {
+Pieces ChatChoice::WriteLogprobs(JsonWriter& json) {
   json.Key("logprobs");
-  options_.logprobs ? logprobs_.Write(json) : static_cast<void>(json.Null());
+  if (options_.logprobs) {
+    BATUCADA_WRITE(logprobs_.Write(json));
+  } else {
+    json.Null();
+  }
 }
 
-void ChatChoice::WriteWhole(JsonWriter& json) {
-  json.Key("message").BeginObject().Key("role").String("assistant").Key("content").String(text_);
+Pieces ChatChoice::WriteWhole(JsonWriter& json) {
+  json.Key("message").BeginObject().Key("role").String("assistant").Key("content");
+  BATUCADA_WRITE(json.LongString(text_));
   json.Key("refusal").Null().EndObject();
-  WriteLogprobs(json);
+  BATUCADA_WRITE(WriteLogprobs(json));
   WriteFinish(finish_, json);
-  extras_.WriteTokens(json);
+  BATUCADA_WRITE(extras_.WriteTokens(json));
 }
 
-void ChatChoice::WriteDelta(JsonWriter& json) {
+Pieces ChatChoice::WriteDelta(JsonWriter& json) {
   const Piece piece = NextPiece();
   json.Key("delta").BeginObject();
   if (piece == Piece::kRole) {
@@ -56,13 +61,18 @@ void ChatChoice::WriteDelta(JsonWriter& json) {
     began_ = true;
   }
   if (piece == Piece::kText) {
-    json.Key("content").String(text_);
+    json.Key("content");
+    if (json.IsLong(text_)) {
+      BATUCADA_WRITE(json.LongString(text_));
+    } else {
+      json.String(text_);
+    }
     text_.clear();
   }
   json.EndObject();
   if (piece == Piece::kText) {
-    WriteLogprobs(json);
-    extras_.WriteTokens(json);
+    BATUCADA_WRITE(WriteLogprobs(json));
+    if (extras_.wanted()) BATUCADA_WRITE(extras_.WriteTokens(json));
   } else {
     json.Key("logprobs").Null();
   }

@@ -18,21 +18,21 @@ class ChatChoice : public Choice {
 
   // `prompt`: if options.return_token_ids. `echo`: what the text begins with. `tokenizer` outlives this.
   ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
-             std::vector<int32_t> prompt, std::string echo = {});
+             SharedArray<int32_t> prompt, std::string echo = {});
 
   void Take(Update& update) override;
   bool HasNews() const override;
-  void Write(JsonWriter& json) override;
+  Pieces Write(JsonWriter& json) override;
   // The first choice tells of the prompt, which all have in common.
-  void WriteBeside(JsonWriter& json) override;
+  Pieces WriteBeside(JsonWriter& json) override;
 
  private:
   enum class Piece : uint8_t { kRole, kText, kEnd };
   bool HasText() const { return !text_.empty() || !logprobs_.empty() || extras_.HasTokens(); }
   Piece NextPiece() const;
-  void WriteWhole(JsonWriter& json);
-  void WriteDelta(JsonWriter& json);
-  void WriteLogprobs(JsonWriter& json);
+  Pieces WriteWhole(JsonWriter& json);
+  Pieces WriteDelta(JsonWriter& json);
+  Pieces WriteLogprobs(JsonWriter& json);
 
   const int64_t index_;
   const Form form_;

@@ -14,7 +14,7 @@ void ChatLogprobs::WriteToken(int32_t id, float logprob, JsonWriter& json) const
   json.EndArray();
 }
 
-void ChatLogprobs::Write(JsonWriter& json) {
+Pieces ChatLogprobs::Write(JsonWriter& json) {
   json.BeginObject().Key("content").BeginArray();
   for (const TokenResult& token : tokens_) {
     json.BeginObject();
@@ -26,6 +26,7 @@ void ChatLogprobs::Write(JsonWriter& json) {
       json.EndObject();
     }
     json.EndArray().EndObject();
+    if (json.full()) co_yield nullptr;
   }
   json.EndArray().Key("refusal").Null().EndObject();
   tokens_.clear();

@@ -18,7 +18,7 @@ class ChatLogprobs {
   void Add(const TokenResult& token) { tokens_.push_back(token); }
   bool empty() const { return tokens_.empty(); }
   // Everything added since the last Write.
-  void Write(JsonWriter& json);
+  Pieces Write(JsonWriter& json);
 
  private:
   void WriteToken(int32_t id, float logprob, JsonWriter& json) const;  // its members, not its braces

@@ -3,6 +3,7 @@
 
 #include "engine/engine.h"
 #include "server/json_writer.h"
+#include "server/pieces.h"
 
 namespace batucada {
 
@@ -22,10 +23,11 @@ class Choice {
   virtual void Take(Update& update) = 0;
   // Whether writing it now would tell the client something new.
   virtual bool HasNews() const = 0;
-  // The next piece of news as one JSON object; all of it, except where the wire wants it in several pieces.
-  virtual void Write(JsonWriter& json) = 0;
+  // The next piece of news as one JSON object; all of it, except where the wire wants it in several pieces. It stops
+  // whenever `json` is full, and this and `json` outlive it.
+  virtual Pieces Write(JsonWriter& json) = 0;
   // Members that the message has beside its choices, once. After Write.
-  virtual void WriteBeside(JsonWriter& /*json*/) {}
+  virtual Pieces WriteBeside(JsonWriter& /*json*/) { return {}; }
 };
 
 }  // namespace batucada

@@ -21,35 +21,42 @@ void WriteFinish(const std::optional<Finish>& finish, JsonWriter& json) {
   }
 }
 
-ChoiceExtras::ChoiceExtras(const ChoiceOptions& options, const Tokenizer& tokenizer, std::vector<int32_t> prompt)
+Pieces WriteIds(std::span<const int32_t> ids, JsonWriter& json) {
+  json.BeginArray();
+  for (const int32_t id : ids) {
+    json.Int(id);
+    if (json.full()) co_yield nullptr;
+  }
+  json.EndArray();
+}
+
+ChoiceExtras::ChoiceExtras(const ChoiceOptions& options, const Tokenizer& tokenizer, SharedArray<int32_t> prompt)
     : options_(options), tokenizer_(tokenizer), prompt_(std::move(prompt)), prompt_ids_due_(options.return_token_ids) {}
 
 void ChoiceExtras::Take(Update& update) {
   if (options_.prompt_logprobs) {
-    std::move(update.prompt_logprobs.begin(), update.prompt_logprobs.end(), std::back_inserter(prompt_scores_));
+    if (!update.prompt_logprobs.empty()) prompt_scores_.push_back(update.prompt_logprobs);
   }
   if (!options_.return_token_ids) return;
   for (const TokenResult& token : update.tokens) ids_.push_back(token.id);
 }
 
-void ChoiceExtras::WriteTokens(JsonWriter& json) {
-  if (!options_.return_token_ids) return;
-  json.Key("token_ids").BeginArray();
-  for (const int32_t id : ids_) json.Int(id);
-  json.EndArray();
+Pieces ChoiceExtras::WriteTokens(JsonWriter& json) {
+  if (!options_.return_token_ids) co_return;
+  json.Key("token_ids");
+  BATUCADA_WRITE(WriteIds(ids_, json));
   ids_.clear();
 }
 
-void ChoiceExtras::WritePrompt(JsonWriter& json) {
+Pieces ChoiceExtras::WritePrompt(JsonWriter& json) {
   if (prompt_ids_due_) {
-    json.Key("prompt_token_ids").BeginArray();
-    for (const int32_t id : prompt_) json.Int(id);
-    json.EndArray();
     prompt_ids_due_ = false;
+    json.Key("prompt_token_ids");
+    BATUCADA_WRITE(WriteIds(prompt_.vector(), json));
   }
   if (options_.prompt_logprobs) {
     json.Key("prompt_logprobs");
-    WritePromptLogprobs(tokenizer_, prompt_scores_, json);
+    BATUCADA_WRITE(WritePromptLogprobs(tokenizer_, prompt_scores_, json));
   }
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 // How many special tokens the tokenizer put before a text: those at the start of its ids that the text does not begin
 // with itself.
-size_t TokensPutBefore(const std::string& text, const std::vector<int32_t>& ids, const Tokenizer& tokenizer) {
+size_t TokensPutBefore(const std::string& text, const SharedArray<int32_t>& ids, const Tokenizer& tokenizer) {
   size_t end = 0;
   while (end < ids.size() && tokenizer.IsSpecial(ids[end])) ++end;
   for (size_t count = 0; count < end; ++count) {
@@ -22,9 +22,9 @@ size_t TokensPutBefore(const std::string& text, const std::vector<int32_t>& ids,
 }  // namespace
 
 CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                                   std::vector<int32_t> prompt, std::string prompt_text)
+                                   SharedArray<int32_t> prompt, std::string prompt_text)
     : index_(index), options_(options), text_(std::move(prompt_text)), logprobs_(tokenizer),
-      extras_(options, tokenizer, options.return_token_ids ? prompt : std::vector<int32_t>()) {
+      extras_(options, tokenizer, options.return_token_ids ? prompt : SharedArray<int32_t>()) {
   if (!options_.echo || !options_.logprobs) return;
   if (options_.echoes_text) hidden_ = TokensPutBefore(text_, prompt, tokenizer);
   logprobs_.AddUnscored(prompt.front(), NextOfPrompt());
@@ -53,15 +53,26 @@ Specials CompletionChoice::NextOfPrompt() {
 
 bool CompletionChoice::HasNews() const { return !text_.empty() || !logprobs_.empty() || extras_.HasNews() || finish_; }
 
-void CompletionChoice::Write(JsonWriter& json) {
-  json.BeginObject().Key("index").Int(index_).Key("text").String(text_);
+Pieces CompletionChoice::Write(JsonWriter& json) {
+  json.BeginObject().Key("index").Int(index_).Key("text");
+  if (json.IsLong(text_)) {
+    BATUCADA_WRITE(json.LongString(text_));
+  } else {
+    json.String(text_);
+  }
   text_.clear();
   json.Key("logprobs");
-  options_.logprobs ? logprobs_.Write(json) : static_cast<void>(json.Null());
+  if (options_.logprobs) {
+    BATUCADA_WRITE(logprobs_.Write(json));
+  } else {
+    json.Null();
+  }
   WriteFinish(finish_, json);
   finish_.reset();
-  extras_.WriteTokens(json);
-  extras_.WritePrompt(json);
+  if (extras_.wanted()) {
+    BATUCADA_WRITE(extras_.WriteTokens(json));
+    BATUCADA_WRITE(extras_.WritePrompt(json));
+  }
   json.EndObject();
 }
 

@@ -15,12 +15,12 @@ class CompletionChoice : public Choice {
  public:
   // `prompt` (if options.echo with logprobs, or return_token_ids) and `prompt_text` (if options.echo) are of this
   // choice. `tokenizer` outlives this.
-  CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer, std::vector<int32_t> prompt,
+  CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer, SharedArray<int32_t> prompt,
                    std::string prompt_text);
 
   void Take(Update& update) override;
   bool HasNews() const override;
-  void Write(JsonWriter& json) override;
+  Pieces Write(JsonWriter& json) override;
 
  private:
   // Whether the prompt's next token shows in the text if it is special.

@@ -42,7 +42,7 @@ std::unique_ptr<Choice> MakeCompletionChoice(size_t index, const CompletionParam
   ChoiceOptions options = OptionsOf(params);
   options.echoes_text = params.echo && EchoesText(params, prompt);
   return std::make_unique<CompletionChoice>(static_cast<int64_t>(index), options, tokenizer,
-                                            keep_prompt ? translation.requests[prompt].prompt : std::vector<int32_t>(),
+                                            keep_prompt ? translation.requests[prompt].prompt : SharedArray<int32_t>(),
                                             params.echo ? translation.prompt_text[prompt] : std::string());
 }
 
@@ -53,7 +53,7 @@ std::unique_ptr<Choice> MakeChatChoice(size_t index, const CompletionParams& par
   options.prompt_logprobs &= index == 0;  // the first tells of the prompt
   return std::make_unique<ChatChoice>(
       static_cast<int64_t>(index), params.stream ? ChatChoice::Form::kStreamed : ChatChoice::Form::kWhole, options,
-      tokenizer, keep_prompt ? translation.requests.front().prompt : std::vector<int32_t>(),
+      tokenizer, keep_prompt ? translation.requests.front().prompt : SharedArray<int32_t>(),
       params.echo_message ? FinalAssistantText(*params.conversation) : std::string());
 }
 
@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Htt
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<GenerationGroup> group,
                             GenerationGroup::Submit(service, std::move(translation), origin));
   if (!params.stream) {
-    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), service.workers, request.client);
+    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope));
   }
   return MakeStreamedAnswer(std::move(group), std::move(choices), std::move(envelope),
                             params.include_usage ? UsageEvent::kInclude : UsageEvent::kOmit);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,9 +11,13 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include "absl/strings/match.h"
+#include "engine/core/status.h"
+#include "server/error.h"
 #include "server/http/body_coding.h"
 #include "server/http/request_head.h"
 
@@ -24,7 +29,7 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 
 constexpr size_t kReadBytes = 16 << 10;               // asked of the socket at once
-constexpr size_t kMinInboxBytes = 64 << 10;           // at least the headers of one request must fit
+constexpr size_t kMinInboxBytes = 32 << 10;           // at least the headers of one request must fit
 constexpr absl::Duration kLinger = absl::Seconds(2);  // for a client to read the answer that ends its connection
 
 std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
@@ -168,8 +173,12 @@ asio::awaitable<void> Connection::ServeRequests() {
 
 asio::awaitable<bool> Connection::Dispatch() {
   bool usable = false;
-  Answer answer =
-      match_.route == nullptr ? Answer(std::move(match_.error)) : match_.route->handler(std::move(request_));
+  Answer answer;
+  try {
+    answer = match_.route == nullptr ? Answer(std::move(match_.error)) : match_.route->handler(std::move(request_));
+  } catch (const std::bad_alloc&) {
+    answer = ErrorResponse(OutOfMemory(), error_form_);
+  }
   if (auto* live = std::get_if<std::unique_ptr<LiveAnswer>>(&answer)) {
     live_ = true;
     usable = co_await RespondLive(std::move(*live));
@@ -281,6 +290,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   };
   parser.on_chunk_header(take_chunk);
   bool headers_done = false, continued = false;
+  Patience patience(limits.read_timeout, limits.min_transfer_rate);
   if (head_state == HeadGuard::State::kFault) {
     // What can be read of it says whose error this is.
     error_code ignored;
@@ -290,7 +300,15 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   }
   while (true) {
     error_code error;
-    const size_t parsed = parser.put(inbox_.data(), error);
+    size_t parsed = 0;
+    bool fits = true;
+    try {
+      parsed = parser.put(inbox_.data(), error);
+    } catch (const std::bad_alloc&) {
+      response_ = ErrorResponse(OutOfMemory(), error_form_);
+      fits = false;
+    }
+    if (!fits) co_return Intake::kRejected;
     inbox_.consume(parsed);
     room_.Notify();
     const size_t seen = inbox_.size();
@@ -314,23 +332,54 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
       if (intake == Intake::kAnswered && !parser.is_done()) co_return Intake::kRejected;
       if (intake != Intake::kRequest) co_return intake;
     }
+    if (headers_done) {
+      const auto length = parser.content_length();
+      if (absl::Status status = ChargeBody(parser.get().body(), length ? std::optional(*length) : std::nullopt);
+          !status.ok()) {
+        response_ = ErrorResponse(status, error_form_);
+        co_return Intake::kRejected;
+      }
+    }
     if (parser.is_done()) break;
     if (headers_done && !continued) {
       continued = true;
-      deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
+      patience = Patience(limits.read_timeout, limits.min_transfer_rate);
       const auto expect = parser.get()[http::field::expect];
       if (ReadExpectation({expect.data(), expect.size()}, http_1_0_) == Expectation::kContinue) {
         std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        const bool usable = co_await Write(std::move(go_on));
+        const bool usable = co_await Write(std::move(go_on), patience);
         if (!usable) co_return Intake::kClosed;
       }
     }
-    const Read read = co_await ReadMore(seen, deadline);
+    const auto before = Event::Clock::now();
+    const Read read = co_await ReadMore(seen, before + ToChrono(patience.left()));
+    patience.OnWaited(absl::FromChrono(Event::Clock::now() - before));
+    if (headers_done) patience.OnMoved(inbox_.size() - seen);
     if (read == Read::kClosed) co_return Intake::kClosed;
-    if (read == Read::kTimeout) co_return RejectLate("body");
+    if (read == Read::kTimeout) {
+      if (!headers_done) co_return RejectLate("headers");
+      co_return Reject(408,
+                       fmt::format("the request's body came too slowly: {} passed without {} bytes a "
+                                   "second (--read-timeout, --min-transfer-rate)",
+                                   absl::FormatDuration(limits.read_timeout), limits.min_transfer_rate),
+                       "request_timeout");
+    }
   }
   request_.body = std::move(parser.get().body());
   co_return Intake::kRequest;
+}
+
+// A body whose length is known was given room for all of it, of which it has touched what has come; one in chunks grows
+// by doubling.
+absl::Status Connection::ChargeBody(const std::string& body, std::optional<uint64_t> length) {
+  constexpr int64_t kStep = 64 << 10;
+  if (context_.memory == nullptr || body.empty()) return absl::OkStatus();
+  int64_t bytes = static_cast<int64_t>(length ? body.size() : body.capacity());
+  if (bytes <= request_.memory.bytes()) return absl::OkStatus();
+  bytes = length ? std::min(static_cast<int64_t>(*length), bytes + kStep) : bytes;
+  if (request_.memory.bytes() > 0) return request_.memory.Resize(bytes);
+  BATUCADA_ASSIGN_OR_RETURN(request_.memory, context_.memory->Charge(MemoryPart::kBody, bytes));
+  return absl::OkStatus();
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
@@ -338,9 +387,14 @@ asio::awaitable<bool> Connection::Respond(HttpResponse response) {
   if (request_id_.empty()) request_id_ = NewRequestId();  // nothing of the request was read
   context_.metrics.OnHttpResponse(endpoint_, response.status);
   response.headers.insert(response.headers.end(), answer_headers_.begin(), answer_headers_.end());
+  constexpr size_t kShort = 32 << 10;  // worth copying, for the sake of one write
+  Patience patience = AnswerPatience();
   std::string bytes = ResponseHead(response, request_id_, Framing::kLength, keep_alive_);
-  if (!head_only_) bytes += response.body;
-  const bool usable = co_await Write(std::move(bytes));
+  if (!head_only_ && response.body.size() <= kShort) bytes += response.body;
+  bool usable = co_await Write(std::move(bytes), patience);
+  if (usable && !head_only_ && response.body.size() > kShort) {
+    usable = co_await Write(std::move(response.body), patience);
+  }
   co_return usable;
 }
 
@@ -350,11 +404,19 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
   // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
   const Framing framing = http_1_0_ ? Framing::kUntilClose : Framing::kChunked;
   const HttpLimits& limits = context_.limits;
+  Patience patience = AnswerPatience();
   bool streaming = false;
   while (!peer_closed_) {
     std::optional<HttpResponse> head;
     std::string body, bytes;
-    const LiveAnswer::Progress progress = answer->Advance(&head, &body);
+    LiveAnswer::Progress progress = LiveAnswer::Progress::kDone;
+    try {
+      progress = answer->Advance(&head, &body);
+    } catch (const std::bad_alloc&) {
+      if (streaming) throw;
+      head = ErrorResponse(OutOfMemory(), error_form_);
+      body.clear();
+    }
     const bool done = progress == LiveAnswer::Progress::kDone;
     if (head && done && !streaming) {
       head->body += body;
@@ -375,10 +437,14 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
       bytes += body;
     }
     if (!bytes.empty()) {
-      const bool usable = co_await Write(std::move(bytes));
+      const bool usable = co_await Write(std::move(bytes), patience);
       if (!usable) break;
     }
     if (done) co_return true;
+    if (progress == LiveAnswer::Progress::kMore) {
+      co_await asio::post(executor(), asio::use_awaitable);  // the thread's other connections have a turn
+      continue;
+    }
     const bool silent = streaming && limits.keep_alive_period > absl::ZeroDuration();
     const bool woken =
         co_await wake_.WaitUntil(silent ? Event::Clock::now() + ToChrono(limits.keep_alive_period) : Event::Never());
@@ -386,13 +452,17 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     std::string comment, comment_bytes;
     answer->KeepAlive(&comment);
     framing == Framing::kChunked ? AppendChunk(comment, &comment_bytes) : comment_bytes.swap(comment);
-    const bool usable = co_await Write(std::move(comment_bytes));
+    const bool usable = co_await Write(std::move(comment_bytes), patience);
     if (!usable) break;
   }
   co_return false;
 }
 
-asio::awaitable<bool> Connection::Write(std::string bytes) {
+Patience Connection::AnswerPatience() const {
+  return Patience(context_.limits.write_timeout, context_.limits.min_transfer_rate);
+}
+
+asio::awaitable<bool> Connection::Write(std::string bytes, Patience& patience) {
   size_t written = 0;
   while (written < bytes.size()) {
     error_code error;
@@ -400,11 +470,14 @@ asio::awaitable<bool> Connection::Write(std::string bytes) {
     written += stream_->WriteNow(rest(), error);
     if (!error) continue;  // nearly always the kernel takes it all and nobody waits
     if (error != asio::error::would_block) co_return false;
-    BePatient(context_.limits.write_timeout);
+    BePatient(patience.left());
+    const auto before = Event::Clock::now();
     const size_t more = co_await stream_->WriteSome(rest(), error);
     patience_.cancel();
     if (error) co_return false;
     written += more;
+    patience.OnWaited(absl::FromChrono(Event::Clock::now() - before));
+    patience.OnMoved(more);
   }
   co_return true;
 }

@@ -6,9 +6,11 @@
 // client is gone; a client that closes only its sending side during one counts as gone.
 //
 //   no request yet    idle_timeout    closed silently; before that if others need its place (ConnectionQueue)
-//   headers, body     read_timeout    408
+//   headers           read_timeout    408
+//   body              read_timeout, and a second for every min_transfer_rate bytes (patience.h)    408
 //   too large         limits          431 headers, 413 body
-//   answer            write_timeout without progress: closed
+//   no memory         request memory  429 or 413
+//   answer            write_timeout of waiting for the client, and a second for every min_transfer_rate bytes: closed
 #pragma once
 
 #include <atomic>
@@ -29,7 +31,9 @@
 #include "server/http/framing.h"
 #include "server/http/gate.h"
 #include "server/http/http.h"
+#include "server/http/patience.h"
 #include "server/http/router.h"
+#include "server/memory/account.h"
 #include "server/metrics.h"
 #include "server/server_config.h"
 
@@ -40,6 +44,7 @@ struct ConnectionContext {
   const Router& router;
   const Gate& gate;
   Metrics& metrics;
+  MemoryAccount* memory = nullptr;  // bodies are charged to it as they arrive; null: to none
   HttpLimits limits;
   std::atomic<bool> parting{false};  // every answer ends its connection, so that clients look elsewhere
   std::atomic<bool> closing{false};  // answer what is there, then close
@@ -101,7 +106,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Intake RejectLate(std::string_view part);        // 408: the request's `part` took too long
   awaitable<bool> Respond(HttpResponse response);  // false: the connection is broken
   awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
-  awaitable<bool> Write(std::string bytes);
+  // Charges what has come of the request's body.
+  absl::Status ChargeBody(const std::string& body, std::optional<uint64_t> length);
+  Patience AnswerPatience() const;
+  // False: the connection is broken, or its other side has used up the patience that there is with the answer.
+  awaitable<bool> Write(std::string bytes, Patience& patience);
   awaitable<void> CloseGently();  // lets the client read the last answer before the connection is reset
 
   std::unique_ptr<ByteStream> stream_;

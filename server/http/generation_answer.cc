@@ -1,11 +1,12 @@
 #include "server/http/generation_answer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "server/error.h"
-#include "server/http/handover.h"
+#include "server/http/document.h"
 #include "server/http/sse.h"
 #include "server/json_writer.h"
 
@@ -47,83 +48,40 @@ class GenerationAnswer : public LiveAnswer {
   std::unique_ptr<GenerationGroup> group_;
 };
 
-// A whole answer that is only to be written.
-struct Ended {
-  Choices choices;
-  Envelope envelope;
-  RequestUsage usage;
-  RequestTimings timings;
-
-  HttpResponse Write() const {
-    HttpResponse response = {.headers = {{"server-timing", ServerTiming(timings)}}, .body = ""};
-    JsonWriter json(&response.body);
-    json.BeginObject();
-    WriteEnvelope(envelope, json);
-    json.Key("choices").BeginArray();
-    for (const std::unique_ptr<Choice>& choice : choices) choice->Write(json);
-    json.EndArray();
-    for (const std::unique_ptr<Choice>& choice : choices) choice->WriteBeside(json);
-    WriteUsage(usage, json);
-    json.EndObject();
-    return response;
-  }
-};
-
-// Up to so many tokens an answer is written where it is sent; more could hold up the thread's other connections.
-constexpr int64_t kInlineTokens = 20'000;
-constexpr int64_t kBytesPerToken = 64;  // of an answer that tells every token's log-probability, about
-
 class WholeAnswer : public GenerationAnswer {
  public:
-  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, WorkPool& workers,
-              const Client& client)
-      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), workers_(workers),
-        client_(client) {}
-  ~WholeAnswer() override {
-    if (writing_ != nullptr) writing_->Abandon();
+  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope)
+      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)) {
+    group_->KeepWhole();
   }
 
-  void OnReady(std::function<void()> wake) override {
-    wake_ = wake;
-    GenerationAnswer::OnReady(std::move(wake));
-  }
-
-  Progress Advance(std::optional<HttpResponse>* head, std::string*) override {
-    if (writing_ == nullptr) {
+  Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
+    if (!document_) {
       Poll();
       if (!group_->failure().ok()) {
         *head = ErrorResponse(group_->failure());
         return Progress::kDone;
       }
       if (!group_->done()) return Progress::kWaiting;
-      Write();
+      document_.emplace([this](JsonWriter& json) { return Write(json); });
+      *head = HttpResponse{.headers = {{"server-timing", ServerTiming(group_->timings())}}, .body = ""};
     }
-    std::optional<Answer> written = writing_->Take();
-    if (!written) return Progress::kWaiting;
-    *head = std::get<HttpResponse>(*std::move(written));
-    return Progress::kDone;
+    return document_->Advance(body);
   }
 
  private:
-  void Write() {
-    writing_ = std::make_shared<Handover>();
-    const auto ended = std::make_shared<Ended>(Ended{
-        .choices = std::move(choices_), .envelope = envelope_, .usage = group_->usage(), .timings = group_->timings()});
-    const int64_t tokens = ended->usage.prompt_tokens + ended->usage.generated_tokens;
-    if (tokens > kInlineTokens) {
-      writing_->OnReady(wake_);
-      const absl::Status posted = workers_.TryPost(client_, tokens * kBytesPerToken, [ended, writing = writing_] {
-        if (!writing->abandoned()) writing->Put(ended->Write());
-      });
-      if (posted.ok()) return;
-    }
-    writing_->Put(ended->Write());
+  Pieces Write(JsonWriter& json) {
+    json.BeginObject();
+    WriteEnvelope(envelope_, json);
+    json.Key("choices").BeginArray();
+    for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->Write(json));
+    json.EndArray();
+    for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->WriteBeside(json));
+    WriteUsage(group_->usage(), json);
+    json.EndObject();
   }
 
-  WorkPool& workers_;
-  const Client client_;
-  std::function<void()> wake_;
-  std::shared_ptr<Handover> writing_;  // once all has ended
+  std::optional<Document> document_;  // once all has ended
 };
 
 class StreamedAnswer : public GenerationAnswer {
@@ -136,9 +94,16 @@ class StreamedAnswer : public GenerationAnswer {
       started_ = true;
       *head = EventStreamHead();
     }
-    Poll();
-    for (const std::unique_ptr<Choice>& choice : choices_) {
-      while (choice->HasNews()) AppendChoice(*choice, body);
+    if (!writing_) Poll();
+    while (true) {
+      if (writing_ && writing_->Advance(body) == Progress::kMore) return Progress::kMore;
+      if (writing_) EndEvent(body);
+      writing_.reset();
+      const auto next = std::find_if(choices_.begin(), choices_.end(), [](const auto& c) { return c->HasNews(); });
+      if (next == choices_.end()) break;
+      if (body->size() >= kMostAtOnce) return Progress::kMore;
+      BeginEvent(body);
+      writing_.emplace([this, &choice = **next](JsonWriter& json) { return WriteChoice(choice, json); });
     }
     if (!group_->done()) return Progress::kWaiting;
     if (!group_->failure().ok()) {
@@ -155,41 +120,39 @@ class StreamedAnswer : public GenerationAnswer {
   void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
 
  private:
-  void AppendChoice(Choice& choice, std::string* body) {
-    event_.clear();
-    JsonWriter json(&event_);
+  Pieces WriteChoice(Choice& choice, JsonWriter& json) {
     json.BeginObject();
     WriteEnvelope(envelope_, json);
     json.Key("choices").BeginArray();
-    choice.Write(json);
+    BATUCADA_WRITE(choice.Write(json));
     json.EndArray();
-    choice.WriteBeside(json);
+    BATUCADA_WRITE(choice.WriteBeside(json));
     if (usage_event_ == UsageEvent::kInclude) json.Key("usage").Null();
     json.EndObject();
-    AppendEvent(event_, body);
   }
 
   void AppendUsage(std::string* body) {
-    event_.clear();
-    JsonWriter json(&event_);
+    std::string event;
+    JsonWriter json(&event);
     json.BeginObject();
     WriteEnvelope(envelope_, json);
     json.Key("choices").BeginArray().EndArray();
     WriteUsage(group_->usage(), json);
     json.EndObject();
-    AppendEvent(event_, body);
+    AppendEvent(event, body);
   }
 
+  static constexpr size_t kMostAtOnce = 64 << 10;  // bytes of events
   const UsageEvent usage_event_;
   bool started_ = false;
-  std::string event_;  // kept for its capacity
+  std::optional<Document> writing_;  // the event that is being written
 };
 
 }  // namespace
 
-std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
-                                            WorkPool& workers, const Client& client) {
-  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope), workers, client);
+std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,
+                                            Envelope envelope) {
+  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope));
 }
 
 std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,

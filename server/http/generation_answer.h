@@ -9,7 +9,6 @@
 #include "server/generation_group.h"
 #include "server/http/choice.h"
 #include "server/http/http.h"
-#include "server/work_pool.h"
 
 namespace batucada {
 
@@ -25,10 +24,9 @@ using Choices = std::vector<std::unique_ptr<Choice>>;
 
 enum class UsageEvent : uint8_t { kOmit, kInclude };
 
-// One JSON document, once all choices have ended; its Server-Timing header says where the time went. `workers` write
-// it, for `client`, if it may be long; they outlive the answer.
-std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
-                                            WorkPool& workers, const Client& client);
+// One JSON document, once all choices have ended; its Server-Timing header says where the time went. A long one is
+// written piece by piece, as the client takes it.
+std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope);
 
 // Server-sent events: each wake-up sends what every choice has to tell, all in one write. The last event is [DONE], or
 // says what went wrong.

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "server/client.h"
+#include "server/memory/account.h"
 #include "server/trace.h"
 
 namespace batucada {
@@ -30,6 +31,7 @@ struct HttpRequest {
   TraceContext trace;                 // of a sound traceparent header, else empty
   std::vector<std::string> captures;  // what the route's wildcards matched, in order
   Client client;                      // who sends it
+  MemoryCharge memory;                // for the body, while this is held
 
   // The first of that name (lower case), or empty.
   std::string_view Header(std::string_view name) const;
@@ -46,7 +48,11 @@ struct HttpResponse {
 // that connection's thread only. Destroying it before it is done means that the client is gone.
 class LiveAnswer {
  public:
-  enum class Progress : uint8_t { kWaiting, kDone };
+  enum class Progress : uint8_t {
+    kWaiting,  // for a wake-up
+    kMore,     // goes on at once, when `body` is written: more of it than is well held in memory
+    kDone,
+  };
 
   virtual ~LiveAnswer() = default;
   // `wake` may be called from any thread, at any time until this is destroyed, whenever Advance has something to do.

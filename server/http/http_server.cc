@@ -54,8 +54,11 @@ enum class Room : uint8_t { kUsual, kScarce };
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(const Options& options, const Router& router, const Gate& gate, IoPool& pool, Metrics& metrics)
-      : options_(options), pool_(pool),
-        metrics_(metrics), context_{.router = router, .gate = gate, .metrics = metrics, .limits = options.limits},
+      : options_(options), pool_(pool), metrics_(metrics), context_{.router = router,
+                                                                    .gate = gate,
+                                                                    .metrics = metrics,
+                                                                    .memory = options.memory,
+                                                                    .limits = options.limits},
         acceptor_(pool.NextContext()), retry_(acceptor_.get_executor()) {}
 
   absl::Status Listen() {

@@ -13,6 +13,7 @@
 #include "server/http/gate.h"
 #include "server/http/router.h"
 #include "server/io_pool.h"
+#include "server/memory/account.h"
 #include "server/metrics.h"
 #include "server/server_config.h"
 
@@ -30,6 +31,7 @@ class HttpServer {
     int32_t port = 0;  // 0: one that is free
     HttpLimits limits;
     boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP; outlives the server
+    MemoryAccount* memory = nullptr;           // what bodies are charged to; null: to none. Outlives the server
     std::string flag = "port";                 // what sets the port, for messages
     bool counted = true;                       // whether its connections count in metrics
   };

@@ -31,13 +31,20 @@ void LogprobsJson::AddUnscored(int32_t id, Specials specials) { Append({.id = id
 
 void LogprobsJson::Add(const TokenResult& token, Specials specials) { Append(token, /*scored=*/true, specials); }
 
-void LogprobsJson::Write(JsonWriter& json) {
+Pieces LogprobsJson::Write(JsonWriter& json) {
   json.BeginObject().Key("tokens").BeginArray();
-  for (const Entry& entry : entries_) json.String(TokenString(tokenizer_, entry.token.id));
+  for (const Entry& entry : entries_) {
+    json.String(TokenString(tokenizer_, entry.token.id));
+    if (json.full()) co_yield nullptr;
+  }
   json.EndArray().Key("token_logprobs").BeginArray();
-  for (const Entry& entry : entries_) entry.scored ? json.Number(entry.token.logprob) : json.Null();
+  for (const Entry& entry : entries_) {
+    entry.scored ? json.Number(entry.token.logprob) : json.Null();
+    if (json.full()) co_yield nullptr;
+  }
   json.EndArray().Key("top_logprobs").BeginArray();
   for (const Entry& entry : entries_) {
+    if (json.full()) co_yield nullptr;
     if (!entry.scored) {
       json.Null();
       continue;
@@ -53,27 +60,42 @@ void LogprobsJson::Write(JsonWriter& json) {
     json.EndObject();
   }
   json.EndArray().Key("text_offset").BeginArray();
-  for (const Entry& entry : entries_) json.Int(entry.offset);
+  for (const Entry& entry : entries_) {
+    json.Int(entry.offset);
+    if (json.full()) co_yield nullptr;
+  }
   json.EndArray().EndObject();
   entries_.clear();
 }
 
-void WritePromptLogprobs(const Tokenizer& tokenizer, const std::vector<TokenResult>& tokens, JsonWriter& json) {
+namespace {
+
+void WriteScores(const Tokenizer& tokenizer, const TokenResult& token, JsonWriter& json) {
   const auto write = [&](int32_t id, float logprob, int32_t rank) {
     json.Key(std::to_string(id)).BeginObject();
     json.Key("logprob").Number(logprob).Key("rank").Int(rank).Key("decoded_token").String(TokenString(tokenizer, id));
     json.EndObject();
   };
+  json.BeginObject();
+  bool has_token = false;
+  for (size_t i = 0; i < token.top.size(); ++i) {
+    has_token |= token.top[i].id == token.id;
+    write(token.top[i].id, token.top[i].logprob, static_cast<int32_t>(i) + 1);
+  }
+  if (!has_token) write(token.id, token.logprob, token.rank);
+  json.EndObject();
+}
+
+}  // namespace
+
+Pieces WritePromptLogprobs(const Tokenizer& tokenizer, const std::vector<SharedArray<TokenResult>>& pieces,
+                           JsonWriter& json) {
   json.BeginArray().Null();  // nothing predicts the first token
-  for (const TokenResult& token : tokens) {
-    json.BeginObject();
-    bool has_token = false;
-    for (size_t i = 0; i < token.top.size(); ++i) {
-      has_token |= token.top[i].id == token.id;
-      write(token.top[i].id, token.top[i].logprob, static_cast<int32_t>(i) + 1);
+  for (const SharedArray<TokenResult>& piece : pieces) {
+    for (const TokenResult& token : piece) {
+      WriteScores(tokenizer, token, json);
+      if (json.full()) co_yield nullptr;
     }
-    if (!has_token) write(token.id, token.logprob, token.rank);
-    json.EndObject();
   }
   json.EndArray();
 }

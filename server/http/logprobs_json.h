@@ -28,7 +28,7 @@ class LogprobsJson {
   void Add(const TokenResult& token, Specials specials);
   bool empty() const { return entries_.empty(); }
   // Everything added since the last Write.
-  void Write(JsonWriter& json);
+  Pieces Write(JsonWriter& json);
 
  private:
   struct Entry {
@@ -44,6 +44,7 @@ class LogprobsJson {
 };
 
 // vLLM's, for prompts: [null, {"ID": {"logprob":…,"rank":…,"decoded_token":…}, …}, …].
-void WritePromptLogprobs(const Tokenizer& tokenizer, const std::vector<TokenResult>& tokens, JsonWriter& json);
+Pieces WritePromptLogprobs(const Tokenizer& tokenizer, const std::vector<SharedArray<TokenResult>>& pieces,
+                           JsonWriter& json);
 
 }  // namespace batucada

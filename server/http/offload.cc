@@ -1,6 +1,7 @@
 #include "server/http/offload.h"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -9,6 +10,7 @@
 #include "server/http/body_coding.h"
 #include "server/http/handover.h"
 #include "server/http/request_origin.h"
+#include "server/memory/estimate.h"
 
 namespace batucada {
 namespace {
@@ -48,12 +50,23 @@ class OffloadedAnswer : public LiveAnswer {
 };
 
 // `max_body_bytes`: of a body when it is decoded.
-Answer Handle(const Handler& handler, HttpRequest request, size_t max_body_bytes) {
+Answer Handle(Service& service, const RequestOrigin& origin, const Handler& handler, HttpRequest request,
+              size_t max_body_bytes) {
   const std::string id = request.request_id;
   const ErrorForm form = ErrorFormOf(request.path);
   try {
     if (std::optional<HttpResponse> refusal = DecodeBody(&request, max_body_bytes)) return *std::move(refusal);
+    // Here rather than on arrival: only what is being read takes it, a few requests at a time.
+    const absl::StatusOr<MemoryCharge> parsing =
+        service.memory.Charge(MemoryPart::kParsing, ParsingBytes(request.body));
+    if (!parsing.ok()) {
+      NoteRefusal(service, origin, parsing.status());
+      return ErrorResponse(parsing.status(), form);
+    }
     return handler(std::move(request));
+  } catch (const std::bad_alloc&) {
+    NoteRefusal(service, origin, OutOfMemory());
+    return ErrorResponse(OutOfMemory(), form);
   } catch (const std::exception& exception) {
     spdlog::error("a request ended by an exception: {} request_id={}", exception.what(), id);
     return ErrorResponse(absl::InternalError("the server failed to handle this request"), form);
@@ -72,9 +85,9 @@ Handler OffThread(Service& service, std::string api, Handler handler) {
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
     const auto limit = static_cast<size_t>(service.config.http.max_body_bytes);
-    const absl::Status refusal =
-        service.workers.TryPost(origin.client, bytes, [handover, held = std::move(held), handler, limit] {
-          if (!handover->abandoned()) handover->Put(Handle(handler, std::move(*held), limit));
+    const absl::Status refusal = service.workers.TryPost(
+        origin.client, bytes, [&service, origin, handover, held = std::move(held), handler, limit] {
+          if (!handover->abandoned()) handover->Put(Handle(service, origin, handler, std::move(*held), limit));
         });
     if (refusal.ok()) return std::make_unique<OffloadedAnswer>(std::move(handover));
     NoteRefusal(service, origin, refusal);

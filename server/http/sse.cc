@@ -8,10 +8,13 @@ HttpResponse EventStreamHead() {
           .body = ""};
 }
 
+void BeginEvent(std::string* out) { *out += "data: "; }
+void EndEvent(std::string* out) { *out += "\n\n"; }
+
 void AppendEvent(std::string_view json, std::string* out) {
-  *out += "data: ";
+  BeginEvent(out);
   *out += json;
-  *out += "\n\n";
+  EndEvent(out);
 }
 
 void AppendComment(std::string_view text, std::string* out) {

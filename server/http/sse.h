@@ -8,6 +8,9 @@
 
 namespace batucada {
 
+// An event in parts: what is appended between the two is its JSON, in one line.
+void BeginEvent(std::string* out);
+void EndEvent(std::string* out);
 // REQUIRES: no line break in `json`, which JSON never needs.
 void AppendEvent(std::string_view json, std::string* out);
 // What clients ignore. REQUIRES: no line break in `text`.

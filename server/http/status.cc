@@ -36,15 +36,23 @@ Answer HandleReady(Service& service, const HttpRequest&) {
 Answer HandleMetrics(Service& service, const HttpRequest&) {
   const EngineConfig& config = service.engine.config();
   const bool alive = service.engine.Health().alive;
-  const Snapshot now = {.engine = service.engine.Stats(),
-                        .process = ReadProcessStats(),
-                        .alive = alive,
-                        .ready = alive && service.accepting,
-                        .text_backlog_bytes = service.workers.waiting_bytes(),
-                        .max_waiting = config.max_waiting,
-                        .max_batch_tokens = config.max_batch_tokens,
-                        .model = service.model_names.front(),
-                        .backend = BackendName(config.backend)};
+  Snapshot now = {.engine = service.engine.Stats(),
+                  .process = ReadProcessStats(),
+                  .alive = alive,
+                  .ready = alive && service.accepting,
+                  .text_backlog_bytes = service.workers.waiting_bytes(),
+                  .request_memory_budget = service.memory.budget(),
+                  .request_memory = {},
+                  .request_memory_refused = {},
+                  .max_waiting = config.max_waiting,
+                  .max_batch_tokens = config.max_batch_tokens,
+                  .model = service.model_names.front(),
+                  .backend = BackendName(config.backend)};
+  for (size_t i = 0; i < kMemoryPartNames.size(); ++i) {
+    const auto part = static_cast<MemoryPart>(i);
+    now.request_memory[i] = service.memory.used(part);
+    now.request_memory_refused[i] = service.memory.refused(part);
+  }
   return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                       .body = service.metrics.Render(now, service.config.metrics_aliases)};
 }

@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "engine/text/detokenizer.h"
 #include "server/error.h"
+#include "server/http/choice_extras.h"
 #include "server/http/conversation.h"
+#include "server/http/document.h"
 #include "server/http/logprobs_json.h"
 #include "server/json_writer.h"
 #include "server/prompt_encoder.h"
@@ -37,42 +40,87 @@ absl::StatusOr<std::vector<int32_t>> Encode(const TokenizeParams& params, const 
   return EncodeText(*params.prompt, "prompt", {.add_special_tokens = params.add_special_tokens}, context.tokenizer);
 }
 
-absl::StatusOr<std::string> Tokenize(const Service& service, std::string_view body) {
+// What is written of it may be many times as long as the request: see Respond.
+struct Tokens {
+  const Tokenizer& tokenizer;
+  MemoryCharge memory;
+  std::vector<int32_t> ids;
+  bool return_token_strs = false;
+  bool skip_special_tokens = false;
+  int64_t max_total_tokens = 0;
+};
+
+Pieces WriteTokens(const Tokens& tokens, JsonWriter& json) {
+  json.BeginObject().Key("count").Int(static_cast<int64_t>(tokens.ids.size()));
+  json.Key("max_model_len").Int(tokens.max_total_tokens).Key("tokens");
+  BATUCADA_WRITE(WriteIds(tokens.ids, json));
+  json.Key("token_strs");
+  if (!tokens.return_token_strs) {
+    json.Null().EndObject();
+    co_return;
+  }
+  json.BeginArray();
+  for (const int32_t id : tokens.ids) {
+    json.String(TokenString(tokens.tokenizer, id));
+    if (json.full()) co_yield nullptr;
+  }
+  json.EndArray().EndObject();
+}
+
+Pieces WriteText(const Tokens& tokens, JsonWriter& json) {
+  Detokenizer detokenizer(tokens.tokenizer, tokens.skip_special_tokens);
+  json.BeginObject().Key("prompt").BeginString();
+  for (const int32_t id : tokens.ids) {
+    json.AddToString(detokenizer.Push(id));
+    if (json.full()) co_yield nullptr;
+  }
+  json.AddToString(detokenizer.Flush()).EndString().EndObject();
+}
+
+// A short answer is written at once, a long one as the client takes it.
+Answer Respond(Tokens tokens, Pieces (*write)(const Tokens& tokens, JsonWriter& json)) {
+  constexpr size_t kShort = 2000;  // ids
+  if (tokens.ids.size() <= kShort) {
+    std::string text;
+    JsonWriter json(&text);
+    write(tokens, json).Finish();
+    return JsonResponse(std::move(text));
+  }
+  return std::make_unique<DocumentAnswer>([write, held = std::make_shared<const Tokens>(std::move(tokens))](
+                                              JsonWriter& json) { return write(*held, json); });
+}
+
+absl::Status Hold(Service& service, Tokens* tokens) {
+  tokens->ids.shrink_to_fit();
+  BATUCADA_ASSIGN_OR_RETURN(
+      tokens->memory,
+      service.memory.Charge(MemoryPart::kAnswer, static_cast<int64_t>(tokens->ids.size() * sizeof(int32_t))));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Tokens> Tokenize(Service& service, std::string_view body) {
   BATUCADA_ASSIGN_OR_RETURN(const TokenizeParams params, TokenizeParameters().Parse(body));
   BATUCADA_RETURN_IF_ERROR(ResolveModel(params.model, service.model_names).status());
   const TranslationContext context = service.translation();
-  BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, Encode(params, context));
-  std::string answer;
-  JsonWriter json(&answer);
-  json.BeginObject().Key("count").Int(static_cast<int64_t>(ids.size()));
-  json.Key("max_model_len").Int(context.max_total_tokens).Key("tokens").BeginArray();
-  for (const int32_t id : ids) json.Int(id);
-  json.EndArray().Key("token_strs");
-  if (params.return_token_strs) {
-    json.BeginArray();
-    for (const int32_t id : ids) json.String(TokenString(context.tokenizer, id));
-    json.EndArray();
-  } else {
-    json.Null();
-  }
-  json.EndObject();
-  return answer;
+  Tokens tokens{.tokenizer = context.tokenizer,
+                .memory = {},
+                .ids = {},
+                .return_token_strs = params.return_token_strs,
+                .max_total_tokens = context.max_total_tokens};
+  BATUCADA_ASSIGN_OR_RETURN(tokens.ids, Encode(params, context));
+  BATUCADA_RETURN_IF_ERROR(Hold(service, &tokens));
+  return tokens;
 }
 
-absl::StatusOr<std::string> Detokenize(const Service& service, std::string_view body) {
+absl::StatusOr<Tokens> Detokenize(Service& service, std::string_view body) {
   BATUCADA_ASSIGN_OR_RETURN(const DetokenizeParams params, DetokenizeParameters().Parse(body));
   BATUCADA_RETURN_IF_ERROR(ResolveModel(params.model, service.model_names).status());
   const TranslationContext context = service.translation();
-  BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ToTokenIds(params.tokens, "tokens", context.vocab_size));
-  std::string answer;
-  JsonWriter json(&answer);
-  json.BeginObject().Key("prompt").String(context.tokenizer.Decode(ids, params.skip_special_tokens)).EndObject();
-  return answer;
-}
-
-Answer Respond(absl::StatusOr<std::string> answer) {
-  if (!answer.ok()) return ErrorResponse(answer.status());
-  return JsonResponse(*std::move(answer));
+  Tokens tokens{
+      .tokenizer = context.tokenizer, .memory = {}, .ids = {}, .skip_special_tokens = params.skip_special_tokens};
+  BATUCADA_ASSIGN_OR_RETURN(tokens.ids, ToTokenIds(params.tokens, "tokens", context.vocab_size));
+  BATUCADA_RETURN_IF_ERROR(Hold(service, &tokens));
+  return tokens;
 }
 
 }  // namespace
@@ -107,10 +155,16 @@ const ParameterTable<DetokenizeParams>& DetokenizeParameters() {
   return table;
 }
 
-Answer HandleTokenize(Service& service, const HttpRequest& request) { return Respond(Tokenize(service, request.body)); }
+Answer HandleTokenize(Service& service, const HttpRequest& request) {
+  absl::StatusOr<Tokens> tokens = Tokenize(service, request.body);
+  if (!tokens.ok()) return ErrorResponse(tokens.status());
+  return Respond(*std::move(tokens), WriteTokens);
+}
 
 Answer HandleDetokenize(Service& service, const HttpRequest& request) {
-  return Respond(Detokenize(service, request.body));
+  absl::StatusOr<Tokens> tokens = Detokenize(service, request.body);
+  if (!tokens.ok()) return ErrorResponse(tokens.status());
+  return Respond(*std::move(tokens), WriteText);
 }
 
 }  // namespace batucada

@@ -32,6 +32,7 @@ absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& servic
   }
   BATUCADA_ASSIGN_OR_RETURN(answer->group_,
                             GenerationGroup::Submit(service, *std::move(translation), std::move(origin)));
+  if (!answer->plan_.pieces) answer->group_->KeepWhole();
   return answer;
 }
 

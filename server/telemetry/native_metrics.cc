@@ -28,6 +28,18 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge("batucada_waiting_tokens", "Prompt tokens in the queue", Number(engine.waiting_tokens));
   page.Gauge("batucada_text_backlog_bytes", "Bytes of large requests that wait to be tokenized",
              Number(now.text_backlog_bytes));
+  page.Gauge("batucada_request_memory_budget_bytes", "Memory that all requests may hold together",
+             Number(now.request_memory_budget));
+  for (size_t i = 0; i < kMemoryPartNames.size(); ++i) {
+    const MetricLabels part = {{"part", std::string(kMemoryPartNames[i])}};
+    i == 0 ? page.Gauge("batucada_request_memory_bytes", "Memory that requests hold, by what it is for",
+                        Number(now.request_memory[i]), part)
+           : page.Sample(Number(now.request_memory[i]), part);
+  }
+  page.CounterFamily("batucada_request_memory_refused_total", "Times a request was refused memory, by what it was for");
+  for (size_t i = 0; i < kMemoryPartNames.size(); ++i) {
+    page.Sample(Number(now.request_memory_refused[i]), {{"part", std::string(kMemoryPartNames[i])}});
+  }
   page.Gauge("batucada_recurrent_slots_used", "Recurrent slots in use", Number(engine.slots_used));
   page.Gauge("batucada_recurrent_slots_capacity", "Recurrent slots there are", Number(engine.slots_total));
   page.Gauge("batucada_kv_blocks_used", "K/V blocks in use or promised to a running sequence",

@@ -21,11 +21,14 @@ enum class Rejection : uint8_t {
   kUnauthenticated,  // no key, or a wrong one
   kQueueFull,        // --max-waiting or --max-waiting-tokens
   kTextQueueFull,    // --max-text-backlog-bytes
+  kMemoryFull,       // --request-memory: no room now
+  kTooLarge,         // likewise: there never will be
   kUnavailable,      // draining, or the engine has failed
   kInternal,         // a fault of the server
 };
-constexpr std::array<std::string_view, 7> kRejectionNames = {
-    "invalid", "unknown_model", "unauthenticated", "queue_full", "text_queue_full", "unavailable", "internal"};
+constexpr std::array<std::string_view, 9> kRejectionNames = {"invalid",           "unknown_model",   "unauthenticated",
+                                                             "queue_full",        "text_queue_full", "memory_full",
+                                                             "request_too_large", "unavailable",     "internal"};
 
 // Upper bounds of buckets, in seconds or tokens. Objectives worth an alert lie on a bound.
 inline constexpr double kFirstTokenBounds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,

@@ -143,9 +143,9 @@ function renderInline(parent, source, lines, emit) {
       from = stop;
     }
   };
-  const into = [parent];
-  for (const part of inlineParts(text)) {
-    const place = into.at(-1);
+  const into = [parent], parts = inlineParts(text);
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i], place = into.at(-1);
     if (part.kind === 'open') {
       let inner = place;
       if (into.length <= NESTING) {
@@ -159,7 +159,8 @@ function renderInline(parent, source, lines, emit) {
     } else if (part.kind === 'close') {
       into.pop();
     } else if (part.kind === 'text') {
-      put(place, part.from, part.to);
+      while (parts[i + 1]?.kind === 'text' && parts[i + 1].from === parts[i].to) i++;  // marks that mark nothing
+      put(place, part.from, parts[i].to);
     } else {
       const made = part.kind === 'web' ? link(part.url) : make('code');
       place.append(made);

@@ -17,12 +17,16 @@ class RenderError(Exception):
     """What helm said."""
 
 
-def template(*arguments, values=None):
-    """The text that helm makes of the chart for the release "try" in the namespace "here"."""
+# Peers that come through a gateway, which the network policy has to name.
+ANYONE = {"clients": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "scrapers": [{"namespaceSelector": {}}]}
+
+
+def template(*arguments, values=None, release="try"):
+    """The text that helm makes of the chart for a release in the namespace "here"."""
     files = []
     for value in [values] if isinstance(values, (str, pathlib.Path)) else values or []:
         files += ["--values", value]
-    done = tools.run("helm", "template", "try", CHART, "--namespace", "here", *files, *arguments)
+    done = tools.run("helm", "template", release, CHART, "--namespace", "here", *files, *arguments)
     if done.returncode != 0:
         raise RenderError(done.stderr)
     return done.stdout
@@ -57,12 +61,13 @@ def case_objects(case):
     return objects(case_text(case))
 
 
-def rendered(**values):
-    """The objects for `values`, given as nested dicts."""
+def rendered(release="try", **values):
+    """The objects for `values`, given as nested dicts; without keys where nothing is said of them."""
     sets = []
+    values.setdefault("auth", {"mode": "none"})
     for name, value in values.items():
         sets += ["--set-json", f"{name}={json.dumps(value)}"]
-    return objects(template(*sets))
+    return objects(template(*sets, release=release))
 
 
 def one(rendering, kind, suffix=""):

@@ -1,6 +1,8 @@
-"""Makes what is derived of the chart's values: `python tests/deploy/chart_files.py` writes it, and tests compare.
+"""Makes what is derived of the chart's values and of flags: `python tests/deploy/chart_files.py` writes it, and tests
+compare.
 
-README.md comes from the comments of values.yaml, `server` in values.schema.json from `batucada serve --help`."""
+README.md comes from the comments of values.yaml; `server` in values.schema.json, and the limits in docs/operations.md,
+from `batucada serve --help`."""
 
 import functools
 import json
@@ -12,12 +14,14 @@ import sys
 
 import yaml
 
+import limits
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/batucada"
 BINARY = os.environ.get("BATUCADA_BINARY", str(ROOT / "build/release/bin/batucada"))
 
 # Flags that the chart sets itself, from other values.
-OWN = {"config", "model", "backend", "port", "grpc-port", "port-file", "api-key", "api-key-file", "tls-cert", "tls-key",
+OWN = {"config", "model", "backend", "port", "grpc-port", "health-port", "port-file", "api-key", "api-key-file", "tls-cert", "tls-key",
        "shutdown-grace", "drain-timeout"}
 
 HEAD = """# The batucada chart
@@ -26,11 +30,12 @@ Installs [Batucada](../../../README.md) on Kubernetes 1.30 or later, with Helm 3
 
 ```sh
 docker build -f deploy/Dockerfile --target cpu -t batucada:0.1.0-cpu .   # and push it to where the cluster pulls from
-helm install my deploy/helm/batucada --set image.registry=registry.example.com
+helm install my deploy/helm/batucada --set image.registry=registry.example.com --set auth.mode=none
 helm test my
 ```
 
-The defaults run the embedded model on a CPU: one pod, no key, reachable within the cluster. [ci/](ci/) has values for
+The defaults run the embedded model on a CPU: one pod that pods of its own namespace can reach. Whether clients need a
+key has no default: `auth.mode` is `keys` or `none`, and without either nothing is installed. [ci/](ci/) has values for
 larger things, among them [GPUs behind a Gateway](ci/production-cuda.yaml);
 [docs/operations.md](../../../docs/operations.md) says how to size, scale, roll and secure it, and what to do when an
 alert fires.
@@ -123,7 +128,11 @@ def schema():
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
-FILES = {CHART / "README.md": readme, CHART / "values.schema.json": schema}
+def operations():
+    return limits.written((ROOT / "docs/operations.md").read_text(encoding="utf-8"), program("serve", "--help"))
+
+
+FILES = {CHART / "README.md": readme, CHART / "values.schema.json": schema, ROOT / "docs/operations.md": operations}
 
 if __name__ == "__main__":
     for path, make in FILES.items():

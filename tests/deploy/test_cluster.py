@@ -84,8 +84,8 @@ def test_install_upgrade_rollback_uninstall(kube):
 
 def test_a_working_release_survives_values_that_are_refused(kube):
     helm = ["helm", "-n", "here"]
-    kube.run(*helm, "install", "other", chart.CHART)
-    broken = kube.try_run(*helm, "upgrade", "other", chart.CHART, "--set", "lifecycle.drainSeconds=600")
+    kube.run(*helm, "install", "other", chart.CHART, "--set", "auth.mode=none")
+    broken = kube.try_run(*helm, "upgrade", "other", chart.CHART, "--set", "auth.mode=none", "--set", "lifecycle.drainSeconds=600")
     assert "must be more than 612" in broken.stderr
     assert "deployed" in kube.run(*helm, "status", "other")
     kube.run(*helm, "uninstall", "other")

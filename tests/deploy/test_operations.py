@@ -6,6 +6,7 @@ import yaml
 
 import chart
 import chart_files
+import limits
 
 TEXT = (chart.ROOT / "docs/operations.md").read_text(encoding="utf-8")
 VALUES = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -62,3 +63,23 @@ def test_sizing_is_what_inspect_says():
         for memory, count in zip(("80GiB", "141GiB"), counts):
             told = chart_files.program("inspect", chart.ROOT / "configs" / model, "--memory", memory)
             assert f"at most {count.replace(',', '')} sequences" in told, (model, memory, told)
+
+
+def test_the_table_of_limits_has_every_limit():
+    """test_values.py compares it with what it is made of; here, that what it is made of leaves none out."""
+    text = chart_files.program("serve", "--help")
+    there = {each["name"] for each in limits.options(text)}
+    assert there == set(re.findall(r"^  --([a-z0-9-]+) ", text, re.MULTILINE)) and len(there) > 40
+    in_table = {each["name"] for each in limits.limits(text)}
+    table = TEXT.split(limits.BEGIN)[1].split(limits.END)[0]
+    told = set(re.findall(r"^\| .*\| `--([a-z0-9-]+)` \|", table, re.MULTILINE))
+    assert told == in_table
+    # A help text that speaks of a bound is a limit's.
+    bounds = re.compile(r"past it|at most|at once|largest|longest|smallest|may hold|may take")
+    assert {each["name"] for each in limits.options(text) if bounds.search(each["help"].lower())} <= in_table
+
+
+def test_the_security_model_names_every_port_and_right():
+    section = TEXT.split("\n## Security model\n")[1]
+    for word in ("--port", "--grpc-port", "--health-port", "admin", "/metrics", "/admin/log", "Abort", "reflection"):
+        assert word in section, word

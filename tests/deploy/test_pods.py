@@ -1,5 +1,7 @@
 """The pods: what they may do, when they are ready, how they end, what the server is told."""
 
+import re
+
 import pytest
 
 import chart
@@ -52,7 +54,44 @@ def test_probes(case):
     container = server(chart.case_objects(case))
     for probe, path in [("startup", "live"), ("readiness", "ready"), ("liveness", "live")]:
         assert container[f"{probe}Probe"]["httpGet"]["path"] == f"/health/{path}"
-        assert container[f"{probe}Probe"]["httpGet"]["port"] == "http"
+        assert container[f"{probe}Probe"]["httpGet"]["port"] == "health"
+        assert container[f"{probe}Probe"]["httpGet"]["scheme"] == "HTTP"
+        assert container[f"{probe}Probe"]["timeoutSeconds"] <= container[f"{probe}Probe"]["periodSeconds"]
+    assert {"name": "health", "containerPort": 8081} in container["ports"]
+    assert flags(chart.case_objects(case))["health-port"] == "8081"
+
+
+@cases
+def test_nothing_but_the_node_is_led_to_the_port_of_health(case):
+    for each in chart.case_objects(case):
+        if each["kind"] == "Service":
+            assert {port["targetPort"] for port in each["spec"]["ports"]} == {"http", "grpc"}
+        if each["kind"] == "NetworkPolicy":
+            assert {port["port"] for rule in each["spec"]["ingress"] for port in rule["ports"]} == {"http", "grpc"}
+
+
+def test_liveness_is_more_patient_than_the_server_with_idle_connections():
+    default = re.search(r"--idle-timeout TIME=(\S+)", chart_files.program("serve", "--help"))[1]
+    with pytest.raises(chart.RenderError, match=rf"after 70 s .* more than server.idle-timeout, {default}"):
+        rendered(probes={"liveness": {"failureThreshold": 7}})
+    for idle, accepted in (("79.9s", True), ("80s", False), ("1m20s", False), ("1m19s999ms", True), ("0.5h", False)):
+        if accepted:
+            rendered(server={"idle-timeout": idle})
+        else:
+            with pytest.raises(chart.RenderError, match=f"server.idle-timeout, {idle}"):
+                rendered(server={"idle-timeout": idle})
+
+
+def test_a_look_is_over_before_the_next():
+    with pytest.raises(chart.RenderError, match="probes.readiness.timeoutSeconds is 3, more than periodSeconds, 2"):
+        rendered(probes={"readiness": {"timeoutSeconds": 3}})
+
+
+@cases
+def test_every_empty_volume_has_a_size(case):
+    for name, spec in pods(chart.case_objects(case)):
+        for volume in spec.get("volumes", []):
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"], (name, volume)
 
 
 def test_a_probe_may_be_more_patient():
@@ -63,7 +102,7 @@ def test_a_probe_may_be_more_patient():
 def test_labels_of_ones_own_do_not_double_ours():
     labels = {"team": "texts", "app.kubernetes.io/part-of": "site"}
     monitor = {"monitor": "PodMonitor", "labels": {"team": "x"}}
-    rendered(commonLabels=labels, podLabels={"team": "pods"}, metrics=monitor)
+    rendered(commonLabels=labels, podLabels={"team": "pods"}, metrics=monitor, networkPolicy=chart.ANYONE)
 
 
 @cases
@@ -193,12 +232,11 @@ def test_a_stateful_pod_keeps_its_download():
 
 
 def test_keys_and_certificates_come_from_secrets():
-    rendering = rendered(auth={"existingSecret": "keys-of-ours", "key": "list"}, tls={"existingSecret": "cert"})
+    rendering = rendered(auth={"mode": "keys", "existingSecret": "keys-of-ours", "key": "list"}, tls={"existingSecret": "cert"})
     told = flags(rendering)
     assert told["api-key-file"] == "/etc/batucada/auth/list"
     assert (told["tls-cert"], told["tls-key"]) == ("/etc/batucada/tls/tls.crt", "/etc/batucada/tls/tls.key")
     container = server(rendering)
-    assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
     spec = one(rendering, "Deployment")["spec"]["template"]["spec"]
     secrets = {volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
     assert secrets == {"keys-of-ours", "cert"}

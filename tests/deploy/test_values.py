@@ -85,6 +85,14 @@ def test_schema_and_values_have_the_same_keys():
     ({"httpRoute": {"enabled": True}}, "parentRefs"),
     ({"metrics": {"monitor": "Both"}}, "monitor"),
     ({"podDisruptionBudget": {"maxUnavailable": "half"}}, "maxUnavailable"),
+    ({"auth": {}}, "auth.mode is not said: set it to keys, .* auth.existingSecret; or to none, and everyone"),
+    ({"auth": {"mode": "keys"}}, "auth.mode is keys: give auth.existingSecret"),
+    ({"auth": {"existingSecret": "k"}}, "auth.mode is not said"),
+    ({"auth": {"mode": "none", "existingSecret": "k"}}, "auth.mode is none, but auth.existingSecret is k"),
+    ({"auth": {"mode": "maybe"}}, "mode"),
+    ({"ingress": {"paths": ["v1"]}}, "paths"),
+    ({"grpcRoute": {"methods": ["Chat"]}}, "methods"),
+    ({"tmp": {"sizeLimit": "much"}}, "sizeLimit"),
 ])
 def test_wrong_values_are_refused_by_name(values, says):
     with pytest.raises(chart.RenderError, match=says):
@@ -96,10 +104,11 @@ def test_notes_say_what_to_do_next_and_warn_of_an_open_door():
         done = tools.run("helm", "install", "my", chart.CHART, "--dry-run=client", *(f"--set={each}" for each in sets))
         assert done.returncode == 0, done.stderr
         return done.stdout.split("\nNOTES:\n")[1]
-    assert "curl -N http://127.0.0.1:8000/v1/completions" in notes()
-    assert "WARNING" not in notes()
-    assert "WARNING" in notes("service.type=LoadBalancer")
-    locked = notes("service.type=LoadBalancer", "auth.existingSecret=keys", "tls.existingSecret=cert")
+    none, outside = "auth.mode=none", ("service.type=LoadBalancer", "networkPolicy.enabled=false")
+    assert "curl -N http://127.0.0.1:8000/v1/completions" in notes(none)
+    assert "WARNING" not in notes(none)
+    assert "WARNING" in notes(none, *outside)
+    locked = notes(*outside, "auth.mode=keys", "auth.existingSecret=keys", "tls.existingSecret=cert")
     assert "WARNING" not in locked and "Bearer $KEY" in locked and "curl -Nk https://" in locked
 
 

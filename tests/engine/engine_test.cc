@@ -129,6 +129,52 @@ TEST(Engine, LogprobsComeOnlyWhenAskedFor) {
   EXPECT_EQ(tokens[0].top.size(), 5u);
 }
 
+TEST(Engine, ChoicesDifferBySeedAndTheFirstScoresThePrompt) {
+  const auto engine = MakeEngine(FakeConfig());
+  Request request{.prompt = {0, 9, 8, 7},
+                  .sampling = {.temperature = 1},
+                  .max_tokens = 20,
+                  .ignore_eos = true,
+                  .prompt_logprobs = 1};
+  const std::vector<uint64_t> seeds = {4, 5, 4};
+  auto choices = engine->SubmitChoices(request, seeds);
+  ASSERT_TRUE(choices.ok()) << choices.status();
+  ASSERT_EQ(choices->size(), 3u);
+  std::vector<std::vector<int32_t>> ids(3);
+  std::vector<size_t> scores(3);
+  for (size_t i = 0; i < 3; ++i) {
+    Update update;
+    while ((*choices)[i].Wait(&update)) {
+      scores[i] += update.prompt_logprobs.size();
+      for (const TokenResult& token : update.tokens) ids[i].push_back(token.id);
+    }
+  }
+  EXPECT_EQ(scores, (std::vector<size_t>{3, 0, 0}));
+  EXPECT_EQ(ids[0], ids[2]);
+  EXPECT_NE(ids[0], ids[1]);
+  for (size_t i = 0; i < 3; ++i) {
+    request.sampling.seed = seeds[i];
+    EXPECT_EQ(ids[i], Complete(*engine, request).ids) << i;
+  }
+}
+
+TEST(Engine, TakesAllChoicesOrNone) {
+  EngineConfig config = FakeConfig(absl::Milliseconds(1));
+  config.max_waiting = 2;
+  const auto engine = MakeEngine(config);
+  const std::vector<uint64_t> seeds(100);
+  const auto choices = engine->SubmitChoices({.prompt = {0}, .max_tokens = 100'000}, seeds);
+  EXPECT_EQ(choices.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 0 && engine->Stats().waiting == 0; }));
+}
+
+TEST(Engine, CopiesOfARequestShareItsArrays) {
+  const Request request{.prompt = std::vector<int32_t>(1000, 3)};
+  const Request copy = request;
+  EXPECT_EQ(copy.prompt.data(), request.prompt.data());
+  EXPECT_EQ(copy.prompt, request.prompt);
+}
+
 TEST(Engine, DroppingAGenerationFreesItsMemory) {
   const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
   {

@@ -97,7 +97,9 @@ TEST_F(SamplingControlsTest, ThePromptCountsForRepetitionOnly) {
   // One id many times over: a strong model of "again" without penalties.
   Request request = Story(1);
   const int32_t word = request.prompt.back();
-  request.prompt.insert(request.prompt.end(), 30, word);
+  std::vector<int32_t> prompt = request.prompt.vector();
+  prompt.insert(prompt.end(), 30, word);
+  request.prompt = std::move(prompt);
   const int32_t plain = Complete(request).ids[0];
   request.sampling.presence_penalty = 2;
   request.sampling.frequency_penalty = 2;

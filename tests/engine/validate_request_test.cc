@@ -43,9 +43,17 @@ TEST_P(ValidateRequestBad, IsRefusedWithTheReason) {
 INSTANTIATE_TEST_SUITE_P(
     Fields, ValidateRequestBad,
     testing::Values(
-        BadCase{"no_prompt", [](Request& r) { r.prompt.clear(); }, "prompt is empty"},
-        BadCase{"id_too_large", [](Request& r) { r.prompt[1] = 100; }, "token id 100; ids must be between 0 and 99"},
-        BadCase{"id_negative", [](Request& r) { r.prompt[1] = -1; }, "token id -1"},
+        BadCase{"no_prompt", [](Request& r) { r.prompt = {}; }, "prompt is empty"},
+        BadCase{"id_too_large",
+                [](Request& r) {
+                  r.prompt = {1, 100, 3};
+                },
+                "token id 100; ids must be between 0 and 99"},
+        BadCase{"id_negative",
+                [](Request& r) {
+                  r.prompt = {1, -1, 3};
+                },
+                "token id -1"},
         BadCase{"stop_id",
                 [](Request& r) {
                   r.stop_token_ids = {5, 1000};
@@ -76,7 +84,8 @@ INSTANTIATE_TEST_SUITE_P(
                   r.sampling.bad_words = {{1, 2, 3, 4, 5, 6, 7, 8, 9}};
                 },
                 "is 9"},
-        BadCase{"bad_words", [](Request& r) { r.sampling.bad_words.assign(65, {1}); }, "bad_words is 65"},
+        BadCase{"bad_words", [](Request& r) { r.sampling.bad_words = std::vector<std::vector<int32_t>>(65, {1}); },
+                "bad_words is 65"},
         BadCase{"top_p_large", [](Request& r) { r.sampling.top_p = 1.5F; }, "top_p is 1.5"},
         BadCase{"min_p", [](Request& r) { r.sampling.min_p = -0.5F; }, "min_p is -0.5"},
         BadCase{"top_k", [](Request& r) { r.sampling.top_k = -2; }, "top_k is -2"},

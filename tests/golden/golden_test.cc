@@ -127,8 +127,9 @@ TEST_P(Golden, CasesInsideRandomBatches) {
   const auto add_stranger = [&] {
     Request request{.sampling = {.temperature = 1, .seed = random()},
                     .max_tokens = static_cast<int64_t>(1 + random() % 40)};
-    for (size_t i = 0, n = 1 + random() % 90; i < n; ++i)
-      request.prompt.push_back(static_cast<int32_t>(random() % 8192));
+    std::vector<int32_t> prompt(1 + random() % 90);
+    for (int32_t& id : prompt) id = static_cast<int32_t>(random() % 8192);
+    request.prompt = std::move(prompt);
     auto stranger = engine->Submit(std::move(request));
     ASSERT_TRUE(stranger.ok());
     strangers.push_back(*std::move(stranger));

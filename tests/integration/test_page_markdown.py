@@ -31,6 +31,7 @@ DRAW = """text => {
     ("`a*b*c` and ``x`y``", "<p><code>a*b*c</code> and <code>x`y</code></p>"),
     ("never `closed", "<p>never `closed</p>"),
     (r"\*literal\* \\", r"<p>*literal* \</p>"),
+    ("*a _b ** [c", "<p>*a _b ** [c</p>"),
     ("**open *and** crossed*", "<p><strong>open *and</strong> crossed*</p>"),
     ("[a link](https://example.com/x_(y))", '<p><a href="https://example.com/x_(y)">a link</a></p>'),
     ('[titled](https://example.com "so") [*em*](mailto:a@example.com)',
@@ -128,7 +129,8 @@ SHAPES = ["*", "_a ", "`", "``` ", "`` ` ", "[", "](", "[a](", "[](http:", "**a*
 
 
 def test_drawing_takes_time_in_proportion(chat):
-    """Of a shape repeated: eight times the text takes well below eight times eight of the time."""
+    """Of a shape repeated: eight times the text takes well below eight times eight of the time. The least of three, and
+    what takes a moment only is no matter: where time grew with the square, it was seconds."""
     seconds = """([shape, count]) => {
       const text = shape.repeat(count / shape.length);
       let best = Infinity;
@@ -143,7 +145,7 @@ def test_drawing_takes_time_in_proportion(chat):
     for shape in SHAPES:
         chat.evaluate(seconds, [shape, 8_000])
         short, long = (chat.evaluate(seconds, [shape, count]) for count in (8_000, 64_000))
-        if long > 24 * short + 40:
+        if long > 24 * short + 400:
             slow[shape] = (short, long)
     assert slow == {}
 

@@ -34,14 +34,17 @@ def test_there_are_two():
 
 def test_variables(dashboard):
     """template-datasource-, template-job-, template-instance-, template-on-time-change-reload-rule"""
-    source, job, instance = dashboard["templating"]["list"]
+    source, namespace, job, instance = dashboard["templating"]["list"]
     assert (source["type"], source["query"], source["name"], source["label"]) == (
         "datasource", "prometheus", "datasource", "Data source")
-    for variable, name in ((job, "job"), (instance, "instance")):
+    for variable, name in ((namespace, "namespace"), (job, "job"), (instance, "instance")):
         assert (variable["name"], variable["label"], variable["type"]) == (name, name.capitalize(), "query")
         assert variable["datasource"] == SOURCE and variable["refresh"] == 2  # on a change of the time range
-        assert variable["multi"] and variable["includeAll"] and variable["allValue"] == ".+"
-        assert re.fullmatch(rf"label_values\(batucada_build_info(\{{job=~\"\$job\"\}})?, {name}\)", variable["query"])
+        # Outside Kubernetes there is no namespace: all of them is also none.
+        assert variable["multi"] and variable["includeAll"] and variable["allValue"] == (".*" if name == "namespace" else ".+")
+    assert namespace["query"] == "label_values(batucada_build_info, namespace)"
+    assert job["query"] == 'label_values(batucada_build_info{namespace=~"$namespace"}, job)'
+    assert instance["query"] == 'label_values(batucada_build_info{namespace=~"$namespace", job=~"$job"}, instance)'
 
 
 def test_it_cannot_be_edited_in_place(dashboard):
@@ -77,7 +80,8 @@ def test_expressions(dashboard):
         found = SELECTOR.findall(expression)
         assert found, expression
         for name, matchers, window in found:
-            assert 'job=~"$job"' in matchers and 'instance=~"$instance"' in matchers, expression
+            for label in ("namespace", "job", "instance"):
+                assert f'{label}=~"${label}"' in matchers, expression
             assert window in ("", "[$__rate_interval]"), expression
             counter = name.endswith(("_total", "_bucket", "_sum", "_count"))
             assert counter == bool(window), f"{name} in {expression}"

@@ -53,7 +53,7 @@ def prometheus():
 
 def filled_in(expression):
     """As Grafana does for a person who has chosen everything."""
-    return expression.replace("$job", ".+").replace("$instance", ".+").replace("$__rate_interval", WINDOW)
+    return expression.replace("$namespace", ".*").replace("$job", ".+").replace("$instance", ".+").replace("$__rate_interval", WINDOW)
 
 
 def metrics_of(expression):
@@ -85,7 +85,7 @@ def expressions(dashboard):
 @pytest.mark.parametrize("dashboard", dashboards(), ids=lambda dashboard: dashboard["uid"])
 def test_variables_have_values(prometheus, dashboard):
     assert prometheus.get("label/job/values", **{"match[]": "batucada_build_info"}) == ["batucada"]
-    selector = re.search(r"\((.*), instance\)", dashboard["templating"]["list"][2]["query"])[1]
+    selector = re.search(r"\((.*), instance\)", dashboard["templating"]["list"][3]["query"])[1]
     assert len(prometheus.get("label/instance/values", **{"match[]": filled_in(selector)})) == 1
 
 

@@ -79,7 +79,9 @@ SchedulerConfig LoopConfig(const FakeBackendConfig& fake) {
 Request RandomRequest(std::mt19937& random) {
   Request request;
   const size_t length = 1 + random() % 200;
-  for (size_t i = 0; i < length; ++i) request.prompt.push_back(static_cast<int32_t>(random() % 1000));
+  std::vector<int32_t> prompt;
+  for (size_t i = 0; i < length; ++i) prompt.push_back(static_cast<int32_t>(random() % 1000));
+  request.prompt = std::move(prompt);
   request.max_tokens = 1 + random() % 60;
   request.sampling.temperature = random() % 2 == 0 ? 0 : 1;
   request.sampling.seed = random();
@@ -87,7 +89,7 @@ Request RandomRequest(std::mt19937& random) {
 }
 
 std::vector<int32_t> Expected(const FakeBackendConfig& fake, const Request& request) {
-  std::vector<int32_t> history = request.prompt, drawn;
+  std::vector<int32_t> history = request.prompt.vector(), drawn;
   for (int64_t i = 0; i < request.max_tokens; ++i) {
     drawn.push_back(FakeBackend::Draw(fake, history, request.sampling));
     history.push_back(drawn.back());

@@ -19,7 +19,7 @@ class ChatChoiceTest : public ::testing::Test {
   static std::string Written(ChatChoice& choice) {
     std::string out;
     JsonWriter json(&out);
-    choice.Write(json);
+    choice.Write(json).Finish();
     return out;
   }
   static void Take(ChatChoice& choice, std::string text, std::optional<Finish> finish = {}) {

@@ -25,7 +25,7 @@ class CompletionChoiceTest : public ::testing::Test {
   static bj::object Written(CompletionChoice& choice) {
     std::string out;
     JsonWriter json(&out);
-    choice.Write(json);
+    choice.Write(json).Finish();
     return bj::parse(out).as_object();
   }
   // A token that is one byte of "é".
@@ -86,10 +86,11 @@ TEST_F(CompletionChoiceTest, LogprobsLineUpAndOffsetsCountCharacters) {
   const std::vector<int32_t> prompt = tokenizer_->Encode("Hi", {}).value();
   CompletionChoice choice(0, {.logprobs = true, .echo = true}, *tokenizer_, prompt, "Hi");
   Update update = TokenUpdate({broken}, "");
+  std::vector<TokenResult> scores;
   for (size_t i = 1; i < prompt.size(); ++i) {
-    update.prompt_logprobs.push_back(
-        {.id = prompt[i], .logprob = -1, .rank = 2, .top = {{.id = 9, .logprob = -0.25F}}});
+    scores.push_back({.id = prompt[i], .logprob = -1, .rank = 2, .top = {{.id = 9, .logprob = -0.25F}}});
   }
+  update.prompt_logprobs = std::move(scores);
   choice.Take(update);
   const bj::object logprobs = Written(choice).at("logprobs").as_object();
   const size_t count = prompt.size() + 1;
@@ -114,7 +115,9 @@ TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
   const auto offsets = [](const ChoiceOptions& options, const std::string& text, const std::vector<int32_t>& prompt) {
     CompletionChoice choice(0, options, *tokenizer_, prompt, text);
     Update update = TokenUpdate({0}, "");
-    for (size_t i = 1; i < prompt.size(); ++i) update.prompt_logprobs.push_back({.id = prompt[i], .top = {}});
+    std::vector<TokenResult> scores;
+    for (size_t i = 1; i < prompt.size(); ++i) scores.push_back({.id = prompt[i], .top = {}});
+    update.prompt_logprobs = std::move(scores);
     choice.Take(update);
     return bj::serialize(Written(choice).at("logprobs").at("text_offset"));
   };

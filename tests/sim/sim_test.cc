@@ -58,7 +58,8 @@ class RefereeTest : public testing::Test {
 
   // A chunk of the whole prompt.
   PlannedSequence Share(SequenceId id, PageId slot) {
-    return {.id = id, .slot = slot, .start = 0, .num_tokens = 4, .tokens = request.prompt, .blocks = blocks[slot]};
+    return {
+        .id = id, .slot = slot, .start = 0, .num_tokens = 4, .tokens = request.prompt.vector(), .blocks = blocks[slot]};
   }
   BatchPlan Plan(std::vector<PlannedSequence> shares) {
     BatchPlan plan{.step = ++step};

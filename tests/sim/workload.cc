@@ -43,9 +43,10 @@ int64_t Workload::Length(int64_t most) {
 
 Request Workload::NextRequest(absl::Time now) {
   Request request;
-  request.prompt.resize(static_cast<size_t>(Length(longest_prompt_)));
+  std::vector<int32_t> prompt(static_cast<size_t>(Length(longest_prompt_)));
   const auto base = static_cast<int32_t>(Below(1 << 20));
-  for (size_t i = 0; i < request.prompt.size(); ++i) request.prompt[i] = base + static_cast<int32_t>(i);
+  for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = base + static_cast<int32_t>(i);
+  request.prompt = std::move(prompt);
   request.max_tokens = Length(longest_text_);
   if (Chance(0.05)) request.prompt_logprobs = 0;
   if (request.prompt_logprobs && Chance(0.5)) request.max_tokens = 0;

@@ -13,10 +13,12 @@
   authorization:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.metrics.relabelings }}
   relabelings:
+    - targetLabel: job # this release and no other, whichever monitor it is
+      replacement: {{ include "batucada.fullname" . }}
+    {{- with .Values.metrics.relabelings }}
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+    {{- end }}
   {{- with .Values.metrics.metricRelabelings }}
   metricRelabelings:
     {{- toYaml . | nindent 4 }}

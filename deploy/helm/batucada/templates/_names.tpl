@@ -52,7 +52,23 @@ labels:
 {{- empty .Values.tls.existingSecret | ternary "http" "https" -}}
 {{- end }}
 
-{{/* The server's pods in PromQL, whichever monitor scrapes them. */}}
+{{/*
+The server's pods in PromQL, whichever monitor scrapes them: a StatefulSet's are numbered; a Deployment's have the hash
+of their template and five characters more, with a dash between where the name is short enough. So those of another
+release are not among them, though its name may begin with this one's.
+*/}}
 {{- define "batucada.promSelector" -}}
-namespace="{{ .Release.Namespace }}",pod=~"{{ include "batucada.fullname" . }}-.+"
+namespace="{{ .Release.Namespace }}",pod=~"{{ include "batucada.fullname" . | replace "." "[.]" }}-([0-9]+|[a-z0-9]{1,10}-?[a-z0-9]{5})"
+{{- end }}
+
+{{/* Not empty if /metrics wants a key: where the operator says so, and where a balancer outside leads to the port. */}}
+{{- define "batucada.metricsLocked" -}}
+{{- $said := get .Values.server "metrics-access" -}}
+{{- if or (eq $said "key") (and (not $said) (ne .Values.service.type "ClusterIP") (eq .Values.auth.mode "keys")) }}yes{{ end -}}
+{{- end }}
+
+{{/* A path as a rule has it: {{ include "batucada.pathType" (list path word-for-exact word-for-prefix) }} */}}
+{{- define "batucada.pathType" -}}
+{{- $path := index . 0 -}}
+{{- and (hasSuffix "/" $path) (ne $path "/") | ternary (index . 2) (index . 1) -}}
 {{- end }}

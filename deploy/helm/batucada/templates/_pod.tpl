@@ -6,9 +6,10 @@
   "backend" .Values.device
   "port" 8000
   "grpc-port" 9000
+  "health-port" 8081
   "shutdown-grace" (printf "%ds" (int $life.shutdownGraceSeconds))
   "drain-timeout" (printf "%ds" (int $life.drainSeconds)) -}}
-{{- if .Values.auth.existingSecret -}}
+{{- if eq .Values.auth.mode "keys" -}}
 {{- $_ := set $own "api-key-file" (printf "/etc/batucada/auth/%s" .Values.auth.key) -}}
 {{- end -}}
 {{- if .Values.tls.existingSecret -}}
@@ -16,6 +17,9 @@
 {{- $_ := set $own "tls-key" "/etc/batucada/tls/tls.key" -}}
 {{- end -}}
 {{- $defaults := dict "host" "0.0.0.0" -}}
+{{- if include "batucada.metricsLocked" . -}}
+{{- $_ := set $defaults "metrics-access" "key" -}}
+{{- end -}}
 {{- if .Values.inferencePool.enabled -}}
 {{- $_ := set $defaults "metrics-aliases" "vllm" -}}
 {{- end -}}
@@ -26,20 +30,20 @@
 {{- end }}
 {{- end }}
 
-{{/* A look at one of the server's health endpoints. */}}
+{{/* A look at one of the server's health endpoints, on the port that is for this alone. */}}
 {{- define "batucada.probe" -}}
-{{- $root := index . 0 -}}
 httpGet:
-  path: {{ index . 1 }}
-  port: http
-  scheme: {{ include "batucada.scheme" $root | upper }}
-{{ toYaml (merge (dict) (index . 2) (dict "timeoutSeconds" 2)) }}
+  path: {{ index . 0 }}
+  port: health
+  scheme: HTTP
+{{ toYaml (merge (dict) (index . 1) (dict "timeoutSeconds" (min 2 (index . 1).periodSeconds))) }}
 {{- end }}
 
 {{/* The volumes of the pod; a StatefulSet brings that of a downloaded model itself. */}}
 {{- define "batucada.volumes" -}}
 - name: tmp
-  emptyDir: {}
+  emptyDir:
+    sizeLimit: {{ .Values.tmp.sizeLimit }}
 {{- with .Values.model }}
 {{- if eq .source "pvc" }}
 - name: model
@@ -57,10 +61,10 @@ httpGet:
     sizeLimit: {{ .download.sizeLimit }}
 {{- end }}
 {{- end }}
-{{- with .Values.auth.existingSecret }}
+{{- if eq .Values.auth.mode "keys" }}
 - name: auth
   secret:
-    secretName: {{ . }}
+    secretName: {{ .Values.auth.existingSecret }}
     defaultMode: 0440
 {{- end }}
 {{- with .Values.tls.existingSecret }}
@@ -89,7 +93,7 @@ httpGet:
 {{- if ne .Values.model.source "image" }}
 {{ include "batucada.modelMount" . }}
 {{- end }}
-{{- if .Values.auth.existingSecret }}
+{{- if eq .Values.auth.mode "keys" }}
 - name: auth
   mountPath: /etc/batucada/auth
   readOnly: true
@@ -189,12 +193,14 @@ httpGet:
       containerPort: 8000
     - name: grpc
       containerPort: 9000
+    - name: health
+      containerPort: 8081
   startupProbe:
-    {{- include "batucada.probe" (list . "/health/live" .Values.probes.startup) | nindent 4 }}
+    {{- include "batucada.probe" (list "/health/live" .Values.probes.startup) | nindent 4 }}
   readinessProbe:
-    {{- include "batucada.probe" (list . "/health/ready" .Values.probes.readiness) | nindent 4 }}
+    {{- include "batucada.probe" (list "/health/ready" .Values.probes.readiness) | nindent 4 }}
   livenessProbe:
-    {{- include "batucada.probe" (list . "/health/live" .Values.probes.liveness) | nindent 4 }}
+    {{- include "batucada.probe" (list "/health/live" .Values.probes.liveness) | nindent 4 }}
   lifecycle:
     preStop:
       sleep:

@@ -1,0 +1,16 @@
+// How much memory the process may have, and how much of it requests get.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace batucada {
+
+// The least of: the machine's memory, the limits of the process's control group and of those above it (versions 2 and
+// 1), and of its address space (RLIMIT_AS). `root` comes before every path that is read ("": the machine itself).
+int64_t ProcessMemoryLimit(const std::string& root = "");
+
+// What --request-memory 0 means: a quarter of that, at least 32 MiB.
+int64_t DefaultRequestMemory(int64_t process_limit);
+
+}  // namespace batucada

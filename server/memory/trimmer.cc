@@ -1,0 +1,62 @@
+#include "server/memory/trimmer.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "engine/core/memory_reserve.h"
+
+namespace batucada {
+namespace {
+
+constexpr int kMappedFrom = 512 << 10;  // bytes of a block
+constexpr auto kLookEvery = std::chrono::seconds(1);
+constexpr int64_t kWorthIt = int64_t{4} << 20;  // bytes that may stay behind
+constexpr int64_t kGrowthPart = 16;             // of what is resident: growth that may stay behind
+
+int64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0, resident = 0;
+  file >> pages >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace
+
+void SetUpAllocator() {
+  // Either also keeps the library from raising the bound by itself each time such a block is freed.
+  mallopt(M_MMAP_THRESHOLD, kMappedFrom);
+  mallopt(M_TRIM_THRESHOLD, 4 * kMappedFrom);
+}
+
+MemoryTrimmer::MemoryTrimmer(const MemoryAccount& account) : account_(account), thread_([this] { Run(); }) {}
+
+MemoryTrimmer::~MemoryTrimmer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void MemoryTrimmer::Run() {
+  pthread_setname_np(pthread_self(), "batucada-trim");
+  FillMemoryReserve();
+  int64_t base = ResidentBytes();
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kLookEvery, [this] { return stopping_; })) {
+    FillMemoryReserve();
+    const int64_t resident = ResidentBytes(), grown = resident - base;
+    base = std::min(base, resident);
+    if (grown < std::max(kWorthIt, base / kGrowthPart) || account_.used() > grown / 2) continue;
+    malloc_trim(0);
+    base = ResidentBytes();
+  }
+}
+
+}  // namespace batucada
