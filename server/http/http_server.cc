@@ -78,10 +78,9 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       port_ = acceptor_.local_endpoint(error).port();
       return absl::OkStatus();
     }
-    const std::string advice = fmt::format(
-        error == asio::error::address_in_use ? "choose another with --{}" : "see --host and --{}", options_.flag);
-    return absl::UnavailableError(
-        fmt::format("cannot listen for HTTP on {}:{}: {}; {}", options_.host, options_.port, error.message(), advice));
+    const std::string_view advice = error == asio::error::address_in_use ? "choose another with" : "see --host and";
+    return absl::UnavailableError(fmt::format("cannot listen for HTTP on {}:{}: {}; {} --{}", options_.host,
+                                              options_.port, error.message(), advice, options_.flag));
   }
 
   void Start() { asio::co_spawn(acceptor_.get_executor(), Accept(shared_from_this()), asio::detached); }
