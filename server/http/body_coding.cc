@@ -30,11 +30,11 @@ std::optional<HttpResponse> RefuseCoding(const HttpRequest& request) {
   const std::string coding = CodingOf(request);
   if (ReadContentCoding(coding)) return std::nullopt;
   constexpr size_t kMostShown = 80;
-  HttpResponse response =
-      ErrorResponse(415,
-                    fmt::format("the Content-Encoding '{}' is not decoded here: send the body as it is, or in one of {}",
-                                absl::CHexEscape(coding.substr(0, kMostShown)), kContentCodings),
-                    "content_encoding_not_supported", ErrorFormOf(request.path));
+  HttpResponse response = ErrorResponse(
+      415,
+      fmt::format("the Content-Encoding '{}' is not decoded here: send the body as it is, or in one of {}",
+                  absl::CHexEscape(coding.substr(0, kMostShown)), kContentCodings),
+      "content_encoding_not_supported", ErrorFormOf(request.path));
   response.headers.emplace_back("accept-encoding", kContentCodings);
   return response;
 }
@@ -47,13 +47,18 @@ std::optional<HttpResponse> DecodeBody(HttpRequest* request, size_t max_bytes) {
   const std::optional<ContentCoding> coding = ReadContentCoding(CodingOf(*request));
   if (!coding) return RefuseCoding(*request);
   if (*coding == ContentCoding::kIdentity || request->body.empty()) return std::nullopt;
-  absl::StatusOr<std::string> body = Decode(*coding, request->body, max_bytes);
+  const auto encoded = static_cast<int64_t>(request->body.size());
+  const auto take_room = [&](size_t bytes) { return request->memory.Resize(encoded + static_cast<int64_t>(bytes)); };
+  absl::StatusOr<std::string> body = Decode(*coding, request->body, max_bytes, take_room);
   if (!body.ok()) {
-    const bool too_long = absl::IsResourceExhausted(body.status());
-    return ErrorResponse(too_long ? 413 : 400, std::string(body.status().message()),
-                         too_long ? "body_too_large" : "malformed_body", ErrorFormOf(request->path));
+    const ErrorForm form = ErrorFormOf(request->path);
+    const std::string message(body.status().message());
+    if (absl::IsOutOfRange(body.status())) return ErrorResponse(413, message, "body_too_large", form);
+    if (absl::IsInvalidArgument(body.status())) return ErrorResponse(400, message, "malformed_body", form);
+    return ErrorResponse(body.status(), form);
   }
   request->body = *std::move(body);
+  (void)request->memory.Resize(static_cast<int64_t>(request->body.capacity()));  // less never fails
   std::erase_if(request->headers, [](const auto& header) { return header.first == kHeader; });
   return std::nullopt;
 }

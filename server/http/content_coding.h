@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,9 +21,13 @@ inline constexpr std::string_view kContentCodings = "gzip, zstd";
 // Of the value of Content-Encoding, or of several joined by commas; none if the body cannot be decoded here.
 std::optional<ContentCoding> ReadContentCoding(std::string_view header);
 
+// Asked before the decoded bytes take so much room in all. An error ends the decoding, and is what it returns.
+using TakeRoom = std::function<absl::Status(size_t bytes)>;
+
 // Decodes `body` piece by piece and stops as soon as there would be more than `max_bytes`: what a bomb makes the
-// server hold is bounded by that. INVALID_ARGUMENT if it is not wholly of the coding; RESOURCE_EXHAUSTED if it is longer
-// than `max_bytes`.
-absl::StatusOr<std::string> Decode(ContentCoding coding, std::string_view body, size_t max_bytes);
+// server hold is bounded by that. INVALID_ARGUMENT if it is not wholly of the coding; OUT_OF_RANGE if it is longer than
+// `max_bytes`.
+absl::StatusOr<std::string> Decode(ContentCoding coding, std::string_view body, size_t max_bytes,
+                                   const TakeRoom& take_room);
 
 }  // namespace batucada

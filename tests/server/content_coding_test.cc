@@ -44,6 +44,11 @@ std::string Zstd(const std::string& text, int window_log = 0) {
   return out;
 }
 
+// With room for all.
+absl::StatusOr<std::string> Decode(ContentCoding coding, std::string_view body, size_t max_bytes) {
+  return Decode(coding, body, max_bytes, [](size_t) { return absl::OkStatus(); });
+}
+
 struct Coder {
   ContentCoding coding;
   std::string name;
@@ -96,10 +101,24 @@ TEST(ContentCodingTest, ABombGoesOffWithinTheBound) {
     EXPECT_LT(small.size(), size_t{100} << 10);
     for (const size_t limit : {size_t{0}, size_t{1000}, kBomb - 1}) {
       const auto decoded = Decode(coder.coding, small, limit);
-      EXPECT_EQ(decoded.status().code(), absl::StatusCode::kResourceExhausted) << coder.name;
+      EXPECT_EQ(decoded.status().code(), absl::StatusCode::kOutOfRange) << coder.name;
       EXPECT_THAT(decoded.status().message(), HasSubstr(std::to_string(limit) + " bytes"));
     }
     EXPECT_TRUE(Decode(coder.coding, small, kBomb).ok());
+  }
+}
+
+TEST(ContentCodingTest, RoomIsAskedForBeforeItIsTaken) {
+  constexpr size_t kText = 16 << 20, kRoom = 1 << 20;
+  for (const Coder& coder : kCoders) {
+    size_t most = 0;
+    const auto decoded = Decode(coder.coding, coder.encode(std::string(kText, 'a')), kText, [&](size_t bytes) {
+      if (bytes > kRoom) return absl::ResourceExhaustedError("no room");
+      most = std::max(most, bytes);
+      return absl::OkStatus();
+    });
+    EXPECT_EQ(decoded.status().message(), "no room") << coder.name;
+    EXPECT_GT(most, kRoom / 4);
   }
 }
 
