@@ -60,8 +60,8 @@ absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service
       new GenerationGroup(service, {.origin = std::move(origin),
                                     .asked = {{.model = translation.model,
                                                .max_tokens = first.max_tokens,
-                                               .temperature = first.sampling.temperature,
-                                               .top_p = first.sampling.top_p}},
+                                               .temperature = translation.temperature,
+                                               .top_p = translation.top_p}},
                                     .started = absl::Now(),
                                     .ended = {},
                                     .finish_reasons = {},
@@ -85,7 +85,7 @@ absl::Status GenerationGroup::Add(Request request) {
     record_.choices += static_cast<int32_t>(choices_per_prompt_);
     running_ += choices->size();
     for (Generation& choice : *choices) {
-      service_.running.Add(record_.origin.request_id, choice.id());
+      service_.running.Add(record_.origin.request_id, record_.origin.client, choice.id());
       generations_.emplace_back(std::move(choice));
     }
     generations_.resize(scores_due_.size() * choices_per_prompt_);

@@ -1,4 +1,4 @@
-// Which generations run under which request id, so that one client can end what another began.
+// Which generations run under which request id, so that one client can end what it began, also over another wire.
 #pragma once
 
 #include <mutex>
@@ -7,19 +7,25 @@
 #include <vector>
 
 #include "engine/core/request.h"
+#include "server/client.h"
 
 namespace batucada {
 
-// Thread-safe. Ids are the clients' own and may come more than once.
+// Thread-safe. Ids are the clients' own and may come more than once; those of clients with other keys are others.
 class RunningRequests {
  public:
-  void Add(const std::string& request_id, SequenceId sequence);
+  void Add(const std::string& request_id, const Client& client, SequenceId sequence);
   void Remove(const std::string& request_id, SequenceId sequence);
-  std::vector<SequenceId> Find(const std::string& request_id) const;
+  // Those of the key that `client` has: nobody ends what another key began. Without keys everybody is one.
+  std::vector<SequenceId> Find(const std::string& request_id, const Client& client) const;
 
  private:
+  struct Running {
+    uint64_t key = 0;  // Client::key
+    SequenceId sequence{};
+  };
   mutable std::mutex mutex_;
-  std::unordered_multimap<std::string, SequenceId> running_;
+  std::unordered_multimap<std::string, Running> running_;
 };
 
 }  // namespace batucada

@@ -1,10 +1,12 @@
 #include "server/http/http.h"
 
 #include <algorithm>
-#include <random>
+#include <array>
 
 #include <fmt/format.h>
+#include <openssl/rand.h>
 
+#include "engine/core/status.h"
 #include "server/error.h"
 #include "server/json_writer.h"
 
@@ -67,8 +69,10 @@ bool IsSoundRequestId(std::string_view id) {
 }
 
 std::string NewRequestId() {
-  thread_local std::mt19937_64 generator{(uint64_t{std::random_device{}()} << 32) ^ std::random_device{}()};
-  return fmt::format("{:016x}{:016x}", generator(), generator());
+  // Who knows an id may end its request, so that nobody must be able to tell one from those before it.
+  std::array<uint64_t, 2> random{};
+  BATUCADA_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), sizeof random) == 1);
+  return fmt::format("{:016x}{:016x}", random[0], random[1]);
 }
 
 }  // namespace batucada
