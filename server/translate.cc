@@ -15,6 +15,7 @@
 #include "server/error.h"
 #include "server/logit_controls.h"
 #include "server/prompt_encoder.h"
+#include "server/shortest_double.h"
 
 namespace batucada {
 namespace {
@@ -190,6 +191,8 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
 
   Request request;
   BATUCADA_ASSIGN_OR_RETURN(request.sampling, TranslateSampling(params, context.defaults));
+  translation.temperature = params.temperature.value_or(ShortestDouble(request.sampling.temperature));
+  translation.top_p = params.top_p.value_or(ShortestDouble(request.sampling.top_p));
   BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(TranslateLogprobs(params, &request));
   BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));

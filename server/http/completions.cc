@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "engine/core/status.h"
+#include "server/asked_model.h"
 #include "server/error.h"
 #include "server/generation_group.h"
 #include "server/http/chat_choice.h"
@@ -94,7 +95,7 @@ Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endp
   absl::StatusOr<CompletionParams> params = Parse(endpoint, request.body);
   if (!params.ok()) return refuse(params.status());
   absl::StatusOr<Translation> translation = Translate(*params, service.translation(request.client));
-  if (!translation.ok()) return refuse(translation.status());
+  if (!translation.ok()) return refuse(WithAskedModel(translation.status(), params->model));
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
       Generate(service, request, origin, *params, endpoint, *std::move(translation));
   if (!answer.ok()) return ErrorResponse(answer.status());  // noted by the group

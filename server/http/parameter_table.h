@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/core/status.h"
+#include "server/asked_model.h"
 #include "server/http/json_schema.h"
 #include "server/request_reader.h"
 
@@ -69,7 +70,11 @@ class ParameterTable {
     RequestReader reader(object, "", typing);
     Params params;
     for (const Entry& entry : entries_) entry.read(reader, params);
-    BATUCADA_RETURN_IF_ERROR(reader.Finish());
+    if (const absl::Status status = reader.Finish(); !status.ok()) {
+      const boost::json::value* const model = object.if_contains("model");
+      const boost::json::string* const name = model == nullptr ? nullptr : model->if_string();
+      return name == nullptr ? status : WithAskedModel(status, {name->data(), name->size()});
+    }
     return params;
   }
 

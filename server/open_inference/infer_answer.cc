@@ -5,6 +5,7 @@
 
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
+#include "server/asked_model.h"
 #include "server/translate.h"
 
 namespace batucada {
@@ -22,7 +23,8 @@ absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& servic
   };
   absl::StatusOr<Translation> translation = translate();
   if (!translation.ok()) {
-    NoteRefusal(service, origin, translation.status());
+    const std::string_view model = request.ok() ? std::string_view(request->model) : std::string_view();
+    NoteRefusal(service, origin, WithAskedModel(translation.status(), model));
     return translation.status();
   }
   answer->model_ = translation->model;

@@ -17,6 +17,7 @@
 #include "server/http/completion_request.h"
 #include "server/open_inference/backend_names.h"
 #include "server/request_reader.h"
+#include "server/shortest_double.h"
 
 namespace batucada {
 namespace {
@@ -42,7 +43,11 @@ void DecodeNumbers(std::string_view bytes, bj::array* out) {
   for (size_t at = 0; at < bytes.size(); at += sizeof(Wire)) {
     Wire value;
     std::memcpy(&value, bytes.data() + at, sizeof(Wire));
-    out->emplace_back(static_cast<Json>(value));
+    if constexpr (std::is_same_v<Json, float>) {
+      out->emplace_back(ShortestDouble(value));
+    } else {
+      out->emplace_back(static_cast<Json>(value));
+    }
   }
 }
 
@@ -57,7 +62,7 @@ const std::map<std::string_view, NumberType>& NumberTypes() {
       {"INT16", {2, DecodeNumbers<int16_t, int64_t>}},    {"INT32", {4, DecodeNumbers<int32_t, int64_t>}},
       {"INT64", {8, DecodeNumbers<int64_t, int64_t>}},    {"UINT8", {1, DecodeNumbers<uint8_t, int64_t>}},
       {"UINT16", {2, DecodeNumbers<uint16_t, int64_t>}},  {"UINT32", {4, DecodeNumbers<uint32_t, int64_t>}},
-      {"UINT64", {8, DecodeNumbers<uint64_t, uint64_t>}}, {"FP32", {4, DecodeNumbers<float, double>}},
+      {"UINT64", {8, DecodeNumbers<uint64_t, uint64_t>}}, {"FP32", {4, DecodeNumbers<float, float>}},
       {"FP64", {8, DecodeNumbers<double, double>}},
   };
   return types;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/core/status.h"
+#include "server/asked_model.h"
 #include "server/error.h"
 #include "server/http/http.h"
 #include "server/telemetry/collector.h"
@@ -64,8 +65,8 @@ Span SpanOf(const RequestRecord& record) {
                            {{"gen_ai.request.model", record.asked->model},
                             {"gen_ai.response.model", record.asked->model},
                             {"gen_ai.request.max_tokens", record.asked->max_tokens},
-                            {"gen_ai.request.temperature", static_cast<double>(record.asked->temperature)},
-                            {"gen_ai.request.top_p", static_cast<double>(record.asked->top_p)},
+                            {"gen_ai.request.temperature", record.asked->temperature},
+                            {"gen_ai.request.top_p", record.asked->top_p},
                             {"gen_ai.request.choice.count", record.choices},
                             {"gen_ai.usage.input_tokens", record.usage.prompt_tokens},
                             {"gen_ai.usage.output_tokens", record.usage.generated_tokens}});
@@ -75,6 +76,10 @@ Span SpanOf(const RequestRecord& record) {
     if (record.first_token != absl::InfinitePast()) {
       span.events.push_back({.name = "decode", .time = record.first_token});
     }
+  }
+  if (const std::string model = AskedModel(record.status); !record.asked && !model.empty()) {
+    span.name += " " + model;
+    span.attributes.emplace_back("gen_ai.request.model", model);
   }
   span.attributes.emplace_back("gen_ai.response.finish_reasons",
                                std::vector<std::string>(record.finish_reasons.begin(), record.finish_reasons.end()));

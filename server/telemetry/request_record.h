@@ -26,7 +26,7 @@ struct RequestOrigin {
 struct RequestAsked {
   std::string model;
   int64_t max_tokens = 0;
-  float temperature = 1, top_p = 1;
+  double temperature = 1, top_p = 1;  // as they were given
 };
 
 struct RequestUsage {

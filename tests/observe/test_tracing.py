@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 import time
 
 import grpc
@@ -97,6 +98,46 @@ def test_refusals_and_those_who_leave(collector, traced):
                             json={"prompt": "a", "max_tokens": 5000, "stream": True}) as answer:
         next(answer.iter_bytes())
     assert attributes(span_of(collector, "span-left"))["gen_ai.response.finish_reasons"] == ["disconnected"]
+
+
+@pytest.mark.parametrize("wire", ["http", "chat", "grpc", "infer"])
+@pytest.mark.parametrize("wrong", ["value", "type", "model"])
+def test_a_refused_request_says_which_model_it_asked(collector, traced, wire, wrong):
+    """Whether it was refused by its reader or by what it asks."""
+    if (wire, wrong) == ("grpc", "type"):
+        pytest.skip("Protobuf has its types")
+    name, model = f"asked-{wire}-{wrong}", "no-such" if wrong == "model" else "classics"
+    temperature = {"value": 9, "type": "hot", "model": 1}[wrong]
+    headers = {"x-request-id": name}
+    if wire == "grpc":
+        with grpc.insecure_channel(f"127.0.0.1:{traced.grpc_port}") as channel:
+            generate = channel.unary_stream("/batucada.v1.Inference/Generate")
+            request = b"\x0a" + bytes([len(model)]) + model.encode() + b"\x12\x01a\x32\x05\x0d" + struct.pack("<f", temperature)
+            with pytest.raises(grpc.RpcError):
+                list(generate(request, metadata=headers.items()))
+    elif wire == "infer":
+        body = {"text_input": "a", "temperature": temperature}
+        assert traced.http.post(f"/v2/models/{model}/generate", json=body, headers=headers).status_code in (400, 404)
+    else:
+        body = {"model": model, "temperature": temperature,
+                **({"prompt": "a"} if wire == "http" else {"messages": [{"role": "user", "content": "a"}]})}
+        path = "/v1/completions" if wire == "http" else "/v1/chat/completions"
+        assert traced.http.post(path, json=body, headers=headers).status_code in (400, 404)
+    span = span_of(collector, name)
+    assert attributes(span)["gen_ai.request.model"] == model and span["name"].endswith(f" {model}")
+    assert "gen_ai.response.model" not in attributes(span)
+
+
+def test_numbers_are_told_as_they_were_given(collector, traced):
+    post(traced, "numbers-http", max_tokens=1, temperature=0.8, top_p=0.123456789)
+    told = attributes(span_of(collector, "numbers-http"))
+    assert (told["gen_ai.request.temperature"], told["gen_ai.request.top_p"]) == (0.8, 0.123456789)
+    with grpc.insecure_channel(f"127.0.0.1:{traced.grpc_port}") as channel:
+        sampling = b"\x0d" + struct.pack("<f", 0.8) + b"\x15" + struct.pack("<f", 0.95)
+        list(channel.unary_stream("/batucada.v1.Inference/Generate")(
+            b"\x12\x01a\x20\x01\x32" + bytes([len(sampling)]) + sampling, metadata=[("x-request-id", "numbers-grpc")]))
+    told = attributes(span_of(collector, "numbers-grpc"))
+    assert (told["gen_ai.request.temperature"], told["gen_ai.request.top_p"]) == (0.8, 0.95)
 
 
 def test_the_log_names_the_span(collector, traced):
