@@ -21,7 +21,7 @@ if(CCACHE)
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
-# The fastest linker there is: a test binary that pulls in gRPC takes seconds with the default one.
+# The fastest linker there is: a test binary that pulls in the server takes seconds with the default one.
 include(CheckLinkerFlag)
 foreach(linker mold lld gold)
   check_linker_flag(CXX -fuse-ld=${linker} BATUCADA_LINKER_${linker})

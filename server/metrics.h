@@ -52,6 +52,8 @@ class Metrics : public EngineObserver {
   void OnConnectionEvicted() { tally_.http_connections_evicted.fetch_add(1, std::memory_order_relaxed); }
   void SetHttpConnections(int64_t open) { tally_.http_connections.store(open, std::memory_order_relaxed); }
   void OnGrpcEnd(std::string_view method, int code);
+  void OnGrpcConnectionRefused() { tally_.grpc_connections_refused.fetch_add(1, std::memory_order_relaxed); }
+  void SetGrpcConnections(int64_t open) { tally_.grpc_connections.store(open, std::memory_order_relaxed); }
   // A request that the engine never got to run.
   void OnRejected(const absl::Status& status);
   // A client that left while its request ran.

@@ -50,7 +50,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                     connections = "Limits of a connection", life = "Start and end";
   table.AddString("host", listen, "Address to listen on; 0.0.0.0: all of this machine's", &config->host);
   table.AddInt("port", listen, "HTTP port; 0: one that is free", &config->port);
+  table.AddEnum("grpc", listen, "Whether gRPC is served", {"off", "on"}, &config->grpc);
   table.AddInt("grpc-port", listen, "gRPC port; 0: one that is free", &config->grpc_port);
+  table.AddEnum("grpc-reflection", listen, "Whether clients may ask what there is to call", {"off", "on"},
+                &config->grpc_reflection);
   table.AddInt("health-port", listen,
                "Port for health, metrics and administration alone; 0: one that is free; -1: none",
                &config->health_port);
@@ -75,7 +78,7 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                  &config->max_text_backlog_bytes);
   table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message",
                  &config->http.max_body_bytes);
-  table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request", &config->http.max_header_bytes);
+  table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request or gRPC call", &config->http.max_header_bytes);
   table.AddInt("max-prompts", limits, "Prompts in one HTTP request", &config->request.max_prompts);
   table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);
   table.AddInt("max-stop-strings", limits, "Stop strings of one request", &config->request.max_stop_strings);
@@ -104,6 +107,19 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                  &config->http.min_transfer_rate);
   table.AddDuration("keep-alive-period", connections, "A comment on every stream that is silent so long; 0: none",
                     &config->http.keep_alive_period);
+
+  const std::string grpc = "Limits of a gRPC connection";
+  table.AddInt("grpc-max-connections", grpc,
+               "Open at once; past it the oldest that has made no call gives way, else the new one is closed",
+               &config->grpc_limits.max_connections);
+  table.AddInt("grpc-max-streams", grpc, "Calls at once on one connection", &config->grpc_limits.max_streams);
+  table.AddDuration("grpc-handshake-timeout", grpc, "From connecting to the client's first SETTINGS, TLS included",
+                    &config->grpc_limits.handshake_timeout);
+  table.AddDuration("grpc-idle-timeout", grpc, "Without a call", &config->grpc_limits.idle_timeout);
+  table.AddDuration("grpc-max-connection-age", grpc, "Then it takes no new calls; its client connects again",
+                    &config->grpc_limits.max_age);
+  table.AddDuration("grpc-max-connection-age-grace", grpc, "For the calls that run then",
+                    &config->grpc_limits.max_age_grace);
 
   const std::string security = "Security";
   table.AddStrings(

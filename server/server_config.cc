@@ -33,6 +33,15 @@ absl::Status ValidateTelemetry(const ServerConfig& config) {
   return ParseCollectorAddress(config.tracing.endpoint).status();
 }
 
+absl::Status ValidateGrpc(const GrpcLimits& limits) {
+  BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-max-connections", limits.max_connections, 1, 1'000'000));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-max-streams", limits.max_streams, 1, 10'000));
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("grpc-handshake-timeout", limits.handshake_timeout));
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("grpc-idle-timeout", limits.idle_timeout));
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("grpc-max-connection-age", limits.max_age));
+  return CheckPositive("grpc-max-connection-age-grace", limits.max_age_grace);
+}
+
 absl::Status ValidateSecurity(const SecurityConfig& security) {
   if (security.tls_certificate.empty() != security.tls_key.empty()) {
     return absl::InvalidArgumentError("--tls-cert and --tls-key go together: give both or none");
@@ -55,7 +64,7 @@ absl::Status ServerConfig::Validate() const {
   if (host.empty()) return absl::InvalidArgumentError("--host is empty: give an address, for example 0.0.0.0");
   BATUCADA_RETURN_IF_ERROR(CheckRange("port", port, 0, 65535));
   BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-port", grpc_port, 0, 65535));
-  if (port != 0 && port == grpc_port) {
+  if (grpc == Switch::kOn && port != 0 && port == grpc_port) {
     return absl::InvalidArgumentError(fmt::format("--port and --grpc-port are both {}: they must differ", port));
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("health-port", health_port, -1, 65535));
@@ -87,6 +96,7 @@ absl::Status ServerConfig::Validate() const {
     return absl::InvalidArgumentError("--keep-alive-period is negative");
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("min-priority", security.min_priority, kMostUrgent, kLeastUrgent));
+  BATUCADA_RETURN_IF_ERROR(ValidateGrpc(grpc_limits));
   BATUCADA_RETURN_IF_ERROR(ValidateSecurity(security));
   BATUCADA_RETURN_IF_ERROR(ValidateTelemetry(*this));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-generated-tokens", request.max_generated_tokens, 0, int64_t{1} << 50));

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
+#include "server/grpc/grpc_limits.h"
 
 namespace batucada {
 
@@ -43,6 +44,8 @@ struct RequestBounds {
   int64_t max_prompt_tokens = 0;             // of each prompt; 0: as many as the engine takes in all
 };
 
+enum class Switch : uint8_t { kOff, kOn };
+
 enum class MetricsAccess : uint8_t { kOpen, kKey };
 
 // Who may talk to the server, and how.
@@ -70,7 +73,10 @@ struct ServerConfig {
 
   std::string host = "127.0.0.1";  // address to listen on; 0.0.0.0: all
   int32_t port = 8000;             // HTTP; 0: one that is free
+  Switch grpc = Switch::kOn;       // whether gRPC is served at all
   int32_t grpc_port = 9000;        // gRPC; 0: one that is free
+  Switch grpc_reflection = Switch::kOn;  // whether gRPC's clients may ask what there is
+  GrpcLimits grpc_limits;
   int32_t health_port = -1;        // health, metrics and administration alone; 0: one that is free; -1: none
   std::string port_file;           // if set, a line "http PORT" and so on for each, once all listen
   std::string chat_template;       // a Jinja file; empty: the model's own, if it has one

@@ -126,4 +126,18 @@ absl::Status ReloadTls(std::span<const std::shared_ptr<context>> tls) {
   return absl::OkStatus();
 }
 
+void RequireHttp2(boost::asio::ssl::context& tls) {
+  SSL_CTX_set_alpn_select_cb(
+      tls.native_handle(),
+      [](SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered, unsigned int length,
+         void*) {
+        static constexpr unsigned char kHttp2[] = {2, 'h', '2'};
+        unsigned char* found = nullptr;
+        const int agreed = SSL_select_next_proto(&found, size, kHttp2, sizeof kHttp2, offered, length);
+        *chosen = found;
+        return agreed == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+      },
+      nullptr);
+}
+
 }  // namespace batucada

@@ -26,4 +26,7 @@ absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> LoadTls(const TlsFile
 // that are open stay as they are. If that fails, with an error as above, everything stays. Thread-safe.
 absl::Status ReloadTls(std::span<const std::shared_ptr<boost::asio::ssl::context>> tls);
 
+// Has clients that negotiate a protocol (ALPN) speak HTTP/2, and refuses those that want another.
+void RequireHttp2(boost::asio::ssl::context& tls);
+
 }  // namespace batucada

@@ -37,10 +37,12 @@ namespace {
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
 
 // Whole or not at all: a reader never sees half of it.
-absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t grpc_port, const HealthPort* health) {
+absl::Status WritePortFile(const std::string& path, const HttpServer& http, const GrpcServer* grpc,
+                           const HealthPort* health) {
   const std::string temporary = path + ".new";
   std::ofstream file(temporary);
-  file << "http " << http_port << "\ngrpc " << grpc_port << "\n";
+  file << "http " << http.port() << "\n";
+  if (grpc != nullptr) file << "grpc " << grpc->port() << "\n";
   if (health != nullptr) file << "health " << health->port() << "\n";
   file.close();
   if (file.fail() || std::rename(temporary.c_str(), path.c_str()) != 0) {
@@ -49,9 +51,10 @@ absl::Status WritePortFile(const std::string& path, int32_t http_port, int32_t g
   return absl::OkStatus();
 }
 
-void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer& grpc, const HealthPort* health) {
+void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer* grpc, const HealthPort* health) {
   const std::string shown = config.host == "0.0.0.0" || config.host == "::" ? "127.0.0.1" : config.host;
-  fmt::print("ready http={}:{} grpc={}:{}", config.host, http.port(), config.host, grpc.port());
+  const std::string grpc_at = grpc == nullptr ? "off" : fmt::format("{}:{}", config.host, grpc->port());
+  fmt::print("ready http={}:{} grpc={}", config.host, http.port(), grpc_at);
   if (health != nullptr) fmt::print(" health={}:{}", config.host, health->port());
   fmt::print("\n\n");
   const char* scheme = config.security.tls_certificate.empty() ? "http" : "https";
@@ -62,14 +65,15 @@ void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServ
 }
 
 // Unready first, so that balancers look elsewhere; then no new connections; then what runs may finish.
-void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, GrpcServer& grpc) {
+void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, GrpcServer* grpc) {
   service.accepting = false;
-  grpc.SetServing(false);
   http.StopKeepingAlive();
   absl::SleepFor(config.shutdown_grace);
   const absl::Time deadline = ProcessNow() + config.drain_timeout;
   http.StopAccepting();
-  std::thread grpc_shutdown([&] { grpc.Shutdown(deadline + kFlushTime); });
+  std::thread grpc_shutdown([&] {
+    if (grpc != nullptr) grpc->Shutdown(deadline + kFlushTime);
+  });
   service.engine.Drain(deadline);
   if (!http.WaitUntilClosed(ProcessNow() + kFlushTime)) spdlog::warn("some connections had to be cut off");
   grpc_shutdown.join();
@@ -102,9 +106,11 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   BATUCADA_ASSIGN_OR_RETURN(AccessKeys keys, AccessKeys::Load(config.security.api_keys, config.security.api_key_file,
                                                               {.most_urgent = config.security.min_priority}));
   const TlsFiles tls_files = {.certificate = config.security.tls_certificate, .key = config.security.tls_key};
-  std::shared_ptr<boost::asio::ssl::context> tls;
+  std::shared_ptr<boost::asio::ssl::context> tls, grpc_tls;
   if (!tls_files.certificate.empty()) {
     BATUCADA_ASSIGN_OR_RETURN(tls, LoadTls(tls_files));
+    BATUCADA_ASSIGN_OR_RETURN(grpc_tls, LoadTls(tls_files));
+    RequireHttp2(*grpc_tls);
   }
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const ChatTemplate> chat_template, LoadChatTemplate(config));
   Metrics metrics;
@@ -136,28 +142,29 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                                                                                        .tls = tls.get(),
                                                                                        .memory = &service.memory},
                                                                                       router, gate, pool, metrics));
-  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<GrpcServer> grpc,
-                            GrpcServer::Start({.host = config.host,
-                                               .port = config.grpc_port,
-                                               .max_message_bytes = config.http.max_body_bytes,
-                                               .tls = tls_files},
-                                              service, pool));
-  if (http->port() == grpc->port()) return absl::UnavailableError("HTTP and gRPC got the same port");
+  std::unique_ptr<GrpcServer> grpc;
+  if (config.grpc == Switch::kOn) {
+    BATUCADA_ASSIGN_OR_RETURN(grpc, GrpcServer::Start({.host = config.host,
+                                                       .port = config.grpc_port,
+                                                       .limits = config.grpc_limits,
+                                                       .reflection = config.grpc_reflection == Switch::kOn,
+                                                       .tls = grpc_tls.get()},
+                                                      service, pool));
+  }
   service.accepting = true;
-  grpc->SetServing(true);
   signals.ExpectOrderlyEnd();
   if (!config.port_file.empty()) {
-    BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, http->port(), grpc->port(), health.get()));
+    BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, *http, grpc.get(), health.get()));
   }
-  Announce(config, *http, *grpc, health.get());
+  Announce(config, *http, grpc.get(), health.get());
 
-  Reloader reloader(reread, keys, tls == nullptr ? Contexts{} : Contexts{tls}, service.journal);
+  Reloader reloader(reread, keys, tls == nullptr ? Contexts{} : Contexts{tls, grpc_tls}, service.journal);
   signals.OnHangup([&reloader] { reloader.Reload(); });
   const int signal = signals.Wait();
   signals.OnHangup(nullptr);
   spdlog::info("signal {}: finishing what runs, for at most {}; a second signal ends at once", signal,
                absl::FormatDuration(config.drain_timeout));
-  ShutDown(config, service, *http, *grpc);
+  ShutDown(config, service, *http, grpc.get());
   spdlog::info("ended in order");
   return 0;
 }

@@ -7,20 +7,21 @@
 #include "engine/core/status.h"
 #include "server/error.h"
 #include "server/http/conversation.h"
+#include "server/shortest_double.h"
 
 namespace batucada {
 namespace {
 
 void ReadSampling(const v1::SamplingOptions& sampling, CompletionParams* params) {
-  if (sampling.has_temperature()) params->temperature = sampling.temperature();
-  if (sampling.has_top_p()) params->top_p = sampling.top_p();
-  if (sampling.has_min_p()) params->min_p = sampling.min_p();
+  if (sampling.has_temperature()) params->temperature = ShortestDouble(sampling.temperature());
+  if (sampling.has_top_p()) params->top_p = ShortestDouble(sampling.top_p());
+  if (sampling.has_min_p()) params->min_p = ShortestDouble(sampling.min_p());
   if (sampling.has_top_k()) params->top_k = sampling.top_k();
   if (sampling.has_seed()) params->seed = sampling.seed();
-  if (sampling.has_presence_penalty()) params->presence_penalty = sampling.presence_penalty();
-  if (sampling.has_frequency_penalty()) params->frequency_penalty = sampling.frequency_penalty();
-  if (sampling.has_repetition_penalty()) params->repetition_penalty = sampling.repetition_penalty();
-  for (const auto& [id, bias] : sampling.logit_bias()) params->logit_bias.emplace_back(id, bias);
+  if (sampling.has_presence_penalty()) params->presence_penalty = ShortestDouble(sampling.presence_penalty());
+  if (sampling.has_frequency_penalty()) params->frequency_penalty = ShortestDouble(sampling.frequency_penalty());
+  if (sampling.has_repetition_penalty()) params->repetition_penalty = ShortestDouble(sampling.repetition_penalty());
+  for (const auto& [id, bias] : sampling.logit_bias()) params->logit_bias.emplace_back(id, ShortestDouble(bias));
   if (const auto& ids = sampling.allowed_token_ids(); !ids.empty()) {
     params->allowed_token_ids.emplace(ids.begin(), ids.end());
   }
@@ -83,6 +84,10 @@ absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request
   if (!v1::ConversationEnding_IsValid(request.ending())) {
     return InvalidParameter("ending", fmt::format("ending is {}, which is no ConversationEnding of this version",
                                                   static_cast<int>(request.ending())));
+  }
+  if (static_cast<size_t>(request.messages_size()) > kMaxMessages) {
+    return InvalidParameter("messages", fmt::format("messages has {} messages: at most {}", request.messages_size(),
+                                                    kMaxMessages));
   }
   // Conversations are read and checked in one place, in the form that templates take them.
   boost::json::array messages;

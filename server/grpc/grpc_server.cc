@@ -1,122 +1,245 @@
 #include "server/grpc/grpc_server.h"
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
-#include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/generic/async_generic_service.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <spdlog/spdlog.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 
-#include "batucada/v1/batucada.grpc.pb.h"
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
-#include "engine/model/json.h"
-#include "inference/open_inference.grpc.pb.h"
-#include "server/grpc/inference_service.h"
-#include "server/grpc/open_inference_service.h"
+#include "server/descriptors.h"
+#include "server/grpc/grpc_connection.h"
 
 namespace batucada {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
 namespace {
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsFiles& files) {
-  if (files.certificate.empty()) return grpc::InsecureServerCredentials();
-  constexpr int64_t kMaxPemBytes = 1 << 20;
-  grpc::SslServerCredentialsOptions options;
-  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
-  BATUCADA_ASSIGN_OR_RETURN(pair.cert_chain, ReadTextFile(files.certificate, kMaxPemBytes));
-  BATUCADA_ASSIGN_OR_RETURN(pair.private_key, ReadTextFile(files.key, kMaxPemBytes));
-  options.pem_key_cert_pairs.push_back(std::move(pair));
-  return grpc::SslServerCredentials(options);
+// What the kernel keeps of answers that the client's side does not take yet: see http_server.cc.
+constexpr int kMaxUnsentBytes = 32 << 10;
+
+void Tune(tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  (void)setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMaxUnsentBytes, sizeof kMaxUnsentBytes);
 }
 
-// gRPC's own messages go where ours go.
-void LogFromGrpc(gpr_log_func_args* args) {
-  if (args->severity == GPR_LOG_SEVERITY_ERROR) {
-    spdlog::debug("grpc: {}", args->message);
-  }
+GrpcMethods MakeMethods(Service& service, bool reflection) {
+  GrpcMethods methods;
+  AddInferenceMethods(service, &methods);
+  AddOpenInferenceMethods(service, &methods);
+  AddHealthMethods(service, &methods);
+  if (reflection) AddReflectionMethods(&methods);
+  return methods;
 }
-
-// Answers whatever no service has. Triton's clients call more of the Open Inference Protocol's service than there is
-// here, and without a message they would not know what failed.
-class NotOffered : public grpc::CallbackGenericService {
- public:
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    return new Refusal(context->method());
-  }
-
- private:
-  class Refusal : public grpc::ServerGenericBidiReactor {
-   public:
-    explicit Refusal(const std::string& method) {
-      Finish({grpc::StatusCode::UNIMPLEMENTED, fmt::format("{} is not offered by this server", Printable(method))});
-    }
-    void OnDone() override { delete this; }
-  };
-};
 
 }  // namespace
 
-class GrpcServer::Impl {
+class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(const Options& options, Service& service, IoPool& pool)
-      : inference(MakeInferenceService(service, pool, options.max_message_bytes)),
-        open_inference(MakeOpenInferenceService(service, pool)) {}
+      : options_(options), pool_(pool), methods_(MakeMethods(service, options.reflection)),
+        context_{.service = service, .methods = methods_, .limits = options.limits}, acceptor_(pool.NextContext()),
+        retry_(acceptor_.get_executor()) {}
 
-  std::unique_ptr<grpc::Service> inference;
-  std::unique_ptr<grpc::Service> open_inference;
-  NotOffered not_offered;
-  int port = 0;
-  std::unique_ptr<grpc::Server> server;
+  absl::Status Listen() {
+    error_code error;
+    tcp::resolver resolver(acceptor_.get_executor());
+    const auto found = resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
+    if (!error && found.empty()) error = asio::error::host_not_found;
+    if (!error) {
+      const tcp::endpoint endpoint = found.begin()->endpoint();
+      acceptor_.open(endpoint.protocol(), error);
+      if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+      if (!error) acceptor_.bind(endpoint, error);
+      if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    }
+    if (!error) {
+      port_ = acceptor_.local_endpoint(error).port();
+      return absl::OkStatus();
+    }
+    return absl::UnavailableError(
+        fmt::format("cannot listen for gRPC on {}:{}: {}; choose another address with --grpc-port or --host, or serve "
+                    "without gRPC: --grpc off",
+                    options_.host, options_.port, error.message()));
+  }
+
+  void Start() { asio::co_spawn(acceptor_.get_executor(), Accept(shared_from_this()), asio::detached); }
+
+  void StopAccepting() {
+    context_.closing = true;
+    asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
+      error_code ignored;
+      self->acceptor_.close(ignored);
+      self->retry_.cancel();
+    });
+    ForEach([](GrpcConnection& connection) { connection.NoticeClosing(); });
+  }
+
+  void CloseAll() {
+    ForEach([](GrpcConnection& connection) { connection.Close(); });
+  }
+
+  bool WaitUntilClosed(absl::Time deadline) {
+    std::unique_lock lock(mutex_);
+    const auto closed = [this] { return open_ == 0 && !accepting_; };
+    if (deadline != absl::InfiniteFuture()) {
+      return ended_.wait_for(lock, absl::ToChronoMilliseconds(deadline - ProcessNow()), closed);
+    }
+    ended_.wait(lock, closed);
+    return true;
+  }
+
+  int32_t port() const { return port_; }
+
+ private:
+  asio::awaitable<void> Accept(std::shared_ptr<Impl>) {
+    while (acceptor_.is_open()) {
+      asio::io_context& loop = pool_.NextContext();
+      tcp::socket socket(loop);
+      auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
+      if (!acceptor_.is_open()) break;
+      if (error) {  // out of file descriptors, most likely: others must close first
+        spdlog::warn("cannot accept a gRPC connection: {}", error.message());
+        retry_.expires_after(std::chrono::milliseconds(100));
+        co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
+        continue;
+      }
+      Admit(std::move(socket), loop);
+    }
+    const std::lock_guard lock(mutex_);
+    accepting_ = false;
+    ended_.notify_all();
+  }
+
+  void Admit(tcp::socket socket, asio::io_context& loop) {
+    if (!MakeRoom()) return;  // closed: its client finds out at once, and comes back later
+    const uint64_t id = next_id_++;
+    Tune(socket);
+    error_code ignored;
+    const tcp::endpoint peer = socket.remote_endpoint(ignored);
+    const Client client = ClientAt(peer.address().to_string(), peer.port());
+    auto stream =
+        options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
+    auto connection =
+        std::make_shared<GrpcConnection>(std::move(stream), context_, client, [this, id] { End(id); });
+    {
+      const std::lock_guard lock(mutex_);
+      connections_.emplace(id, connection);
+    }
+    asio::post(loop, [connection = std::move(connection)] { connection->Start(); });
+  }
+
+  // Counts one more. Where all places are taken, the oldest connection that has made no call yet gives way: who only
+  // holds connections keeps nobody out but others like him. False: there is none.
+  bool MakeRoom() {
+    std::vector<std::shared_ptr<GrpcConnection>> seen;  // released without the lock: the last to go calls End
+    const std::lock_guard lock(mutex_);
+    // Half of the descriptors are HTTP's, however few there are.
+    const auto limit = static_cast<size_t>(
+        std::clamp<int64_t>(DescriptorLimit() / 2, 1, options_.limits.max_connections));
+    if (open_ - leaving_ >= limit) {
+      context_.service.metrics.OnGrpcConnectionRefused();
+      for (auto& [id, place] : connections_) {
+        if (place.leaves) continue;
+        const std::shared_ptr<GrpcConnection>& oldest = seen.emplace_back(place.connection.lock());
+        if (oldest == nullptr || !oldest->untried()) continue;
+        place.leaves = true;
+        ++leaving_;
+        asio::post(oldest->executor(), [connection = oldest] { connection->Close(); });
+        break;
+      }
+      if (open_ - leaving_ >= limit || leaving_ > kMaxLeaving) return false;
+    }
+    context_.service.metrics.SetGrpcConnections(static_cast<int64_t>(++open_));
+    return true;
+  }
+
+  void End(uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = connections_.find(id);
+    if (found != connections_.end()) {
+      if (found->second.leaves) --leaving_;
+      connections_.erase(found);
+    }
+    context_.service.metrics.SetGrpcConnections(static_cast<int64_t>(--open_));
+    ended_.notify_all();
+  }
+
+  // On each connection's own thread.
+  template <typename Action>
+  void ForEach(Action action) {
+    std::vector<std::shared_ptr<GrpcConnection>> live;  // released without the lock: the last to go calls End
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [id, place] : connections_) {
+        if (auto connection = place.connection.lock()) live.push_back(std::move(connection));
+      }
+    }
+    for (std::shared_ptr<GrpcConnection>& connection : live) {
+      const asio::any_io_executor executor = connection->executor();
+      asio::post(executor, [connection = std::move(connection), action] { action(*connection); });
+    }
+  }
+
+  static constexpr size_t kMaxLeaving = 64;  // connections told to go that are not gone yet
+
+  struct Place {
+    Place(std::weak_ptr<GrpcConnection> taken_by) : connection(std::move(taken_by)) {}
+    std::weak_ptr<GrpcConnection> connection;
+    bool leaves = false;  // told to give way
+  };
+
+  const Options options_;
+  IoPool& pool_;
+  const GrpcMethods methods_;
+  GrpcContext context_;
+  tcp::acceptor acceptor_;
+  asio::steady_timer retry_;
+  int32_t port_ = 0;
+  uint64_t next_id_ = 0;  // the accepting coroutine's
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  size_t open_ = 0, leaving_ = 0;
+  bool accepting_ = true;
+  std::map<uint64_t, Place> connections_;
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, Service& service, IoPool& pool) {
-  gpr_set_log_function(LogFromGrpc);
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto impl = std::make_unique<Impl>(options, service, pool);
-  const bool ipv6 = options.host.find(':') != std::string::npos;
-  const std::string address =
-      fmt::format(ipv6 ? fmt::runtime("[{}]:{}") : fmt::runtime("{}:{}"), options.host, options.port);
-
-  BATUCADA_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, Credentials(options.tls));
-  grpc::ServerBuilder builder;
-  // By default two servers may share a port, and each would get half of the calls.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(address, credentials, &impl->port);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
-  builder.RegisterService(impl->inference.get());
-  builder.RegisterService(impl->open_inference.get());
-  builder.RegisterCallbackGenericService(&impl->not_offered);
-  impl->server = builder.BuildAndStart();
-  if (impl->server == nullptr || impl->port == 0) {
-    return absl::UnavailableError(
-        fmt::format("cannot listen for gRPC on {}: the address is in use or not this machine's; choose another with "
-                    "--grpc-port or --host",
-                    address));
-  }
-  auto server = std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
-  server->SetServing(false);
-  return server;
+  auto impl = std::make_shared<Impl>(options, service, pool);
+  BATUCADA_RETURN_IF_ERROR(impl->Listen());
+  impl->Start();
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }
 
-GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcServer::GrpcServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpcServer::~GrpcServer() { Shutdown(ProcessNow()); }
 
-int32_t GrpcServer::port() const { return impl_->port; }
-
-void GrpcServer::SetServing(bool serving) {
-  grpc::HealthCheckServiceInterface* health = impl_->server->GetHealthCheckService();
-  health->SetServingStatus(serving);
-  health->SetServingStatus(v1::Inference::service_full_name(), serving);
-  health->SetServingStatus(inference::GRPCInferenceService::service_full_name(), serving);
-}
+int32_t GrpcServer::port() const { return impl_->port(); }
 
 void GrpcServer::Shutdown(absl::Time deadline) {
-  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + (deadline - ProcessNow())));
-  impl_->server->Wait();
+  impl_->StopAccepting();
+  if (impl_->WaitUntilClosed(deadline)) return;
+  impl_->CloseAll();
+  impl_->WaitUntilClosed(absl::InfiniteFuture());
 }
 
 }  // namespace batucada

@@ -1,4 +1,6 @@
-// batucada.v1 over gRPC, with health checking and reflection.
+// gRPC on one port: accepts connections and hands their calls to the methods. Over HTTP/2 on nghttp2 rather than on
+// gRPC's own library, whose versions in the distributions cannot keep the limits that http2_session.h and
+// grpc_connection.h name.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +9,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/grpc/grpc_limits.h"
 #include "server/io_pool.h"
 #include "server/service.h"
-#include "server/tls.h"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace batucada {
 
@@ -19,26 +25,26 @@ class GrpcServer {
   struct Options {
     std::string host;
     int32_t port = 0;  // 0: one that is free
-    int64_t max_message_bytes = 0;
-    TlsFiles tls;  // that LoadTls has accepted; without a certificate: none
+    GrpcLimits limits;
+    bool reflection = true;                    // whether clients may ask what there is
+    boost::asio::ssl::context* tls = nullptr;  // null: none; outlives the server
   };
 
   // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.
   // REQUIRES: service and pool outlive this.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options, Service& service, IoPool& pool);
-  // Cancels what still runs.
+  // Closes what is still open and waits for it.
   ~GrpcServer();
 
   int32_t port() const;
-  // What grpc.health.v1 says of the server and of batucada.v1.Inference.
-  void SetServing(bool serving);
-  // Refuses new calls, waits for those that run until `deadline`, then cancels the rest.
+
+  // No new connections and calls, waits for those that run until `deadline`, then cancels the rest.
   void Shutdown(absl::Time deadline);
 
  private:
   class Impl;
-  explicit GrpcServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit GrpcServer(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace batucada

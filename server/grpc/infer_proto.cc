@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "engine/core/status.h"
+#include "engine/model/json.h"
 #include "server/error.h"
+#include "server/shortest_double.h"
 
 namespace batucada {
 namespace {
@@ -22,6 +24,12 @@ boost::json::value ToJson(const inference::InferParameter& parameter) {
   return nullptr;
 }
 
+int64_t SizeOf(const inference::InferTensorContents& contents) {
+  return int64_t{0} + contents.bool_contents_size() + contents.int_contents_size() + contents.int64_contents_size() +
+         contents.uint_contents_size() + contents.uint64_contents_size() + contents.fp32_contents_size() +
+         contents.fp64_contents_size() + contents.bytes_contents_size();
+}
+
 // Elements given field by field: whichever fields the sender filled, in the protocol's order.
 void AddContents(const inference::InferTensorContents& contents, boost::json::array* out) {
   for (const bool value : contents.bool_contents()) out->emplace_back(value);
@@ -29,7 +37,7 @@ void AddContents(const inference::InferTensorContents& contents, boost::json::ar
   for (const int64_t value : contents.int64_contents()) out->emplace_back(value);
   for (const uint32_t value : contents.uint_contents()) out->emplace_back(value);
   for (const uint64_t value : contents.uint64_contents()) out->emplace_back(value);
-  for (const float value : contents.fp32_contents()) out->emplace_back(static_cast<double>(value));
+  for (const float value : contents.fp32_contents()) out->emplace_back(ShortestDouble(value));
   for (const double value : contents.fp64_contents()) out->emplace_back(value);
   for (const std::string& value : contents.bytes_contents()) out->emplace_back(boost::json::string(value));
 }
@@ -53,7 +61,12 @@ absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& reque
     if (raw > 0) {
       BATUCADA_RETURN_IF_ERROR(DecodeElements(request.raw_input_contents(i), &tensor));
     } else {
-      BATUCADA_RETURN_IF_ERROR(CountElements(tensor).status());
+      // Counted before a value of JSON is made of each.
+      BATUCADA_ASSIGN_OR_RETURN(const int64_t count, CountElements(tensor));
+      if (const int64_t there = SizeOf(input.contents()); there != count) {
+        return InvalidParameter(tensor.name, fmt::format("the tensor {} has {} elements where its shape says {}",
+                                                         Printable(tensor.name), there, count));
+      }
       AddContents(input.contents(), &tensor.elements);
       BATUCADA_RETURN_IF_ERROR(CheckElements(tensor));
     }

@@ -1,17 +1,16 @@
-#include "server/grpc/inference_service.h"
-
+// batucada.v1's service (proto/batucada/v1/batucada.proto).
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "batucada/v1/batucada.grpc.pb.h"
+#include "batucada/v1/batucada.pb.h"
 #include "engine/core/status.h"
 #include "engine/model/inspect.h"
-#include "server/grpc/complete_call.h"
-#include "server/grpc/generate_call.h"
-#include "server/grpc/generate_request.h"
-#include "server/grpc/metadata.h"
-#include "server/grpc/status.h"
+#include "server/grpc/generation_call.h"
+#include "server/grpc/methods.h"
+#include "server/grpc/unary_call.h"
 #include "server/prompt_encoder.h"
 #include "server/translate.h"
 #include "server/version.h"
@@ -19,134 +18,136 @@
 namespace batucada {
 namespace {
 
-using Context = grpc::CallbackServerContext;
+absl::Status Abort(Service& service, const v1::AbortRequest& request, const CallInfo& info,
+                   v1::AbortResponse* response) {
+  const std::vector<SequenceId> running = service.running.Find(request.request_id(), info.origin.client);
+  for (const SequenceId id : running) service.engine.Cancel(id);
+  response->set_aborted(static_cast<int32_t>(running.size()));
+  return absl::OkStatus();
+}
 
-class InferenceService : public v1::Inference::CallbackService {
- public:
-  InferenceService(batucada::Service& service, IoPool& pool, int64_t max_message_bytes)
-      : service_(service), pool_(pool), max_message_bytes_(max_message_bytes) {}
+absl::Status Tokenize(Service& service, const v1::TokenizeRequest& request, v1::TokenizeResponse* response) {
+  BATUCADA_RETURN_IF_ERROR(ResolveModel(request.model(), service.model_names).status());
+  BATUCADA_ASSIGN_OR_RETURN(
+      const std::vector<int32_t> ids,
+      EncodeText(request.text(), "text", {.add_special_tokens = !request.plain()}, service.engine.tokenizer()));
+  response->mutable_ids()->Add(ids.begin(), ids.end());
+  return absl::OkStatus();
+}
 
-  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(Context* context,
-                                                           const v1::GenerateRequest* request) override {
-    return GenerateCall::Start(service_, pool_.NextExecutor(), context, "Generate", ParseGenerateRequest(*request));
+absl::Status Detokenize(Service& service, const v1::DetokenizeRequest& request, v1::DetokenizeResponse* response) {
+  BATUCADA_RETURN_IF_ERROR(ResolveModel(request.model(), service.model_names).status());
+  BATUCADA_ASSIGN_OR_RETURN(
+      const std::vector<int32_t> ids,
+      ToTokenIds({request.ids().begin(), request.ids().end()}, "ids", service.engine.model().vocab_size));
+  response->set_text(service.engine.tokenizer().Decode(ids, request.skip_special_tokens()));
+  return absl::OkStatus();
+}
+
+absl::Status GetServerInfo(Service& service, v1::GetServerInfoResponse* response) {
+  const EngineStats stats = service.engine.Stats();
+  const EngineHealth health = service.engine.Health();
+  response->set_version(kVersion);
+  response->set_ready(service.Ready());
+  response->set_alive(health.alive);
+  response->set_reason(health.reason);
+  response->set_uptime_seconds(absl::ToDoubleSeconds(absl::Now() - service.started));
+  response->set_running(stats.running);
+  response->set_waiting(stats.waiting);
+  response->set_waiting_tokens(stats.waiting_tokens);
+  response->set_slots_used(stats.slots_used);
+  response->set_slots_total(stats.slots_total);
+  response->set_blocks_used(stats.blocks_used);
+  response->set_blocks_total(stats.blocks_total);
+  response->set_generated_tokens(static_cast<int64_t>(stats.generated_tokens));
+  return absl::OkStatus();
+}
+
+absl::Status GetModelInfo(Service& service, const v1::GetModelInfoRequest& request,
+                          v1::GetModelInfoResponse* response) {
+  BATUCADA_RETURN_IF_ERROR(ResolveModel(request.model(), service.model_names).status());
+  const ModelConfig& model = service.engine.model();
+  for (const std::string& name : service.model_names) response->add_names(name);
+  response->set_backend(std::string(BackendName(service.engine.config().backend)));
+  response->set_server_version(kVersion);
+  response->set_parameters(ParameterCount(model));
+  response->set_vocabulary_size(model.vocab_size);
+  response->set_layers(model.num_layers());
+  response->set_hidden_size(model.d_model);
+  if (model.CountLayers(LayerKind::kAttention) > 0 && model.window != kNoWindow) {
+    response->set_attention_window_tokens(model.window);
   }
+  v1::RequestLimits* limits = response->mutable_limits();
+  limits->set_max_total_tokens(service.engine.config().max_total_tokens);
+  limits->set_max_message_bytes(service.config.http.max_body_bytes);
+  limits->set_max_choices(service.config.request.max_choices);
+  limits->set_max_logprobs(kMaxLogprobs);
+  limits->set_max_stop_strings(service.config.request.max_stop_strings);
+  limits->set_max_stop_string_bytes(kMaxStopStringBytes);
+  limits->set_max_stop_token_ids(kMaxStopTokenIds);
+  return absl::OkStatus();
+}
 
-  grpc::ServerWriteReactor<v1::GenerateResponse>* Chat(Context* context, const v1::ChatRequest* request) override {
-    return GenerateCall::Start(service_, pool_.NextExecutor(), context, "Chat", ParseChatRequest(*request));
-  }
-
-  grpc::ServerUnaryReactor* Complete(Context* context, const v1::GenerateRequest* request,
-                                     v1::CompleteResponse* response) override {
-    return CompleteCall::Start(service_, pool_.NextExecutor(), context, ParseGenerateRequest(*request), response);
-  }
-
-  grpc::ServerUnaryReactor* Abort(Context* context, const v1::AbortRequest* request,
-                                  v1::AbortResponse* response) override {
-    return Answer(context, "Abort", [&] {
-      const std::vector<SequenceId> running = service_.running.Find(request->request_id());
-      for (const SequenceId id : running) service_.engine.Cancel(id);
-      response->set_aborted(static_cast<int32_t>(running.size()));
-      return absl::OkStatus();
-    });
-  }
-
-  grpc::ServerUnaryReactor* Tokenize(Context* context, const v1::TokenizeRequest* request,
-                                     v1::TokenizeResponse* response) override {
-    return Answer(context, "Tokenize", [&]() -> absl::Status {
-      BATUCADA_RETURN_IF_ERROR(ResolveModel(request->model(), service_.model_names).status());
-      BATUCADA_ASSIGN_OR_RETURN(
-          const std::vector<int32_t> ids,
-          EncodeText(request->text(), "text", {.add_special_tokens = !request->plain()}, service_.engine.tokenizer()));
-      response->mutable_ids()->Add(ids.begin(), ids.end());
-      return absl::OkStatus();
-    });
-  }
-
-  grpc::ServerUnaryReactor* Detokenize(Context* context, const v1::DetokenizeRequest* request,
-                                       v1::DetokenizeResponse* response) override {
-    return Answer(context, "Detokenize", [&]() -> absl::Status {
-      BATUCADA_RETURN_IF_ERROR(ResolveModel(request->model(), service_.model_names).status());
-      BATUCADA_ASSIGN_OR_RETURN(
-          const std::vector<int32_t> ids,
-          ToTokenIds({request->ids().begin(), request->ids().end()}, "ids", service_.engine.model().vocab_size));
-      response->set_text(service_.engine.tokenizer().Decode(ids, request->skip_special_tokens()));
-      return absl::OkStatus();
-    });
-  }
-
-  grpc::ServerUnaryReactor* GetServerInfo(Context* context, const v1::GetServerInfoRequest*,
-                                          v1::GetServerInfoResponse* response) override {
-    return Answer(context, "GetServerInfo", [&] {
-      const EngineStats stats = service_.engine.Stats();
-      const EngineHealth health = service_.engine.Health();
-      response->set_version(kVersion);
-      response->set_ready(service_.Ready());
-      response->set_alive(health.alive);
-      response->set_reason(health.reason);
-      response->set_uptime_seconds(absl::ToDoubleSeconds(absl::Now() - service_.started));
-      response->set_running(stats.running);
-      response->set_waiting(stats.waiting);
-      response->set_waiting_tokens(stats.waiting_tokens);
-      response->set_slots_used(stats.slots_used);
-      response->set_slots_total(stats.slots_total);
-      response->set_blocks_used(stats.blocks_used);
-      response->set_blocks_total(stats.blocks_total);
-      response->set_generated_tokens(static_cast<int64_t>(stats.generated_tokens));
-      return absl::OkStatus();
-    });
-  }
-
-  grpc::ServerUnaryReactor* GetModelInfo(Context* context, const v1::GetModelInfoRequest* request,
-                                         v1::GetModelInfoResponse* response) override {
-    return Answer(context, "GetModelInfo", [&] { return Describe(*request, response); });
-  }
-
- private:
-  // Runs `fill`, if the client has a key, and answers with its status.
-  template <typename Fill>
-  grpc::ServerUnaryReactor* Answer(Context* context, const char* method, const Fill& fill) {
-    absl::Status status = CheckKey(service_.keys, *context);
-    if (status.ok()) status = fill();
-    service_.metrics.OnGrpcEnd(method, static_cast<int>(status.code()));
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpcStatus(status));
-    return reactor;
-  }
-
-  absl::Status Describe(const v1::GetModelInfoRequest& request, v1::GetModelInfoResponse* response) const {
-    if (const absl::Status known = ResolveModel(request.model(), service_.model_names).status(); !known.ok())
-      return known;
-    const ModelConfig& model = service_.engine.model();
-    for (const std::string& name : service_.model_names) response->add_names(name);
-    response->set_backend(std::string(BackendName(service_.engine.config().backend)));
-    response->set_server_version(kVersion);
-    response->set_parameters(ParameterCount(model));
-    response->set_vocabulary_size(model.vocab_size);
-    response->set_layers(model.num_layers());
-    response->set_hidden_size(model.d_model);
-    if (model.CountLayers(LayerKind::kAttention) > 0 && model.window != kNoWindow) {
-      response->set_attention_window_tokens(model.window);
-    }
-    v1::RequestLimits* limits = response->mutable_limits();
-    limits->set_max_total_tokens(service_.engine.config().max_total_tokens);
-    limits->set_max_message_bytes(max_message_bytes_);
-    limits->set_max_choices(service_.config.request.max_choices);
-    limits->set_max_logprobs(kMaxLogprobs);
-    limits->set_max_stop_strings(service_.config.request.max_stop_strings);
-    limits->set_max_stop_string_bytes(kMaxStopStringBytes);
-    limits->set_max_stop_token_ids(kMaxStopTokenIds);
-    return absl::OkStatus();
-  }
-
-  batucada::Service& service_;  // not gRPC's class of that name
-  IoPool& pool_;
-  const int64_t max_message_bytes_;
-};
+template <typename Handler>
+GrpcMethod GenerationMethod(Service& service, std::string name, std::string api, SubmitGeneration submit) {
+  return {.name = std::move(name),
+          .api = std::move(api),
+          .start = [&service, submit = std::move(submit)](Call& call) -> std::shared_ptr<CallHandler> {
+            return std::make_shared<Handler>(service, call, submit);
+          }};
+}
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeInferenceService(Service& service, IoPool& pool, int64_t max_message_bytes) {
-  return std::make_unique<InferenceService>(service, pool, max_message_bytes);
+MessageBounds BoundsOf(const Service& service) {
+  MessageBounds bounds;
+  bounds.bytes = service.config.http.max_body_bytes;
+  bounds.parts += service.config.request.max_logit_biases;
+  bounds.numbers = std::max(bounds.numbers, 2 * service.engine.config().max_total_tokens);
+  return bounds;
+}
+
+absl::StatusOr<MemoryCharge> DecodeCharged(Service& service, const WireMessage& wire,
+                                           google::protobuf::Message* message) {
+  // Parsed fields, and what they are converted to: a byte of a list becomes four and then eight.
+  constexpr int64_t kBytesPerByte = 10, kBytesPerCompressedByte = 100;
+  const bool plain = wire.encoding == MessageEncoding::kIdentity;
+  const auto size = static_cast<int64_t>(wire.bytes.size());
+  BATUCADA_ASSIGN_OR_RETURN(
+      MemoryCharge charge,
+      service.memory.Charge(MemoryPart::kParsing,
+                            plain ? size * kBytesPerByte
+                                  : std::min(size * kBytesPerCompressedByte, BoundsOf(service).bytes * kBytesPerByte)));
+  BATUCADA_RETURN_IF_ERROR(DecodeMessage(wire, BoundsOf(service), message));
+  return charge;
+}
+
+void AddInferenceMethods(Service& service, GrpcMethods* methods) {
+  const auto add = [methods](GrpcMethod method) {
+    methods->emplace("/batucada.v1.Inference/" + method.name, std::move(method));
+  };
+  add(GenerationMethod<StreamedGeneration>(service, "Generate", "grpc.generate", SubmitGenerateRequest));
+  add(GenerationMethod<StreamedGeneration>(service, "Chat", "grpc.chat", SubmitChatRequest));
+  add(GenerationMethod<WholeGeneration>(service, "Complete", "grpc.complete", SubmitGenerateRequest));
+  add(UnaryMethod<v1::AbortRequest, v1::AbortResponse>(
+      service, "Abort", "grpc.abort", [&service](const auto& request, const CallInfo& info, auto* response) {
+        return Abort(service, request, info, response);
+      }));
+  add(UnaryMethod<v1::TokenizeRequest, v1::TokenizeResponse>(
+      service, "Tokenize", "grpc.tokenize", [&service](const auto& request, const CallInfo&, auto* response) {
+        return Tokenize(service, request, response);
+      }));
+  add(UnaryMethod<v1::DetokenizeRequest, v1::DetokenizeResponse>(
+      service, "Detokenize", "grpc.detokenize", [&service](const auto& request, const CallInfo&, auto* response) {
+        return Detokenize(service, request, response);
+      }));
+  add(UnaryMethod<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
+      service, "GetServerInfo", "grpc.server_info",
+      [&service](const auto&, const CallInfo&, auto* response) { return GetServerInfo(service, response); }));
+  add(UnaryMethod<v1::GetModelInfoRequest, v1::GetModelInfoResponse>(
+      service, "GetModelInfo", "grpc.model_info", [&service](const auto& request, const CallInfo&, auto* response) {
+        return GetModelInfo(service, request, response);
+      }));
 }
 
 }  // namespace batucada

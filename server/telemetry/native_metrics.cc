@@ -96,6 +96,10 @@ void AddWires(const Tally& tally, MetricsPage& page) {
   for (const auto& [key, count] : tally.http_responses) {
     page.Sample(Number(count), {{"endpoint", key.first}, {"status", std::to_string(key.second)}});
   }
+  page.Gauge("batucada_grpc_connections", "gRPC connections open",
+             Number(tally.grpc_connections.load(std::memory_order_relaxed)));
+  page.Counter("batucada_grpc_connections_refused_total", "gRPC connections that were closed because too many were open",
+               Load(tally.grpc_connections_refused));
   page.CounterFamily("batucada_grpc_calls_total", "gRPC calls that ended, by method and status code");
   for (const auto& [key, count] : tally.grpc_calls) {
     page.Sample(Number(count), {{"method", key.first}, {"code", std::to_string(key.second)}});

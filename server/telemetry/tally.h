@@ -67,6 +67,8 @@ struct Tally {
   std::atomic<int64_t> http_connections{0};
   Counter http_connections_refused{0};
   Counter http_connections_evicted{0};
+  std::atomic<int64_t> grpc_connections{0};
+  Counter grpc_connections_refused{0};
   Counter spans_exported{0}, spans_dropped_queue_full{0}, spans_dropped_export_failed{0};
 
   mutable std::mutex mutex;  // guards what follows

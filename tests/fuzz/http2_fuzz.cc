@@ -74,6 +74,7 @@ struct Scene {
     config.http.max_body_bytes = 32 << 10;
     config.http.max_header_bytes = 2 << 10;
     config.text_threads = 1;
+    config.request_memory = 64 << 20;
     config.log_level = LogLevel::kOff;
     auto created = Engine::Create(config.engine, &metrics);
     BATUCADA_CHECK(created.ok(), created.status().message());

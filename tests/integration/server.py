@@ -49,8 +49,8 @@ class Server:
         wait_until(lambda: port_file.exists() or self.process.poll() is not None, "the port file")
         assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
         ports = dict(line.split() for line in port_file.read_text().splitlines())
-        self.http_port, self.grpc_port = int(ports["http"]), int(ports["grpc"])
         self.health_port = int(ports["health"]) if "health" in ports else None
+        self.http_port, self.grpc_port = int(ports["http"]), int(ports["grpc"]) if "grpc" in ports else None
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
 

@@ -1,0 +1,164 @@
+#include "server/grpc/call_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "engine/core/clock.h"
+#include "engine/core/status.h"
+#include "server/grpc/grpc_headers.h"
+
+namespace batucada {
+namespace {
+
+constexpr int64_t kUnsentFree = 64 << 10;  // bytes of an answer that wait for the client and are charged to nobody
+
+}  // namespace
+
+CallStream::CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info,
+                       MessageEncoding encoding, int64_t max_message_bytes, MemoryAccount& memory, Hooks hooks)
+    : stream_(stream), session_(session), method_(method), info_(std::move(info)), memory_(memory),
+      hooks_(std::move(hooks)),
+      reader_(max_message_bytes, encoding),
+      owed_since_(method.requests == GrpcMethod::Requests::kOne ? ProcessNow() : absl::InfiniteFuture()) {}
+
+CallStream::~CallStream() { Cancel(); }
+
+void CallStream::Start() {
+  handler_ = method_.start(*this);
+  handler_->OnStart();
+}
+
+void CallStream::OnData(std::string_view bytes) {
+  if (finished_) return session_.Consume(stream_, bytes.size());
+  if (const absl::Status status = ChargeReceived(bytes.size()); !status.ok()) {
+    session_.Consume(stream_, bytes.size());
+    return Finish(status);
+  }
+  waiting_.append(bytes);
+  TakeMessages();
+}
+
+// Small messages are charged to nobody: there are at most max_streams of them on a connection.
+absl::Status CallStream::ChargeReceived(size_t more) {
+  constexpr int64_t kFree = 8 << 10, kStep = 64 << 10;
+  const auto held = static_cast<int64_t>(reader_.held() + waiting_.size() + more);
+  if (held <= std::max(kFree, received_.bytes())) return absl::OkStatus();
+  const int64_t steps = (held + kStep - 1) / kStep * kStep;
+  if (received_.bytes() > 0) return received_.Resize(steps);
+  BATUCADA_ASSIGN_OR_RETURN(received_, memory_.Charge(MemoryPart::kBody, steps));
+  return absl::OkStatus();
+}
+
+// A stream's window is given back only for bytes that went into a message: while reading is paused, the client stops.
+void CallStream::TakeMessages() {
+  if (taking_) return;  // a handler resumed reading from within
+  taking_ = true;
+  std::string_view rest = waiting_;
+  while (!finished_ && !paused_ && !rest.empty()) {
+    const size_t before = rest.size();
+    auto message = reader_.Read(&rest);
+    session_.Consume(stream_, before - rest.size());
+    if (!message.ok()) {
+      Finish(message.status());
+      break;
+    }
+    if (!message->has_value()) break;
+    if (++messages_ > 1 && method_.requests == GrpcMethod::Requests::kOne) {
+      Finish(absl::InvalidArgumentError("the method takes one message, and the call has more"));
+      break;
+    }
+    owed_since_ = absl::InfiniteFuture();
+    const std::shared_ptr<CallHandler> handler = handler_;  // it may finish the call
+    (*message)->charge = std::move(received_);
+    handler->OnMessage(*std::move(*message));
+  }
+  if (finished_) {
+    session_.Consume(stream_, rest.size());
+    rest = {};
+  }
+  waiting_.erase(0, waiting_.size() - rest.size());
+  if (waiting_.empty()) std::exchange(waiting_, {});
+  if (reader_.within_message() && owed_since_ == absl::InfiniteFuture()) owed_since_ = ProcessNow();
+  taking_ = false;
+  if (ended_ && !finished_ && !paused_ && !std::exchange(end_told_, true)) {
+    if (reader_.within_message() || (messages_ == 0 && method_.requests == GrpcMethod::Requests::kOne)) {
+      return Finish(absl::InvalidArgumentError("the call ended before its message was whole"));
+    }
+    const std::shared_ptr<CallHandler> handler = handler_;
+    handler->OnEnd();
+  }
+}
+
+void CallStream::OnEnd() {
+  ended_ = true;
+  if (!finished_) TakeMessages();
+}
+
+void CallStream::OnDrained() {
+  unsent_.Release();
+  if (finished_) return;
+  const std::shared_ptr<CallHandler> handler = handler_;
+  handler->OnDrained();
+}
+
+void CallStream::OnTick() {
+  if (finished_) return;
+  if (info_.deadline <= ProcessNow() && messages_ == 0) {
+    return Finish(absl::DeadlineExceededError("the call's deadline passed before its message was there"));
+  }
+  const std::shared_ptr<CallHandler> handler = handler_;
+  handler->OnTick();
+}
+
+void CallStream::ResumeReading() {
+  if (!std::exchange(paused_, false) || taking_) return;
+  // Not from within the handler, which may be in the midst of something.
+  boost::asio::post(hooks_.executor, [weak = std::weak_ptr(handler_), this] {
+    if (const auto handler = weak.lock(); handler == nullptr || handler->over()) return;
+    TakeMessages();
+    hooks_.kick();
+  });
+}
+
+void CallStream::Send(const google::protobuf::MessageLite& message) { SendFramed(FrameMessage(message)); }
+
+void CallStream::SendFramed(std::string_view framed) {
+  if (finished_) return;
+  if (!std::exchange(answered_, true)) session_.Answer(stream_, AnswerHeaders(info_.origin.request_id));
+  session_.Write(stream_, framed);
+  if (const auto unsent = static_cast<int64_t>(session_.Unsent(stream_)); unsent > kUnsentFree) {
+    unsent_.Release();
+    absl::StatusOr<MemoryCharge> charge = memory_.Charge(MemoryPart::kAnswer, unsent);
+    if (!charge.ok()) return Finish(charge.status());
+    unsent_ = *std::move(charge);
+  }
+  hooks_.kick();
+}
+
+void CallStream::Finish(const absl::Status& status) {
+  if (finished_) return;
+  if (!std::exchange(answered_, true)) session_.Answer(stream_, AnswerHeaders(info_.origin.request_id));
+  session_.End(stream_, StatusTrailers(status));
+  EndHandler(status);
+  hooks_.kick();
+}
+
+void CallStream::Cancel() {
+  if (!finished_) EndHandler(absl::CancelledError("the client cancelled the call"));
+}
+
+void CallStream::EndHandler(const absl::Status& status) {
+  finished_ = true;
+  owed_since_ = absl::InfiniteFuture();
+  reader_.Drop();
+  received_.Release();
+  hooks_.finished(method_, status);
+  if (handler_ == nullptr) return;
+  handler_->NoteOver();
+  // Whoever called this may be the handler itself: it goes when that has returned.
+  boost::asio::post(hooks_.executor, [handler = std::move(handler_)] {});
+}
+
+}  // namespace batucada

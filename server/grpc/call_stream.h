@@ -1,0 +1,77 @@
+// A call as its connection has it: messages cut from the stream's bytes, clocks, and the answer's way out.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/grpc/call.h"
+#include "server/grpc/http2_session.h"
+#include "server/grpc/message.h"
+#include "server/grpc/methods.h"
+
+namespace batucada {
+
+// On the connection's thread.
+class CallStream final : public Call {
+ public:
+  // `kick`: there is something to send. `finished`: told once, with the status the call ended with.
+  struct Hooks {
+    boost::asio::any_io_executor executor;
+    std::function<void()> kick;
+    std::function<void(const GrpcMethod&, const absl::Status&)> finished;
+  };
+  CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info, MessageEncoding encoding,
+             int64_t max_message_bytes, MemoryAccount& memory, Hooks hooks);
+  ~CallStream() override;
+
+  // What the connection tells it.
+  void Start();
+  void OnData(std::string_view bytes);
+  void OnEnd();
+  void OnDrained();
+  void OnTick();
+  // The client is gone, or takes nothing.
+  void Cancel();
+
+  bool finished() const { return finished_; }
+  // Since when its client owes the rest of a message; infinite future: it does not.
+  absl::Time owed_since() const { return owed_since_; }
+
+  // Call
+  const CallInfo& info() const override { return info_; }
+  boost::asio::any_io_executor executor() const override { return hooks_.executor; }
+  void Send(const google::protobuf::MessageLite& message) override;
+  void SendFramed(std::string_view framed) override;
+  bool drained() const override { return session_.Unsent(stream_) == 0; }
+  void PauseReading() override { paused_ = true; }
+  void ResumeReading() override;
+  void Finish(const absl::Status& status) override;
+
+ private:
+  void TakeMessages();
+  absl::Status ChargeReceived(size_t more);
+  void EndHandler(const absl::Status& status);
+
+  const int32_t stream_;
+  Http2Session& session_;
+  const GrpcMethod& method_;
+  const CallInfo info_;
+  MemoryAccount& memory_;
+  const Hooks hooks_;
+  MessageReader reader_;
+  std::shared_ptr<CallHandler> handler_;
+  std::string waiting_;  // bytes that came while reading was paused
+  MemoryCharge received_, unsent_;  // for what is held of messages, and of answers
+  absl::Time owed_since_;
+  int messages_ = 0;
+  bool answered_ = false;  // the answer's headers are out
+  bool paused_ = false;
+  bool taking_ = false;
+  bool ended_ = false;       // by the client
+  bool end_told_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace batucada

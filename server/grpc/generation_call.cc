@@ -1,0 +1,148 @@
+#include "server/grpc/generation_call.h"
+
+#include <utility>
+
+#include "engine/core/status.h"
+#include "server/asked_model.h"
+#include "server/grpc/generate_request.h"
+#include "server/grpc/methods.h"
+#include "server/grpc/offload.h"
+#include "server/grpc/token_proto.h"
+#include "server/translate.h"
+
+namespace batucada {
+namespace {
+
+absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<CompletionParams> params,
+                                           const CallInfo& info) {
+  const auto translate = [&]() -> absl::StatusOr<Translation> {
+    BATUCADA_RETURN_IF_ERROR(params.status());
+    params->deadline = info.deadline;
+    return Translate(*params, service.translation(info.origin.client));
+  };
+  absl::StatusOr<Translation> translation = translate();
+  if (!translation.ok()) {
+    const std::string_view model = params.ok() ? std::string_view(params->model) : std::string_view();
+    NoteRefusal(service, info.origin, WithAskedModel(translation.status(), model));
+    return translation.status();
+  }
+  SubmittedGeneration submitted{.choices = translation->choices(), .with_logprobs = params->logprobs.has_value()};
+  if (params->echo) submitted.echo.assign(submitted.choices, translation->prompt_text.front());
+  BATUCADA_ASSIGN_OR_RETURN(submitted.group,
+                            GenerationGroup::Submit(service, *std::move(translation), info.origin));
+  return submitted;
+}
+
+template <typename Request>
+absl::StatusOr<SubmittedGeneration> DecodeAndSubmit(
+    Service& service, const WireMessage& message, const CallInfo& info,
+    absl::StatusOr<CompletionParams> (*parse)(const Request&)) {
+  MemoryCharge parsing;  // until the engine has what it takes
+  const auto read = [&]() -> absl::StatusOr<CompletionParams> {
+    Request request;
+    BATUCADA_ASSIGN_OR_RETURN(parsing, DecodeCharged(service, message, &request));
+    absl::StatusOr<CompletionParams> params = parse(request);
+    return params.ok() ? std::move(params) : WithAskedModel(params.status(), request.model());
+  };
+  return Submit(service, read(), info);
+}
+
+void SetUsage(const GenerationGroup& group, v1::Usage* usage) {
+  usage->set_prompt_tokens(group.usage().prompt_tokens);
+  usage->set_completion_tokens(group.usage().generated_tokens);
+}
+
+}  // namespace
+
+absl::StatusOr<SubmittedGeneration> SubmitGenerateRequest(Service& service, const WireMessage& message,
+                                                          const CallInfo& info) {
+  return DecodeAndSubmit<v1::GenerateRequest>(service, message, info, ParseGenerateRequest);
+}
+
+absl::StatusOr<SubmittedGeneration> SubmitChatRequest(Service& service, const WireMessage& message,
+                                                      const CallInfo& info) {
+  return DecodeAndSubmit<v1::ChatRequest>(service, message, info, ParseChatRequest);
+}
+
+void GenerationCall::OnMessage(WireMessage message) {
+  auto held = std::make_shared<WireMessage>(std::move(message));
+  const absl::Status refusal = RunForCall<SubmittedGeneration>(
+      service_, shared_from_this(), call(), *held,
+      [held, &service = service_, submit = submit_, info = info()] { return submit(service, *held, info); },
+      [this](absl::StatusOr<SubmittedGeneration> submitted) {
+        if (!submitted.ok()) return call().Finish(submitted.status());
+        generation_ = *std::move(submitted);
+        Begin();
+        generation_.group->OnReady(Waker());
+      });
+  if (!refusal.ok()) call().Finish(refusal);
+}
+
+void GenerationCall::Finish(const absl::Status& status) {
+  const absl::Status said = status;  // often the group's own
+  generation_.group.reset();
+  call().Finish(said);
+}
+
+// --- Generate, Chat --------------------------------------------------------------------------------------------------
+
+void StreamedGeneration::Pump() {
+  if (group() == nullptr || !call().drained()) return;
+  std::vector<v1::GenerateResponse> ready;
+  group()->Poll([&](size_t index, Update& update) {
+    // The prompt's scores come with every choice; alone they say nothing new after the first.
+    const bool repeats = index > 0 && update.text.empty() && update.tokens.empty() && !update.finish;
+    if (!repeats || update.prompt_logprobs.empty()) ready.push_back(Take(index, update));
+  });
+  if (group()->done() && !ready.empty()) SetUsage(*group(), ready.back().mutable_usage());
+  for (const v1::GenerateResponse& message : ready) call().Send(message);
+  if (group()->done()) Finish(group()->failure());
+}
+
+v1::GenerateResponse StreamedGeneration::Take(size_t index, Update& update) {
+  v1::GenerateResponse message;
+  message.set_index(static_cast<int32_t>(index));
+  std::vector<std::string>& echo = generation().echo;
+  if (index < echo.size()) message.set_text(std::exchange(echo[index], {}));
+  message.mutable_text()->append(update.text);
+  for (const TokenResult& token : update.tokens) ToProto(token, generation().with_logprobs, message.add_tokens());
+  if (index == 0) {  // every choice scores the same prompt
+    for (const TokenResult& token : update.prompt_logprobs) {
+      ToProto(token, /*with_logprob=*/true, message.add_prompt_tokens());
+    }
+  }
+  if (update.finish) SetFinish(*update.finish, &message);
+  return message;
+}
+
+// --- Complete --------------------------------------------------------------------------------------------------------
+
+void WholeGeneration::Begin() {
+  group()->KeepWhole();
+  for (size_t i = 0; i < generation().choices; ++i) {
+    v1::CompleteResponse::Choice* choice = response_.add_choices();
+    if (i < generation().echo.size()) choice->set_text(std::move(generation().echo[i]));
+  }
+}
+
+void WholeGeneration::Pump() {
+  if (group() == nullptr) return;
+  group()->Poll([this](size_t index, Update& update) {
+    v1::CompleteResponse::Choice* choice = response_.mutable_choices(static_cast<int>(index));
+    choice->mutable_text()->append(update.text);
+    for (const TokenResult& token : update.tokens) ToProto(token, generation().with_logprobs, choice->add_tokens());
+    if (index == 0) {  // every choice scores the same prompt
+      for (const TokenResult& token : update.prompt_logprobs) {
+        ToProto(token, /*with_logprob=*/true, response_.add_prompt_tokens());
+      }
+    }
+    if (update.finish) SetFinish(*update.finish, choice);
+  });
+  if (!group()->done()) return;
+  SetUsage(*group(), response_.mutable_usage());
+  const absl::Status failure = group()->failure();
+  if (failure.ok()) call().Send(response_);
+  Finish(failure);
+}
+
+}  // namespace batucada

@@ -1,0 +1,83 @@
+// Calls that have text generated: Generate and Chat stream it, Complete sends it at once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "batucada/v1/batucada.pb.h"
+#include "server/generation_group.h"
+#include "server/grpc/call.h"
+#include "server/service.h"
+
+namespace batucada {
+
+// What the engine has taken.
+struct SubmittedGeneration {
+  std::unique_ptr<GenerationGroup> group;
+  std::vector<std::string> echo;  // of each choice, if it was asked for
+  size_t choices = 0;
+  bool with_logprobs = false;
+};
+
+// From the message to the engine, on any thread.
+using SubmitGeneration =
+    std::function<absl::StatusOr<SubmittedGeneration>(Service&, const WireMessage&, const CallInfo&)>;
+absl::StatusOr<SubmittedGeneration> SubmitGenerateRequest(Service& service, const WireMessage& message,
+                                                          const CallInfo& info);
+absl::StatusOr<SubmittedGeneration> SubmitChatRequest(Service& service, const WireMessage& message,
+                                                      const CallInfo& info);
+
+class GenerationCall : public CallHandler {
+ public:
+  GenerationCall(Service& service, Call& call, SubmitGeneration submit)
+      : CallHandler(call), service_(service), submit_(std::move(submit)) {}
+
+  void OnMessage(WireMessage message) final;
+  void OnWake() final { Pump(); }
+  void OnDrained() final { Pump(); }
+
+ protected:
+  // Once, before anything else.
+  virtual void Begin() {}
+  virtual void Pump() = 0;
+
+  Service& service() { return service_; }
+  SubmittedGeneration& generation() { return generation_; }
+  // Null before the engine has the request, and after Finish.
+  GenerationGroup* group() { return generation_.group.get(); }
+  void Finish(const absl::Status& status);
+
+ private:
+  Service& service_;
+  const SubmitGeneration submit_;
+  SubmittedGeneration generation_;
+};
+
+// A client that reads slowly leaves its tokens in its generations' own buffers.
+class StreamedGeneration : public GenerationCall {
+ public:
+  using GenerationCall::GenerationCall;
+
+ protected:
+  void Pump() override;
+
+ private:
+  v1::GenerateResponse Take(size_t index, Update& update);
+};
+
+class WholeGeneration : public GenerationCall {
+ public:
+  using GenerationCall::GenerationCall;
+
+ protected:
+  void Begin() override;
+  void Pump() override;
+
+ private:
+  v1::CompleteResponse response_;
+};
+
+}  // namespace batucada

@@ -1,0 +1,63 @@
+// Runs what a message asks for where it holds up nobody: small ones on the connection's thread, large ones in the pool
+// that HTTP's large requests share.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+#include <boost/asio/post.hpp>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/generation_group.h"
+#include "server/grpc/call.h"
+#include "server/http/offload.h"
+#include "server/service.h"
+
+namespace batucada {
+
+// What `work` gives, or what became of it instead. A library's exceptions end here.
+template <typename T>
+absl::StatusOr<T> RunGuarded(const std::function<absl::StatusOr<T>()>& work, const RequestOrigin& origin) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("there is no memory for this request: send a smaller one");
+  } catch (const std::exception& exception) {
+    spdlog::error("a request ended by an exception: {} request_id={}", exception.what(), origin.request_id);
+    return absl::InternalError("the server failed to handle this request");
+  }
+}
+
+// Runs `work` and then, on the call's thread and only while the call is there, `done` with what it gave: at once for
+// messages up to kInlineBodyBytes, later for larger or compressed ones. `work` must be thread-safe and know nothing of
+// the handler. RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives the work.
+template <typename T>
+[[nodiscard]] absl::Status RunForCall(Service& service, const std::shared_ptr<CallHandler>& handler, Call& call, const WireMessage& message,
+                std::function<absl::StatusOr<T>()> work, std::function<void(absl::StatusOr<T>)> done) {
+  const RequestOrigin origin = call.info().origin;
+  if (message.bytes.size() <= kInlineBodyBytes && message.encoding == MessageEncoding::kIdentity) {
+    done(RunGuarded(work, origin));
+    return absl::OkStatus();
+  }
+  const auto bytes = static_cast<int64_t>(message.bytes.size());
+  const std::weak_ptr<CallHandler> weak = handler;
+  const absl::Status refusal =
+      service.workers.TryPost(origin.client, bytes, [weak, executor = call.executor(), origin, work = std::move(work), done] {
+        if (weak.expired()) return;
+        // std::function wants to copy what it holds.
+        auto result = std::make_shared<absl::StatusOr<T>>(RunGuarded(work, origin));
+        boost::asio::post(executor, [weak, result, done] {
+          if (const auto alive = weak.lock(); alive != nullptr && !alive->over()) done(std::move(*result));
+        });
+      });
+  if (!refusal.ok()) NoteRefusal(service, origin, refusal);
+  return refusal;
+}
+
+}  // namespace batucada
