@@ -12,7 +12,9 @@ namespace batucada {
 Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request)
     : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, request.skip_special_tokens),
       stops_(std::move(stops)), stop_(request.stop), include_stop_(request.include_stop_in_text),
-      stops_after_(request.sampling.min_tokens) {}
+      stops_after_(request.sampling.min_tokens) {
+  detokenizer_.Follow(request.prompt);
+}
 
 bool Channel::OnEvent(SequenceEvent event) {
   const std::lock_guard lock(mutex_);

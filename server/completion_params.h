@@ -28,6 +28,9 @@ struct CompletionParams {
   std::string model;  // a served name; empty: the first
   std::vector<Prompt> prompts;
   std::optional<ChatInput> conversation;  // instead of prompts: the one that the model's chat template makes of it
+  // Whether the tokenizer puts its start token before a text. Absent: before prompts, and not before a conversation,
+  // whose template writes its own.
+  std::optional<bool> add_special_tokens;
   std::optional<int64_t> truncate_prompt_tokens;  // keep the last so many tokens of a longer prompt
 
   std::optional<int64_t> max_tokens;

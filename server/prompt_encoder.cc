@@ -57,6 +57,7 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const st
 }
 
 absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
+                                                        const EncodeOptions& options,
                                                         const TranslationContext& context) {
   if (context.chat_template == nullptr) {
     return InvalidParameter(name,
@@ -69,9 +70,7 @@ absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& convers
   if (!text.ok()) {
     return InvalidParameter(name, fmt::format("{}: {}", name, std::string(text.status().message())));
   }
-  // The template has written the start token, if there is to be one.
-  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
-                            EncodeText(*text, name, {.add_special_tokens = false}, context.tokenizer));
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(*text, name, options, context.tokenizer));
   return NotEmpty(std::move(ids), name);
 }
 

@@ -126,6 +126,10 @@ void RequestReader::Read(std::string_view name, bool* out) {
   }
 }
 
+void RequestReader::Read(std::string_view name, std::optional<bool>* out) {
+  if (Take(name) != nullptr) Read(name, &out->emplace());
+}
+
 void RequestReader::Read(std::string_view name, std::string* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;

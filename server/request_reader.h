@@ -38,6 +38,7 @@ class RequestReader {
   void Read(std::string_view name, std::optional<int64_t>* out);
   void Read(std::string_view name, std::optional<double>* out);  // whole numbers too
   void Read(std::string_view name, bool* out);
+  void Read(std::string_view name, std::optional<bool>* out);
   void Read(std::string_view name, std::string* out);
   void Read(std::string_view name, std::vector<int64_t>* out);
   void Read(std::string_view name, std::optional<std::vector<int64_t>>* out);

@@ -11,6 +11,7 @@
 
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
+#include "engine/text/detokenizer.h"
 #include "server/check_range.h"
 #include "server/error.h"
 #include "server/logit_controls.h"
@@ -128,8 +129,13 @@ absl::Status CheckPrompts(const CompletionParams& params, const TranslationConte
 
 std::string EchoText(const CompletionParams& params, size_t prompt, const std::vector<int32_t>& ids,
                      const Tokenizer& tokenizer) {
-  if (EchoesText(params, prompt)) return std::get<std::string>(params.prompts[prompt]);
-  return tokenizer.Decode(ids, params.skip_special_tokens);
+  if (!EchoesText(params, prompt)) return tokenizer.DecodeOpen(ids, params.skip_special_tokens);
+  std::string text = std::get<std::string>(params.prompts[prompt]);
+  // What the completion will begin with is not told twice.
+  Detokenizer detokenizer(tokenizer, params.skip_special_tokens);
+  detokenizer.Follow(ids);
+  if (text.ends_with(detokenizer.held())) text.resize(text.size() - detokenizer.held().size());
+  return text;
 }
 
 // What one request may make the server do, however many prompts and choices it has.
@@ -219,9 +225,10 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   const size_t prompts = params.conversation ? 1 : params.prompts.size();
   for (size_t p = 0; p < prompts; ++p) {
     const std::string name = prompts == 1 ? params.names.prompt : fmt::format("{}[{}]", params.names.prompt, p);
+    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation)};
     absl::StatusOr<std::vector<int32_t>> ids = params.conversation
-                                                   ? EncodeConversation(*params.conversation, name, context)
-                                                   : EncodePrompt(params.prompts[p], name, EncodeOptions{}, context);
+                                                   ? EncodeConversation(*params.conversation, name, options, context)
+                                                   : EncodePrompt(params.prompts[p], name, options, context);
     if (!ids.ok()) return ids.status();
     Truncate(params, &*ids);
     request.prompt = *std::move(ids);

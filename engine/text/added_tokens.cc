@@ -38,48 +38,69 @@ bool TouchesWord(std::string_view text, size_t begin, size_t end) {
 
 }  // namespace
 
-AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens)
-    : tokens_(std::move(tokens)), token_at_node_(1, -1) {
+AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), nodes_(1) {
+  struct Edge {
+    uint32_t from, to;
+    uint8_t byte;
+  };
+  std::vector<std::vector<Edge>> by_depth;
   for (size_t i = 0; i < tokens_.size(); ++i) {
+    const std::string& content = tokens_[i].content;
+    BATUCADA_CHECK(!content.empty(), "an added token must not be empty");
     uint32_t node = 0;
-    for (const char c : tokens_[i].content) {
-      const auto [edge, is_new] =
-          edges_.try_emplace(EdgeKey(node, static_cast<uint8_t>(c)), static_cast<uint32_t>(token_at_node_.size()));
-      if (is_new) token_at_node_.push_back(-1);
+    for (size_t depth = 0; depth < content.size(); ++depth) {
+      const auto byte = static_cast<uint8_t>(content[content.size() - 1 - depth]);
+      const auto [edge, is_new] = edges_.try_emplace(EdgeKey(node, byte), static_cast<uint32_t>(nodes_.size()));
+      if (is_new) {
+        nodes_.emplace_back();
+        if (by_depth.size() == depth) by_depth.emplace_back();
+        by_depth[depth].push_back({.from = node, .to = edge->second, .byte = byte});
+      }
       node = edge->second;
     }
-    BATUCADA_CHECK(node != 0, "an added token must not be empty");
-    token_at_node_[node] = static_cast<int32_t>(i);
-    starts_a_token_[static_cast<uint8_t>(tokens_[i].content[0])] = true;
+    nodes_[node].longest = static_cast<int32_t>(i);
+    ends_a_token_[static_cast<uint8_t>(content.back())] = true;
+  }
+  // What a node falls back to is less deep, so it is ready.
+  for (const std::vector<Edge>& edges : by_depth) {
+    for (const Edge& edge : edges) {
+      Node& node = nodes_[edge.to];
+      if (edge.from != 0) node.fallback = Next(nodes_[edge.from].fallback, edge.byte);
+      if (node.longest < 0) node.longest = nodes_[node.fallback].longest;
+    }
   }
 }
 
-const AddedToken* AddedTokenMatcher::MatchAt(std::string_view text, size_t at) const {
-  const AddedToken* longest = nullptr;
+uint32_t AddedTokenMatcher::Next(uint32_t node, uint8_t byte) const {
+  while (true) {
+    if (const auto edge = edges_.find(EdgeKey(node, byte)); edge != edges_.end()) return edge->second;
+    if (node == 0) return 0;
+    node = nodes_[node].fallback;
+  }
+}
+
+void AddedTokenMatcher::FindHits(std::string_view text, std::vector<Hit>* hits) const {
+  hits->clear();
+  if (tokens_.empty()) return;
   uint32_t node = 0;
-  for (; at < text.size(); ++at) {
-    const auto edge = edges_.find(EdgeKey(node, static_cast<uint8_t>(text[at])));
-    if (edge == edges_.end()) break;
-    node = edge->second;
-    if (token_at_node_[node] >= 0) longest = &tokens_[static_cast<size_t>(token_at_node_[node])];
+  for (size_t i = text.size(); i > 0; --i) {
+    const auto byte = static_cast<uint8_t>(text[i - 1]);
+    if (node == 0 && !ends_a_token_[byte]) continue;
+    node = Next(node, byte);
+    if (nodes_[node].longest >= 0) hits->push_back({.begin = i - 1, .token = nodes_[node].longest});
   }
-  return longest;
 }
 
-void AddedTokenMatcher::Split(std::string_view text, SpecialTokens special, std::vector<Segment>* segments) const {
+void AddedTokenMatcher::Split(std::string_view text, SpecialTokens special, std::vector<Hit>* hits,
+                              std::vector<Segment>* segments) const {
   segments->clear();
+  FindHits(text, hits);
   size_t ordinary = 0;  // where the ordinary text not yet in a segment begins
   size_t at = 0;
-  while (at < text.size() && !tokens_.empty()) {
-    if (!starts_a_token_[static_cast<uint8_t>(text[at])]) {
-      ++at;
-      continue;
-    }
-    const AddedToken* token = MatchAt(text, at);
-    if (token == nullptr) {
-      ++at;
-      continue;
-    }
+  for (auto hit = hits->rbegin(); hit != hits->rend(); ++hit) {
+    if (hit->begin < at) continue;
+    at = hit->begin;
+    const AddedToken* token = &tokens_[static_cast<size_t>(hit->token)];
     size_t begin = at;
     size_t end = at + token->content.size();
     at = end;  // also where the match is refused: what it covers is not looked at again

@@ -1,8 +1,9 @@
 // The "added_tokens" of tokenizer.json: tokens recognised in the text before BPE sees it.
 //
 // Those that are not "normalized" are looked for in the text as given, the others in normalized text, spelled
-// normalized. Of the tokens that match at a place the longest wins, and the leftmost place comes first. Immutable and
-// thread-safe.
+// normalized. Of the tokens that match at a place the longest wins, and the leftmost place comes first. Found by an
+// automaton (Aho and Corasick 1975) of the tokens spelled backwards, which reads the text from its end: where it is in a
+// text, it knows the longest token that begins there. Immutable and thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -35,26 +36,38 @@ class AddedTokenMatcher {
     std::optional<int32_t> id;
   };
 
+  // Working memory: where a token begins.
+  struct Hit {
+    size_t begin = 0;    // bytes
+    int32_t token = -1;  // index into tokens_
+  };
+
   // REQUIRES: contents not empty.
   explicit AddedTokenMatcher(std::vector<AddedToken> tokens);
 
   bool empty() const { return tokens_.empty(); }
 
-  // Cuts `text` into segments, in order, none of the ordinary ones empty. Time is linear in the text times the length
-  // of the longest token at worst, and about one table look-up a byte in practice. REQUIRES: valid UTF-8.
-  void Split(std::string_view text, SpecialTokens special, std::vector<Segment>* segments) const;
+  // Cuts `text` into segments, in order, none of the ordinary ones empty. Time is linear in the text: about one table
+  // look-up for each byte that ends a token, and at most two. REQUIRES: valid UTF-8.
+  void Split(std::string_view text, SpecialTokens special, std::vector<Hit>* hits,
+             std::vector<Segment>* segments) const;
 
  private:
   // A trie over bytes; edges_ by (node, byte). Node 0 is the root.
+  struct Node {
+    uint32_t fallback = 0;  // the node of the longest proper ending of this one's string that is in the trie
+    int32_t longest = -1;   // index into tokens_ of the longest token that this one's string ends with
+  };
   static uint64_t EdgeKey(uint32_t node, uint8_t byte) { return uint64_t{node} << 8 | byte; }
 
-  // The longest token at text[at], or null.
-  const AddedToken* MatchAt(std::string_view text, size_t at) const;
+  uint32_t Next(uint32_t node, uint8_t byte) const;
+  // Where tokens begin, from right to left, and the longest of each place.
+  void FindHits(std::string_view text, std::vector<Hit>* hits) const;
 
   std::vector<AddedToken> tokens_;
   absl::flat_hash_map<uint64_t, uint32_t> edges_;
-  std::vector<int32_t> token_at_node_;  // index into tokens_, or -1
-  bool starts_a_token_[256] = {};
+  std::vector<Node> nodes_;
+  bool ends_a_token_[256] = {};
 };
 
 }  // namespace batucada

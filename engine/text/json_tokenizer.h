@@ -15,7 +15,6 @@
 #include "engine/text/added_tokens.h"
 #include "engine/text/bpe.h"
 #include "engine/text/normalizer.h"
-#include "engine/text/post_processor.h"
 #include "engine/text/pre_tokenizer.h"
 #include "engine/text/scratch_pool.h"
 #include "engine/text/tokenizer.h"
@@ -35,7 +34,7 @@ class JsonTokenizer final : public Tokenizer {
     Normalizer normalizer;
     PreTokenizer pre_tokenizer;
     Bpe bpe;
-    PostProcessor post_processor;
+    TokenAffixes affixes;
   };
 
   // `json` is the file's content and `name` what errors call it. Errors as Tokenizer::Load.
@@ -48,6 +47,7 @@ class JsonTokenizer final : public Tokenizer {
   struct Scratch {
     PreTokenizer::Scratch pre_tokenizer;
     Bpe::Scratch bpe;
+    std::vector<AddedTokenMatcher::Hit> hits;
     std::vector<AddedTokenMatcher::Segment> segments, normalized_segments;
   };
 
@@ -64,7 +64,6 @@ class JsonTokenizer final : public Tokenizer {
   const Normalizer normalizer_;
   const PreTokenizer pre_tokenizer_;
   const Bpe bpe_;
-  const PostProcessor post_processor_;
   mutable ScratchPool<Scratch> scratch_;
 };
 

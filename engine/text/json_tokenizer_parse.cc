@@ -10,6 +10,7 @@
 #include "engine/text/decoder.h"
 #include "engine/text/json_cursor.h"
 #include "engine/text/json_tokenizer.h"
+#include "engine/text/post_processor.h"
 #include "engine/text/strings.h"
 
 namespace batucada {
@@ -17,6 +18,8 @@ namespace {
 
 constexpr size_t kMaxAddedTokens = 1 << 16;
 constexpr size_t kMaxTokenBytes = 4096;
+constexpr size_t kMaxAddedBytes = size_t{4} << 20;  // of all added tokens
+constexpr size_t kLoadedText = size_t{4} << 20;  // about the text of the largest vocabularies, for RegexScratch::Begin
 constexpr size_t kMaxTableBytes = size_t{1} << 30;  // all that the decoder makes of all tokens
 
 using Ids = StringMap<int32_t>;  // by spelling
@@ -155,6 +158,7 @@ Bpe::Config ParseModel(const JsonCursor& json) {
 std::vector<AddedToken> ParseAddedTokens(const JsonCursor& json, const Ids& ids,
                                          std::vector<TokenTable::Entry>* entries) {
   std::vector<AddedToken> tokens;
+  size_t added_bytes = 0;
   Ids seen;
   for (const JsonCursor& item : json.Elements()) {
     const JsonCursor content = item["content"];
@@ -168,6 +172,8 @@ std::vector<AddedToken> ParseAddedTokens(const JsonCursor& json, const Ids& ids,
     if (!json.ok()) return tokens;
     if (token.content.empty()) continue;  // matches nothing
     if (token.content.size() > kMaxTokenBytes) content.Fail(Concat("more than ", kMaxTokenBytes, " bytes"));
+    added_bytes += token.content.size();
+    if (added_bytes > kMaxAddedBytes) json.Fail(Concat("more than ", kMaxAddedBytes, " bytes of added tokens"));
     if (tokens.size() == kMaxAddedTokens) json.Fail(Concat("more than ", kMaxAddedTokens, " added tokens"));
     if (!seen.emplace(token.content, token.id).second) {
       content.Fail(Concat(Quoted(token.content), " is added twice"));
@@ -196,6 +202,7 @@ absl::flat_hash_map<int32_t, std::string> NormalizeAddedTokens(const Normalizer&
                                                                std::vector<AddedToken>* added) {
   absl::flat_hash_map<int32_t, std::string> respelled;
   RegexScratch scratch;
+  scratch.Begin(kLoadedText);
   for (AddedToken& token : *added) {
     if (!token.normalized) continue;
     absl::StatusOr<std::string> normalized = normalizer.Normalize(token.content, &scratch);
@@ -213,6 +220,7 @@ absl::flat_hash_map<int32_t, std::string> NormalizeAddedTokens(const Normalizer&
 void FoldDecoder(const Decoder& decoder, const JsonCursor& json,
                  const absl::flat_hash_map<int32_t, std::string>& respelled, std::vector<TokenTable::Entry>* entries) {
   RegexScratch scratch;
+  scratch.Begin(kLoadedText);
   size_t table_bytes = 0;
   for (size_t id = 0; id < entries->size(); ++id) {
     TokenTable::Entry& entry = (*entries)[id];
@@ -248,8 +256,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(std::string_view
   const Normalizer normalizer = Normalizer::Parse(root["normalizer"]);
   PreTokenizer pre_tokenizer = PreTokenizer::Parse(root["pre_tokenizer"]);
   const Decoder decoder = Decoder::Parse(root["decoder"]);
-  const PostProcessor post_processor =
-      PostProcessor::Parse(root["post_processor"], static_cast<int32_t>(entries.size()));
+  TokenAffixes affixes = ParsePostProcessor(root["post_processor"], static_cast<int32_t>(entries.size()));
   BATUCADA_RETURN_IF_ERROR(error);
   if (entries.empty()) root["model"]["vocab"].Fail("the vocabulary is empty");
   BATUCADA_RETURN_IF_ERROR(error);
@@ -274,7 +281,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(std::string_view
                               .normalizer = normalizer,
                               .pre_tokenizer = std::move(pre_tokenizer),
                               .bpe = Bpe(std::move(config)),
-                              .post_processor = post_processor}));
+                              .affixes = std::move(affixes)}));
 }
 
 }  // namespace batucada

@@ -8,7 +8,7 @@ namespace {
 // thousands to each request is a mistake.
 constexpr size_t kMaxAdded = 256;
 
-void ParseTemplate(const JsonCursor& json, int32_t id_limit, PostProcessor* out) {
+void ParseTemplate(const JsonCursor& json, int32_t id_limit, TokenAffixes* out) {
   std::vector<int32_t> before, after;
   bool seen_text = false;
   for (const JsonCursor& item : json["single"].Elements()) {
@@ -27,14 +27,14 @@ void ParseTemplate(const JsonCursor& json, int32_t id_limit, PostProcessor* out)
   }
   if (!seen_text) json["single"].Fail("a template for one text must have exactly the text A");
   // A later processor of a sequence wraps what the earlier ones made.
-  out->prefix.insert(out->prefix.begin(), before.begin(), before.end());
-  out->suffix.insert(out->suffix.end(), after.begin(), after.end());
-  if (out->prefix.size() + out->suffix.size() > kMaxAdded) {
+  out->before.insert(out->before.begin(), before.begin(), before.end());
+  out->after.insert(out->after.end(), after.begin(), after.end());
+  if (out->before.size() + out->after.size() > kMaxAdded) {
     json.Fail(Concat("adds more than ", kMaxAdded, " tokens to every text"));
   }
 }
 
-void ParseStep(const JsonCursor& json, int32_t id_limit, PostProcessor* out) {
+void ParseStep(const JsonCursor& json, int32_t id_limit, TokenAffixes* out) {
   const std::string_view type = json["type"].String();
   if (type == "Sequence") {
     for (const JsonCursor& step : json["processors"].Elements()) ParseStep(step, id_limit, out);
@@ -47,8 +47,8 @@ void ParseStep(const JsonCursor& json, int32_t id_limit, PostProcessor* out) {
 
 }  // namespace
 
-PostProcessor PostProcessor::Parse(const JsonCursor& json, int32_t id_limit) {
-  PostProcessor result;
+TokenAffixes ParsePostProcessor(const JsonCursor& json, int32_t id_limit) {
+  TokenAffixes result;
   if (!json.absent()) ParseStep(json, id_limit, &result);
   return result;
 }

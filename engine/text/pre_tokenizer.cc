@@ -13,6 +13,8 @@
 namespace batucada {
 namespace {
 
+constexpr size_t kMaxSpelledBytes = size_t{1} << 28;
+
 // The pattern that ByteLevel splits by where it is asked to: the one of GPT-2.
 constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
@@ -255,6 +257,13 @@ absl::Status PreTokenizer::Apply(const MarkSpaces& mark, Scratch* scratch) {
 }
 
 absl::Status PreTokenizer::Apply(const SpellBytes&, Scratch* scratch) {
+  // Each step may double a text, and a file may have many.
+  size_t total = 0;
+  for (const Piece& piece : scratch->pieces) total += piece.text.size();
+  if (total > kMaxSpelledBytes) {
+    return absl::ResourceExhaustedError(
+        Concat("the tokenizer's pre-tokenizer makes more than ", kMaxSpelledBytes, " bytes of this text"));
+  }
   Rewriter rewriter(scratch);
   for (const Piece& piece : scratch->pieces) {
     for (const char c : piece.text) rewriter.text() += ByteLevelCharacter(static_cast<uint8_t>(c));

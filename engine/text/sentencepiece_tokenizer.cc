@@ -47,11 +47,16 @@ TokenTable::Entry Describe(const SentencePieceModel& model, int id) {
   return entry;
 }
 
+std::vector<int32_t> StartTokens(const SentencePieceModel& model) {
+  if (const std::optional<int> id = model.start_id()) return {*id};
+  return {};
+}
+
 }  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, TokenTable table,
                                                AddedTokenMatcher control_tokens)
-    : Tokenizer(std::move(table)), model_(std::move(model)), control_tokens_(std::move(control_tokens)) {}
+    : Tokenizer(std::move(table), {.before = StartTokens(model), .after = {}}), model_(std::move(model)), control_tokens_(std::move(control_tokens)) {}
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::Parse(std::string_view file, std::string_view name) {
   const auto fail = [&](const auto&... what) { return absl::InvalidArgumentError(Concat(name, ": ", what...)); };
@@ -83,9 +88,11 @@ absl::StatusOr<std::vector<int32_t>> SentencePieceTokenizer::Encode(std::string_
                                                                     const EncodeOptions& options) const {
   BATUCADA_RETURN_IF_ERROR(CheckText(text));
   std::vector<int32_t> ids;
-  if (options.add_special_tokens && model_.start_id().has_value()) ids.push_back(*model_.start_id());
+  if (options.add_special_tokens) ids = affixes().before;
+  std::vector<AddedTokenMatcher::Hit> hits;
   std::vector<AddedTokenMatcher::Segment> segments;
-  control_tokens_.Split(text, options.parse_special ? SpecialTokens::kRecognise : SpecialTokens::kPlainText, &segments);
+  control_tokens_.Split(text, options.parse_special ? SpecialTokens::kRecognise : SpecialTokens::kPlainText, &hits,
+                        &segments);
   std::vector<int> pieces;
   std::string error;
   for (const AddedTokenMatcher::Segment& segment : segments) {
@@ -99,6 +106,7 @@ absl::StatusOr<std::vector<int32_t>> SentencePieceTokenizer::Encode(std::string_
     }
     ids.insert(ids.end(), pieces.begin(), pieces.end());
   }
+  if (options.add_special_tokens) ids.insert(ids.end(), affixes().after.begin(), affixes().after.end());
   return ids;
 }
 

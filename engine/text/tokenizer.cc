@@ -1,7 +1,6 @@
 #include "engine/text/tokenizer.h"
 
 #include <filesystem>
-#include <sstream>
 #include <system_error>
 
 #include "engine/core/read_file.h"
@@ -10,10 +9,19 @@
 #include "engine/text/json_tokenizer.h"
 #include "engine/text/sentencepiece_tokenizer.h"
 #include "engine/text/strings.h"
+#include "engine/text/tokenizer_config.h"
 #include "engine/text/utf8.h"
 
 namespace batucada {
+
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_dir) {
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, LoadVocabulary(model_dir));
+  BATUCADA_ASSIGN_OR_RETURN(const TokenizerConfig config, TokenizerConfig::Read(model_dir));
+  BATUCADA_RETURN_IF_ERROR(config.Apply(tokenizer->table_, &tokenizer->affixes_));
+  return tokenizer;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::LoadVocabulary(const std::string& model_dir) {
   const std::filesystem::path directory(model_dir);
   std::error_code error;
   const std::filesystem::path json = directory / "tokenizer.json";
@@ -35,6 +43,13 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) c
   std::string text;
   for (const int32_t id : ids) text += detokenizer.Push(id);
   text += detokenizer.Flush();
+  return text;
+}
+
+std::string Tokenizer::DecodeOpen(std::span<const int32_t> ids, bool skip_special) const {
+  Detokenizer detokenizer(table_, skip_special);
+  std::string text;
+  for (const int32_t id : ids) text += detokenizer.Push(id);
   return text;
 }
 

@@ -3,7 +3,11 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <vector>
 
 #include "engine/core/status.h"
 #include "engine/text/utf8.h"
@@ -45,19 +49,80 @@ bool IsWordCharacter(char32_t codepoint) {
   }
 }
 
+namespace {
+
+using Codepoints = std::vector<utf8proc_int32_t>;
+
+// More than any character is decomposed to (U+FDFA: 18).
+constexpr utf8proc_ssize_t kMaxDecomposition = 32;
+
+uint8_t CombiningClass(utf8proc_int32_t codepoint) {
+  return static_cast<uint8_t>(utf8proc_get_property(codepoint)->combining_class);
+}
+
+// `text` decomposed character by character, not yet in canonical order.
+Codepoints Decomposed(std::string_view text, utf8proc_option_t options) {
+  Codepoints codepoints;
+  codepoints.reserve(text.size());
+  for (size_t i = 0; i < text.size();) {
+    utf8proc_int32_t piece[kMaxDecomposition];
+    int unused = 0;
+    const utf8proc_ssize_t size = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(NextCodepoint(text, &i)), piece,
+                                                          kMaxDecomposition, options, &unused);
+    BATUCADA_CHECK(size >= 0 && size <= kMaxDecomposition, "utf8proc_decompose_char: ", size);
+    codepoints.insert(codepoints.end(), piece, piece + size);
+  }
+  return codepoints;
+}
+
+// The canonical ordering algorithm (Unicode 15, D109): every run of characters of a combining class other than 0 is
+// sorted by class, equals staying as they are. utf8proc itself sorts by swapping neighbours, which takes the square of a
+// run's length; classes are bytes, so counting them takes as many steps as there are characters.
+void SortMarks(Codepoints* codepoints) {
+  Codepoints unsorted;
+  for (size_t begin = 0; begin < codepoints->size(); ++begin) {
+    if (CombiningClass((*codepoints)[begin]) == 0) continue;
+    size_t end = begin + 1;
+    bool sorted = true;
+    for (uint8_t last = CombiningClass((*codepoints)[begin]); end < codepoints->size(); ++end) {
+      const uint8_t next = CombiningClass((*codepoints)[end]);
+      if (next == 0) break;
+      sorted &= last <= next;
+      last = next;
+    }
+    if (!sorted) {
+      unsorted.assign(codepoints->begin() + static_cast<std::ptrdiff_t>(begin),
+                      codepoints->begin() + static_cast<std::ptrdiff_t>(end));
+      std::array<size_t, 257> place{};  // of the next character of each class
+      for (const utf8proc_int32_t codepoint : unsorted) ++place[CombiningClass(codepoint) + size_t{1}];
+      std::partial_sum(place.begin(), place.end(), place.begin());
+      for (const utf8proc_int32_t codepoint : unsorted) {
+        (*codepoints)[begin + place[CombiningClass(codepoint)]++] = codepoint;
+      }
+    }
+    begin = end;  // a starter, which is passed over, too
+  }
+}
+
+}  // namespace
+
 std::string Normalized(std::string_view text, NormalForm form) {
   if (IsAscii(text)) return std::string(text);  // ASCII is its own normal form in all four
-  int options = UTF8PROC_STABLE;
-  if (form == NormalForm::kNfc || form == NormalForm::kNfkc) options |= UTF8PROC_COMPOSE;
-  if (form == NormalForm::kNfd || form == NormalForm::kNfkd) options |= UTF8PROC_DECOMPOSE;
-  if (form == NormalForm::kNfkc || form == NormalForm::kNfkd) options |= UTF8PROC_COMPAT;
-  utf8proc_uint8_t* mapped = nullptr;
+  int flags = UTF8PROC_STABLE;
+  if (form == NormalForm::kNfc || form == NormalForm::kNfkc) flags |= UTF8PROC_COMPOSE;
+  if (form == NormalForm::kNfd || form == NormalForm::kNfkd) flags |= UTF8PROC_DECOMPOSE;
+  if (form == NormalForm::kNfkc || form == NormalForm::kNfkd) flags |= UTF8PROC_COMPAT;
+  const auto options = static_cast<utf8proc_option_t>(flags);
+  Codepoints codepoints = Decomposed(text, options);
+  SortMarks(&codepoints);
   const utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &mapped, static_cast<utf8proc_option_t>(options));
-  BATUCADA_CHECK(size >= 0, "utf8proc_map: ", utf8proc_errmsg(size));
-  std::string result(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
-  std::free(mapped);
+      utf8proc_normalize_utf32(codepoints.data(), static_cast<utf8proc_ssize_t>(codepoints.size()), options);
+  BATUCADA_CHECK(size >= 0, "utf8proc_normalize_utf32: ", utf8proc_errmsg(size));
+  std::string result;
+  result.reserve(text.size());
+  for (utf8proc_ssize_t i = 0; i < size; ++i) {
+    AppendUtf8(static_cast<char32_t>(codepoints[static_cast<size_t>(i)]), &result);
+  }
   return result;
 }
 

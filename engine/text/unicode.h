@@ -11,7 +11,7 @@ bool IsWordCharacter(char32_t codepoint);  // letters, marks, digits, connectors
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
-// REQUIRES: valid UTF-8, shorter than 2^30 bytes.
+// In time and memory of the text's length, whatever it is made of. REQUIRES: valid UTF-8, shorter than 2^30 bytes.
 std::string Normalized(std::string_view text, NormalForm form);
 
 // Full, context-free lower case.

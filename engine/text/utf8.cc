@@ -72,6 +72,12 @@ char32_t NextCodepoint(std::string_view text, size_t* offset) {
   return static_cast<char32_t>((p[0] & 0x07) << 18 | (p[1] & 0x3F) << 12 | (p[2] & 0x3F) << 6 | (p[3] & 0x3F));
 }
 
+size_t CountCharacters(std::string_view text) {
+  size_t count = 0;
+  for (const char c : text) count += (static_cast<uint8_t>(c) & 0xC0) != 0x80 ? 1 : 0;
+  return count;
+}
+
 char32_t LastCodepoint(std::string_view text) {
   size_t begin = text.size() - 1;
   while ((static_cast<uint8_t>(text[begin]) & 0xC0) == 0x80) --begin;

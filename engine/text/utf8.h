@@ -20,6 +20,9 @@ std::optional<size_t> FindInvalidUtf8(std::string_view text);
 // The character that begins at text[*offset]; moves *offset past it. REQUIRES: valid text, *offset < text.size().
 char32_t NextCodepoint(std::string_view text, size_t* offset);
 
+// How many characters `text` has. REQUIRES: valid text.
+size_t CountCharacters(std::string_view text);
+
 // The last character of `text`. REQUIRES: valid text, not empty.
 char32_t LastCodepoint(std::string_view text);
 
@@ -32,6 +35,12 @@ class Utf8Assembler {
   explicit Utf8Assembler(BadBytes bad_bytes) : bad_bytes_(bad_bytes) {}
 
   void Append(std::string_view bytes, std::string* out);
+
+  // Whether `byte` is the next of the character that is kept back, if there is one.
+  bool GoesOnWith(char byte) const {
+    const auto next = static_cast<uint8_t>(byte);
+    return pending_size_ > 0 && next >= low_ && next <= high_;
+  }
 
   // The stream ends, or whole text follows: what is kept back will never become a character.
   void Flush(std::string* out);

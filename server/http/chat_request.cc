@@ -56,6 +56,9 @@ CompletionTable MakeTable() {
                 IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",
                               {.min = 0, .max = kMaxLogprobs}),
                 read_already);
+  table.Add("add_special_tokens",
+            BooleanSchema("Put the model's start token before what the chat template makes, which mostly has one.", false),
+            &Params::add_special_tokens);
   table.AddIgnored("safety_identifier", "Who asks. No answer depends on it.");
   table.AddIgnored("prompt_cache_key", "A hint. No answer depends on it.");
   table.Add("echo", BooleanSchema("The answer begins with the final message, if that is the assistant's.", false),

@@ -14,7 +14,8 @@ struct ChoiceOptions {
   bool echo = false;
   bool return_token_ids = false;
   bool special_tokens = false;  // they show in the text
-  bool echoes_text = false;     // the echo is the client's own text: see EchoesText
+  bool echoes_text = false;     // the echo is the client's own text (see EchoesText), around which the tokenizer put
+  size_t added_before = 0, added_after = 0;  // so many tokens
 };
 
 class Choice {

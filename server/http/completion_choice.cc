@@ -2,43 +2,26 @@
 
 #include <utility>
 
+#include "engine/text/utf8.h"
+
 namespace batucada {
 
-namespace {
-
-// How many special tokens the tokenizer put before a text: those at the start of its ids that the text does not begin
-// with itself.
-size_t TokensPutBefore(const std::string& text, const SharedArray<int32_t>& ids, const Tokenizer& tokenizer) {
-  size_t end = 0;
-  while (end < ids.size() && tokenizer.IsSpecial(ids[end])) ++end;
-  for (size_t count = 0; count < end; ++count) {
-    std::string shown;
-    for (size_t i = count; i < end; ++i) shown += tokenizer.TokenBytes(ids[i]);
-    if (text.starts_with(shown)) return count;
-  }
-  return end;
-}
-
-}  // namespace
-
 CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                                   SharedArray<int32_t> prompt, std::string prompt_text)
-    : index_(index), options_(options), text_(std::move(prompt_text)), logprobs_(tokenizer),
+                                   const SharedArray<int32_t>& prompt, std::string prompt_text)
+    : index_(index), options_(options), text_(std::move(prompt_text)), prompt_size_(prompt.size()),
+      logprobs_(tokenizer, prompt, options.special_tokens ? Specials::kShown : Specials::kHidden,
+                static_cast<int64_t>(CountCharacters(text_))),
       extras_(options, tokenizer, options.return_token_ids ? prompt : SharedArray<int32_t>()) {
-  if (!options_.echo || !options_.logprobs) return;
-  if (options_.echoes_text) hidden_ = TokensPutBefore(text_, prompt, tokenizer);
-  logprobs_.AddUnscored(prompt.front(), NextOfPrompt());
+  if (options_.echo && options_.logprobs) logprobs_.AddFirstOfPrompt(prompt.front(), NextOfPrompt());
 }
 
 void CompletionChoice::Take(Update& update) {
   text_ += update.text;
   if (options_.logprobs) {
     if (options_.echo) {
-      for (const TokenResult& token : update.prompt_logprobs) logprobs_.Add(token, NextOfPrompt());
+      for (const TokenResult& token : update.prompt_logprobs) logprobs_.AddPrompt(token, NextOfPrompt());
     }
-    for (const TokenResult& token : update.tokens) {
-      logprobs_.Add(token, options_.special_tokens ? Specials::kShown : Specials::kHidden);
-    }
+    for (const TokenResult& token : update.tokens) logprobs_.Add(token);
   }
   extras_.Take(update);
   if (update.finish) finish_ = std::move(update.finish);
@@ -46,9 +29,10 @@ void CompletionChoice::Take(Update& update) {
 
 Specials CompletionChoice::NextOfPrompt() {
   if (!options_.echoes_text) return options_.special_tokens ? Specials::kShown : Specials::kHidden;
-  if (hidden_ == 0) return Specials::kShown;
-  --hidden_;
-  return Specials::kHidden;
+  // The client's own text shows what is written in it, and not what the tokenizer put around it.
+  const size_t at = prompt_at_++;
+  const bool added = at < options_.added_before || at + options_.added_after >= prompt_size_;
+  return added ? Specials::kHidden : Specials::kShown;
 }
 
 bool CompletionChoice::HasNews() const { return !text_.empty() || !logprobs_.empty() || extras_.HasNews() || finish_; }

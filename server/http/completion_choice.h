@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
+#include "engine/core/shared_array.h"
 #include "server/http/choice.h"
 #include "server/http/choice_extras.h"
 #include "server/http/logprobs_json.h"
@@ -13,10 +13,9 @@ namespace batucada {
 
 class CompletionChoice : public Choice {
  public:
-  // `prompt` (if options.echo with logprobs, or return_token_ids) and `prompt_text` (if options.echo) are of this
-  // choice. `tokenizer` outlives this.
-  CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer, SharedArray<int32_t> prompt,
-                   std::string prompt_text);
+  // `prompt` and `prompt_text` (if options.echo) are of this choice. `tokenizer` outlives this.
+  CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
+                   const SharedArray<int32_t>& prompt, std::string prompt_text);
 
   void Take(Update& update) override;
   bool HasNews() const override;
@@ -29,7 +28,8 @@ class CompletionChoice : public Choice {
   const int64_t index_;
   const ChoiceOptions options_;
   std::string text_;
-  size_t hidden_ = 0;  // tokens of the prompt, from here on, that its text does not show
+  const size_t prompt_size_;
+  size_t prompt_at_ = 0;  // tokens of the prompt that have been told of
   LogprobsJson logprobs_;
   ChoiceExtras extras_;
   std::optional<Finish> finish_;

@@ -100,6 +100,10 @@ CompletionTable MakeTable() {
             &Params::logprobs);
   table.Add("echo", BooleanSchema("The text begins with the prompt; with logprobs, the prompt is scored too.", false),
             &Params::echo);
+  table.Add("add_special_tokens",
+            BooleanSchema("Put the model's start token before every prompt that is text, even one that begins with it.",
+                          true),
+            &Params::add_special_tokens);
   table.AddRead("best_of", IntegerSchema("Must equal n.", {.min = 1}), ReadBestOf);
   table.AddRefused("suffix", {""});
   return table;

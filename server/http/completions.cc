@@ -39,11 +39,14 @@ ChoiceOptions OptionsOf(const CompletionParams& params) {
 std::unique_ptr<Choice> MakeCompletionChoice(size_t index, const CompletionParams& params,
                                              const Translation& translation, const Tokenizer& tokenizer) {
   const size_t prompt = translation.PromptOf(index);
-  const bool keep_prompt = params.return_token_ids || (params.echo && params.logprobs);
   ChoiceOptions options = OptionsOf(params);
   options.echoes_text = params.echo && EchoesText(params, prompt);
+  if (options.echoes_text && params.add_special_tokens.value_or(true)) {
+    options.added_before = tokenizer.affixes().before.size();
+    options.added_after = tokenizer.affixes().after.size();
+  }
   return std::make_unique<CompletionChoice>(static_cast<int64_t>(index), options, tokenizer,
-                                            keep_prompt ? translation.requests[prompt].prompt : SharedArray<int32_t>(),
+                                            translation.requests[prompt].prompt,
                                             params.echo ? translation.prompt_text[prompt] : std::string());
 }
 

@@ -18,18 +18,38 @@ std::string TokenString(const Tokenizer& tokenizer, int32_t id) {
   return escaped;
 }
 
-void LogprobsJson::Append(TokenResult token, bool scored, Specials specials) {
-  const int32_t id = token.id;
-  entries_.push_back({.token = std::move(token), .scored = scored, .offset = characters_});
-  if (specials == Specials::kHidden && tokenizer_.IsSpecial(id)) return;
-  const std::string_view bytes = tokenizer_.TokenBytes(id);
-  const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-  characters_ += std::count_if(bytes.begin(), bytes.end(), starts_character);
+LogprobsJson::LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated,
+                           int64_t echoed)
+    : tokenizer_(tokenizer), prompt_(tokenizer, /*skip_special=*/false),
+      completion_(tokenizer, generated == Specials::kHidden), echoed_(echoed), characters_(echoed) {
+  completion_.Follow(prompt);
 }
 
-void LogprobsJson::AddUnscored(int32_t id, Specials specials) { Append({.id = id}, /*scored=*/false, specials); }
+// The echo is the client's own text, which a tokenizer may have changed (normal forms) before it cut it: offsets stay
+// within it.
+int64_t LogprobsJson::OffsetInPrompt(int32_t id, Specials specials) {
+  if (specials == Specials::kHidden && tokenizer_.IsSpecial(id)) return std::min(prompt_characters_, echoed_);
+  int64_t lead = 0;
+  const std::string text = prompt_.Push(id, &lead);
+  const int64_t offset = prompt_characters_ + lead;
+  prompt_characters_ += static_cast<int64_t>(CountCharacters(text));
+  return std::min(offset, echoed_);
+}
 
-void LogprobsJson::Add(const TokenResult& token, Specials specials) { Append(token, /*scored=*/true, specials); }
+void LogprobsJson::AddFirstOfPrompt(int32_t id, Specials specials) {
+  entries_.push_back({.token = {.id = id}, .scored = false, .offset = OffsetInPrompt(id, specials)});
+}
+
+void LogprobsJson::AddPrompt(const TokenResult& token, Specials specials) {
+  entries_.push_back({.token = token, .scored = true, .offset = OffsetInPrompt(token.id, specials)});
+}
+
+void LogprobsJson::Add(const TokenResult& token) {
+  int64_t lead = 0;
+  const std::string text = completion_.Push(token.id, &lead);
+  entries_.push_back({.token = token, .scored = true, .offset = characters_ + lead});
+  characters_ += static_cast<int64_t>(CountCharacters(text));
+}
 
 Pieces LogprobsJson::Write(JsonWriter& json) {
   json.BeginObject().Key("tokens").BeginArray();

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/core/request.h"
+#include "engine/text/detokenizer.h"
 #include "engine/text/tokenizer.h"
 #include "server/json_writer.h"
 
@@ -18,14 +20,19 @@ std::string TokenString(const Tokenizer& tokenizer, int32_t id);
 enum class Specials : uint8_t { kHidden, kShown };
 
 // OpenAI's: {"tokens":[…],"token_logprobs":[…],"top_logprobs":[{…}],"text_offset":[…]}, for the tokens of one choice.
-// Offsets count characters from the start of the choice's text and go on from one Write to the next.
+// Offsets count characters (code points) of the choice's text up to where a token's own text begins, and go on from one
+// Write to the next.
 class LogprobsJson {
  public:
-  explicit LogprobsJson(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  // The choice's text begins with `echoed` characters of `prompt`, and special tokens that were generated are a part of
+  // it or not. `tokenizer` outlives this.
+  LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated, int64_t echoed);
 
-  // The first token of a prompt, which nothing predicts.
-  void AddUnscored(int32_t id, Specials specials);
-  void Add(const TokenResult& token, Specials specials);
+  // Tokens of an echoed prompt: the first, which nothing predicts, then the others.
+  void AddFirstOfPrompt(int32_t id, Specials specials);
+  void AddPrompt(const TokenResult& token, Specials specials);
+  // A generated token.
+  void Add(const TokenResult& token);
   bool empty() const { return entries_.empty(); }
   // Everything added since the last Write.
   Pieces Write(JsonWriter& json);
@@ -36,11 +43,14 @@ class LogprobsJson {
     bool scored = true;
     int64_t offset = 0;
   };
-  void Append(TokenResult token, bool scored, Specials specials);
+  int64_t OffsetInPrompt(int32_t id, Specials specials);
 
   const Tokenizer& tokenizer_;
+  Detokenizer prompt_, completion_;
+  const int64_t echoed_;
+  int64_t prompt_characters_ = 0;  // of what prompt_ has returned
+  int64_t characters_;             // of the choice's text
   std::vector<Entry> entries_;
-  int64_t characters_ = 0;
 };
 
 // vLLM's, for prompts: [null, {"ID": {"logprob":…,"rank":…,"decoded_token":…}, …}, …].

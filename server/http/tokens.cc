@@ -36,8 +36,9 @@ absl::StatusOr<std::vector<int32_t>> Encode(const TokenizeParams& params, const 
         both ? "prompt and messages are both there: give one of them" : "prompt is missing: give a string, or messages",
         both ? "invalid_value" : "missing_parameter");
   }
-  if (params.conversation) return EncodeConversation(*params.conversation, "messages", context);
-  return EncodeText(*params.prompt, "prompt", {.add_special_tokens = params.add_special_tokens}, context.tokenizer);
+  const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation)};
+  if (params.conversation) return EncodeConversation(*params.conversation, "messages", options, context);
+  return EncodeText(*params.prompt, "prompt", options, context.tokenizer);
 }
 
 // What is written of it may be many times as long as the request: see Respond.
@@ -133,7 +134,8 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
     made.AddRead("prompt", StringSchema("The text; or give messages."), ReadPrompt);
     AddConversation(made, &Params::conversation, ParameterTable<Params>::Presence::kOptional);
     made.Add("add_special_tokens",
-             BooleanSchema("Add the model's start token to prompt. A chat template writes its own.", true),
+             BooleanSchema("Put the model's start token before the text. Default: true for prompt, false for messages, "
+                           "whose chat template writes its own."),
              &Params::add_special_tokens);
     made.Add("return_token_strs", BooleanSchema("Tell each token's text too.", false), &Params::return_token_strs);
     return made;

@@ -16,7 +16,7 @@ struct TokenizeParams {
   std::string model;
   std::optional<std::string> prompt;      // this
   std::optional<ChatInput> conversation;  // or that
-  bool add_special_tokens = true;         // around `prompt`; a chat template writes its own
+  std::optional<bool> add_special_tokens;  // absent: around `prompt`; a chat template writes its own
   bool return_token_strs = false;
 };
 

@@ -62,7 +62,8 @@ TEST_F(CompletionChoiceTest, TokensWithoutTextAreNoNewsUnlessAskedFor) {
   Update update = TokenUpdate({10}, "");
   choice.Take(update);
   EXPECT_FALSE(choice.HasNews());
-  CompletionChoice with_ids(0, {.return_token_ids = true}, *tokenizer_, {7, 8}, "");
+  const std::vector<int32_t> prompt = {7, 8};
+  CompletionChoice with_ids(0, {.return_token_ids = true}, *tokenizer_, prompt, "");
   with_ids.Take(update);
   const bj::object first = Written(with_ids);
   EXPECT_EQ(bj::serialize(first.at("token_ids")), "[10]");
@@ -108,7 +109,8 @@ TEST_F(CompletionChoiceTest, LogprobsLineUpAndOffsetsCountCharacters) {
 
   Update more = TokenUpdate({broken}, "");
   choice.Take(more);
-  EXPECT_EQ(Written(choice).at("logprobs").at("text_offset").as_array().front(), 3) << "offsets go on";
+  EXPECT_EQ(Written(choice).at("logprobs").at("text_offset").as_array().front(), 3)
+      << "the first byte can no longer become a character";
 }
 
 TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
@@ -126,10 +128,13 @@ TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
   ASSERT_TRUE(tokenizer_->IsSpecial(0));
   const ChoiceOptions hidden = {.logprobs = true, .echo = true};
   const ChoiceOptions shown = {.logprobs = true, .echo = true, .special_tokens = true};
-  const ChoiceOptions as_text = {.logprobs = true, .echo = true, .echoes_text = true};
+  const ChoiceOptions as_text = {.logprobs = true, .echo = true, .echoes_text = true, .added_before = 1};
+  const ChoiceOptions ended = {
+      .logprobs = true, .echo = true, .echoes_text = true, .added_before = 1, .added_after = 1};
   // The tokenizer put one before the text; those that the text has itself show whatever is asked for.
   EXPECT_EQ(offsets(as_text, "H" + start, {0, 41, 0}), "[0,0,1,14]");
   EXPECT_EQ(offsets(as_text, start + "H", {0, 0, 41}), "[0,0,13,14]");
+  EXPECT_EQ(offsets(ended, "H" + start, {0, 41, 0, 0}), "[0,0,1,14,14]");
   EXPECT_EQ(offsets(hidden, "H", {0, 41, 0}), "[0,0,1,1]");
   EXPECT_EQ(offsets(shown, start + "H" + start, {0, 41, 0}), "[0,13,14,27]");
 }

@@ -5,14 +5,18 @@ Hugging Face's `tokenizers` for tokenizer.json and SentencePiece for tokenizer.m
     build/venv/bin/python tests/text/make_fixtures.py
 
 Two vocabularies are trained on a book of tests/golden/texts, one over bytes and one over characters; the fixtures put
-different pipelines around them. Deterministic given the library's version.
+different pipelines around them. continuations.json has the text of ids and how much of it is the text of their
+beginnings; normal_forms.json what Python's unicodedata makes of hard texts. Deterministic given the versions, which
+these two files record.
 """
 import io
 import json
 import pathlib
 import random
+import unicodedata
 
 import sentencepiece
+import tokenizers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -189,18 +193,78 @@ def sentencepiece_golden(processor):
     return cases
 
 
+def continuations(decode, size, ids_of_texts, unfit=frozenset()):
+    """Cases of ids, their text, and for every number of ids in front how many of the text's characters are the text of
+    those alone; -1 where that is no beginning of the whole, in the midst of a character. `unfit` ids are left out of
+    random ones."""
+    generator = random.Random(3)
+    fit = [i for i in range(size) if i not in unfit]
+    noise = [generator.choices(fit, k=generator.randint(1, 10)) for _ in range(150)]
+    cases = []
+    for ids in ids_of_texts + noise:
+        for skip in (True, False):
+            whole = decode(ids, skip)
+            if whole is None:
+                continue
+            beginnings = [decode(ids[:k], skip) for k in range(len(ids) + 1)]
+            cases.append({"ids": ids, "skip_special": skip, "text": whole,
+                          "beginnings": [len(text) if whole.startswith(text) else -1 for text in beginnings]})
+    return cases
+
+
+def write_continuations(directory, made_by, cases):
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    (directory / "continuations.json").write_text(f'{{"made_by":"{made_by}","cases":[\n{lines}\n]}}\n', encoding="utf-8")
+
+
+def normal_form_texts():
+    marks = ["\u0301", "\u0316", "\u0327", "\u0345", "\u05b0", "\u0f71", "\u0f72", "\u3099", "\U0001d165", "\u0300", "\u0308"]
+    hard = ["a" + "\u0301" * 40 + "\u0316" * 40, "\u0316" * 40 + "\u0301" * 40, "".join(reversed(marks)) * 30, "\u0344\u0f73\u0f75\u0f81",
+            "\u1100\u1161\u11a8\u1161\u11a7\uac00\u11a8", "\u0958\u2adc\ufb1d\U0001d15e\U0001d1bf", "\ufdfa\u3300\u1e9b\u0323",
+            "\u0041\u030a\u212b\u00c5\u2126\u03a9", "a\u0315\u0300\u05ae\u0300\u0062", "\u1e0a\u0323\u0044\u0307\u0323", "\u09c7\u0300\u09be",
+            "\u0b47\u0300\u0b3e\u1025\u0300\u102e", "\U00011131\U00011127\U00011347\U0001133e", "\u00a8\u0301\u0385", "\u0374\u037e\u0387\u1fef"]
+    generator = random.Random(4)
+
+    def character():
+        while True:
+            c = chr(generator.randrange(0x30000) >> generator.randrange(14))
+            if unicodedata.ucd_3_2_0.category(c) not in ("Cn", "Cs") and unicodedata.category(c) != "Cn":
+                return c
+
+    for _ in range(200):
+        hard.append("".join(generator.choice(marks) if generator.random() < 0.6 else character()
+                            for _ in range(generator.randint(1, 30))))
+    return hard
+
+
+def write_normal_forms():
+    cases = [[text] + [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
+             for text in normal_form_texts()]
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
+    made_by = f"Unicode {unicodedata.unidata_version}, as Python has it"
+    (FIXTURES / "normal_forms.json").write_text(f'{{"made_by":"{made_by}","cases":[\n{lines}\n]}}\n', encoding="utf-8")
+
+
 def write(directory, cases):
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     (directory / "golden.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def main():
+    write_normal_forms()
     for name, content in fixtures():
         directory = FIXTURES / name
         directory.mkdir(parents=True, exist_ok=True)
         source = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         (directory / "tokenizer.json").write_text(source + "\n", encoding="utf-8")
-        write(directory, golden(Tokenizer.from_str(source)))
+        tokenizer = Tokenizer.from_str(source)
+        cases = golden(tokenizer)
+        write(directory, cases)
+        # A broken byte makes the library replace the whole run of byte tokens, which no stream can.
+        unfit = {i for token, i in tokenizer.get_vocab().items() if token.startswith("<0x")}
+        write_continuations(directory, f"tokenizers {tokenizers.__version__}", continuations(
+            lambda ids, skip: tokenizer.decode(ids, skip_special_tokens=skip), tokenizer.get_vocab_size(),
+            [case["ids"] for case in cases], unfit))
     for name, options in sentencepiece_models():
         directory = FIXTURES / name
         directory.mkdir(parents=True, exist_ok=True)
@@ -208,7 +272,12 @@ def main():
         sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(BOOK.splitlines()), model_writer=model,
                                                  num_threads=1, minloglevel=2, **options)
         (directory / "tokenizer.model").write_bytes(model.getvalue())
-        write(directory, sentencepiece_golden(sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())))
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        cases = sentencepiece_golden(processor)
+        write(directory, cases)
+        write_continuations(directory, f"sentencepiece {sentencepiece.__version__}", continuations(
+            lambda ids, skip: processor.decode(ids) if skip else None, processor.vocab_size(),
+            [case.get("ids", case.get("random_ids")) for case in cases]))
 
 
 if __name__ == "__main__":
