@@ -34,7 +34,9 @@ struct CompletionParams {
   std::optional<int64_t> truncate_prompt_tokens;  // keep the last so many tokens of a longer prompt
 
   std::optional<int64_t> max_tokens;
+  bool open_ended = false;  // without max_tokens: until the model ends it, as a conversation's answer
   std::optional<int64_t> n;
+  std::optional<int64_t> best_of;  // texts to generate for each prompt, of which the best n are answered
   std::optional<double> temperature;
   std::optional<double> top_p;
   std::optional<double> min_p;
@@ -59,9 +61,13 @@ struct CompletionParams {
   bool echo = false;
   bool echo_message = false;  // of a conversation: the answer begins with its final message, if that is the assistant's
   bool return_token_ids = false;
+  bool return_tokens_as_token_ids = false;  // log-probabilities name tokens by their ids
 
   bool stream = false;
-  bool include_usage = false;  // a streamed answer ends with a message that holds the usage
+  bool include_usage = false;     // a streamed answer ends with a message that holds the usage
+  bool continuous_usage = false;  // and every message before it does so far
+
+  std::string request_id;  // the client's own, where no header has it
 
   std::optional<int64_t> priority;
   absl::Time deadline = absl::InfiniteFuture();

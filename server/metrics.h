@@ -54,6 +54,8 @@ class Metrics : public EngineObserver {
   void OnGrpcEnd(std::string_view method, int code);
   void OnGrpcConnectionRefused() { tally_.grpc_connections_refused.fetch_add(1, std::memory_order_relaxed); }
   void SetGrpcConnections(int64_t open) { tally_.grpc_connections.store(open, std::memory_order_relaxed); }
+  // Members of requests that no table knows and that were ignored.
+  void OnIgnoredParameters(uint64_t count) { tally_.ignored_parameters.fetch_add(count, std::memory_order_relaxed); }
   // A request that the engine never got to run.
   void OnRejected(const absl::Status& status);
   // A client that left while its request ran.

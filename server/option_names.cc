@@ -58,7 +58,8 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                "Port for health, metrics and administration alone; 0: one that is free; -1: none",
                &config->health_port);
   table.AddString("port-file", listen, "Write the chosen ports to this file once all listen", &config->port_file);
-  table.AddStrings("served-model-name", listen, "Name to answer to, several allowed; default: the model directory's",
+  table.AddStrings("served-model-name", listen,
+                   "Name to answer to, several allowed, * for any text; default: the model directory's",
                    &config->served_model_names);
   table.AddString("chat-template", model, "Jinja file for /v1/chat/completions; default: the model's own",
                   &config->chat_template);
@@ -92,6 +93,9 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddDuration("max-request-time", limits,
                     "From a request's arrival until it ends with reason deadline; 0: no end",
                     &config->request.max_time);
+  table.AddEnum("strict-parameters", limits,
+                "Whether members of a request that no table knows are refused, and not only ignored and named",
+                {"off", "on"}, &config->strict_parameters, "on");
   table.AddInt("max-prompt-tokens", limits, "Tokens of one prompt; 0: as many as --max-total-tokens leaves",
                &config->request.max_prompt_tokens);
 

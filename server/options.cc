@@ -132,12 +132,13 @@ void OptionTable::AddDuration(std::string flag, std::string group, std::string h
 }
 
 void OptionTable::AddEnumIndex(std::string flag, std::string group, std::string help, std::vector<std::string> names,
-                               size_t current, std::function<void(size_t)> set) {
+                               size_t current, std::string bare, std::function<void(size_t)> set) {
   Add({.flag = std::move(flag),
        .group = std::move(group),
        .type = fmt::format("{}", fmt::join(names, "|")),
        .help = std::move(help),
        .shown_default = names.at(current),
+       .bare = std::move(bare),
        .set = [names, set](const std::vector<std::string>& values) -> absl::Status {
          const auto found = std::find(names.begin(), names.end(), values.back());
          if (values.size() != 1 || found == names.end()) {
@@ -166,7 +167,9 @@ void OptionTable::Declare(CLI::App& command) {
       ->group("Settings");
   for (const Option& option : options_) {
     CLI::Option* declared = command.add_option("--" + option.flag, flags_[option.flag], option.help);
-    declared->type_name(option.type)->group(option.group)->expected(1, option.many ? 64 : 1);
+    declared->type_name(option.type)->group(option.group);
+    declared->expected(option.bare.empty() ? 1 : 0, option.many ? 64 : 1);
+    declared_[option.flag] = declared;
     declared->multi_option_policy(option.many ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     if (!option.shown_default.empty()) declared->default_str(option.shown_default);
   }
@@ -218,7 +221,11 @@ absl::Status OptionTable::Apply(const std::function<const char*(const char*)>& e
     if (value != nullptr && (*value != '\0' || option.guard)) BATUCADA_RETURN_IF_ERROR(Set(option, {value}, name));
   }
   for (const Option& option : options_) {
-    const std::vector<std::string>& values = flags_[option.flag];
+    std::vector<std::string> values = flags_[option.flag];
+    const bool alone = values.empty() || values == std::vector<std::string>{""};
+    const auto declared = declared_.find(option.flag);
+    const bool there = declared != declared_.end() && declared->second->count() > 0;
+    if (!option.bare.empty() && alone && there) values = {option.bare};
     if (!values.empty()) BATUCADA_RETURN_IF_ERROR(Set(option, values, "--" + option.flag));
   }
   return absl::OkStatus();

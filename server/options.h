@@ -15,6 +15,7 @@
 
 namespace CLI {
 class App;
+class Option;
 }
 
 namespace batucada {
@@ -25,6 +26,7 @@ struct Option {
   std::string type;   // "INT", "SIZE", "TIME", "a|b|c", …
   std::string help;
   std::string shown_default;
+  std::string bare;    // what the flag means without a value; empty: it needs one
   bool many = false;   // may be given several times; the last source that names it wins whole
   bool guard = false;  // what an empty value would switch off by mistake
   std::function<absl::Status(const std::vector<std::string>& values)> set;
@@ -42,9 +44,10 @@ class OptionTable {
   void AddNumber(std::string flag, std::string group, std::string help, std::optional<double>* field);
   void AddBytes(std::string flag, std::string group, std::string help, int64_t* field);
   void AddDuration(std::string flag, std::string group, std::string help, absl::Duration* field);
-  // One of `names`, in the order of the enum's values.
+  // One of `names`, in the order of the enum's values; a flag without a value is `bare`, if that is not empty.
   template <typename Enum>
-  void AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names, Enum* field);
+  void AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names, Enum* field,
+               std::string bare = "");
 
   // An empty value of these is an error: a secret that was not filled in must not open the server.
   void Guard(const std::vector<std::string>& flags);
@@ -65,20 +68,21 @@ class OptionTable {
  private:
   void Add(Option option);
   void AddEnumIndex(std::string flag, std::string group, std::string help, std::vector<std::string> names,
-                    size_t current, std::function<void(size_t)> set);
+                    size_t current, std::string bare, std::function<void(size_t)> set);
   absl::Status ApplyFile(const std::string& path);
   absl::Status Set(const Option& option, const std::vector<std::string>& values, std::string_view source);
 
   std::vector<Option> options_;
   std::map<std::string, std::vector<std::string>> flags_;  // what the command line said, by flag
+  std::map<std::string, const CLI::Option*> declared_;
   std::string config_path_;
 };
 
 template <typename Enum>
 void OptionTable::AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names,
-                          Enum* field) {
+                          Enum* field, std::string bare) {
   AddEnumIndex(std::move(flag), std::move(group), std::move(help), std::move(names), static_cast<size_t>(*field),
-               [field](size_t index) { *field = static_cast<Enum>(index); });
+               std::move(bare), [field](size_t index) { *field = static_cast<Enum>(index); });
 }
 
 // The options that say which model runs, where and how large: for every command that makes an engine.

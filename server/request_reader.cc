@@ -31,6 +31,16 @@ bool IsSame(const bj::value& value, const bj::value& harmless, Typing typing) {
   return value == harmless;
 }
 
+// A client's own value as a message repeats it: not all of a long one.
+std::string ShownValue(const bj::value& value) {
+  constexpr size_t kMost = 60;
+  if (value.is_array() && value.get_array().size() > kMost) return DescribeJson(value);
+  if (value.is_object() && value.get_object().size() > kMost) return DescribeJson(value);
+  if (value.is_string() && value.get_string().size() > kMost) return DescribeJson(value);
+  const std::string text = value.is_double() ? fmt::format("{}", value.get_double()) : bj::serialize(value);
+  return text.size() > kMost ? DescribeJson(value) : Printable(text);
+}
+
 }  // namespace
 
 std::optional<int64_t> AsInteger(const bj::value& value, Typing typing) {
@@ -75,8 +85,8 @@ std::string DescribeJson(const bj::value& value) {
   }
 }
 
-RequestReader::RequestReader(const bj::object& object, std::string path, Typing typing)
-    : object_(object), path_(std::move(path)), typing_(typing) {}
+RequestReader::RequestReader(const bj::object& object, std::string path, Typing typing, UnknownMembers* unknown)
+    : object_(object), path_(std::move(path)), typing_(typing), unknown_(unknown) {}
 
 void RequestReader::Fail(std::string_view name, std::string_view problem, std::string_view code) {
   if (!status_.ok()) return;
@@ -198,14 +208,18 @@ void RequestReader::Refuse(std::string_view name, const std::vector<bj::value>& 
   if (value == nullptr || std::any_of(harmless.begin(), harmless.end(), same)) return;
   std::string advice = "leave it out";
   if (!harmless.empty()) advice += fmt::format(" or set it to {}", std::string(bj::serialize(harmless.front())));
-  Fail(name, fmt::format("is not supported by this server: {}", advice), "unsupported_parameter");
+  Fail(name, fmt::format("is {}, which is not supported by this server: {}", ShownValue(*value), advice),
+       "unsupported_parameter");
 }
 
 absl::Status RequestReader::Finish() {
   for (const auto& member : object_) {
     if (!status_.ok()) break;
     const std::string name(member.key().data(), member.key().size());
-    if (!read_.contains(name)) {
+    if (read_.contains(name) || member.value().is_null()) continue;
+    if (unknown_ != nullptr && unknown_->policy == UnknownMembers::Policy::kIgnore) {
+      unknown_->Ignore(path_ + name);
+    } else {
       Fail(Printable(name), "is not a parameter of this endpoint: leave it out", "unknown_parameter");
     }
   }

@@ -7,12 +7,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/json/object.hpp>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "server/unknown_members.h"
 
 namespace batucada {
 
@@ -29,8 +31,13 @@ std::optional<bool> AsBoolean(const boost::json::value& value, Typing typing = T
 // Keeps the first error; after it every call leaves its argument alone. Views the object.
 class RequestReader {
  public:
-  // `path` leads the names in errors: "" for the request itself, "stream_options." inside that member.
-  RequestReader(const boost::json::object& object, std::string path, Typing typing = Typing::kStrict);
+  // `path` leads the names in errors: "" for the request itself, "stream_options." inside that member. `unknown`, which
+  // outlives this, says what becomes of members that nobody asks for; without it they are refused.
+  RequestReader(const boost::json::object& object, std::string path, Typing typing = Typing::kStrict,
+                UnknownMembers* unknown = nullptr);
+  // Of an object inside `parent`'s, by the same rules.
+  RequestReader(const boost::json::object& object, std::string path, const RequestReader& parent)
+      : RequestReader(object, std::move(path), parent.typing_, parent.unknown_) {}
 
   // The member, or null if it is absent or null. Counts as read.
   const boost::json::value* Take(std::string_view name);
@@ -46,7 +53,8 @@ class RequestReader {
   // A string, or a list of strings, as `stop` is.
   void ReadOneOrMore(std::string_view name, std::vector<std::string>* out);
 
-  // A member that this server does not act on: an error unless it is absent, null or says what happens anyway.
+  // A member that this server does not act on: an error, which tells its value, unless it is absent, null or says what
+  // happens anyway.
   void Refuse(std::string_view name, const std::vector<boost::json::value>& harmless);
 
   void Fail(std::string_view name, std::string_view problem, std::string_view code = "invalid_type");
@@ -55,13 +63,14 @@ class RequestReader {
   bool ok() const { return status_.ok(); }
   const absl::Status& status() const { return status_; }
   Typing typing() const { return typing_; }
-  // The first error; without one, an error if a member was never read.
+  // The first error; without one, an error if a member that is not null was never read and is not to be ignored.
   absl::Status Finish();
 
  private:
   const boost::json::object& object_;
   std::string path_;
   Typing typing_;
+  UnknownMembers* unknown_;
   absl::flat_hash_set<std::string> read_;
   absl::Status status_;
 };

@@ -6,6 +6,7 @@
 
 #include "engine/core/status.h"
 #include "engine/text/stop_matcher.h"
+#include "server/served_names.h"
 #include "server/telemetry/collector.h"
 
 namespace batucada {
@@ -117,11 +118,13 @@ void ApplyOpenTelemetryEnvironment(const std::function<const char*(const char*)>
 }
 
 std::vector<std::string> ServedModelNames(const ServerConfig& config) {
-  if (!config.served_model_names.empty()) return config.served_model_names;
+  std::vector<std::string> names = config.served_model_names;
+  if (!names.empty() && !IsPattern(names.front())) return names;
   std::filesystem::path path = std::filesystem::path(config.engine.model_dir).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // a trailing slash
   std::string name = path.filename().string();
-  return {name.empty() || name == "." || name == ".." ? "model" : name};
+  names.insert(names.begin(), name.empty() || name == "." || name == ".." ? "model" : name);
+  return names;
 }
 
 }  // namespace batucada

@@ -14,6 +14,7 @@
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
 #include "server/grpc/grpc_limits.h"
+#include "server/unknown_members.h"
 
 namespace batucada {
 
@@ -45,6 +46,11 @@ struct RequestBounds {
 };
 
 enum class Switch : uint8_t { kOff, kOn };
+// What becomes of members of a request that no table knows.
+enum class StrictParameters : uint8_t {
+  kOff,  // ignored, named in a header of the answer and counted
+  kOn,   // refused
+};
 
 enum class MetricsAccess : uint8_t { kOpen, kKey };
 
@@ -80,13 +86,15 @@ struct ServerConfig {
   int32_t health_port = -1;        // health, metrics and administration alone; 0: one that is free; -1: none
   std::string port_file;           // if set, a line "http PORT" and so on for each, once all listen
   std::string chat_template;       // a Jinja file; empty: the model's own, if it has one
-  std::vector<std::string> served_model_names;  // names it answers to; none: the model directory's own name
+  // Names it answers to; "*" in one stands for any text. None: the model directory's own name.
+  std::vector<std::string> served_model_names;
   int32_t io_threads = 0;      // threads that read and write connections; 0: a quarter of the cores, 1 to 4
   int32_t text_threads = 0;    // threads that work on large texts; 0: as many, but at least 3
   int64_t request_memory = 0;  // bytes that all requests may hold together; 0: a quarter of what the process may have
   int64_t max_text_backlog_bytes = 64 << 20;  // of large requests that wait for those threads; past it they get 429
   HttpLimits http;
   RequestBounds request;
+  StrictParameters strict_parameters = StrictParameters::kOff;
   SecurityConfig security;
   MetricsAliases metrics_aliases = MetricsAliases::kNone;
 
@@ -98,6 +106,11 @@ struct ServerConfig {
   double request_log_sampling = 1;          // of the requests that end well, the part that gets a line
   TracingConfig tracing;
 
+  UnknownMembers::Policy unknown_members() const {
+    return strict_parameters == StrictParameters::kOn ? UnknownMembers::Policy::kRefuse
+                                                      : UnknownMembers::Policy::kIgnore;
+  }
+
   // INVALID_ARGUMENT: one sentence that names the flag, its value and what it must be.
   absl::Status Validate() const;
 };
@@ -106,7 +119,8 @@ struct ServerConfig {
 // `environment` is getenv, or a test's.
 void ApplyOpenTelemetryEnvironment(const std::function<const char*(const char*)>& environment, TracingConfig* tracing);
 
-// The names to answer to: those configured, else the last component of the model directory.
+// The names to answer to, patterns among them: those configured, else the last component of the model directory, which
+// also comes first if the first of those configured is a pattern.
 std::vector<std::string> ServedModelNames(const ServerConfig& config);
 
 }  // namespace batucada

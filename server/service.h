@@ -28,6 +28,7 @@ struct Service {
   const std::vector<std::string> model_names;               // at least one
   const std::unique_ptr<const ChatTemplate> chat_template;  // null: the model has none
   const AccessKeys keys = {};
+  const std::string fingerprint = {};  // system_fingerprint of answers
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
@@ -87,22 +86,28 @@ absl::Status CheckLength(const Request& request, const std::string& name, const 
   const int64_t prompt = static_cast<int64_t>(request.prompt.size());
   const int64_t most = context.limits.max_prompt_tokens;
   if (most > 0 && prompt > most) {
-    return InvalidParameter(name, fmt::format("{} has {} tokens: at most {} are allowed", name, prompt, most),
+    return InvalidParameter(name,
+                            fmt::format("This model's maximum context length is {} tokens for a prompt. However, {} has "
+                                        "{} tokens. Please reduce its length.",
+                                        most, name, prompt),
                             "context_length_exceeded");
   }
   if (prompt <= context.max_total_tokens && request.max_tokens <= context.max_total_tokens - prompt) {
     return absl::OkStatus();
   }
+  // Clients know this fault by OpenAI's words for it.
   const std::string& max_tokens = params.names.max_tokens;
   return InvalidParameter(prompt >= context.max_total_tokens ? name : max_tokens,
-                          fmt::format("{} has {} tokens and {} is {}: together at most {} are allowed", name, prompt,
-                                      max_tokens, request.max_tokens, context.max_total_tokens),
+                          fmt::format("This model's maximum context length is {} tokens. However, you requested {} tokens "
+                                      "({} in {}, {} by {}). Please reduce the length of {} or {}.",
+                                      context.max_total_tokens, prompt + request.max_tokens, prompt, name,
+                                      request.max_tokens, max_tokens, name, max_tokens),
                           "context_length_exceeded");
 }
 
 // A conversation goes on until the model ends it, but not for ever; a completion is short unless it asks for more.
 int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, const TranslationContext& context) {
-  if (!params.conversation) return kDefaultMaxTokens;
+  if (!params.conversation && !params.open_ended) return kDefaultMaxTokens;
   const int64_t room = context.max_total_tokens - static_cast<int64_t>(prompt_tokens);
   return std::clamp<int64_t>(room, 1, context.limits.default_max_tokens);
 }
@@ -170,14 +175,6 @@ bool EchoesText(const CompletionParams& params, size_t prompt) {
   return std::holds_alternative<std::string>(params.prompts[prompt]) && !params.truncate_prompt_tokens;
 }
 
-absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vector<std::string>& names) {
-  if (name.empty()) return names.front();
-  if (std::find(names.begin(), names.end(), name) != names.end()) return name;
-  return WithParameter(absl::NotFoundError(fmt::format("the model '{}' does not exist: this server has {}",
-                                                       name.substr(0, 200), fmt::join(names, ", "))),
-                       "model", "model_not_found");
-}
-
 uint64_t ChoiceSeed(uint64_t seed, int32_t choice) {
   if (choice == 0) return seed;
   // SplitMix64 (Steele, Lea, Flood 2014): its outputs for consecutive counters are as good as independent.
@@ -192,7 +189,10 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   BATUCADA_ASSIGN_OR_RETURN(translation.model, ResolveModel(params.model, context.model_names));
   const int64_t n = params.n.value_or(1);
   BATUCADA_RETURN_IF_ERROR(CheckRange("n", n, 1, context.limits.max_choices));
-  translation.choices_per_prompt = static_cast<int32_t>(n);
+  const int64_t best_of = params.best_of.value_or(n);
+  BATUCADA_RETURN_IF_ERROR(CheckRange("best_of", best_of, n, context.limits.max_choices));
+  translation.choices_per_prompt = static_cast<int32_t>(best_of);
+  translation.kept_per_prompt = static_cast<int32_t>(n);
   BATUCADA_RETURN_IF_ERROR(CheckPrompts(params, context));
 
   Request request;
@@ -201,9 +201,12 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   translation.top_p = params.top_p.value_or(ShortestDouble(request.sampling.top_p));
   BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(TranslateLogprobs(params, &request));
+  if (best_of > n && !request.logprobs) request.logprobs = 0;  // what the best are known by
   BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));
   if (params.max_tokens) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.max_tokens, *params.max_tokens, 0, context.max_total_tokens));
+    // A conversation cannot only be scored.
+    const int64_t least = params.conversation ? 1 : 0;
+    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.max_tokens, *params.max_tokens, least, context.max_total_tokens));
     if (*params.max_tokens == 0 && !request.prompt_logprobs) {
       return InvalidParameter(params.names.max_tokens,
                               fmt::format("{} is 0: that only scores a prompt, with echo and logprobs, or with "

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "engine/core/request.h"
 #include "server/completion_params.h"
+#include "server/served_names.h"
 #include "server/translation_context.h"
 
 namespace batucada {
@@ -25,14 +26,12 @@ struct Translation {
   std::vector<Request> requests;         // one for each prompt, with the seed of its first choice
   std::vector<std::string> prompt_text;  // of each prompt, if the answer echoes it: the text that the completion follows
   double temperature = 1, top_p = 1;     // as they were given, before they became single precision
-  int32_t choices_per_prompt = 1;        // n; choice i of prompt p has the index p * n + i on the wire
+  int32_t choices_per_prompt = 1;        // n, or best_of; choice i of prompt p has the index p * n + i on the wire
+  int32_t kept_per_prompt = 1;           // n
 
   size_t choices() const { return requests.size() * static_cast<size_t>(choices_per_prompt); }
   size_t PromptOf(size_t choice) const { return choice / static_cast<size_t>(choices_per_prompt); }
 };
-
-// The served name that `name` means: itself, or the first if it is empty. NOT_FOUND if it is not one of `names`.
-absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vector<std::string>& names);
 
 // INVALID_ARGUMENT or NOT_FOUND (the model) name the parameter, its value and the limit. Thread-safe.
 absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context);

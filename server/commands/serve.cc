@@ -15,7 +15,9 @@
 #include "engine/core/status.h"
 #include "server/access_keys.h"
 #include "server/commands/command.h"
+#include "server/compat/compat.h"
 #include "server/descriptors.h"
+#include "server/fingerprint.h"
 #include "server/grpc/grpc_server.h"
 #include "server/http/gate.h"
 #include "server/http/health_port.h"
@@ -86,6 +88,13 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const Serve
   return loaded;
 }
 
+// Where it computes and with which weights: the files tell the rest.
+std::string FingerprintOf(const Engine& engine) {
+  const EngineConfig& config = engine.config();
+  const bool dummy = config.load_format == LoadFormat::kDummy;
+  return SystemFingerprint(config.model_dir, fmt::format("{}{}", BackendName(config.backend), dummy ? " dummy" : ""));
+}
+
 // Before anything of a client is held. Says what was decided.
 void DecideRequestMemory(ServerConfig* config) {
   const int64_t limit = ProcessMemoryLimit();
@@ -127,10 +136,11 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                   .metrics = metrics,
                   .model_names = ServedModelNames(config),
                   .chat_template = std::move(chat_template),
-                  .keys = keys};
+                  .keys = keys,
+                  .fingerprint = FingerprintOf(*engine)};
   const MemoryTrimmer trimmer(service.memory);
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
-  const Router router = MakeRoutes(service);
+  const Router router = MakeRoutes(service, AddCompat);
   const Gate gate(service.keys, config.security.cors_origins);
   std::unique_ptr<HealthPort> health;  // outlives the other ports: a drain is not a death
   if (config.health_port >= 0) {

@@ -32,6 +32,7 @@ constexpr char kAnswers[] = R"json({
     "required": ["logprob", "rank", "decoded_token"], "properties": {"logprob": {"type": "number"},
       "rank": {"type": "integer"}, "decoded_token": {"type": "string"}}}}},
 "Completion": {"type": "object", "required": ["id", "object", "created", "model", "choices", "usage"], "properties": {
+  "system_fingerprint": {"type": "string", "description": "Of the model, its numbers and this program's version."},
   "id": {"type": "string"}, "object": {"const": "text_completion"}, "created": {"type": "integer"},
   "model": {"type": "string"}, "usage": {"$ref": "#/components/schemas/Usage"},
   "choices": {"type": "array", "items": {"type": "object",
@@ -55,6 +56,7 @@ constexpr char kAnswers[] = R"json({
   "top_logprobs": {"type": "array", "items": {"$ref": "#/components/schemas/TokenLogprob"}}}},
 "ChatCompletion": {"type": "object", "required": ["id", "object", "created", "model", "choices", "usage"],
   "properties": {
+  "system_fingerprint": {"type": "string", "description": "Of the model, its numbers and this program's version."},
   "id": {"type": "string"}, "object": {"const": "chat.completion"}, "created": {"type": "integer"},
   "model": {"type": "string"}, "usage": {"$ref": "#/components/schemas/Usage"},
   "choices": {"type": "array", "items": {"type": "object",
@@ -78,7 +80,7 @@ constexpr char kAnswers[] = R"json({
   "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}}},
 "Tokens": {"type": "object", "required": ["count", "max_model_len", "tokens", "token_strs"], "properties": {
   "count": {"type": "integer"}, "max_model_len": {"type": "integer"},
-  "tokens": {"type": "array", "items": {"type": "integer"}},
+  "tokens": {"type": "array", "items": {"type": ["integer", "object"]}},
   "token_strs": {"type": ["array", "null"], "items": {"type": "string"}}}},
 "Text": {"type": "object", "required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
 "Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"},
@@ -91,6 +93,20 @@ constexpr char kAnswers[] = R"json({
   "blocks_used": {"type": "integer"}, "blocks_total": {"type": "integer"}}},
 "LogSettings": {"type": "object", "required": ["level", "request_sampling"], "properties": {
   "level": {"type": "string"}, "request_sampling": {"type": "number"}}},
+"ModelInfo": {"type": "object", "required": ["model_path", "is_generation"], "properties": {
+  "model_path": {"type": "string"}, "is_generation": {"type": "boolean"}}},
+"ServerInfo": {"type": "object", "required": ["version", "model_path", "context_length"], "properties": {
+  "version": {"type": "string"}, "model_path": {"type": "string"}, "context_length": {"type": "integer"}}},
+"RankLoad": {"type": "object", "required": ["dp_rank", "num_reqs", "num_waiting_reqs", "num_tokens"], "properties": {
+  "dp_rank": {"type": "integer"}, "num_reqs": {"type": "integer"}, "num_waiting_reqs": {"type": "integer"},
+  "num_tokens": {"type": "integer"}}},
+"RankLoads": {"type": "array", "items": {"$ref": "#/components/schemas/RankLoad"}},
+"Loads": {"type": "object", "required": ["loads"], "properties": {
+  "loads": {"$ref": "#/components/schemas/RankLoads"}}},
+"Sleeping": {"type": "object", "required": ["is_sleeping"], "properties": {"is_sleeping": {"const": false}}},
+"TokenizerInfo": {"type": "object", "required": ["chat_template"], "properties": {
+  "bos_token": {"type": ["string", "null"]}, "eos_token": {"type": ["string", "null"]},
+  "chat_template": {"type": ["string", "null"]}}},
 "Version": {"type": "object", "required": ["version"], "properties": {"version": {"type": "string"}}},
 "Root": {"type": "object", "required": ["name", "version", "endpoints"], "properties": {
   "name": {"type": "string"}, "version": {"type": "string"},
@@ -129,14 +145,14 @@ constexpr char kAnswers[] = R"json({
 
 }  // namespace
 
-boost::json::object ApiSchemas() {
+boost::json::object ApiSchemas(UnknownMembers::Policy unknown) {
   boost::json::object schemas = boost::json::parse(kAnswers).as_object();
-  schemas["CompletionRequest"] = CompletionParameters().Schema();
-  schemas["ChatRequest"] = ChatParameters().Schema();
+  schemas["CompletionRequest"] = CompletionParameters().Schema(unknown);
+  schemas["ChatRequest"] = ChatParameters().Schema(unknown);
   schemas["InferRequest"] = InferParameters().Schema();
   schemas["GenerateRequest"] = GenerateSchema();
-  schemas["TokenizeRequest"] = TokenizeParameters().Schema();
-  schemas["DetokenizeRequest"] = DetokenizeParameters().Schema();
+  schemas["TokenizeRequest"] = TokenizeParameters().Schema(unknown);
+  schemas["DetokenizeRequest"] = DetokenizeParameters().Schema(unknown);
   schemas["SetLogRequest"] = LogParameters().Schema();
   return schemas;
 }

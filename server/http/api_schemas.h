@@ -3,9 +3,11 @@
 
 #include <boost/json/object.hpp>
 
+#include "server/unknown_members.h"
+
 namespace batucada {
 
-// By name.
-boost::json::object ApiSchemas();
+// By name. `unknown`: whether requests may hold members that no table knows.
+boost::json::object ApiSchemas(UnknownMembers::Policy unknown);
 
 }  // namespace batucada

@@ -21,6 +21,7 @@ class ChatChoice : public Choice {
              SharedArray<int32_t> prompt, std::string echo = {});
 
   void Take(Update& update) override;
+  void SetIndex(int64_t index) override { index_ = index; }
   bool HasNews() const override;
   Pieces Write(JsonWriter& json) override;
   // The first choice tells of the prompt, which all have in common.
@@ -34,7 +35,7 @@ class ChatChoice : public Choice {
   Pieces WriteDelta(JsonWriter& json);
   Pieces WriteLogprobs(JsonWriter& json);
 
-  const int64_t index_;
+  int64_t index_;
   const Form form_;
   const ChoiceOptions options_;
   bool began_ = false;  // the role has been written

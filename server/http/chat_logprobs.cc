@@ -2,12 +2,10 @@
 
 #include <string_view>
 
-#include "server/http/logprobs_json.h"
-
 namespace batucada {
 
 void ChatLogprobs::WriteToken(int32_t id, float logprob, JsonWriter& json) const {
-  json.Key("token").String(TokenString(tokenizer_, id)).Key("logprob").Number(logprob);
+  json.Key("token").String(TokenName(tokenizer_, id, names_)).Key("logprob").Number(logprob);
   // A token may be a part of a character: only its bytes say what it is.
   json.Key("bytes").BeginArray();
   for (const char byte : tokenizer_.TokenBytes(id)) json.Int(static_cast<unsigned char>(byte));

@@ -6,6 +6,7 @@
 
 #include "engine/core/request.h"
 #include "engine/text/tokenizer.h"
+#include "server/http/logprobs_json.h"
 #include "server/json_writer.h"
 
 namespace batucada {
@@ -13,7 +14,8 @@ namespace batucada {
 class ChatLogprobs {
  public:
   // `tokenizer` outlives this.
-  explicit ChatLogprobs(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  explicit ChatLogprobs(const Tokenizer& tokenizer, TokenNames names = TokenNames::kText)
+      : tokenizer_(tokenizer), names_(names) {}
 
   void Add(const TokenResult& token) { tokens_.push_back(token); }
   bool empty() const { return tokens_.empty(); }
@@ -24,6 +26,7 @@ class ChatLogprobs {
   void WriteToken(int32_t id, float logprob, JsonWriter& json) const;  // its members, not its braces
 
   const Tokenizer& tokenizer_;
+  const TokenNames names_;
   std::vector<TokenResult> tokens_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "server/error.h"
 #include "server/http/conversation.h"
+#include "server/http/known_parameters.h"
 #include "server/translate.h"
 
 namespace batucada {
@@ -47,7 +48,7 @@ CompletionTable MakeTable() {
   AddConversation(table, &Params::conversation, CompletionTable::Presence::kRequired);
   const auto read_already = [](RequestReader&, Params&) {};
   table.AddRead("max_completion_tokens",
-                IntegerSchema("Tokens to generate at most. Default: as many as there is room for.", {.min = 1}),
+                IntegerSchema("Tokens to generate at most. Default: --default-max-tokens, or as many as there is room for.", {.min = 1}),
                 ReadMaxTokens);
   table.AddRead("max_tokens", IntegerSchema("The older name of max_completion_tokens.", {.min = 1}), read_already);
   AddGenerationParameters(table);
@@ -59,20 +60,9 @@ CompletionTable MakeTable() {
   table.Add("add_special_tokens",
             BooleanSchema("Put the model's start token before what the chat template makes, which mostly has one.", false),
             &Params::add_special_tokens);
-  table.AddIgnored("safety_identifier", "Who asks. No answer depends on it.");
-  table.AddIgnored("prompt_cache_key", "A hint. No answer depends on it.");
   table.Add("echo", BooleanSchema("The answer begins with the final message, if that is the assistant's.", false),
             &Params::echo_message);
-  table.AddRefused("best_of", {1});
-  table.AddRefused("modalities", {bj::array{"text"}});
-  table.AddRefused("service_tier", {"auto", "default"});
-  table.AddRefused("parallel_tool_calls", {true, false});
-  table.AddRefused("store", {false});
-  table.AddRefused("metadata", {bj::object()});
-  for (const char* name : {"audio", "prediction", "reasoning_effort", "verbosity", "web_search_options",
-                           "prompt_cache_retention", "chat_template", "documents"}) {
-    table.AddRefused(name);
-  }
+  AddKnownParameters(KnownParameters(), table);
   return table;
 }
 
@@ -83,8 +73,8 @@ const CompletionTable& ChatParameters() {
   return table;
 }
 
-absl::StatusOr<CompletionParams> ParseChatRequest(std::string_view body) {
-  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ChatParameters().Parse(body));
+absl::StatusOr<CompletionParams> ParseChatRequest(std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ChatParameters().Parse(body, unknown));
   params.names.prompt = "messages";
   params.names.logprobs = "top_logprobs";
   if (!params.conversation) {

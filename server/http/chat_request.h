@@ -11,6 +11,6 @@ namespace batucada {
 const CompletionTable& ChatParameters();
 
 // INVALID_ARGUMENT names the parameter, inside messages too: "messages[1].content[0].type". Thread-safe.
-absl::StatusOr<CompletionParams> ParseChatRequest(std::string_view body);
+absl::StatusOr<CompletionParams> ParseChatRequest(std::string_view body, UnknownMembers* unknown = nullptr);
 
 }  // namespace batucada

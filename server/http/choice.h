@@ -13,6 +13,7 @@ struct ChoiceOptions {
   bool prompt_logprobs = false;  // in vLLM's shape
   bool echo = false;
   bool return_token_ids = false;
+  bool tokens_as_ids = false;    // log-probabilities name tokens by their ids
   bool special_tokens = false;  // they show in the text
   bool echoes_text = false;     // the echo is the client's own text (see EchoesText), around which the tokenizer put
   size_t added_before = 0, added_after = 0;  // so many tokens
@@ -22,6 +23,8 @@ class Choice {
  public:
   virtual ~Choice() = default;
   virtual void Take(Update& update) = 0;
+  // Its place in the answer, where that is not the one that it was made with.
+  virtual void SetIndex(int64_t index) = 0;
   // Whether writing it now would tell the client something new.
   virtual bool HasNews() const = 0;
   // The next piece of news as one JSON object; all of it, except where the wire wants it in several pieces. It stops

@@ -10,7 +10,7 @@ CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, 
                                    const SharedArray<int32_t>& prompt, std::string prompt_text)
     : index_(index), options_(options), text_(std::move(prompt_text)), prompt_size_(prompt.size()),
       logprobs_(tokenizer, prompt, options.special_tokens ? Specials::kShown : Specials::kHidden,
-                static_cast<int64_t>(CountCharacters(text_))),
+                static_cast<int64_t>(CountCharacters(text_)), TokenNamesOf(options)),
       extras_(options, tokenizer, options.return_token_ids ? prompt : SharedArray<int32_t>()) {
   if (options_.echo && options_.logprobs) logprobs_.AddFirstOfPrompt(prompt.front(), NextOfPrompt());
 }

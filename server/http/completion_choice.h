@@ -18,6 +18,7 @@ class CompletionChoice : public Choice {
                    const SharedArray<int32_t>& prompt, std::string prompt_text);
 
   void Take(Update& update) override;
+  void SetIndex(int64_t index) override { index_ = index; }
   bool HasNews() const override;
   Pieces Write(JsonWriter& json) override;
 
@@ -25,7 +26,7 @@ class CompletionChoice : public Choice {
   // Whether the prompt's next token shows in the text if it is special.
   Specials NextOfPrompt();
 
-  const int64_t index_;
+  int64_t index_;
   const ChoiceOptions options_;
   std::string text_;
   const size_t prompt_size_;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "server/http/known_parameters.h"
 #include "server/translate.h"
 
 namespace batucada {
@@ -28,7 +29,8 @@ bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list
   return true;
 }
 
-// A string, token ids, or a list of either.
+}  // namespace
+
 void ReadPrompts(RequestReader& reader, Params& params) {
   constexpr std::string_view kName = "prompt";
   std::vector<Prompt>* prompts = &params.prompts;
@@ -76,13 +78,24 @@ bj::object PromptSchema() {
                      {text, ids, many});
 }
 
+namespace {
+
 void ReadBestOf(RequestReader& reader, Params& params) {
   std::optional<int64_t> best_of;
   reader.Read("best_of", &best_of);
   const int64_t n = params.n.value_or(1);
   if (!best_of || *best_of == n) return;
-  reader.Fail("best_of", fmt::format("is {} and n is {}: only best_of equal to n is supported", *best_of, n),
-              "unsupported_parameter");
+  if (*best_of < n) {
+    return reader.Fail("best_of", fmt::format("is {} and n is {}: it must be at least n", *best_of, n), "invalid_value");
+  }
+  if (params.stream) {
+    return reader.Fail("best_of",
+                       fmt::format("is {} and n is {}: with \"stream\": true only best_of equal to n can be, for the best "
+                                   "are known at the end",
+                                   *best_of, n),
+                       "unsupported_parameter");
+  }
+  params.best_of = best_of;
 }
 
 CompletionTable MakeTable() {
@@ -104,8 +117,12 @@ CompletionTable MakeTable() {
             BooleanSchema("Put the model's start token before every prompt that is text, even one that begins with it.",
                           true),
             &Params::add_special_tokens);
-  table.AddRead("best_of", IntegerSchema("Must equal n.", {.min = 1}), ReadBestOf);
-  table.AddRefused("suffix", {""});
+  table.AddRead("best_of",
+                IntegerSchema("Generate so many texts, at most --max-choices, and answer with the n of the highest mean "
+                              "log-probability a token, the best first. Default: n; not more with \"stream\".",
+                              {.min = 1}),
+                ReadBestOf);
+  AddKnownParameters(KnownParameters(), table);
   return table;
 }
 
@@ -116,8 +133,8 @@ const CompletionTable& CompletionParameters() {
   return table;
 }
 
-absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body) {
-  return CompletionParameters().Parse(body);
+absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body, UnknownMembers* unknown) {
+  return CompletionParameters().Parse(body, unknown);
 }
 
 }  // namespace batucada

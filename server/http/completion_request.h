@@ -13,6 +13,10 @@ const CompletionTable& CompletionParameters();
 
 // INVALID_ARGUMENT names the parameter: not JSON, a wrong type, an unknown member, or one that this server does not act
 // on although it would change the answer. Thread-safe.
-absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body);
+// A string, token ids, or a list of either.
+void ReadPrompts(RequestReader& reader, CompletionParams& params);
+boost::json::object PromptSchema();
+
+absl::StatusOr<CompletionParams> ParseCompletionRequest(std::string_view body, UnknownMembers* unknown = nullptr);
 
 }  // namespace batucada

@@ -21,7 +21,7 @@ namespace {
 // What differs between the two endpoints.
 struct Endpoint {
   std::string api;  // in the log
-  absl::StatusOr<CompletionParams> (*parse)(std::string_view body);
+  absl::StatusOr<CompletionParams> (*parse)(std::string_view body, UnknownMembers* unknown);
   std::string id_prefix;
   std::string whole_object, streamed_object;
   std::unique_ptr<Choice> (*make_choice)(size_t index, const CompletionParams& params, const Translation& translation,
@@ -33,6 +33,7 @@ ChoiceOptions OptionsOf(const CompletionParams& params) {
           .prompt_logprobs = params.prompt_logprobs.has_value(),
           .echo = params.echo,
           .return_token_ids = params.return_token_ids,
+          .tokens_as_ids = params.return_tokens_as_token_ids,
           .special_tokens = !params.skip_special_tokens};
 }
 
@@ -61,28 +62,50 @@ std::unique_ptr<Choice> MakeChatChoice(size_t index, const CompletionParams& par
       params.echo_message ? FinalAssistantText(*params.conversation) : std::string());
 }
 
-absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const HttpRequest& request,
-                                                     const RequestOrigin& origin, const CompletionParams& params,
-                                                     const Endpoint& endpoint, Translation translation) {
+UsageEvents UsageOf(const CompletionParams& params) {
+  if (!params.include_usage) return UsageEvents::kNone;
+  return params.continuous_usage ? UsageEvents::kEvery : UsageEvents::kLast;
+}
+
+// What the head of the answer says beside what all answers do.
+Headers HeadersOf(const HttpRequest& request, const RequestOrigin& origin, const UnknownMembers& unknown) {
+  Headers headers;
+  if (unknown.ignored > 0) headers.emplace_back(kIgnoredParameters, unknown.List());
+  if (origin.request_id != request.request_id) headers.emplace_back("x-request-id", origin.request_id);
+  return headers;
+}
+
+absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const RequestOrigin& origin,
+                                                     const CompletionParams& params, const Endpoint& endpoint,
+                                                     Translation translation, Headers headers) {
   Choices choices;
+  std::vector<int64_t> prompt_tokens;  // of each choice, for continuous usage
   for (size_t i = 0; i < translation.choices(); ++i) {
     choices.push_back(endpoint.make_choice(i, params, translation, service.engine.tokenizer()));
+    prompt_tokens.push_back(static_cast<int64_t>(translation.requests[translation.PromptOf(i)].prompt.size()));
   }
-  Envelope envelope = {.id = endpoint.id_prefix + request.request_id,
+  Envelope envelope = {.id = endpoint.id_prefix + origin.request_id,
                        .object = params.stream ? endpoint.streamed_object : endpoint.whole_object,
                        .created = absl::ToUnixSeconds(absl::Now()),
-                       .model = translation.model};
+                       .model = translation.model,
+                       .fingerprint = service.fingerprint,
+                       .headers = std::move(headers)};
+  const Selection selection = {.per_prompt = translation.choices_per_prompt, .keep = translation.kept_per_prompt};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<GenerationGroup> group,
                             GenerationGroup::Submit(service, std::move(translation), origin));
   if (!params.stream) {
-    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope));
+    return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), selection);
   }
-  return MakeStreamedAnswer(std::move(group), std::move(choices), std::move(envelope),
-                            params.include_usage ? UsageEvent::kInclude : UsageEvent::kOmit);
+  return MakeStreamedAnswer(std::move(group), std::move(choices), std::move(envelope), UsageOf(params),
+                            std::move(prompt_tokens));
 }
 
-absl::StatusOr<CompletionParams> Parse(const Endpoint& endpoint, std::string_view body) {
-  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, endpoint.parse(body));
+absl::StatusOr<CompletionParams> Parse(const Endpoint& endpoint, std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, endpoint.parse(body, unknown));
+  if (!params.request_id.empty() && !IsSoundRequestId(params.request_id)) {
+    return InvalidParameter("request_id",
+                            "request_id must be 1 to 128 printable ASCII characters, without spaces or quotes");
+  }
   if (!params.stream || !params.prompt_logprobs) return params;
   return InvalidParameter("prompt_logprobs",
                           "prompt_logprobs is not available with \"stream\": true: leave one of them out",
@@ -90,17 +113,23 @@ absl::StatusOr<CompletionParams> Parse(const Endpoint& endpoint, std::string_vie
 }
 
 Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endpoint) {
-  const RequestOrigin origin = OriginOf(request, endpoint.api);
+  RequestOrigin origin = OriginOf(request, endpoint.api);
   const auto refuse = [&](const absl::Status& status) -> Answer {
     NoteRefusal(service, origin, status);
     return ErrorResponse(status);
   };
-  absl::StatusOr<CompletionParams> params = Parse(endpoint, request.body);
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<CompletionParams> params = Parse(endpoint, request.body, &unknown);
   if (!params.ok()) return refuse(params.status());
+  service.metrics.OnIgnoredParameters(unknown.ignored);
+  // A header is what proxies and logs on the way know the request by.
+  if (!params->request_id.empty() && !IsSoundRequestId(request.Header("x-request-id"))) {
+    origin.request_id = params->request_id;
+  }
   absl::StatusOr<Translation> translation = Translate(*params, service.translation(request.client));
   if (!translation.ok()) return refuse(WithAskedModel(translation.status(), params->model));
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
-      Generate(service, request, origin, *params, endpoint, *std::move(translation));
+      Generate(service, origin, *params, endpoint, *std::move(translation), HeadersOf(request, origin, unknown));
   if (!answer.ok()) return ErrorResponse(answer.status());  // noted by the group
   return *std::move(answer);
 }

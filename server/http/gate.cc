@@ -100,7 +100,8 @@ Headers Gate::AnswerHeaders(const HttpRequest& request, const Route* route) cons
   const std::string_view origin = request.Header("origin");
   if (!AllowsOrigin(origin)) return headers;
   headers.emplace_back("access-control-allow-origin", AllowsAll() ? kAnyOrigin : origin);
-  headers.emplace_back("access-control-expose-headers", "retry-after, server-timing, x-request-id");
+  headers.emplace_back("access-control-expose-headers",
+                       "retry-after, server-timing, x-ignored-parameters, x-request-id");
   return headers;
 }
 

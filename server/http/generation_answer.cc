@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "server/error.h"
+#include "server/http/best_of.h"
 #include "server/http/document.h"
 #include "server/http/sse.h"
 #include "server/json_writer.h"
@@ -15,13 +16,13 @@ namespace {
 
 void WriteEnvelope(const Envelope& envelope, JsonWriter& json) {
   json.Key("id").String(envelope.id).Key("object").String(envelope.object).Key("created").Int(envelope.created);
-  json.Key("model").String(envelope.model);
+  json.Key("model").String(envelope.model).Key("system_fingerprint").String(envelope.fingerprint);
 }
 
-void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
-  json.Key("usage").BeginObject().Key("prompt_tokens").Int(usage.prompt_tokens);
-  json.Key("completion_tokens").Int(usage.generated_tokens);
-  json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens).EndObject();
+void WriteUsage(int64_t prompt_tokens, int64_t generated_tokens, JsonWriter& json) {
+  json.Key("usage").BeginObject().Key("prompt_tokens").Int(prompt_tokens);
+  json.Key("completion_tokens").Int(generated_tokens);
+  json.Key("total_tokens").Int(prompt_tokens + generated_tokens).EndObject();
 }
 
 // In milliseconds, as W3C's Server Timing has it.
@@ -39,8 +40,12 @@ class GenerationAnswer : public LiveAnswer {
   void OnReady(std::function<void()> wake) override { group_->OnReady(wake); }
 
  protected:
-  void Poll() {
-    group_->Poll([this](size_t index, Update& update) { choices_[index]->Take(update); });
+  template <typename Look>
+  void Poll(Look look) {
+    group_->Poll([&](size_t index, Update& update) {
+      look(index, update);
+      choices_[index]->Take(update);
+    });
   }
 
   Choices choices_;
@@ -50,26 +55,43 @@ class GenerationAnswer : public LiveAnswer {
 
 class WholeAnswer : public GenerationAnswer {
  public:
-  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope)
+  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, const Selection& selection)
       : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)) {
     group_->KeepWhole();
+    if (selection.keep < selection.per_prompt) {
+      best_.emplace(choices_.size(), selection.per_prompt, selection.keep);
+    }
   }
 
   Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
     if (!document_) {
-      Poll();
+      Poll([this](size_t index, const Update& update) {
+        if (best_) best_->Take(index, update);
+      });
       if (!group_->failure().ok()) {
         *head = ErrorResponse(group_->failure());
         return Progress::kDone;
       }
       if (!group_->done()) return Progress::kWaiting;
+      if (best_) Pick();
       document_.emplace([this](JsonWriter& json) { return Write(json); });
-      *head = HttpResponse{.headers = {{"server-timing", ServerTiming(group_->timings())}}, .body = ""};
+      *head = HttpResponse{.headers = envelope_.headers, .body = ""};
+      (*head)->headers.emplace_back("server-timing", ServerTiming(group_->timings()));
     }
     return document_->Advance(body);
   }
 
  private:
+  // Leaves the choices that the answer tells, in its order.
+  void Pick() {
+    Choices picked;
+    for (const size_t index : best_->Best()) {
+      picked.push_back(std::move(choices_[index]));
+      picked.back()->SetIndex(static_cast<int64_t>(picked.size()) - 1);
+    }
+    choices_ = std::move(picked);
+  }
+
   Pieces Write(JsonWriter& json) {
     json.BeginObject();
     WriteEnvelope(envelope_, json);
@@ -77,24 +99,32 @@ class WholeAnswer : public GenerationAnswer {
     for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->Write(json));
     json.EndArray();
     for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->WriteBeside(json));
-    WriteUsage(group_->usage(), json);
+    WriteUsage(group_->usage().prompt_tokens, group_->usage().generated_tokens, json);
     json.EndObject();
   }
 
+  std::optional<BestOf> best_;
   std::optional<Document> document_;  // once all has ended
 };
 
 class StreamedAnswer : public GenerationAnswer {
  public:
-  StreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, UsageEvent usage_event)
-      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), usage_event_(usage_event) {}
+  StreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, UsageEvents usage_events,
+                 std::vector<int64_t> prompt_tokens)
+      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), usage_events_(usage_events),
+        prompt_tokens_(std::move(prompt_tokens)), generated_(choices_.size()) {}
 
   Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
     if (!started_) {
       started_ = true;
       *head = EventStreamHead();
+      (*head)->headers.insert((*head)->headers.end(), envelope_.headers.begin(), envelope_.headers.end());
     }
-    if (!writing_) Poll();
+    if (!writing_) {
+      Poll([this](size_t index, const Update& update) {
+        generated_[index] += static_cast<int64_t>(update.tokens.size());
+      });
+    }
     while (true) {
       if (writing_ && writing_->Advance(body) == Progress::kMore) return Progress::kMore;
       if (writing_) EndEvent(body);
@@ -103,7 +133,8 @@ class StreamedAnswer : public GenerationAnswer {
       if (next == choices_.end()) break;
       if (body->size() >= kMostAtOnce) return Progress::kMore;
       BeginEvent(body);
-      writing_.emplace([this, &choice = **next](JsonWriter& json) { return WriteChoice(choice, json); });
+      const auto index = static_cast<size_t>(next - choices_.begin());
+      writing_.emplace([this, index](JsonWriter& json) { return WriteChoice(index, json); });
     }
     if (!group_->done()) return Progress::kWaiting;
     if (!group_->failure().ok()) {
@@ -112,7 +143,7 @@ class StreamedAnswer : public GenerationAnswer {
       AppendEvent(ErrorJson(group_->failure()), body);
       return Progress::kDone;
     }
-    if (usage_event_ == UsageEvent::kInclude) AppendUsage(body);
+    if (usage_events_ != UsageEvents::kNone) AppendUsage(body);
     AppendDone(body);
     return Progress::kDone;
   }
@@ -120,14 +151,16 @@ class StreamedAnswer : public GenerationAnswer {
   void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
 
  private:
-  Pieces WriteChoice(Choice& choice, JsonWriter& json) {
+  Pieces WriteChoice(size_t index, JsonWriter& json) {
+    Choice& choice = *choices_[index];
     json.BeginObject();
     WriteEnvelope(envelope_, json);
     json.Key("choices").BeginArray();
     BATUCADA_WRITE(choice.Write(json));
     json.EndArray();
     BATUCADA_WRITE(choice.WriteBeside(json));
-    if (usage_event_ == UsageEvent::kInclude) json.Key("usage").Null();
+    if (usage_events_ == UsageEvents::kLast) json.Key("usage").Null();
+    if (usage_events_ == UsageEvents::kEvery) WriteUsage(prompt_tokens_[index], generated_[index], json);
     json.EndObject();
   }
 
@@ -137,27 +170,31 @@ class StreamedAnswer : public GenerationAnswer {
     json.BeginObject();
     WriteEnvelope(envelope_, json);
     json.Key("choices").BeginArray().EndArray();
-    WriteUsage(group_->usage(), json);
+    WriteUsage(group_->usage().prompt_tokens, group_->usage().generated_tokens, json);
     json.EndObject();
     AppendEvent(event, body);
   }
 
   static constexpr size_t kMostAtOnce = 64 << 10;  // bytes of events
-  const UsageEvent usage_event_;
+  const UsageEvents usage_events_;
+  const std::vector<int64_t> prompt_tokens_;  // of each choice
+  std::vector<int64_t> generated_;            // tokens of each choice so far
   bool started_ = false;
   std::optional<Document> writing_;  // the event that is being written
 };
 
 }  // namespace
 
-std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,
-                                            Envelope envelope) {
-  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope));
+std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
+                                            const Selection& selection) {
+  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope), selection);
 }
 
 std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,
-                                               Envelope envelope, UsageEvent usage_event) {
-  return std::make_unique<StreamedAnswer>(std::move(group), std::move(choices), std::move(envelope), usage_event);
+                                               Envelope envelope, UsageEvents usage_events,
+                                               std::vector<int64_t> prompt_tokens) {
+  return std::make_unique<StreamedAnswer>(std::move(group), std::move(choices), std::move(envelope), usage_events,
+                                          std::move(prompt_tokens));
 }
 
 }  // namespace batucada

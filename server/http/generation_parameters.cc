@@ -109,6 +109,29 @@ void AddStops(CompletionTable& table) {
             &Params::include_stop);
 }
 
+// vLLM's name and SGLang's of the same.
+void ReadRequestId(RequestReader& reader, Params& params) {
+  std::string other;
+  reader.Read("request_id", &params.request_id);
+  reader.Read("rid", &other);
+  if (other.empty()) return;
+  if (!params.request_id.empty() && params.request_id != other) {
+    return reader.Fail("rid", "and request_id are both there and differ: give one of them", "invalid_value");
+  }
+  params.request_id = std::move(other);
+}
+
+// Whether a decoder puts spaces between special tokens matters only where these show.
+void ReadSpecialSpaces(RequestReader& reader, Params& params) {
+  bool spaces = true;
+  reader.Read("spaces_between_special_tokens", &spaces);
+  if (!spaces && !params.skip_special_tokens) {
+    reader.Fail("spaces_between_special_tokens",
+                "is false, which is not supported with \"skip_special_tokens\": false: leave one of them out",
+                "unsupported_parameter");
+  }
+}
+
 void ReadStreamOptions(RequestReader& reader, Params& params) {
   const bj::value* value = reader.Take("stream_options");
   if (value == nullptr) return;
@@ -116,8 +139,9 @@ void ReadStreamOptions(RequestReader& reader, Params& params) {
     return reader.Fail("stream_options", fmt::format("must be an object, not {}", DescribeJson(*value)));
   }
   if (!params.stream) return reader.Fail("stream_options", "is only allowed with \"stream\": true", "invalid_value");
-  RequestReader options(value->get_object(), "stream_options.", reader.typing());
+  RequestReader options(value->get_object(), "stream_options.", reader);
   options.Read("include_usage", &params.include_usage);
+  options.Read("continuous_usage_stats", &params.continuous_usage);
   options.Refuse("include_obfuscation", {false});
   reader.Fail(options.Finish());
 }
@@ -127,8 +151,9 @@ void AddStream(CompletionTable& table) {
   bj::object options =
       ObjectSchema("Only with \"stream\": true.",
                    {{"include_usage", Nullable(BooleanSchema("Send a last chunk with the usage.", false))},
+                    {"continuous_usage_stats",
+                     Nullable(BooleanSchema("With include_usage: every chunk has the usage so far, of its choice.", false))},
                     {"include_obfuscation", {{"description", "Not supported."}, {"enum", {false, nullptr}}}}});
-  options["additionalProperties"] = false;
   table.AddRead("stream_options", std::move(options), ReadStreamOptions);
 }
 
@@ -153,17 +178,22 @@ void AddGenerationParameters(CompletionTable& table) {
             &Params::skip_special_tokens);
   table.Add("return_token_ids", BooleanSchema("Report the ids of the prompt and of what was generated.", false),
             &Params::return_token_ids);
-  table.AddIgnored("user", "Who asks. No answer depends on it.");
   table.Add("priority",
             IntegerSchema("Smaller numbers go first. Below 0 a request is urgent: it has a queue of its own, and "
                           "--urgent-sequences keeps places for such.",
                           {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
             &Params::priority);
-  table.AddRefused("response_format", {bj::object{{"type", "text"}}});
-  table.AddRefused("tools", {bj::array()});
-  table.AddRefused("tool_choice", {"none"});
-  table.AddRefused("functions", {bj::array()});
-  table.AddRefused("function_call", {"none"});
+  table.AddIgnored("user", "Who asks. No answer depends on it.");
+  table.AddRead("request_id",
+                StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),
+                ReadRequestId);
+  table.AddRead("rid", StringSchema("Another name of request_id."), [](RequestReader&, Params&) {});
+  table.Add("return_tokens_as_token_ids",
+            BooleanSchema("Tokens in log-probabilities are named \"token_id:ID\", which tells all of them apart.", false),
+            &Params::return_tokens_as_token_ids);
+  table.AddRead("spaces_between_special_tokens",
+                BooleanSchema("false has no effect while special tokens are skipped, and is refused otherwise.", true),
+                ReadSpecialSpaces);
 }
 
 }  // namespace batucada

@@ -26,11 +26,20 @@ HttpResponse TextResponse(std::string body) {
 
 namespace {
 
-std::string OpenInferenceErrorJson(std::string_view message) {
+std::string PlainErrorJson(std::string_view message) {
   std::string text;
   JsonWriter(&text).BeginObject().Key("error").String(message).EndObject();
   return text;
 }
+
+std::string TgiErrorJson(int status, std::string_view message) {
+  std::string text;
+  const std::string_view type = status == 429 ? "overloaded" : status < 500 ? "validation" : "generation";
+  JsonWriter(&text).BeginObject().Key("error").String(message).Key("error_type").String(type).EndObject();
+  return text;
+}
+
+int StatusIn(ErrorForm form, int status) { return form == ErrorForm::kTgi && status == 400 ? 422 : status; }
 
 void AddAdvice(HttpResponse* response) {
   if (response->status == 429 || response->status == 503) AddRetryAfter(response);
@@ -41,22 +50,30 @@ void AddAdvice(HttpResponse* response) {
 }  // namespace
 
 ErrorForm ErrorFormOf(std::string_view path) {
-  return path == "/v2" || path.starts_with("/v2/") ? ErrorForm::kOpenInference : ErrorForm::kOpenAi;
+  if (path == "/v2" || path.starts_with("/v2/") || path.starts_with("/api/")) return ErrorForm::kOpenInference;
+  return path == "/generate" || path == "/generate_stream" ? ErrorForm::kTgi : ErrorForm::kOpenAi;
 }
 
 HttpResponse ErrorResponse(const absl::Status& status, ErrorForm form) {
-  HttpResponse response = {.status = HttpStatusOf(status), .body = ""};
-  const absl::string_view message = status.message();
-  response.body =
-      form == ErrorForm::kOpenAi ? ErrorJson(status) : OpenInferenceErrorJson({message.data(), message.size()});
+  const int code = HttpStatusOf(status);
+  HttpResponse response = {.status = StatusIn(form, code), .body = ""};
+  const std::string message(status.message());
+  switch (form) {
+    case ErrorForm::kOpenAi: response.body = ErrorJson(status); break;
+    case ErrorForm::kOpenInference: response.body = PlainErrorJson(message); break;
+    case ErrorForm::kTgi: response.body = TgiErrorJson(code, message); break;
+  }
   AddAdvice(&response);
   return response;
 }
 
 HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code, ErrorForm form) {
-  HttpResponse response = {.status = http_status, .body = ""};
-  response.body =
-      form == ErrorForm::kOpenAi ? ErrorJson(http_status, message, "", code) : OpenInferenceErrorJson(message);
+  HttpResponse response = {.status = StatusIn(form, http_status), .body = ""};
+  switch (form) {
+    case ErrorForm::kOpenAi: response.body = ErrorJson(http_status, message, "", code); break;
+    case ErrorForm::kOpenInference: response.body = PlainErrorJson(message); break;
+    case ErrorForm::kTgi: response.body = TgiErrorJson(http_status, message); break;
+  }
   AddAdvice(&response);
   return response;
 }

@@ -67,12 +67,16 @@ class LiveAnswer {
 using Answer = std::variant<HttpResponse, std::unique_ptr<LiveAnswer>>;
 using Handler = std::function<Answer(HttpRequest)>;
 
+// The header that names members of the request that had no effect, for no table knows them.
+inline constexpr char kIgnoredParameters[] = "x-ignored-parameters";
+
 HttpResponse JsonResponse(std::string body);
 HttpResponse TextResponse(std::string body);
 
 enum class ErrorForm : uint8_t {
   kOpenAi,         // {"error": {"message": …, "type": …, "param": …, "code": …}}
-  kOpenInference,  // {"error": "…"}
+  kOpenInference,  // {"error": "…"}, as Ollama's are too
+  kTgi,            // {"error": "…", "error_type": "validation"}, and 422 for a bad request
 };
 // What clients of that path can read, whoever makes the error.
 ErrorForm ErrorFormOf(std::string_view path);

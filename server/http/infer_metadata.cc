@@ -7,7 +7,7 @@
 #include "server/http/infer.h"
 #include "server/json_writer.h"
 #include "server/open_inference/infer_request.h"
-#include "server/translate.h"
+#include "server/served_names.h"
 #include "server/version.h"
 
 namespace batucada {
@@ -86,6 +86,7 @@ Answer HandleRepositoryIndex(Service& service, const HttpRequest&) {
   const std::string_view state = service.Ready() ? "READY" : "UNAVAILABLE";
   json.BeginArray();
   for (const std::string& name : service.model_names) {
+    if (IsPattern(name)) continue;
     json.BeginObject().Key("name").String(name).Key("version").String(kInferModelVersion);
     json.Key("state").String(state).Key("reason").String("").EndObject();
   }

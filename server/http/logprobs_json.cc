@@ -18,9 +18,13 @@ std::string TokenString(const Tokenizer& tokenizer, int32_t id) {
   return escaped;
 }
 
+std::string TokenName(const Tokenizer& tokenizer, int32_t id, TokenNames names) {
+  return names == TokenNames::kId ? fmt::format("token_id:{}", id) : TokenString(tokenizer, id);
+}
+
 LogprobsJson::LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated,
-                           int64_t echoed)
-    : tokenizer_(tokenizer), prompt_(tokenizer, /*skip_special=*/false),
+                           int64_t echoed, TokenNames names)
+    : tokenizer_(tokenizer), names_(names), prompt_(tokenizer, /*skip_special=*/false),
       completion_(tokenizer, generated == Specials::kHidden), echoed_(echoed), characters_(echoed) {
   completion_.Follow(prompt);
 }
@@ -54,7 +58,7 @@ void LogprobsJson::Add(const TokenResult& token) {
 Pieces LogprobsJson::Write(JsonWriter& json) {
   json.BeginObject().Key("tokens").BeginArray();
   for (const Entry& entry : entries_) {
-    json.String(TokenString(tokenizer_, entry.token.id));
+    json.String(TokenName(tokenizer_, entry.token.id, names_));
     if (json.full()) co_yield nullptr;
   }
   json.EndArray().Key("token_logprobs").BeginArray();
@@ -74,9 +78,9 @@ Pieces LogprobsJson::Write(JsonWriter& json) {
     bool has_token = false;
     for (const TokenLogprob& top : entry.token.top) {
       has_token |= top.id == entry.token.id;
-      json.Key(TokenString(tokenizer_, top.id)).Number(top.logprob);
+      json.Key(TokenName(tokenizer_, top.id, names_)).Number(top.logprob);
     }
-    if (!has_token) json.Key(TokenString(tokenizer_, entry.token.id)).Number(entry.token.logprob);
+    if (!has_token) json.Key(TokenName(tokenizer_, entry.token.id, names_)).Number(entry.token.logprob);
     json.EndObject();
   }
   json.EndArray().Key("text_offset").BeginArray();

@@ -9,12 +9,23 @@
 #include "engine/core/request.h"
 #include "engine/text/detokenizer.h"
 #include "engine/text/tokenizer.h"
+#include "server/http/choice.h"
 #include "server/json_writer.h"
 
 namespace batucada {
 
 // What a token looks like by itself: its text, or "bytes:\xe2\x80" if it is a part of a character.
 std::string TokenString(const Tokenizer& tokenizer, int32_t id);
+
+// How log-probabilities name tokens.
+enum class TokenNames : uint8_t {
+  kText,  // TokenString, which several tokens may share
+  kId,    // "token_id:17"
+};
+std::string TokenName(const Tokenizer& tokenizer, int32_t id, TokenNames names);
+inline TokenNames TokenNamesOf(const ChoiceOptions& options) {
+  return options.tokens_as_ids ? TokenNames::kId : TokenNames::kText;
+}
 
 // Whether a special token is a part of the text.
 enum class Specials : uint8_t { kHidden, kShown };
@@ -26,7 +37,8 @@ class LogprobsJson {
  public:
   // The choice's text begins with `echoed` characters of `prompt`, and special tokens that were generated are a part of
   // it or not. `tokenizer` outlives this.
-  LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated, int64_t echoed);
+  LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated, int64_t echoed,
+               TokenNames names = TokenNames::kText);
 
   // Tokens of an echoed prompt: the first, which nothing predicts, then the others.
   void AddFirstOfPrompt(int32_t id, Specials specials);
@@ -46,6 +58,7 @@ class LogprobsJson {
   int64_t OffsetInPrompt(int32_t id, Specials specials);
 
   const Tokenizer& tokenizer_;
+  const TokenNames names_;
   Detokenizer prompt_, completion_;
   const int64_t echoed_;
   int64_t prompt_characters_ = 0;  // of what prompt_ has returned

@@ -1,11 +1,7 @@
 #include "server/http/models.h"
 
-#include <algorithm>
+#include <utility>
 
-#include <fmt/format.h>
-
-#include "engine/model/json.h"
-#include "server/error.h"
 #include "server/json_writer.h"
 
 namespace batucada {
@@ -24,17 +20,15 @@ Answer HandleModels(Service& service, const HttpRequest& request) {
   JsonWriter json(&body);
   if (!request.captures.empty()) {
     const std::string& name = request.captures.front();
-    const auto& names = service.model_names;
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return ErrorResponse(
-          WithParameter(absl::NotFoundError(fmt::format("the model '{}' does not exist", Printable(name))), "model",
-                        "model_not_found"));
-    }
-    WriteModel(service, name, json);
+    const absl::StatusOr<std::string> model = ResolveModel(name, service.model_names);
+    if (!model.ok()) return ErrorResponse(model.status());
+    WriteModel(service, *model, json);
     return JsonResponse(std::move(body));
   }
   json.BeginObject().Key("object").String("list").Key("data").BeginArray();
-  for (const std::string& name : service.model_names) WriteModel(service, name, json);
+  for (const std::string& name : service.model_names) {
+    if (!IsPattern(name)) WriteModel(service, name, json);
+  }
   json.EndArray().EndObject();
   return JsonResponse(std::move(body));
 }

@@ -6,7 +6,6 @@
 #include <boost/json/serialize.hpp>
 
 #include "absl/strings/ascii.h"
-#include "server/http/api_schemas.h"
 #include "server/http/json_schema.h"
 #include "server/version.h"
 
@@ -75,10 +74,8 @@ bj::object MakeOperation(const OperationSpec& spec) {
   if (!spec.answer.empty()) {
     ok["content"] = Content(spec.answer_type, SchemaReference(spec.answer));
     if (spec.streams == OperationSpec::Streams::kIfAsked) {
-      ok["content"].get_object()["text/event-stream"] = {
-          {"schema",
-           {{"type", "string"},
-            {"description", "With \"stream\": true: one chunk an event, then [DONE], or an error."}}}};
+      ok["content"].get_object()[Text(spec.stream_type)] = {
+          {"schema", {{"type", "string"}, {"description", "With \"stream\": true: piece by piece, or an error."}}}};
     }
   }
   answers["200"] = std::move(ok);
@@ -86,6 +83,9 @@ bj::object MakeOperation(const OperationSpec& spec) {
     answers[status] = JsonAnswer(description, spec.error);
   };
   add_error("400", "Not a valid request; the message names the parameter, its value and the limit.");
+  if (std::string_view(spec.bad_request) != "400") {
+    add_error(spec.bad_request, "Not a valid request; the message names the parameter, its value and the limit.");
+  }
   add_error("401", "An API key is missing or wrong.");
   add_error("404", "There is no such model or path.");
   add_error("408", "The request came too slowly.");
@@ -105,7 +105,8 @@ bj::object MakeOperation(const OperationSpec& spec) {
   return operation;
 }
 
-std::string OpenApiDocument(const Router& router) {
+std::string OpenApiDocument(const Router& router, bj::object schemas, const bj::object& more) {
+  for (const auto& [name, schema] : more) schemas[name] = schema;
   bj::object paths;
   for (const Route& route : router.routes()) {
     bj::object operation = route.operation;
@@ -130,7 +131,7 @@ std::string OpenApiDocument(const Router& router) {
         {"description", "Serves Samba-family language models: OpenAI's API, with extensions that vLLM's users know."}}},
       {"paths", std::move(paths)},
       {"components",
-       {{"schemas", ApiSchemas()}, {"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}}},
+       {{"schemas", std::move(schemas)}, {"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}}},
       // Keys are needed only where the operator has set some.
       {"security", {bj::object{{"key", bj::array()}}, bj::object()}}};
   return bj::serialize(document);

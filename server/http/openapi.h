@@ -20,14 +20,16 @@ struct OperationSpec {
   std::string_view answer;   // the schema of the 200 answer, by name
   std::string_view answer_type = "application/json";
   Streams streams = Streams::kNo;
+  std::string_view stream_type = "text/event-stream";
   std::string_view unavailable;      // the schema of a 503 that is no error, by name
   std::string_view error = "Error";  // the schema of errors, by name
+  const char* bad_request = "400";   // its status
 };
 
 // An Operation Object. Every route may answer with the errors that any HTTP request can meet.
 boost::json::object MakeOperation(const OperationSpec& spec);
 
-// The whole document, as JSON.
-std::string OpenApiDocument(const Router& router);
+// The whole document, as JSON. `schemas` and `more` are all that the routes' operations name.
+std::string OpenApiDocument(const Router& router, boost::json::object schemas, const boost::json::object& more);
 
 }  // namespace batucada

@@ -2,6 +2,7 @@
 // the table and the API's description is made of it, so that the two cannot disagree.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -42,8 +43,9 @@ class ParameterTable {
   }
   // A member that other servers know and this one does not act on: refused unless it has one of the values that change
   // nothing, or is absent or null.
-  void AddRefused(std::string name, std::vector<boost::json::value> harmless = {}) {
-    boost::json::object schema = {{"description", "Not supported: leave it out."}};
+  void AddRefused(std::string name, std::vector<boost::json::value> harmless = {}, std::string_view description = {}) {
+    boost::json::object schema;
+    schema["description"] = boost::json::string_view(description.data(), description.size());
     boost::json::array values(harmless.begin(), harmless.end());
     values.emplace_back(nullptr);
     schema["enum"] = std::move(values);
@@ -52,7 +54,13 @@ class ParameterTable {
     };
     entries_.push_back({std::move(name), std::move(schema), std::move(read), Presence::kOptional});
   }
-  // A member that says something about the client or its purposes; no answer depends on it.
+  // A member of whatever value: no answer depends on it, and `description` says why.
+  void AddAny(std::string name, std::string_view description) {
+    boost::json::object schema;
+    schema["description"] = boost::json::string_view(description.data(), description.size());
+    AddRead(name, std::move(schema), [name](RequestReader& reader, Params&) { reader.Take(name); });
+  }
+  // The same of a text.
   void AddIgnored(std::string name, std::string_view description) {
     AddRead(name, StringSchema(description), [name](RequestReader& reader, Params&) {
       std::string unused;
@@ -60,16 +68,22 @@ class ParameterTable {
     });
   }
 
-  // INVALID_ARGUMENT names the parameter: a wrong type, an unknown member, or one that is refused.
-  absl::StatusOr<Params> Parse(std::string_view body) const {
+  bool Has(std::string_view name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
+  }
+
+  // INVALID_ARGUMENT names the parameter: a wrong type, one that is refused, or an unknown member, unless `unknown` says
+  // that such are ignored.
+  absl::StatusOr<Params> Parse(std::string_view body, UnknownMembers* unknown = nullptr) const {
     BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body));
-    return ReadObject(object, Typing::kStrict);
+    return ReadObject(object, Typing::kStrict, unknown);
   }
   // The same of members that are there already.
-  absl::StatusOr<Params> ReadObject(const boost::json::object& object, Typing typing) const {
-    RequestReader reader(object, "", typing);
+  absl::StatusOr<Params> ReadObject(const boost::json::object& object, Typing typing,
+                                    UnknownMembers* unknown = nullptr) const {
+    RequestReader reader(object, "", typing, unknown);
     Params params;
-    for (const Entry& entry : entries_) entry.read(reader, params);
+    ReadMembers(reader, params);
     if (const absl::Status status = reader.Finish(); !status.ok()) {
       const boost::json::value* const model = object.if_contains("model");
       const boost::json::string* const name = model == nullptr ? nullptr : model->if_string();
@@ -77,9 +91,13 @@ class ParameterTable {
     }
     return params;
   }
+  // The members alone, of an object that may hold others.
+  void ReadMembers(RequestReader& reader, Params& params) const {
+    for (const Entry& entry : entries_) entry.read(reader, params);
+  }
 
   // JSON Schema of the body. Every optional member may be null.
-  boost::json::object Schema() const {
+  boost::json::object Schema(UnknownMembers::Policy policy = UnknownMembers::Policy::kRefuse) const {
     boost::json::object properties;
     boost::json::array required;
     for (const Entry& entry : entries_) {
@@ -88,7 +106,7 @@ class ParameterTable {
       if (must) required.emplace_back(entry.name);
     }
     boost::json::object schema = ObjectSchema("", std::move(properties));
-    schema["additionalProperties"] = false;
+    if (policy == UnknownMembers::Policy::kRefuse) schema["additionalProperties"] = false;
     if (!required.empty()) schema["required"] = std::move(required);
     return schema;
   }

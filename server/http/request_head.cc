@@ -1,5 +1,6 @@
 #include "server/http/request_head.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -67,7 +68,9 @@ std::string ResponseHead(const HttpResponse& response, std::string_view request_
   if (framing == Framing::kLength)
     fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
   if (framing == Framing::kChunked) head += "transfer-encoding: chunked\r\n";
-  if (!request_id.empty()) fmt::format_to(std::back_inserter(head), "x-request-id: {}\r\n", request_id);
+  const bool named = std::any_of(response.headers.begin(), response.headers.end(),
+                                 [](const auto& header) { return header.first == "x-request-id"; });
+  if (!request_id.empty() && !named) fmt::format_to(std::back_inserter(head), "x-request-id: {}\r\n", request_id);
   for (const auto& [name, value] : response.headers)
     fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
   head += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";

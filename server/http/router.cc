@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "engine/model/json.h"
+#include "server/http/not_offered.h"
 
 namespace batucada {
 namespace {
@@ -50,7 +51,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {
-    return {.error = ErrorResponse(404, fmt::format("there is nothing at {}", Printable(path)), "not_found",
+    return {.error = ErrorResponse(404, NotOffered(path), "not_found",
                                    ErrorFormOf(path))};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));

@@ -2,58 +2,20 @@
 
 #include <utility>
 
+#include "server/http/api_schemas.h"
 #include "server/http/completions.h"
 #include "server/http/infer.h"
 #include "server/http/infer_metadata.h"
 #include "server/http/log_settings.h"
 #include "server/http/models.h"
-#include "server/http/offload.h"
 #include "server/http/openapi.h"
+#include "server/http/probes.h"
 #include "server/http/status.h"
+#include "server/http/tokenizer_info.h"
 #include "server/http/tokens.h"
 
 namespace batucada {
 namespace {
-
-using Handle = Answer (*)(Service&, const HttpRequest&);
-
-class RouteList {
- public:
-  explicit RouteList(Service& service) : service_(service) {}
-
-  void Get(std::string path, std::string name, Handle handle, const OperationSpec& spec, Access access = Access::kKey) {
-    Add("GET", std::move(path), std::move(name), handle, spec, access);
-  }
-  // Without a body, or with one that does not matter.
-  void Add(std::string method, std::string path, std::string name, Handle handle, const OperationSpec& spec,
-           Access access = Access::kKey) {
-    router_.Add({.method = std::move(method),
-                 .path = std::move(path),
-                 .name = std::move(name),
-                 .handler = [this_service = &service_,
-                             handle](const HttpRequest& request) { return handle(*this_service, request); },
-                 .access = access,
-                 .operation = MakeOperation(spec)});
-  }
-  // Bodies may be large: off the connection's thread with them.
-  void Post(std::string path, std::string name, Handle handle, const OperationSpec& spec,
-            Access access = Access::kKey) {
-    Handler handler = [this_service = &service_, handle](const HttpRequest& request) {
-      return handle(*this_service, request);
-    };
-    router_.Add({.method = "POST",
-                 .path = std::move(path),
-                 .name = name,
-                 .handler = OffThread(service_, name, std::move(handler)),
-                 .access = access,
-                 .operation = MakeOperation(spec)});
-  }
-  Router& router() { return router_; }
-
- private:
-  Service& service_;
-  Router router_;
-};
 
 void AddOpenInference(RouteList& list) {
   // With a version first: the model's name may hold slashes, so that the shorter pattern would take both.
@@ -87,7 +49,7 @@ void AddOpenInference(RouteList& list) {
            {.summary = "The models and their states", .answer = "RepositoryIndex", .error = "InferError"});
   list.Get("/v2", "infer.server", HandleInferServer,
            {.summary = "The server's name", .answer = "InferServer", .error = "InferError"});
-  const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
+  const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {
     list.Get(path, "infer.health", handle,
              {.summary = summary, .answer = "InferState", .unavailable = "InferState", .error = "InferError"},
              Access::kHealth);
@@ -98,7 +60,7 @@ void AddOpenInference(RouteList& list) {
 
 }  // namespace
 
-Router MakeRoutes(Service& service) {
+Router MakeRoutes(Service& service, const AddRoutes& more) {
   RouteList list(service);
   list.Post("/v1/completions", "completions", HandleCompletions,
             {.summary = "Continue a text",
@@ -117,8 +79,11 @@ Router MakeRoutes(Service& service) {
   list.Post("/detokenize", "detokenize", HandleDetokenize,
             {.summary = "Token ids to text", .request = "DetokenizeRequest", .answer = "Text"});
 
+  list.Document("/tokenizer_info", "tokenizer_info", TokenizerInfo(service),
+                {.summary = "What tokenizer_config.json says, and the chat template in use", .answer = "TokenizerInfo"});
+
   AddOpenInference(list);
-  const auto health = [&list](const char* path, Handle handle, std::string_view summary) {
+  const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {
     list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"},
              Access::kHealth);
   };
@@ -141,6 +106,9 @@ Router MakeRoutes(Service& service) {
            {.summary = "Where to find what; to a browser, a page to try the model on", .answer = "Root"},
            Access::kOpen);
 
+  AddProbes(list);
+  if (more) more(list);
+
   const auto document = std::make_shared<std::string>();
   list.router().Add({.method = "GET",
                      .path = "/openapi.json",
@@ -148,7 +116,7 @@ Router MakeRoutes(Service& service) {
                      .handler = [document](const HttpRequest&) -> Answer { return JsonResponse(*document); },
                      .access = Access::kKey,
                      .operation = MakeOperation({.summary = "This description", .answer = "OpenApi"})});
-  *document = OpenApiDocument(list.router());
+  *document = OpenApiDocument(list.router(), ApiSchemas(service.config.unknown_members()), list.schemas());
   return std::move(list.router());
 }
 

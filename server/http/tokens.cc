@@ -21,6 +21,18 @@ void ReadPrompt(RequestReader& reader, TokenizeParams& params) {
   reader.Read("prompt", &params.prompt.emplace());
 }
 
+// llama.cpp's names: its texts get no start token unless asked for.
+void ReadContent(RequestReader& reader, TokenizeParams& params) {
+  bool add_special = false;
+  reader.Read("add_special", &add_special);
+  reader.Read("parse_special", &params.parse_special);
+  reader.Read("with_pieces", &params.with_pieces);
+  if (reader.Take("content") == nullptr) return;
+  if (params.prompt) return reader.Fail("content", "and prompt are both there: give one of them", "invalid_value");
+  reader.Read("content", &params.prompt.emplace());
+  params.add_special_tokens = add_special;
+}
+
 void ReadTokens(RequestReader& reader, DetokenizeParams& params) {
   if (reader.Take("tokens") == nullptr) {
     return reader.Fail("tokens", "is missing: give a list of token ids", "missing_parameter");
@@ -36,25 +48,37 @@ absl::StatusOr<std::vector<int32_t>> Encode(const TokenizeParams& params, const 
         both ? "prompt and messages are both there: give one of them" : "prompt is missing: give a string, or messages",
         both ? "invalid_value" : "missing_parameter");
   }
-  const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation)};
+  const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation),
+                              .parse_special = params.parse_special};
   if (params.conversation) return EncodeConversation(*params.conversation, "messages", options, context);
   return EncodeText(*params.prompt, "prompt", options, context.tokenizer);
 }
 
-// What is written of it may be many times as long as the request: see Respond.
+// What is written of it may be many times as long as the request: see Write.
 struct Tokens {
   const Tokenizer& tokenizer;
   MemoryCharge memory;
   std::vector<int32_t> ids;
   bool return_token_strs = false;
+  bool with_pieces = false;
   bool skip_special_tokens = false;
   int64_t max_total_tokens = 0;
 };
 
+// As llama.cpp tells tokens.
+Pieces WritePieces(const Tokens& tokens, JsonWriter& json) {
+  json.BeginArray();
+  for (const int32_t id : tokens.ids) {
+    json.BeginObject().Key("id").Int(id).Key("piece").String(TokenString(tokens.tokenizer, id)).EndObject();
+    if (json.full()) co_yield nullptr;
+  }
+  json.EndArray();
+}
+
 Pieces WriteTokens(const Tokens& tokens, JsonWriter& json) {
   json.BeginObject().Key("count").Int(static_cast<int64_t>(tokens.ids.size()));
   json.Key("max_model_len").Int(tokens.max_total_tokens).Key("tokens");
-  BATUCADA_WRITE(WriteIds(tokens.ids, json));
+  BATUCADA_WRITE(tokens.with_pieces ? WritePieces(tokens, json) : WriteIds(tokens.ids, json));
   json.Key("token_strs");
   if (!tokens.return_token_strs) {
     json.Null().EndObject();
@@ -68,18 +92,23 @@ Pieces WriteTokens(const Tokens& tokens, JsonWriter& json) {
   json.EndArray().EndObject();
 }
 
+// By vLLM's name and by llama.cpp's.
 Pieces WriteText(const Tokens& tokens, JsonWriter& json) {
-  Detokenizer detokenizer(tokens.tokenizer, tokens.skip_special_tokens);
-  json.BeginObject().Key("prompt").BeginString();
-  for (const int32_t id : tokens.ids) {
-    json.AddToString(detokenizer.Push(id));
-    if (json.full()) co_yield nullptr;
+  json.BeginObject();
+  for (const char* name : {"prompt", "content"}) {
+    Detokenizer detokenizer(tokens.tokenizer, tokens.skip_special_tokens);
+    json.Key(name).BeginString();
+    for (const int32_t id : tokens.ids) {
+      json.AddToString(detokenizer.Push(id));
+      if (json.full()) co_yield nullptr;
+    }
+    json.AddToString(detokenizer.Flush()).EndString();
   }
-  json.AddToString(detokenizer.Flush()).EndString().EndObject();
+  json.EndObject();
 }
 
 // A short answer is written at once, a long one as the client takes it.
-Answer Respond(Tokens tokens, Pieces (*write)(const Tokens& tokens, JsonWriter& json)) {
+Answer Write(Tokens tokens, Pieces (*write)(const Tokens& tokens, JsonWriter& json)) {
   constexpr size_t kShort = 2000;  // ids
   if (tokens.ids.size() <= kShort) {
     std::string text;
@@ -99,22 +128,23 @@ absl::Status Hold(Service& service, Tokens* tokens) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Tokens> Tokenize(Service& service, std::string_view body) {
-  BATUCADA_ASSIGN_OR_RETURN(const TokenizeParams params, TokenizeParameters().Parse(body));
+absl::StatusOr<Tokens> Tokenize(Service& service, std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(const TokenizeParams params, TokenizeParameters().Parse(body, unknown));
   BATUCADA_RETURN_IF_ERROR(ResolveModel(params.model, service.model_names).status());
   const TranslationContext context = service.translation();
   Tokens tokens{.tokenizer = context.tokenizer,
                 .memory = {},
                 .ids = {},
                 .return_token_strs = params.return_token_strs,
+                .with_pieces = params.with_pieces,
                 .max_total_tokens = context.max_total_tokens};
   BATUCADA_ASSIGN_OR_RETURN(tokens.ids, Encode(params, context));
   BATUCADA_RETURN_IF_ERROR(Hold(service, &tokens));
   return tokens;
 }
 
-absl::StatusOr<Tokens> Detokenize(Service& service, std::string_view body) {
-  BATUCADA_ASSIGN_OR_RETURN(const DetokenizeParams params, DetokenizeParameters().Parse(body));
+absl::StatusOr<Tokens> Detokenize(Service& service, std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(const DetokenizeParams params, DetokenizeParameters().Parse(body, unknown));
   BATUCADA_RETURN_IF_ERROR(ResolveModel(params.model, service.model_names).status());
   const TranslationContext context = service.translation();
   Tokens tokens{
@@ -122,6 +152,20 @@ absl::StatusOr<Tokens> Detokenize(Service& service, std::string_view body) {
   BATUCADA_ASSIGN_OR_RETURN(tokens.ids, ToTokenIds(params.tokens, "tokens", context.vocab_size));
   BATUCADA_RETURN_IF_ERROR(Hold(service, &tokens));
   return tokens;
+}
+
+using Read = absl::StatusOr<Tokens> (*)(Service&, std::string_view body, UnknownMembers*);
+
+Answer Respond(Service& service, const HttpRequest& request, Read read,
+               Pieces (*write)(const Tokens& tokens, JsonWriter& json)) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<Tokens> tokens = read(service, request.body, &unknown);
+  if (!tokens.ok()) return ErrorResponse(tokens.status());
+  service.metrics.OnIgnoredParameters(unknown.ignored);
+  Answer answer = Write(*std::move(tokens), write);
+  auto* response = std::get_if<HttpResponse>(&answer);
+  if (unknown.ignored > 0 && response != nullptr) response->headers.emplace_back(kIgnoredParameters, unknown.List());
+  return answer;
 }
 
 }  // namespace
@@ -138,6 +182,13 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
                            "whose chat template writes its own."),
              &Params::add_special_tokens);
     made.Add("return_token_strs", BooleanSchema("Tell each token's text too.", false), &Params::return_token_strs);
+    made.AddRead("content", StringSchema("llama.cpp's name of prompt; it gets a start token only with add_special."),
+                 ReadContent);
+    const auto read_already = [](RequestReader&, Params&) {};
+    made.AddRead("add_special", BooleanSchema("Of content: add the model's start token.", false), read_already);
+    made.AddRead("parse_special", BooleanSchema("Special tokens written out in the text are those tokens.", true),
+                 read_already);
+    made.AddRead("with_pieces", BooleanSchema("Tell each token as {\"id\", \"piece\"}.", false), read_already);
     return made;
   }();
   return table;
@@ -158,15 +209,11 @@ const ParameterTable<DetokenizeParams>& DetokenizeParameters() {
 }
 
 Answer HandleTokenize(Service& service, const HttpRequest& request) {
-  absl::StatusOr<Tokens> tokens = Tokenize(service, request.body);
-  if (!tokens.ok()) return ErrorResponse(tokens.status());
-  return Respond(*std::move(tokens), WriteTokens);
+  return Respond(service, request, Tokenize, WriteTokens);
 }
 
 Answer HandleDetokenize(Service& service, const HttpRequest& request) {
-  absl::StatusOr<Tokens> tokens = Detokenize(service, request.body);
-  if (!tokens.ok()) return ErrorResponse(tokens.status());
-  return Respond(*std::move(tokens), WriteText);
+  return Respond(service, request, Detokenize, WriteText);
 }
 
 }  // namespace batucada

@@ -1,4 +1,4 @@
-// POST /tokenize and POST /detokenize, as vLLM's users know them.
+// POST /tokenize and POST /detokenize, as vLLM's users know them, and llama.cpp's by the names of theirs.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,9 @@ struct TokenizeParams {
   std::optional<std::string> prompt;      // this
   std::optional<ChatInput> conversation;  // or that
   std::optional<bool> add_special_tokens;  // absent: around `prompt`; a chat template writes its own
+  bool parse_special = true;              // special tokens written out in `prompt` are those tokens
   bool return_token_strs = false;
+  bool with_pieces = false;  // each token as {"id": …, "piece": …}, as llama.cpp tells it
 };
 
 struct DetokenizeParams {

@@ -279,6 +279,10 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
   BATUCADA_ASSIGN_OR_RETURN(bj::object members, ToCompletionMembers(given));
   members["echo"] = !exclude_input.value_or(plan.pieces);
   BATUCADA_ASSIGN_OR_RETURN(plan.params, CompletionParameters().ReadObject(members, Typing::kLenient));
+  if (plan.params.best_of) {
+    return InvalidParameter("best_of", "best_of is not supported here: leave it out, or use /v1/completions",
+                            "unsupported_parameter");
+  }
   plan.params.stream = plan.pieces;
   if (plan.pieces && plan.params.n.value_or(1) != 1) {
     return InvalidParameter("n", "n must be 1 where the answer is streamed", "invalid_value");

@@ -82,6 +82,8 @@ void AddOutcomes(const Tally& tally, MetricsPage& page) {
   }
   page.Counter("batucada_requests_disconnected_total", "Requests whose client left while they ran",
                Load(tally.disconnected));
+  page.Counter("batucada_ignored_parameters_total", "Members of requests that no table knows and that were ignored",
+               Load(tally.ignored_parameters));
 }
 
 void AddWires(const Tally& tally, MetricsPage& page) {

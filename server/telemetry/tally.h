@@ -64,6 +64,7 @@ struct Tally {
   std::array<Counter, kFinishReasons> finished{};
   std::array<Counter, kRejectionNames.size()> rejected{};
   Counter disconnected{0};
+  Counter ignored_parameters{0};
   std::atomic<int64_t> http_connections{0};
   Counter http_connections_refused{0};
   Counter http_connections_evicted{0};

@@ -23,6 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   Expect(ParseCompletionRequest(body).status());
   Expect(ParseChatRequest(body).status());
+  UnknownMembers unknown = {.policy = UnknownMembers::Policy::kIgnore};
+  Expect(ParseCompletionRequest(body, &unknown).status());
+  Expect(ParseChatRequest(body, &unknown).status());
+  if (unknown.List().size() > 4096) std::abort();
   for (const InferCall call : {InferCall::kOneResponse, InferCall::kStream}) {
     const auto generate = ParseGenerate(body, call);
     Expect(generate.status());

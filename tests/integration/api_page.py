@@ -13,9 +13,16 @@ HEAD = """# HTTP API
 OpenAI's API for completions and chat, with the extensions that vLLM's users know. This page is made of the server's own
 OpenAPI 3.1 description, which it serves at `/openapi.json`; a test compares them.
 
-Every parameter that is not required may be `null`, which means its default. A parameter that is not listed, or that is
-listed as not supported with any other value than those given, is refused by name: nothing that would change an answer is
-ignored.
+Every parameter that is not required may be `null`, which means its default. What other servers know and this one does
+not act on (OpenAI's, vLLM's, SGLang's, llama.cpp's, TGI's, LiteLLM's parameters) is listed with the values at which it
+changes nothing; any other value is refused with 400, naming parameter and value: nothing that would change an answer is
+ignored. A name that is not listed is ignored: the header `x-ignored-parameters` names it, so that a misspelling is
+found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. `store` and `metadata`
+are accepted; nothing is kept of any request.
+
+`system_fingerprint` changes with the model's files, the device and the program's version. `--served-model-name` may hold
+`*` for any text: an answer then carries the name that was asked for. A prompt and `max_tokens` that do not fit get
+`This model's maximum context length is N tokens…` with the code `context_length_exceeded`.
 
 Errors have OpenAI's shape, `{"error": {"message", "type", "param", "code"}}`; the message says what to change. Where 429
 or 503 refuses a request, `Retry-After` says when to come back. Every answer carries `x-request-id`: the client's own if
@@ -42,6 +49,12 @@ HTTP is read by the letter (RFC 9112). What two servers could read differently i
 and the end of the connection: any `Transfer-Encoding` but `chunked`, or one beside `Content-Length`, more than one
 `Content-Length` or `Host`, folded headers, bare CR or LF. A slash at a path's end makes no difference. Bodies may be sent
 in gzip or zstd (`Content-Encoding`), within the same `--max-body-bytes` when decoded; other codings get 415.
+
+`/generate` and `/info` speak as Text Generation Inference does (also `POST /`), `/completion`, `/apply-template`,
+`/props` and `/slots` as llama.cpp's server, `/api/…` as Ollama: each by its own names, through the same translation, so
+that the same request draws the same tokens. Their errors have their servers' shapes. What they have beyond this page is
+answered with 404 and a sentence, as are OpenAI's other endpoints. Where those servers have defaults of their own, TGI's
+hold (100 new tokens, and the likeliest token unless something asks to draw); llama.cpp's and Ollama's are the model's.
 
 Under `/v2` is the Open Inference Protocol (KServe, Triton), so that `tritonclient.http` works unchanged; every path there
 also takes `/versions/1` after the model's name. Every error there is `{"error": "…"}`. Parameters are those of

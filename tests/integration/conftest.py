@@ -21,6 +21,13 @@ def fast():
 
 
 @pytest.fixture(scope="session")
+def cpu():
+    """The embedded model on the CPU."""
+    with Server("--backend", "cpu") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def slow():
     """The fake backend, slow enough to act while a request runs. Two sequences at once, three in the queue."""
     with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-sequences", "2", "--max-waiting", "3") as server:

@@ -328,7 +328,6 @@ TABLE = [
     ({"messages": [USER], "temperature": 3}, "temperature", "at most 2"),
     ({"messages": [USER], "chat_template_kwargs": 3}, "chat_template_kwargs", "an object"),
     ({"messages": [USER], "chat_template_kwargs": {"messages": []}}, "messages", "variable"),
-    ({"messages": [USER], "prompt": "a"}, "prompt", "not a parameter"),
     ({"messages": [USER], "tools": [{"type": "function"}]}, "tools", "not supported"),
     ({"messages": [USER], "tool_choice": "auto"}, "tool_choice", "not supported"),
     ({"messages": [USER], "response_format": {"type": "json_object"}}, "response_format", "not supported"),

@@ -49,7 +49,7 @@ def test_conversations():
     ("/tokenize", {}, "prompt", "missing"),
     ("/tokenize", {"prompt": 7}, "prompt", "string"),
     ("/tokenize", {"prompt": "a", "messages": [{"role": "user", "content": "a"}]}, "prompt", "one of them"),
-    ("/tokenize", {"prompt": "a", "x": 1}, "x", "not a parameter"),
+    ("/tokenize", {"prompt": "a", "content": "b"}, "content", "give one of them"),
     ("/detokenize", {}, "tokens", "missing"),
     ("/detokenize", {"tokens": "a"}, "tokens", "list"),
     ("/detokenize", {"tokens": [1, 8192]}, "tokens[1]", "0 to 8191"),

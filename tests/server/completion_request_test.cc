@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"({"prompt":"a","stream":true,"stream_options":7})", "stream_options", "must be an object"},
         BadInput{R"({"prompt":"a","stream":true,"stream_options":{"x":1}})", "stream_options.x", "not a parameter"},
         BadInput{R"({"prompt":"a","user":7})", "user", "must be a string"},
-        BadInput{R"({"prompt":"a","best_of":3})", "best_of", "only best_of equal to n"},
+        BadInput{R"({"prompt":"a","n":4,"best_of":3})", "best_of", "at least n"},
         BadInput{R"({"prompt":"a","suffix":"b"})", "suffix", "not supported"},
         BadInput{R"({"prompt":"a","presence_penalty":"x"})", "presence_penalty", "must be a number"},
         BadInput{R"({"prompt":"a","priority":"high"})", "priority", "must be an integer"},

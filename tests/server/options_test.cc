@@ -189,5 +189,17 @@ TEST(ServedModelNamesTest, DefaultIsTheDirectorysName) {
   EXPECT_THAT(ServedModelNames(config), ElementsAre("one", "two"));
 }
 
+TEST_F(OptionsTest, StrictParametersMayStandAlone) {
+  ASSERT_TRUE(Read({}).ok());
+  EXPECT_EQ(config_.unknown_members(), UnknownMembers::Policy::kIgnore);
+  ASSERT_TRUE(Read({"--strict-parameters", "--port", "1"}).ok());
+  EXPECT_EQ(config_.unknown_members(), UnknownMembers::Policy::kRefuse);
+  ASSERT_TRUE(Read({"--strict-parameters", "off"}).ok());
+  EXPECT_EQ(config_.unknown_members(), UnknownMembers::Policy::kIgnore);
+  environment_["BATUCADA_STRICT_PARAMETERS"] = "on";
+  ASSERT_TRUE(Read({}).ok());
+  EXPECT_EQ(config_.unknown_members(), UnknownMembers::Policy::kRefuse);
+}
+
 }  // namespace
 }  // namespace batucada

@@ -1,0 +1,76 @@
+// Another server's way to ask for text and to tell it: what its file has to say. The asking becomes the parameters of a
+// completion, so that all ways draw the same tokens for the same request.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/completion_params.h"
+#include "server/generation_group.h"
+#include "server/http/http.h"
+#include "server/service.h"
+#include "server/unknown_members.h"
+
+namespace batucada {
+
+// All that one generation made.
+struct Generated {
+  std::string text;
+  std::vector<TokenResult> tokens;  // if the dialect keeps them
+  Finish finish;
+  RequestUsage usage;
+  RequestTimings timings;
+};
+
+// What is asked for, as the engine takes it.
+struct Asked {
+  std::string model;
+  std::string prompt;  // as text, where it was one and the dialect keeps it
+  SamplingParams sampling;
+  int64_t max_tokens = 0;
+  int64_t prompt_tokens = 0;
+};
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+
+  // Called first.
+  virtual void Begin(Asked asked) { asked_ = std::move(asked); }
+  // Whether the answer repeats the prompt.
+  virtual bool KeepsPrompt() const { return false; }
+  // Whether tokens are kept for Whole and End.
+  virtual bool KeepsTokens() const { return false; }
+  // The whole answer's body.
+  virtual std::string Whole(const Generated& generated) = 0;
+  // A piece of a stream: what is new, which may be the last of it (`update.finish`).
+  virtual void Piece(const Update& update, std::string* body) = 0;
+  // Behind the last piece.
+  virtual void End(const Generated& generated, std::string* body) = 0;
+  // An error behind the first piece.
+  virtual void Fail(const absl::Status& status, std::string* body) = 0;
+  virtual std::string_view stream_type() const { return "text/event-stream"; }
+  // What tells that a silent stream goes on; nothing, where the form has no such thing.
+  virtual void KeepAlive(std::string* /*body*/) {}
+
+ protected:
+  const Asked& asked() const { return asked_; }
+
+ private:
+  Asked asked_;
+};
+
+// Runs what `params` ask for and tells it in `dialect`. `api` names the way in the log. Refusals are noted, and have
+// `form`.
+Answer Tell(Service& service, const HttpRequest& request, std::string api,
+            const absl::StatusOr<CompletionParams>& params, const UnknownMembers& unknown,
+            std::unique_ptr<Dialect> dialect, ErrorForm form);
+
+// "stop", "length", …: whether the text ended by a stop string, by the model's end token, or was cut.
+enum class EndedBy : uint8_t { kStopString, kEndToken, kLength };
+EndedBy EndOf(const Finish& finish);
+
+}  // namespace batucada

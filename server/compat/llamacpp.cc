@@ -1,0 +1,304 @@
+// llama.cpp's own API: POST /completion and /apply-template, GET /props and /slots.
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/compat/compat.h"
+#include "server/compat/dialect.h"
+#include "server/error.h"
+#include "server/http/completion_request.h"
+#include "server/http/conversation.h"
+#include "server/http/known_parameters.h"
+#include "server/http/logprobs_json.h"
+#include "server/http/sse.h"
+#include "server/http/tokenizer_info.h"
+#include "server/json_writer.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+struct LlamaParams : CompletionParams {
+  bool return_tokens = false;
+};
+using Table = ParameterTable<LlamaParams>;
+
+// A number at which a parameter means that there is none.
+void ReadUnless(RequestReader& reader, std::string_view name, int64_t none, std::optional<int64_t>* field) {
+  reader.Read(name, field);
+  if (*field == none) field->reset();
+}
+
+const Table& LlamaRequest() {
+  static const Table table = [] {
+    Table made;
+    using P = LlamaParams;
+    made.AddRead(
+        "prompt", PromptSchema(), [](RequestReader& reader, P& params) { ReadPrompts(reader, params); },
+        Table::Presence::kRequired);
+    made.AddRead("n_predict", IntegerSchema("Tokens to generate at most; -1: until the model ends.", {.min = -1}),
+                 [](RequestReader& reader, P& params) { ReadUnless(reader, "n_predict", -1, &params.max_tokens); });
+    made.Add("stream", BooleanSchema("A piece of text an event.", false), &P::stream);
+    made.Add("temperature", NumberSchema("Default: the model's own.", {.min = 0, .max = kMaxTemperature}),
+             &P::temperature);
+    made.Add("top_k", IntegerSchema("0: all.", {.min = -1}), &P::top_k);
+    made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
+    made.Add("min_p", NumberSchema("", {.min = 0, .max = 1}), &P::min_p);
+    made.AddRead("seed", IntegerSchema("-1: random."),
+                 [](RequestReader& reader, P& params) { ReadUnless(reader, "seed", -1, &params.seed); });
+    made.Add("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")), &P::stop);
+    made.Add("presence_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::presence_penalty);
+    made.Add("frequency_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::frequency_penalty);
+    made.Add("ignore_eos", BooleanSchema("", false), &P::ignore_eos);
+    made.AddRead("n_probs", IntegerSchema("Tell so many of the most likely tokens.", {.min = 0, .max = kMaxLogprobs}),
+                 [](RequestReader& reader, P& params) { ReadUnless(reader, "n_probs", 0, &params.logprobs); });
+    made.Add("return_tokens", BooleanSchema("Tell the tokens' ids.", false), &P::return_tokens);
+    made.Add("model", StringSchema("A served name."), &P::model);
+    made.AddRefused("logit_bias", {bj::array()}, "Not supported here: see /v1/completions.");
+    AddKnownParameters(KnownParameters(), made);
+    return made;
+  }();
+  return table;
+}
+
+absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(LlamaParams params, LlamaRequest().Parse(body, unknown));
+  if (params.prompts.size() != 1) {
+    return InvalidParameter("prompt", fmt::format("prompt has {} prompts: give one here", params.prompts.size()));
+  }
+  params.names = {.max_tokens = "n_predict", .logprobs = "n_probs"};
+  params.open_ended = true;
+  return params;
+}
+
+class LlamaDialect : public Dialect {
+ public:
+  LlamaDialect(const LlamaParams& params, const Tokenizer& tokenizer)
+      : tokenizer_(tokenizer), return_tokens_(params.return_tokens), probabilities_(params.logprobs.has_value()) {}
+
+  bool KeepsTokens() const override { return return_tokens_ || probabilities_; }
+
+  std::string Whole(const Generated& generated) override {
+    std::string body;
+    JsonWriter json(&body);
+    json.BeginObject();
+    WritePiece(generated.text, generated.tokens, json);
+    WriteEnd(generated, json);
+    json.EndObject();
+    return body;
+  }
+
+  void Piece(const Update& update, std::string* body) override {
+    predicted_ += static_cast<int64_t>(update.tokens.size());
+    std::string event;
+    JsonWriter json(&event);
+    json.BeginObject();
+    WritePiece(update.text, update.tokens, json);
+    json.Key("stop").Bool(false).Key("tokens_predicted").Int(predicted_);
+    json.Key("tokens_evaluated").Int(asked().prompt_tokens).EndObject();
+    AppendEvent(event, body);
+  }
+
+  void End(const Generated& generated, std::string* body) override {
+    std::string event;
+    JsonWriter json(&event);
+    json.BeginObject();
+    WritePiece("", {}, json);
+    WriteEnd(generated, json);
+    json.EndObject();
+    AppendEvent(event, body);
+  }
+
+  void Fail(const absl::Status& status, std::string* body) override { AppendEvent(ErrorJson(status), body); }
+  void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
+
+ private:
+  void WriteProbability(int32_t id, float logprob, JsonWriter& json) const {
+    json.Key("id").Int(id).Key("token").String(TokenString(tokenizer_, id)).Key("bytes").BeginArray();
+    for (const char byte : tokenizer_.TokenBytes(id)) json.Int(static_cast<unsigned char>(byte));
+    json.EndArray().Key("logprob").Number(logprob);
+  }
+
+  void WritePiece(std::string_view text, const std::vector<TokenResult>& tokens, JsonWriter& json) const {
+    json.Key("index").Int(0).Key("content").String(text).Key("id_slot").Int(-1).Key("tokens").BeginArray();
+    for (const TokenResult& token : tokens) {
+      if (return_tokens_) json.Int(token.id);
+    }
+    json.EndArray();
+    if (!probabilities_) return;
+    json.Key("completion_probabilities").BeginArray();
+    for (const TokenResult& token : tokens) {
+      json.BeginObject();
+      WriteProbability(token.id, token.logprob, json);
+      json.Key("top_logprobs").BeginArray();
+      for (const TokenLogprob& top : token.top) {
+        json.BeginObject();
+        WriteProbability(top.id, top.logprob, json);
+        json.EndObject();
+      }
+      json.EndArray().EndObject();
+    }
+    json.EndArray();
+  }
+
+  void WriteEnd(const Generated& generated, JsonWriter& json) const {
+    const SamplingParams& sampling = asked().sampling;
+    json.Key("stop").Bool(true).Key("model").String(asked().model);
+    json.Key("tokens_predicted").Int(generated.usage.generated_tokens);
+    json.Key("tokens_evaluated").Int(generated.usage.prompt_tokens).Key("tokens_cached").Int(0);
+    json.Key("truncated").Bool(false).Key("has_new_line").Bool(generated.text.find('\n') != std::string::npos);
+    const EndedBy by = EndOf(generated.finish);
+    json.Key("stop_type").String(by == EndedBy::kLength ? "limit" : by == EndedBy::kStopString ? "word" : "eos");
+    json.Key("stopping_word").String(generated.finish.stop_string.value_or(""));
+    json.Key("generation_settings").BeginObject().Key("n_predict").Int(asked().max_tokens);
+    json.Key("temperature").Number(sampling.temperature).Key("top_k").Int(sampling.top_k);
+    json.Key("top_p").Number(sampling.top_p).Key("min_p").Number(sampling.min_p);
+    json.Key("seed").Int(static_cast<int64_t>(sampling.seed)).EndObject();
+    WriteTimings(generated, json);
+  }
+
+  static void WriteTimings(const Generated& generated, JsonWriter& json) {
+    json.Key("timings").BeginObject();
+    const auto write = [&json](std::string_view name, int64_t tokens, absl::Duration time) {
+      const double seconds = absl::ToDoubleSeconds(time);
+      const auto per = [](double amount, double of) { return static_cast<float>(of > 0 ? amount / of : 0); };
+      json.Key(fmt::format("{}_n", name)).Int(tokens);
+      json.Key(fmt::format("{}_ms", name)).Number(static_cast<float>(1e3 * seconds));
+      json.Key(fmt::format("{}_per_token_ms", name)).Number(per(1e3 * seconds, static_cast<double>(tokens)));
+      json.Key(fmt::format("{}_per_second", name)).Number(per(static_cast<double>(tokens), seconds));
+    };
+    write("prompt", generated.usage.prompt_tokens, generated.timings.prefill);
+    write("predicted", generated.usage.generated_tokens, generated.timings.decode);
+    json.EndObject();
+  }
+
+  const Tokenizer& tokenizer_;
+  const bool return_tokens_, probabilities_;
+  int64_t predicted_ = 0;
+};
+
+Answer HandleCompletion(Service& service, const HttpRequest& request) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<LlamaParams> params = Parse(request.body, &unknown);
+  std::unique_ptr<Dialect> dialect;
+  if (params.ok()) dialect = std::make_unique<LlamaDialect>(*params, service.engine.tokenizer());
+  const absl::StatusOr<CompletionParams> plain =
+      params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
+  return Tell(service, request, "llamacpp.completion", plain, unknown, std::move(dialect), ErrorForm::kOpenAi);
+}
+
+struct TemplateParams {
+  std::optional<ChatInput> conversation;
+};
+
+const ParameterTable<TemplateParams>& TemplateRequest() {
+  static const ParameterTable<TemplateParams> table = [] {
+    ParameterTable<TemplateParams> made;
+    AddConversation(made, &TemplateParams::conversation, ParameterTable<TemplateParams>::Presence::kRequired);
+    return made;
+  }();
+  return table;
+}
+
+absl::StatusOr<std::string> ApplyTemplate(Service& service, std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(const TemplateParams params, TemplateRequest().Parse(body, unknown));
+  if (!params.conversation) {
+    return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
+  }
+  if (service.chat_template == nullptr) {
+    return InvalidParameter("messages", "messages cannot be rendered: this model has no chat template",
+                            "no_chat_template");
+  }
+  absl::StatusOr<std::string> text = service.chat_template->Render(*params.conversation);
+  if (!text.ok()) {
+    return InvalidParameter("messages", fmt::format("messages: {}", std::string(text.status().message())));
+  }
+  std::string answer;
+  JsonWriter(&answer).BeginObject().Key("prompt").String(*text).EndObject();
+  return answer;
+}
+
+Answer HandleApplyTemplate(Service& service, const HttpRequest& request) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<std::string> answer = ApplyTemplate(service, request.body, &unknown);
+  if (!answer.ok()) return ErrorResponse(answer.status());
+  HttpResponse response = JsonResponse(*std::move(answer));
+  if (unknown.ignored > 0) response.headers.emplace_back(kIgnoredParameters, unknown.List());
+  return response;
+}
+
+std::string Props(Service& service) {
+  std::string body;
+  JsonWriter json(&body);
+  const EngineConfig& config = service.engine.config();
+  const GenerationConfig& defaults = service.engine.generation_defaults();
+  json.BeginObject().Key("default_generation_settings").BeginObject();
+  json.Key("n_ctx").Int(config.max_total_tokens).Key("params").BeginObject();
+  json.Key("temperature").Number(defaults.temperature.value_or(1)).Key("top_k").Int(defaults.top_k.value_or(0));
+  json.Key("top_p").Number(defaults.top_p.value_or(1)).Key("min_p").Number(defaults.min_p.value_or(0));
+  json.Key("n_predict").Int(-1).EndObject().EndObject();
+  json.Key("total_slots").Int(config.max_sequences).Key("model_alias").String(service.model_names.front());
+  json.Key("model_path").String(service.model_names.front());
+  const bj::value info = bj::parse(TokenizerInfo(service));
+  for (const char* name : {"chat_template", "bos_token", "eos_token"}) {
+    const bj::value* value = info.get_object().if_contains(name);
+    json.Key(name).String(value != nullptr && value->is_string() ? value->get_string().c_str() : "");
+  }
+  json.Key("modalities").BeginObject().Key("vision").Bool(false).Key("audio").Bool(false).EndObject();
+  json.Key("build_info").String(fmt::format("batucada {}", kVersion)).Key("is_sleeping").Bool(false).EndObject();
+  return body;
+}
+
+// As many as are there; which of them work does not matter, so the first are told to.
+Answer HandleSlots(Service& service, const HttpRequest&) {
+  const EngineStats stats = service.engine.Stats();
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginArray();
+  for (int64_t i = 0; i < stats.slots_total; ++i) {
+    json.BeginObject().Key("id").Int(i).Key("n_ctx").Int(service.engine.config().max_total_tokens);
+    json.Key("is_processing").Bool(i < stats.slots_used).EndObject();
+  }
+  json.EndArray();
+  return response;
+}
+
+bj::object Required(bj::object schema, bj::array names) {
+  schema["required"] = std::move(names);
+  return schema;
+}
+
+}  // namespace
+
+void AddLlamaCpp(RouteList& list) {
+  const UnknownMembers::Policy unknown = list.service().config.unknown_members();
+  list.AddSchema("LlamaRequest", LlamaRequest().Schema(unknown));
+  list.AddSchema("TemplateRequest", TemplateRequest().Schema(unknown));
+  list.AddSchema("LlamaText", Required(ObjectSchema("", {{"content", StringSchema("")}, {"stop", BooleanSchema("")}}),
+                                       {"content", "stop"}));
+  list.AddSchema("LlamaProps", Required(ObjectSchema("", {{"total_slots", IntegerSchema("")},
+                                                          {"chat_template", StringSchema("")}}),
+                                        {"total_slots", "chat_template", "default_generation_settings"}));
+  list.AddSchema("LlamaSlots", ArraySchema("", Required(ObjectSchema("", {{"id", IntegerSchema("")},
+                                                                          {"is_processing", BooleanSchema("")}}),
+                                                        {"id", "is_processing"})));
+  const OperationSpec completion = {.summary = "Continue a text, as llama.cpp's server does",
+                                    .request = "LlamaRequest",
+                                    .answer = "LlamaText",
+                                    .streams = OperationSpec::Streams::kIfAsked};
+  list.Post("/completion", "llamacpp.completion", HandleCompletion, completion);
+  list.Post("/completions", "llamacpp.completion", HandleCompletion, completion);
+  list.Post("/apply-template", "llamacpp.apply_template", HandleApplyTemplate,
+            {.summary = "A conversation as the chat template writes it", .request = "TemplateRequest", .answer = "Text"});
+  list.Document("/props", "llamacpp.props", Props(list.service()),
+                {.summary = "The server's bounds and defaults, as llama.cpp tells them", .answer = "LlamaProps"});
+  list.Get("/slots", "llamacpp.slots", HandleSlots,
+           {.summary = "How many sequences run, as llama.cpp tells it", .answer = "LlamaSlots"});
+}
+
+}  // namespace batucada

@@ -1,0 +1,257 @@
+#include "server/compat/ollama.h"
+
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/compat/compat.h"
+#include "server/compat/dialect.h"
+#include "server/error.h"
+#include "server/http/conversation.h"
+#include "server/http/known_parameters.h"
+#include "server/http/parameter_table.h"
+#include "server/json_writer.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+struct OllamaParams : CompletionParams {
+  OllamaParams() { stream = true; }
+  std::string prompt, system;
+  bool raw = false;
+};
+using Table = ParameterTable<OllamaParams>;
+
+constexpr std::string_view kNotSupported = "Not supported at other values.";
+// How Ollama lays a model out, which here is the operator's to say.
+constexpr std::string_view kLayout = "No answer depends on it.";
+constexpr KnownParameter kOptions[] = {
+    {"num_ctx", "*", kLayout},     {"num_batch", "*", kLayout}, {"num_gpu", "*", kLayout},
+    {"main_gpu", "*", kLayout},    {"low_vram", "*", kLayout},  {"use_mmap", "*", kLayout},
+    {"use_mlock", "*", kLayout},   {"numa", "*", kLayout},      {"num_thread", "*", kLayout},
+    {"num_keep", "*", kLayout},    {"vocab_only", "false", kNotSupported},
+    {"logits_all", "*", kLayout},  {"f16_kv", "*", kLayout},    {"embedding_only", "false", kNotSupported},
+    {"penalize_newline", "*", "Setting of a sampler that is off."},
+};
+constexpr KnownParameter kMembers[] = {
+    {"keep_alive", "*", "The model stays loaded. No answer depends on it."},
+    {"format", R"("")", kNotSupported},   {"think", "false", kNotSupported},
+    {"images", "[]", kNotSupported},      {"suffix", R"("")", kNotSupported},
+    {"template", R"("")", kNotSupported}, {"context", "[]", kNotSupported},
+    {"tools", "[]", kNotSupported},       {"logprobs", "false", kNotSupported},
+    {"top_logprobs", "0", kNotSupported}, {"truncate", "*", "What is too long is refused."},
+    {"shift", "*", "What is too long is refused."},
+};
+
+const Table& OptionsTable() {
+  static const Table table = [] {
+    Table made;
+    using P = OllamaParams;
+    made.AddRead("num_predict", IntegerSchema("Tokens to generate at most; -1 or -2: until the model ends.", {.min = -2}),
+                 [](RequestReader& reader, P& params) {
+                   reader.Read("num_predict", &params.max_tokens);
+                   if (params.max_tokens == -1 || params.max_tokens == -2) params.max_tokens.reset();
+                 });
+    made.Add("temperature", NumberSchema("Default: the model's own.", {.min = 0, .max = kMaxTemperature}),
+             &P::temperature);
+    made.Add("top_k", IntegerSchema("", {.min = -1}), &P::top_k);
+    made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
+    made.Add("min_p", NumberSchema("", {.min = 0, .max = 1}), &P::min_p);
+    made.AddRead("seed", IntegerSchema("-1: random."), [](RequestReader& reader, P& params) {
+      reader.Read("seed", &params.seed);
+      if (params.seed == -1) params.seed.reset();
+    });
+    made.AddRead("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")),
+                 [](RequestReader& reader, P& params) { reader.ReadOneOrMore("stop", &params.stop); });
+    made.Add("presence_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::presence_penalty);
+    made.Add("frequency_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::frequency_penalty);
+    AddKnownParameters(kOptions, made);
+    AddKnownParameters(KnownParameters(), made);
+    return made;
+  }();
+  return table;
+}
+
+void ReadOptions(RequestReader& reader, OllamaParams& params) {
+  const bj::value* value = reader.Take("options");
+  if (value == nullptr) return;
+  if (!value->is_object()) return reader.Fail("options", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  RequestReader members(value->get_object(), "options.", reader);
+  OptionsTable().ReadMembers(members, params);
+  reader.Fail(members.Finish());
+}
+
+// What both ways to ask have in common.
+void AddCommon(Table& table) {
+  table.Add("model", StringSchema("A served name, with or without :latest. Default: the first."), &OllamaParams::model);
+  table.Add("stream", BooleanSchema("A line of JSON for each piece of text.", true), &OllamaParams::stream);
+  table.AddRead("options", OptionsTable().Schema(UnknownMembers::Policy::kIgnore), ReadOptions);
+  AddKnownParameters(kMembers, table);
+}
+
+const Table& GenerateRequest() {
+  static const Table table = [] {
+    Table made;
+    made.Add("prompt", StringSchema("What the user says; without it the answer is at once that the model is loaded."),
+             &OllamaParams::prompt);
+    made.Add("system", StringSchema("What the system says before it."), &OllamaParams::system);
+    made.Add("raw", BooleanSchema("The prompt is continued as it is, without the chat template.", false),
+             &OllamaParams::raw);
+    AddCommon(made);
+    return made;
+  }();
+  return table;
+}
+
+const Table& ChatRequest() {
+  static const Table table = [] {
+    Table made;
+    std::optional<ChatInput> OllamaParams::*const field = &OllamaParams::conversation;
+    AddConversation(made, field, Table::Presence::kRequired);
+    AddCommon(made);
+    return made;
+  }();
+  return table;
+}
+
+bj::object Message(std::string_view role, const std::string& content) {
+  return {{"role", bj::string(role.data(), role.size())}, {"content", content}};
+}
+
+enum class Form : uint8_t { kGenerate, kChat };
+
+absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body, Form form, UnknownMembers* unknown) {
+  const Table& table = form == Form::kGenerate ? GenerateRequest() : ChatRequest();
+  BATUCADA_ASSIGN_OR_RETURN(OllamaParams params, table.Parse(body, unknown));
+  params.model = WithoutLatest(params.model, service);
+  params.names = {.prompt = form == Form::kGenerate ? "prompt" : "messages", .max_tokens = "options.num_predict"};
+  params.open_ended = true;
+  if (form == Form::kChat) {
+    if (params.conversation) return params;
+    return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
+  }
+  if (params.raw || service.chat_template == nullptr) {
+    if (!params.system.empty()) {
+      return InvalidParameter("system", "system has no place in a prompt that is continued as it is: leave it out",
+                              "unsupported_parameter");
+    }
+    params.prompts = {params.prompt};
+    return params;
+  }
+  ChatInput& input = params.conversation.emplace();
+  if (!params.system.empty()) input.messages.push_back(Message("system", params.system));
+  input.messages.push_back(Message("user", params.prompt));
+  input.ending = ChatEnding::kGenerationPrompt;
+  return params;
+}
+
+// A line of JSON for each piece, and a last one with figures.
+class OllamaDialect : public Dialect {
+ public:
+  explicit OllamaDialect(Form form) : form_(form) {}
+
+  std::string_view stream_type() const override { return "application/x-ndjson"; }
+
+  std::string Whole(const Generated& generated) override {
+    std::string body;
+    Write(generated.text, &generated, &body);
+    return body;
+  }
+  void Piece(const Update& update, std::string* body) override {
+    if (update.text.empty()) return;
+    Write(update.text, nullptr, body);
+    *body += '\n';
+  }
+  void End(const Generated& generated, std::string* body) override {
+    Write("", &generated, body);
+    *body += '\n';
+  }
+  void Fail(const absl::Status& status, std::string* body) override {
+    *body += ErrorResponse(status, ErrorForm::kOpenInference).body + "\n";
+  }
+
+ private:
+  void Write(std::string_view text, const Generated* ended, std::string* body) const {
+    JsonWriter json(body);
+    json.BeginObject().Key("model").String(asked().model).Key("created_at");
+    json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
+    if (form_ == Form::kChat) {
+      json.Key("message").BeginObject().Key("role").String("assistant").Key("content").String(text).EndObject();
+    } else {
+      json.Key("response").String(text);
+    }
+    json.Key("done").Bool(ended != nullptr);
+    if (ended != nullptr) WriteEnd(*ended, json);
+    json.EndObject();
+  }
+
+  static void WriteEnd(const Generated& generated, JsonWriter& json) {
+    const RequestTimings& timings = generated.timings;
+    json.Key("done_reason").String(EndOf(generated.finish) == EndedBy::kLength ? "length" : "stop");
+    json.Key("total_duration").Int(absl::ToInt64Nanoseconds(timings.queue + timings.prefill + timings.decode));
+    json.Key("load_duration").Int(0).Key("prompt_eval_count").Int(generated.usage.prompt_tokens);
+    json.Key("prompt_eval_duration").Int(absl::ToInt64Nanoseconds(timings.prefill));
+    json.Key("eval_count").Int(generated.usage.generated_tokens);
+    json.Key("eval_duration").Int(absl::ToInt64Nanoseconds(timings.decode));
+  }
+
+  const Form form_;
+};
+
+// Clients send it to have a model loaded.
+Answer Loaded(const Service& service, const OllamaParams& params) {
+  const absl::StatusOr<std::string> model = ResolveModel(params.model, service.model_names);
+  if (!model.ok()) return ErrorResponse(model.status(), ErrorForm::kOpenInference);
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("model").String(*model).Key("created_at");
+  json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
+  json.Key("response").String("").Key("done").Bool(true).Key("done_reason").String("load").EndObject();
+  return response;
+}
+
+Answer Handle(Service& service, const HttpRequest& request, Form form) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<OllamaParams> params = Parse(service, request.body, form, &unknown);
+  if (params.ok() && form == Form::kGenerate && params->prompt.empty()) return Loaded(service, *params);
+  const absl::StatusOr<CompletionParams> plain =
+      params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
+  return Tell(service, request, form == Form::kChat ? "ollama.chat" : "ollama.generate", plain, unknown,
+              std::make_unique<OllamaDialect>(form), ErrorForm::kOpenInference);
+}
+
+Answer HandleGenerate(Service& service, const HttpRequest& request) { return Handle(service, request, Form::kGenerate); }
+Answer HandleChat(Service& service, const HttpRequest& request) { return Handle(service, request, Form::kChat); }
+
+}  // namespace
+
+void AddOllama(RouteList& list) {
+  const UnknownMembers::Policy unknown = list.service().config.unknown_members();
+  list.AddSchema("OllamaGenerateRequest", GenerateRequest().Schema(unknown));
+  list.AddSchema("OllamaChatRequest", ChatRequest().Schema(unknown));
+  bj::object line = ObjectSchema("", {{"model", StringSchema("")}, {"done", BooleanSchema("")}});
+  line["required"] = bj::array{"model", "created_at", "done"};
+  list.AddSchema("OllamaLine", std::move(line));
+  list.Post("/api/generate", "ollama.generate", HandleGenerate,
+            {.summary = "Answer a prompt, as Ollama does",
+             .request = "OllamaGenerateRequest",
+             .answer = "OllamaLine",
+             .streams = OperationSpec::Streams::kIfAsked,
+             .stream_type = "application/x-ndjson",
+             .error = "InferError"});
+  list.Post("/api/chat", "ollama.chat", HandleChat,
+            {.summary = "Continue a conversation, as Ollama does",
+             .request = "OllamaChatRequest",
+             .answer = "OllamaLine",
+             .streams = OperationSpec::Streams::kIfAsked,
+             .stream_type = "application/x-ndjson",
+             .error = "InferError"});
+  AddOllamaModels(list);
+}
+
+}  // namespace batucada

@@ -1,0 +1,287 @@
+// Text Generation Inference's API: POST /generate and /generate_stream, POST / for either, GET /info.
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/compat/compat.h"
+#include "server/compat/dialect.h"
+#include "server/http/known_parameters.h"
+#include "server/http/logprobs_json.h"
+#include "server/http/parameter_table.h"
+#include "server/http/sse.h"
+#include "server/json_writer.h"
+#include "server/version.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr int64_t kDefaultNewTokens = 100;
+
+struct TgiParams : CompletionParams {
+  std::string inputs;
+  bool sample = false;
+  bool details = false;
+  bool full_text = false;
+};
+using Table = ParameterTable<TgiParams>;
+
+const Table& GenerateParameters() {
+  static const Table table = [] {
+    Table made;
+    using P = TgiParams;
+    made.Add("max_new_tokens", IntegerSchema("Tokens to generate at most.", {.min = 1, .fallback = kDefaultNewTokens}),
+             &P::max_tokens);
+    made.Add("do_sample",
+             BooleanSchema("Draw tokens; without it, and without temperature, top_k and top_p, the most likely are taken.",
+                           false),
+             &P::sample);
+    made.Add("temperature", NumberSchema("", {.min = 0, .max = kMaxTemperature}), &P::temperature);
+    made.Add("top_k", IntegerSchema("0: all.", {.min = -1}), &P::top_k);
+    made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
+    made.Add("repetition_penalty", NumberSchema("", {.min = 0, .max = 10, .lower = NumberBounds::Lower::kOpen}),
+             &P::repetition_penalty);
+    made.Add("frequency_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::frequency_penalty);
+    made.Add("seed", IntegerSchema(""), &P::seed);
+    made.Add("stop", ArraySchema("Generation ends behind the first of these.", StringSchema("")), &P::stop);
+    made.Add("truncate", IntegerSchema("Keep the last so many tokens of longer inputs.", {.min = 1}),
+             &P::truncate_prompt_tokens);
+    made.Add("return_full_text", BooleanSchema("The text begins with the inputs.", false), &P::full_text);
+    made.Add("details", BooleanSchema("Tell each token, and why the text ended.", false), &P::details);
+    made.AddRefused("typical_p", {1}, "Not supported at other values.");
+    made.AddRefused("best_of", {1}, "Not supported at other values.");
+    AddKnownParameters(KnownParameters(), made);
+    return made;
+  }();
+  return table;
+}
+
+void ReadGenerateParameters(RequestReader& reader, TgiParams& params) {
+  const bj::value* value = reader.Take("parameters");
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    return reader.Fail("parameters", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  }
+  RequestReader members(value->get_object(), "parameters.", reader);
+  GenerateParameters().ReadMembers(members, params);
+  reader.Fail(members.Finish());
+}
+
+const Table& TgiRequest() {
+  static const Table table = [] {
+    Table made;
+    made.AddRead(
+        "inputs", StringSchema("The prompt."),
+        [](RequestReader& reader, TgiParams& params) {
+          if (reader.Take("inputs") == nullptr) {
+            return reader.Fail("inputs", "is missing: give a string", "missing_parameter");
+          }
+          reader.Read("inputs", &params.inputs);
+        },
+        Table::Presence::kRequired);
+    made.AddRead("parameters", GenerateParameters().Schema(UnknownMembers::Policy::kIgnore), ReadGenerateParameters);
+    made.Add("stream", BooleanSchema("Only of POST /: one token an event.", false), &TgiParams::stream);
+    return made;
+  }();
+  return table;
+}
+
+absl::StatusOr<TgiParams> Parse(std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().Parse(body, unknown));
+  params.names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens"};
+  params.prompts = {params.inputs};
+  if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
+  // The model's own defaults are not theirs: unless something asks to draw, the most likely token is taken.
+  const bool sample = params.sample || params.temperature || params.top_k || params.top_p;
+  if (!params.temperature) params.temperature = sample ? 1 : 0;
+  if (!params.top_k) params.top_k = 0;
+  if (!params.top_p) params.top_p = 1;
+  params.logprobs = 0;  // every token comes with its own
+  params.include_stop = true;
+  return params;
+}
+
+std::string_view ReasonOf(const Finish& finish) {
+  switch (EndOf(finish)) {
+    case EndedBy::kLength: return "length";
+    case EndedBy::kStopString: return "stop_sequence";
+    case EndedBy::kEndToken: break;
+  }
+  return "eos_token";
+}
+
+enum class Form : uint8_t { kObject, kList };  // POST / answers with a list of one
+
+class TgiDialect : public Dialect {
+ public:
+  TgiDialect(const TgiParams& params, const Tokenizer& tokenizer, Form form)
+      : tokenizer_(tokenizer), form_(form), details_(params.details), full_text_(params.full_text) {}
+
+  bool KeepsPrompt() const override { return full_text_; }
+  bool KeepsTokens() const override { return details_; }
+
+  std::string Whole(const Generated& generated) override {
+    std::string body;
+    JsonWriter json(&body);
+    if (form_ == Form::kList) json.BeginArray();
+    json.BeginObject().Key("generated_text").String(Shown(generated));
+    if (details_) {
+      json.Key("details").BeginObject();
+      WriteEnd(generated, json);
+      json.Key("prefill").BeginArray().EndArray().Key("tokens").BeginArray();
+      for (const TokenResult& token : generated.tokens) WriteToken(token, TokenString(tokenizer_, token.id), json);
+      json.EndArray().EndObject();
+    }
+    json.EndObject();
+    if (form_ == Form::kList) json.EndArray();
+    return body;
+  }
+
+  // An event for each token. Text comes when it is final: with the last of those that are new.
+  void Piece(const Update& update, std::string* body) override {
+    if (!update.tokens.empty()) last_ = update.tokens.back();
+    for (size_t i = 0; i < update.tokens.size(); ++i) {
+      const bool newest = i + 1 == update.tokens.size();
+      if (newest && update.finish) continue;  // End tells it
+      ++told_;
+      AppendToken(update.tokens[i], newest ? update.text : "", nullptr, body);
+    }
+    if (update.finish || update.tokens.empty()) rest_ += update.text;
+  }
+
+  void End(const Generated& generated, std::string* body) override {
+    AppendToken(last_, rest_, &generated, body);
+  }
+
+  void Fail(const absl::Status& status, std::string* body) override {
+    AppendEvent(ErrorResponse(status, ErrorForm::kTgi).body, body);
+  }
+  void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
+
+ private:
+  std::string Shown(const Generated& generated) const {
+    return full_text_ ? asked().prompt + generated.text : generated.text;
+  }
+
+  void WriteToken(const TokenResult& token, std::string_view text, JsonWriter& json) const {
+    json.BeginObject().Key("id").Int(token.id).Key("text").String(text).Key("logprob").Number(token.logprob);
+    json.Key("special").Bool(tokenizer_.IsSpecial(token.id)).EndObject();
+  }
+
+  void WriteEnd(const Generated& generated, JsonWriter& json) const {
+    json.Key("finish_reason").String(ReasonOf(generated.finish));
+    json.Key("generated_tokens").Int(generated.usage.generated_tokens);
+    json.Key("input_length").Int(generated.usage.prompt_tokens).Key("seed");
+    const SamplingParams& sampling = asked().sampling;
+    sampling.temperature > 0 ? json.Int(static_cast<int64_t>(sampling.seed)) : json.Null();
+  }
+
+  void AppendToken(const TokenResult& token, std::string_view text, const Generated* ended, std::string* body) {
+    std::string event;
+    JsonWriter json(&event);
+    json.BeginObject().Key("index").Int(told_ + (ended != nullptr ? 1 : 0)).Key("token");
+    WriteToken(token, text, json);
+    json.Key("generated_text");
+    ended != nullptr ? json.String(Shown(*ended)) : json.Null();
+    json.Key("details");
+    if (ended != nullptr) {
+      json.BeginObject();
+      WriteEnd(*ended, json);
+      json.EndObject();
+    } else {
+      json.Null();
+    }
+    json.EndObject();
+    AppendEvent(event, body);
+  }
+
+  const Tokenizer& tokenizer_;
+  const Form form_;
+  const bool details_, full_text_;
+  TokenResult last_;
+  std::string rest_;  // text behind the last token that was told
+  int64_t told_ = 0;
+};
+
+enum class Streams : uint8_t { kNever, kAlways, kIfAsked };
+
+Answer Handle(Service& service, const HttpRequest& request, Form form, Streams streams) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<TgiParams> params = Parse(request.body, &unknown);
+  std::unique_ptr<Dialect> dialect;
+  if (params.ok()) {
+    if (streams != Streams::kIfAsked) params->stream = streams == Streams::kAlways;
+    dialect = std::make_unique<TgiDialect>(*params, service.engine.tokenizer(), form);
+  }
+  const absl::StatusOr<CompletionParams> plain =
+      params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
+  return Tell(service, request, "tgi.generate", plain, unknown, std::move(dialect), ErrorForm::kTgi);
+}
+
+Answer HandleRoot(Service& service, const HttpRequest& request) {
+  return Handle(service, request, Form::kList, Streams::kIfAsked);
+}
+Answer HandleGenerate(Service& service, const HttpRequest& request) {
+  return Handle(service, request, Form::kObject, Streams::kNever);
+}
+Answer HandleGenerateStream(Service& service, const HttpRequest& request) {
+  return Handle(service, request, Form::kObject, Streams::kAlways);
+}
+
+Answer HandleInfo(Service& service, const HttpRequest&) {
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  const EngineConfig& config = service.engine.config();
+  json.BeginObject().Key("model_id").String(service.model_names.front()).Key("model_sha").String(service.fingerprint);
+  json.Key("model_device_type").String(BackendName(config.backend)).Key("model_pipeline_tag").String("text-generation");
+  json.Key("max_concurrent_requests").Int(config.max_sequences + config.max_waiting).Key("max_best_of").Int(1);
+  json.Key("max_stop_sequences").Int(service.config.request.max_stop_strings);
+  json.Key("max_input_tokens").Int(config.max_total_tokens - 1).Key("max_total_tokens").Int(config.max_total_tokens);
+  json.Key("max_batch_total_tokens").Int(config.max_batch_tokens).Key("max_client_batch_size").Int(1);
+  json.Key("validation_workers").Int(1).Key("router").String("batucada").Key("version").String(kVersion);
+  json.Key("sha").Null().Key("docker_label").Null().EndObject();
+  return response;
+}
+
+}  // namespace
+
+void AddTgi(RouteList& list) {
+  const UnknownMembers::Policy unknown = list.service().config.unknown_members();
+  list.AddSchema("TgiRequest", TgiRequest().Schema(unknown));
+  bj::object text = ObjectSchema("", {{"generated_text", StringSchema("")}});
+  text["required"] = bj::array{"generated_text"};
+  list.AddSchema("TgiText", text);
+  list.AddSchema("TgiTexts", AnyOfSchema("A list of one; with \"stream\": true events.", {ArraySchema("", text)}));
+  bj::object error = ObjectSchema("", {{"error", StringSchema("")}, {"error_type", StringSchema("")}});
+  error["required"] = bj::array{"error", "error_type"};
+  list.AddSchema("TgiError", std::move(error));
+  bj::object info = ObjectSchema("", {{"model_id", StringSchema("")}, {"max_total_tokens", IntegerSchema("")}});
+  info["required"] = bj::array{"model_id", "max_total_tokens"};
+  list.AddSchema("TgiInfo", std::move(info));
+
+  list.Post("/generate", "tgi.generate", HandleGenerate,
+            {.summary = "Continue a text, as TGI does",
+             .request = "TgiRequest",
+             .answer = "TgiText",
+             .error = "TgiError",
+             .bad_request = "422"});
+  list.Post("/generate_stream", "tgi.generate_stream", HandleGenerateStream,
+            {.summary = "Continue a text as TGI does, one token an event",
+             .request = "TgiRequest",
+             .answer = "EventStream",
+             .answer_type = "text/event-stream",
+             .error = "TgiError",
+             .bad_request = "422"});
+  list.Post("/", "tgi.root", HandleRoot,
+            {.summary = "Continue a text, whole or streamed, as TGI does",
+             .request = "TgiRequest",
+             .answer = "TgiTexts",
+             .streams = OperationSpec::Streams::kIfAsked,
+             .error = "TgiError",
+             .bad_request = "422"});
+  list.Get("/info", "tgi.info", HandleInfo, {.summary = "The model and its bounds, as TGI tells them", .answer = "TgiInfo"});
+}
+
+}  // namespace batucada

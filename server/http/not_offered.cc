@@ -1,0 +1,100 @@
+#include "server/http/not_offered.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "engine/model/json.h"
+
+namespace batucada {
+namespace {
+
+struct Missing {
+  std::string_view path;  // itself and what is below it
+  std::string_view what;
+};
+
+constexpr Missing kMissing[] = {
+    // OpenAI
+    {"/v1/embeddings", "embeddings"},
+    {"/v1/responses", "the Responses API"},
+    {"/v1/conversations", "the Responses API"},
+    {"/v1/images", "images"},
+    {"/v1/videos", "videos"},
+    {"/v1/audio", "audio"},
+    {"/v1/realtime", "the Realtime API"},
+    {"/v1/moderations", "moderations"},
+    {"/v1/edits", "edits"},
+    {"/v1/engines", "the Engines API"},
+    {"/v1/files", "files"},
+    {"/v1/uploads", "files"},
+    {"/v1/batches", "batches"},
+    {"/v1/fine_tuning", "fine-tuning"},
+    {"/v1/fine-tunes", "fine-tuning"},
+    {"/v1/assistants", "the Assistants API"},
+    {"/v1/threads", "the Assistants API"},
+    {"/v1/vector_stores", "vector stores"},
+    {"/v1/evals", "evaluations"},
+    {"/v1/containers", "containers"},
+    {"/v1/chat/completions/", "stored completions"},
+    // Anthropic
+    {"/v1/messages", "the Messages API"},
+    {"/v1/complete", "the Text Completions API"},
+    // vLLM, SGLang, TGI
+    {"/v1/rerank", "reranking"},
+    {"/v2/rerank", "reranking"},
+    {"/rerank", "reranking"},
+    {"/v1/score", "scores of pairs"},
+    {"/score", "scores of pairs"},
+    {"/pooling", "embeddings"},
+    {"/embed", "embeddings"},
+    {"/v2/embed", "embeddings"},
+    {"/encode", "embeddings"},
+    {"/classify", "classification"},
+    {"/v1/load_lora_adapter", "LoRA adapters"},
+    {"/v1/unload_lora_adapter", "LoRA adapters"},
+    {"/load_lora_adapter", "LoRA adapters"},
+    {"/unload_lora_adapter", "LoRA adapters"},
+    {"/sleep", "sleeping"},
+    {"/wake_up", "sleeping"},
+    {"/flush_cache", "a cache between requests"},
+    {"/reset_prefix_cache", "a cache between requests"},
+    {"/start_profile", "profiling"},
+    {"/stop_profile", "profiling"},
+    {"/chat_tokenize", "that route: POST the messages to /tokenize"},
+    {"/invocations", "that route: use /v1/completions or /v1/chat/completions"},
+    {"/vertex", "that route: use /v1/completions or /v1/chat/completions"},
+    // llama.cpp
+    {"/infill", "infilling"},
+    {"/embedding", "embeddings"},
+    {"/embeddings", "embeddings"},
+    {"/reranking", "reranking"},
+    {"/lora-adapters", "LoRA adapters"},
+    {"/models", "loading of models: GET /v1/models lists them"},
+    // Ollama
+    {"/api/embed", "embeddings"},
+    {"/api/embeddings", "embeddings"},
+    {"/api/pull", "loading of models"},
+    {"/api/push", "loading of models"},
+    {"/api/create", "loading of models"},
+    {"/api/copy", "loading of models"},
+    {"/api/delete", "loading of models"},
+    {"/api/blobs", "loading of models"},
+    {"/api/ps", "a list of what is loaded: GET /api/tags has the model"},
+};
+
+}  // namespace
+
+std::string NotOffered(std::string_view path) {
+  const auto covers = [path](const Missing& missing) {
+    const std::string_view whole = missing.path;
+    return path.starts_with(whole) && (path.size() == whole.size() || whole.ends_with('/') || path[whole.size()] == '/');
+  };
+  const auto* const found = std::find_if(std::begin(kMissing), std::end(kMissing), covers);
+  if (found == std::end(kMissing)) return fmt::format("there is nothing at {}", Printable(path));
+  return fmt::format("{}: this server does not offer {}. It continues texts and conversations: see /openapi.json",
+                     Printable(path), found->what);
+}
+
+}  // namespace batucada

@@ -1,0 +1,180 @@
+"""TGI's, llama.cpp's and Ollama's ways to ask draw the tokens that /v1/completions draws, in the shapes of their servers."""
+
+import json
+
+import pytest
+
+from server import MODEL, Server
+
+PROMPT = "It was a"
+MESSAGES = [{"role": "user", "content": "Call me"}]
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """What these clients send is known: nothing is ignored."""
+    with Server("--backend", "cpu", "--strict-parameters") as server:
+        yield server
+
+
+def plain(server, **more):
+    body = {"prompt": PROMPT, "max_tokens": 6, "temperature": 0, "return_token_ids": True, **more}
+    return server.complete(**body)["choices"][0]
+
+
+def chat(server, messages=MESSAGES, **more):
+    body = {"messages": messages, "max_tokens": 6, "temperature": 0, **more}
+    return server.http.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+
+
+def events(response):
+    assert response.status_code == 200, response.text
+    return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+
+
+def lines(response):
+    assert response.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+# --- TGI
+
+def test_tgi_generate(strict):
+    wanted = plain(strict)
+    body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "details": True, "watermark": False, "best_of": None}}
+    told = strict.http.post("/generate", json=body).json()
+    assert told["generated_text"] == wanted["text"]
+    assert [token["id"] for token in told["details"]["tokens"]] == wanted["token_ids"]
+    assert (told["details"]["finish_reason"], told["details"]["generated_tokens"]) == ("length", 6)
+    assert told["details"]["seed"] is None, "nothing was drawn"
+    listed = strict.http.post("/", json={**body, "stream": False}).json()
+    assert [one["generated_text"] for one in listed] == [wanted["text"]]
+
+
+def test_tgi_draws_when_asked_to(strict):
+    drawn = plain(strict, temperature=0.9, seed=5, top_p=1)
+    body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "do_sample": True, "temperature": 0.9, "seed": 5}}
+    assert strict.http.post("/generate", json=body).json()["generated_text"] == drawn["text"]
+
+
+@pytest.mark.parametrize(("path", "more"), [("/generate_stream", {}), ("/", {"stream": True})])
+def test_tgi_stream(strict, path, more):
+    wanted = plain(strict)
+    told = events(strict.http.post(path, json={"inputs": PROMPT, "parameters": {"max_new_tokens": 6}, **more}))
+    assert [event["token"]["id"] for event in told] == wanted["token_ids"]
+    assert "".join(event["token"]["text"] for event in told) == wanted["text"] == told[-1]["generated_text"]
+    assert [event["generated_text"] for event in told[:-1]] == [None] * 5
+    assert told[-1]["details"]["finish_reason"] == "length" and [event["index"] for event in told] == [1, 2, 3, 4, 5, 6]
+
+
+def test_tgi_errors_and_info(strict):
+    response = strict.http.post("/generate", json={"inputs": "a", "parameters": {"top_n_tokens": 3}})
+    assert response.status_code == 422 and response.json()["error_type"] == "validation"
+    assert "parameters.top_n_tokens is 3" in response.json()["error"]
+    info = strict.http.get("/info").json()
+    assert (info["model_id"], info["max_total_tokens"]) == (MODEL.name, 1048576)
+
+
+# --- llama.cpp
+
+def test_llamacpp_completion(strict):
+    wanted = plain(strict, logprobs=2)
+    body = {"prompt": PROMPT, "n_predict": 6, "temperature": 0, "n_probs": 2, "return_tokens": True, "cache_prompt": True,
+            "repeat_penalty": 1.0, "repeat_last_n": 64, "seed": -1}
+    told = strict.http.post("/completion", json=body).json()
+    assert (told["content"], told["tokens"], told["stop"]) == (wanted["text"], wanted["token_ids"], True)
+    assert (told["stop_type"], told["tokens_predicted"]) == ("limit", 6)
+    assert [one["logprob"] for one in told["completion_probabilities"]] == wanted["logprobs"]["token_logprobs"]
+    told = events(strict.http.post("/completion", json={**body, "stream": True}))
+    assert "".join(event["content"] for event in told) == wanted["text"]
+    assert [token for event in told for token in event["tokens"]] == wanted["token_ids"]
+    assert [event["stop"] for event in told] == [False] * (len(told) - 1) + [True]
+
+
+def test_llamacpp_stops(strict):
+    word = plain(strict)["text"].split()[1]
+    told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 6, "temperature": 0, "stop": [word]}).json()
+    assert (told["stop_type"], told["stopping_word"]) == ("word", word) and word not in told["content"]
+    refused = strict.http.post("/completion", json={"prompt": PROMPT, "mirostat": 2}).json()["error"]
+    assert (refused["param"], refused["code"]) == ("mirostat", "unsupported_parameter")
+
+
+def test_llamacpp_text(strict):
+    ids = strict.http.post("/tokenize", json={"prompt": PROMPT, "add_special_tokens": False}).json()["tokens"]
+    assert strict.http.post("/tokenize", json={"content": PROMPT}).json()["tokens"] == ids
+    pieces = strict.http.post("/tokenize", json={"content": PROMPT, "with_pieces": True}).json()["tokens"]
+    assert [one["id"] for one in pieces] == ids and "".join(one["piece"] for one in pieces) == PROMPT
+    assert strict.http.post("/detokenize", json={"tokens": ids}).json()["content"] == PROMPT
+    text = strict.http.post("/apply-template", json={"messages": MESSAGES}).json()["prompt"]
+    assert "Call me" in text
+    ids = strict.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
+    assert ids == strict.http.post("/tokenize", json={"messages": MESSAGES}).json()["tokens"]
+
+
+def test_llamacpp_props_and_slots(strict):
+    props = strict.http.get("/props").json()
+    config = json.loads((MODEL / "tokenizer_config.json").read_text())
+    assert props["chat_template"] == config["chat_template"] and props["eos_token"] == config["eos_token"]
+    slots = strict.http.get("/slots").json()
+    assert len(slots) == props["total_slots"] and not any(slot["is_processing"] for slot in slots)
+
+
+# --- Ollama
+
+OPTIONS = {"temperature": 0, "num_predict": 6, "num_ctx": 2048}
+
+
+def test_ollama_generate(strict):
+    ask = {"model": f"{MODEL.name}:latest", "prompt": PROMPT, "options": OPTIONS, "keep_alive": "5m"}
+    told = strict.http.post("/api/generate", json={**ask, "raw": True, "stream": False}).json()
+    assert (told["response"], told["done"], told["done_reason"]) == (plain(strict)["text"], True, "length")
+    assert told["eval_count"] == 6 and told["total_duration"] > 0
+    told = lines(strict.http.post("/api/generate", json={**ask, "raw": True}))
+    assert "".join(line["response"] for line in told) == plain(strict)["text"]
+    assert [line["done"] for line in told] == [False] * (len(told) - 1) + [True]
+    told = strict.http.post("/api/generate", json={**ask, "system": "Be brief.", "stream": False}).json()
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]
+    assert told["response"] == chat(strict, messages)
+    loaded = strict.http.post("/api/generate", json={"model": MODEL.name}).json()
+    assert (loaded["done"], loaded["done_reason"]) == (True, "load")
+
+
+def test_ollama_chat(strict):
+    ask = {"model": MODEL.name, "messages": MESSAGES, "options": OPTIONS}
+    told = strict.http.post("/api/chat", json={**ask, "stream": False}).json()
+    assert told["message"] == {"role": "assistant", "content": chat(strict)}
+    told = lines(strict.http.post("/api/chat", json=ask))
+    assert "".join(line["message"]["content"] for line in told) == chat(strict) and told[-1]["done_reason"] == "length"
+
+
+def test_ollama_models_and_errors(strict):
+    tags = strict.http.get("/api/tags").json()["models"]
+    assert [(one["name"], one["size"] > 0) for one in tags] == [(MODEL.name, True)]
+    shown = strict.http.post("/api/show", json={"model": MODEL.name}).json()
+    assert shown["capabilities"] == ["completion"] and shown["model_info"]["general.parameter_count"] > 10**7
+    assert strict.http.get("/api/version").json() == strict.http.get("/version").json()
+    for path, body, status in (("/api/chat", {"model": "x", "messages": MESSAGES}, 404),
+                               ("/api/chat", {"messages": MESSAGES, "format": "json"}, 400),
+                               ("/api/show", {"model": "x"}, 404), ("/api/pull", {"model": "x"}, 404)):
+        response = strict.http.post(path, json=body)
+        assert (response.status_code, list(response.json())) == (status, ["error"]), response.text
+        assert isinstance(response.json()["error"], str)
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/generate", {"inputs": PROMPT, "parameters": {"max_new_tokens": 2, "what": 1}}),
+    ("/completion", {"prompt": PROMPT, "n_predict": 2, "what": 1}),
+    ("/api/generate", {"prompt": PROMPT, "options": {"num_predict": 2, "what": 1}, "raw": True}),
+])
+def test_unknown_names_are_ignored_and_named(fast, strict, path, body):
+    response = fast.http.post(path, json=body)
+    assert response.status_code == 200 and response.headers["x-ignored-parameters"].endswith("what")
+    assert strict.http.post(path, json=body).status_code in (400, 422)
+
+
+def test_requests_are_counted_and_written_down(fast):
+    name = 'batucada_http_responses_total{endpoint="tgi.generate",status="200"}'
+    before = fast.metrics().get(name, 0)
+    fast.http.post("/generate", json={"inputs": "a", "parameters": {"max_new_tokens": 1}}).raise_for_status()
+    assert fast.metric(name) == before + 1
+    assert '"api":"tgi.generate"' in fast.log()
