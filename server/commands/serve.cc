@@ -208,7 +208,7 @@ class ServeCommand : public Command {
     BATUCADA_RETURN_IF_ERROR(table_.Apply(environment));
     BATUCADA_RETURN_IF_ERROR(config_.Validate());
     for (const std::string& name : unknown) {
-      std::fprintf(stderr, "batucada: the environment variable %s is no setting: it is passed over\n", name.c_str());
+      fmt::print("the environment variable {} is no setting: it is passed over\n", name);
     }
     return Serve(config_, [this, environment]() -> absl::StatusOr<ServerConfig> {
       ServerConfig config;
