@@ -116,6 +116,10 @@ absl::StatusOr<Value> GetSlice(Runtime& runtime, const Value& object, const Valu
   if (object.Is(Kind::kString)) {
     BATUCADA_RETURN_IF_ERROR(runtime.StepOver(object.text()));
     const auto length = static_cast<int64_t>(Length(object.text()));
+    if (stride.value_or(1) != 1) {  // takes a table of where characters begin
+      BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(object.text()));
+      BATUCADA_RETURN_IF_ERROR(runtime.Allocate(2 * object.text().size() * sizeof(size_t)));
+    }
     const std::string text = Slice(object.text(), ResolveSlice(length, first, last, stride.value_or(1)));
     return object.is_markup() ? runtime.Markup(text) : runtime.String(text);
   }
@@ -137,6 +141,7 @@ absl::Status SetAttribute(Runtime& runtime, Namespace& names, std::string_view n
     return absl::InvalidArgumentError(
         Concat("a namespace cannot hold the attribute ", ShortRepr(name), ": its name begins with an underscore"));
   }
+  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(name));
   BATUCADA_RETURN_IF_ERROR(runtime.Allocate(name.size() + sizeof(std::string) + sizeof(Value)));
   names.attributes[std::string(name)] = value;
   return absl::OkStatus();
@@ -153,6 +158,8 @@ absl::StatusOr<std::shared_ptr<const Sequence>> Iterate(Runtime& runtime, const 
       return std::exchange(sequence->consumed, true) ? kNothing : sequence;
     }
     case Kind::kDict:
+      BATUCADA_RETURN_IF_ERROR(runtime.Step(static_cast<int64_t>(value.dict().entries().size() / 4)));
+      items.reserve(value.dict().entries().size());
       for (const Dict::Entry& entry : value.dict().entries()) items.push_back(entry.first);
       break;
     case Kind::kString: {

@@ -146,10 +146,13 @@ absl::StatusOr<Value> Repeat(Runtime& runtime, const Value& value, int64_t times
     BATUCADA_RETURN_IF_ERROR(runtime.AllocateString(total));
     std::string text;
     text.reserve(total);
-    for (; times > 0; --times) text += value.text();
+    if (times > 0) text = value.text();
+    // By doubling: an append takes as long for one byte as for many.
+    while (text.size() < total) text.append(text, 0, total - text.size());
     return value.is_markup() ? runtime.Markup(text) : runtime.String(text);
   }
   BATUCADA_RETURN_IF_ERROR(runtime.Allocate(total));
+  BATUCADA_RETURN_IF_ERROR(runtime.Step(static_cast<int64_t>(total / sizeof(Value) / 8)));
   const std::vector<Value>& once = value.sequence()->items;
   std::vector<Value> items;
   items.reserve(total / sizeof(Value));
@@ -208,6 +211,7 @@ absl::StatusOr<Value> UnaryPlus(const Value& operand) {
 absl::StatusOr<Value> Escape(Runtime& runtime, const Value& value) {
   if (value.is_markup()) return value;
   BATUCADA_ASSIGN_OR_RETURN(const std::string text, Str(runtime, value));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(text));
   TextBuilder out(&runtime);
   size_t begin = 0;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -52,12 +52,14 @@ struct CallOf {
 };
 struct Filtered {
   ExpressionPtr input;  // null: the text of the block that the filter is for
-  const Filter* filter = nullptr;
+  std::string name;
+  const Filter* filter = nullptr;  // null: there is none of that name, which matters once it is asked for
   ArgumentList arguments;
 };
 struct Tested {
   ExpressionPtr input;
-  const Test* test = nullptr;
+  std::string name;
+  const Test* test = nullptr;  // null: likewise
   ArgumentList arguments;
 };
 enum class UnaryOperator : uint8_t { kNot, kNegate, kPlus };

@@ -20,7 +20,8 @@ absl::StatusOr<AttributePath> AttributePath::Parse(Runtime& runtime, const Value
     path.parts_.push_back(attribute);
     return path;
   }
-  for (const std::string_view part : SplitAt(attribute.text(), ".", -1, SplitFrom::kLeft)) {
+  BATUCADA_ASSIGN_OR_RETURN(const auto parts, SplitAt(runtime, attribute.text(), ".", -1, SplitFrom::kLeft));
+  for (const std::string_view part : parts) {
     int64_t index = 0;
     const auto number = std::from_chars(part.data(), part.data() + part.size(), index);
     if (!part.empty() && part[0] != '-' && number.ec == std::errc() && number.ptr == part.data() + part.size()) {
@@ -44,6 +45,7 @@ absl::StatusOr<Value> AttributePath::Get(Runtime& runtime, Value item, const std
 
 absl::StatusOr<Value> IgnoreCase(Runtime& runtime, const Value& value) {
   if (!value.Is(Kind::kString)) return value;
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(value.text()));
   return runtime.String(Lower(value.text()));
 }
 

@@ -72,7 +72,11 @@ absl::StatusOr<FormatSpec> ParseSpec(std::string_view text) {
 absl::StatusOr<std::string> FormatValue(Runtime& runtime, const Value& value, std::string_view spec_text) {
   if (spec_text.empty()) return Str(runtime, value);
   BATUCADA_ASSIGN_OR_RETURN(const FormatSpec spec, ParseSpec(spec_text));
-  if (value.Is(Kind::kString)) return FormatText(spec, value.text());
+  BATUCADA_RETURN_IF_ERROR(runtime.Step(1 + (spec.width + std::max<int64_t>(spec.precision, 0)) / 16));
+  if (value.Is(Kind::kString)) {
+    BATUCADA_RETURN_IF_ERROR(runtime.StepOver(value.text()));
+    return FormatText(spec, value.text());
+  }
   if (value.Is(Kind::kInt)) return FormatInteger(spec, value.integer());
   if (value.Is(Kind::kFloat)) return FormatFloat(spec, value.real());
   return absl::InvalidArgumentError(Concat("a format is not supported for a ", value.TypeName()));
@@ -84,6 +88,7 @@ class BraceFormatter {
 
   absl::StatusOr<std::string> Run(std::string_view format) {
     TextBuilder out(&runtime_);
+    BATUCADA_RETURN_IF_ERROR(runtime_.StepOver(format));
     while (!format.empty()) {
       const size_t brace = std::min(format.find_first_of("{}"), format.size());
       BATUCADA_RETURN_IF_ERROR(out.Append(format.substr(0, brace)));
@@ -107,6 +112,9 @@ class BraceFormatter {
 
  private:
   absl::StatusOr<std::string> FormatField(std::string_view field) {
+    const auto names = static_cast<int64_t>(arguments_.keyword.size());
+    BATUCADA_RETURN_IF_ERROR(runtime_.Step(2 + names / 8));  // a name is looked for among all
+    BATUCADA_RETURN_IF_ERROR(runtime_.StepOver(field));
     if (field.find('{') != std::string_view::npos) {
       return absl::InvalidArgumentError("a field inside a field is not supported");
     }

@@ -50,8 +50,9 @@ class Callable {
 
 // Optional arguments. A wrong type is INVALID_ARGUMENT; `name` is the argument's.
 [[nodiscard]] absl::StatusOr<int64_t> IntArgument(const Value* argument, std::string_view name, int64_t fallback);
-[[nodiscard]] absl::StatusOr<std::string> TextArgument(const Value* argument, std::string_view name,
-                                                       std::string_view fallback);
+// A view of the argument or of `fallback`.
+[[nodiscard]] absl::StatusOr<std::string_view> TextArgument(const Value* argument, std::string_view name,
+                                                            std::string_view fallback);
 bool TruthArgument(const Value* argument, bool fallback);
 
 }  // namespace batucada::jinja

@@ -83,6 +83,10 @@ size_t ByteOffset(std::string_view text, size_t index) {
   return i;
 }
 
+void AppendHex(uint32_t value, int digits, std::string* out) {
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *out += "0123456789abcdef"[(value >> shift) & 0xF];
+}
+
 SliceRange ResolveSlice(int64_t length, std::optional<int64_t> start, std::optional<int64_t> stop, int64_t step) {
   // -step below must be a number; no sequence is long enough for the difference to show.
   step = std::max(step, -std::numeric_limits<int64_t>::max());

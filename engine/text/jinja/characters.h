@@ -25,6 +25,9 @@ size_t Length(std::string_view text);  // in characters
 // Bytes before character number `index`; the text's size if it has no more than that.
 size_t ByteOffset(std::string_view text, size_t index);
 
+// `value` in `digits` hexadecimal digits, lower case.
+void AppendHex(uint32_t value, int digits, std::string* out);
+
 // What a Python slice selects: `count` elements, from `first` on, `step` apart.
 struct SliceRange {
   int64_t first = 0;

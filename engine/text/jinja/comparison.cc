@@ -51,6 +51,7 @@ absl::StatusOr<bool> SequencesEqual(Runtime& runtime, const Sequence& a, const S
 absl::StatusOr<bool> DictsEqual(Runtime& runtime, const Dict& a, const Dict& b) {
   if (a.entries().size() != b.entries().size()) return false;
   for (const auto& [key, value] : a.entries()) {
+    if (key.Is(Kind::kString)) BATUCADA_RETURN_IF_ERROR(runtime.StepOver(key.text()));
     const Value* other = b.Find(key);
     if (other == nullptr) return false;
     BATUCADA_ASSIGN_OR_RETURN(const bool equal, Equals(runtime, value, *other));
@@ -112,6 +113,7 @@ absl::StatusOr<bool> Contains(Runtime& runtime, const Value& haystack, const Val
           Concat("'in <string>' requires string as left operand, not ", needle.TypeName()));
     }
     BATUCADA_RETURN_IF_ERROR(runtime.StepOver(haystack.text()));
+    BATUCADA_RETURN_IF_ERROR(runtime.StepOver(needle.text()));
     return Find(haystack.text(), needle.text()) != std::string_view::npos;
   }
   if (haystack.Is(Kind::kDict)) {

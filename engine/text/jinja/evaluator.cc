@@ -63,6 +63,7 @@ absl::StatusOr<Evaluator::Flow> Evaluator::ExecuteStatement(const Statement& sta
 }
 
 std::shared_ptr<Scope> Evaluator::NewScope(const Body& body, std::shared_ptr<Scope> around) {
+  runtime_.Note(kWorkPerStep + static_cast<int64_t>(body.late_names.size()) * kWorkPerStep);
   auto scope = std::make_shared<Scope>(std::move(around));
   for (const auto& [name, undefined] : body.late_names) scope->variables.emplace(name, undefined);
   return scope;

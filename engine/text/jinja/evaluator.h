@@ -68,7 +68,7 @@ class Evaluator {
   Value MakeMacro(const MacroBody& macro);
 
   // A new scope for `body`. Its parent is `around`.
-  static std::shared_ptr<Scope> NewScope(const Body& body, std::shared_ptr<Scope> around);
+  std::shared_ptr<Scope> NewScope(const Body& body, std::shared_ptr<Scope> around);
   // Runs a block in a scope of its own.
   absl::StatusOr<Flow> ExecuteInScope(const Body& body);
   // What a block prints in a scope of its own, put through a filter, which may be null; nothing if it breaks off.

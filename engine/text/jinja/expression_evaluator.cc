@@ -1,5 +1,8 @@
 // Expressions.
+#include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -7,10 +10,30 @@
 #include "engine/text/jinja/access.h"
 #include "engine/text/jinja/depth_guard.h"
 #include "engine/text/jinja/evaluator.h"
+#include "engine/text/jinja/methods.h"
 #include "engine/text/jinja/repr.h"
 #include "engine/text/strings.h"
 
 namespace batucada::jinja {
+namespace {
+
+// Functions and methods that Python or jinja2 has, and this interpreter has not: said when one is called.
+absl::Status CheckSupported(const Expression& callee) {
+  static constexpr std::array<std::string_view, 4> kFunctions = {"cycler", "lipsum", "self", "super"};
+  if (const auto* name = std::get_if<Name>(&callee.node)) {
+    if (std::find(kFunctions.begin(), kFunctions.end(), name->name) != kFunctions.end()) {
+      return absl::InvalidArgumentError(Concat("the function '", name->name, "' is not supported"));
+    }
+  }
+  if (const auto* attribute = std::get_if<AttributeOf>(&callee.node)) {
+    if (IsUnsupportedMethod(attribute->name)) {
+      return absl::InvalidArgumentError(Concat("the method '", attribute->name, "' is not supported"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<Value> Evaluator::Evaluate(const Expression& expression) {
   const DepthGuard guard(&depth_);
@@ -67,6 +90,7 @@ absl::StatusOr<Arguments> Evaluator::EvaluateArguments(const ArgumentList& list)
   if (list.more_positional != nullptr) {
     BATUCADA_ASSIGN_OR_RETURN(const Value more, Evaluate(*list.more_positional));
     BATUCADA_ASSIGN_OR_RETURN(const auto items, Iterate(runtime_, more));
+    BATUCADA_RETURN_IF_ERROR(runtime_.Step(static_cast<int64_t>(items->items.size() / 8)));
     BATUCADA_RETURN_IF_ERROR(runtime_.Allocate(items->items.size() * sizeof(Value)));
     arguments.positional.insert(arguments.positional.end(), items->items.begin(), items->items.end());
   }
@@ -89,7 +113,10 @@ absl::StatusOr<Value> Evaluator::Call(const CallOf& node, std::optional<Value> c
   BATUCADA_ASSIGN_OR_RETURN(const Value callee, Evaluate(*node.callee));
   BATUCADA_ASSIGN_OR_RETURN(Arguments arguments, EvaluateArguments(node.arguments));
   if (caller.has_value()) arguments.keyword.emplace_back("caller", *std::move(caller));
-  if (callee.Is(Kind::kUndefined)) return UndefinedError(callee);
+  if (callee.Is(Kind::kUndefined)) {
+    BATUCADA_RETURN_IF_ERROR(CheckSupported(*node.callee));
+    return UndefinedError(callee);
+  }
   if (!callee.Is(Kind::kCallable)) {
     return absl::InvalidArgumentError(Concat("'", callee.TypeName(), "' object is not callable"));
   }
@@ -103,12 +130,14 @@ absl::StatusOr<Value> Evaluator::Eval(const Filtered& node) {
   if (node.input != nullptr) {
     BATUCADA_ASSIGN_OR_RETURN(input, Evaluate(*node.input));
   }
+  if (node.filter == nullptr) return NoFilter(node.name);
   BATUCADA_ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(node.arguments));
   return node.filter->apply(runtime_, input, arguments);
 }
 
 absl::StatusOr<Value> Evaluator::Eval(const Tested& node) {
   BATUCADA_ASSIGN_OR_RETURN(const Value value, Evaluate(*node.input));
+  if (node.test == nullptr) return NoTest(node.name);
   BATUCADA_ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(node.arguments));
   BATUCADA_ASSIGN_OR_RETURN(const bool passes, node.test->apply(runtime_, value, arguments));
   return Value::Bool(passes);

@@ -26,11 +26,14 @@ const Filter* FindFilter(std::string_view name) {
   return found == kFilters.end() ? nullptr : found->second;
 }
 
-bool IsUnsupportedFilter(std::string_view name) {
+absl::Status NoFilter(std::string_view name) {
   static constexpr std::array<std::string_view, 10> kNames = {"filesizeformat", "groupby",   "pprint",    "random",
                                                               "slice",          "striptags", "urlencode", "urlize",
                                                               "wordwrap",       "xmlattr"};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+  if (std::find(kNames.begin(), kNames.end(), name) != kNames.end()) {
+    return absl::InvalidArgumentError(Concat("the filter '", name, "' is not supported"));
+  }
+  return absl::InvalidArgumentError(Concat("there is no filter '", name.substr(0, 100), "'"));
 }
 
 }  // namespace batucada::jinja

@@ -19,8 +19,8 @@ struct Filter {
 // Null if there is no such filter.
 const Filter* FindFilter(std::string_view name);
 
-// A filter that jinja2 has and this interpreter has not.
-bool IsUnsupportedFilter(std::string_view name);
+// The error of asking for one that there is not; it tells those that jinja2 has.
+absl::Status NoFilter(std::string_view name);
 
 // The parts of the registry, by what they work on.
 std::span<const Filter> TextFilters();

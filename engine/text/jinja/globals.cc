@@ -72,13 +72,18 @@ absl::StatusOr<Dict> MakeDict(Runtime& runtime, const Arguments& arguments) {
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
     if (source.Is(Kind::kDict)) {
+      BATUCADA_RETURN_IF_ERROR(runtime.Step(2 * static_cast<int64_t>(source.dict().entries().size())));
       dict = source.dict();
     } else {
       BATUCADA_ASSIGN_OR_RETURN(const auto pairs, Iterate(runtime, source));
       for (const Value& pair : pairs->items) {
+        BATUCADA_RETURN_IF_ERROR(runtime.Step(2));
         BATUCADA_ASSIGN_OR_RETURN(const auto parts, Iterate(runtime, pair));
         if (parts->items.size() != 2 || !Dict::IsKey(parts->items[0])) {
           return absl::InvalidArgumentError("dict takes pairs of a key and a value");
+        }
+        if (parts->items[0].Is(Kind::kString)) {
+          BATUCADA_RETURN_IF_ERROR(runtime.AllocateString(parts->items[0].text().size()));
         }
         dict.Set(parts->items[0], parts->items[1]);
       }
@@ -123,9 +128,9 @@ class Joiner : public Callable {
 
 Result JoinerFunction(Runtime& runtime, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("joiner", arguments, {"sep"}, 0));
-  BATUCADA_ASSIGN_OR_RETURN(std::string separator, TextArgument(bound[0], "sep", ", "));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view separator, TextArgument(bound[0], "sep", ", "));
   BATUCADA_RETURN_IF_ERROR(runtime.AllocateString(separator.size() + sizeof(Joiner)));
-  return Value::Of(std::shared_ptr<Callable>(std::make_shared<Joiner>(std::move(separator))));
+  return Value::Of(std::shared_ptr<Callable>(std::make_shared<Joiner>(std::string(separator))));
 }
 
 Result RaiseException(Runtime& runtime, const Arguments& arguments) {
@@ -137,7 +142,7 @@ Result RaiseException(Runtime& runtime, const Arguments& arguments) {
 // The local date and time, through C's strftime; the zone is unknown to Python's datetime.now(), and empty.
 Result StrftimeNow(Runtime& runtime, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("strftime_now", arguments, {"format"}, 1));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string format, TextArgument(bound[0], "format", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view format, TextArgument(bound[0], "format", ""));
   constexpr size_t kLongestFormat = 1000;
   if (format.size() > kLongestFormat || format.find('\0') != std::string::npos) {
     return absl::InvalidArgumentError(Concat("strftime_now: a format of more than ", kLongestFormat, " bytes"));

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_format.h"
 #include "engine/core/status.h"
+#include "engine/text/jinja/characters.h"
 #include "engine/text/jinja/comparison.h"
 #include "engine/text/jinja/repr.h"
 #include "engine/text/jinja/stable_sort.h"
@@ -22,7 +22,10 @@ std::string JsonFloat(double value) {
   return FloatRepr(value);
 }
 
-void AppendCodeUnit(uint32_t unit, std::string* out) { absl::StrAppendFormat(out, "\\u%04x", unit); }
+void AppendCodeUnit(uint32_t unit, std::string* out) {
+  *out += "\\u";
+  AppendHex(unit, 4, out);
+}
 
 void AppendJsonCharacter(char32_t c, bool ascii_only, std::string* out) {
   switch (c) {
@@ -69,10 +72,11 @@ class JsonDumper {
   }
 
   absl::Status DumpString(std::string_view text) {
-    std::string quoted = "\"";
-    for (size_t i = 0; i < text.size();) AppendJsonCharacter(NextCodepoint(text, &i), options_.ascii_only, &quoted);
-    quoted += '"';
-    return out_.Append(quoted);
+    BATUCADA_RETURN_IF_ERROR(out_.Append("\""));
+    BATUCADA_RETURN_IF_ERROR(out_.AppendEach(text, [this](char32_t c, std::string* piece) {
+      AppendJsonCharacter(c, options_.ascii_only, piece);
+    }));
+    return out_.Append("\"");
   }
 
   // What stands before an element: the separator, and with an indent a new line.
@@ -119,6 +123,7 @@ class JsonDumper {
 
   absl::StatusOr<std::vector<const Dict::Entry*>> Ordered(const Dict& dict) {
     std::vector<const Dict::Entry*> entries;
+    BATUCADA_RETURN_IF_ERROR(runtime_.Step(static_cast<int64_t>(dict.entries().size() / 8)));
     for (const Dict::Entry& entry : dict.entries()) entries.push_back(&entry);
     if (!options_.sort_keys) return entries;
     const auto less = [this](const Dict::Entry* a, const Dict::Entry* b) {

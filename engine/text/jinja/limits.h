@@ -23,10 +23,17 @@ inline constexpr int kMaxEvaluationDepth = 800;
 // How deep lists and dicts nest inside each other; printing, comparing and destroying them recurses.
 inline constexpr int kMaxValueDepth = 200;
 
-// Steps: one for each expression or statement evaluated, for each element visited and for each 64 bytes of text
-// processed. A message costs about 50, so a conversation of 10,000 messages takes a tenth; all of them last about half
-// a second.
+// Steps: one for each expression or statement evaluated, for each element visited or made, for each 64 bytes of text
+// copied or searched and for each 16 that are looked at character by character. Whatever a filter, method or operator
+// does is counted in these: the bytes that it reads and writes, the pieces that it cuts, the comparisons that it makes,
+// never the calls. A message costs about 50, so a conversation of 10,000 messages takes a tenth; all of them last about
+// half a second.
 inline constexpr int64_t kMaxSteps = 5'000'000;
+
+// What is counted, so that small texts are not lost by rounding: a byte copied or searched is one, a step is 64.
+inline constexpr int64_t kWorkPerStep = 64;
+inline constexpr int64_t kWorkPerCharacterByte = 4;
+inline constexpr int64_t kMaxWork = kMaxSteps * kWorkPerStep;
 
 // Of the rendered text, and of any string on the way there. Four million tokens or so.
 inline constexpr size_t kMaxStringBytes = size_t{1} << 24;

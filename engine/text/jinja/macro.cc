@@ -90,6 +90,7 @@ absl::Status Evaluator::BindParameters(const MacroBody& macro, const Arguments& 
   std::vector<const MacroBody::Parameter*> missing;
   for (size_t i = 0; i < macro.parameters.size(); ++i) {
     const MacroBody::Parameter& parameter = macro.parameters[i];
+    BATUCADA_RETURN_IF_ERROR(runtime_.Step(1 + static_cast<int64_t>(arguments.keyword.size() / 8)));
     const Value* given = i < arguments.positional.size() ? &arguments.positional[i] : take_keyword(parameter.name);
     if (given == nullptr) missing.push_back(&parameter);
     scope.variables[parameter.name] =
@@ -116,6 +117,7 @@ absl::Status Evaluator::BindParameters(const MacroBody& macro, const Arguments& 
     return absl::InvalidArgumentError(
         Concat("macro '", macro.name, "' takes no keyword argument ", ShortRepr(rest.entries().front().first.text())));
   }
+  BATUCADA_RETURN_IF_ERROR(runtime_.Step(static_cast<int64_t>(arguments.positional.size() / 8)));
   const size_t by_place = std::min(arguments.positional.size(), macro.parameters.size());
   std::vector<Value> surplus(arguments.positional.begin() + static_cast<std::ptrdiff_t>(by_place),
                              arguments.positional.end());

@@ -79,7 +79,7 @@ double RoundDecimal(double value, int64_t precision) {
 Result RoundFilter(Runtime&, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("round", arguments, {"precision", "method"}, 0));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t precision, IntArgument(bound[0], "precision", 0));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string method, TextArgument(bound[1], "method", "common"));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view method, TextArgument(bound[1], "method", "common"));
   if (method != "common" && method != "ceil" && method != "floor") {
     return absl::InvalidArgumentError("round: 'method' must be common, ceil or floor");
   }

@@ -21,6 +21,7 @@ class PercentFormatter {
       : runtime_(runtime), format_(format), arguments_(arguments), out_(runtime) {}
 
   absl::StatusOr<std::string> Run() {
+    BATUCADA_RETURN_IF_ERROR(runtime_->StepOver(format_));
     while (position_ < format_.size()) {
       const size_t percent = std::min(format_.find('%', position_), format_.size());
       BATUCADA_RETURN_IF_ERROR(out_.Append(format_.substr(position_, percent - position_)));
@@ -50,6 +51,7 @@ class PercentFormatter {
     if (end == std::string_view::npos) return Incomplete();
     const std::string_view name = format_.substr(position_ + 1, end - position_ - 1);
     position_ = end + 1;
+    BATUCADA_RETURN_IF_ERROR(runtime_->StepOver(name));
     if (!arguments_.Is(Kind::kDict)) return absl::InvalidArgumentError("format requires a mapping");
     const Value* value = arguments_.dict().Find(name);
     if (value == nullptr) return absl::InvalidArgumentError(Concat("no value for %(", name.substr(0, 100), ")"));
@@ -66,6 +68,7 @@ class PercentFormatter {
 
   absl::Status Convert() {
     if (position_ >= format_.size()) return Incomplete();
+    BATUCADA_RETURN_IF_ERROR(runtime_->Step(2));
     const bool named = format_[position_] == '(';
     Value value;
     if (named) {
@@ -88,6 +91,7 @@ class PercentFormatter {
       spec.precision = ReadNumber();
     }
     if (position_ >= format_.size()) return Incomplete();
+    BATUCADA_RETURN_IF_ERROR(runtime_->Step((spec.width + std::max<int64_t>(spec.precision, 0)) / 16));
     spec.type = format_[position_++];
     if (spec.type == '%') return out_.Append("%");
     if (!named) {
@@ -107,6 +111,7 @@ class PercentFormatter {
       case 'r': {
         TextBuilder text(runtime_);
         BATUCADA_RETURN_IF_ERROR(spec.type == 's' ? AppendStr(value, &text) : AppendRepr(value, &text));
+        BATUCADA_RETURN_IF_ERROR(runtime_->StepOver(text.text()));
         const char align = spec.align == '<' ? '<' : '>';
         return FormatText({.align = align, .width = spec.width, .precision = spec.precision}, text.text());
       }

@@ -1,62 +1,12 @@
 // What follows an expression: subscripts, calls, filters and tests.
-#include <algorithm>
 #include <array>
-#include <optional>
 #include <string>
 
 #include "engine/core/status.h"
 #include "engine/text/jinja/expression_parser.h"
-#include "engine/text/jinja/methods.h"
 
 namespace batucada::jinja {
 namespace {
-
-// The text of a literal string; null if the expression is something else.
-const std::string* LiteralText(const std::vector<ExpressionPtr>& expressions, size_t index) {
-  if (index >= expressions.size()) return nullptr;
-  const auto* literal = std::get_if<Literal>(&expressions[index]->node);
-  return literal != nullptr && literal->value.Is(Kind::kString) ? &literal->value.text() : nullptr;
-}
-
-absl::StatusOr<const Filter*> KnownFilter(const std::string& name, SourceLocation where) {
-  if (const Filter* filter = FindFilter(name)) return filter;
-  if (IsUnsupportedFilter(name)) return UnsupportedError(where, Concat("the filter '", name, "' is not supported"));
-  return SyntaxError(where, Concat("there is no filter '", name, "'"));
-}
-
-absl::StatusOr<const Test*> KnownTest(const std::string& name, SourceLocation where) {
-  if (const Test* test = FindTest(name)) return test;
-  return SyntaxError(where, Concat("there is no test '", name, "'"));
-}
-
-// Filters that take the name of a filter or test: one that is written out is looked up now.
-absl::Status CheckNamedFunction(const Filtered& filtered, SourceLocation where) {
-  const std::string_view name = filtered.filter->name;
-  const std::vector<ExpressionPtr>& arguments = filtered.arguments.positional;
-  if (name == "map") {
-    const std::string* filter = LiteralText(arguments, 0);
-    return filter == nullptr ? absl::OkStatus() : KnownFilter(*filter, where).status();
-  }
-  if (name != "select" && name != "reject" && name != "selectattr" && name != "rejectattr") return absl::OkStatus();
-  const std::string* test = LiteralText(arguments, name.ends_with("attr") ? 1 : 0);
-  return test == nullptr ? absl::OkStatus() : KnownTest(*test, where).status();
-}
-
-// Functions and methods that Python or jinja2 has, and this interpreter has not.
-absl::Status CheckCallee(const Expression& callee) {
-  static constexpr std::array<std::string_view, 4> kFunctions = {"cycler", "lipsum", "self", "super"};
-  if (const auto* name = std::get_if<Name>(&callee.node)) {
-    if (std::find(kFunctions.begin(), kFunctions.end(), name->name) != kFunctions.end()) {
-      return UnsupportedError(callee.where, Concat("the function '", name->name, "' is not supported"));
-    }
-  }
-  if (const auto* attribute = std::get_if<AttributeOf>(&callee.node)) {
-    if (IsUnsupportedMethod(attribute->name)) {
-      return UnsupportedError(callee.where, Concat("the method '", attribute->name, "' is not supported"));
-    }
-  }
-  return absl::OkStatus();
-}
 
 // Whether an argument without parentheses can follow a test: `is divisibleby 3`.
 bool BeginsTestArgument(const TokenStream& tokens) {
@@ -67,6 +17,16 @@ bool BeginsTestArgument(const TokenStream& tokens) {
     case TokenKind::kFloat: return true;
     default: return tokens.AtOperator("[") || tokens.AtOperator("{");
   }
+}
+
+// The name of a filter or test, which may have dots. REQUIRES: at a name.
+std::string TakeDottedName(TokenStream* tokens) {
+  std::string name = tokens->Take().text;
+  while (tokens->AtOperator(".") && tokens->next().kind == TokenKind::kName) {
+    tokens->Take();
+    name += "." + tokens->Take().text;
+  }
+  return name;
 }
 
 }  // namespace
@@ -135,7 +95,6 @@ absl::StatusOr<ExpressionPtr> ExpressionParser::ParseSubscript(ExpressionPtr obj
 
 absl::StatusOr<ExpressionPtr> ExpressionParser::ParseCall(ExpressionPtr callee) {
   const SourceLocation where = tokens_.where();
-  BATUCADA_RETURN_IF_ERROR(CheckCallee(*callee));
   CallOf call = {.callee = std::move(callee)};
   BATUCADA_RETURN_IF_ERROR(ParseArguments(&call.arguments));
   return MakeExpression(where, std::move(call));
@@ -200,10 +159,9 @@ absl::StatusOr<ExpressionPtr> ExpressionParser::ParseFiltersFromName(ExpressionP
 absl::StatusOr<ExpressionPtr> ExpressionParser::ParseFilter(ExpressionPtr input) {
   const SourceLocation where = tokens_.where();
   if (!tokens_.At(TokenKind::kName)) return tokens_.Unexpected("the name of a filter");
-  BATUCADA_ASSIGN_OR_RETURN(const Filter* filter, KnownFilter(tokens_.Take().text, where));
-  Filtered node = {.input = std::move(input), .filter = filter};
+  Filtered node = {.input = std::move(input), .name = TakeDottedName(&tokens_)};
+  node.filter = FindFilter(node.name);
   if (tokens_.AtOperator("(")) BATUCADA_RETURN_IF_ERROR(ParseArguments(&node.arguments));
-  BATUCADA_RETURN_IF_ERROR(CheckNamedFunction(node, where));
   return MakeExpression(where, std::move(node));
 }
 
@@ -211,9 +169,8 @@ absl::StatusOr<ExpressionPtr> ExpressionParser::ParseTest(ExpressionPtr input) {
   const SourceLocation where = tokens_.Take().where;  // is
   const bool negated = tokens_.TakeName("not");
   if (!tokens_.At(TokenKind::kName)) return tokens_.Unexpected("the name of a test");
-  const SourceLocation name_where = tokens_.where();
-  BATUCADA_ASSIGN_OR_RETURN(const Test* test, KnownTest(tokens_.Take().text, name_where));
-  Tested node = {.input = std::move(input), .test = test};
+  Tested node = {.input = std::move(input), .name = TakeDottedName(&tokens_)};
+  node.test = FindTest(node.name);
   if (tokens_.AtOperator("(")) {
     BATUCADA_RETURN_IF_ERROR(ParseArguments(&node.arguments));
   } else if (tokens_.AtName("is")) {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "absl/strings/str_format.h"
 #include "engine/core/status.h"
 #include "engine/text/jinja/characters.h"
 #include "engine/text/strings.h"
@@ -27,17 +26,32 @@ void AppendEscaped(char32_t c, char quote, std::string* out) {
   } else if (IsPrintable(c)) {
     AppendUtf8(c, out);
   } else if (c < 0x100) {
-    absl::StrAppendFormat(out, "\\x%02x", static_cast<uint32_t>(c));
+    *out += "\\x";
+    AppendHex(c, 2, out);
   } else if (c < 0x10000) {
-    absl::StrAppendFormat(out, "\\u%04x", static_cast<uint32_t>(c));
+    *out += "\\u";
+    AppendHex(c, 4, out);
   } else {
-    absl::StrAppendFormat(out, "\\U%08x", static_cast<uint32_t>(c));
+    *out += "\\U";
+    AppendHex(c, 8, out);
   }
 }
 
-std::string StringRepr(std::string_view text) {
+char QuoteFor(std::string_view text) {
   const bool has_single = text.find('\'') != std::string_view::npos;
-  const char quote = has_single && text.find('"') == std::string_view::npos ? '"' : '\'';
+  return has_single && text.find('"') == std::string_view::npos ? '"' : '\'';
+}
+
+absl::Status AppendStringRepr(std::string_view text, TextBuilder* out) {
+  const char quote = QuoteFor(text);
+  BATUCADA_RETURN_IF_ERROR(out->Append(std::string_view(&quote, 1)));
+  BATUCADA_RETURN_IF_ERROR(
+      out->AppendEach(text, [quote](char32_t c, std::string* piece) { AppendEscaped(c, quote, piece); }));
+  return out->Append(std::string_view(&quote, 1));
+}
+
+std::string StringRepr(std::string_view text) {
+  const char quote = QuoteFor(text);
   std::string out(1, quote);
   for (size_t i = 0; i < text.size();) AppendEscaped(NextCodepoint(text, &i), quote, &out);
   out += quote;
@@ -102,8 +116,10 @@ absl::Status AppendRepr(const Value& value, TextBuilder* out) {
     case Kind::kInt: return out->Append(Concat(value.integer()));
     case Kind::kFloat: return out->Append(FloatRepr(value.real()));
     case Kind::kString: {
-      const std::string repr = StringRepr(value.text());
-      return out->Append(value.is_markup() ? Concat("Markup(", repr, ")") : repr);
+      if (!value.is_markup()) return AppendStringRepr(value.text(), out);
+      BATUCADA_RETURN_IF_ERROR(out->Append("Markup("));
+      BATUCADA_RETURN_IF_ERROR(AppendStringRepr(value.text(), out));
+      return out->Append(")");
     }
     case Kind::kSequence: return AppendSequence(*value.sequence(), value.TypeName(), out);
     case Kind::kDict: return AppendDict(value.dict(), out);

@@ -10,7 +10,7 @@ namespace batucada::jinja {
 namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
-constexpr size_t kBytesPerStep = 64;
+constexpr int64_t kWorkPerPiece = 8;  // of a text that is put together
 
 }  // namespace
 
@@ -19,13 +19,24 @@ Runtime::~Runtime() {
 }
 
 absl::Status Runtime::Step(int64_t count) {
-  steps_ += std::min(count, kMaxSteps + 1);
-  if (steps_ <= kMaxSteps) return absl::OkStatus();
+  return Work(std::min(count, kMaxSteps + 1) * kWorkPerStep);
+}
+
+absl::Status Runtime::Work(int64_t units) {
+  Note(units);
+  if (work_ <= kMaxWork) return absl::OkStatus();
   return absl::InvalidArgumentError(Concat("the template takes more than ", kMaxSteps, " steps for this conversation"));
 }
 
+// Never overflows: past the limit it hardly grows.
+void Runtime::Note(int64_t units) { work_ = std::min(work_, kMaxWork + 1) + std::min(units, kMaxWork + 1); }
+
 absl::Status Runtime::StepOver(std::string_view text) {
-  return Step(1 + static_cast<int64_t>(text.size() / kBytesPerStep));
+  return Work(kWorkPerStep + static_cast<int64_t>(text.size()));
+}
+
+absl::Status Runtime::StepThrough(std::string_view text) {
+  return Work(kWorkPerStep + kWorkPerCharacterByte * static_cast<int64_t>(text.size()));
 }
 
 absl::Status Runtime::Allocate(size_t bytes) {
@@ -42,16 +53,18 @@ absl::Status Runtime::AllocateString(size_t bytes) {
     return absl::InvalidArgumentError(
         Concat("the template makes a text of more than ", kMaxStringBytes / kMiB, " MiB from this conversation"));
   }
-  BATUCADA_RETURN_IF_ERROR(Step(static_cast<int64_t>(bytes / kBytesPerStep)));
+  BATUCADA_RETURN_IF_ERROR(Work(static_cast<int64_t>(bytes)));
   return Allocate(bytes);
 }
 
 absl::StatusOr<Value> Runtime::String(std::string_view text) {
+  BATUCADA_RETURN_IF_ERROR(Step());
   BATUCADA_RETURN_IF_ERROR(AllocateString(text.size() + sizeof(std::string)));
   return Value::String(std::string(text));
 }
 
 absl::StatusOr<Value> Runtime::Markup(std::string_view text) {
+  BATUCADA_RETURN_IF_ERROR(Step());
   BATUCADA_RETURN_IF_ERROR(AllocateString(text.size() + sizeof(std::string)));
   return Value::Markup(std::string(text));
 }
@@ -74,9 +87,19 @@ absl::StatusOr<Value> Runtime::Tuple(std::vector<Value> items) {
   return Sequence(SequenceKind::kTuple, std::move(items));
 }
 
+// The index of a large dict has keys of its own.
+absl::Status Runtime::StepOverIndex(const Dict& dict) {
+  if (!dict.is_indexed()) return absl::OkStatus();
+  size_t bytes = 0;
+  for (const auto& [key, value] : dict.entries()) bytes += 64 + (key.Is(Kind::kString) ? key.text().size() : 0);
+  BATUCADA_RETURN_IF_ERROR(Work(static_cast<int64_t>(bytes)));
+  return Allocate(bytes);
+}
+
 absl::StatusOr<Value> Runtime::OwnDict(Dict dict) {
   const size_t size = dict.entries().size();
-  BATUCADA_RETURN_IF_ERROR(Step(1 + static_cast<int64_t>(size / 4)));
+  BATUCADA_RETURN_IF_ERROR(Step(1 + 2 * static_cast<int64_t>(size)));
+  BATUCADA_RETURN_IF_ERROR(StepOverIndex(dict));
   BATUCADA_RETURN_IF_ERROR(Allocate(sizeof(Dict) + size * 2 * sizeof(Dict::Entry)));
   BATUCADA_RETURN_IF_ERROR(CheckDepth(dict.depth()));
   return Value::Of(std::make_shared<const Dict>(std::move(dict)));
@@ -95,6 +118,7 @@ absl::Status Runtime::CheckDepth(int depth) {
 
 absl::Status TextBuilder::Append(std::string_view text) {
   // Counted piece by piece, and the whole against the limit of one string.
+  BATUCADA_RETURN_IF_ERROR(runtime_->Work(kWorkPerPiece));
   if (text_.size() + text.size() > kMaxStringBytes) return runtime_->AllocateString(text_.size() + text.size());
   BATUCADA_RETURN_IF_ERROR(runtime_->AllocateString(text.size()));
   text_ += text;

@@ -12,8 +12,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "engine/core/status.h"
 #include "engine/text/jinja/limits.h"
 #include "engine/text/jinja/value.h"
+#include "engine/text/utf8.h"
 
 namespace batucada::jinja {
 
@@ -27,10 +29,18 @@ class Runtime {
 
   absl::Time now() const { return now_; }
 
-  // Counts work. INVALID_ARGUMENT once there has been too much.
+  // Counts work, before it is done. INVALID_ARGUMENT once there has been too much.
   [[nodiscard]] absl::Status Step(int64_t count = 1);
-  // Counts the work of walking over `text` a few times.
+  // The same in units of limits.h, for what is finer than a step.
+  [[nodiscard]] absl::Status Work(int64_t units);
+  // Counts a search through `text` or a copy of it.
   [[nodiscard]] absl::Status StepOver(std::string_view text);
+  // Counts looking at every character of `text`.
+  [[nodiscard]] absl::Status StepThrough(std::string_view text);
+  // Counts work where no error can be returned: the next one to count finds out.
+  void Note(int64_t units);
+  // Units so far.
+  int64_t work() const { return work_; }
   // Counts memory, before it is taken. INVALID_ARGUMENT if the rendering took too much.
   [[nodiscard]] absl::Status Allocate(size_t bytes);
   // The same for a string, which must not be too long either.
@@ -48,8 +58,10 @@ class Runtime {
   [[nodiscard]] static absl::Status CheckDepth(int depth);
 
  private:
+  absl::Status StepOverIndex(const Dict& dict);
+
   const absl::Time now_;
-  int64_t steps_ = 0;
+  int64_t work_ = 0;
   size_t allocated_ = 0;
   // Namespaces can hold each other in circles and in chains of any length. They are all kept until the end and taken
   // apart one by one.
@@ -62,6 +74,9 @@ class TextBuilder {
   explicit TextBuilder(Runtime* runtime) : runtime_(runtime) {}
 
   [[nodiscard]] absl::Status Append(std::string_view text);
+  // Appends what `write(c, &out)` makes of each character: counted by character, and never far ahead of the limits.
+  template <typename Write>
+  [[nodiscard]] absl::Status AppendEach(std::string_view text, Write write);
   const std::string& text() const { return text_; }
   std::string Take() { return std::move(text_); }
 
@@ -69,5 +84,19 @@ class TextBuilder {
   Runtime* runtime_;
   std::string text_;
 };
+
+template <typename Write>
+absl::Status TextBuilder::AppendEach(std::string_view text, Write write) {
+  constexpr size_t kPiece = 4096;
+  BATUCADA_RETURN_IF_ERROR(runtime_->StepThrough(text));
+  std::string piece;
+  for (size_t i = 0; i < text.size();) {
+    write(NextCodepoint(text, &i), &piece);
+    if (piece.size() < kPiece && i < text.size()) continue;
+    BATUCADA_RETURN_IF_ERROR(Append(piece));
+    piece.clear();
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace batucada::jinja

@@ -43,9 +43,9 @@ Result MapFilter(Runtime& runtime, const Value& input, const Arguments& argument
     return MapAttribute(runtime, input, arguments);
   }
   if (arguments.positional.empty()) return absl::InvalidArgumentError("map requires a filter argument");
-  BATUCADA_ASSIGN_OR_RETURN(const std::string name, TextArgument(&arguments.positional[0], "filter", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view name, TextArgument(&arguments.positional[0], "filter", ""));
   const Filter* filter = FindFilter(name);
-  if (filter == nullptr) return absl::InvalidArgumentError(Concat("No filter named '", name.substr(0, 100), "'"));
+  if (filter == nullptr) return NoFilter(name);
   const Arguments rest = Without(arguments, 1);
   BATUCADA_ASSIGN_OR_RETURN(const auto sequence, Iterate(runtime, input));
   std::vector<Value> mapped;
@@ -73,9 +73,9 @@ Result Select(Runtime& runtime, const Value& input, const Arguments& arguments) 
   const Test* test = nullptr;
   Arguments rest;
   if (arguments.positional.size() > kName) {
-    BATUCADA_ASSIGN_OR_RETURN(const std::string name, TextArgument(&arguments.positional[kName], "test", ""));
+    BATUCADA_ASSIGN_OR_RETURN(const std::string_view name, TextArgument(&arguments.positional[kName], "test", ""));
     test = FindTest(name);
-    if (test == nullptr) return absl::InvalidArgumentError(Concat("No test named '", name.substr(0, 100), "'"));
+    if (test == nullptr) return NoTest(name);
     rest = Without(arguments, kName + 1);
   }
   BATUCADA_ASSIGN_OR_RETURN(const auto sequence, Iterate(runtime, input));
@@ -102,7 +102,7 @@ Result DefaultFilter(Runtime&, const Value& input, const Arguments& arguments) {
 // Attributes only, where a dot falls back to the entries of a dict.
 Result AttrFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("attr", arguments, {"name"}, 1));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string name, TextArgument(bound[0], "name", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view name, TextArgument(bound[0], "name", ""));
   if (input.Is(Kind::kDict) && !HasMethod(input, name)) {
     return Value::Undefined(Concat("'dict object' has no attribute '", name.substr(0, 100), "'"));
   }

@@ -36,6 +36,7 @@ absl::StatusOr<std::vector<Keyed>> WithKeys(Runtime& runtime, const std::vector<
   std::vector<Keyed> keyed;
   BATUCADA_RETURN_IF_ERROR(runtime.Allocate(items.size() * sizeof(Keyed)));
   for (const Value& item : items) {
+    BATUCADA_RETURN_IF_ERROR(runtime.Step());
     BATUCADA_ASSIGN_OR_RETURN(Value key, path.Get(runtime, item, std::nullopt));
     if (!case_sensitive) {
       BATUCADA_ASSIGN_OR_RETURN(key, IgnoreCase(runtime, key));
@@ -96,7 +97,8 @@ Result SortFilter(Runtime& runtime, const Value& input, const Arguments& argumen
   std::vector<AttributePath> paths;
   const Value attribute = Or(bound[2], Value());
   if (attribute.Is(Kind::kString)) {
-    for (const std::string_view part : SplitAt(attribute.text(), ",", -1, SplitFrom::kLeft)) {
+    BATUCADA_ASSIGN_OR_RETURN(const auto parts, SplitAt(runtime, attribute.text(), ",", -1, SplitFrom::kLeft));
+    for (const std::string_view part : parts) {
       BATUCADA_ASSIGN_OR_RETURN(AttributePath path, AttributePath::Parse(runtime, Value::String(std::string(part))));
       paths.push_back(std::move(path));
     }
@@ -106,6 +108,7 @@ Result SortFilter(Runtime& runtime, const Value& input, const Arguments& argumen
   }
   BATUCADA_ASSIGN_OR_RETURN(const auto sequence, Iterate(runtime, input));
   std::vector<Keyed> keyed;
+  BATUCADA_RETURN_IF_ERROR(runtime.Allocate(2 * sequence->items.size() * sizeof(Keyed)));
   for (const Value& item : sequence->items) {
     std::vector<Value> keys;
     for (const AttributePath& path : paths) {
@@ -124,7 +127,7 @@ Result SortFilter(Runtime& runtime, const Value& input, const Arguments& argumen
 
 Result DictSortFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("dictsort", arguments, {"case_sensitive", "by", "reverse"}, 0));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string by, TextArgument(bound[1], "by", "key"));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view by, TextArgument(bound[1], "by", "key"));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t reverse, IntArgument(bound[2], "reverse", 0));
   if (by != "key" && by != "value") return absl::InvalidArgumentError("dictsort: 'by' must be \"key\" or \"value\"");
   if (input.Is(Kind::kUndefined)) return UndefinedError(input);
@@ -156,6 +159,10 @@ Result UniqueFilter(Runtime& runtime, const Value& input, const Arguments& argum
     if (!Dict::IsKey(pair.key)) {
       return absl::InvalidArgumentError(Concat("unique is not for a ", pair.key.TypeName()));
     }
+    // The index of `seen` copies keys.
+    const size_t key_bytes = 64 + (pair.key.Is(Kind::kString) ? pair.key.text().size() : 0);
+    BATUCADA_RETURN_IF_ERROR(runtime.Step());
+    BATUCADA_RETURN_IF_ERROR(runtime.AllocateString(2 * key_bytes));
     if (seen.Find(pair.key) != nullptr) continue;
     seen.Set(pair.key, Value());
     unique.push_back(pair.item);
@@ -194,6 +201,7 @@ Result SumFilter(Runtime& runtime, const Value& input, const Arguments& argument
   Value sum = Or(bound[1], Value::Int(0));
   if (sum.Is(Kind::kString)) return absl::InvalidArgumentError("sum cannot sum strings; use join");
   for (const Value& item : sequence->items) {
+    BATUCADA_RETURN_IF_ERROR(runtime.Step());
     BATUCADA_ASSIGN_OR_RETURN(const Value addend, path.Get(runtime, item, std::nullopt));
     BATUCADA_ASSIGN_OR_RETURN(sum, Apply(runtime, BinaryOperator::kAdd, sum, addend));
   }

@@ -3,6 +3,8 @@ set(CHAT_TEMPLATE_SOURCES
   chat_messages.cc
   chat_template.cc
   chat_template_load.cc
+  replayed_calls.cc
+  special_tokens.cc
   jinja/access.cc
   jinja/arithmetic.cc
   jinja/ast.cc

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,7 @@ using Result = absl::StatusOr<Value>;
 template <std::string (*Map)(std::string_view)>
 Result Mapped(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
   return runtime.String(Map(self.text()));
 }
 
@@ -34,7 +35,7 @@ Result Mapped(Runtime& runtime, const Value& self, const Arguments& arguments) {
 template <bool (*IsOfClass)(char32_t)>
 Result All(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
   for (size_t i = 0; i < self.text().size();) {
     if (!IsOfClass(NextCodepoint(self.text(), &i))) return Value::Bool(false);
   }
@@ -45,7 +46,7 @@ Result All(Runtime& runtime, const Value& self, const Arguments& arguments) {
 template <bool (*IsOfCase)(char32_t)>
 Result AllCased(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
   bool any = false;
   for (size_t i = 0; i < self.text().size();) {
     const char32_t c = NextCodepoint(self.text(), &i);
@@ -64,7 +65,7 @@ bool IsAlphanumeric(char32_t c) { return IsAlphabetic(c) || IsNumeric(c); }
 
 Result IsAsciiMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("isascii()", arguments, {}, 0).status());
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
   return Value::Bool(Length(self.text()) == self.text().size() &&
                      std::none_of(self.text().begin(), self.text().end(), [](char c) { return (c & 0x80) != 0; }));
 }
@@ -75,9 +76,10 @@ template <Side side>
 Result Strip(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("strip()", arguments, {"chars"}, 0));
   const bool whitespace = bound[0] == nullptr || bound[0]->Is(Kind::kNone);
-  BATUCADA_ASSIGN_OR_RETURN(const std::string chars, TextArgument(whitespace ? nullptr : bound[0], "chars", ""));
-  const auto steps = static_cast<int64_t>(self.text().size() / 64 * (chars.size() + 1));
-  BATUCADA_RETURN_IF_ERROR(runtime.Step(steps));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view chars, TextArgument(whitespace ? nullptr : bound[0], "chars", ""));
+  // Every character that goes is looked for among `chars`.
+  const auto each = static_cast<int64_t>(whitespace ? size_t{1} : chars.size() + 1);
+  BATUCADA_RETURN_IF_ERROR(runtime.Work(static_cast<int64_t>(self.text().size()) * each));
   std::string_view text = self.text();
   if (side != Side::kRight) text = whitespace ? StrippedLeft(text) : StrippedLeft(text, chars);
   if (side != Side::kLeft) text = whitespace ? StrippedRight(text) : StrippedRight(text, chars);
@@ -88,21 +90,21 @@ template <SplitFrom from>
 Result Split(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("split()", arguments, {"sep", "maxsplit"}, 0));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t max_splits, IntArgument(bound[1], "maxsplit", -1));
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
   if (bound[0] == nullptr || bound[0]->Is(Kind::kNone)) {
-    return StringList(runtime, SplitWords(self.text(), max_splits, from));
+    BATUCADA_ASSIGN_OR_RETURN(const auto words, SplitWords(runtime, self.text(), max_splits, from));
+    return StringList(runtime, words);
   }
-  BATUCADA_ASSIGN_OR_RETURN(const std::string separator, TextArgument(bound[0], "sep", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view separator, TextArgument(bound[0], "sep", ""));
   if (separator.empty()) return absl::InvalidArgumentError("empty separator");
-  if (from == SplitFrom::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, self.text(), separator));
-  return StringList(runtime, SplitAt(self.text(), separator, max_splits, from));
+  BATUCADA_ASSIGN_OR_RETURN(const auto pieces, SplitAt(runtime, self.text(), separator, max_splits, from));
+  return StringList(runtime, pieces);
 }
 
 Result SplitLinesMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("splitlines()", arguments, {"keepends"}, 0));
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
   const LineEnds ends = TruthArgument(bound[0], false) ? LineEnds::kKeep : LineEnds::kDrop;
-  return StringList(runtime, SplitLines(self.text(), ends));
+  BATUCADA_ASSIGN_OR_RETURN(const auto lines, SplitLines(runtime, self.text(), ends));
+  return StringList(runtime, lines);
 }
 
 Result Join(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -123,8 +125,8 @@ Result Join(Runtime& runtime, const Value& self, const Arguments& arguments) {
 
 Result ReplaceMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("replace()", arguments, {"old", "new", "count"}, 2));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string from, TextArgument(bound[0], "old", ""));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string to, TextArgument(bound[1], "new", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view from, TextArgument(bound[0], "old", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view to, TextArgument(bound[1], "new", ""));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t count, IntArgument(bound[2], "count", -1));
   return Replace(runtime, self.text(), from, to, count);
 }
@@ -134,8 +136,9 @@ Result StartsOrEndsWith(Runtime& runtime, const Value& self, const Arguments& ar
   BATUCADA_ASSIGN_OR_RETURN(const auto bound,
                             Bind(at_end ? "endswith()" : "startswith()", arguments, {"prefix", "start", "end"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<Window> window, CutWindow(runtime, self.text(), bound[1], bound[2]));
-  std::vector<Value> candidates = {*bound[0]};
-  if (bound[0]->Is(SequenceKind::kTuple)) candidates = bound[0]->sequence()->items;
+  const bool several = bound[0]->Is(SequenceKind::kTuple);
+  const std::span<const Value> candidates =
+      several ? std::span<const Value>(bound[0]->sequence()->items) : std::span<const Value>(bound[0], 1);
   for (const Value& candidate : candidates) {
     if (!candidate.Is(Kind::kString)) {
       return absl::InvalidArgumentError(
@@ -153,7 +156,8 @@ Result StartsOrEndsWith(Runtime& runtime, const Value& self, const Arguments& ar
 template <bool remove_end>
 Result RemoveEnd(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("removeprefix()", arguments, {"prefix"}, 1));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string end, TextArgument(bound[0], "prefix", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view end, TextArgument(bound[0], "prefix", ""));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(end));
   std::string_view text = self.text();
   if (remove_end && text.ends_with(end)) text.remove_suffix(end.size());
   if (!remove_end && text.starts_with(end)) text.remove_prefix(end.size());
@@ -165,8 +169,9 @@ enum class Missing : uint8_t { kMinusOne, kError };
 template <Side side, Missing missing>
 Result FindMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("find()", arguments, {"sub", "start", "end"}, 1));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string needle, TextArgument(bound[0], "sub", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view needle, TextArgument(bound[0], "sub", ""));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<Window> window, CutWindow(runtime, self.text(), bound[1], bound[2]));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(needle));
   size_t at = std::string_view::npos;
   if (window.has_value()) {
     if (side == Side::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, window->text, needle));
@@ -181,17 +186,23 @@ Result FindMethod(Runtime& runtime, const Value& self, const Arguments& argument
 
 Result Count(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("count()", arguments, {"sub", "start", "end"}, 1));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string needle, TextArgument(bound[0], "sub", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view needle, TextArgument(bound[0], "sub", ""));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<Window> window, CutWindow(runtime, self.text(), bound[1], bound[2]));
   if (!window.has_value()) return Value::Int(0);
   if (needle.empty()) return Value::Int(static_cast<int64_t>(Length(window->text)) + 1);
-  return Value::Int(static_cast<int64_t>(SplitAt(window->text, needle, -1, SplitFrom::kLeft).size()) - 1);
+  int64_t count = 0;
+  for (size_t at = Find(window->text, needle); at != std::string_view::npos;
+       at = Find(window->text, needle, at + needle.size())) {
+    BATUCADA_RETURN_IF_ERROR(runtime.Work(kWorkPerStep / 2));
+    ++count;
+  }
+  return Value::Int(count);
 }
 
 template <Side side>
 Result Partition(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("partition()", arguments, {"sep"}, 1));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string separator, TextArgument(bound[0], "sep", ""));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view separator, TextArgument(bound[0], "sep", ""));
   if (separator.empty()) return absl::InvalidArgumentError("empty separator");
   BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
   if (side == Side::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, self.text(), separator));
@@ -212,7 +223,7 @@ template <Side side>
 Result Pad(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("center()", arguments, {"width", "fillchar"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t width, IntArgument(bound[0], "width", 0));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string fill, TextArgument(bound[1], "fillchar", " "));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view fill, TextArgument(bound[1], "fillchar", " "));
   if (Length(fill) != 1) return absl::InvalidArgumentError("the fill character must be exactly one character long");
   return Padded(runtime, self.text(), width, fill,
                 side == Side::kRight ? PadSide::kRight : (side == Side::kLeft ? PadSide::kLeft : PadSide::kBoth));

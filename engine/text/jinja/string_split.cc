@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/core/status.h"
 #include "engine/text/jinja/characters.h"
+#include "engine/text/jinja/text_functions.h"
 #include "engine/text/utf8.h"
 
 namespace batucada::jinja {
@@ -30,12 +32,20 @@ bool EndsLine(char32_t c) {
   return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
+absl::Status CountPiece(Runtime& runtime) {
+  BATUCADA_RETURN_IF_ERROR(runtime.Work(kWorkPerStep / 2));
+  return runtime.Allocate(2 * sizeof(std::string_view));  // a vector doubles
+}
+
 }  // namespace
 
-std::vector<std::string_view> SplitWords(std::string_view text, int64_t max_splits, SplitFrom from) {
+absl::StatusOr<std::vector<std::string_view>> SplitWords(Runtime& runtime, std::string_view text, int64_t max_splits,
+                                                         SplitFrom from) {
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(text));
   std::vector<std::string_view> words;
   const bool left = from == SplitFrom::kLeft;
   for (text = left ? StrippedLeft(text) : StrippedRight(text); !text.empty();) {
+    BATUCADA_RETURN_IF_ERROR(CountPiece(runtime));
     if (max_splits-- == 0) {
       words.push_back(text);
       break;
@@ -54,13 +64,15 @@ std::vector<std::string_view> SplitWords(std::string_view text, int64_t max_spli
   return words;
 }
 
-std::vector<std::string_view> SplitAt(std::string_view text, std::string_view separator, int64_t max_splits,
-                                      SplitFrom from) {
+absl::StatusOr<std::vector<std::string_view>> SplitAt(Runtime& runtime, std::string_view text,
+                                                      std::string_view separator, int64_t max_splits, SplitFrom from) {
   std::vector<std::string_view> pieces;
   const bool left = from == SplitFrom::kLeft;
+  BATUCADA_RETURN_IF_ERROR(left ? runtime.StepOver(text) : StepOverBackwardSearch(runtime, text, separator));
   for (; max_splits != 0; --max_splits) {
     const size_t at = left ? Find(text, separator) : text.rfind(separator);
     if (at == std::string_view::npos) break;
+    BATUCADA_RETURN_IF_ERROR(CountPiece(runtime));
     if (left) {
       pieces.push_back(text.substr(0, at));
       text.remove_prefix(at + separator.size());
@@ -74,13 +86,15 @@ std::vector<std::string_view> SplitAt(std::string_view text, std::string_view se
   return pieces;
 }
 
-std::vector<std::string_view> SplitLines(std::string_view text, LineEnds ends) {
+absl::StatusOr<std::vector<std::string_view>> SplitLines(Runtime& runtime, std::string_view text, LineEnds ends) {
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(text));
   std::vector<std::string_view> lines;
   size_t begin = 0;
   for (size_t i = 0; i < text.size();) {
     const size_t end = i;
     const char32_t c = NextCodepoint(text, &i);
     if (!EndsLine(c)) continue;
+    BATUCADA_RETURN_IF_ERROR(CountPiece(runtime));
     if (c == U'\r' && i < text.size() && text[i] == '\n') ++i;
     lines.push_back(text.substr(begin, (ends == LineEnds::kKeep ? i : end) - begin));
     begin = i;

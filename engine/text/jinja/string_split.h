@@ -7,18 +7,26 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "engine/text/jinja/runtime.h"
+
 namespace batucada::jinja {
 
 enum class SplitFrom : uint8_t { kLeft, kRight };
 
+// Every piece is counted, and room for it, before it is made; INVALID_ARGUMENT once there are too many.
+//
 // At most `max_splits` cuts, from the side that `from` says; negative: all.
 // At runs of white space; none at either end gives an empty piece.
-std::vector<std::string_view> SplitWords(std::string_view text, int64_t max_splits, SplitFrom from);
+[[nodiscard]] absl::StatusOr<std::vector<std::string_view>> SplitWords(Runtime& runtime, std::string_view text,
+                                                                       int64_t max_splits, SplitFrom from);
 // At every `separator`. REQUIRES: it is not empty.
-std::vector<std::string_view> SplitAt(std::string_view text, std::string_view separator, int64_t max_splits,
-                                      SplitFrom from);
+[[nodiscard]] absl::StatusOr<std::vector<std::string_view>> SplitAt(Runtime& runtime, std::string_view text,
+                                                                    std::string_view separator, int64_t max_splits,
+                                                                    SplitFrom from);
 
 enum class LineEnds : uint8_t { kDrop, kKeep };
-std::vector<std::string_view> SplitLines(std::string_view text, LineEnds ends);
+[[nodiscard]] absl::StatusOr<std::vector<std::string_view>> SplitLines(Runtime& runtime, std::string_view text,
+                                                                       LineEnds ends);
 
 }  // namespace batucada::jinja

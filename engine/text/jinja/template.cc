@@ -22,8 +22,14 @@ absl::StatusOr<std::unique_ptr<const Template>> Template::Parse(std::string_view
   return std::unique_ptr<const Template>(new Template(std::move(body)));
 }
 
-absl::StatusOr<std::string> Template::Render(std::span<const Variable> variables, absl::Time now) const {
+absl::StatusOr<std::string> Template::Render(std::span<const Variable> variables, absl::Time now, int64_t* work) const {
   Runtime runtime(now);
+  absl::StatusOr<std::string> text = RenderIn(runtime, variables);
+  if (work != nullptr) *work = runtime.work();
+  return text;
+}
+
+absl::StatusOr<std::string> Template::RenderIn(Runtime& runtime, std::span<const Variable> variables) const {
   const auto globals = std::make_shared<Scope>(nullptr);
   AddGlobals(globals.get());
   for (const Variable& variable : variables) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,6 +21,8 @@
 
 namespace batucada::jinja {
 
+class Runtime;
+
 // A name that the template sees.
 struct Variable {
   std::string_view name;
@@ -28,17 +31,22 @@ struct Variable {
 
 class Template {
  public:
-  // INVALID_ARGUMENT for a wrong template, UNIMPLEMENTED for one that asks for what this interpreter does not do, both
-  // with line and column.
+  // INVALID_ARGUMENT for a wrong template, UNIMPLEMENTED for one that is written in what this interpreter does not do,
+  // both with line and column. Filters, tests, functions and methods that there are not are errors of Render, once they
+  // are asked for: many a template speaks of those of a certain server in a branch that others never take.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<const Template>> Parse(std::string_view source);
 
   // The rendered text. Of variables with equal names the last one counts. `now` is what strftime_now() tells.
   // INVALID_ARGUMENT with the message and the place for what jinja2 would raise, raise_exception() included, and for
   // what goes beyond a limit.
-  [[nodiscard]] absl::StatusOr<std::string> Render(std::span<const Variable> variables, absl::Time now) const;
+  // `work`, unless null, becomes what was counted for it, in units of limits.h.
+  [[nodiscard]] absl::StatusOr<std::string> Render(std::span<const Variable> variables, absl::Time now,
+                                                   int64_t* work = nullptr) const;
 
  private:
   explicit Template(Body body) : body_(std::move(body)) {}
+
+  absl::StatusOr<std::string> RenderIn(Runtime& runtime, std::span<const Variable> variables) const;
 
   const Body body_;
 };

@@ -10,6 +10,7 @@
 #include "engine/text/jinja/filters.h"
 #include "engine/text/jinja/methods.h"
 #include "engine/text/jinja/repr.h"
+#include "engine/text/strings.h"
 
 namespace batucada::jinja {
 namespace {
@@ -153,6 +154,10 @@ const Test* FindTest(std::string_view name) {
   const auto* found =
       std::find_if(std::begin(kTests), std::end(kTests), [&](const Test& test) { return test.name == name; });
   return found == std::end(kTests) ? nullptr : found;
+}
+
+absl::Status NoTest(std::string_view name) {
+  return absl::InvalidArgumentError(Concat("there is no test '", name.substr(0, 100), "'"));
 }
 
 }  // namespace batucada::jinja

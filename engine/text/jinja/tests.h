@@ -18,4 +18,7 @@ struct Test {
 // Null if there is no such test: all that jinja2 has are there.
 const Test* FindTest(std::string_view name);
 
+// The error of asking for one that there is not.
+absl::Status NoTest(std::string_view name);
+
 }  // namespace batucada::jinja

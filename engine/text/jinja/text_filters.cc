@@ -65,7 +65,7 @@ Result CenterFilter(Runtime& runtime, const Value& input, const Arguments& argum
 Result TitleFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("title", arguments, {}, 0).status());
   BATUCADA_ASSIGN_OR_RETURN(const Value text, SoftString(runtime, input));
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(text.text()));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(text.text()));
   const std::string_view rest = text.text();
   std::string out;
   for (size_t i = 0; i < rest.size();) {
@@ -131,7 +131,8 @@ Result IndentFilter(Runtime& runtime, const Value& input, const Arguments& argum
   TextBuilder out(&runtime);
   if (TruthArgument(bound[1], false)) BATUCADA_RETURN_IF_ERROR(out.Append(indention.text()));
   bool is_first = true;
-  for (const std::string_view line : SplitLines(text, LineEnds::kDrop)) {
+  BATUCADA_ASSIGN_OR_RETURN(const auto lines, SplitLines(runtime, text, LineEnds::kDrop));
+  for (const std::string_view line : lines) {
     if (!is_first) BATUCADA_RETURN_IF_ERROR(out.Append("\n"));
     if (!is_first && (blank || !line.empty())) BATUCADA_RETURN_IF_ERROR(out.Append(indention.text()));
     BATUCADA_RETURN_IF_ERROR(out.Append(line));
@@ -143,7 +144,7 @@ Result IndentFilter(Runtime& runtime, const Value& input, const Arguments& argum
 Result TruncateFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("truncate", arguments, {"length", "killwords", "end", "leeway"}, 0));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t length, IntArgument(bound[0], "length", 255));
-  BATUCADA_ASSIGN_OR_RETURN(const std::string end, TextArgument(bound[2], "end", "..."));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string_view end, TextArgument(bound[2], "end", "..."));
   const bool own_leeway = bound[3] != nullptr && !bound[3]->Is(Kind::kNone);
   BATUCADA_ASSIGN_OR_RETURN(const int64_t leeway, IntArgument(own_leeway ? bound[3] : nullptr, "leeway", 5));
   const auto end_length = static_cast<int64_t>(Length(end));
@@ -157,14 +158,16 @@ Result TruncateFilter(Runtime& runtime, const Value& input, const Arguments& arg
   }
   const std::string_view text = input.text();
   const std::string_view cut = text.substr(0, ByteOffset(text, static_cast<size_t>(length - end_length)));
-  const bool kill_words = TruthArgument(bound[1], false);
-  return runtime.String(Concat(kill_words ? cut : SplitAt(cut, " ", 1, SplitFrom::kRight).front(), end));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(text));
+  if (TruthArgument(bound[1], false)) return runtime.String(Concat(cut, end));
+  BATUCADA_ASSIGN_OR_RETURN(const auto words, SplitAt(runtime, cut, " ", 1, SplitFrom::kRight));
+  return runtime.String(Concat(words.front(), end));
 }
 
 Result WordCountFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("wordcount", arguments, {}, 0).status());
   BATUCADA_ASSIGN_OR_RETURN(const std::string text, Str(runtime, input));
-  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(text));
+  BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(text));
   int64_t count = 0;
   bool inside = false;
   for (size_t i = 0; i < text.size();) {

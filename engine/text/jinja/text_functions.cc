@@ -18,6 +18,7 @@ absl::StatusOr<Value> Replace(Runtime& runtime, std::string_view text, std::stri
   while (count != 0) {
     const size_t at = from.empty() ? 0 : Find(text, from);
     if (at == std::string_view::npos) break;
+    BATUCADA_RETURN_IF_ERROR(runtime.Work(kWorkPerStep / 2));
     BATUCADA_RETURN_IF_ERROR(out.Append(text.substr(0, at)));
     BATUCADA_RETURN_IF_ERROR(out.Append(to));
     --count;
@@ -36,12 +37,14 @@ absl::StatusOr<Value> Replace(Runtime& runtime, std::string_view text, std::stri
 
 absl::StatusOr<Value> Padded(Runtime& runtime, std::string_view text, int64_t width, std::string_view fill,
                              PadSide side) {
+  BATUCADA_RETURN_IF_ERROR(runtime.StepOver(text));
   const auto length = static_cast<int64_t>(Length(text));
   const int64_t missing = std::max<int64_t>(width - length, 0);
   const int64_t largest = static_cast<int64_t>(kMaxStringBytes);
   BATUCADA_RETURN_IF_ERROR(runtime.AllocateString(static_cast<size_t>(std::min(missing, largest + 1)) * fill.size()));
   int64_t left = side == PadSide::kLeft ? missing : 0;
   if (side == PadSide::kBoth) left = missing / 2 + (missing & width & 1);  // as CPython rounds
+  BATUCADA_RETURN_IF_ERROR(runtime.Step(1 + missing / 16));
   std::string out;
   for (int64_t i = 0; i < left; ++i) out += fill;
   out += text;
@@ -75,7 +78,7 @@ absl::StatusOr<std::optional<Window>> CutWindow(Runtime& runtime, std::string_vi
 }
 
 absl::Status StepOverBackwardSearch(Runtime& runtime, std::string_view text, std::string_view needle) {
-  return runtime.Step(1 + static_cast<int64_t>(text.size() / 64 * needle.size()));
+  return runtime.Work(kWorkPerStep + static_cast<int64_t>(text.size()) * static_cast<int64_t>(needle.size() + 1));
 }
 
 }  // namespace batucada::jinja

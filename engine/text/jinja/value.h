@@ -141,6 +141,8 @@ class Dict {
 
   const std::vector<Entry>& entries() const { return entries_; }
   int depth() const { return depth_; }
+  // Whether there are so many entries that keys are looked up in an index, which copies them.
+  bool is_indexed() const { return entries_.size() > kSmall; }
 
  private:
   static constexpr size_t kSmall = 8;  // up to here a look through all entries is faster than an index
