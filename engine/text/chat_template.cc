@@ -17,7 +17,15 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Parse(std::str
 }
 
 ChatTemplate::ChatTemplate(std::unique_ptr<const jinja::Template> jinja, boost::json::object special_tokens)
-    : jinja_(std::move(jinja)), special_tokens_(std::move(special_tokens)), content_form_(FindContentForm()) {}
+    : jinja_(std::move(jinja)), special_tokens_(std::move(special_tokens)), content_form_(FindContentForm()),
+      call_form_(FindCallForm([this](boost::json::array messages) {
+        return RenderOwned(std::move(messages), {.ending = ChatEnding::kGenerationPrompt});
+      })) {}
+
+std::unique_ptr<const ChatTemplate> ChatTemplate::Unusable(absl::Status reason) {
+  BATUCADA_CHECK(!reason.ok());
+  return std::unique_ptr<const ChatTemplate>(new ChatTemplate(std::move(reason)));
+}
 
 ChatTemplate::ContentForm ChatTemplate::FindContentForm() const {
   static constexpr std::string_view kProbe = "Batucada";
@@ -36,12 +44,22 @@ ChatTemplate::ContentForm ChatTemplate::FindContentForm() const {
 }
 
 absl::StatusOr<std::string> ChatTemplate::Render(const ChatInput& input) const {
+  return RenderOwned(input.messages, input);
+}
+
+absl::StatusOr<std::string> ChatTemplate::RenderReplayed(const ChatInput& input) const {
+  boost::json::array messages = input.messages;
+  ConvertCalls(call_form_, &messages);
+  return RenderOwned(std::move(messages), input);
+}
+
+absl::StatusOr<std::string> ChatTemplate::RenderOwned(boost::json::array messages, const ChatInput& input) const {
+  BATUCADA_RETURN_IF_ERROR(usable_);
   for (const char* name : {"messages", "add_generation_prompt"}) {
     if (input.variables.contains(name)) {
       return absl::InvalidArgumentError(Concat("'", name, "' cannot be given as a variable of the chat template"));
     }
   }
-  boost::json::array messages = input.messages;
   BATUCADA_RETURN_IF_ERROR(ConvertContents(content_form_, &messages));
   AliasReasoning(&messages);
   if (input.ending != ChatEnding::kContinueFinalMessage) return RenderMessages(messages, input);

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/text/jinja/template.h"
+#include "engine/text/replayed_calls.h"
 
 namespace batucada {
 
@@ -46,7 +47,7 @@ class ChatTemplate {
   // tokenizer_config.json and, where it is silent, special_tokens_map.json.
   // `template_file`, unless empty, is read instead of the model's own template.
   // NOT_FOUND if the model has no template, or the file is not there. INVALID_ARGUMENT or UNIMPLEMENTED, with file,
-  // line and column, if it has one that is wrong or that asks for what this engine does not do.
+  // line and column, if it has one that is wrong or that is written in what this engine does not do.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& model_dir,
                                                                                 const std::string& template_file = "");
 
@@ -54,11 +55,22 @@ class ChatTemplate {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Parse(std::string_view source,
                                                                                  boost::json::object special_tokens);
 
+  // A template that cannot be used, for `reason`: it stands for a model whose own is wrong, so that what needs no
+  // template goes on.
+  static std::unique_ptr<const ChatTemplate> Unusable(absl::Status reason);
+
   // The text for the tokenizer, to be encoded without adding special tokens: the template writes them itself.
   // INVALID_ARGUMENT with a message for the client: the template refuses the conversation (roles that do not
   // alternate), cannot handle its values, or takes too long with it; a content has parts that this template does not
   // take.
   [[nodiscard]] absl::StatusOr<std::string> Render(const ChatInput& input) const;
+
+  // The text for a conversation as it came over the wire: like Render, with past calls of tools in the form that the
+  // template takes (replayed_calls.h).
+  [[nodiscard]] absl::StatusOr<std::string> RenderReplayed(const ChatInput& input) const;
+
+  // What keeps the template from being rendered at all: every Render returns it too.
+  const absl::Status& usable() const { return usable_; }
 
   // In which form the template takes contents; found out by trying. Render brings contents of text into this form:
   // parts are joined with newlines, a string becomes one part.
@@ -68,13 +80,18 @@ class ChatTemplate {
  private:
   ChatTemplate(std::unique_ptr<const jinja::Template> jinja, boost::json::object special_tokens);
 
+  explicit ChatTemplate(absl::Status reason) : usable_(std::move(reason)) {}
+
+  absl::StatusOr<std::string> RenderOwned(boost::json::array messages, const ChatInput& input) const;
   // Renders messages that are in the right form.
   absl::StatusOr<std::string> RenderMessages(const boost::json::array& messages, const ChatInput& input) const;
   ContentForm FindContentForm() const;
 
+  const absl::Status usable_;
   const std::unique_ptr<const jinja::Template> jinja_;
   const boost::json::object special_tokens_;
-  const ContentForm content_form_;
+  const ContentForm content_form_ = ContentForm::kText;
+  const CallForm call_form_;
 };
 
 }  // namespace batucada

@@ -101,8 +101,8 @@ TEST(ChatTemplateTest, OwnFileGoesFirst) {
 TEST(ChatTemplateTest, WrongFilesAreNamed) {
   const ModelDirectory model;
   const auto error = [&] { return std::string(ChatTemplate::Load(model.path()).status().message()); };
-  model.Write("tokenizer_config.json", R"({"chat_template": "a\n{{ x | urlize }}"})");
-  EXPECT_THAT(error(), HasSubstr("tokenizer_config.json: $.chat_template: line 2, column 8: the filter 'urlize' is not "
+  model.Write("tokenizer_config.json", R"({"chat_template": "a\n{% include 'x' %}"})");
+  EXPECT_THAT(error(), HasSubstr("tokenizer_config.json: $.chat_template: line 2, column 4: the tag 'include' is not "
                                  "supported"));
   model.Write("chat_template.jinja", "{% if %}");
   EXPECT_THAT(error(), HasSubstr("chat_template.jinja: line 1, column 7: expected an expression"));
