@@ -10,7 +10,6 @@
 namespace batucada {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Colder than this, differences between fp32 logits are worth more than any Gumbel variate.
 constexpr float kGreedyTemperature = 1e-5f;
 
@@ -72,12 +71,12 @@ float SmallestKept(const LogitRow& logits, float max, const RowSampling& row, st
 
 int32_t Draw(const LogitRow& logits, int32_t best, const RowSampling& row, std::vector<float>& candidates) {
   const float max = logits[best];
-  if (row.temperature < kGreedyTemperature || max == -kInfinity) return best;
+  if (row.temperature < kGreedyTemperature) return best;
   const float threshold = SmallestKept(logits, max, row, candidates);
   return GumbelArgmax(logits, threshold, max, 1 / row.temperature, row.seed, row.position);
 }
 
-// Draws from what the slot's controls make of the logits, and notes the token there.
+// Draws from what the slot's controls make of the logits, and notes the token there; -1 if they leave nothing.
 int32_t DrawControlled(const RowSampling& row, const ControlView& controls, SampleScratch& scratch) {
   const int32_t vocab = scratch.logits.vocab;
   TokenControl* const tokens = controls.TokensOf(row.slot);
@@ -97,6 +96,7 @@ int32_t DrawControlled(const RowSampling& row, const ControlView& controls, Samp
   }
   mark_banned(false);
   const int32_t best = CleanLogits(scratch.edited.data(), vocab, scratch.controlled);
+  if (best < 0) return -1;
   const int32_t token = Draw(scratch.controlled, best, row, scratch.candidates);
   NoteDrawn(tokens, phrases, token);
   return token;
@@ -122,13 +122,15 @@ void ListTop(const LogitRow& logits, double log_sum, int32_t num_top, RowSample&
 RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, const ControlView& controls,
                     SampleScratch& scratch) {
   const int32_t best = CleanLogits(logits, vocab, scratch.logits);
-  const float max = scratch.logits[best];
-  const double log_sum =
-      max == -kInfinity ? 0 : max + std::log(SumOfExponentials(scratch.logits.values.data(), vocab, max, 1));
   RowSample result;
+  result.token = -1;
+  if (best < 0) return result;
+  const float max = scratch.logits[best];
+  const double log_sum = max + std::log(SumOfExponentials(scratch.logits.values.data(), vocab, max, 1));
   result.token = row.target >= 0           ? row.target
                  : row.control.active != 0 ? DrawControlled(row, controls, scratch)
                                            : Draw(scratch.logits, best, row, scratch.candidates);
+  if (result.token < 0) return result;
   result.logprob = static_cast<float>(scratch.logits[result.token] - log_sum);
   result.rank = CountAhead(scratch.logits, result.token) + 1;
   if (row.num_top > 0) ListTop(scratch.logits, log_sum, row.num_top, result);
@@ -147,7 +149,8 @@ void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, const 
   });
   // Afterwards and in order, in case two rows name the same slot.
   for (int64_t i = 0; i < logits.rows; ++i) {
-    if (rows[i].target < 0) last_token[rows[i].slot] = results[i].token;
+    // Always an id: a step that is planned already will look it up.
+    if (rows[i].target < 0) last_token[rows[i].slot] = std::max(results[i].token, 0);
   }
 }
 

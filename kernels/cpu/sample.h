@@ -7,8 +7,9 @@
 //
 // Temperatures below 1e-5 are greedy.
 //
-// Bad logits: NaN counts as -infinity and +infinity as the largest finite number. If nothing finite is left, id 0 is
-// taken. The same row always gives the same token; nothing else in the batch matters. Ties go to the smaller id.
+// Bad logits: NaN counts as -infinity and +infinity as the largest finite number. A row without a finite logit, drawn or
+// scored, and one whose controls leave none report the token -1, and nothing is noted. The same row always gives the
+// same token; nothing else in the batch matters. Ties go to the smaller id.
 #pragma once
 
 #include <cstdint>

@@ -37,8 +37,11 @@ int32_t CleanLogitsImpl(const float* logits, int32_t vocab, LogitRow& row) {
     if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Gt(v, hn::Set(d, max))))) max = hn::GetLane(hn::MaxOfLanes(d, v));
   });
   std::fill(row.values.begin() + vocab, row.values.end(), -kInfinity);
+  if (max == -kInfinity) return -1;
+  const bool may_be_infinite = max == std::numeric_limits<float>::max();
+  if (may_be_infinite && std::none_of(logits, logits + vocab, [](float l) { return std::isfinite(l); })) return -1;
   const auto first = std::find(row.values.begin(), row.values.begin() + vocab, max);
-  return max == -kInfinity ? 0 : static_cast<int32_t>(first - row.values.begin());
+  return static_cast<int32_t>(first - row.values.begin());
 }
 
 double SumOfExponentialsImpl(const float* logits, int64_t n, float max, float inverse_temperature) {

@@ -17,7 +17,7 @@ struct LogitRow {
 };
 inline constexpr int32_t kLogitPadding = 64;
 
-// Fills `row`. Returns the id of the maximum, the smallest if several, and 0 if there is nothing finite.
+// Fills `row`. Returns the id of the maximum, the smallest if several, and -1 if no logit is finite.
 int32_t CleanLogits(const float* logits, int32_t vocab, LogitRow& row);
 
 // Σ exp((logits[i] - max) · inverse_temperature), i < n.

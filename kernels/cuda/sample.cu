@@ -12,6 +12,7 @@ constexpr int kBins = 2 * kThreads;
 constexpr int kCandidates = 256;  // values ranked one against all
 constexpr int kMaxLevels = 4;     // of histograms: 11 bits each, more than a distance between two floats has
 constexpr uint32_t kAll = 0xffffffffu;
+constexpr float kLargest = 3.402823466e38f;
 
 using Mass = unsigned long long;  // a probability relative to the most likely id's, in units of 2^-40
 constexpr float kMassUnit = 1099511627776.f;
@@ -274,7 +275,7 @@ __device__ void ReportTop(const Row& row, Shared& s, float max, float min, float
   int rank = 0;
   for (int i = 0; i < candidates; ++i) rank += Better({s.candidates[i], s.candidate_ids[i]}, mine);
   result.top_ids[rank] = mine.id;
-  result.top_logprobs[rank] = mine.score - log_sum;
+  result.top_logprobs[rank] = fminf(mine.score, kLargest) - log_sum;
 }
 
 // Floats as integers in the same order, and back.
@@ -320,7 +321,7 @@ __device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, con
   return BlockBest(best, s).id;
 }
 
-// The most likely id, 0 if there is none; the least logit; the logarithm of the sum of exponentials.
+// The most likely id, -1 if no logit is finite; the least logit; the logarithm of the sum of exponentials.
 struct Summary {
   Choice top;
   float min;
@@ -345,13 +346,15 @@ __device__ __noinline__ Summary Summarize(Row row, Shared& s) {
   top = BlockBest(top, s);
   sum = BlockSum(own_max == -INFINITY ? 0.f : sum * Exp2((own_max - top.score) * kLog2E), s.warp_float);
   min = -BlockBest({-min, 0}, s).score;
-  if (!(top.score > -INFINITY)) top.id = 0;
+  // The least of what is above -infinity is +infinity only if there is nothing between.
+  if (!(min < INFINITY)) top.id = -1;
+  if (top.score == INFINITY) return {{kLargest, top.id}, min, kLargest};
   return {top, min, top.score + logf(sum)};
 }
 
 // One of the ids that the filters leave, or the most likely one.
 __device__ int Choose(const Row& row, Shared& s, const SampleRequest& request, const Choice& top, float min) {
-  if (!(request.temperature > 0.f) || !(top.score > -INFINITY)) return top.id;
+  if (!(request.temperature > 0.f) || top.id < 0) return top.id;
   const float per_temperature = kLog2E / request.temperature;
   float threshold = -INFINITY;
   if (request.top_k > 0 && request.top_k < row.vocab) {
@@ -392,8 +395,8 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   const Summary model = Summarize(row, s);
 
   const bool draws = request.target < 0;
-  int token = request.target;
-  if (draws) {
+  int token = model.top.id < 0 ? -1 : request.target;
+  if (draws && model.top.id >= 0) {
     Row drawn = row;
     Summary left = model;
     const bool controlled = request.control.active != 0;
@@ -408,22 +411,23 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
     if (controlled) {
       __syncthreads();  // all have read the marks
       MarkBanned(tokens, *phrases, false);
-      if (threadIdx.x == 0) NoteDrawn(tokens, *phrases, token);
+      if (threadIdx.x == 0 && token >= 0) NoteDrawn(tokens, *phrases, token);
     }
   }
-  const float logit = row.logits[token];
+  const float logit = token < 0 ? 0.f : fminf(row.logits[token], kLargest);
   int before = 0;
-  if (token != model.top.id) {
+  if (token >= 0 && token != model.top.id) {
     row.ForEach([&](int id, float other) { before += Better({other, id}, {logit, token}); });
     before = BlockSum(static_cast<uint32_t>(before), s.warp_count);
   }
   if (threadIdx.x == 0) {
     result.token = token;
-    result.logprob = logit - model.log_sum;
-    result.rank = before + 1;
-    if (draws) p.last_token[request.slot] = token;
+    result.logprob = token < 0 ? 0.f : logit - model.log_sum;
+    result.rank = token < 0 ? 0 : before + 1;
+    // Always an id: a step that is planned already will look it up.
+    if (draws) p.last_token[request.slot] = ::max(token, 0);
   }
-  if (request.num_top > 0) {
+  if (request.num_top > 0 && model.top.id >= 0) {
     ReportTop(row, s, model.top.score, model.min, model.log_sum, ::min(request.num_top, ::min(kSampleTop, p.vocab)),
               result);
   }

@@ -220,7 +220,8 @@ TEST_F(SampleCpuTest, ScoresATargetWithoutDrawing) {
 }
 
 TEST_F(SampleCpuTest, BadLogitsNeitherCrashNorWin) {
-  std::vector<float> some = {kNan, 1, -kInfinity, 3, kNan}, none(40, kNan), minus(40, -kInfinity), plus(40, 0);
+  const std::vector<float> some = {kNan, 1, -kInfinity, 3, kNan};
+  std::vector<float> plus(40, 0);
   plus[7] = kInfinity;
   for (float temperature : {0.0f, 1.0f}) {
     for (int32_t position = 0; position < 50; ++position) {
@@ -230,9 +231,28 @@ TEST_F(SampleCpuTest, BadLogitsNeitherCrashNorWin) {
       EXPECT_TRUE(sample.token == 1 || sample.token == 3);
       EXPECT_EQ(sample.top_ids[0], 3);
       EXPECT_EQ(sample.top_ids[1], 1);
-      EXPECT_EQ(Run({none}, {row})[0].token, 0);
-      EXPECT_EQ(Run({minus}, {row})[0].token, 0);
       EXPECT_EQ(Run({plus}, {row})[0].token, 7);
+    }
+  }
+}
+
+TEST_F(SampleCpuTest, RowsWithoutAFiniteLogitReportNoToken) {
+  std::vector<float> infinite(200, kInfinity), mixed(200, kNan);
+  for (size_t i = 0; i < mixed.size(); i += 3) mixed[i] = i % 2 == 0 ? kInfinity : -kInfinity;
+  std::vector<float> one(200, kNan);
+  one[150] = -3;
+  const std::vector<std::vector<float>> bad = {std::vector<float>(200, kNan), std::vector<float>(200, -kInfinity),
+                                               infinite, mixed};
+  for (const float temperature : {0.0f, 1.0f}) {
+    for (const int32_t target : {-1, 17}) {
+      const RowSampling row = {.temperature = temperature, .top_p = 0.9f, .target = target, .num_top = 3, .slot = 2};
+      for (const std::vector<float>& logits : bad) {
+        const RowSample sample = Run({logits}, {row})[0];
+        EXPECT_EQ(sample.token, -1);
+        EXPECT_EQ(sample.rank, 0);
+        EXPECT_EQ(last_token[2], target < 0 ? 0 : -7) << "the next step must find an id";
+      }
+      EXPECT_EQ(Run({one}, {row})[0].token, target < 0 ? 150 : 17);
     }
   }
 }
@@ -283,8 +303,9 @@ TEST_F(SampleCpuTest, Controls) {
         const bool active = rows[i].control.active != 0;
         const std::vector<float> left = active ? reference::ApplyControls(logits[i], controls[i], rows[i]) : logits[i];
         const bool nothing_left = std::all_of(left.begin(), left.end(), [](float l) { return l == -kInfinity; });
-        const int32_t expected = nothing_left ? 0 : reference::Sample(left, rows[i]).token;
+        const int32_t expected = nothing_left ? -1 : reference::Sample(left, rows[i]).token;
         ASSERT_EQ(samples[i].token, expected);
+        if (nothing_left) continue;
         RowSampling scored = rows[i];
         scored.target = expected;
         EXPECT_EQ(samples[i].rank, reference::Sample(logits[i], scored).rank);

@@ -114,6 +114,54 @@ TEST_F(SampleTest, MaskedIdsAreNeverDrawn) {
   Check(logits, requests, 3008);
 }
 
+TEST_F(SampleTest, RowsWithoutAFiniteLogitReportNoToken) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
+  constexpr int32_t kVocab = 5003;
+  std::vector<float> mixed(kVocab, kNan), one(kVocab, kNan), plus(kVocab, 0.f);
+  for (size_t i = 0; i < mixed.size(); i += 3) mixed[i] = i % 2 == 0 ? kInfinity : -kInfinity;
+  one[4321] = -3;
+  plus[77] = kInfinity;
+  const std::vector<std::vector<float>> kinds = {std::vector<float>(kVocab, kNan),
+                                                 std::vector<float>(kVocab, -kInfinity),
+                                                 std::vector<float>(kVocab, kInfinity), mixed, one, plus};
+  std::vector<float> values;
+  std::vector<RowSampling> requests;
+  for (const std::vector<float>& logits : kinds) {
+    for (const float temperature : {0.f, 1.f}) {
+      for (const int32_t target : {-1, 17}) {
+        values.insert(values.end(), logits.begin(), logits.end());
+        requests.push_back({.temperature = temperature,
+                            .top_p = 0.9f,
+                            .top_k = 40,
+                            .seed = random_(),
+                            .target = target,
+                            .num_top = 3,
+                            .slot = static_cast<int32_t>(requests.size())});
+      }
+    }
+  }
+  const size_t rows = requests.size();
+  const Buffer logits = UploadVector(values), requests_device = UploadVector(requests);
+  const Buffer results = UploadVector(std::vector<RowSample>(rows, RowSample{.token = -7}));
+  const Buffer last = UploadVector(std::vector<int32_t>(rows, -7));
+  ops().Sample({logits.data(), DType::kF32, static_cast<int64_t>(rows), kVocab, kVocab}, kVocab,
+               requests_device.As<RowSampling>(), {}, results.As<RowSample>(), last.As<int32_t>());
+  Finish();
+  const auto samples = DownloadVector<RowSample>(results.data(), rows);
+  const auto ids = DownloadVector<int32_t>(last.data(), rows);
+  for (size_t r = 0; r < rows; ++r) {
+    SCOPED_TRACE(r);
+    const size_t kind = r / 4;
+    const bool draws = requests[r].target < 0;
+    const int32_t best = kind < 4 ? -1 : kind == 4 ? 4321 : 77;
+    EXPECT_EQ(samples[r].token, best < 0 || draws ? best : 17);
+    EXPECT_EQ(samples[r].rank > 0, best >= 0);
+    EXPECT_FALSE(std::isnan(samples[r].logprob));
+    EXPECT_EQ(ids[r], draws ? std::max(best, 0) : -7);
+    if (best >= 0) EXPECT_EQ(samples[r].top_ids[0], best);
+  }
+}
+
 // Drawn often enough, frequencies are the probabilities: a chi-square test at a bound it passes but once in a million.
 TEST_F(SampleTest, FrequenciesFollowTheDistribution) {
   const int32_t vocab = 40;
@@ -193,8 +241,9 @@ TEST_F(SampleTest, Controls) {
             active ? reference::ApplyControls(logits[r], controls[r], requests[r]) : logits[r];
         bool nothing_left = true;
         for (const float l : left) nothing_left = nothing_left && !(l > -std::numeric_limits<float>::infinity());
-        const int32_t expected = nothing_left ? 0 : reference::Sample(left, requests[r]).token;
+        const int32_t expected = nothing_left ? -1 : reference::Sample(left, requests[r]).token;
         ASSERT_EQ(samples[r].token, expected);
+        if (nothing_left) continue;
         RowSampling scored = requests[r];
         scored.target = expected;
         EXPECT_EQ(samples[r].rank, reference::Sample(logits[r], scored).rank);
