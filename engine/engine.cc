@@ -1,7 +1,10 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/backend_factory.h"
@@ -12,6 +15,7 @@
 #include "engine/run/step_loop.h"
 #include "engine/text/byte_tokenizer.h"
 #include "engine/text/detokenizer.h"
+#include "engine/text/special_tokens.h"
 #include "engine/text/stop_matcher.h"
 #include "engine/validate_request.h"
 
@@ -28,17 +32,38 @@ class Engine::Impl {
   std::vector<int32_t> end_tokens;  // the model's own
   RealClock clock;
   std::shared_ptr<StepLoop> loop;
+  const Backend* backend = nullptr;  // the loop's
 };
 
 namespace {
 
-// The model's own end tokens: config.json's and generation_config.json's, each once.
-std::vector<int32_t> EndTokens(const Checkpoint& checkpoint) {
+// The model's own end tokens: config.json's, generation_config.json's and the tokenizer's eos_token, each once.
+absl::StatusOr<std::vector<int32_t>> EndTokens(const Checkpoint& checkpoint, const std::string& model_dir,
+                                               const Tokenizer& tokenizer) {
   std::vector<int32_t> end = checkpoint.config.eos_token_ids;
   end.insert(end.end(), checkpoint.generation.eos_token_ids.begin(), checkpoint.generation.eos_token_ids.end());
+  BATUCADA_ASSIGN_OR_RETURN(const boost::json::object tokens, LoadSpecialTokens(model_dir));
+  if (const boost::json::value* eos = tokens.if_contains("eos_token")) {
+    const boost::json::string& text = eos->get_string();
+    if (const std::optional<int32_t> id = tokenizer.TokenToId({text.data(), text.size()})) end.push_back(*id);
+  }
   std::sort(end.begin(), end.end());
   end.erase(std::unique(end.begin(), end.end()), end.end());
   return end;
+}
+
+// A line for each of: what requests get where they are silent, and tensors that nobody reads.
+std::string DescribeFiles(const Checkpoint& checkpoint) {
+  std::string lines;
+  if (const std::string applied = checkpoint.generation.Describe(); !applied.empty()) {
+    absl::StrAppend(&lines, "default ", applied, ": generation_config.json\n");
+  }
+  if (const std::vector<std::string>& dropped = checkpoint.dropped; !dropped.empty()) {
+    absl::StrAppend(&lines, "dropped ", dropped.front());
+    if (dropped.size() > 1) absl::StrAppend(&lines, " and ", dropped.size() - 1, " more");
+    absl::StrAppend(&lines, dropped.size() > 1 ? " tensors" : "", ", which the model does not read\n");
+  }
+  return lines;
 }
 
 // Made-up weights need no file but config.json: without a tokenizer, ids are bytes and numbers.
@@ -69,9 +94,12 @@ Engine::~Engine() = default;
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& config, EngineObserver* observer) {
   BATUCADA_RETURN_IF_ERROR(config.Validate());
   constexpr uint64_t kDummySeed = 0;
+  const GenerationConfigUse use = config.generation_config == GenerationDefaults::kAuto
+                                      ? GenerationConfigUse::kAll
+                                      : GenerationConfigUse::kEndTokens;
   BATUCADA_ASSIGN_OR_RETURN(Checkpoint checkpoint, config.load_format == LoadFormat::kDummy
-                                                       ? OpenDummyCheckpoint(config.model_dir, kDummySeed)
-                                                       : OpenCheckpoint(config.model_dir));
+                                                       ? OpenDummyCheckpoint(config.model_dir, kDummySeed, use)
+                                                       : OpenCheckpoint(config.model_dir, use));
   auto impl = std::make_unique<Impl>();
   BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, LoadTokenizer(config, checkpoint.config.vocab_size));
   if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
@@ -79,9 +107,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
         absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ", impl->tokenizer->vocab_size() - 1,
                      ", but the model's vocabulary has only ", checkpoint.config.vocab_size, " entries"));
   }
-  const std::vector<int32_t> end_tokens = EndTokens(checkpoint);
+  BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> end_tokens,
+                            EndTokens(checkpoint, config.model_dir, *impl->tokenizer));
   impl->end_tokens = end_tokens;
-  impl->description = absl::StrCat("model   ", config.model_dir, "\n");
+  impl->description = absl::StrCat("model   ", config.model_dir, "\n", DescribeFiles(checkpoint));
   BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice, MakeBackend(config, checkpoint, end_tokens, &impl->description));
   impl->config = config;
   impl->config.backend = choice.kind;
@@ -89,6 +118,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   impl->model = checkpoint.config;
   impl->generation = checkpoint.generation;
   impl->capacity = choice.backend->capacity();
+  impl->backend = choice.backend.get();
   const BackendCapacity& capacity = impl->capacity;
   BATUCADA_RETURN_IF_ERROR(CheckUrgentSequences(config.urgent_sequences, capacity));
   impl->loop =
@@ -148,6 +178,7 @@ EngineStats Engine::Stats() const {
           .blocks_total = impl_->capacity.blocks,
           .block_tokens = impl_->capacity.block_tokens,
           .steps = impl_->loop->steps(),
+          .plan_searches = impl_->backend->plan_searches(),
           .prompt_tokens = s.prompt_tokens,
           .generated_tokens = s.generated_tokens};
 }

@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -98,7 +99,7 @@ inline constexpr int kMaxTop = 20;
 
 // What Sample reports for a row. Log-probabilities are of the model's distribution, before temperature and filters.
 struct RowSample {
-  int32_t token = 0;         // drawn id, or the target
+  int32_t token = 0;         // drawn id, or the target; -1: no logit is finite, or the controls leave none
   float logprob = 0;         // of `token`
   int32_t rank = 0;          // of `token`, 1 = most likely
   int32_t top_ids[kMaxTop];  // first num_top valid, most likely first, ties by smaller id
@@ -169,6 +170,11 @@ class Ops {
   // controlled, its slot's controls, which take note of the token. At most one row of a slot draws.
   virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
                       RowSample* results, int32_t* last_token) = 0;
+
+  // Row counts of which a step each is to run at start-up, so that no later one has to search how it is computed best;
+  // empty where nothing is searched for. Largest first. And how often there was a search so far: from any thread.
+  virtual std::vector<int32_t> RowsToWarmUp(int32_t /*most*/) const { return {}; }
+  virtual int64_t plan_searches() const { return 0; }
 
   // Whether RunRecorded records.
   virtual bool RecordsSteps() const { return false; }

@@ -27,6 +27,9 @@ class Backend {
   [[nodiscard]] virtual absl::Status Launch(const BatchPlan& plan) = 0;
   // Waits for the oldest step launched and not waited for.
   virtual absl::StatusOr<StepResult> Wait() = 0;
+  // How often a step had to search how its products are computed best; all that is to be found is found before the
+  // first step. From any thread.
+  virtual int64_t plan_searches() const { return 0; }
 };
 
 }  // namespace batucada

@@ -90,6 +90,31 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
 }
 
 absl::Status ModelBackend::WarmUp() {
+  BATUCADA_RETURN_IF_ERROR(RecordDecodeSteps());
+  for (const int32_t rows : ops_->RowsToWarmUp(static_cast<int32_t>(model_->workspace.residual.rows))) {
+    BATUCADA_RETURN_IF_ERROR(RunPromptStep(rows));
+  }
+  BATUCADA_RETURN_IF_ERROR(ops_->Wait(ops_->Record()));
+  searches_at_start_ = ops_->plan_searches();
+  return absl::OkStatus();
+}
+
+// A prompt of `rows` tokens on scratch, as many of them scored as the logits have room for.
+absl::Status ModelBackend::RunPromptStep(int32_t rows) {
+  const SamplingParams any;
+  const std::vector<int32_t> tokens(static_cast<size_t>(rows), 0);
+  BatchPlan plan{.num_tokens = rows};
+  plan.sequences.push_back({.slot = model_->recurrent.scratch(), .num_tokens = rows, .tokens = tokens});
+  const auto scored = static_cast<int32_t>(std::min<int64_t>(rows, model_->workspace.logits.rows));
+  for (int32_t row = 0; row < scored; ++row) {
+    plan.samples.push_back(
+        {.row = row, .slot = model_->recurrent.scratch(), .position = row + 1, .target = 0, .sampling = &any});
+  }
+  static_cast<void>(RunStep(plan, ShapeOf(plan), staging_[0]));
+  return ops_->Wait(ops_->Record());
+}
+
+absl::Status ModelBackend::RecordDecodeSteps() {
   const BatchPlan nothing;  // all rows are padding and touch scratch alone
   const auto most = static_cast<int32_t>(std::min<int64_t>(capacity_.slots, model_->workspace.residual.rows));
   // From the largest down: neighbouring sizes share plans, which must suit the largest of them.
@@ -181,7 +206,7 @@ absl::StatusOr<StepResult> ModelBackend::Wait() {
   for (size_t i = 0; i < step.num_top.size(); ++i) {
     TokenResult& token = result.samples.emplace_back(
         TokenResult{.id = rows[i].token, .logprob = rows[i].logprob, .rank = rows[i].rank, .top = {}});
-    for (int32_t k = 0; k < step.num_top[i]; ++k)
+    for (int32_t k = 0; rows[i].token >= 0 && k < step.num_top[i]; ++k)
       token.top.push_back({.id = rows[i].top_ids[k], .logprob = rows[i].top_logprobs[k]});
   }
   return result;

@@ -38,6 +38,7 @@ class ModelBackend : public Backend {
   const BackendCapacity& capacity() const override { return capacity_; }
   absl::Status Launch(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
+  int64_t plan_searches() const override { return ops_->plan_searches() - searches_at_start_; }
 
  private:
   static constexpr int kMostInFlight = 2;
@@ -59,8 +60,10 @@ class ModelBackend : public Backend {
   // Writes the controls of requests that start with this plan to their slots; returns what must be kept until it ends.
   std::vector<std::vector<char>> WriteControls(const BatchPlan& plan);
   StepShape DecodeShape(int32_t rows) const;
-  // Records every decode step there can be, so that no request pays for it.
+  // Records every decode step there can be, and finds every plan that other steps need: no request pays for it.
   absl::Status WarmUp();
+  absl::Status RecordDecodeSteps();
+  absl::Status RunPromptStep(int32_t rows);
   // Packs, copies and computes; returns what must be kept until the step ends.
   std::vector<std::vector<char>> RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
 
@@ -75,6 +78,7 @@ class ModelBackend : public Backend {
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;
   std::deque<Launched> launched_;
+  int64_t searches_at_start_ = 0;
 };
 
 }  // namespace batucada

@@ -5,12 +5,14 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/matmul.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/stream.h"
 #include "kernels/ops.h"
+#include "kernels/plan_rows.h"
 
 namespace batucada {
 
@@ -48,6 +50,8 @@ class CudaOps final : public Ops {
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;
 
+  std::vector<int32_t> RowsToWarmUp(int32_t most) const override { return RowsToPlan(most); }
+  int64_t plan_searches() const override { return plans_->searches(); }
   bool RecordsSteps() const override { return true; }
   // 1, 2, 4, 8, then steps of an eighth: 27 recorded steps serve all up to 256 rows, and waste beyond 8 rows
   // is at most 7 rows or an eighth.

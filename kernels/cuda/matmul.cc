@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kernels/device/stream.h"
+#include "kernels/plan_rows.h"
 
 namespace batucada::cuda {
 namespace {
@@ -20,12 +21,6 @@ uint32_t AlignmentOf(const void* p) {
   uint32_t alignment = 16;
   while (address % alignment != 0) alignment /= 2;
   return alignment;
-}
-
-// Row counts share a plan with their neighbours, finer where there are few: plans are timed once each.
-int64_t PlanRows(int64_t rows) {
-  const int64_t step = rows <= 32 ? 8 : rows <= 256 ? 32 : 256;
-  return (rows + step - 1) / step * step;
 }
 
 // cuBLASLt speaks column-major: out [n, rows] = wᵀ [n, k] · in [k, rows].
@@ -155,6 +150,7 @@ absl::Status MatMulPlans::Run(const MatMulParams& p, const Target& target) {
                 p.output};
   auto plan = plans_.find(key);
   if (plan == plans_.end()) {
+    searches_.fetch_add(1, std::memory_order_relaxed);
     const absl::StatusOr<cublasLtMatmulAlgo_t> found = Find(p, target);
     if (!found.ok()) return found.status();
     plan = plans_.emplace(key, *found).first;

@@ -8,6 +8,7 @@
 
 #include <cublasLt.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -20,7 +21,7 @@
 
 namespace batucada::cuda {
 
-// Not thread safe. Plans are looked up once per shape and kept for good.
+// Not thread safe. Plans are searched for once per shape (plan_rows.h says which share one) and kept for good.
 class MatMulPlans {
  public:
   static absl::StatusOr<std::unique_ptr<MatMulPlans>> Create();
@@ -29,6 +30,9 @@ class MatMulPlans {
   MatMulPlans& operator=(const MatMulPlans&) = delete;
 
   absl::Status Run(const MatMulParams& params, const Target& target);
+
+  // How often a plan was not there and had to be searched for. From any thread.
+  int64_t searches() const { return searches_.load(std::memory_order_relaxed); }
 
  private:
   explicit MatMulPlans(cublasLtHandle_t handle) : handle_(handle) {}
@@ -39,6 +43,7 @@ class MatMulPlans {
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, MatMulOutput>;
   cublasLtHandle_t handle_;
   std::map<Key, cublasLtMatmulAlgo_t> plans_;
+  std::atomic<int64_t> searches_ = 0;
 };
 
 }  // namespace batucada::cuda

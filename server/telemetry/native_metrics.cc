@@ -48,6 +48,8 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge("batucada_kv_block_tokens", "Tokens that a K/V block holds", Number(engine.block_tokens));
   page.Gauge("batucada_step_tokens_capacity", "Tokens that one step computes at most", Number(now.max_batch_tokens));
   page.Counter("batucada_steps_total", "Steps finished", Number(engine.steps));
+  page.Counter("batucada_plan_searches_total", "Plans of matrix products searched for while serving, not at start-up",
+               Number(engine.plan_searches));
   page.Counter("batucada_prompt_tokens_total", "Prompt tokens computed", Number(engine.prompt_tokens));
   page.Counter("batucada_generation_tokens_total", "Tokens generated", Number(engine.generated_tokens));
 }
