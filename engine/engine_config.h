@@ -11,10 +11,13 @@ namespace batucada {
 
 enum class BackendKind : uint8_t { kAuto, kCpu, kCuda, kFake };
 enum class LoadFormat : uint8_t { kAuto, kDummy };
+enum class GenerationDefaults : uint8_t { kAuto, kNone };
 
 struct EngineConfig {
   std::string model_dir = "models/samba-classics-18m";
   LoadFormat load_format = LoadFormat::kAuto;  // kDummy: seeded random weights from config.json alone
+  // kNone: of generation_config.json only the end tokens count.
+  GenerationDefaults generation_config = GenerationDefaults::kAuto;
   BackendKind backend = BackendKind::kAuto;    // kAuto: cuda where a GPU is usable, else cpu
   int32_t threads = 0;                         // of the CPU backend; 0: one per core
   int32_t device = 0;                          // CUDA device

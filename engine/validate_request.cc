@@ -62,6 +62,7 @@ absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
   }
   for (const LogitBias& b : s.logit_bias) {
     BATUCADA_RETURN_IF_ERROR(CheckIds("logit_bias", {&b.id, 1}, limits.vocab_size));
+    if (b.bias == -INFINITY) continue;  // never drawn
     if (!(std::abs(b.bias) <= 100)) return Refuse(absl::StrCat("logit_bias of ", b.id), b.bias, "between -100 and 100");
   }
   BATUCADA_RETURN_IF_ERROR(CheckIds("allowed_token_ids", s.allowed_token_ids.vector(), limits.vocab_size));

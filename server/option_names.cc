@@ -9,6 +9,10 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddEnum("load-format", model, "auto reads the weights; dummy makes seeded random ones from config.json alone",
                 {"auto", "dummy"}, &config->load_format);
 
+  table.AddEnum("generation-config", model,
+                "auto: what a request leaves open is as generation_config.json says; none: of it only end tokens count",
+                {"auto", "none"}, &config->generation_config);
+
   table.AddEnum("backend", compute, "Where the model runs; auto takes a GPU if there is one",
                 {"auto", "cpu", "cuda", "fake"}, &config->backend);
   table.AddInt("threads", compute, "Threads of the CPU backend; 0: one per core", &config->threads);

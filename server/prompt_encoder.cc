@@ -66,7 +66,14 @@ absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& convers
                                         name),
                             "no_chat_template");
   }
-  const absl::StatusOr<std::string> text = context.chat_template->Render(conversation);
+  if (const absl::Status& usable = context.chat_template->usable(); !usable.ok()) {
+    return InvalidParameter(name,
+                            fmt::format("{} cannot be used: the model's chat template is wrong ({}). Use "
+                                        "/v1/completions, or start the server with --chat-template FILE",
+                                        name, std::string(usable.message())),
+                            "no_chat_template");
+  }
+  const absl::StatusOr<std::string> text = context.chat_template->RenderReplayed(conversation);
   if (!text.ok()) {
     return InvalidParameter(name, fmt::format("{}: {}", name, std::string(text.status().message())));
   }

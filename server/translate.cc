@@ -13,6 +13,7 @@
 #include "engine/text/detokenizer.h"
 #include "server/check_range.h"
 #include "server/error.h"
+#include "server/generation_defaults.h"
 #include "server/logit_controls.h"
 #include "server/prompt_encoder.h"
 #include "server/shortest_double.h"
@@ -20,12 +21,8 @@
 namespace batucada {
 namespace {
 
-absl::StatusOr<SamplingParams> TranslateSampling(const CompletionParams& params, const GenerationConfig& defaults) {
-  SamplingParams sampling;
-  if (defaults.temperature) sampling.temperature = std::min(*defaults.temperature, static_cast<float>(kMaxTemperature));
-  if (defaults.top_p) sampling.top_p = *defaults.top_p;
-  if (defaults.min_p) sampling.min_p = *defaults.min_p;
-  if (defaults.top_k) sampling.top_k = *defaults.top_k;
+absl::Status TranslateSampling(const CompletionParams& params, SamplingParams* sampling_params) {
+  SamplingParams& sampling = *sampling_params;
   if (params.temperature) {
     BATUCADA_RETURN_IF_ERROR(CheckRange("temperature", *params.temperature, 0, Lower::kClosed, kMaxTemperature));
     sampling.temperature = static_cast<float>(*params.temperature);
@@ -42,7 +39,7 @@ absl::StatusOr<SamplingParams> TranslateSampling(const CompletionParams& params,
     BATUCADA_RETURN_IF_ERROR(CheckRange("top_k", *params.top_k, -1, std::numeric_limits<int32_t>::max()));
     sampling.top_k = static_cast<int32_t>(std::max<int64_t>(*params.top_k, 0));  // -1 is a common way to say all
   }
-  return sampling;
+  return absl::OkStatus();
 }
 
 absl::Status TranslateStops(const CompletionParams& params, const TranslationContext& context, Request* request) {
@@ -60,7 +57,7 @@ absl::Status TranslateStops(const CompletionParams& params, const TranslationCon
   BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                             ToTokenIds(params.stop_token_ids, "stop_token_ids", context.vocab_size));
   request->stop_token_ids = std::move(ids);
-  request->stop = params.stop;
+  if (!params.stop.empty()) request->stop = params.stop;
   request->ignore_eos = params.ignore_eos;
   request->include_stop_in_text = params.include_stop;
   request->skip_special_tokens = params.skip_special_tokens;
@@ -105,10 +102,13 @@ absl::Status CheckLength(const Request& request, const std::string& name, const 
                           "context_length_exceeded");
 }
 
-// A conversation goes on until the model ends it, but not for ever; a completion is short unless it asks for more.
+// What the model's authors say. Else a conversation goes on until the model ends it, but not for ever; a completion is
+// short unless it asks for more.
 int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, const TranslationContext& context) {
+  const int64_t room = std::max<int64_t>(context.max_total_tokens - static_cast<int64_t>(prompt_tokens), 1);
+  const std::optional<int64_t> own = context.defaults.MostTokens(static_cast<int64_t>(prompt_tokens));
+  if (own) return std::min(*own, room);
   if (!params.conversation && !params.open_ended) return kDefaultMaxTokens;
-  const int64_t room = context.max_total_tokens - static_cast<int64_t>(prompt_tokens);
   return std::clamp<int64_t>(room, 1, context.limits.default_max_tokens);
 }
 
@@ -196,13 +196,15 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   BATUCADA_RETURN_IF_ERROR(CheckPrompts(params, context));
 
   Request request;
-  BATUCADA_ASSIGN_OR_RETURN(request.sampling, TranslateSampling(params, context.defaults));
+  ApplyModelDefaults(context.defaults, params, &request);
+  BATUCADA_RETURN_IF_ERROR(TranslateSampling(params, &request.sampling));
   translation.temperature = params.temperature.value_or(ShortestDouble(request.sampling.temperature));
   translation.top_p = params.top_p.value_or(ShortestDouble(request.sampling.top_p));
   BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(TranslateLogprobs(params, &request));
   if (best_of > n && !request.logprobs) request.logprobs = 0;  // what the best are known by
   BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));
+  BATUCADA_RETURN_IF_ERROR(AddModelBans(context.defaults, &request));
   if (params.max_tokens) {
     // A conversation cannot only be scored.
     const int64_t least = params.conversation ? 1 : 0;
@@ -236,6 +238,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     Truncate(params, &*ids);
     request.prompt = *std::move(ids);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
+    ApplyLeastLength(context.defaults, params, &request);
     BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
     BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
     if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt.vector(), context.tokenizer));

@@ -33,7 +33,7 @@ struct SamplingParams {
   float presence_penalty = 0;    // [-2, 2]: taken off the logit of ids drawn before
   float frequency_penalty = 0;   // [-2, 2]: taken off once for every time the id was drawn
   int64_t min_tokens = 0;        // until so many are drawn, none that ends the text is, and stop strings do not count
-  SharedArray<LogitBias> logit_bias;            // biases in [-100, 100]; an id given twice has the sum
+  SharedArray<LogitBias> logit_bias;            // biases in [-100, 100], or -infinity; an id given twice has the sum
   SharedArray<int32_t> allowed_token_ids;       // draw only these; none: all
   SharedArray<std::vector<int32_t>> bad_words;  // runs of ids that must not come
 

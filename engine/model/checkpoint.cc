@@ -1,6 +1,7 @@
 #include "engine/model/checkpoint.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,6 +54,14 @@ std::string CanonicalName(std::string_view name) {
   return Concat(prefix, name.substr(0, name.size() - kNorm.size()), ".mixer_norm.weight");
 }
 
+// Buffers that modules compute for themselves: older checkpoints hold them, and nobody reads them back.
+bool IsComputed(std::string_view name) {
+  static constexpr std::string_view kEndings[] = {".inv_freq",   ".cos_cached",   ".sin_cached",          ".masked_bias",
+                                                  ".position_ids", "._extra_state", ".num_batches_tracked"};
+  return std::any_of(std::begin(kEndings), std::end(kEndings),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
 // "missing a, b and c", "missing a, b, c, d, e and 12 more", or nothing.
 void AppendNames(std::string_view label, const std::vector<std::string>& names, std::vector<std::string>* parts) {
   if (names.empty()) return;
@@ -64,10 +73,16 @@ void AppendNames(std::string_view label, const std::vector<std::string>& names, 
 
 class CheckpointSource final : public TensorSource {
  public:
-  static absl::StatusOr<std::unique_ptr<CheckpointSource>> Open(const std::filesystem::path& dir) {
+  static absl::StatusOr<std::unique_ptr<CheckpointSource>> Open(const std::filesystem::path& dir,
+                                                                const ModelConfig& config) {
     BATUCADA_ASSIGN_OR_RETURN(SafetensorsModel model, SafetensorsModel::Open(dir));
     std::unique_ptr<CheckpointSource> source(new CheckpointSource(std::move(model)));
     for (const StoredTensor& tensor : source->model_.tensors()) {
+      const bool is_tied_head = config.tie_embeddings && CanonicalName(tensor.name) == "lm_head.weight";
+      if (is_tied_head || IsComputed(tensor.name)) {
+        source->dropped_.push_back(Printable(tensor.name));
+        continue;
+      }
       const auto [entry, inserted] = source->by_name_.try_emplace(CanonicalName(tensor.name), Entry{&tensor});
       if (inserted) continue;
       return absl::InvalidArgumentError(Concat(source->model_.what(), ": tensors ",
@@ -100,7 +115,8 @@ class CheckpointSource final : public TensorSource {
     }
     std::vector<std::string> surplus;
     for (const StoredTensor& tensor : model_.tensors()) {
-      if (!expected.contains(CanonicalName(tensor.name))) surplus.push_back(Printable(tensor.name));
+      const std::string name = CanonicalName(tensor.name);
+      if (by_name_.contains(name) && !expected.contains(name)) surplus.push_back(Printable(tensor.name));
     }
     std::vector<std::string> problems;
     AppendNames("missing", missing, &problems);
@@ -129,16 +145,25 @@ class CheckpointSource final : public TensorSource {
     return HostTensor{.data = tensor.data.data(), .dtype = *UsableDType(tensor.dtype), .rows = rows, .cols = cols};
   }
 
+  std::string Describe(std::string_view name) const override {
+    const auto found = by_name_.find(std::string(name));
+    return Concat(model_.what(), ": tensor ",
+                  found == by_name_.end() ? std::string(name) : Printable(found->second.tensor->name));
+  }
+
   absl::Status CheckComplete() const override {
     std::vector<std::string> unused;
     for (const StoredTensor& tensor : model_.tensors()) {
-      if (!by_name_.at(CanonicalName(tensor.name)).used) unused.push_back(Printable(tensor.name));
+      const auto entry = by_name_.find(CanonicalName(tensor.name));
+      if (entry != by_name_.end() && !entry->second.used) unused.push_back(Printable(tensor.name));
     }
     std::vector<std::string> problems;
     AppendNames("the model does not use", unused, &problems);
     if (problems.empty()) return model_.CheckUnchanged();
     return absl::InvalidArgumentError(Concat(model_.what(), ": ", problems.front()));
   }
+
+  const std::vector<std::string>& dropped() const { return dropped_; }
 
  private:
   struct Entry {
@@ -161,36 +186,37 @@ class CheckpointSource final : public TensorSource {
   }
 
   std::string TyingHint(const ModelConfig& config) const {
-    const bool has_head = by_name_.contains("lm_head.weight");
-    if (has_head == !config.tie_embeddings) return "";
-    return config.tie_embeddings ? " (lm_head.weight is there: should tie_word_embeddings be false?)"
-                                 : " (no lm_head.weight: should tie_word_embeddings be true?)";
+    if (config.tie_embeddings || by_name_.contains("lm_head.weight")) return "";
+    return " (no lm_head.weight: should tie_word_embeddings be true?)";
   }
 
   const SafetensorsModel model_;
+  std::vector<std::string> dropped_;
   absl::flat_hash_map<std::string, Entry> by_name_;  // canonical name -> tensor of model_
 };
 
 }  // namespace
 
-absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir) {
+absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir, GenerationConfigUse use) {
   Checkpoint checkpoint;
   BATUCADA_ASSIGN_OR_RETURN(checkpoint.config, LoadModelConfig(dir));
-  BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size));
-  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointSource> source, CheckpointSource::Open(dir));
+  BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size, use));
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointSource> source, CheckpointSource::Open(dir, checkpoint.config));
   if (checkpoint.config.has_mlp) {
     const std::optional<int64_t> width = source->Rows("backbone.layers.0.mlp.gate_proj.weight");
     if (width && *width >= 1 && *width <= kMaxMlpWidth) checkpoint.config.mlp_width = static_cast<int32_t>(*width);
   }
   BATUCADA_RETURN_IF_ERROR(source->CheckAgainst(checkpoint.config));
+  checkpoint.dropped = source->dropped();
   checkpoint.tensors = std::move(source);
   return checkpoint;
 }
 
-absl::StatusOr<Checkpoint> OpenDummyCheckpoint(const std::filesystem::path& dir, uint64_t seed) {
+absl::StatusOr<Checkpoint> OpenDummyCheckpoint(const std::filesystem::path& dir, uint64_t seed,
+                                               GenerationConfigUse use) {
   Checkpoint checkpoint;
   BATUCADA_ASSIGN_OR_RETURN(checkpoint.config, LoadModelConfig(dir));
-  BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size));
+  BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size, use));
   checkpoint.tensors = MakeDummySource(checkpoint.config, seed);
   return checkpoint;
 }

@@ -1,5 +1,6 @@
 #include "engine/model/json.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -236,6 +237,21 @@ std::vector<int64_t> JsonObject::Ints(std::string_view key, IntRange range, List
     result.push_back(*number);
   }
   return result;
+}
+
+std::vector<JsonObject> JsonObject::Objects(std::string_view key) const {
+  const bj::value* value = Find(key);
+  if (value == nullptr) return {};
+  const bj::array* array = value->if_array();
+  if (array == nullptr || !std::all_of(array->begin(), array->end(), [](const bj::value& v) { return v.is_object(); })) {
+    Expected(key, *value, "an object or a list of objects");
+    return {};
+  }
+  std::vector<JsonObject> objects;
+  for (const bj::value& element : *array) {
+    objects.emplace_back(element, Concat(path_, Printable(key), "[", objects.size(), "]."), first_error_);
+  }
+  return objects;
 }
 
 JsonObject JsonObject::Object(std::string_view key) const {

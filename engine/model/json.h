@@ -59,6 +59,8 @@ class JsonObject {
   enum class ListForm : uint8_t { kMany, kOneOrMany };
   std::vector<int64_t> Ints(std::string_view key, IntRange range, ListForm form = ListForm::kMany) const;
   JsonObject Object(std::string_view key) const;
+  // A list of objects; the path of each says its place.
+  std::vector<JsonObject> Objects(std::string_view key) const;
 
   // Records "<path of key> <problem>" unless there is an error already.
   void Fail(std::string_view key, std::string_view problem) const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "engine/core/status.h"
 #include "engine/model/json.h"
@@ -27,7 +29,7 @@ void RefuseWhatWouldChangeTheAnswer(const JsonObject& root) {
   if (act != "swish" && act != "silu") {
     root.Fail("hidden_act", Concat("is \"", Printable(act), "\", expected \"swish\" or \"silu\""));
   }
-  for (const std::string_view key : {"quantization_config", "rope_scaling"}) {
+  for (const std::string_view key : {"quantization_config", "rope_scaling", "attnres_block_size"}) {
     if (root.Has(key)) root.Fail(key, "is set, which is not supported");
   }
 }
@@ -57,7 +59,10 @@ void ReadMamba(const JsonObject& root, ModelConfig* config) {
                               : static_cast<int32_t>(root.Int("time_step_rank", {.min = 1, .max = kMaxWidth}));
 }
 
-void ReadAttention(const JsonObject& attn, ModelConfig* config) {
+// How `attn` is written: as one specification, or as a list, where rope_theta has a default.
+enum class AttentionForm : uint8_t { kOne, kList };
+
+void ReadAttention(const JsonObject& attn, AttentionForm form, ModelConfig* config) {
   if (attn.BoolOr("qkv_bias", false)) attn.Fail("qkv_bias", "is true: projections with a bias are not supported");
   if (attn.BoolOr("qk_norm", false)) attn.Fail("qk_norm", "is true, which is not supported");
   config->heads = static_cast<int32_t>(attn.Int("num_heads", {.min = 1, .max = kMaxHeads}));
@@ -77,12 +82,51 @@ void ReadAttention(const JsonObject& attn, ModelConfig* config) {
   }
   // Past 2^31 - 2 a window is no window.
   config->window = static_cast<int32_t>(attn.IntOr("window_size", kNoWindow, {.min = 1, .max = kNoWindow - 1}));
-  if (!attn.Mentions("rope_theta")) {
+  const bool says_theta = attn.Mentions("rope_theta");
+  if (!says_theta && form == AttentionForm::kOne) {
     attn.Fail("rope_theta", "is missing: expected the base of the rotary embedding, null or 0 for no rotation");
   }
-  config->rope_theta = static_cast<float>(attn.NumberOr("rope_theta", 0, {.min = 0, .max = 1e12}));
+  config->rope_theta =
+      static_cast<float>(attn.NumberOr("rope_theta", says_theta ? 0 : 10000, {.min = 0, .max = 1e12}));
   if (config->rope_theta != 0 && config->rope_theta < 1) {
     attn.Fail("rope_theta", "is below 1, expected 0 (no rotation) or a base of at least 1");
+  }
+}
+
+// One specification of attention layers. `is_first`: of those that have layers.
+void ReadSpecification(const JsonObject& attn, AttentionForm form, ModelConfig* config, bool* is_first) {
+  if (!attn.Has("layers")) attn.Fail("layers", "is missing: expected the list of attention layers, [] for none");
+  const std::vector<int64_t> layers = attn.Ints("layers", {.min = 0, .max = config->num_layers() - 1});
+  for (const int64_t layer : layers) {
+    LayerKind& kind = config->layers[static_cast<size_t>(layer)];
+    if (kind == LayerKind::kAttention) attn.Fail("layers", Concat("names layer ", layer, " twice"));
+    kind = LayerKind::kAttention;
+  }
+  if (layers.empty()) return;
+  if (std::exchange(*is_first, false)) return ReadAttention(attn, form, config);
+  ModelConfig other = *config;
+  ReadAttention(attn, form, &other);
+  if (!attn.ok()) return;
+  const auto same = [&](std::string_view key, auto ModelConfig::*member) {
+    if (other.*member == config->*member) return;
+    attn.Fail(key, Concat("is ", other.*member, ", but ", config->*member,
+                          " in an earlier specification: all attention layers must be alike"));
+  };
+  same("num_heads", &ModelConfig::heads);
+  same("num_kv_heads", &ModelConfig::kv_heads);
+  same("head_dim", &ModelConfig::head_dim);
+  same("window_size", &ModelConfig::window);
+  same("rope_theta", &ModelConfig::rope_theta);
+}
+
+// `attn`: one specification, or a list of them as flash-linear-attention writes it since 0.6.
+void ReadAttentionLayers(const JsonObject& root, ModelConfig* config) {
+  bool is_first = true;
+  if (!root.Find("attn")->is_array()) {
+    return ReadSpecification(root.Object("attn"), AttentionForm::kOne, config, &is_first);
+  }
+  for (const JsonObject& attn : root.Objects("attn")) {
+    ReadSpecification(attn, AttentionForm::kList, config, &is_first);
   }
 }
 
@@ -90,18 +134,10 @@ void ReadLayers(const JsonObject& root, ModelConfig* config) {
   const int64_t count = root.Int("num_hidden_layers", {.min = 1, .max = kMaxLayers});
   config->layers.assign(static_cast<size_t>(count), LayerKind::kMamba);
   if (config->model_type == "mamba") return;
-  if (!root.Has("attn")) {
+  if (!root.Mentions("attn")) {
     root.Fail("attn", "is missing: expected an object whose \"layers\" lists the attention layers, [] for none");
-    return;
   }
-  const JsonObject attn = root.Object("attn");
-  if (!attn.Has("layers")) attn.Fail("layers", "is missing: expected the list of attention layers, [] for none");
-  for (const int64_t layer : attn.Ints("layers", {.min = 0, .max = count - 1})) {
-    LayerKind& kind = config->layers[static_cast<size_t>(layer)];
-    if (kind == LayerKind::kAttention) attn.Fail("layers", Concat("names layer ", layer, " twice"));
-    kind = LayerKind::kAttention;
-  }
-  if (config->CountLayers(LayerKind::kAttention) > 0) ReadAttention(attn, config);
+  if (root.Has("attn")) ReadAttentionLayers(root, config);  // null: none
 }
 
 void ReadMlp(const JsonObject& root, ModelConfig* config) {

@@ -24,6 +24,9 @@ class TensorSource {
   // wrong with it.
   virtual absl::StatusOr<HostTensor> Get(std::string_view name, int64_t rows, int64_t cols) = 0;
 
+  // What a message calls it: "tensor …", and where it is from.
+  virtual std::string Describe(std::string_view name) const { return "tensor " + std::string(name); }
+
   // After the last Get. INVALID_ARGUMENT names the tensors that nobody asked for, since a model that ignores weights is
   // not the one in the file; or the file that was changed while it was read.
   [[nodiscard]] virtual absl::Status CheckComplete() const = 0;

@@ -2,12 +2,14 @@
 
 #include <array>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/core/status.h"
+#include "engine/model/finite.h"
 
 namespace batucada {
 namespace {
@@ -24,17 +26,24 @@ class Loader {
 
   absl::StatusOr<Matrix> One(const std::string& name, int64_t rows, int64_t cols, int64_t pad_rows = 1,
                              int64_t pad_cols = 1) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, source_.Get(name, rows, cols));
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, Get(name, rows, cols));
     return ops_.LoadMatrix(std::array{tensor}, pad_rows, pad_cols, name);
   }
 
   absl::StatusOr<Buffer> Floats(const std::string& name, int64_t rows, int64_t cols) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, source_.Get(name, rows, cols));
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, Get(name, rows, cols));
     return ops_.LoadFloats(tensor, name);
   }
 
+  // Every tensor comes through here, and none with numbers that are none.
   absl::StatusOr<HostTensor> Get(const std::string& name, int64_t rows, int64_t cols) {
-    return source_.Get(name, rows, cols);
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, source_.Get(name, rows, cols));
+    const std::optional<int64_t> bad = FindNotFinite(tensor);
+    if (!bad) return tensor;
+    return absl::InvalidArgumentError(absl::StrCat(
+        source_.Describe(name), " holds NaN or infinity, first at ",
+        rows == 1 ? absl::StrCat("[", *bad, "]") : absl::StrCat("[", *bad / cols, ", ", *bad % cols, "]"),
+        ": every weight must be a finite number. The file is damaged, or the training went wrong"));
   }
 
   absl::StatusOr<MambaWeights> Mamba(const ModelConfig& c, const std::string& prefix) {
@@ -81,9 +90,14 @@ class Loader {
  private:
   // The scan wants A; checkpoints hold A_log, which keeps A negative whatever training does.
   absl::StatusOr<Buffer> Decay(const std::string& name, int64_t rows, int64_t cols) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor log, source_.Get(name, rows, cols));
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor log, Get(name, rows, cols));
     std::vector<float> a = ToFloats(log);
-    for (float& value : a) value = -std::exp(value);
+    for (float& value : a) {
+      value = -std::exp(value);
+      if (std::isfinite(value)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(source_.Describe(name), " holds a number whose exponential is infinite"));
+    }
     return ops_.LoadFloats({.data = a.data(), .dtype = DType::kF32, .rows = rows, .cols = cols}, name);
   }
 

@@ -81,11 +81,14 @@ void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, Gr
   grpc_shutdown.join();
 }
 
-// The operator's, else the model's; null for a model that has none. One that cannot be rendered is an error now.
+// The operator's, which must be right, else the model's; null for a model that has none. A model whose own is wrong is
+// served without chat.
 absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const ServerConfig& config) {
   auto loaded = ChatTemplate::Load(config.engine.model_dir, config.chat_template);
-  if (absl::IsNotFound(loaded.status()) && config.chat_template.empty()) return nullptr;
-  return loaded;
+  if (loaded.ok() || !config.chat_template.empty()) return loaded;
+  if (absl::IsNotFound(loaded.status())) return nullptr;
+  spdlog::warn("no chat: {}", std::string(loaded.status().message()));
+  return ChatTemplate::Unusable(loaded.status());
 }
 
 // Where it computes and with which weights: the files tell the rest.

@@ -96,6 +96,17 @@ absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request
     made["role"] = message.role();
     made["content"] = message.content();
     if (message.has_name()) made["name"] = message.name();
+    if (message.has_tool_call_id()) made["tool_call_id"] = message.tool_call_id();
+    if (message.has_reasoning_content()) made["reasoning_content"] = message.reasoning_content();
+    boost::json::array calls;
+    for (const v1::ToolCall& call : message.tool_calls()) {
+      calls.push_back({{"id", call.id()},
+                       {"type", "function"},
+                       {"function", {{"name", call.name()}, {"arguments", call.arguments()}}}});
+    }
+    if (calls.empty()) continue;
+    if (message.content().empty()) made["content"] = nullptr;
+    made["tool_calls"] = std::move(calls);
   }
   const bool continues = request.ending() == v1::CONVERSATION_ENDING_CONTINUE_FINAL_MESSAGE;
   const boost::json::object object = {

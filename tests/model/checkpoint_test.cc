@@ -144,10 +144,26 @@ TEST_F(CheckpointFileTest, TheMlpIsAsWideAsItsTensors) {
   EXPECT_THAT(Error(), HasSubstr("layers.1.mlp.up_proj.weight has shape [40, 64], expected [52, 64]"));
 }
 
-TEST_F(CheckpointFileTest, TiedAndUntiedAreToldApart) {
-  entries_.push_back({.name = "lm_head.weight", .dtype = "BF16", .shape = {32, 64}});
-  EXPECT_THAT(Error(),
-              AllOf(HasSubstr("surplus tensor lm_head.weight"), HasSubstr("should tie_word_embeddings be false?")));
+// As transformers does: whatever the head of a tied model holds, the embeddings are it.
+TEST_F(CheckpointFileTest, TheHeadOfATiedModelIsLeftAlone) {
+  entries_.push_back({.name = "lm_head.weight", .dtype = "I16", .shape = {3, 5}});
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT(checkpoint->dropped, ElementsAre("lm_head.weight"));
+}
+
+TEST_F(CheckpointFileTest, ComputedBuffersAreDropped) {
+  const std::vector<std::string> names = {"backbone.layers.1.mixer.rotary.inv_freq",
+                                          "model.layers.1.mixer.rotary_emb.inv_freq",
+                                          "backbone.layers.1.mixer.masked_bias", "x.num_batches_tracked"};
+  for (const std::string& name : names) entries_.push_back({.name = name, .dtype = "I64", .shape = {7}});
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT(checkpoint->dropped, testing::UnorderedElementsAreArray(names));
+  for (const ExpectedTensor& want : ExpectedTensors(config_)) {
+    ASSERT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok()) << want.name;
+  }
+  EXPECT_TRUE(checkpoint->tensors->CheckComplete().ok());
 }
 
 TEST_F(CheckpointFileTest, OtherSpellingsOfTheSameNamesLoad) {
@@ -244,33 +260,6 @@ TEST(ToFloatsTest, IsExactInEveryDType) {
   EXPECT_THAT(floats(DType::kF16, {0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0xfc00}),
               ElementsAre(1.0F, -2.0F, 65504.0F, 0x1p-14F, 0x1p-24F, -HUGE_VALF));
   EXPECT_TRUE(std::isnan(floats(DType::kF16, {0x7e00})[0]));
-}
-
-TEST(GenerationConfigTest, ReadsWhatIsThereAndToleratesAbsence) {
-  const TempDir dir;
-  auto absent = LoadGenerationConfig(dir.path(), 10);
-  ASSERT_TRUE(absent.ok()) << absent.status();
-  EXPECT_EQ(absent->temperature, std::nullopt);
-  EXPECT_TRUE(absent->eos_token_ids.empty());
-  const auto config = ParseGenerationConfig(
-      R"({"eos_token_id": 3, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "transformers_version": ""})",
-      10);
-  ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_THAT(config->eos_token_ids, ElementsAre(3));
-  EXPECT_EQ(config->temperature, 0.5F);
-  EXPECT_EQ(config->top_p, 0.9F);
-  EXPECT_EQ(config->top_k, 40);
-  EXPECT_EQ(config->min_p, 0.05F);
-  EXPECT_EQ(ParseGenerationConfig(R"({"do_sample": false, "temperature": 0.7})", 10)->temperature, 0.0F);
-}
-
-TEST(GenerationConfigTest, NamesBadValues) {
-  const auto error = [](const char* json) { return std::string(ParseGenerationConfig(json, 10).status().message()); };
-  EXPECT_THAT(error(R"({"eos_token_id": [1, 10]})"), HasSubstr("generation_config.json: eos_token_id[1] is 10"));
-  EXPECT_THAT(error(R"({"temperature": "hot"})"), HasSubstr("temperature is the string \"hot\", expected a number"));
-  EXPECT_THAT(error(R"({"top_p": 0})"), HasSubstr("top_p is 0, expected a number"));
-  EXPECT_THAT(error(R"({"top_k": 1.5})"), HasSubstr("top_k is 1.5E0, expected an integer"));
-  EXPECT_THAT(error("{"), HasSubstr("generation_config.json is not valid JSON"));
 }
 
 }  // namespace

@@ -108,6 +108,28 @@ TEST(ModelConfigTest, LayersMayFollowAnyPattern) {
   EXPECT_TRUE(mamba.has_mlp);
 }
 
+// As flash-linear-attention 0.6.0 writes it.
+TEST(ModelConfigTest, AttentionMayBeAListOfSpecifications) {
+  const char* spec = R"("num_heads": 1, "num_kv_heads": 1, "qkv_bias": false, "window_size": 8, "rope_theta": 100.0})";
+  const auto list = [&](const std::string& more) {
+    return With("attn", std::string(R"([{"layers": [1], )") + spec + more + "]");
+  };
+  const ModelConfig one = Parsed(list(""));
+  EXPECT_THAT(one.layers, ElementsAre(kM, kA));
+  EXPECT_EQ(one.window, 8);
+  EXPECT_EQ(one.rope_theta, 100);
+  const ModelConfig two = Parsed(list(std::string(R"(, {"layers": [0], )") + spec));
+  EXPECT_THAT(two.layers, ElementsAre(kA, kA));
+  const ModelConfig empty = Parsed(list(R"(, {"layers": [], "num_heads": 4})"));
+  EXPECT_THAT(empty.layers, ElementsAre(kM, kA));
+  EXPECT_THAT(Parsed(With("attn", "[]")).layers, ElementsAre(kM, kM));
+  EXPECT_THAT(Parsed(With("attn", "null")).layers, ElementsAre(kM, kM));
+  EXPECT_EQ(Parsed(With("attn", R"([{"layers": [1], "num_heads": 1}])")).rope_theta, 10000);
+  EXPECT_THAT(ErrorOf(list(std::string(R"(, {"layers": [1], )") + spec)), HasSubstr("attn[1].layers names layer 1"));
+  EXPECT_THAT(ErrorOf(list(R"(, {"layers": [0], "num_heads": 1, "window_size": 9, "rope_theta": 100.0})")),
+              HasSubstr("attn[1].window_size is 9, but 8 in an earlier specification"));
+}
+
 TEST(ModelConfigTest, ReadsTheMambaLayout) {
   const ModelConfig config = Parsed(R"({"model_type": "mamba", "vocab_size": 100, "hidden_size": 64,
       "num_hidden_layers": 3, "layer_norm_epsilon": 1e-6, "hidden_act": "silu", "eos_token_id": 0})");

@@ -54,6 +54,45 @@ TEST(ChatRequestTest, PastToolCallsNeedNoContent) {
                   .ok());
 }
 
+boost::json::array MessagesOf(const std::string& messages) {
+  const auto params = ParseChatRequest("{\"messages\":" + messages + "}");
+  EXPECT_TRUE(params.ok()) << params.status();
+  return params.ok() ? params->conversation->messages : boost::json::array();
+}
+
+// message.model_dump() of OpenAI's client, and what other programs add.
+TEST(ChatRequestTest, ReplayedMessagesAreTakenAsTheyCame) {
+  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","content":"hi","refusal":null,"annotations":[],"audio":null,
+                            "function_call":null,"tool_calls":null,"id":"msg_1","reasoning_details":[{"a":1}],
+                            "something_of_a_program":{"b":2},"unknown":null}])"),
+            boost::json::parse(R"([{"role":"assistant","content":"hi","annotations":[],"id":"msg_1",
+                                    "reasoning_details":[{"a":1}],"something_of_a_program":{"b":2}}])"));
+  EXPECT_EQ(MessagesOf(R"([{"role":"user","content":"hi","id":"msg_2","name":null,"tool_calls":null,"unknown":null}])"),
+            boost::json::parse(R"([{"role":"user","content":"hi","id":"msg_2"}])"));
+}
+
+TEST(ChatRequestTest, AnAssistantMaySayNothing) {
+  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x"}]}])"),
+            boost::json::parse(R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x"}]}])"));
+  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","tool_calls":[{"id":"x"}]}])"),
+            boost::json::parse(R"([{"role":"assistant","tool_calls":[{"id":"x"}]}])"));
+  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","content":null,"refusal":"No."}])"),
+            boost::json::parse(R"([{"role":"assistant","content":null,"refusal":"No."}])"));
+}
+
+TEST(ChatRequestTest, PartsOfTextByAnyName) {
+  EXPECT_EQ(MessagesOf(R"([{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},
+                            {"type":"input_text","text":"b"},"c",{"type":"text","text":"d","annotations":null}]},
+                           {"role":"assistant","content":[{"type":"output_text","text":"e","annotations":[]},
+                            {"type":"refusal","refusal":"f"}]}])"),
+            boost::json::parse(R"([{"role":"user","content":[
+                                     {"type":"text","text":"a","cache_control":{"type":"ephemeral"}},
+                                     {"type":"text","text":"b"},{"type":"text","text":"c"},
+                                     {"type":"text","text":"d"}]},
+                                   {"role":"assistant","content":[{"type":"text","text":"e","annotations":[]},
+                                     {"type":"text","text":"f"}]}])"));
+}
+
 struct BadInput {
   const char* messages;
   const char* param;
@@ -85,6 +124,11 @@ INSTANTIATE_TEST_SUITE_P(
                       BadInput{R"([{"role":"assistant","tool_calls":7}])", "messages[0].tool_calls", "a list"},
                       BadInput{R"([{"role":"assistant","tool_calls":null}])", "messages[0].content", "missing"},
                       BadInput{R"([{"role":"user","content":"a","audio":{}}])", "messages[0].audio", "not supported"},
+                      BadInput{R"([{"role":"user","content":null}])", "messages[0].content", "missing"},
+                      BadInput{R"([{"role":"assistant","content":"a","function_call":{}}])",
+                               "messages[0].function_call", "not supported"},
+                      BadInput{R"([{"role":"user","content":[{"type":"refusal","text":"a"}]}])",
+                               "messages[0].content[0].refusal", "a string"},
                       BadInput{R"([{"role":"user","content":"a","x":1}])", "messages[0].x", "not a parameter"}));
 
 TEST(ChatRequestTest, TheSchemaHoldsEveryMember) {

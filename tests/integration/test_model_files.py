@@ -1,0 +1,181 @@
+"""A model's files are obeyed, or refused at start by the name of what is wrong: generation_config.json, tokenizer_config.json,
+config.json, chat_template.jinja and the tensors themselves."""
+
+import json
+import struct
+
+import pytest
+
+from server import MODEL, Server, run
+
+PROMPT = "It was a dark and stormy night"
+GREEDY = {"prompt": PROMPT, "temperature": 0, "return_token_ids": True}
+
+
+def read_tensors(path):
+    data = path.read_bytes()
+    [size] = struct.unpack("<Q", data[:8])
+    return json.loads(data[8:8 + size]), bytearray(data[8 + size:])
+
+
+def write_tensors(path, header, body):
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A copy of the embedded model. Called with {file: its new content, or None to leave it out}."""
+    def make(**files):
+        folder = tmp_path / "model"
+        folder.mkdir(exist_ok=True)
+        files = {name.replace("__", "."): content for name, content in files.items()}
+        for path in MODEL.iterdir():
+            if path.name not in files:
+                (folder / path.name).symlink_to(path)
+        for name, content in files.items():
+            if content is not None:
+                (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
+        return folder
+    return make
+
+
+def generation(**more):
+    return {"eos_token_id": [0, 2], "do_sample": False, **more}
+
+
+def start_fails(folder, *flags, backend="cpu"):
+    ended = run("serve", "--model", str(folder), "--backend", backend, "--port", "0", "--grpc-port", "0", *flags)
+    assert ended.returncode in (1, 2), ended.stdout + ended.stderr
+    return ended.stderr
+
+
+def tokens(server, **body):
+    return server.complete(**{**GREEDY, **body})["choices"][0]["token_ids"]
+
+
+def test_generation_config_is_applied_where_requests_are_silent(model):
+    with Server("--backend", "cpu") as plain:
+        usual = tokens(plain, max_tokens=12)
+        penalized = tokens(plain, max_tokens=12, repetition_penalty=1.7)
+        banned = tokens(plain, max_tokens=12, logit_bias={usual[0]: -100})
+    assert penalized != usual and banned != usual
+    folder = model(generation_config__json=generation(max_new_tokens=9, repetition_penalty=1.7))
+    with Server("--model", str(folder), "--backend", "cpu") as server:
+        assert "repetition_penalty 1.7, max_new_tokens 9: generation_config.json" in server.log()
+        assert tokens(server) == penalized[:9]
+        assert tokens(server, max_tokens=12, repetition_penalty=1) == usual, "requests go before the file"
+        answer = server.http.post("/v1/chat/completions", json={
+            "messages": [{"role": "user", "content": "Go on"}], "ignore_eos": True}).json()
+        assert answer["usage"]["completion_tokens"] == 9 and answer["choices"][0]["finish_reason"] == "length"
+    (folder / "generation_config.json").write_text(json.dumps(generation(suppress_tokens=[usual[0]])))
+    with Server("--model", str(folder), "--backend", "cpu") as server:
+        assert tokens(server, max_tokens=12) == banned
+    (folder / "generation_config.json").write_text(json.dumps(generation(bad_words_ids=[[usual[0]], usual[1:3]])))
+    with Server("--model", str(folder), "--backend", "cpu") as server:
+        said = tokens(server, max_tokens=12)
+        assert usual[0] not in said and usual[1:3] not in [said[i:i + 2] for i in range(11)]
+
+
+def test_lengths_of_the_file(model):
+    with Server("--backend", "cpu") as plain:
+        prompt = plain.complete(**GREEDY, max_tokens=1)["usage"]["prompt_tokens"]
+    folder = model(generation_config__json=generation(max_length=prompt + 5, eos_token_id=list(range(300))))
+    with Server("--model", str(folder), "--backend", "fake", "--fake-step-time", "0") as server:
+        assert len(tokens(server, ignore_eos=True)) == 5
+        assert len(tokens(server, ignore_eos=True, max_tokens=7)) == 7
+    folder = model(generation_config__json=generation(min_new_tokens=6, eos_token_id=list(range(4096))))
+    with Server("--model", str(folder), "--backend", "cpu") as server:
+        error = server.http.post("/v1/completions", json={**GREEDY, "max_tokens": 3}).json()
+        assert "min_tokens" not in json.dumps(error), "a default never contradicts what a request says"
+
+
+def test_what_is_not_served_is_refused_by_name_or_turned_off(model):
+    folder = model(generation_config__json=generation(num_beams=4, temperature=0.2))
+    assert "generation_config.json: num_beams is 4, which is not served" in start_fails(folder, backend="fake")
+    with Server("--model", str(folder), "--backend", "fake", "--generation-config", "none") as server:
+        assert "default" not in server.log()
+        assert server.complete(prompt="a", max_tokens=2)["choices"]
+
+
+def test_the_tokenizers_end_token_ends(model):
+    with Server("--backend", "cpu") as plain:
+        usual = tokens(plain, max_tokens=12, ignore_eos=True)
+        end = usual[4]
+        assert end not in usual[:4]
+        spelled = json.loads((MODEL / "tokenizer.json").read_text())["model"]["vocab"]
+        word = next(text for text, id in spelled.items() if id == end)
+    config = json.loads((MODEL / "tokenizer_config.json").read_text())
+    for eos in (word, {"content": word, "lstrip": False}):
+        folder = model(tokenizer_config__json={**config, "eos_token": eos})
+        with Server("--model", str(folder), "--backend", "cpu") as server:
+            choice = server.complete(**GREEDY, max_tokens=12)["choices"][0]
+            assert choice["finish_reason"] == "stop" and choice["token_ids"][:4] == usual[:4]
+            assert len(choice["token_ids"]) <= 5
+
+
+def test_tensors_that_nobody_reads_are_dropped(model):
+    header, body = read_tensors(MODEL / "model.safetensors")
+    tied = json.loads((MODEL / "config.json").read_text())["tie_word_embeddings"]
+    more = {"backbone.layers.1.mixer.rotary.inv_freq": ("F32", [4], 16), "x.num_batches_tracked": ("I64", [], 8)}
+    if tied:
+        more["lm_head.weight"] = ("F32", [2, 2], 16)
+    for name, (dtype, shape, size) in more.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + size]}
+        body += b"\xff" * size
+    folder = model(model__safetensors="")
+    write_tensors(folder / "model.safetensors", header, body)
+    with Server("--backend", "cpu") as plain, Server("--model", str(folder), "--backend", "cpu") as server:
+        [line] = [line for line in server.log().splitlines() if line.startswith("dropped ")]
+        assert f"and {len(more) - 1} more tensors, which the model does not read" in line
+        assert tokens(server, max_tokens=5) == tokens(plain, max_tokens=5)
+
+
+@pytest.mark.parametrize("bad", [b"\xc0\x7f", b"\x80\x7f", b"\x80\xff"], ids=["nan", "inf", "-inf"])
+def test_weights_that_are_no_numbers_end_the_start(model, bad):
+    header, body = read_tensors(MODEL / "model.safetensors")
+    name = next(name for name, tensor in header.items() if name.endswith("out_proj.weight") and tensor["dtype"] == "BF16")
+    begin, end = header[name]["data_offsets"]
+    cols = header[name]["shape"][1]
+    place = (end - begin) // 2 - 3
+    body[begin + 2 * place:begin + 2 * place + 2] = bad
+    folder = model(model__safetensors="")
+    write_tensors(folder / "model.safetensors", header, body)
+    error = start_fails(folder)
+    assert f"tensor {name} holds NaN or infinity, first at [{place // cols}, {place % cols}]" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_attention_as_a_list_of_specifications(model):
+    config = json.loads((MODEL / "config.json").read_text())
+    config["attn"] = [config["attn"]]
+    folder = model(config__json=config)
+    with Server("--backend", "cpu") as plain, Server("--model", str(folder), "--backend", "cpu") as server:
+        assert tokens(server, max_tokens=5) == tokens(plain, max_tokens=5)
+
+
+@pytest.mark.parametrize("source", ["{% for x in %}", "{% include 'x' %}"])
+def test_a_wrong_template_disables_chat_and_nothing_else(model, source):
+    folder = model(chat_template__jinja=source)
+    with Server("--model", str(folder), "--backend", "fake") as server:
+        assert "chat_template.jinja: line 1, column" in server.log()
+        for path, body in (("/v1/chat/completions", {}), ("/tokenize", {})):
+            answer = server.http.post(path, json={"messages": [{"role": "user", "content": "a"}], **body})
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"], error["param"]) == (400, "no_chat_template", "messages")
+            assert "chat_template.jinja: line 1, column" in error["message"] and "--chat-template" in error["message"]
+        assert server.complete(prompt="a", max_tokens=2)["choices"]
+
+
+def test_a_template_fails_when_what_it_lacks_is_used(model):
+    source = ("{% if messages[0].content == 'boom' %}{{ messages | from_json_of_another_server }}{% endif %}"
+              "{{ messages[0].content if messages[0].content is string else 'x' is a_test_of_another_server }}")
+    folder = model(chat_template__jinja=source)
+    with Server("--model", str(folder), "--backend", "fake") as server:
+        def ask(content):
+            return server.http.post("/v1/chat/completions", json={
+                "messages": [{"role": "user", "content": content}], "max_tokens": 2})
+        assert ask("fine").status_code == 200
+        answer = ask("boom")
+        assert answer.status_code == 400
+        assert "there is no filter 'from_json_of_another_server'" in answer.json()["error"]["message"]
