@@ -89,7 +89,7 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddInt("max-stop-strings", limits, "Stop strings of one request", &config->request.max_stop_strings);
   table.AddInt("max-logit-biases", limits, "Entries of logit_bias", &config->request.max_logit_biases);
   table.AddInt("max-generated-tokens", limits,
-               "Tokens that one request may ask for, all choices together; 0: as many as --max-total-tokens",
+               "Tokens that one request may ask for, all its choices together; 0: 1048576, or --max-total-tokens if more",
                &config->request.max_generated_tokens);
   table.AddInt("default-max-tokens", limits,
                "Tokens of a chat's answer at most, where neither the request nor generation_config.json says",

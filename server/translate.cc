@@ -143,11 +143,14 @@ std::string EchoText(const CompletionParams& params, size_t prompt, const std::v
   return text;
 }
 
+// Of all choices together, where the operator says nothing.
+constexpr int64_t kMaxGeneratedTokens = 1 << 20;
+
 // What one request may make the server do, however many prompts and choices it has.
 absl::Status CheckGenerated(const Translation& translation, const CompletionParams& params,
                             const TranslationContext& context) {
-  const int64_t most =
-      context.limits.max_generated_tokens > 0 ? context.limits.max_generated_tokens : context.max_total_tokens;
+  const int64_t set = context.limits.max_generated_tokens;
+  const int64_t most = set > 0 ? set : std::max(kMaxGeneratedTokens, context.max_total_tokens);
   int64_t tokens = 0;  // no overflow: a few thousand prompts and choices, of 2^30 tokens at most
   for (const Request& request : translation.requests) tokens += request.max_tokens * translation.choices_per_prompt;
   if (tokens <= most) return absl::OkStatus();

@@ -29,8 +29,9 @@ def cpu():
 
 @pytest.fixture(scope="session")
 def slow():
-    """The fake backend, slow enough to act while a request runs. Two sequences at once, three in the queue."""
-    with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-sequences", "2", "--max-waiting", "3") as server:
+    """The fake backend, slow enough to act while a request runs. Two sequences at once, three in the queue, for anybody."""
+    with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-sequences", "2", "--max-waiting", "3",
+                "--request-share", "1") as server:
         yield server
 
 

@@ -83,7 +83,7 @@ def test_a_full_queue_refuses_at_once(slow):
 
 def test_all_prompts_of_a_request_get_in_or_none(slow):
     sent = start(slow, 2)
-    response = slow.http.post("/v1/completions", json={**LONG, "prompt": ["a"] * 4})
+    response = slow.http.post("/v1/completions", json={**LONG, "prompt": ["a"] * 5})
     assert response.status_code == 429
     slow.wait_for_metric("batucada_requests_waiting", 0)
     for response in sent:
