@@ -1,4 +1,5 @@
-// A refusal's status carries the model that was asked for, from where that was read to where the request is written down.
+// A refusal's status carries the model that was asked for, from where that was read to where the request is written
+// down.
 #pragma once
 
 #include <string>

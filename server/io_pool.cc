@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <thread>
 #include <vector>
 
 #include <spdlog/spdlog.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include "engine/core/status.h"
 
@@ -19,16 +19,15 @@ namespace batucada {
 
 namespace asio = boost::asio;
 
-class IoPool::Loop : public Executor {
+class IoPool::Loop {
  public:
   Loop() : context_(/*concurrency_hint=*/1), work_(context_.get_executor()), thread_([this] { Run(); }) {}
-  ~Loop() override {
+  ~Loop() {
     work_.reset();
     context_.stop();
     thread_.join();
   }
 
-  void Post(std::function<void()> task) override { asio::post(context_, std::move(task)); }
   asio::io_context& context() { return context_; }
 
  private:
@@ -68,7 +67,6 @@ IoPool::IoPool(int32_t threads) {
 IoPool::~IoPool() = default;
 
 asio::io_context& IoPool::NextContext() { return impl_->Next().context(); }
-Executor& IoPool::NextExecutor() { return impl_->Next(); }
 
 int32_t DefaultIoThreads() { return std::clamp(static_cast<int32_t>(std::thread::hardware_concurrency()) / 4, 1, 4); }
 

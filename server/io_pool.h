@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "server/executor.h"
-
 namespace boost::asio {
 class io_context;
 }
@@ -23,7 +21,6 @@ class IoPool {
 
   // In turn. Thread-safe.
   boost::asio::io_context& NextContext();
-  Executor& NextExecutor();
 
  private:
   class Loop;

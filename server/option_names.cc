@@ -83,7 +83,8 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                  &config->max_text_backlog_bytes);
   table.AddBytes("max-body-bytes", limits, "Body of one HTTP request, or one gRPC message",
                  &config->http.max_body_bytes);
-  table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request or gRPC call", &config->http.max_header_bytes);
+  table.AddBytes("max-header-bytes", limits, "Headers of one HTTP request or gRPC call",
+                 &config->http.max_header_bytes);
   table.AddInt("max-prompts", limits, "Prompts in one HTTP request", &config->request.max_prompts);
   table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);
   table.AddInt("max-stop-strings", limits, "Stop strings of one request", &config->request.max_stop_strings);

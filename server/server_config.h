@@ -77,15 +77,15 @@ struct TracingConfig {
 struct ServerConfig {
   EngineConfig engine;
 
-  std::string host = "127.0.0.1";  // address to listen on; 0.0.0.0: all
-  int32_t port = 8000;             // HTTP; 0: one that is free
-  Switch grpc = Switch::kOn;       // whether gRPC is served at all
-  int32_t grpc_port = 9000;        // gRPC; 0: one that is free
+  std::string host = "127.0.0.1";        // address to listen on; 0.0.0.0: all
+  int32_t port = 8000;                   // HTTP; 0: one that is free
+  Switch grpc = Switch::kOn;             // whether gRPC is served at all
+  int32_t grpc_port = 9000;              // gRPC; 0: one that is free
   Switch grpc_reflection = Switch::kOn;  // whether gRPC's clients may ask what there is
   GrpcLimits grpc_limits;
-  int32_t health_port = -1;        // health, metrics and administration alone; 0: one that is free; -1: none
-  std::string port_file;           // if set, a line "http PORT" and so on for each, once all listen
-  std::string chat_template;       // a Jinja file; empty: the model's own, if it has one
+  int32_t health_port = -1;   // health, metrics and administration alone; 0: one that is free; -1: none
+  std::string port_file;      // if set, a line "http PORT" and so on for each, once all listen
+  std::string chat_template;  // a Jinja file; empty: the model's own, if it has one
   // Names it answers to; "*" in one stands for any text. None: the model directory's own name.
   std::vector<std::string> served_model_names;
   int32_t io_threads = 0;      // threads that read and write connections; 0: a quarter of the cores, 1 to 4

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <google/protobuf/message_lite.h>
+#include <boost/asio/any_io_executor.hpp>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -21,7 +21,7 @@ namespace batucada {
 
 // What came with the call.
 struct CallInfo {
-  RequestOrigin origin;                         // its api is the method's
+  RequestOrigin origin;                          // its api is the method's
   absl::Time deadline = absl::InfiniteFuture();  // until when its client waits
 };
 
@@ -44,8 +44,8 @@ class Call {
   virtual void Finish(const absl::Status& status) = 0;
 };
 
-// What answers one call. It is destroyed when the call is over, or its client gone: what it still has running is then to
-// be given up.
+// What answers one call. It is destroyed when the call is over, or its client gone: what it still has running is then
+// to be given up.
 class CallHandler : public std::enable_shared_from_this<CallHandler> {
  public:
   explicit CallHandler(Call& call) : call_(call) {}
@@ -64,6 +64,9 @@ class CallHandler : public std::enable_shared_from_this<CallHandler> {
   virtual void OnTick() {}
   // What Waker announces.
   virtual void OnWake() {}
+
+  // Runs `step`, which is of this handler. A library's exception, or memory that ran out, ends the call and no more.
+  void Guarded(const std::function<void()>& step);
 
   // The call is over, and may be gone: nothing of the above is called any more, and call() must not be.
   void NoteOver() { over_ = true; }

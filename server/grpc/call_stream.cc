@@ -19,8 +19,7 @@ constexpr int64_t kUnsentFree = 64 << 10;  // bytes of an answer that wait for t
 CallStream::CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info,
                        MessageEncoding encoding, int64_t max_message_bytes, MemoryAccount& memory, Hooks hooks)
     : stream_(stream), session_(session), method_(method), info_(std::move(info)), memory_(memory),
-      hooks_(std::move(hooks)),
-      reader_(max_message_bytes, encoding),
+      hooks_(std::move(hooks)), reader_(max_message_bytes, encoding),
       owed_since_(method.requests == GrpcMethod::Requests::kOne ? ProcessNow() : absl::InfiniteFuture()) {}
 
 CallStream::~CallStream() { Cancel(); }
@@ -72,7 +71,7 @@ void CallStream::TakeMessages() {
     owed_since_ = absl::InfiniteFuture();
     const std::shared_ptr<CallHandler> handler = handler_;  // it may finish the call
     (*message)->charge = std::move(received_);
-    handler->OnMessage(*std::move(*message));
+    handler->Guarded([&] { handler->OnMessage(*std::move(*message)); });
   }
   if (finished_) {
     session_.Consume(stream_, rest.size());
@@ -87,7 +86,7 @@ void CallStream::TakeMessages() {
       return Finish(absl::InvalidArgumentError("the call ended before its message was whole"));
     }
     const std::shared_ptr<CallHandler> handler = handler_;
-    handler->OnEnd();
+    handler->Guarded([&] { handler->OnEnd(); });
   }
 }
 
@@ -100,7 +99,7 @@ void CallStream::OnDrained() {
   unsent_.Release();
   if (finished_) return;
   const std::shared_ptr<CallHandler> handler = handler_;
-  handler->OnDrained();
+  handler->Guarded([&] { handler->OnDrained(); });
 }
 
 void CallStream::OnTick() {
@@ -109,7 +108,7 @@ void CallStream::OnTick() {
     return Finish(absl::DeadlineExceededError("the call's deadline passed before its message was there"));
   }
   const std::shared_ptr<CallHandler> handler = handler_;
-  handler->OnTick();
+  handler->Guarded([&] { handler->OnTick(); });
 }
 
 void CallStream::ResumeReading() {

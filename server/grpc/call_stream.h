@@ -62,14 +62,14 @@ class CallStream final : public Call {
   const Hooks hooks_;
   MessageReader reader_;
   std::shared_ptr<CallHandler> handler_;
-  std::string waiting_;  // bytes that came while reading was paused
+  std::string waiting_;             // bytes that came while reading was paused
   MemoryCharge received_, unsent_;  // for what is held of messages, and of answers
   absl::Time owed_since_;
   int messages_ = 0;
   bool answered_ = false;  // the answer's headers are out
   bool paused_ = false;
   bool taking_ = false;
-  bool ended_ = false;       // by the client
+  bool ended_ = false;  // by the client
   bool end_told_ = false;
   bool finished_ = false;
 };

@@ -86,8 +86,8 @@ absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request
                                                   static_cast<int>(request.ending())));
   }
   if (static_cast<size_t>(request.messages_size()) > kMaxMessages) {
-    return InvalidParameter("messages", fmt::format("messages has {} messages: at most {}", request.messages_size(),
-                                                    kMaxMessages));
+    return InvalidParameter("messages",
+                            fmt::format("messages has {} messages: at most {}", request.messages_size(), kMaxMessages));
   }
   // Conversations are read and checked in one place, in the form that templates take them.
   boost::json::array messages;

@@ -28,15 +28,13 @@ absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<Comp
   }
   SubmittedGeneration submitted{.choices = translation->choices(), .with_logprobs = params->logprobs.has_value()};
   if (params->echo) submitted.echo.assign(submitted.choices, translation->prompt_text.front());
-  BATUCADA_ASSIGN_OR_RETURN(submitted.group,
-                            GenerationGroup::Submit(service, *std::move(translation), info.origin));
+  BATUCADA_ASSIGN_OR_RETURN(submitted.group, GenerationGroup::Submit(service, *std::move(translation), info.origin));
   return submitted;
 }
 
 template <typename Request>
-absl::StatusOr<SubmittedGeneration> DecodeAndSubmit(
-    Service& service, const WireMessage& message, const CallInfo& info,
-    absl::StatusOr<CompletionParams> (*parse)(const Request&)) {
+absl::StatusOr<SubmittedGeneration> DecodeAndSubmit(Service& service, const WireMessage& message, const CallInfo& info,
+                                                    absl::StatusOr<CompletionParams> (*parse)(const Request&)) {
   MemoryCharge parsing;  // until the engine has what it takes
   const auto read = [&]() -> absl::StatusOr<CompletionParams> {
     Request request;

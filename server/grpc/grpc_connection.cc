@@ -21,11 +21,11 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr size_t kReadBytes = 32 << 10;   // asked of the socket at once
-constexpr size_t kWriteBytes = 64 << 10;  // taken from the session at once
+constexpr size_t kReadBytes = 32 << 10;    // asked of the socket at once
+constexpr size_t kWriteBytes = 64 << 10;   // taken from the session at once
 constexpr size_t kMaxQueuedFrames = 1000;  // past it nothing is read until the client has read
 constexpr absl::Duration kTick = absl::Seconds(1);
-constexpr absl::Duration kLinger = absl::Seconds(2);  // for a client to read the last bytes
+constexpr absl::Duration kLinger = absl::Seconds(2);               // for a client to read the last bytes
 constexpr absl::Duration kGoAwayNotice = absl::Milliseconds(200);  // from announcing GOAWAY until it counts
 
 std::chrono::steady_clock::time_point ToSteady(absl::Time time) {
@@ -44,9 +44,9 @@ static_assert(kNotHttp2.substr(kNotHttp2.find("\r\n\r\n") + 4).size() == 67);
 GrpcConnection::GrpcConnection(std::unique_ptr<ByteStream> stream, GrpcContext& context, Client client,
                                std::function<void()> on_end)
     : stream_(std::move(stream)), context_(context), client_(client), on_end_(std::move(on_end)),
-      session_({.max_streams = context.limits.max_streams,
-                .max_header_bytes = context.service.config.http.max_header_bytes},
-               *this),
+      session_(
+          {.max_streams = context.limits.max_streams, .max_header_bytes = context.service.config.http.max_header_bytes},
+          *this),
       patience_(stream_->executor()), work_(stream_->executor()), room_(stream_->executor()), opened_(ProcessNow()),
       idle_since_(opened_) {}
 
@@ -207,9 +207,8 @@ void GrpcConnection::CheckCalls(absl::Time now) {
   }
   for (auto& [stream, call] : Calls(calls_)) {  // a copy: calls end
     if (now - call->owed_since() >= config.http.read_timeout) {
-      call->Finish(absl::DeadlineExceededError(
-          fmt::format("the call's message took longer than {} (--read-timeout)",
-                      absl::FormatDuration(config.http.read_timeout))));
+      call->Finish(absl::DeadlineExceededError(fmt::format("the call's message took longer than {} (--read-timeout)",
+                                                           absl::FormatDuration(config.http.read_timeout))));
     } else {
       call->OnTick();
     }
@@ -234,9 +233,9 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
                            .client = client_}};
   const auto refuse = [&](const absl::Status& status) { Refuse(stream, method, info.origin, status); };
   if (too_large) {
-    return refuse(absl::ResourceExhaustedError(
-        fmt::format("the call's headers have more than {} bytes, 32 counted for each besides its own (--max-header-bytes)",
-                    context_.service.config.http.max_header_bytes)));
+    return refuse(absl::ResourceExhaustedError(fmt::format(
+        "the call's headers have more than {} bytes, 32 counted for each besides its own (--max-header-bytes)",
+        context_.service.config.http.max_header_bytes)));
   }
   const std::optional<Client> known = context_.service.keys.FindAuthorization(HeaderOf(headers, "authorization"));
   if (known) {
@@ -255,8 +254,8 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
   const std::string_view encoding = HeaderOf(headers, "grpc-encoding");
   const std::optional<MessageEncoding> decoded = ParseEncoding(encoding);
   if (!decoded) {
-    return refuse(absl::UnimplementedError(fmt::format("grpc-encoding is {}: this server decodes {}",
-                                                       Printable(encoding), kAcceptedEncodings)));
+    return refuse(absl::UnimplementedError(
+        fmt::format("grpc-encoding is {}: this server decodes {}", Printable(encoding), kAcceptedEncodings)));
   }
   const absl::StatusOr<absl::Duration> timeout = ParseTimeout(HeaderOf(headers, "grpc-timeout"));
   if (!timeout.ok()) return refuse(timeout.status());
@@ -266,13 +265,12 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
   CallStream::Hooks hooks{
       .executor = executor(),
       .kick = [this] { work_.Notify(); },
-      .finished =
-          [&metrics = context_.service.metrics](const GrpcMethod& ended, const absl::Status& status) {
-            metrics.OnGrpcEnd(ended.name, static_cast<int>(status.code()));
-          }};
+      .finished = [&metrics = context_.service.metrics](
+                      const GrpcMethod& ended,
+                      const absl::Status& status) { metrics.OnGrpcEnd(ended.name, static_cast<int>(status.code())); }};
   const auto call = std::make_shared<CallStream>(stream, session_, *method, std::move(info), *decoded,
-                                                 context_.service.config.http.max_body_bytes,
-                                                 context_.service.memory, std::move(hooks));
+                                                 context_.service.config.http.max_body_bytes, context_.service.memory,
+                                                 std::move(hooks));
   calls_.emplace(stream, call);
   call->Start();
 }

@@ -1,8 +1,8 @@
 // One connection of gRPC: its HTTP/2, its calls, and the time that it has.
 //
 // Two coroutines on one thread: one reads and hands bytes to the session, one writes what that has to send and watches
-// the clocks in between. A request's headers decide over it: a call that may not be made is answered before a byte of its
-// message is kept.
+// the clocks in between. A request's headers decide over it: a call that may not be made is answered before a byte of
+// its message is kept.
 //
 //   connected           handshake_timeout until TLS and the client's SETTINGS are there
 //   no call             idle_timeout: GOAWAY, then closed
@@ -45,8 +45,7 @@ struct GrpcContext {
 class GrpcConnection : public std::enable_shared_from_this<GrpcConnection>, private Http2Session::Events {
  public:
   // `client`: who is at the other end, without a key. `on_end` is called from the destructor.
-  GrpcConnection(std::unique_ptr<ByteStream> stream, GrpcContext& context, Client client,
-                 std::function<void()> on_end);
+  GrpcConnection(std::unique_ptr<ByteStream> stream, GrpcContext& context, Client client, std::function<void()> on_end);
   ~GrpcConnection() override;
 
   // Starts both coroutines, which keep this alive until the connection ends.

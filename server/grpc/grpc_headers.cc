@@ -34,7 +34,8 @@ std::string_view CutUtf8(std::string_view text, size_t most) {
 }  // namespace
 
 std::string_view HeaderOf(const Http2Headers& headers, std::string_view name) {
-  const auto found = std::find_if(headers.begin(), headers.end(), [&](const auto& header) { return header.first == name; });
+  const auto found =
+      std::find_if(headers.begin(), headers.end(), [&](const auto& header) { return header.first == name; });
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
 }
 

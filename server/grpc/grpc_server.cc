@@ -55,9 +55,11 @@ GrpcMethods MakeMethods(Service& service, bool reflection) {
 class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(const Options& options, Service& service, IoPool& pool)
-      : options_(options), pool_(pool), methods_(MakeMethods(service, options.reflection)),
-        context_{.service = service, .methods = methods_, .limits = options.limits}, acceptor_(pool.NextContext()),
-        retry_(acceptor_.get_executor()) {}
+      : options_(options), pool_(pool),
+        methods_(MakeMethods(service, options.reflection)), context_{.service = service,
+                                                                     .methods = methods_,
+                                                                     .limits = options.limits},
+        acceptor_(pool.NextContext()), retry_(acceptor_.get_executor()) {}
 
   absl::Status Listen() {
     error_code error;
@@ -138,8 +140,7 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
     const Client client = ClientAt(peer.address().to_string(), peer.port());
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
-    auto connection =
-        std::make_shared<GrpcConnection>(std::move(stream), context_, client, [this, id] { End(id); });
+    auto connection = std::make_shared<GrpcConnection>(std::move(stream), context_, client, [this, id] { End(id); });
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);
@@ -153,8 +154,8 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
     std::vector<std::shared_ptr<GrpcConnection>> seen;  // released without the lock: the last to go calls End
     const std::lock_guard lock(mutex_);
     // Half of the descriptors are HTTP's, however few there are.
-    const auto limit = static_cast<size_t>(
-        std::clamp<int64_t>(DescriptorLimit() / 2, 1, options_.limits.max_connections));
+    const auto limit =
+        static_cast<size_t>(std::clamp<int64_t>(DescriptorLimit() / 2, 1, options_.limits.max_connections));
     if (open_ - leaving_ >= limit) {
       context_.service.metrics.OnGrpcConnectionRefused();
       for (auto& [id, place] : connections_) {

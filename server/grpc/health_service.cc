@@ -1,5 +1,5 @@
-// grpc.health.v1 (proto/grpc/health/v1/health.proto): the server as a whole, under the empty name, and its two services.
-// All say the same as /health/ready.
+// grpc.health.v1 (proto/grpc/health/v1/health.proto): the server as a whole, under the empty name, and its two
+// services. All say the same as /health/ready.
 #include <array>
 #include <optional>
 #include <string_view>

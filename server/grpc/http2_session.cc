@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
+
+#include <spdlog/spdlog.h>
 
 #include "engine/core/clock.h"
 #include "engine/core/status.h"
@@ -44,6 +47,17 @@ bool IsIdle(const nghttp2_frame_hd& frame) {
 // nghttp2's callbacks, which are a session's own.
 struct Http2Session::Callbacks {
   static Http2Session& Self(void* user) { return *static_cast<Http2Session*>(user); }
+
+  // Exceptions do not go through C: what throws, for want of memory, ends the connection.
+  template <typename Step>
+  static auto Guarded(const Step& step) -> decltype(step()) {
+    try {
+      return step();
+    } catch (const std::exception& exception) {
+      spdlog::error("a gRPC connection ended by an exception: {}", exception.what());
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+  }
 
   static int BeginFrame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
     if (IsIdle(*frame) && !Self(user).CountIdleFrame()) Self(user).Calm();
@@ -145,10 +159,14 @@ Http2Session::Http2Session(const Limits& limits, Events& events)
   nghttp2_session_callbacks* callbacks = nullptr;
   BATUCADA_CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
   nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, Callbacks::BeginFrame);
-  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, Callbacks::BeginHeaders);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, Callbacks::Header);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Callbacks::FrameReceived);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::Data);
+  nghttp2_session_callbacks_set_on_begin_headers_callback(
+      callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::BeginHeaders(given...); }); });
+  nghttp2_session_callbacks_set_on_header_callback(
+      callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::Header(given...); }); });
+  nghttp2_session_callbacks_set_on_frame_recv_callback(
+      callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::FrameReceived(given...); }); });
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
+      callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::Data(given...); }); });
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::StreamClosed);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Callbacks::FrameSent);
   nghttp2_option* options = nullptr;
@@ -190,8 +208,7 @@ bool Http2Session::CountIdleFrame() {
 
 bool Http2Session::Receive(std::string_view bytes) {
   if (broken_) return false;
-  const ssize_t used =
-      nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   broken_ = used < 0;
   return !broken_;
 }
@@ -219,7 +236,10 @@ size_t Http2Session::queued_frames() const { return nghttp2_session_get_outbound
 
 void Http2Session::Answer(int32_t stream, const Http2Headers& headers) {
   const std::vector<nghttp2_nv> list = ToNghttp2(headers);
-  const nghttp2_data_provider outbox = {.source = {.ptr = nullptr}, .read_callback = Callbacks::ReadOutbox};
+  const nghttp2_data_source_read_callback read = [](auto... given) {
+    return Callbacks::Guarded([&] { return Callbacks::ReadOutbox(given...); });
+  };
+  const nghttp2_data_provider outbox = {.source = {.ptr = nullptr}, .read_callback = read};
   nghttp2_submit_response(session_, stream, list.data(), list.size(), &outbox);
 }
 

@@ -3,7 +3,8 @@
 //
 // What the other side can make it hold or do is bounded here, whether it keeps to our SETTINGS or not:
 //   streams at once      max_streams; one more is refused (REFUSED_STREAM), acknowledged SETTINGS or not
-//   headers              max_header_bytes of a request, names and values and 32 bytes for each; nghttp2 ends a connection
+//   headers              max_header_bytes of a request, names and values and 32 bytes for each; nghttp2 ends a
+//   connection
 //                        with more than 8 CONTINUATION frames to a header block
 //   data                 kStreamWindow of a stream until Consume says that there is room for more
 //   resets               kResetBurst at once and kResetsPerSecond from then on
@@ -63,8 +64,8 @@ class Http2Session {
   Http2Session(const Http2Session&) = delete;
   Http2Session& operator=(const Http2Session&) = delete;
 
-  // Takes what the client sent. False: these bytes are no HTTP/2, or the client does what is not to be answered; nothing
-  // more can be received, and what TakeOutput still has is to be sent before the connection closes.
+  // Takes what the client sent. False: these bytes are no HTTP/2, or the client does what is not to be answered;
+  // nothing more can be received, and what TakeOutput still has is to be sent before the connection closes.
   bool Receive(std::string_view bytes);
   // Appends what is to be sent now, up to about `most` bytes.
   void TakeOutput(size_t most, std::string* out);
@@ -105,8 +106,8 @@ class Http2Session {
   struct Stream {
     Http2Headers headers;
     int64_t header_bytes = 0;
-    bool told = false;      // OnRequest
-    std::string outbox;     // written, of which `taken` bytes are gone
+    bool told = false;   // OnRequest
+    std::string outbox;  // written, of which `taken` bytes are gone
     size_t taken = 0;
     bool deferred = false;  // nghttp2 waits for more to send
     bool ending = false;
@@ -122,7 +123,7 @@ class Http2Session {
   Events& events_;
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, Stream> streams_;
-  std::vector<int32_t> drained_;  // to be told
+  std::vector<int32_t> drained_;          // to be told
   double idle_frames_ = kIdleFrameBurst;  // that may still come
   absl::Time counted_;                    // when that was so
   bool greeted_ = false;

@@ -55,8 +55,7 @@ absl::StatusOr<ModelStreamInferCall::Submitted> ModelStreamInferCall::Submit(Ser
   // What cannot be read has no id to answer to: it ends the call.
   BATUCADA_ASSIGN_OR_RETURN(const MemoryCharge parsing, DecodeCharged(service, message, &request));
   Submitted submitted{.id = request.id(), .refusal = {}, .answer = nullptr};
-  auto answer =
-      InferAnswer::Submit(service, FromProto(request), InferCall::kStream, info.origin, info.deadline);
+  auto answer = InferAnswer::Submit(service, FromProto(request), InferCall::kStream, info.origin, info.deadline);
   submitted.refusal = answer.status();
   if (answer.ok()) submitted.answer = *std::move(answer);
   return submitted;

@@ -35,7 +35,7 @@ class ModelStreamInferCall : public CallHandler {
   void OnDrained() override { Pump(); }
 
  private:
-  static constexpr int kIdField = 3;  // of a request
+  static constexpr int kIdField = 3;         // of a request
   static constexpr size_t kMostAtOnce = 64;  // requests of one call that run; more are not read until one has ended
 
   // What became of one request.

@@ -12,6 +12,7 @@
 #include "server/grpc/methods.h"
 #include "server/grpc/unary_call.h"
 #include "server/prompt_encoder.h"
+#include "server/served_names.h"
 #include "server/translate.h"
 #include "server/version.h"
 
@@ -37,9 +38,8 @@ absl::Status Tokenize(Service& service, const v1::TokenizeRequest& request, v1::
 
 absl::Status Detokenize(Service& service, const v1::DetokenizeRequest& request, v1::DetokenizeResponse* response) {
   BATUCADA_RETURN_IF_ERROR(ResolveModel(request.model(), service.model_names).status());
-  BATUCADA_ASSIGN_OR_RETURN(
-      const std::vector<int32_t> ids,
-      ToTokenIds({request.ids().begin(), request.ids().end()}, "ids", service.engine.model().vocab_size));
+  BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ToTokenIds({request.ids().begin(), request.ids().end()},
+                                                                       "ids", service.engine.model().vocab_size));
   response->set_text(service.engine.tokenizer().Decode(ids, request.skip_special_tokens()));
   return absl::OkStatus();
 }
@@ -67,7 +67,9 @@ absl::Status GetModelInfo(Service& service, const v1::GetModelInfoRequest& reque
                           v1::GetModelInfoResponse* response) {
   BATUCADA_RETURN_IF_ERROR(ResolveModel(request.model(), service.model_names).status());
   const ModelConfig& model = service.engine.model();
-  for (const std::string& name : service.model_names) response->add_names(name);
+  for (const std::string& name : service.model_names) {
+    if (!IsPattern(name)) response->add_names(name);
+  }
   response->set_backend(std::string(BackendName(service.engine.config().backend)));
   response->set_server_version(kVersion);
   response->set_parameters(ParameterCount(model));

@@ -91,7 +91,8 @@ class PartCounter {
           fmt::format("the message has more than {} parts (strings, and messages within it)", bounds_.parts));
     }
     if (numbers_ > bounds_.numbers) {
-      return absl::ResourceExhaustedError(fmt::format("the message's lists have more than {} numbers", bounds_.numbers));
+      return absl::ResourceExhaustedError(
+          fmt::format("the message's lists have more than {} numbers", bounds_.numbers));
     }
     return absl::OkStatus();
   }
@@ -146,7 +147,8 @@ absl::StatusOr<std::string> Inflate(std::string_view bytes, MessageEncoding enco
     return absl::ResourceExhaustedError(
         fmt::format("the message has more than {} bytes once it is decompressed (--max-body-bytes)", most));
   }
-  if (!whole) return absl::InvalidArgumentError("the message cannot be decompressed: it is not what grpc-encoding says");
+  if (!whole)
+    return absl::InvalidArgumentError("the message cannot be decompressed: it is not what grpc-encoding says");
   return out;
 }
 

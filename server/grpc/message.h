@@ -1,5 +1,5 @@
-// Messages on gRPC's wire: their frames (a byte that says whether it is compressed, four for the length), and from bytes
-// to Protobuf within bounds.
+// Messages on gRPC's wire: their frames (a byte that says whether it is compressed, four for the length), and from
+// bytes to Protobuf within bounds.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ inline constexpr std::string_view kAcceptedEncodings = "identity,deflate,gzip";
 // What a message may hold once it is decoded, before anything is made of it.
 struct MessageBounds {
   int64_t bytes = 8 << 20;
-  int64_t parts = 65'536;      // messages, strings and fields we do not know: each becomes an object of its own
-  int64_t numbers = 2 << 20;   // elements of lists of numbers
+  int64_t parts = 65'536;     // messages, strings and fields we do not know: each becomes an object of its own
+  int64_t numbers = 2 << 20;  // elements of lists of numbers
 };
 
 // A message as it came.

@@ -36,10 +36,12 @@ absl::StatusOr<T> RunGuarded(const std::function<absl::StatusOr<T>()>& work, con
 
 // Runs `work` and then, on the call's thread and only while the call is there, `done` with what it gave: at once for
 // messages up to kInlineBodyBytes, later for larger or compressed ones. `work` must be thread-safe and know nothing of
-// the handler. RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives the work.
+// the handler. RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives
+// the work.
 template <typename T>
-[[nodiscard]] absl::Status RunForCall(Service& service, const std::shared_ptr<CallHandler>& handler, Call& call, const WireMessage& message,
-                std::function<absl::StatusOr<T>()> work, std::function<void(absl::StatusOr<T>)> done) {
+[[nodiscard]] absl::Status RunForCall(Service& service, const std::shared_ptr<CallHandler>& handler, Call& call,
+                                      const WireMessage& message, std::function<absl::StatusOr<T>()> work,
+                                      std::function<void(absl::StatusOr<T>)> done) {
   const RequestOrigin origin = call.info().origin;
   if (message.bytes.size() <= kInlineBodyBytes && message.encoding == MessageEncoding::kIdentity) {
     done(RunGuarded(work, origin));
@@ -47,13 +49,15 @@ template <typename T>
   }
   const auto bytes = static_cast<int64_t>(message.bytes.size());
   const std::weak_ptr<CallHandler> weak = handler;
-  const absl::Status refusal =
-      service.workers.TryPost(origin.client, bytes, [weak, executor = call.executor(), origin, work = std::move(work), done] {
+  const absl::Status refusal = service.workers.TryPost(
+      origin.client, bytes, [weak, executor = call.executor(), origin, work = std::move(work), done] {
         if (weak.expired()) return;
         // std::function wants to copy what it holds.
         auto result = std::make_shared<absl::StatusOr<T>>(RunGuarded(work, origin));
         boost::asio::post(executor, [weak, result, done] {
-          if (const auto alive = weak.lock(); alive != nullptr && !alive->over()) done(std::move(*result));
+          const auto alive = weak.lock();
+          if (alive == nullptr || alive->over()) return;
+          alive->Guarded([&] { done(std::move(*result)); });
         });
       });
   if (!refusal.ok()) NoteRefusal(service, origin, refusal);

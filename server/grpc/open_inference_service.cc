@@ -8,6 +8,7 @@
 #include "server/grpc/methods.h"
 #include "server/grpc/unary_call.h"
 #include "server/open_inference/infer_request.h"
+#include "server/served_names.h"
 #include "server/translate.h"
 #include "server/version.h"
 
@@ -46,7 +47,7 @@ absl::Status RepositoryIndex(const Service& service, const inference::Repository
                              inference::RepositoryIndexResponse* response) {
   const bool ready = service.Ready();
   for (const std::string& name : service.model_names) {
-    if (request.ready() && !ready) continue;
+    if (IsPattern(name) || (request.ready() && !ready)) continue;
     auto* const model = response->add_models();
     model->set_name(name);
     model->set_version(std::string(kInferModelVersion));
@@ -88,7 +89,9 @@ void AddOpenInferenceMethods(Service& service, GrpcMethods* methods) {
       kOpen));
   add(UnaryMethod<inference::ModelReadyRequest, inference::ModelReadyResponse>(
       service, "ModelReady", "grpc.model_ready",
-      [&service](const auto& request, const CallInfo&, auto* response) { return ModelReady(service, request, response); },
+      [&service](const auto& request, const CallInfo&, auto* response) {
+        return ModelReady(service, request, response);
+      },
       kOpen));
   add(UnaryMethod<inference::ServerMetadataRequest, inference::ServerMetadataResponse>(
       service, "ServerMetadata", "grpc.server_metadata", [](const auto&, const CallInfo&, auto* response) {
@@ -97,7 +100,8 @@ void AddOpenInferenceMethods(Service& service, GrpcMethods* methods) {
         return absl::OkStatus();
       }));
   add(UnaryMethod<inference::ModelMetadataRequest, inference::ModelMetadataResponse>(
-      service, "ModelMetadata", "grpc.model_metadata", [&service](const auto& request, const CallInfo&, auto* response) {
+      service, "ModelMetadata", "grpc.model_metadata",
+      [&service](const auto& request, const CallInfo&, auto* response) {
         return ModelMetadata(service, request, response);
       }));
   add(UnaryMethod<inference::RepositoryIndexRequest, inference::RepositoryIndexResponse>(

@@ -24,8 +24,8 @@ class UnaryCall : public CallHandler {
 
   void OnMessage(WireMessage message) override {
     auto held = std::make_shared<WireMessage>(std::move(message));
-    const std::function<absl::StatusOr<std::string>()> work =
-        [held, info = info(), &service = service_, &function = function_]() -> absl::StatusOr<std::string> {
+    const std::function<absl::StatusOr<std::string>()> work = [held, info = info(), &service = service_,
+                                                               &function = function_]() -> absl::StatusOr<std::string> {
       Request request;
       BATUCADA_ASSIGN_OR_RETURN(const MemoryCharge parsing, DecodeCharged(service, *held, &request));
       Response response;

@@ -102,8 +102,8 @@ void AddWires(const Tally& tally, MetricsPage& page) {
   }
   page.Gauge("batucada_grpc_connections", "gRPC connections open",
              Number(tally.grpc_connections.load(std::memory_order_relaxed)));
-  page.Counter("batucada_grpc_connections_refused_total", "gRPC connections that were closed because too many were open",
-               Load(tally.grpc_connections_refused));
+  page.Counter("batucada_grpc_connections_refused_total",
+               "gRPC connections that were closed because too many were open", Load(tally.grpc_connections_refused));
   page.CounterFamily("batucada_grpc_calls_total", "gRPC calls that ended, by method and status code");
   for (const auto& [key, count] : tally.grpc_calls) {
     page.Sample(Number(count), {{"method", key.first}, {"code", std::to_string(key.second)}});

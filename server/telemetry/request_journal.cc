@@ -61,15 +61,14 @@ Span SpanOf(const RequestRecord& record) {
                .error = ""};
   if (record.asked) {
     span.name += " " + record.asked->model;
-    span.attributes.insert(span.attributes.end(),
-                           {{"gen_ai.request.model", record.asked->model},
-                            {"gen_ai.response.model", record.asked->model},
-                            {"gen_ai.request.max_tokens", record.asked->max_tokens},
-                            {"gen_ai.request.temperature", record.asked->temperature},
-                            {"gen_ai.request.top_p", record.asked->top_p},
-                            {"gen_ai.request.choice.count", record.choices},
-                            {"gen_ai.usage.input_tokens", record.usage.prompt_tokens},
-                            {"gen_ai.usage.output_tokens", record.usage.generated_tokens}});
+    span.attributes.insert(span.attributes.end(), {{"gen_ai.request.model", record.asked->model},
+                                                   {"gen_ai.response.model", record.asked->model},
+                                                   {"gen_ai.request.max_tokens", record.asked->max_tokens},
+                                                   {"gen_ai.request.temperature", record.asked->temperature},
+                                                   {"gen_ai.request.top_p", record.asked->top_p},
+                                                   {"gen_ai.request.choice.count", record.choices},
+                                                   {"gen_ai.usage.input_tokens", record.usage.prompt_tokens},
+                                                   {"gen_ai.usage.output_tokens", record.usage.generated_tokens}});
     // Each marks where a phase begins.
     span.events.push_back({.name = "queue", .time = record.started});
     if (record.admitted != absl::InfinitePast()) span.events.push_back({.name = "prefill", .time = record.admitted});

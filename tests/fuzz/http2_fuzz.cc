@@ -1,5 +1,5 @@
-// A gRPC connection and whatever a client may send on it: frames in any order and of any size, calls of every method, to
-// a server with the fake backend. The first byte says in what pieces the bytes come, whether HTTP/2's greeting comes
+// A gRPC connection and whatever a client may send on it: frames in any order and of any size, calls of every method,
+// to a server with the fake backend. The first byte says in what pieces the bytes come, whether HTTP/2's greeting comes
 // before them, and whether the client takes what it is sent.
 #include <cstdint>
 #include <cstdlib>

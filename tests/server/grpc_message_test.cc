@@ -94,8 +94,9 @@ TEST(MessageTest, NumbersAreCountedInEveryForm) {
 
 TEST(MessageTest, MalformedOnesAreToldSo) {
   v1::GenerateRequest request;
-  for (const std::string& bytes : {std::string("\x12\x05", 2), std::string("\x0b", 1), std::string("\x12\x02\xc3\x28", 4),
-                                   std::string(20, '\xff'), std::string("\x09\x01", 2)}) {
+  for (const std::string& bytes :
+       {std::string("\x12\x05", 2), std::string("\x0b", 1), std::string("\x12\x02\xc3\x28", 4), std::string(20, '\xff'),
+        std::string("\x09\x01", 2)}) {
     EXPECT_EQ(Decode(bytes, &request).code(), absl::StatusCode::kInvalidArgument);
   }
 }
@@ -120,7 +121,8 @@ TEST(GrpcHeadersTest, KnowsItsKind) {
   for (const char* type : {"application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"}) {
     EXPECT_EQ(status(type), 200);
   }
-  for (const char* type : {"", "application/json", "application/grpc-web", "application/grpc+json", "application/grpcx"}) {
+  for (const char* type :
+       {"", "application/json", "application/grpc-web", "application/grpc+json", "application/grpcx"}) {
     EXPECT_EQ(status(type), 415) << type;
   }
   EXPECT_EQ(status("application/grpc", "GET"), 405);
