@@ -99,7 +99,7 @@ TEST(LinearTimeTest, PatternsOfPublicModels) {
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
       R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
       R"(|\s*[\r\n]+|\s+(?!\S)|\s+)",
-      R"( ?[^(\s|[.,!?…。，、।۔،])]+)"};
+      R"( ?[^(\s|\[.,!?…。，、।۔،])]+)"};
   RegexScratch scratch;
   std::vector<Regex::Span> matches;
   for (const std::string& pattern : patterns) {
