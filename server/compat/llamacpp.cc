@@ -214,7 +214,7 @@ absl::StatusOr<std::string> ApplyTemplate(Service& service, std::string_view bod
     return InvalidParameter("messages", "messages cannot be rendered: this model has no chat template",
                             "no_chat_template");
   }
-  absl::StatusOr<std::string> text = service.chat_template->Render(*params.conversation);
+  absl::StatusOr<std::string> text = service.chat_template->RenderReplayed(*params.conversation);
   if (!text.ok()) {
     return InvalidParameter("messages", fmt::format("messages: {}", std::string(text.status().message())));
   }

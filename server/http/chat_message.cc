@@ -37,7 +37,7 @@ bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::va
     return {};
   }
   const bj::object& object = part.get_object();
-  RequestReader members(object, path + ".");
+  RequestReader members(object, path + ".", reader);
   std::string type;
   members.Read("type", &type);
   const bool refuses = type == "refusal";
@@ -94,7 +94,7 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
     return {};
   }
   const bj::object& object = message.get_object();
-  RequestReader members(object, path + ".");
+  RequestReader members(object, path + ".", reader);
   std::string role, unused;
   ReadRole(members, &role);
   for (const char* name : kTexts) members.Read(name, &unused);
@@ -108,7 +108,7 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
   for (const char* name : kKept) members.Take(name);
   const bool is_assistant = role == "assistant";
   for (const auto& member : object) {
-    if (is_assistant || member.value().is_null()) members.Take({member.key().data(), member.key().size()});
+    if (is_assistant) members.Take({member.key().data(), member.key().size()});
   }
   reader.Fail(members.Finish());
   if (!reader.ok()) return {};
@@ -135,7 +135,6 @@ bj::object ChatMessageSchema() {
   type["enum"] = bj::array{"text", "input_text", "output_text"};
   bj::object part = ObjectSchema("", {{"type", type}, {"text", StringSchema("")}, {"cache_control", bj::object()}});
   part["required"] = {"type", "text"};
-  part["additionalProperties"] = false;
   bj::object role = StringSchema("");
   bj::array roles;
   for (const std::string_view name : kRoles) roles.push_back(Text(name));
@@ -156,7 +155,6 @@ bj::object ChatMessageSchema() {
       ObjectSchema("An assistant's may have more members: it is sent back as it was received.", std::move(members));
   message["required"] = bj::array{"role"};
   message["anyOf"] = {bj::object{{"required", {"content"}}}, bj::object{{"required", {"tool_calls"}}}};
-  message["additionalProperties"] = bj::object{{"type", "null"}};
   return message;
 }
 

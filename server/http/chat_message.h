@@ -15,7 +15,8 @@ namespace batucada {
 // `reader`, with `path` before its name; then the result means nothing.
 //
 // An assistant's message may have any member besides those known: it comes from a program, which knows what it is for,
-// and a template may use it. Others may have those that programs are known to add, and any that is null.
+// and a template may use it. Others may have those that programs are known to add; more are as `reader` takes unknown
+// members.
 boost::json::object ReadChatMessage(RequestReader& reader, const std::string& path, const boost::json::value& message);
 
 boost::json::object ChatMessageSchema();

@@ -355,6 +355,19 @@ def test_harmless_values(chat):
         service_tier="auto", parallel_tool_calls=True, logit_bias={}, frequency_penalty=0, metadata=None, top_logprobs=0)
 
 
+def test_an_answer_can_be_sent_back_as_it_came(chat):
+    """As message.model_dump() has it, with all that the client's model knows of, and what other programs add."""
+    client = chat.openai()
+    message = client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=4).choices[0].message.model_dump()
+    assert {"refusal", "annotations", "audio", "function_call", "tool_calls"} <= message.keys()
+    usual = prompt_ids(chat, messages=[*HELLO, {"role": "assistant", "content": message["content"]}, USER])
+    for more in ({}, {"id": "msg_1", "provider_specific_fields": {"a": None}, "reasoning_details": []}):
+        assert prompt_ids(chat, messages=[*HELLO, {**message, **more}, {**USER, "id": "msg_2", "name": None}]) == usual
+    assert prompt_ids(chat, messages=[{**USER, "content": [{"type": "text", "text": "a",
+                                                           "cache_control": {"type": "ephemeral"}}]}]) == prompt_ids(
+        chat, messages=[USER])
+
+
 def test_without_a_template_the_error_says_how_to_give_one(bare_model):
     with Server("--backend", "fake", "--model", str(bare_model)) as server:
         with pytest.raises(openai.BadRequestError) as error:
