@@ -114,9 +114,9 @@ async function send() {
   fit($('message'));
   const asked = addNode(c, c.leaf, 'user', text);
   if (await answer(c, asked) || conversations.get(c.id) !== c || !c.nodes[asked.id]) return;
+  if (c !== current) return;  // stands there unanswered, with a button that asks again
   cut(c, asked);  // not answered: to be asked again
   keep(c);
-  if (c !== current) return;
   const problem = $('problem').textContent;
   showChat();
   $('problem').textContent = problem;

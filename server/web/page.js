@@ -5,7 +5,7 @@ const composing = event => event.isComposing || event.keyCode === 229;  // an in
 
 // --- where one looks -------------------------------------------------------------------------------------------------
 
-const atLatest = () => $('scroll').scrollHeight - $('scroll').scrollTop - $('scroll').clientHeight < 48;
+const atLatest = () => $('scroll').scrollHeight - $('scroll').scrollTop - $('scroll').clientHeight < 20;
 function toLatest() { $('scroll').scrollTop = $('scroll').scrollHeight; }
 $('scroll').addEventListener('scroll', () => { $('latest').hidden = atLatest(); tell(null); });
 $('latest').onclick = toLatest;
