@@ -17,10 +17,11 @@ constexpr int64_t kUnsentFree = 64 << 10;  // bytes of an answer that wait for t
 }  // namespace
 
 CallStream::CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info,
-                       MessageEncoding encoding, int64_t max_message_bytes, MemoryAccount& memory, Hooks hooks)
-    : stream_(stream), session_(session), method_(method), info_(std::move(info)), memory_(memory),
-      hooks_(std::move(hooks)), reader_(max_message_bytes, encoding),
-      owed_since_(method.requests == GrpcMethod::Requests::kOne ? ProcessNow() : absl::InfiniteFuture()) {}
+                       MessageEncoding encoding, const HttpLimits& limits, MemoryAccount& memory, Hooks hooks)
+    : stream_(stream), session_(session), method_(method), info_(std::move(info)), limits_(limits), memory_(memory),
+      hooks_(std::move(hooks)), reader_(limits.max_body_bytes, encoding),
+      owed_by_(method.requests == GrpcMethod::Requests::kOne ? ProcessNow() + limits.read_timeout
+                                                             : absl::InfiniteFuture()) {}
 
 CallStream::~CallStream() { Cancel(); }
 
@@ -36,6 +37,9 @@ void CallStream::OnData(std::string_view bytes) {
     return Finish(status);
   }
   waiting_.append(bytes);
+  // Bytes buy time (patience.h), up to what there was at the start.
+  const auto bought = absl::Seconds(static_cast<double>(bytes.size()) / static_cast<double>(limits_.min_transfer_rate));
+  owed_by_ = std::min(owed_by_ + bought, std::max(owed_by_, ProcessNow() + limits_.read_timeout));
   TakeMessages();
 }
 
@@ -68,7 +72,7 @@ void CallStream::TakeMessages() {
       Finish(absl::InvalidArgumentError("the method takes one message, and the call has more"));
       break;
     }
-    owed_since_ = absl::InfiniteFuture();
+    owed_by_ = absl::InfiniteFuture();
     const std::shared_ptr<CallHandler> handler = handler_;  // it may finish the call
     (*message)->charge = std::move(received_);
     handler->Guarded([&] { handler->OnMessage(*std::move(*message)); });
@@ -79,7 +83,7 @@ void CallStream::TakeMessages() {
   }
   waiting_.erase(0, waiting_.size() - rest.size());
   if (waiting_.empty()) std::exchange(waiting_, {});
-  if (reader_.within_message() && owed_since_ == absl::InfiniteFuture()) owed_since_ = ProcessNow();
+  if (reader_.within_message() && owed_by_ == absl::InfiniteFuture()) owed_by_ = ProcessNow() + limits_.read_timeout;
   taking_ = false;
   if (ended_ && !finished_ && !paused_ && !std::exchange(end_told_, true)) {
     if (reader_.within_message() || (messages_ == 0 && method_.requests == GrpcMethod::Requests::kOne)) {
@@ -150,7 +154,7 @@ void CallStream::Cancel() {
 
 void CallStream::EndHandler(const absl::Status& status) {
   finished_ = true;
-  owed_since_ = absl::InfiniteFuture();
+  owed_by_ = absl::InfiniteFuture();
   reader_.Drop();
   received_.Release();
   hooks_.finished(method_, status);

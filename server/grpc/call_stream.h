@@ -10,6 +10,7 @@
 #include "server/grpc/http2_session.h"
 #include "server/grpc/message.h"
 #include "server/grpc/methods.h"
+#include "server/server_config.h"
 
 namespace batucada {
 
@@ -23,7 +24,7 @@ class CallStream final : public Call {
     std::function<void(const GrpcMethod&, const absl::Status&)> finished;
   };
   CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info, MessageEncoding encoding,
-             int64_t max_message_bytes, MemoryAccount& memory, Hooks hooks);
+             const HttpLimits& limits, MemoryAccount& memory, Hooks hooks);
   ~CallStream() override;
 
   // What the connection tells it.
@@ -36,8 +37,8 @@ class CallStream final : public Call {
   void Cancel();
 
   bool finished() const { return finished_; }
-  // Since when its client owes the rest of a message; infinite future: it does not.
-  absl::Time owed_since() const { return owed_since_; }
+  // Until when its client has time for the message that it owes; infinite future: it owes none.
+  absl::Time owed_by() const { return owed_by_; }
 
   // Call
   const CallInfo& info() const override { return info_; }
@@ -58,13 +59,14 @@ class CallStream final : public Call {
   Http2Session& session_;
   const GrpcMethod& method_;
   const CallInfo info_;
+  const HttpLimits& limits_;
   MemoryAccount& memory_;
   const Hooks hooks_;
   MessageReader reader_;
   std::shared_ptr<CallHandler> handler_;
   std::string waiting_;             // bytes that came while reading was paused
   MemoryCharge received_, unsent_;  // for what is held of messages, and of answers
-  absl::Time owed_since_;
+  absl::Time owed_by_;
   int messages_ = 0;
   bool answered_ = false;  // the answer's headers are out
   bool paused_ = false;

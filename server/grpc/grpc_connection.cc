@@ -44,11 +44,14 @@ static_assert(kNotHttp2.substr(kNotHttp2.find("\r\n\r\n") + 4).size() == 67);
 GrpcConnection::GrpcConnection(std::unique_ptr<ByteStream> stream, GrpcContext& context, Client client,
                                std::function<void()> on_end)
     : stream_(std::move(stream)), context_(context), client_(client), on_end_(std::move(on_end)),
-      session_(
-          {.max_streams = context.limits.max_streams, .max_header_bytes = context.service.config.http.max_header_bytes},
-          *this),
-      patience_(stream_->executor()), work_(stream_->executor()), room_(stream_->executor()), opened_(ProcessNow()),
-      idle_since_(opened_) {}
+      session_({.max_streams = context.limits.max_streams,
+                .max_header_bytes = context.service.config.http.max_header_bytes,
+                .answer_timeout = context.service.config.http.write_timeout,
+                .min_transfer_rate = context.service.config.http.min_transfer_rate},
+               *this),
+      patience_(stream_->executor()),
+      write_patience_(context.service.config.http.write_timeout, context.service.config.http.min_transfer_rate),
+      work_(stream_->executor()), room_(stream_->executor()), opened_(ProcessNow()), idle_since_(opened_) {}
 
 GrpcConnection::~GrpcConnection() {
   calls_.clear();
@@ -144,11 +147,14 @@ asio::awaitable<bool> GrpcConnection::Write(const std::string& bytes) {
     error_code error;
     size_t size = stream_->WriteNow(rest, error);
     if (error == asio::error::would_block) {
-      BePatient(context_.service.config.http.write_timeout);
+      const absl::Time asked = ProcessNow();
+      BePatient(write_patience_.left());
       size = co_await stream_->WriteSome(rest, error);
       patience_.cancel();
+      write_patience_.OnWaited(ProcessNow() - asked);
     }
     if (error) co_return false;
+    write_patience_.OnMoved(size);
     written += size;
   }
   co_return !closed_;
@@ -201,12 +207,12 @@ void GrpcConnection::MeanIt(absl::Time now) {
 void GrpcConnection::CheckCalls(absl::Time now) {
   checked_ = now;
   const ServerConfig& config = context_.service.config;
-  for (const int32_t stream : session_.StalledSince(now - config.http.write_timeout)) {
+  for (const int32_t stream : session_.Stalled(now)) {
     session_.Reset(stream);
     work_.Notify();
   }
   for (auto& [stream, call] : Calls(calls_)) {  // a copy: calls end
-    if (now - call->owed_since() >= config.http.read_timeout) {
+    if (now >= call->owed_by()) {
       call->Finish(absl::DeadlineExceededError(fmt::format("the call's message took longer than {} (--read-timeout)",
                                                            absl::FormatDuration(config.http.read_timeout))));
     } else {
@@ -268,9 +274,9 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
       .finished = [&metrics = context_.service.metrics](
                       const GrpcMethod& ended,
                       const absl::Status& status) { metrics.OnGrpcEnd(ended.name, static_cast<int>(status.code())); }};
-  const auto call = std::make_shared<CallStream>(stream, session_, *method, std::move(info), *decoded,
-                                                 context_.service.config.http.max_body_bytes, context_.service.memory,
-                                                 std::move(hooks));
+  const auto call =
+      std::make_shared<CallStream>(stream, session_, *method, std::move(info), *decoded, context_.service.config.http,
+                                   context_.service.memory, std::move(hooks));
   calls_.emplace(stream, call);
   call->Start();
 }

@@ -7,8 +7,9 @@
 //   connected           handshake_timeout until TLS and the client's SETTINGS are there
 //   no call             idle_timeout: GOAWAY, then closed
 //   max_age             GOAWAY; calls that run have max_age_grace
-//   message             read_timeout from the call's start, or the first byte of a stream's next message
-//   answer              write_timeout without the client taking a byte of it: of the call, or of the connection
+//   message             read_timeout from the call's start, or the first byte of a stream's next message; bytes buy
+//   more answer              write_timeout of waiting for the client, of the call's or of the connection's; bytes buy
+//   more
 #pragma once
 
 #include <atomic>
@@ -91,8 +92,9 @@ class GrpcConnection : public std::enable_shared_from_this<GrpcConnection>, priv
   Calls calls_;
 
   boost::asio::steady_timer patience_;  // closes a connection whose other side keeps a write waiting
-  Event work_;                          // the session may have something to send, or a clock has changed
-  Event room_;                          // something was sent
+  Patience write_patience_;
+  Event work_;  // the session may have something to send, or a clock has changed
+  Event room_;  // something was sent
   boost::beast::flat_buffer inbox_;
   absl::Time opened_, idle_since_;
   absl::Time checked_ = absl::InfinitePast();     // when CheckCalls was called last

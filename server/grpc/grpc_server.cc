@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -124,7 +125,11 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
         co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
         continue;
       }
-      Admit(std::move(socket), loop);
+      try {
+        Admit(std::move(socket), loop);
+      } catch (const std::exception& exception) {  // memory ran out: this one is closed, and others may fare better
+        spdlog::warn("cannot accept a gRPC connection: {}", exception.what());
+      }
     }
     const std::lock_guard lock(mutex_);
     accepting_ = false;
@@ -134,13 +139,14 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
   void Admit(tcp::socket socket, asio::io_context& loop) {
     if (!MakeRoom()) return;  // closed: its client finds out at once, and comes back later
     const uint64_t id = next_id_++;
+    const std::shared_ptr<void> place(nullptr, [this, id](void*) { End(id); });  // until the connection ends
     Tune(socket);
     error_code ignored;
     const tcp::endpoint peer = socket.remote_endpoint(ignored);
     const Client client = ClientAt(peer.address().to_string(), peer.port());
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
-    auto connection = std::make_shared<GrpcConnection>(std::move(stream), context_, client, [this, id] { End(id); });
+    auto connection = std::make_shared<GrpcConnection>(std::move(stream), context_, client, [place] {});
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);

@@ -66,7 +66,7 @@ struct Http2Session::Callbacks {
 
   static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      Self(user).streams_.try_emplace(frame->hd.stream_id);
+      Self(user).streams_.try_emplace(frame->hd.stream_id, Self(user).limits_);
     }
     return 0;
   }
@@ -135,11 +135,14 @@ struct Http2Session::Callbacks {
     }
     std::memcpy(buffer, stream->outbox.data() + stream->taken, size);
     stream->taken += size;
-    stream->progress = ProcessNow();
+    const absl::Time now = ProcessNow();
+    if (size > 0) stream->patience.OnWaited(std::max(now - stream->waiting_since, absl::ZeroDuration()));
+    if (size > 0) stream->patience.OnMoved(size);
+    stream->waiting_since = now;
     if (stream->taken == stream->outbox.size()) {
       stream->outbox.clear();
       stream->taken = 0;
-      stream->progress = absl::InfiniteFuture();
+      stream->waiting_since = absl::InfiniteFuture();
       if (stream->ending) {
         *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
         const std::vector<nghttp2_nv> trailers = ToNghttp2(stream->trailers);
@@ -251,7 +254,7 @@ void Http2Session::AnswerOnly(int32_t stream, const Http2Headers& headers) {
 void Http2Session::Write(int32_t stream, std::string_view bytes) {
   Stream* const found = Find(stream);
   if (found == nullptr || bytes.empty()) return;
-  if (found->outbox.empty()) found->progress = ProcessNow();
+  if (found->outbox.empty()) found->waiting_since = ProcessNow();
   found->outbox.append(bytes);
   if (std::exchange(found->deferred, false)) nghttp2_session_resume_data(session_, stream);
 }
@@ -273,10 +276,10 @@ size_t Http2Session::Unsent(int32_t stream) const {
   return found == streams_.end() ? 0 : found->second.outbox.size() - found->second.taken;
 }
 
-std::vector<int32_t> Http2Session::StalledSince(absl::Time time) const {
+std::vector<int32_t> Http2Session::Stalled(absl::Time now) const {
   std::vector<int32_t> stalled;
   for (const auto& [id, stream] : streams_) {
-    if (stream.progress <= time) stalled.push_back(id);
+    if (now - stream.waiting_since >= stream.patience.left()) stalled.push_back(id);
   }
   return stalled;
 }

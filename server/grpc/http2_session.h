@@ -25,6 +25,8 @@
 
 #include "absl/time/time.h"
 
+#include "server/http/patience.h"
+
 struct nghttp2_session;
 
 namespace batucada {
@@ -37,6 +39,8 @@ class Http2Session {
   struct Limits {
     int32_t max_streams = 100;
     int64_t max_header_bytes = 16 << 10;
+    absl::Duration answer_timeout = absl::Minutes(1);  // for a client to take a byte of a call's answer
+    int64_t min_transfer_rate = 16 << 10;              // bytes a second that buy more of that
   };
   static constexpr int32_t kStreamWindow = 256 << 10;  // bytes of a stream that may come before they are consumed
   static constexpr int32_t kConnectionWindow = 1 << 20;
@@ -89,8 +93,8 @@ class Http2Session {
   void Reset(int32_t stream);
   // Bytes written and not taken.
   size_t Unsent(int32_t stream) const;
-  // Streams whose client has taken nothing of what was written since `time`.
-  std::vector<int32_t> StalledSince(absl::Time time) const;
+  // Streams whose client has run out of patience (patience.h): it takes too little of what was written.
+  std::vector<int32_t> Stalled(absl::Time now) const;
 
   // Of a stream's data, `bytes` have been dealt with: the client may send as many more.
   void Consume(int32_t stream, size_t bytes);
@@ -104,6 +108,7 @@ class Http2Session {
 
  private:
   struct Stream {
+    explicit Stream(const Limits& limits) : patience(limits.answer_timeout, limits.min_transfer_rate) {}
     Http2Headers headers;
     int64_t header_bytes = 0;
     bool told = false;   // OnRequest
@@ -112,7 +117,8 @@ class Http2Session {
     bool deferred = false;  // nghttp2 waits for more to send
     bool ending = false;
     Http2Headers trailers;
-    absl::Time progress = absl::InfiniteFuture();  // when something was last taken, while there is something to take
+    Patience patience;                                  // of the client with what is in the outbox
+    absl::Time waiting_since = absl::InfiniteFuture();  // that it takes something; infinite: there is nothing
   };
   struct Callbacks;
 

@@ -141,7 +141,7 @@ void AddReflectionMethods(GrpcMethods* methods) {
     methods->emplace(fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version),
                      GrpcMethod{.name = "ServerReflectionInfo",
                                 .api = "grpc.reflection",
-                                .access = GrpcMethod::Access::kOpen,
+                                .access = GrpcMethod::Access::kKey,
                                 .requests = GrpcMethod::Requests::kStream,
                                 .start = [](Call& call) -> std::shared_ptr<CallHandler> {
                                   return std::make_shared<ReflectionCall>(call);

@@ -11,6 +11,7 @@ from server import PATIENCE_S
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+CHECK = "/grpc.health.v1.Health/Check"
 REFUSED_STREAM, ENHANCE_YOUR_CALM, CANCEL, NO_ERROR = 7, 11, 8, 0
 
 
@@ -115,3 +116,16 @@ class H2:
 
     def __exit__(self, *unused):
         self.close()
+
+
+def resident_bytes(server):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        return int(status.read().split("VmRSS:")[1].split()[0]) * 1024
+
+
+def healthy(server):
+    """Whether a well-behaved client is answered."""
+    with H2(server.grpc_port) as client:
+        stream = client.open(CHECK)
+        client.data_frame(stream, message(0), end=True)
+        return client.receive(lambda c: c.status(stream) == "0") and client.data[stream].endswith(b"\x08\x01")
