@@ -36,11 +36,11 @@ def parser(doc):
 class Bystander:
     """Asks about ten times a second; what each phase saw, in seconds."""
 
-    def __init__(self, port, key):
-        self.port, self.key, self.over, self.seen = port, key, threading.Event(), {"live": [], "one token": []}
+    def __init__(self, port, key, asks):
+        self.port, self.key, self.over, self.seen = port, key, threading.Event(), {name: [] for name in ["live", *asks]}
         self.threads = [threading.Thread(target=self.run, args=arguments, daemon=True)
                         for arguments in (("live", "GET", "/health/live", None),
-                                          ("one token", "POST", "/v1/completions", {"prompt": "a", "max_tokens": 1}))]
+                                          *((name, "POST", "/v1/completions", body) for name, body in asks.items()))]
         for thread in self.threads:
             thread.start()
 
@@ -68,8 +68,10 @@ class Bystander:
 
 
 class Scene:
-    def __init__(self, title, options, *flags, key=None):
+    def __init__(self, title, options, *flags, key=None, asks=None):
+        """`asks`: {name: completion} that the bystander asks for besides one token."""
         self.title, self.options, self.rows, self.key = title, options, [], key
+        self.asks = {"one token": {"prompt": "a", "max_tokens": 1}, **(asks or {})}
         self.flags = [*flags, *(("--api-key", key) if key else ())]
 
     def __enter__(self):
@@ -85,7 +87,7 @@ class Scene:
             time.sleep(0.01)
         numbers = dict(line.split() for line in ports.read_text().splitlines())
         self.http, self.grpc = int(numbers["http"]), int(numbers["grpc"])
-        self.bystander = Bystander(self.http, self.key)
+        self.bystander = Bystander(self.http, self.key, self.asks)
         with self.phase("before"):
             time.sleep(self.options.seconds)
         return self
@@ -116,7 +118,7 @@ class Scene:
                 sys.exit(f"the server died: {self.process.returncode}")
             seen = self.bystander.take()
             self.rows.append([name, f"{time.monotonic() - start:.1f}", f"{self.resident_bytes() / 2**20:.0f}",
-                              f"{max(peak) / 2**20:.0f}", *(summary(seen[asked]) for asked in ("live", "one token"))])
+                              f"{max(peak) / 2**20:.0f}", *(summary(times) for times in seen.values())])
 
     def __exit__(self, kind, value, trace):
         if kind is None:
@@ -127,8 +129,8 @@ class Scene:
         self.process.wait()
         self.folder.cleanup()
         print(f"{self.title}\n")
-        for cells in (["phase", "s", "MiB at its end", "peak MiB", "live ms, p50 and max", "one token ms, p50 and max"],
-                      ["---"] * 6, *self.rows):
+        asked = [f"{name} ms, p50 and max" for name in ("live", *self.asks)]
+        for cells in (["phase", "s", "MiB at its end", "peak MiB", *asked], ["---"] * (4 + len(asked)), *self.rows):
             print("| " + " | ".join(cells) + " |")
         print()
 
