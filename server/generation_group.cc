@@ -24,7 +24,8 @@ absl::Status FailureOf(const Finish& finish) {
       return WithParameter(absl::CancelledError("the request was cancelled: a call of Abort named its x-request-id"),
                            "", "cancelled");
     case FinishReason::kDeadline:
-      return WithParameter(absl::DeadlineExceededError("the request's deadline passed"), "", "deadline");
+      return WithParameter(absl::DeadlineExceededError("the request's deadline passed: its own, or --max-request-time"),
+                           "", "deadline");
     case FinishReason::kOverrun:
       return WithParameter(absl::AbortedError("the client read its tokens too slowly"), "", "overrun");
     case FinishReason::kShutdown:

@@ -1,5 +1,6 @@
 """What one client can make the server do, and what is left to the others."""
 
+import contextlib
 import json
 import threading
 
@@ -46,6 +47,21 @@ def test_a_request_of_many_choices_leaves_room_for_others(small):
             assert refused.status_code == 429 and "further choices" in refused.json()["error"]["message"]
             assert small.complete(prompt="a", max_tokens=1)["usage"]["completion_tokens"] == 1, "the queue is not theirs"
     small.wait_until_free()
+
+
+def test_a_key_leaves_room_for_another():
+    """Where keys tell clients apart, one of them does not have all sequences, however many requests it makes."""
+    with Server("--backend", "fake", "--fake-step-time", "10ms", "--max-sequences", "8", "--api-key", "greedy",
+                "--api-key", "modest") as server, contextlib.ExitStack() as streams:
+        def ask(key, **request):
+            return {"json": {"prompt": "a", "ignore_eos": True} | request, "headers": {"authorization": f"Bearer {key}"}}
+        for _ in range(12):
+            request = server.http.build_request("POST", "/v1/completions", **ask("greedy", max_tokens=8000, stream=True))
+            streams.callback(server.http.send(request, stream=True).close)
+        server.wait_for_metric("batucada_requests_running", 7)
+        for _ in range(5):
+            assert server.http.post("/v1/completions", **ask("modest", max_tokens=1)).status_code == 200
+            assert server.metric("batucada_requests_waiting") == 5
 
 
 def test_a_chat_that_says_nothing_ends(small):
@@ -97,3 +113,22 @@ def test_health_and_metrics_answer_while_texts_wait():
             thread.join()
         refused = server.metric('batucada_requests_rejected_total{reason="text_queue_full"}')
         assert refused > 0
+
+
+def test_a_text_that_cannot_go_on_ends_with_an_error():
+    """Only one token is allowed, and not twice: the first is drawn, and then there is none."""
+    with Server("--backend", "cpu", "--max-sequences", "4") as server:
+        def ids(text):
+            return server.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
+        word, token = next((letter * 2, ids(letter * 2)[0]) for letter in "qzxjQZXJ789~^|"
+                           if len(ids(letter * 2)) == 2 and len(set(ids(letter * 2))) == 1)
+        request = {"prompt": "a", "max_tokens": 8, "allowed_token_ids": [token], "bad_words": [word], "return_token_ids": True}
+        failed = server.http.post("/v1/completions", json=request)
+        assert failed.status_code == 500 and "no token could be drawn" in failed.json()["error"]["message"], failed.text
+        with server.http.stream("POST", "/v1/completions", json=request | {"stream": True}) as stream:
+            events = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: {")]
+        assert [event["choices"][0]["token_ids"] for event in events if event.get("choices")] == [[token]]
+        assert "no token could be drawn" in events[-1]["error"]["message"]
+        assert server.metric('batucada_requests_finished_total{reason="error"}') == 2
+        assert server.complete(prompt="a", max_tokens=2)["usage"]["completion_tokens"] == 2, "nobody else is disturbed"
+        server.wait_until_free()
