@@ -180,7 +180,7 @@ void AddGenerationParameters(CompletionTable& table) {
             &Params::return_token_ids);
   table.Add("priority",
             IntegerSchema("Smaller numbers go first. Below 0 a request is urgent: it has a queue of its own, and "
-                          "--urgent-sequences keeps places for such.",
+                          "--urgent-sequences keeps places for such. Smaller than the client's key allows counts as that.",
                           {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
             &Params::priority);
   table.AddIgnored("user", "Who asks. No answer depends on it.");

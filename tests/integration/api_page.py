@@ -131,7 +131,8 @@ def open_paths(document):
 
 
 # Flags of other groups that bound what a request may ask for or wait for.
-MORE_LIMITS = ("--max-total-tokens", "--max-waiting", "--max-waiting-tokens", "--stream-buffer-tokens")
+MORE_LIMITS = ("--max-total-tokens", "--max-waiting", "--max-waiting-tokens", "--request-share", "--client-share",
+               "--min-priority", "--stream-buffer-tokens")
 
 
 def limits():
