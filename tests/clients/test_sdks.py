@@ -27,12 +27,12 @@ def test_llama_index(server, reference, tmp_path):
 
 
 def test_instructor(server, reference, tmp_path):
-    said = script("agents", "instructor_plain.py", server.url, tmp_path)
+    said = script("instructor", "instructor_plain.py", server.url, tmp_path)
     assert said == {"chat": reference.chat(), "stream": reference.chat()}
 
 
 def test_pydantic_ai(server, reference, tmp_path):
-    said = script("agents", "pydantic_ai_plain.py", server.url, tmp_path)
+    said = script("pydantic_ai", "pydantic_ai_plain.py", server.url, tmp_path)
     assert (said["chat"], said["stream"], said["tokens"]) == (reference.chat(), reference.chat(), 8)
     assert said["second"]
 

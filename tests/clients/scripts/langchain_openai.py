@@ -13,7 +13,7 @@ chat = ChatOpenAI(**where, logprobs=True)
 answer = chat.invoke("Call me")
 streamed = "".join(chunk.content for chunk in ChatOpenAI(**where, stream_usage=True).stream("Call me"))
 try:
-    ChatOpenAI(**{**where, "max_tokens": 1_000_000}).invoke("Call me")
+    ChatOpenAI(**{**where, "max_tokens": 1_048_570}).invoke("Call me")
     overflow = None
 except ContextOverflowError:
     overflow = "ContextOverflowError"

@@ -14,7 +14,7 @@ ask = {"model": f"openai/{model}", "messages": [{"role": "user", "content": "Cal
 chat = litellm.completion(**ask, user="somebody", metadata={"run": "1"})
 pieces = [chunk.choices[0].delta.content or "" for chunk in litellm.completion(**ask, stream=True)]
 try:
-    litellm.completion(**{**ask, "max_tokens": 1_000_000})
+    litellm.completion(**{**ask, "max_tokens": 1_048_570})
     overflow = None
 except litellm.ContextWindowExceededError as error:
     overflow = type(error).__name__
