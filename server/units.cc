@@ -72,7 +72,7 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
   }
   if (duration > kLongestDuration) {
     return absl::InvalidArgumentError(
-        fmt::format("'{}' is too long a duration: at most {}", text, FormatDuration(kLongestDuration)));
+        fmt::format("'{}' is too long a duration: at most {}", text, batucada::FormatDuration(kLongestDuration)));
   }
   return duration;
 }
