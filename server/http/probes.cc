@@ -90,8 +90,9 @@ void AddProbes(RouteList& list) {
   }
   list.Get("/get_load", name, HandleGetLoad,
            {.summary = "How much runs and waits, as SGLang tells it", .answer = "RankLoads"});
-  list.Get("/v1/loads", name, HandleLoads,
-           {.summary = "How much runs and waits, as SGLang tells it", .answer = "Loads"});
+  for (const char* path : {"/v1/loads", "/loads"}) {
+    list.Get(path, name, HandleLoads, {.summary = "How much runs and waits, as SGLang tells it", .answer = "Loads"});
+  }
   list.Get("/is_sleeping", name, HandleIsSleeping, {.summary = "Never", .answer = "Sleeping"});
 }
 

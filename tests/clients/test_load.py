@@ -2,6 +2,8 @@
 
 import json
 
+import yaml
+
 from conftest import MODEL, NAME, call, offline, tool
 
 
@@ -41,3 +43,18 @@ def test_aiperf(server, tmp_path):
         report = json.loads(next(out.rglob("profile_export_aiperf.json")).read_text())
         assert report["request_count"]["avg"] == 6 and not report.get("error_summary")
         assert report["output_sequence_length"]["min"] == report["output_sequence_length"]["max"] == 8
+
+
+def test_inference_perf(server, tmp_path):
+    lengths = {"min": 8, "max": 8, "mean": 8, "std_dev": 0, "type": "fixed"}
+    config = {"api": {"type": "completion", "streaming": True},
+              "data": {"type": "random", "input_distribution": lengths, "output_distribution": lengths},
+              "load": {"type": "concurrent", "num_workers": 1, "worker_max_concurrency": 4,
+                       "stages": [{"num_requests": 6, "concurrency_level": 2}]},
+              "server": {"type": "vllm", "model_name": NAME, "base_url": server.url, "ignore_eos": True},
+              "tokenizer": {"pretrained_model_name_or_path": str(MODEL)},
+              "storage": {"local_storage": {"path": str(tmp_path / "reports")}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    call([tool("inference_perf", "inference-perf"), "--config_file", "config.yaml"], tmp_path)
+    report = json.loads((tmp_path / "reports/summary_lifecycle_metrics.json").read_text())
+    assert (report["successes"]["count"], report["failures"]["count"]) == (6, 0)
