@@ -20,8 +20,8 @@ class Patience {
   void OnMoved(size_t bytes) { left_ = std::min(grace_, left_ + absl::Seconds(static_cast<double>(bytes) / rate_)); }
 
  private:
-  const absl::Duration grace_;
-  const double rate_;
+  absl::Duration grace_;
+  double rate_;
   absl::Duration left_;
 };
 
