@@ -86,7 +86,8 @@ class Scene:
                 sys.exit(f"the server ended at once: {self.process.returncode}")
             time.sleep(0.01)
         numbers = dict(line.split() for line in ports.read_text().splitlines())
-        self.http, self.grpc = int(numbers["http"]), int(numbers["grpc"])
+        self.ports = {name: int(port) for name, port in numbers.items()}
+        self.http, self.grpc = self.ports["http"], self.ports.get("grpc")
         self.bystander = Bystander(self.http, self.key, self.asks)
         with self.phase("before"):
             time.sleep(self.options.seconds)
