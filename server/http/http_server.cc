@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 
 #include <condition_variable>
+#include <exception>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -117,28 +119,39 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  private:
   asio::awaitable<void> Accept(std::shared_ptr<Impl>) {
     while (acceptor_.is_open()) {
-      asio::io_context& loop = pool_.NextContext();
-      tcp::socket socket(loop);
-      auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
-      if (!acceptor_.is_open()) break;
-      Room room = Room::kUsual;
-      if (error) {  // out of file descriptors, most likely
-        WarnOfScarcity(error);
-        const KeptDescriptors kept;
-        room = Room::kScarce;
-        acceptor_.accept(socket, error);
+      bool failed = false;
+      try {
+        co_await AcceptOne();
+      } catch (const std::exception& exception) {  // no memory for a connection, most likely
+        spdlog::error("a connection could not be accepted: {}", exception.what());
+        failed = true;
       }
-      if (error) {
-        if (error != asio::error::would_block) MakeRoom();
-        retry_.expires_after(kAcceptRetry);
-        co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
-        continue;
-      }
-      Admit(std::move(socket), loop, room);
+      if (failed) std::this_thread::sleep_for(kAcceptRetry);
     }
     const std::lock_guard lock(mutex_);
     accepting_ = false;
     ended_.notify_all();
+  }
+
+  asio::awaitable<void> AcceptOne() {
+    asio::io_context& loop = pool_.NextContext();
+    tcp::socket socket(loop);
+    auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
+    if (!acceptor_.is_open()) co_return;
+    Room room = Room::kUsual;
+    if (error) {  // out of file descriptors, most likely
+      WarnOfScarcity(error);
+      const KeptDescriptors kept;
+      room = Room::kScarce;
+      acceptor_.accept(socket, error);
+    }
+    if (error) {
+      if (error != asio::error::would_block) MakeRoom();
+      retry_.expires_after(kAcceptRetry);
+      co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
+      co_return;
+    }
+    Admit(std::move(socket), loop, room);
   }
 
   void WarnOfScarcity(const error_code& error) {
