@@ -18,8 +18,8 @@ CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, 
 void CompletionChoice::Take(Update& update) {
   text_ += update.text;
   if (options_.logprobs) {
-    if (options_.echo) {
-      for (const TokenResult& token : update.prompt_logprobs) logprobs_.AddPrompt(token, NextOfPrompt());
+    if (options_.echo && !update.prompt_logprobs.empty()) {
+      logprobs_.AddPrompt(update.prompt_logprobs, [this] { return NextOfPrompt(); });
     }
     for (const TokenResult& token : update.tokens) logprobs_.Add(token);
   }

@@ -41,29 +41,34 @@ int64_t LogprobsJson::OffsetInPrompt(int32_t id, Specials specials) {
 }
 
 void LogprobsJson::AddFirstOfPrompt(int32_t id, Specials specials) {
-  entries_.push_back({.token = {.id = id}, .scored = false, .offset = OffsetInPrompt(id, specials)});
+  own_.push_back({.id = id, .top = {}});
+  entries_.push_back({.token = &own_.back(), .scored = false, .offset = OffsetInPrompt(id, specials)});
 }
 
-void LogprobsJson::AddPrompt(const TokenResult& token, Specials specials) {
-  entries_.push_back({.token = token, .scored = true, .offset = OffsetInPrompt(token.id, specials)});
+void LogprobsJson::AddPrompt(const SharedArray<TokenResult>& scores, const std::function<Specials()>& specials) {
+  shared_.push_back(scores);
+  for (const TokenResult& token : scores) {
+    entries_.push_back({.token = &token, .scored = true, .offset = OffsetInPrompt(token.id, specials())});
+  }
 }
 
 void LogprobsJson::Add(const TokenResult& token) {
   int64_t lead = 0;
   const std::string text = completion_.Push(token.id, &lead);
-  entries_.push_back({.token = token, .scored = true, .offset = characters_ + lead});
+  own_.push_back(token);
+  entries_.push_back({.token = &own_.back(), .scored = true, .offset = characters_ + lead});
   characters_ += static_cast<int64_t>(CountCharacters(text));
 }
 
 Pieces LogprobsJson::Write(JsonWriter& json) {
   json.BeginObject().Key("tokens").BeginArray();
   for (const Entry& entry : entries_) {
-    json.String(TokenName(tokenizer_, entry.token.id, names_));
+    json.String(TokenName(tokenizer_, entry.token->id, names_));
     if (json.full()) co_yield nullptr;
   }
   json.EndArray().Key("token_logprobs").BeginArray();
   for (const Entry& entry : entries_) {
-    entry.scored ? json.Number(entry.token.logprob) : json.Null();
+    entry.scored ? json.Number(entry.token->logprob) : json.Null();
     if (json.full()) co_yield nullptr;
   }
   json.EndArray().Key("top_logprobs").BeginArray();
@@ -76,11 +81,11 @@ Pieces LogprobsJson::Write(JsonWriter& json) {
     // As OpenAI does: the token itself is there too, if it is not one of the most likely.
     json.BeginObject();
     bool has_token = false;
-    for (const TokenLogprob& top : entry.token.top) {
-      has_token |= top.id == entry.token.id;
+    for (const TokenLogprob& top : entry.token->top) {
+      has_token |= top.id == entry.token->id;
       json.Key(TokenName(tokenizer_, top.id, names_)).Number(top.logprob);
     }
-    if (!has_token) json.Key(TokenName(tokenizer_, entry.token.id, names_)).Number(entry.token.logprob);
+    if (!has_token) json.Key(TokenName(tokenizer_, entry.token->id, names_)).Number(entry.token->logprob);
     json.EndObject();
   }
   json.EndArray().Key("text_offset").BeginArray();
@@ -90,6 +95,8 @@ Pieces LogprobsJson::Write(JsonWriter& json) {
   }
   json.EndArray().EndObject();
   entries_.clear();
+  own_.clear();
+  shared_.clear();
 }
 
 namespace {

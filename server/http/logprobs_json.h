@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,7 +44,8 @@ class LogprobsJson {
 
   // Tokens of an echoed prompt: the first, which nothing predicts, then the others.
   void AddFirstOfPrompt(int32_t id, Specials specials);
-  void AddPrompt(const TokenResult& token, Specials specials);
+  // Which are those of `scores`, in order; the prompt's choices share them.
+  void AddPrompt(const SharedArray<TokenResult>& scores, const std::function<Specials()>& specials);
   // A generated token.
   void Add(const TokenResult& token);
   bool empty() const { return entries_.empty(); }
@@ -51,7 +54,7 @@ class LogprobsJson {
 
  private:
   struct Entry {
-    TokenResult token;
+    const TokenResult* token;  // in own_ or shared_
     bool scored = true;
     int64_t offset = 0;
   };
@@ -64,6 +67,8 @@ class LogprobsJson {
   int64_t prompt_characters_ = 0;  // of what prompt_ has returned
   int64_t characters_;             // of the choice's text
   std::vector<Entry> entries_;
+  std::deque<TokenResult> own_;
+  std::vector<SharedArray<TokenResult>> shared_;
 };
 
 // vLLM's, for prompts: [null, {"ID": {"logprob":…,"rank":…,"decoded_token":…}, …}, …].

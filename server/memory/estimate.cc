@@ -12,6 +12,7 @@ constexpr int64_t kTextFactor = 12;
 constexpr int64_t kChoiceBytes = 4096;
 constexpr int64_t kTokenBytes = 96;    // a result in a list that doubles, and its text
 constexpr int64_t kTopListBytes = 32;  // of its alternatives, before the first
+constexpr int64_t kEntryBytes = 48;    // a reference to a result, in a list that doubles
 constexpr int64_t kTopBytes = 16;      // of one
 
 int64_t ResultBytes(int32_t top) { return kTokenBytes + (top > 0 ? kTopListBytes + kTopBytes * top : 0); }
@@ -43,12 +44,12 @@ int64_t PromptBytes(const Translation& translation) {
 }
 
 int64_t ScoreBytes(const Translation& translation) {
-  // An echo with log-probabilities has them among each choice's own.
-  const int64_t copies = translation.prompt_text.empty() ? 1 : 1 + translation.choices_per_prompt;
+  // An echo with log-probabilities has them among each choice's own, by reference.
+  const int64_t echo_bytes = translation.prompt_text.empty() ? 0 : kEntryBytes * translation.choices_per_prompt;
   int64_t bytes = 0;
   for (const Request& request : translation.requests) {
     if (!request.prompt_logprobs) continue;
-    bytes += copies * static_cast<int64_t>(request.prompt.size()) * ResultBytes(*request.prompt_logprobs);
+    bytes += static_cast<int64_t>(request.prompt.size()) * (ResultBytes(*request.prompt_logprobs) + echo_bytes);
   }
   return bytes;
 }
