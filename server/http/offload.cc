@@ -7,6 +7,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "server/error.h"
 #include "server/generation_group.h"
 #include "server/http/body_coding.h"
 #include "server/http/handover.h"
