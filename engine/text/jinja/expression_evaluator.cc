@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "engine/core/status.h"
 #include "engine/text/jinja/access.h"
 #include "engine/text/jinja/depth_guard.h"
@@ -97,10 +98,13 @@ absl::StatusOr<Arguments> Evaluator::EvaluateArguments(const ArgumentList& list)
   if (list.more_keyword != nullptr) {
     BATUCADA_ASSIGN_OR_RETURN(const Value more, Evaluate(*list.more_keyword));
     if (!more.Is(Kind::kDict)) return absl::InvalidArgumentError("the argument after ** must be a mapping");
+    absl::flat_hash_set<std::string> names;
+    for (const auto& [name, value] : arguments.keyword) names.insert(name);
     for (const auto& [key, value] : more.dict().entries()) {
-      BATUCADA_RETURN_IF_ERROR(runtime_.Step(1 + static_cast<int64_t>(arguments.keyword.size() / 8)));
+      BATUCADA_RETURN_IF_ERROR(runtime_.Step());
       if (!key.Is(Kind::kString)) return absl::InvalidArgumentError("keywords must be strings");
-      if (arguments.FindKeyword(key.text()) != nullptr) {
+      BATUCADA_RETURN_IF_ERROR(runtime_.AllocateString(2 * key.text().size() + sizeof(Value)));
+      if (!names.insert(key.text()).second) {
         return absl::InvalidArgumentError(Concat("two values for keyword argument ", ShortRepr(key.text())));
       }
       arguments.keyword.emplace_back(key.text(), value);
