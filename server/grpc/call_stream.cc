@@ -17,9 +17,10 @@ constexpr int64_t kUnsentFree = 64 << 10;  // bytes of an answer that wait for t
 }  // namespace
 
 CallStream::CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info,
-                       MessageEncoding encoding, const HttpLimits& limits, MemoryAccount& memory, Hooks hooks)
+                       MessageEncoding encoding, const HttpLimits& limits, MemoryAccount& memory, MemoryCharge place,
+                       Hooks hooks)
     : stream_(stream), session_(session), method_(method), info_(std::move(info)), limits_(limits), memory_(memory),
-      hooks_(std::move(hooks)), reader_(limits.max_body_bytes, encoding),
+      hooks_(std::move(hooks)), reader_(limits.max_body_bytes, encoding), place_(std::move(place)),
       owed_by_(method.requests == GrpcMethod::Requests::kOne ? ProcessNow() + limits.read_timeout
                                                              : absl::InfiniteFuture()) {}
 

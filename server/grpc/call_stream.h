@@ -17,6 +17,8 @@ namespace batucada {
 // On the connection's thread.
 class CallStream final : public Call {
  public:
+  static constexpr int64_t kPlaceBytes = 4 << 10;  // what a call holds of its own, until it is over
+
   // `kick`: there is something to send. `finished`: told once, with the status the call ended with.
   struct Hooks {
     boost::asio::any_io_executor executor;
@@ -24,7 +26,7 @@ class CallStream final : public Call {
     std::function<void(const GrpcMethod&, const absl::Status&)> finished;
   };
   CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info, MessageEncoding encoding,
-             const HttpLimits& limits, MemoryAccount& memory, Hooks hooks);
+             const HttpLimits& limits, MemoryAccount& memory, MemoryCharge place, Hooks hooks);
   ~CallStream() override;
 
   // What the connection tells it.
@@ -64,7 +66,8 @@ class CallStream final : public Call {
   const Hooks hooks_;
   MessageReader reader_;
   std::shared_ptr<CallHandler> handler_;
-  std::string waiting_;             // bytes that came while reading was paused
+  std::string waiting_;  // bytes that came while reading was paused
+  const MemoryCharge place_;
   MemoryCharge received_, unsent_;  // for what is held of messages, and of answers
   absl::Time owed_by_;
   int messages_ = 0;

@@ -267,6 +267,10 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
   if (!timeout.ok()) return refuse(timeout.status());
   info.deadline = ProcessNow() + *timeout;
 
+  // Also a call that asks for nothing holds something, and health needs no key.
+  absl::StatusOr<MemoryCharge> place = context_.service.memory.Charge(MemoryPart::kBody, CallStream::kPlaceBytes);
+  if (!place.ok()) return refuse(place.status());
+
   untried_ = false;
   CallStream::Hooks hooks{
       .executor = executor(),
@@ -276,7 +280,7 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
                       const absl::Status& status) { metrics.OnGrpcEnd(ended.name, static_cast<int>(status.code())); }};
   const auto call =
       std::make_shared<CallStream>(stream, session_, *method, std::move(info), *decoded, context_.service.config.http,
-                                   context_.service.memory, std::move(hooks));
+                                   context_.service.memory, *std::move(place), std::move(hooks));
   calls_.emplace(stream, call);
   call->Start();
 }
