@@ -275,7 +275,7 @@ void Referee::OnEvents(const std::vector<SequenceEvent>& events) {
     }
     if (event.finish) {
       const bool ends = event.token && ((!life.request.ignore_eos && Contains(config_.end_tokens, event.token->id)) ||
-                                        Contains(life.request.stop_token_ids, event.token->id));
+                                        Contains(life.request.stop_token_ids.vector(), event.token->id));
       if ((event.finish->reason == FinishReason::kStop) != ends) {
         Broke(absl::StrCat("tokens: ", event.id, " stops without an end token, or does not stop at one"));
       }
