@@ -116,6 +116,8 @@ def flag_schema(kind, text):
         return {**schema, "type": "string", "pattern": "^([0-9.]+(ms|s|m|h))+$"}
     if kind == "TEXT...":
         return {**schema, "type": ["string", "array"], "items": {"type": "string"}}
+    if set(kind.split("|")) == {"off", "on"}:
+        return {**schema, "enum": ["off", "on", False, True]}  # YAML reads either
     if "|" in kind:
         return {**schema, "enum": kind.split("|")}
     return {**schema, "type": "string"}

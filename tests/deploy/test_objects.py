@@ -218,7 +218,20 @@ def test_grpc_routes_lead_to_methods_for_users():
         there |= {f"{package}.{service}/{method}" for method in re.findall(r"^ *rpc (\w+)", text, re.MULTILINE)}
     inside = {"batucada.v1.Inference/Abort", "batucada.v1.Inference/GetServerInfo",
               "inference.GRPCInferenceService/RepositoryIndex"}
+    inside |= {method for method in there if method.startswith("grpc.")}  # health and reflection
     assert let == there - inside and inside <= there
+
+
+def test_reflection_is_off_unless_it_is_asked_for():
+    assert "--grpc-reflection=off" in chart.server(rendered())["args"]
+    for on in ("on", True):
+        assert "--grpc-reflection=on" in chart.server(rendered(server={"grpc-reflection": on}))["args"]
+
+
+def test_a_route_to_a_port_that_is_closed_is_refused():
+    for off in ("off", False):
+        with pytest.raises(chart.RenderError, match="server.grpc is off"):
+            rendered(grpcRoute={"enabled": True, "parentRefs": [{"name": "g"}]}, server={"grpc": off}, networkPolicy=ANYONE)
 
 
 def test_metrics_want_a_key_where_a_balancer_leads_to_the_port():

@@ -24,7 +24,7 @@ def scenes(text):
                 yield title, rows
                 rows = {}
             title = line.strip() or title
-        elif len(cells) == 6 and cells[0] not in ("phase", "---"):
+        elif len(cells) >= 6 and cells[0] not in ("phase", "---"):
             rows[cells[0]] = cells[1:]
 
 

@@ -16,7 +16,7 @@
 {{- $_ := set $own "tls-cert" "/etc/batucada/tls/tls.crt" -}}
 {{- $_ := set $own "tls-key" "/etc/batucada/tls/tls.key" -}}
 {{- end -}}
-{{- $defaults := dict "host" "0.0.0.0" -}}
+{{- $defaults := dict "host" "0.0.0.0" "grpc-reflection" "off" -}}
 {{- if include "batucada.metricsLocked" . -}}
 {{- $_ := set $defaults "metrics-access" "key" -}}
 {{- end -}}
@@ -25,7 +25,9 @@
 {{- end -}}
 {{- range $flag, $value := merge $own .Values.server $defaults }}
 {{- range kindIs "slice" $value | ternary $value (list $value) }}
-- {{ printf "--%s=%s" $flag (kindIs "string" . | ternary . (toJson .)) | quote }}
+{{- /* To YAML, on and off are booleans. */}}
+{{- $text := kindIs "bool" . | ternary (eq (toString .) "true" | ternary "on" "off") (kindIs "string" . | ternary . (toJson .)) }}
+- {{ printf "--%s=%s" $flag $text | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

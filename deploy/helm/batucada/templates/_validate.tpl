@@ -65,6 +65,10 @@
 {{- fail "inferencePool.enabled: give inferencePool.endpointPicker.name, the Service of an endpoint picker" -}}
 {{- end -}}
 
+{{- if and .Values.grpcRoute.enabled (has (toString (get .Values.server "grpc")) (list "off" "false")) -}}
+{{- fail "grpcRoute.enabled, but server.grpc is off: there is nothing that it could lead to" -}}
+{{- end -}}
+
 {{- $policy := .Values.networkPolicy -}}
 {{- $open := ne (toJson $policy.clients) (toJson (list (dict "podSelector" dict))) -}}
 {{- if and $policy.enabled (not $open) -}}
