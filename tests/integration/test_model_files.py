@@ -31,7 +31,7 @@ def model(tmp_path):
         folder.mkdir(exist_ok=True)
         files = {name.replace("__", "."): content for name, content in files.items()}
         for path in MODEL.iterdir():
-            if path.name not in files:
+            if path.name not in files and not (folder / path.name).exists():
                 (folder / path.name).symlink_to(path)
         for name, content in files.items():
             if content is not None:
