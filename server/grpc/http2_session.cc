@@ -31,14 +31,15 @@ std::vector<nghttp2_nv> ToNghttp2(const Http2Headers& headers) {
   return result;
 }
 
-// Frames that carry nothing for us, and cost their sender nothing.
-bool IsIdle(const nghttp2_frame_hd& frame) {
+// Of frames that carry nothing for us, and cost their sender nothing: what they count for; 0 for others.
+double CostOf(const nghttp2_frame_hd& frame) {
   switch (frame.type) {
-    case NGHTTP2_DATA: return frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0;
+    case NGHTTP2_DATA: return frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0 ? 1 : 0;
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
-    case NGHTTP2_GOAWAY: return false;
-    default: return true;
+    case NGHTTP2_GOAWAY: return 0;
+    case NGHTTP2_RST_STREAM: return 2;  // and the call that it ends, which was begun for nothing
+    default: return 1;
   }
 }
 
@@ -60,7 +61,7 @@ struct Http2Session::Callbacks {
   }
 
   static int BeginFrame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
-    if (IsIdle(*frame) && !Self(user).CountIdleFrame()) Self(user).Calm();
+    if (const double cost = CostOf(*frame); cost > 0 && !Self(user).CountIdleFrame(cost)) Self(user).Calm();
     return 0;
   }
 
@@ -177,7 +178,9 @@ Http2Session::Http2Session(const Limits& limits, Events& events)
   nghttp2_option_set_no_auto_window_update(options, 1);
   nghttp2_option_set_no_closed_streams(options, 1);
   nghttp2_option_set_max_outbound_ack(options, kMaxOutboundAcks);
-  nghttp2_option_set_stream_reset_rate_limit(options, kResetBurst, kResetsPerSecond);
+  // Its own limit of resets stands behind ours, which says what is wrong.
+  nghttp2_option_set_stream_reset_rate_limit(options, static_cast<uint64_t>(kIdleFrameBurst),
+                                             static_cast<uint64_t>(kIdleFramesPerSecond));
   BATUCADA_CHECK(nghttp2_session_server_new2(&session_, callbacks, this, options) == 0);
   nghttp2_option_del(options);
   nghttp2_session_callbacks_del(callbacks);
@@ -201,10 +204,10 @@ Http2Session::Stream* Http2Session::Find(int32_t stream) {
   return found == streams_.end() ? nullptr : &found->second;
 }
 
-bool Http2Session::CountIdleFrame() {
+bool Http2Session::CountIdleFrame(double cost) {
   const absl::Time now = ProcessNow();
   idle_frames_ += absl::ToDoubleSeconds(now - counted_) * kIdleFramesPerSecond;
-  idle_frames_ = std::min(idle_frames_, kIdleFrameBurst) - 1;
+  idle_frames_ = std::min(idle_frames_, kIdleFrameBurst) - cost;
   counted_ = now;
   return idle_frames_ >= 0;
 }

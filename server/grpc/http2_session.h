@@ -3,14 +3,13 @@
 //
 // What the other side can make it hold or do is bounded here, whether it keeps to our SETTINGS or not:
 //   streams at once      max_streams; one more is refused (REFUSED_STREAM), acknowledged SETTINGS or not
-//   headers              max_header_bytes of a request, names and values and 32 bytes for each; nghttp2 ends a
-//   connection
-//                        with more than 8 CONTINUATION frames to a header block
+//   headers              max_header_bytes of a request, names and values and 32 bytes for each; nghttp2 ends the
+//                        connection past 8 CONTINUATION frames of a header block
 //   data                 kStreamWindow of a stream until Consume says that there is room for more
-//   resets               kResetBurst at once and kResetsPerSecond from then on
-//   frames of no use     PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA: kIdleFrameBurst at once and
-//                        kIdleFramesPerSecond from then on, and more while there is an answer that they are about
-// Past the last two the connection ends with GOAWAY, ENHANCE_YOUR_CALM.
+//   frames of no use     PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA: kIdleFrameBurst at once and
+//                        kIdleFramesPerSecond from then on, and more while there is an answer that they are about;
+//                        RST_STREAM counts for two
+// Past the last the connection ends with GOAWAY, ENHANCE_YOUR_CALM.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +43,6 @@ class Http2Session {
   };
   static constexpr int32_t kStreamWindow = 256 << 10;  // bytes of a stream that may come before they are consumed
   static constexpr int32_t kConnectionWindow = 1 << 20;
-  static constexpr int64_t kResetBurst = 1000, kResetsPerSecond = 100;
   static constexpr double kIdleFrameBurst = 2000, kIdleFramesPerSecond = 200, kIdleFramesPerData = 10;
 
   // What happens, told from within Receive and TakeOutput. May call the session's methods below those two.
@@ -123,7 +121,8 @@ class Http2Session {
   struct Callbacks;
 
   Stream* Find(int32_t stream);
-  bool CountIdleFrame();
+  // False: there were too many. A frame may count for several.
+  bool CountIdleFrame(double cost);
 
   const Limits limits_;
   Events& events_;

@@ -87,7 +87,7 @@ def test_rapid_reset_ends_the_connection(few):
         def opened_and_reset(i):
             return frame(HEADERS, END_HEADERS, 2 * i + 1, block) + frame(RST_STREAM, 0, 2 * i + 1, struct.pack(">I", CANCEL))
         flood(client, opened_and_reset)
-        assert client.goaway in (None, ENHANCE_YOUR_CALM)
+        assert client.goaway in (None, ENHANCE_YOUR_CALM)  # it may be lost with the connection
     assert healthy(few)
     few.wait_until_free()
 

@@ -63,11 +63,15 @@ def test_without_reflection():
 
 
 def test_watched_health_tells_of_the_end():
-    with Server(*FAKE, "--shutdown-grace", "3s") as server:
+    server = Server(*FAKE, "--shutdown-grace", "3s")
+    try:
         with H2(server.grpc_port) as client:
             stream = client.open("/grpc.health.v1.Health/Watch")
             client.data_frame(stream, message(0), end=True)
             assert client.receive(lambda c: c.data.get(stream) == message(2, b"\x08\x01"))
             server.signal()
             assert client.receive(lambda c: c.data[stream] == message(2, b"\x08\x01") + message(2, b"\x08\x02"))
-        server.expect_orderly_end()
+    except BaseException:
+        server.process.kill()
+        raise
+    server.expect_orderly_end()
