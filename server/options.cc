@@ -171,7 +171,12 @@ void OptionTable::Declare(CLI::App& command) {
     declared->expected(option.bare.empty() ? 1 : 0, option.many ? 64 : 1);
     declared_[option.flag] = declared;
     declared->multi_option_policy(option.many ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
-    if (!option.shown_default.empty()) declared->default_str(option.shown_default);
+    if (!option.bare.empty()) {
+      // CLI11 would take the default for the value that is missing.
+      declared->option_text(fmt::format("{}={}", option.type, option.shown_default));
+    } else if (!option.shown_default.empty()) {
+      declared->default_str(option.shown_default);
+    }
   }
 }
 
