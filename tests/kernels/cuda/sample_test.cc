@@ -158,7 +158,9 @@ TEST_F(SampleTest, RowsWithoutAFiniteLogitReportNoToken) {
     EXPECT_EQ(samples[r].rank > 0, best >= 0);
     EXPECT_FALSE(std::isnan(samples[r].logprob));
     EXPECT_EQ(ids[r], draws ? std::max(best, 0) : -7);
-    if (best >= 0) EXPECT_EQ(samples[r].top_ids[0], best);
+    if (best >= 0) {
+      EXPECT_EQ(samples[r].top_ids[0], best);
+    }
   }
 }
 

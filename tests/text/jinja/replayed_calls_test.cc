@@ -44,7 +44,9 @@ TEST(ReplayedCallsTest, ConversationsRenderAsWithJinja2) {
         {.messages = std::move(messages), .ending = ChatEnding::kGenerationPrompt, .now = GoldenNow()});
     const std::optional<std::string> expected = GoldenText(golden);
     EXPECT_EQ(text.ok(), expected.has_value()) << text.status();
-    if (expected.has_value()) EXPECT_EQ(text.value_or("an error"), *expected);
+    if (expected.has_value()) {
+      EXPECT_EQ(text.value_or("an error"), *expected);
+    }
     ++(expected.has_value() ? rendered : refused);
   }
   EXPECT_GT(rendered, 140);
