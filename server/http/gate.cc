@@ -82,7 +82,7 @@ std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route)
   if (access == Access::kAdmin) {
     const bool local = place_ == AdminPlace::kHealthPort && request->client.loopback;
     if (client || local) return RefuseAdmin(*request, {.keys_required = keys_.required(), .place = place_});
-  } else if (client || access != Access::kKey) {
+  } else if (client || access != Access::kKey || place_ == AdminPlace::kHealthPort) {
     return std::nullopt;
   }
   HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), ErrorFormOf(request->path));

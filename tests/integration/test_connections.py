@@ -109,7 +109,7 @@ def test_too_many_connections():
         wait_until(lambda: exchange(server, get).startswith(b"HTTP/1.1 200 "), "room")
         with httpx.Client(base_url=server.url, trust_env=False) as client:
             server.http = client
-            server.wait_for_metric("batucada_http_connections_refused_total", 3)
+            assert server.metric("batucada_http_connections_refused_total") >= 3  # and some while there was no room yet
             server.wait_for_metric("batucada_http_connections", 1)
 
 

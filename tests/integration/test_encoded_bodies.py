@@ -18,7 +18,8 @@ def zstd(data):
     library.ZSTD_compressBound.argtypes = [ctypes.c_size_t]
     library.ZSTD_compress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
     room = ctypes.create_string_buffer(library.ZSTD_compressBound(len(data)))
-    return room.raw[:library.ZSTD_compress(room, len(room), data, len(data), 3)]
+    size = library.ZSTD_compress(room, len(room), data, len(data), 3)
+    return room.raw[:size]
 
 
 CODERS = {"gzip": gzip.compress, "zstd": zstd}
