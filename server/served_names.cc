@@ -1,6 +1,7 @@
 #include "server/served_names.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,6 +10,12 @@
 #include "server/error.h"
 
 namespace batucada {
+namespace {
+
+// What huggingface_hub, TGI's and SGLang's clients write where no model was named.
+constexpr std::array<std::string_view, 3> kNoNames = {"dummy", "tgi", "default"};
+
+}  // namespace
 
 bool IsPattern(std::string_view name) { return name.find('*') != name.npos; }
 
@@ -37,6 +44,7 @@ absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vec
     return served == name || (IsPattern(served) && name.size() <= kMaxModelNameBytes && MatchesPattern(served, name));
   };
   if (std::any_of(names.begin(), names.end(), serves)) return name;
+  if (std::find(kNoNames.begin(), kNoNames.end(), name) != kNoNames.end()) return names.front();
   return WithParameter(
       absl::NotFoundError(fmt::format("the model '{}' does not exist: this server has {}",
                                       Printable(std::string_view(name).substr(0, 200)), fmt::join(names, ", "))),

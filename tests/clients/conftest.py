@@ -42,10 +42,10 @@ def call(command, cwd, env=None, patience_s=PATIENCE_S):
     return done.stdout
 
 
-def script(environment, name, url, cwd):
+def script(environment, name, url, cwd, env=None):
     """The JSON that scripts/NAME prints, the last line of its output."""
     python = tool(environment, "python")
-    out = call([python, str(HERE / "scripts" / name), url, NAME], cwd)
+    out = call([python, str(HERE / "scripts" / name), url, NAME], cwd, env)
     return json.loads(out.strip().splitlines()[-1])
 
 

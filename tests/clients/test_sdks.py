@@ -38,7 +38,7 @@ def test_pydantic_ai(server, reference, tmp_path):
 
 
 def test_huggingface_inference_client(server, reference, tmp_path):
-    said = script("plain", "huggingface_inference.py", server.url, tmp_path)
+    said = script("plain", "huggingface_inference.py", server.url, tmp_path, offline(HF_HUB_OFFLINE="0"))
     ids = server.complete(prompt="Call me", max_tokens=8, temperature=0, return_token_ids=True)["choices"][0]["token_ids"]
     text = reference.text()
     assert (said["text"], said["stream"], said["details_text"], said["streamed_text"]) == (text, text, text, text)

@@ -20,6 +20,7 @@ ignored. A name that is not listed is ignored: the header `x-ignored-parameters`
 found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. `store` and `metadata`
 are accepted; nothing is kept of any request.
 
+The names `dummy`, `tgi` and `default`, which clients write where no model was named, mean the first served one.
 `system_fingerprint` changes with the model's files, the device and the program's version. `--served-model-name` may hold
 `*` for any text: an answer then carries the name that was asked for. A prompt and `max_tokens` that do not fit get
 `This model's maximum context length is N tokens…` with the code `context_length_exceeded`.

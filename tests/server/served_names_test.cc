@@ -30,6 +30,8 @@ TEST(ResolveModelTest, AnswersToNamesAndPatterns) {
   const std::vector<std::string> names = {"first", "gpt-*"};
   EXPECT_EQ(*ResolveModel("", names), "first");
   EXPECT_EQ(*ResolveModel("gpt-4o", names), "gpt-4o");
+  EXPECT_EQ(*ResolveModel("tgi", names), "first");
+  EXPECT_EQ(*ResolveModel("tgi", {"first", "tgi"}), "tgi");
   const absl::Status missing = ResolveModel("second", names).status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ErrorCode(missing), "model_not_found");
