@@ -30,7 +30,7 @@ def test_without_the_right_nobody_is_urgent():
     """What is asked for works with every key, and counts as far as the key allows."""
     keys = ("--api-key", "plain", "--api-key", "urgent priority=-1")
     flags = [flag for flag in FLAGS if flag not in ("--min-priority", "-5")]
-    with Server(*flags, *keys) as server, ThreadPoolExecutor(8) as pool:
+    with Server(*flags, *keys, "--client-share", "1") as server, ThreadPoolExecutor(8) as pool:
         def ask(key, **more):
             return server.http.post("/v1/completions", json={"prompt": "a", "ignore_eos": True} | more,
                                     headers={"Authorization": f"Bearer {key}"})
