@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 
 #include "engine/core/memory_reserve.h"
@@ -17,6 +18,8 @@ constexpr int kMappedFrom = 512 << 10;  // bytes of a block
 constexpr auto kLookEvery = std::chrono::seconds(1);
 constexpr int64_t kWorthIt = int64_t{4} << 20;  // bytes that may stay behind
 constexpr int64_t kGrowthPart = 16;             // of what is resident: growth that may stay behind
+
+constexpr int kLongestPause = 64;  // looks, where trimming brings nothing
 
 int64_t ResidentBytes() {
   std::ifstream file("/proc/self/statm");
@@ -47,15 +50,23 @@ MemoryTrimmer::~MemoryTrimmer() {
 void MemoryTrimmer::Run() {
   pthread_setname_np(pthread_self(), "batucada-trim");
   FillMemoryReserve();
-  int64_t base = ResidentBytes();
+  int64_t least = ResidentBytes(), last = least, last_used = 0;
+  int pause = 1, looks = 0;  // looks until the next trim, and since the last
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kLookEvery, [this] { return stopping_; })) {
     FillMemoryReserve();
-    const int64_t resident = ResidentBytes(), grown = resident - base;
-    base = std::min(base, resident);
-    if (grown < std::max(kWorthIt, base / kGrowthPart) || account_.used() > grown / 2) continue;
+    const int64_t resident = ResidentBytes(), grown = resident - least;
+    const int64_t used = account_.used();
+    if (std::abs(resident - last) >= kWorthIt || last_used - used >= kWorthIt) pause = 1;
+    last_used = used;
+    least = std::min(least, resident);
+    last = resident;
+    if (grown < std::max(kWorthIt, least / kGrowthPart) || used > grown / 2 || ++looks < pause) continue;
     malloc_trim(0);
-    base = ResidentBytes();
+    last = ResidentBytes();
+    looks = 0;
+    // What cannot be given back is in use, and not worth a look every second.
+    pause = resident - last >= kWorthIt ? 1 : std::min(2 * pause, kLongestPause);
   }
 }
 

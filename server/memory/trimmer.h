@@ -15,9 +15,9 @@ namespace batucada {
 // are mapped one by one, and so go back the moment they are freed.
 void SetUpAllocator();
 
-// Looks every second, on a thread of its own: when much more is resident than after the last look that trimmed, and
-// requests no longer hold it, free pages of all arenas go back (malloc_trim). A steady load is left alone. Keeps the
-// memory reserve filled, too.
+// Looks every second, on a thread of its own: when much more is resident than the least there was, and requests do not
+// hold it, free pages of all arenas go back (malloc_trim). Where that brings nothing it is tried ever more seldom.
+// Keeps the memory reserve filled, too.
 class MemoryTrimmer {
  public:
   // `account` outlives this.

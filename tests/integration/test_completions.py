@@ -223,7 +223,8 @@ def test_the_bytes_of_a_stream(fast):
         assert response.headers["content-type"].startswith("text/event-stream")
         events = response.read().decode().split("\n\n")
     assert events[-1] == "" and events[-2] == "data: [DONE]"
-    assert re.fullmatch(r'data: {"id":"cmpl-[0-9a-f]{32}","object":"text_completion","created":\d+,"model":"samba-classics-18m",'
+    assert re.fullmatch(r'data: {"id":"cmpl-[0-9a-f]{32}","object":"text_completion","created":\d+,'
+                        r'"model":"samba-classics-18m","system_fingerprint":"fp_[0-9a-f]{16}",'
                         r'"choices":\[{"index":0,"text":".*","logprobs":null,"finish_reason":null,"stop_reason":null,'
                         r'"token_ids":\[.*\],"prompt_token_ids":\[.*\]}\]}', events[0])
     chunks = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]

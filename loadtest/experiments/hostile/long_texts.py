@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+import urllib.request
 
 from scene import Scene, parser
 
@@ -21,6 +22,13 @@ def drip(port, request, over):
                 pass
         except OSError:
             pass
+
+
+def held(port):
+    """Bytes of answers that the server holds."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+        line = next(line for line in page if b'request_memory_bytes{part="answer"}' in line)
+    return float(line.split()[-1])
 
 
 def main():
@@ -38,8 +46,8 @@ def main():
                 thread.start()
             time.sleep(8)
         with scene.phase("until --write-timeout ends them"):
-            for thread in threads:
-                thread.join(60)
+            while held(scene.http) > 0:
+                time.sleep(0.5)
         over.set()
 
 
