@@ -48,12 +48,10 @@ def main():
     flags.add_argument("--probes", type=int, default=50)
     options = flags.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    # The server inherits it; this program, which holds the other ends, takes back what it had (as root).
-    resource.setrlimit(resource.RLIMIT_NOFILE, (options.descriptors, options.descriptors))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     late = []
     title = f"{options.http:,} idle HTTP and {options.grpc:,} silent gRPC connections, {options.descriptors:,} descriptors"
-    with Scene(title, options, "--health-port", "0") as scene:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with Scene(title, options, "--health-port", "0", descriptors=min(options.descriptors, most)) as scene:
         with scene.phase("held"):
             crowd = hold(scene.grpc, options.grpc) + hold(scene.http, options.http)
             for _ in range(options.probes):

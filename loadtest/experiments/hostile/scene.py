@@ -15,6 +15,7 @@ import http.client
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -68,8 +69,9 @@ class Bystander:
 
 
 class Scene:
-    def __init__(self, title, options, *flags, key=None, asks=None):
-        """`asks`: {name: completion} that the bystander asks for besides one token."""
+    def __init__(self, title, options, *flags, key=None, asks=None, descriptors=None):
+        """`asks`: {name: completion} that the bystander asks for besides one token. `descriptors`: that the server may have."""
+        self.limit = descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
         self.title, self.options, self.rows, self.key = title, options, [], key
         self.asks = {"one token": {"prompt": "a", "max_tokens": 1}, **(asks or {})}
         self.flags = [*flags, *(("--api-key", key) if key else ())]
@@ -80,7 +82,8 @@ class Scene:
         command = [self.options.build / "bin/batucada", "serve", "--model", MODEL, "--backend", "fake", "--port", "0",
                    "--grpc-port", "0", "--port-file", ports, "--shutdown-grace", "0", "--drain-timeout", "0",
                    "--log-level", "warn", *self.flags]
-        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
+                                        preexec_fn=self.limit or None)
         while not ports.exists():
             if self.process.poll() is not None:
                 sys.exit(f"the server ended at once: {self.process.returncode}")
