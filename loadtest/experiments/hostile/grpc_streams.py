@@ -16,19 +16,21 @@ def send_all_but_the_end(client, streams, patience_s=30):
     left = {stream: SIZE - 16 for stream in streams}
     sent, deadline = 0, time.monotonic() + patience_s
     windows = {stream: 256 << 10 for stream in streams}
+    shared = 65_535 + client.credit.get(0, 0)  # the connection's window
     while left and time.monotonic() < deadline:
         moved = 0
         for stream in list(left):
             if client.status(stream) or stream in client.resets:
                 left.pop(stream)
                 continue
-            size = min(16384, left[stream], windows[stream])
+            size = min(16384, left[stream], windows[stream], shared)
             if size <= 0:
                 continue
             if not client.data_frame(stream, bytes(size)):
                 return sent
             left[stream] -= size
             windows[stream] -= size
+            shared -= size
             moved += size
             if left[stream] == 0:
                 left.pop(stream)
@@ -38,6 +40,7 @@ def send_all_but_the_end(client, streams, patience_s=30):
         for stream, credit in client.credit.items():
             if stream in windows:
                 windows[stream] += credit - before.get(stream, 0)
+        shared += client.credit.get(0, 0) - before.get(0, 0)
     return sent
 
 
@@ -49,6 +52,7 @@ def main():
     with Scene(f"{options.streams} streams that hold {SIZE:,} bytes each", options, key="secret") as scene:
         for key in ("none", "secret"):
             with scene.phase(f"key: {key}"), H2(scene.grpc) as client:
+                client.receive(lambda c: 0 in c.credit, patience_s=10)
                 streams = [client.open("/batucada.v1.Inference/Generate", ("authorization", f"Bearer {key}"))
                            for _ in range(options.streams)]
                 for stream in streams:
