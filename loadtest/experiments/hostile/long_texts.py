@@ -25,10 +25,9 @@ def drip(port, request, over):
 
 
 def held(port):
-    """Bytes of answers that the server holds."""
+    """Bytes that the server holds for requests."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
-        line = next(line for line in page if b'request_memory_bytes{part="answer"}' in line)
-    return float(line.split()[-1])
+        return sum(float(line.split()[-1]) for line in page if line.startswith(b"batucada_request_memory_bytes{"))
 
 
 def main():
@@ -46,7 +45,8 @@ def main():
                 thread.start()
             time.sleep(8)
         with scene.phase("until --write-timeout ends them"):
-            while held(scene.http) > 0:
+            deadline = time.monotonic() + 60
+            while held(scene.http) > 0 and time.monotonic() < deadline:
                 time.sleep(0.5)
         over.set()
 
