@@ -52,6 +52,8 @@ CONVERSATIONS = {
 
 
 def parsed(arguments):
+    if not isinstance(arguments, str):
+        return arguments
     try:
         return json.loads(arguments) if arguments else {}
     except json.JSONDecodeError:
