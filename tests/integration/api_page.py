@@ -77,6 +77,11 @@ With `"stream": true` the answer is server-sent events: one JSON chunk an event,
 begun is an event with an `error`, which is the last: without `data: [DONE]` a text is not whole.
 """
 
+OTHERS = """## Parameters of other servers
+
+Every way to ask for text takes these too, at the values given, at which they change nothing; `value` is any.
+"""
+
 
 def kind(schema):
     """A schema as a few words."""
@@ -104,31 +109,41 @@ def kind(schema):
     return text + (f", {', '.join(bounds)}" if bounds else "")
 
 
-def rows(schema, path=""):
-    """A line for every member, and for every member of a member."""
+def of_other_servers(schemas):
+    """The members that every way to ask for text takes from one table, because other servers know them."""
+    tables = [schemas["CompletionRequest"], schemas["ChatRequest"], schemas["LlamaRequest"],
+              schemas["TgiRequest"]["properties"]["parameters"]]
+    first, *others = [table["properties"] for table in tables]
+    return {name: schema for name, schema in first.items() if all(other.get(name) == schema for other in others)}
+
+
+def rows(schema, told, path=""):
+    """A line for every member, and for every member of a member, but for those that are `told` elsewhere."""
     for name, property in schema["properties"].items():
+        if told.get(name) == property:
+            continue
         default = f"`{json.dumps(property['default'])}`" if "default" in property else ""
         if name in schema.get("required", []):
             default = "required"
         yield f"| `{path}{name}` | {kind(property)} | {default} | {property.get('description', '')} |"
         for option in property.get("anyOf", [property]):
             if option.get("properties"):
-                yield from rows(option, f"{path}{name}.")
+                yield from rows(option, told, f"{path}{name}.")
             if option.get("items", {}).get("properties"):
-                yield from rows(option["items"], f"{path}{name}[].")
+                yield from rows(option["items"], told, f"{path}{name}[].")
 
 
-def parameters(schema):
+def parameters(schema, told):
     yield "| parameter | type | default | |"
     yield "|---|---|---|---|"
-    yield from rows(schema)
+    yield from rows(schema, told)
 
 
 def open_paths(document):
     """What needs no key, as one phrase."""
     paths = [path for path, item in document["paths"].items() for operation in item.values()
              if operation.get("security") == [] and path != "/metrics" and "{version}" not in path]
-    return ", ".join(f"`{path}`" for path in paths)
+    return ", ".join(f"`{path}`" for path in dict.fromkeys(paths))
 
 
 # Flags of other groups that bound what a request may ask for or wait for.
@@ -155,6 +170,7 @@ def limits():
 def render(document):
     lines = [HEAD % open_paths(document)]
     schemas = document["components"]["schemas"]
+    told = of_other_servers(schemas)
     for path, item in document["paths"].items():
         if "{version}" in path:  # the same without
             continue
@@ -164,11 +180,12 @@ def render(document):
             answers = operation["responses"]
             if body:
                 name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
-                lines += ["", *parameters(schemas[name])]
+                lines += ["", *parameters(schemas[name], told)]
             content = answers["200"].get("content", {})
             if {"text/event-stream", "application/json"} <= content.keys():
                 lines.append(STREAMS.rstrip())
             lines.append("")
+    lines += [OTHERS, *parameters({"properties": told}, {}), ""]
     lines.append("## Errors\n\n| status | |\n|---|---|")
     described = {}
     for item in document["paths"].values():
