@@ -11,7 +11,7 @@ namespace batucada::loadtest {
 
 enum class ChaosOutcome : uint8_t {
   kAnswered,      // a whole answer of 2xx: harmless after all, or taken in good humour
-  kRefused,       // 4xx
+  kRefused,       // 4xx, and 501 and 505, which say that the request is of no kind that is known
   kUnavailable,   // 503
   kServerError,   // any other 5xx: the server blames itself for what a stranger did
   kClosed,        // it ended the connection without a whole answer

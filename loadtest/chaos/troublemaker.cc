@@ -30,6 +30,8 @@ class Answer {
     int status = 0;
     if (first_.size() < 12 || !absl::SimpleAtoi(first_.substr(9, 3), &status)) return ChaosOutcome::kClosed;
     if (status == 503) return ChaosOutcome::kUnavailable;
+    // Transfer codings and versions of HTTP that the server does not know: it blames the request.
+    if (status == 501 || status == 505) return ChaosOutcome::kRefused;
     if (status >= 500) return ChaosOutcome::kServerError;
     if (status >= 400) return ChaosOutcome::kRefused;
     return last_ == "0\r\n\r\n" || last_.ends_with('}') ? ChaosOutcome::kAnswered : ChaosOutcome::kClosed;

@@ -75,7 +75,7 @@ TEST_F(ChatChoiceTest, TheFirstTellsOfThePromptOnceAndBeside) {
     std::string out;
     JsonWriter json(&out);
     json.BeginObject();
-    choice.WriteBeside(json);
+    choice.WriteBeside(json).Finish();
     json.EndObject();
     return out;
   };

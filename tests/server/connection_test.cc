@@ -255,7 +255,7 @@ TEST_F(ConnectionTest, SlowRequestsTimeOut) {
   EXPECT_THAT(Exchange("GET /hello HT"),
               AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("headers did not arrive"), HasSubstr("x-request-id: ")));
   EXPECT_THAT(Exchange("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na"),
-              AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("body did not arrive")));
+              AllOf(StartsWith("HTTP/1.1 408 "), HasSubstr("body came too slowly")));
 }
 
 TEST_F(ConnectionTest, DribblingDoesNotExtendTheTimeout) {

@@ -1,6 +1,7 @@
 // Every shape of a request that can be thought of, over real sockets: what is answered, and whether the connection goes
 // on behind it. A GET follows each shape at once, so that a body taken for a request, or the reverse, shows.
 #include <memory>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -61,16 +62,23 @@ class FramingTest : public ::testing::TestWithParam<Delivery> {
     }
   }
 
-  // "200 404 +" as in Shape.
+  // "200 404 +" as in Shape. Bodies are passed over by their lengths: they end anyhow, and one is an echo.
   static std::string Outcome(const std::string& answers) {
     std::vector<std::string> statuses;
     constexpr std::string_view kStart = "HTTP/1.1 ";
-    for (size_t at = answers.find(kStart); at != answers.npos; at = answers.find(kStart, at + 1)) {
-      // Not what an echoed body holds.
-      if (at > 0 && absl::ascii_isalnum(static_cast<unsigned char>(answers[at - 1]))) continue;
-      if (absl::ascii_isdigit(static_cast<unsigned char>(answers[at + kStart.size()]))) {
-        statuses.push_back(answers.substr(at + kStart.size(), 3));
-      }
+    size_t at = 0;
+    while (answers.compare(at, kStart.size(), kStart) == 0) {
+      statuses.push_back(answers.substr(at + kStart.size(), 3));
+      const size_t head_end = answers.find("\r\n\r\n", at);
+      if (head_end == answers.npos) break;
+      const std::string head = answers.substr(at, head_end + 2 - at);
+      at = head_end + 4;
+      constexpr std::string_view kLength = "\r\ncontent-length: ";
+      const size_t length_at = head.find(kLength);
+      if (length_at == head.npos) continue;
+      const size_t length = std::stoul(head.substr(length_at + kLength.size()));
+      // The answer to HEAD tells of a body that is not there.
+      if (answers.compare(at, kStart.size(), kStart) != 0) at = std::min(at + length, answers.size());
     }
     if (answers.ends_with(kSign)) statuses.back() = "+";
     return absl::StrJoin(statuses, " ");

@@ -157,7 +157,7 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.prompt_logprobs = -1; }), "prompt_logprobs", "0 to 20");
   ExpectRefused(with([](P& p) { p.max_tokens = -1; }), "max_tokens", "-1");
   ExpectRefused(with([](P& p) { p.max_tokens = 99; }), "max_tokens", "maximum context length is 100 tokens. However");
-  ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>(101, 1)}; }), "prompt", "101 tokens");
+  ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>(101, 1)}; }), "prompt", "117 tokens (101 in prompt, 16 by max_tokens)");
   ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>{}}; }), "prompt", "empty");
   ExpectRefused(with([](P& p) { p.prompts = {"a", std::vector<int32_t>{1, 8192}}; }), "prompt[1][1]", "0 to 8191");
   ExpectRefused(with([](P& p) { p.prompts.assign(4, "a"); }), "prompt", "at most 3");
@@ -181,7 +181,7 @@ TEST_F(TranslateTest, AConversationIsRenderedAndGetsNoStartTokenOfItsOwn) {
   EXPECT_EQ(translation->requests[0].prompt, ids);
   EXPECT_EQ(translation->requests[0].max_tokens, 100 - static_cast<int64_t>(ids.size())) << "all the room there is";
   params.max_tokens = 100;
-  ExpectRefused(params, "max_completion_tokens", "max_completion_tokens is 100");
+  ExpectRefused(params, "max_completion_tokens", "(5 in messages, 100 by max_completion_tokens)");
   params.max_tokens = 5;
   params.logprobs = 21;
   ExpectRefused(params, "top_logprobs", "0 to 20");
@@ -227,7 +227,7 @@ TEST_F(TranslateTest, OperatorsSetLimits) {
   ExpectRefused(params, "stop", "at most 1");
   params.stop = {};
   params.prompts = {std::vector<int32_t>{1, 2, 3, 4}};
-  ExpectRefused(params, "prompt", "4 tokens: at most 3");
+  ExpectRefused(params, "prompt", "is 3 tokens for a prompt. However, prompt has 4 tokens");
   params.truncate_prompt_tokens = 3;
   EXPECT_TRUE(Do(params).ok());
 }
