@@ -1,14 +1,13 @@
 // Every shape of a request that can be thought of, over real sockets: what is answered, and whether the connection goes
 // on behind it. A GET follows each shape at once, so that a body taken for a request, or the reverse, shows.
-#include <memory>
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "server/http/http_server.h"
