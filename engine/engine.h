@@ -33,7 +33,7 @@ struct Update {
   SharedArray<TokenResult> prompt_logprobs;  // of prompt tokens 1, 2, …, in order, if asked for
   std::vector<TokenResult> tokens;           // generated tokens
   std::string text;  // text that is final: whole UTF-8, no part of a stop string. It goes on from that of the prompt
-  std::optional<Finish> finish;              // set exactly once, in the last update
+  std::optional<Finish> finish;  // set exactly once, in the last update
 };
 
 class Channel;  // between the step loop and one consumer

@@ -18,9 +18,9 @@ struct EngineConfig {
   LoadFormat load_format = LoadFormat::kAuto;  // kDummy: seeded random weights from config.json alone
   // kNone: of generation_config.json only the end tokens count.
   GenerationDefaults generation_config = GenerationDefaults::kAuto;
-  BackendKind backend = BackendKind::kAuto;    // kAuto: cuda where a GPU is usable, else cpu
-  int32_t threads = 0;                         // of the CPU backend; 0: one per core
-  int32_t device = 0;                          // CUDA device
+  BackendKind backend = BackendKind::kAuto;  // kAuto: cuda where a GPU is usable, else cpu
+  int32_t threads = 0;                       // of the CPU backend; 0: one per core
+  int32_t device = 0;                        // CUDA device
 
   int32_t max_batch_tokens = 0;            // rows one step computes at most; 0: 512 on the CPU, 8192 on CUDA
   int32_t max_sequences = 256;             // sequences that run at once at most

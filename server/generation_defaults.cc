@@ -33,9 +33,9 @@ absl::Status AddModelBans(const GenerationConfig& defaults, Request* request) {
   if (defaults.bad_words_ids.empty()) return absl::OkStatus();
   const size_t runs = sampling.bad_words.size() + defaults.bad_words_ids.size();
   if (runs > kMaxBadWordRuns) {
-    return InvalidParameter("bad_words",
-                            fmt::format("bad_words come to {} runs of tokens, with the {} of the model's own: at most {}",
-                                        runs, defaults.bad_words_ids.size(), kMaxBadWordRuns));
+    return InvalidParameter(
+        "bad_words", fmt::format("bad_words come to {} runs of tokens, with the {} of the model's own: at most {}",
+                                 runs, defaults.bad_words_ids.size(), kMaxBadWordRuns));
   }
   std::vector<std::vector<int32_t>> words = sampling.bad_words.vector();
   words.insert(words.end(), defaults.bad_words_ids.begin(), defaults.bad_words_ids.end());

@@ -89,9 +89,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddInt("max-choices", limits, "n: continuations of each prompt", &config->request.max_choices);
   table.AddInt("max-stop-strings", limits, "Stop strings of one request", &config->request.max_stop_strings);
   table.AddInt("max-logit-biases", limits, "Entries of logit_bias", &config->request.max_logit_biases);
-  table.AddInt("max-generated-tokens", limits,
-               "Tokens that one request may ask for, all its choices together; 0: 1048576, or --max-total-tokens if more",
-               &config->request.max_generated_tokens);
+  table.AddInt(
+      "max-generated-tokens", limits,
+      "Tokens that one request may ask for, all its choices together; 0: 1048576, or --max-total-tokens if more",
+      &config->request.max_generated_tokens);
   table.AddInt("default-max-tokens", limits,
                "Tokens of a chat's answer at most, where neither the request nor generation_config.json says",
                &config->request.default_max_tokens);

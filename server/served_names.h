@@ -18,7 +18,8 @@ bool MatchesPattern(std::string_view pattern, std::string_view name);
 bool IsPattern(std::string_view name);
 
 // The served name that `name` means: itself, if it is one of `names` or fits a pattern among them, or the first if it
-// is empty or what clients write for none ("dummy", "tgi", "default"). NOT_FOUND else. REQUIRES: the first is no pattern.
+// is empty or what clients write for none ("dummy", "tgi", "default"). NOT_FOUND else. REQUIRES: the first is no
+// pattern.
 absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vector<std::string>& names);
 
 }  // namespace batucada

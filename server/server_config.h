@@ -39,8 +39,8 @@ struct RequestBounds {
   int32_t max_choices = 16;  // n
   int32_t max_stop_strings = 16;
   int32_t max_logit_biases = 1024;
-  int64_t max_generated_tokens = 0;          // asked for by all its choices together; 0: a million, or what a choice may
-  int64_t default_max_tokens = 4096;         // of a chat that says nothing, and whose model says nothing
+  int64_t max_generated_tokens = 0;   // asked for by all its choices together; 0: a million, or what a choice may
+  int64_t default_max_tokens = 4096;  // of a chat that says nothing, and whose model says nothing
   absl::Duration max_time = absl::Hours(1);  // until it ends with kDeadline; 0: no end
   int64_t max_prompt_tokens = 0;             // of each prompt; 0: as many as the engine takes in all
 };

@@ -83,23 +83,25 @@ absl::Status CheckLength(const Request& request, const std::string& name, const 
   const int64_t prompt = static_cast<int64_t>(request.prompt.size());
   const int64_t most = context.limits.max_prompt_tokens;
   if (most > 0 && prompt > most) {
-    return InvalidParameter(name,
-                            fmt::format("This model's maximum context length is {} tokens for a prompt. However, {} has "
-                                        "{} tokens. Please reduce its length.",
-                                        most, name, prompt),
-                            "context_length_exceeded");
+    return InvalidParameter(
+        name,
+        fmt::format("This model's maximum context length is {} tokens for a prompt. However, {} has "
+                    "{} tokens. Please reduce its length.",
+                    most, name, prompt),
+        "context_length_exceeded");
   }
   if (prompt <= context.max_total_tokens && request.max_tokens <= context.max_total_tokens - prompt) {
     return absl::OkStatus();
   }
   // Clients know this fault by OpenAI's words for it.
   const std::string& max_tokens = params.names.max_tokens;
-  return InvalidParameter(prompt >= context.max_total_tokens ? name : max_tokens,
-                          fmt::format("This model's maximum context length is {} tokens. However, you requested {} tokens "
-                                      "({} in {}, {} by {}). Please reduce the length of {} or {}.",
-                                      context.max_total_tokens, prompt + request.max_tokens, prompt, name,
-                                      request.max_tokens, max_tokens, name, max_tokens),
-                          "context_length_exceeded");
+  return InvalidParameter(
+      prompt >= context.max_total_tokens ? name : max_tokens,
+      fmt::format("This model's maximum context length is {} tokens. However, you requested {} tokens "
+                  "({} in {}, {} by {}). Please reduce the length of {} or {}.",
+                  context.max_total_tokens, prompt + request.max_tokens, prompt, name, request.max_tokens, max_tokens,
+                  name, max_tokens),
+      "context_length_exceeded");
 }
 
 // What the model's authors say. Else a conversation goes on until the model ends it, but not for ever; a completion is

@@ -56,8 +56,9 @@ std::string CanonicalName(std::string_view name) {
 
 // Buffers that modules compute for themselves: older checkpoints hold them, and nobody reads them back.
 bool IsComputed(std::string_view name) {
-  static constexpr std::string_view kEndings[] = {".inv_freq",   ".cos_cached",   ".sin_cached",          ".masked_bias",
-                                                  ".position_ids", "._extra_state", ".num_batches_tracked"};
+  static constexpr std::string_view kEndings[] = {".inv_freq",           ".cos_cached",   ".sin_cached",
+                                                  ".masked_bias",        ".position_ids", "._extra_state",
+                                                  ".num_batches_tracked"};
   return std::any_of(std::begin(kEndings), std::end(kEndings),
                      [&](std::string_view ending) { return name.ends_with(ending); });
 }

@@ -119,14 +119,14 @@ void ReadBadWords(const JsonObject& root, IntRange range, GenerationConfig* conf
     std::vector<int32_t> run;
     for (const boost::json::value& id : word.is_array() ? word.get_array() : boost::json::array()) {
       if (!id.is_int64() || id.get_int64() < range.min || id.get_int64() > range.max) {
-        return root.Fail(kKey, Concat("holds ", Printable(boost::json::serialize(id)), ", expected token ids from 0 to ",
-                                      range.max));
+        return root.Fail(kKey, Concat("holds ", Printable(boost::json::serialize(id)),
+                                      ", expected token ids from 0 to ", range.max));
       }
       run.push_back(static_cast<int32_t>(id.get_int64()));
     }
     if (run.empty() || run.size() > kMaxPhraseIds) {
-      return root.Fail(kKey, Concat("has an entry of ", run.size(), " token ids, expected lists of 1 to ",
-                                    kMaxPhraseIds));
+      return root.Fail(kKey,
+                       Concat("has an entry of ", run.size(), " token ids, expected lists of 1 to ", kMaxPhraseIds));
     }
     // As in the reference: the end of a text cannot be a bad word.
     const auto& ends = config->eos_token_ids;
@@ -181,8 +181,8 @@ absl::StatusOr<GenerationConfig> Parse(std::string_view json, int32_t vocab_size
   config.suppress_tokens = Ids(root, "suppress_tokens", ids, JsonObject::ListForm::kMany);
   ReadBadWords(root, ids, &config);
   if (config.suppress_tokens.size() > kMaxSuppressed) {
-    root.Fail("suppress_tokens", Concat("and bad_words_ids name ", config.suppress_tokens.size(),
-                                        " tokens, at most ", kMaxSuppressed, " are supported"));
+    root.Fail("suppress_tokens", Concat("and bad_words_ids name ", config.suppress_tokens.size(), " tokens, at most ",
+                                        kMaxSuppressed, " are supported"));
   }
   ReadStopStrings(root, &config);
   RefuseUnserved(root, samples);

@@ -243,7 +243,8 @@ std::vector<JsonObject> JsonObject::Objects(std::string_view key) const {
   const bj::value* value = Find(key);
   if (value == nullptr) return {};
   const bj::array* array = value->if_array();
-  if (array == nullptr || !std::all_of(array->begin(), array->end(), [](const bj::value& v) { return v.is_object(); })) {
+  if (array == nullptr ||
+      !std::all_of(array->begin(), array->end(), [](const bj::value& v) { return v.is_object(); })) {
     Expected(key, *value, "an object or a list of objects");
     return {};
   }

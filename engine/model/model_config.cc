@@ -86,8 +86,7 @@ void ReadAttention(const JsonObject& attn, AttentionForm form, ModelConfig* conf
   if (!says_theta && form == AttentionForm::kOne) {
     attn.Fail("rope_theta", "is missing: expected the base of the rotary embedding, null or 0 for no rotation");
   }
-  config->rope_theta =
-      static_cast<float>(attn.NumberOr("rope_theta", says_theta ? 0 : 10000, {.min = 0, .max = 1e12}));
+  config->rope_theta = static_cast<float>(attn.NumberOr("rope_theta", says_theta ? 0 : 10000, {.min = 0, .max = 1e12}));
   if (config->rope_theta != 0 && config->rope_theta < 1) {
     attn.Fail("rope_theta", "is below 1, expected 0 (no rotation) or a base of at least 1");
   }

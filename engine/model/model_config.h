@@ -5,10 +5,9 @@
 //                       where attn.layers says so, an MLP after each. With attn.layers naming every layer it is a
 //                       Llama-style (no window) or Mistral-style (window) Transformer.
 //   model_type "mamba"  a stack of Mamba-1 layers (arXiv 2312.00752) without MLPs.
-// `attn` is one specification or, as flash-linear-attention writes it since 0.6, a list of them, which must agree in all
-// but their layers.
-// Keys of our own, for what those layouts cannot say: "mlp_width" and "attn.head_dim".
-// Mind that "intermediate_size" means d_inner in both, not the MLP's width.
+// `attn` is one specification or, as flash-linear-attention writes it since 0.6, a list of them, which must agree in
+// all but their layers. Keys of our own, for what those layouts cannot say: "mlp_width" and "attn.head_dim". Mind that
+// "intermediate_size" means d_inner in both, not the MLP's width.
 #pragma once
 
 #include <cstdint>

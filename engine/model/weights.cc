@@ -40,10 +40,10 @@ class Loader {
     BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, source_.Get(name, rows, cols));
     const std::optional<int64_t> bad = FindNotFinite(tensor);
     if (!bad) return tensor;
-    return absl::InvalidArgumentError(absl::StrCat(
-        source_.Describe(name), " holds NaN or infinity, first at ",
-        rows == 1 ? absl::StrCat("[", *bad, "]") : absl::StrCat("[", *bad / cols, ", ", *bad % cols, "]"),
-        ": every weight must be a finite number. The file is damaged, or the training went wrong"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(source_.Describe(name), " holds NaN or infinity, first at ",
+                     rows == 1 ? absl::StrCat("[", *bad, "]") : absl::StrCat("[", *bad / cols, ", ", *bad % cols, "]"),
+                     ": every weight must be a finite number. The file is damaged, or the training went wrong"));
   }
 
   absl::StatusOr<MambaWeights> Mamba(const ModelConfig& c, const std::string& prefix) {

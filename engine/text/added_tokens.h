@@ -2,8 +2,8 @@
 //
 // Those that are not "normalized" are looked for in the text as given, the others in normalized text, spelled
 // normalized. Of the tokens that match at a place the longest wins, and the leftmost place comes first. Found by an
-// automaton (Aho and Corasick 1975) of the tokens spelled backwards, which reads the text from its end: where it is in a
-// text, it knows the longest token that begins there. Immutable and thread-safe.
+// automaton (Aho and Corasick 1975) of the tokens spelled backwards, which reads the text from its end: where it is in
+// a text, it knows the longest token that begins there. Immutable and thread-safe.
 #pragma once
 
 #include <cstdint>

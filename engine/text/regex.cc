@@ -92,8 +92,8 @@ int Regex::MatchInWindow(std::string_view text, size_t from, RegexScratch* scrat
 
 absl::Status Regex::FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const {
   matches->clear();
-  pcre2_set_match_limit(scratch->context_,
-                        static_cast<uint32_t>(std::min<size_t>(kMatchSteps + kMatchStepsPerByte * text.size(), 1U << 31)));
+  pcre2_set_match_limit(scratch->context_, static_cast<uint32_t>(std::min<size_t>(
+                                               kMatchSteps + kMatchStepsPerByte * text.size(), 1U << 31)));
   const PCRE2_SIZE* span = pcre2_get_ovector_pointer(scratch->data_);
   // The first character that begins behind text[at].
   const auto behind = [&](size_t at) {
@@ -105,9 +105,10 @@ absl::Status Regex::FindAll(std::string_view text, RegexScratch* scratch, std::v
   while (from <= text.size()) {
     const int count = MatchInWindow(text, from, scratch);
     if (scratch->budget_.Spent()) {
-      return absl::ResourceExhaustedError(Concat("the tokenizer's regular expression takes too long on this text: at "
-                                                 "byte ",
-                                                 from, " of ", text.size(), " its time was over"));
+      return absl::ResourceExhaustedError(
+          Concat("the tokenizer's regular expression takes too long on this text: at "
+                 "byte ",
+                 from, " of ", text.size(), " its time was over"));
     }
     if (count == PCRE2_ERROR_NOMATCH) {
       from = behind(from + kWindow);

@@ -55,7 +55,8 @@ class Regex {
   [[nodiscard]] static absl::StatusOr<Regex> Literal(std::string_view text);
 
   // All matches from left to right, not overlapping; no empty match right behind a match. Replaces *matches.
-  // RESOURCE_EXHAUSTED if a limit is hit, of one match or of the text that the scratch is at. REQUIRES: `text` is valid UTF-8.
+  // RESOURCE_EXHAUSTED if a limit is hit, of one match or of the text that the scratch is at. REQUIRES: `text` is valid
+  // UTF-8.
   [[nodiscard]] absl::Status FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const;
 
  private:

@@ -18,15 +18,17 @@ bool Says(const std::string& text, std::string_view what) { return jinja::Find(t
 
 // Some templates insist on ids of nine letters and digits.
 bj::array Probe() {
-  const bj::object call = {
-      {"id", "batucada1"},
-      {"type", "function"},
-      {"function",
-       {{"name", bj::string(kName.data(), kName.size())},
-        {"arguments", {{"value", bj::string(kArgument.data(), kArgument.size())}}}}}};
+  const bj::object call = {{"id", "batucada1"},
+                           {"type", "function"},
+                           {"function",
+                            {{"name", bj::string(kName.data(), kName.size())},
+                             {"arguments", {{"value", bj::string(kArgument.data(), kArgument.size())}}}}}};
   return {{{"role", "user"}, {"content", "question"}},
           {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", bj::array{call}}},
-          {{"role", "tool"}, {"content", "result"}, {"tool_call_id", "batucada1"}, {"name", call.at("function").at("name")}}};
+          {{"role", "tool"},
+           {"content", "result"},
+           {"tool_call_id", "batucada1"},
+           {"name", call.at("function").at("name")}}};
 }
 
 // The JSON value that `text` is.

@@ -56,7 +56,8 @@ std::vector<int32_t> StartTokens(const SentencePieceModel& model) {
 
 SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, TokenTable table,
                                                AddedTokenMatcher control_tokens)
-    : Tokenizer(std::move(table), {.before = StartTokens(model), .after = {}}), model_(std::move(model)), control_tokens_(std::move(control_tokens)) {}
+    : Tokenizer(std::move(table), {.before = StartTokens(model), .after = {}}), model_(std::move(model)),
+      control_tokens_(std::move(control_tokens)) {}
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::Parse(std::string_view file, std::string_view name) {
   const auto fail = [&](const auto&... what) { return absl::InvalidArgumentError(Concat(name, ": ", what...)); };

@@ -76,8 +76,8 @@ Codepoints Decomposed(std::string_view text, utf8proc_option_t options) {
 }
 
 // The canonical ordering algorithm (Unicode 15, D109): every run of characters of a combining class other than 0 is
-// sorted by class, equals staying as they are. utf8proc itself sorts by swapping neighbours, which takes the square of a
-// run's length; classes are bytes, so counting them takes as many steps as there are characters.
+// sorted by class, equals staying as they are. utf8proc itself sorts by swapping neighbours, which takes the square of
+// a run's length; classes are bytes, so counting them takes as many steps as there are characters.
 void SortMarks(Codepoints* codepoints) {
   Codepoints unsorted;
   for (size_t begin = 0; begin < codepoints->size(); ++begin) {

@@ -7,8 +7,8 @@
 //
 // Temperatures below 1e-5 are greedy.
 //
-// Bad logits: NaN counts as -infinity and +infinity as the largest finite number. A row without a finite logit, drawn or
-// scored, and one whose controls leave none report the token -1, and nothing is noted. The same row always gives the
+// Bad logits: NaN counts as -infinity and +infinity as the largest finite number. A row without a finite logit, drawn
+// or scored, and one whose controls leave none report the token -1, and nothing is noted. The same row always gives the
 // same token; nothing else in the batch matters. Ties go to the smaller id.
 #pragma once
 

@@ -84,8 +84,7 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
   const std::string* text = params.prompts.empty() ? nullptr : std::get_if<std::string>(&params.prompts.front());
   MemoryCharge memory;
   if (text != nullptr && dialect->KeepsPrompt()) {
-    BATUCADA_ASSIGN_OR_RETURN(memory,
-                              service.memory.Charge(MemoryPart::kAnswer, static_cast<int64_t>(text->size())));
+    BATUCADA_ASSIGN_OR_RETURN(memory, service.memory.Charge(MemoryPart::kAnswer, static_cast<int64_t>(text->size())));
     asked.prompt = *text;
   }
   dialect->Begin(std::move(asked));

@@ -281,20 +281,22 @@ void AddLlamaCpp(RouteList& list) {
   list.AddSchema("TemplateRequest", TemplateRequest().Schema(unknown));
   list.AddSchema("LlamaText", Required(ObjectSchema("", {{"content", StringSchema("")}, {"stop", BooleanSchema("")}}),
                                        {"content", "stop"}));
-  list.AddSchema("LlamaProps", Required(ObjectSchema("", {{"total_slots", IntegerSchema("")},
-                                                          {"chat_template", StringSchema("")}}),
-                                        {"total_slots", "chat_template", "default_generation_settings"}));
-  list.AddSchema("LlamaSlots", ArraySchema("", Required(ObjectSchema("", {{"id", IntegerSchema("")},
-                                                                          {"is_processing", BooleanSchema("")}}),
-                                                        {"id", "is_processing"})));
+  list.AddSchema("LlamaProps",
+                 Required(ObjectSchema("", {{"total_slots", IntegerSchema("")}, {"chat_template", StringSchema("")}}),
+                          {"total_slots", "chat_template", "default_generation_settings"}));
+  list.AddSchema(
+      "LlamaSlots",
+      ArraySchema("", Required(ObjectSchema("", {{"id", IntegerSchema("")}, {"is_processing", BooleanSchema("")}}),
+                               {"id", "is_processing"})));
   const OperationSpec completion = {.summary = "Continue a text, as llama.cpp's server does",
                                     .request = "LlamaRequest",
                                     .answer = "LlamaText",
                                     .streams = OperationSpec::Streams::kIfAsked};
   list.Post("/completion", "llamacpp.completion", HandleCompletion, completion);
   list.Post("/completions", "llamacpp.completion", HandleCompletion, completion);
-  list.Post("/apply-template", "llamacpp.apply_template", HandleApplyTemplate,
-            {.summary = "A conversation as the chat template writes it", .request = "TemplateRequest", .answer = "Text"});
+  list.Post(
+      "/apply-template", "llamacpp.apply_template", HandleApplyTemplate,
+      {.summary = "A conversation as the chat template writes it", .request = "TemplateRequest", .answer = "Text"});
   list.Document("/props", "llamacpp.props", Props(list.service()),
                 {.summary = "The server's bounds and defaults, as llama.cpp tells them", .answer = "LlamaProps"});
   list.Get("/slots", "llamacpp.slots", HandleSlots,

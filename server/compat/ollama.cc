@@ -31,20 +31,34 @@ constexpr std::string_view kNotSupported = "Not supported at other values.";
 // How Ollama lays a model out, which here is the operator's to say.
 constexpr std::string_view kLayout = "No answer depends on it.";
 constexpr KnownParameter kOptions[] = {
-    {"num_ctx", "*", kLayout},     {"num_batch", "*", kLayout}, {"num_gpu", "*", kLayout},
-    {"main_gpu", "*", kLayout},    {"low_vram", "*", kLayout},  {"use_mmap", "*", kLayout},
-    {"use_mlock", "*", kLayout},   {"numa", "*", kLayout},      {"num_thread", "*", kLayout},
-    {"num_keep", "*", kLayout},    {"vocab_only", "false", kNotSupported},
-    {"logits_all", "*", kLayout},  {"f16_kv", "*", kLayout},    {"embedding_only", "false", kNotSupported},
+    {"num_ctx", "*", kLayout},
+    {"num_batch", "*", kLayout},
+    {"num_gpu", "*", kLayout},
+    {"main_gpu", "*", kLayout},
+    {"low_vram", "*", kLayout},
+    {"use_mmap", "*", kLayout},
+    {"use_mlock", "*", kLayout},
+    {"numa", "*", kLayout},
+    {"num_thread", "*", kLayout},
+    {"num_keep", "*", kLayout},
+    {"vocab_only", "false", kNotSupported},
+    {"logits_all", "*", kLayout},
+    {"f16_kv", "*", kLayout},
+    {"embedding_only", "false", kNotSupported},
     {"penalize_newline", "*", "Setting of a sampler that is off."},
 };
 constexpr KnownParameter kMembers[] = {
     {"keep_alive", "*", "The model stays loaded. No answer depends on it."},
-    {"format", R"("")", kNotSupported},   {"think", "false", kNotSupported},
-    {"images", "[]", kNotSupported},      {"suffix", R"("")", kNotSupported},
-    {"template", R"("")", kNotSupported}, {"context", "[]", kNotSupported},
-    {"tools", "[]", kNotSupported},       {"logprobs", "false", kNotSupported},
-    {"top_logprobs", "0", kNotSupported}, {"truncate", "*", "What is too long is refused."},
+    {"format", R"("")", kNotSupported},
+    {"think", "false", kNotSupported},
+    {"images", "[]", kNotSupported},
+    {"suffix", R"("")", kNotSupported},
+    {"template", R"("")", kNotSupported},
+    {"context", "[]", kNotSupported},
+    {"tools", "[]", kNotSupported},
+    {"logprobs", "false", kNotSupported},
+    {"top_logprobs", "0", kNotSupported},
+    {"truncate", "*", "What is too long is refused."},
     {"shift", "*", "What is too long is refused."},
 };
 
@@ -52,7 +66,8 @@ const Table& OptionsTable() {
   static const Table table = [] {
     Table made;
     using P = OllamaParams;
-    made.AddRead("num_predict", IntegerSchema("Tokens to generate at most; -1 or -2: until the model ends.", {.min = -2}),
+    made.AddRead("num_predict",
+                 IntegerSchema("Tokens to generate at most; -1 or -2: until the model ends.", {.min = -2}),
                  [](RequestReader& reader, P& params) {
                    reader.Read("num_predict", &params.max_tokens);
                    if (params.max_tokens == -1 || params.max_tokens == -2) params.max_tokens.reset();
@@ -80,7 +95,8 @@ const Table& OptionsTable() {
 void ReadOptions(RequestReader& reader, OllamaParams& params) {
   const bj::value* value = reader.Take("options");
   if (value == nullptr) return;
-  if (!value->is_object()) return reader.Fail("options", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  if (!value->is_object())
+    return reader.Fail("options", fmt::format("must be an object, not {}", DescribeJson(*value)));
   RequestReader members(value->get_object(), "options.", reader);
   OptionsTable().ReadMembers(members, params);
   reader.Fail(members.Finish());
@@ -225,7 +241,9 @@ Answer Handle(Service& service, const HttpRequest& request, Form form) {
               std::make_unique<OllamaDialect>(form), ErrorForm::kOpenInference);
 }
 
-Answer HandleGenerate(Service& service, const HttpRequest& request) { return Handle(service, request, Form::kGenerate); }
+Answer HandleGenerate(Service& service, const HttpRequest& request) {
+  return Handle(service, request, Form::kGenerate);
+}
 Answer HandleChat(Service& service, const HttpRequest& request) { return Handle(service, request, Form::kChat); }
 
 }  // namespace

@@ -127,7 +127,8 @@ std::string WithoutLatest(const std::string& name, const Service& service) {
 void AddOllamaModels(RouteList& list) {
   const UnknownMembers::Policy unknown = list.service().config.unknown_members();
   list.AddSchema("OllamaShowRequest", ShowRequest().Schema(unknown));
-  bj::object model = ObjectSchema("", {{"name", StringSchema("")}, {"model", StringSchema("")}, {"size", IntegerSchema("")}});
+  bj::object model =
+      ObjectSchema("", {{"name", StringSchema("")}, {"model", StringSchema("")}, {"size", IntegerSchema("")}});
   model["required"] = bj::array{"name", "model", "size", "digest", "details"};
   bj::object tags = ObjectSchema("", {{"models", ArraySchema("", std::move(model))}});
   tags["required"] = bj::array{"models"};

@@ -34,10 +34,11 @@ const Table& GenerateParameters() {
     using P = TgiParams;
     made.Add("max_new_tokens", IntegerSchema("Tokens to generate at most.", {.min = 1, .fallback = kDefaultNewTokens}),
              &P::max_tokens);
-    made.Add("do_sample",
-             BooleanSchema("Draw tokens; without it, and without temperature, top_k and top_p, the most likely are taken.",
-                           false),
-             &P::sample);
+    made.Add(
+        "do_sample",
+        BooleanSchema("Draw tokens; without it, and without temperature, top_k and top_p, the most likely are taken.",
+                      false),
+        &P::sample);
     made.Add("temperature", NumberSchema("", {.min = 0, .max = kMaxTemperature}), &P::temperature);
     made.Add("top_k", IntegerSchema("0: all.", {.min = -1}), &P::top_k);
     made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
@@ -151,9 +152,7 @@ class TgiDialect : public Dialect {
     if (update.finish || update.tokens.empty()) rest_ += update.text;
   }
 
-  void End(const Generated& generated, std::string* body) override {
-    AppendToken(last_, rest_, &generated, body);
-  }
+  void End(const Generated& generated, std::string* body) override { AppendToken(last_, rest_, &generated, body); }
 
   void Fail(const absl::Status& status, std::string* body) override {
     AppendEvent(ErrorResponse(status, ErrorForm::kTgi).body, body);
@@ -281,7 +280,8 @@ void AddTgi(RouteList& list) {
              .streams = OperationSpec::Streams::kIfAsked,
              .error = "TgiError",
              .bad_request = "422"});
-  list.Get("/info", "tgi.info", HandleInfo, {.summary = "The model and its bounds, as TGI tells them", .answer = "TgiInfo"});
+  list.Get("/info", "tgi.info", HandleInfo,
+           {.summary = "The model and its bounds, as TGI tells them", .answer = "TgiInfo"});
 }
 
 }  // namespace batucada

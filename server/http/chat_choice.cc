@@ -6,8 +6,8 @@ namespace batucada {
 
 ChatChoice::ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
                        SharedArray<int32_t> prompt, std::string echo)
-    : index_(index), form_(form), options_(options), text_(std::move(echo)), logprobs_(tokenizer, TokenNamesOf(options)),
-      extras_(options, tokenizer, std::move(prompt)) {}
+    : index_(index), form_(form), options_(options), text_(std::move(echo)),
+      logprobs_(tokenizer, TokenNamesOf(options)), extras_(options, tokenizer, std::move(prompt)) {}
 
 void ChatChoice::Take(Update& update) {
   text_ += update.text;

@@ -21,11 +21,25 @@ constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user
 constexpr const char* kTexts[] = {"name", "tool_call_id", "reasoning_content", "reasoning", "refusal"};
 
 // What programs add to messages of any role. None changes what is said; templates see them.
-constexpr const char* kKept[] = {
-    "annotations", "cache_control", "citations",         "created",           "created_at",    "example",
-    "id",          "index",         "metadata",          "model",             "object",        "parsed",
-    "prefix",      "provider_specific_fields",           "reasoning_details", "status",        "timestamp",
-    "type",        "thinking_blocks"};
+constexpr const char* kKept[] = {"annotations",
+                                 "cache_control",
+                                 "citations",
+                                 "created",
+                                 "created_at",
+                                 "example",
+                                 "id",
+                                 "index",
+                                 "metadata",
+                                 "model",
+                                 "object",
+                                 "parsed",
+                                 "prefix",
+                                 "provider_specific_fields",
+                                 "reasoning_details",
+                                 "status",
+                                 "timestamp",
+                                 "type",
+                                 "thinking_blocks"};
 
 bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
 

@@ -47,9 +47,11 @@ CompletionTable MakeTable() {
   CompletionTable table;
   AddConversation(table, &Params::conversation, CompletionTable::Presence::kRequired);
   const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead("max_completion_tokens",
-                IntegerSchema("Tokens to generate at most. Default: --default-max-tokens, or as many as there is room for.", {.min = 1}),
-                ReadMaxTokens);
+  table.AddRead(
+      "max_completion_tokens",
+      IntegerSchema("Tokens to generate at most. Default: --default-max-tokens, or as many as there is room for.",
+                    {.min = 1}),
+      ReadMaxTokens);
   table.AddRead("max_tokens", IntegerSchema("The older name of max_completion_tokens.", {.min = 1}), read_already);
   AddGenerationParameters(table);
   table.AddRead("logprobs", BooleanSchema("Report the log-probability of every generated token.", false), ReadLogprobs);
@@ -57,9 +59,10 @@ CompletionTable MakeTable() {
                 IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",
                               {.min = 0, .max = kMaxLogprobs}),
                 read_already);
-  table.Add("add_special_tokens",
-            BooleanSchema("Put the model's start token before what the chat template makes, which mostly has one.", false),
-            &Params::add_special_tokens);
+  table.Add(
+      "add_special_tokens",
+      BooleanSchema("Put the model's start token before what the chat template makes, which mostly has one.", false),
+      &Params::add_special_tokens);
   table.Add("echo", BooleanSchema("The answer begins with the final message, if that is the assistant's.", false),
             &Params::echo_message);
   AddKnownParameters(KnownParameters(), table);

@@ -13,7 +13,7 @@ struct ChoiceOptions {
   bool prompt_logprobs = false;  // in vLLM's shape
   bool echo = false;
   bool return_token_ids = false;
-  bool tokens_as_ids = false;    // log-probabilities name tokens by their ids
+  bool tokens_as_ids = false;   // log-probabilities name tokens by their ids
   bool special_tokens = false;  // they show in the text
   bool echoes_text = false;     // the echo is the client's own text (see EchoesText), around which the tokenizer put
   size_t added_before = 0, added_after = 0;  // so many tokens

@@ -86,14 +86,16 @@ void ReadBestOf(RequestReader& reader, Params& params) {
   const int64_t n = params.n.value_or(1);
   if (!best_of || *best_of == n) return;
   if (*best_of < n) {
-    return reader.Fail("best_of", fmt::format("is {} and n is {}: it must be at least n", *best_of, n), "invalid_value");
+    return reader.Fail("best_of", fmt::format("is {} and n is {}: it must be at least n", *best_of, n),
+                       "invalid_value");
   }
   if (params.stream) {
-    return reader.Fail("best_of",
-                       fmt::format("is {} and n is {}: with \"stream\": true only best_of equal to n can be, for the best "
-                                   "are known at the end",
-                                   *best_of, n),
-                       "unsupported_parameter");
+    return reader.Fail(
+        "best_of",
+        fmt::format("is {} and n is {}: with \"stream\": true only best_of equal to n can be, for the best "
+                    "are known at the end",
+                    *best_of, n),
+        "unsupported_parameter");
   }
   params.best_of = best_of;
 }
@@ -117,11 +119,12 @@ CompletionTable MakeTable() {
             BooleanSchema("Put the model's start token before every prompt that is text, even one that begins with it.",
                           true),
             &Params::add_special_tokens);
-  table.AddRead("best_of",
-                IntegerSchema("Generate so many texts, at most --max-choices, and answer with the n of the highest mean "
-                              "log-probability a token, the best first. Default: n; not more with \"stream\".",
-                              {.min = 1}),
-                ReadBestOf);
+  table.AddRead(
+      "best_of",
+      IntegerSchema("Generate so many texts, at most --max-choices, and answer with the n of the highest mean "
+                    "log-probability a token, the best first. Default: n; not more with \"stream\".",
+                    {.min = 1}),
+      ReadBestOf);
   AddKnownParameters(KnownParameters(), table);
   return table;
 }

@@ -47,7 +47,8 @@ Fault CheckTarget(std::string_view method, std::string_view target) {
   if (target.empty() || !visible) return Bad("the request target holds something else than visible ASCII");
   if (target.find('#') != target.npos) return Bad("the request target holds a fragment (#)");
   if (method == "CONNECT") {
-    return FramingFault{.status = 501, .message = "this server is no proxy: CONNECT is not offered", .code = "no_proxy"};
+    return FramingFault{
+        .status = 501, .message = "this server is no proxy: CONNECT is not offered", .code = "no_proxy"};
   }
   if (target == "*") return method == "OPTIONS" ? std::nullopt : Bad("the target * is for OPTIONS alone");
   if (target.starts_with('/')) return std::nullopt;
@@ -135,10 +136,10 @@ Fault CheckLength(const Head& head) {
 Fault CheckExpect(const Head& head) {
   for (const std::string_view expectation : head.expectations) {
     if (ReadExpectation(expectation, head.http_1_0) != Expectation::kUnknown) continue;
-    return FramingFault{.status = 417,
-                        .message = fmt::format("the expectation '{}' cannot be met: only 100-continue is known",
-                                               Shown(expectation)),
-                        .code = "expectation_failed"};
+    return FramingFault{
+        .status = 417,
+        .message = fmt::format("the expectation '{}' cannot be met: only 100-continue is known", Shown(expectation)),
+        .code = "expectation_failed"};
   }
   return std::nullopt;
 }

@@ -148,12 +148,12 @@ void ReadStreamOptions(RequestReader& reader, Params& params) {
 
 void AddStream(CompletionTable& table) {
   table.Add("stream", BooleanSchema("Answer with server-sent events as tokens are made.", false), &Params::stream);
-  bj::object options =
-      ObjectSchema("Only with \"stream\": true.",
-                   {{"include_usage", Nullable(BooleanSchema("Send a last chunk with the usage.", false))},
-                    {"continuous_usage_stats",
-                     Nullable(BooleanSchema("With include_usage: every chunk has the usage so far, of its choice.", false))},
-                    {"include_obfuscation", {{"description", "Not supported."}, {"enum", {false, nullptr}}}}});
+  bj::object options = ObjectSchema(
+      "Only with \"stream\": true.",
+      {{"include_usage", Nullable(BooleanSchema("Send a last chunk with the usage.", false))},
+       {"continuous_usage_stats",
+        Nullable(BooleanSchema("With include_usage: every chunk has the usage so far, of its choice.", false))},
+       {"include_obfuscation", {{"description", "Not supported."}, {"enum", {false, nullptr}}}}});
   table.AddRead("stream_options", std::move(options), ReadStreamOptions);
 }
 
@@ -178,19 +178,21 @@ void AddGenerationParameters(CompletionTable& table) {
             &Params::skip_special_tokens);
   table.Add("return_token_ids", BooleanSchema("Report the ids of the prompt and of what was generated.", false),
             &Params::return_token_ids);
-  table.Add("priority",
-            IntegerSchema("Smaller numbers go first. Below 0 a request is urgent: it has a queue of its own, and "
-                          "--urgent-sequences keeps places for such. Smaller than the client's key allows counts as that.",
-                          {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
-            &Params::priority);
+  table.Add(
+      "priority",
+      IntegerSchema("Smaller numbers go first. Below 0 a request is urgent: it has a queue of its own, and "
+                    "--urgent-sequences keeps places for such. Smaller than the client's key allows counts as that.",
+                    {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
+      &Params::priority);
   table.AddIgnored("user", "Who asks. No answer depends on it.");
   table.AddRead("request_id",
                 StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),
                 ReadRequestId);
   table.AddRead("rid", StringSchema("Another name of request_id."), [](RequestReader&, Params&) {});
-  table.Add("return_tokens_as_token_ids",
-            BooleanSchema("Tokens in log-probabilities are named \"token_id:ID\", which tells all of them apart.", false),
-            &Params::return_tokens_as_token_ids);
+  table.Add(
+      "return_tokens_as_token_ids",
+      BooleanSchema("Tokens in log-probabilities are named \"token_id:ID\", which tells all of them apart.", false),
+      &Params::return_tokens_as_token_ids);
   table.AddRead("spaces_between_special_tokens",
                 BooleanSchema("false has no effect while special tokens are skipped, and is refused otherwise.", true),
                 ReadSpecialSpaces);

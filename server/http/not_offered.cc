@@ -89,7 +89,8 @@ constexpr Missing kMissing[] = {
 std::string NotOffered(std::string_view path) {
   const auto covers = [path](const Missing& missing) {
     const std::string_view whole = missing.path;
-    return path.starts_with(whole) && (path.size() == whole.size() || whole.ends_with('/') || path[whole.size()] == '/');
+    return path.starts_with(whole) &&
+           (path.size() == whole.size() || whole.ends_with('/') || path[whole.size()] == '/');
   };
   const auto* const found = std::find_if(std::begin(kMissing), std::end(kMissing), covers);
   if (found == std::end(kMissing)) return fmt::format("there is nothing at {}", Printable(path));

@@ -10,7 +10,8 @@
 
 namespace batucada {
 
-// A request up to this size is handled where it arrived: that takes a millisecond at most, and never waits behind others.
+// A request up to this size is handled where it arrived: that takes a millisecond at most, and never waits behind
+// others.
 inline constexpr size_t kInlineBodyBytes = 2 << 10;
 
 // `handler`, run by `service.workers` for larger requests, and for encoded ones (content_coding.h), which it gets

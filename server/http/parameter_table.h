@@ -72,8 +72,8 @@ class ParameterTable {
     return std::any_of(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
   }
 
-  // INVALID_ARGUMENT names the parameter: a wrong type, one that is refused, or an unknown member, unless `unknown` says
-  // that such are ignored.
+  // INVALID_ARGUMENT names the parameter: a wrong type, one that is refused, or an unknown member, unless `unknown`
+  // says that such are ignored.
   absl::StatusOr<Params> Parse(std::string_view body, UnknownMembers* unknown = nullptr) const {
     BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body));
     return ReadObject(object, Typing::kStrict, unknown);

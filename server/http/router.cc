@@ -51,8 +51,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {
-    return {.error = ErrorResponse(404, NotOffered(path), "not_found",
-                                   ErrorFormOf(path))};
+    return {.error = ErrorResponse(404, NotOffered(path), "not_found", ErrorFormOf(path))};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
   Match match = {.error = ErrorResponse(

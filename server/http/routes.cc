@@ -79,8 +79,9 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
   list.Post("/detokenize", "detokenize", HandleDetokenize,
             {.summary = "Token ids to text", .request = "DetokenizeRequest", .answer = "Text"});
 
-  list.Document("/tokenizer_info", "tokenizer_info", TokenizerInfo(service),
-                {.summary = "What tokenizer_config.json says, and the chat template in use", .answer = "TokenizerInfo"});
+  list.Document(
+      "/tokenizer_info", "tokenizer_info", TokenizerInfo(service),
+      {.summary = "What tokenizer_config.json says, and the chat template in use", .answer = "TokenizerInfo"});
 
   AddOpenInference(list);
   const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {

@@ -78,13 +78,12 @@ Answer HandleVersion(Service&, const HttpRequest&) {
 Answer HandleRoot(Service&, const HttpRequest& request) {
   if (request.Header("accept").find("text/html") != std::string_view::npos) {
     static const std::string policy = PagePolicy(kPage);
-    return HttpResponse{
-        .content_type = "text/html; charset=utf-8",
-        .headers = {{"vary", "accept"},
-                    {"content-security-policy", policy},
-                    {"x-content-type-options", "nosniff"},
-                    {"referrer-policy", "no-referrer"}},
-        .body = std::string(kPage)};
+    return HttpResponse{.content_type = "text/html; charset=utf-8",
+                        .headers = {{"vary", "accept"},
+                                    {"content-security-policy", policy},
+                                    {"x-content-type-options", "nosniff"},
+                                    {"referrer-policy", "no-referrer"}},
+                        .body = std::string(kPage)};
   }
   HttpResponse response = {.headers = {{"vary", "accept"}}};
   JsonWriter json(&response.body);

@@ -35,8 +35,8 @@ bj::value Text(std::string_view text) { return bj::string(text.data(), text.size
 // The operator's, else the model's; null if there is none.
 bj::value TemplateSource(const Service& service, const bj::object& config) {
   const fs::path dir = service.config.engine.model_dir;
-  const fs::path file = service.config.chat_template.empty() ? dir / "chat_template.jinja"
-                                                             : fs::path(service.config.chat_template);
+  const fs::path file =
+      service.config.chat_template.empty() ? dir / "chat_template.jinja" : fs::path(service.config.chat_template);
   if (const absl::StatusOr<std::string> source = ReadTextFile(file, kMaxFileBytes); source.ok()) return Text(*source);
   const bj::value* own = config.if_contains("chat_template");
   if (own == nullptr || own->is_string()) return own == nullptr ? bj::value() : *own;

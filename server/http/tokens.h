@@ -14,10 +14,10 @@ namespace batucada {
 
 struct TokenizeParams {
   std::string model;
-  std::optional<std::string> prompt;      // this
-  std::optional<ChatInput> conversation;  // or that
+  std::optional<std::string> prompt;       // this
+  std::optional<ChatInput> conversation;   // or that
   std::optional<bool> add_special_tokens;  // absent: around `prompt`; a chat template writes its own
-  bool parse_special = true;              // special tokens written out in `prompt` are those tokens
+  bool parse_special = true;               // special tokens written out in `prompt` are those tokens
   bool return_token_strs = false;
   bool with_pieces = false;  // each token as {"id": …, "piece": …}, as llama.cpp tells it
 };

@@ -97,7 +97,8 @@ TEST(GenerationConfigTest, WhatIsNotServedIsRefusedByName) {
         R"("begin_suppress_tokens": [1])", R"("forced_bos_token_id": 1)", R"("forced_eos_token_id": 1)",
         R"("typical_p": 0.9)", R"("epsilon_cutoff": 0.1)", R"("eta_cutoff": 0.1)", R"("guidance_scale": 1.5)",
         R"("sequence_bias": [[[1], -2.0]])", R"("encoder_repetition_penalty": 1.2)", R"("max_time": 3.0)",
-        R"("exponential_decay_length_penalty": [5, 1.1])", R"("num_return_sequences": 2)", R"("token_healing": true)"}) {
+        R"("exponential_decay_length_penalty": [5, 1.1])", R"("num_return_sequences": 2)",
+        R"("token_healing": true)"}) {
     const std::string name(member, 1, std::string(member).find('"', 1) - 1);
     const std::string error = ErrorOf(std::string("{") + member + "}");
     EXPECT_THAT(error, HasSubstr("generation_config.json: " + name + " is "));

@@ -8,9 +8,14 @@ namespace batucada {
 namespace {
 
 TEST(MatchesPatternTest, AStarStandsForAnyText) {
-  for (const auto& [pattern, name] : std::vector<std::pair<std::string, std::string>>{
-           {"*", ""}, {"*", "a/b"}, {"gpt-*", "gpt-"}, {"gpt-*", "gpt-4o"}, {"*-mini", "a-mini-mini"}, {"a*b*c", "aXbYbZc"},
-           {"a**c", "abc"}, {"plain", "plain"}}) {
+  for (const auto& [pattern, name] : std::vector<std::pair<std::string, std::string>>{{"*", ""},
+                                                                                      {"*", "a/b"},
+                                                                                      {"gpt-*", "gpt-"},
+                                                                                      {"gpt-*", "gpt-4o"},
+                                                                                      {"*-mini", "a-mini-mini"},
+                                                                                      {"a*b*c", "aXbYbZc"},
+                                                                                      {"a**c", "abc"},
+                                                                                      {"plain", "plain"}}) {
     EXPECT_TRUE(MatchesPattern(pattern, name)) << pattern << " " << name;
   }
   for (const auto& [pattern, name] : std::vector<std::pair<std::string, std::string>>{

@@ -157,7 +157,8 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.prompt_logprobs = -1; }), "prompt_logprobs", "0 to 20");
   ExpectRefused(with([](P& p) { p.max_tokens = -1; }), "max_tokens", "-1");
   ExpectRefused(with([](P& p) { p.max_tokens = 99; }), "max_tokens", "maximum context length is 100 tokens. However");
-  ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>(101, 1)}; }), "prompt", "117 tokens (101 in prompt, 16 by max_tokens)");
+  ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>(101, 1)}; }), "prompt",
+                "117 tokens (101 in prompt, 16 by max_tokens)");
   ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>{}}; }), "prompt", "empty");
   ExpectRefused(with([](P& p) { p.prompts = {"a", std::vector<int32_t>{1, 8192}}; }), "prompt[1][1]", "0 to 8191");
   ExpectRefused(with([](P& p) { p.prompts.assign(4, "a"); }), "prompt", "at most 3");

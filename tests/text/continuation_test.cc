@@ -2,8 +2,8 @@
 // Against texts of the tokenizers' own libraries (make_fixtures.py).
 #include <gtest/gtest.h>
 
-#include <boost/json.hpp>
 #include <algorithm>
+#include <boost/json.hpp>
 #include <memory>
 #include <span>
 #include <string>
@@ -68,9 +68,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ContinuationTest,
 
 // Vocabularies of all that a stream must remember: starts that differ, bytes, characters that are stripped.
 TokenTable RandomTable(std::mt19937* random) {
-  static constexpr const char* kBytes[] = {"a",    "_",        "_a_",          "___",      "\xC3",
-                                           "\xA9", "\xF0\x9F", "\x98\x80",     "\x80",     "\xE4\xB8",
-                                           "_\xC3", "\xA9_",   "\xF0\x9F\x98", "\x80\x80", ""};
+  static constexpr const char* kBytes[] = {"a",     "_",        "_a_",          "___",      "\xC3",
+                                           "\xA9",  "\xF0\x9F", "\x98\x80",     "\x80",     "\xE4\xB8",
+                                           "_\xC3", "\xA9_",    "\xF0\x9F\x98", "\x80\x80", ""};
   std::vector<TokenTable::Entry> entries;
   for (const char* bytes : kBytes) {
     TokenTable::Entry& entry = entries.emplace_back();

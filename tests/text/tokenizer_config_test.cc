@@ -40,8 +40,8 @@ TEST_F(TokenizerConfigTest, EqualsTransformers) {
   const boost::json::value golden = boost::json::parse(ReadFileOrDie("tests/text/fixtures/start_tokens.json"));
   ASSERT_GT(golden.at("cases").as_array().size(), 100);
   for (const boost::json::value& item : golden.at("cases").as_array()) {
-    const auto tokenizer = Load(boost::json::value_to<std::string>(item.at("fixture")),
-                                boost::json::serialize(item.at("config")));
+    const auto tokenizer =
+        Load(boost::json::value_to<std::string>(item.at("fixture")), boost::json::serialize(item.at("config")));
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     const auto text = boost::json::value_to<std::string>(item.at("text"));
     EXPECT_EQ((*tokenizer)->Encode(text, {}).value(), boost::json::value_to<std::vector<int32_t>>(item.at("ids")))

@@ -73,9 +73,8 @@ class JsonDumper {
 
   absl::Status DumpString(std::string_view text) {
     BATUCADA_RETURN_IF_ERROR(out_.Append("\""));
-    BATUCADA_RETURN_IF_ERROR(out_.AppendEach(text, [this](char32_t c, std::string* piece) {
-      AppendJsonCharacter(c, options_.ascii_only, piece);
-    }));
+    BATUCADA_RETURN_IF_ERROR(out_.AppendEach(
+        text, [this](char32_t c, std::string* piece) { AppendJsonCharacter(c, options_.ascii_only, piece); }));
     return out_.Append("\"");
   }
 

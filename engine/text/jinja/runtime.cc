@@ -18,9 +18,7 @@ Runtime::~Runtime() {
   for (const std::shared_ptr<Namespace>& names : namespaces_) names->attributes.clear();
 }
 
-absl::Status Runtime::Step(int64_t count) {
-  return Work(std::min(count, kMaxSteps + 1) * kWorkPerStep);
-}
+absl::Status Runtime::Step(int64_t count) { return Work(std::min(count, kMaxSteps + 1) * kWorkPerStep); }
 
 absl::Status Runtime::Work(int64_t units) {
   Note(units);
@@ -31,9 +29,7 @@ absl::Status Runtime::Work(int64_t units) {
 // Never overflows: past the limit it hardly grows.
 void Runtime::Note(int64_t units) { work_ = std::min(work_, kMaxWork + 1) + std::min(units, kMaxWork + 1); }
 
-absl::Status Runtime::StepOver(std::string_view text) {
-  return Work(kWorkPerStep + static_cast<int64_t>(text.size()));
-}
+absl::Status Runtime::StepOver(std::string_view text) { return Work(kWorkPerStep + static_cast<int64_t>(text.size())); }
 
 absl::Status Runtime::StepThrough(std::string_view text) {
   return Work(kWorkPerStep + kWorkPerCharacterByte * static_cast<int64_t>(text.size()));

@@ -123,7 +123,10 @@ TEST_F(SampleTest, RowsWithoutAFiniteLogitReportNoToken) {
   plus[77] = kInfinity;
   const std::vector<std::vector<float>> kinds = {std::vector<float>(kVocab, kNan),
                                                  std::vector<float>(kVocab, -kInfinity),
-                                                 std::vector<float>(kVocab, kInfinity), mixed, one, plus};
+                                                 std::vector<float>(kVocab, kInfinity),
+                                                 mixed,
+                                                 one,
+                                                 plus};
   std::vector<float> values;
   std::vector<RowSampling> requests;
   for (const std::vector<float>& logits : kinds) {

@@ -1,5 +1,5 @@
-// Conversations with past calls of tools as clients send them back, against what jinja2 makes of them in the form that a
-// chat server hands to templates: replay_goldens.json, written by make_replay_goldens.py.
+// Conversations with past calls of tools as clients send them back, against what jinja2 makes of them in the form that
+// a chat server hands to templates: replay_goldens.json, written by make_replay_goldens.py.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -55,7 +55,8 @@ TEST(ReplayedCallsTest, ConversationsRenderAsWithJinja2) {
 
 TEST(ReplayedCallsTest, ArgumentsAreWhatTheirTextStandsFor) {
   const auto parsed = ChatTemplate::Parse(
-      "{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }};"
+      "{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson "
+      "}};"
       "{% endfor %}{{ m.content }}|{% endfor %}",
       {});
   ASSERT_TRUE(parsed.ok());
