@@ -9,6 +9,35 @@ namespace {
 
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
 
+// The library joins the unknown characters of a run to one token by copying what it has of the run for every character:
+// time squared in the length of the run. A model with byte tokens has no unknown characters, so a model without them is
+// given them for encoding, behind its own tokens. They take no part in the choice of tokens, which therefore stays the
+// same, and every stretch of them is an unknown token.
+std::string WithByteTokens(std::string_view model) {
+  // Serialised messages one behind the other are one merged message: 256 more of `pieces` and a field of `trainer_spec`.
+  constexpr std::string_view kPieceHead = "\x0a\x0a\x0a\x06";   // pieces, 10 bytes: piece, 6 bytes
+  constexpr std::string_view kByteKind = "\x18\x06";            // type: BYTE
+  constexpr std::string_view kFallsBack = "\x12\x03\x98\x02\x01";  // trainer_spec, 3 bytes: byte_fallback: true
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string extended(model);
+  for (size_t byte = 0; byte < 256; ++byte) {
+    extended += kPieceHead;
+    extended += {'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'};
+    extended += kByteKind;
+  }
+  extended += kFallsBack;
+  return extended;
+}
+
+// A token of the model's own that is spelled as a byte token, whatever its kind, would be mistaken for one.
+bool SpellsBytes(const sentencepiece::SentencePieceProcessor& processor) {
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    const std::string& piece = processor.IdToPiece(id);
+    if (processor.IsByte(id) || (piece.size() == 6 && piece.starts_with("<0x") && piece.ends_with('>'))) return true;
+  }
+  return false;
+}
+
 bool StartsMarked(std::string_view piece) { return piece.substr(0, kSpaceMark.size()) == kSpaceMark; }
 
 }  // namespace
@@ -19,11 +48,18 @@ std::optional<SentencePieceModel> SentencePieceModel::Load(std::string_view mode
     *error = status.ToString();
     return std::nullopt;
   }
-  return SentencePieceModel(std::move(processor));
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder;
+  if (!SpellsBytes(*processor)) {
+    byte_encoder = std::make_unique<sentencepiece::SentencePieceProcessor>();
+    // A file may hold texts with their tokens, which the library checks; with unknown characters in them it refuses.
+    if (!byte_encoder->LoadFromSerializedProto(WithByteTokens(model)).ok()) byte_encoder.reset();
+  }
+  return SentencePieceModel(std::move(processor), std::move(byte_encoder));
 }
 
-SentencePieceModel::SentencePieceModel(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor)
-    : processor_(std::move(processor)), space_rules_(ProbeSpaceRules()) {}
+SentencePieceModel::SentencePieceModel(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor,
+                                       std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder)
+    : processor_(std::move(processor)), byte_encoder_(std::move(byte_encoder)), space_rules_(ProbeSpaceRules()) {}
 
 SentencePieceModel::SentencePieceModel(SentencePieceModel&&) noexcept = default;
 SentencePieceModel::~SentencePieceModel() = default;
@@ -46,8 +82,18 @@ std::optional<int> SentencePieceModel::start_id() const {
 }
 
 bool SentencePieceModel::Encode(std::string_view text, std::vector<int>* ids, std::string* error) const {
-  const auto status = processor_->Encode(text, ids);
+  const auto status = (byte_encoder_ ? *byte_encoder_ : *processor_).Encode(text, ids);
   if (!status.ok()) *error = status.ToString();
+  if (!byte_encoder_) return status.ok();
+  const int own = size(), unknown = processor_->unk_id();
+  size_t kept = 0;
+  bool in_run = false;
+  for (const int id : *ids) {
+    const bool is_byte = id >= own;
+    if (!is_byte || !in_run) (*ids)[kept++] = is_byte ? unknown : id;
+    in_run = is_byte;
+  }
+  ids->resize(kept);
   return status.ok();
 }
 

@@ -36,16 +36,20 @@ class SentencePieceModel {
   std::optional<int> start_id() const;
   SpaceRules space_rules() const { return space_rules_; }
 
-  // Replaces *ids. False if the library refuses, which *error then explains.
+  // Replaces *ids. False if the library refuses, which *error then explains. Where there are neither byte tokens nor
+  // byte_encoder_, a run of unknown characters takes time squared in its length.
   bool Encode(std::string_view text, std::vector<int>* ids, std::string* error) const;
   std::string Decode(const std::vector<int>& ids) const;
 
  private:
-  explicit SentencePieceModel(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor);
+  SentencePieceModel(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor,
+                     std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder);
 
   SpaceRules ProbeSpaceRules() const;
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  // The same model with byte tokens behind its own, which encodes in place of it; null where the model needs none.
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder_;
   SpaceRules space_rules_;
 };
 

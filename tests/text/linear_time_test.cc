@@ -28,7 +28,7 @@ namespace {
 constexpr size_t kBytes = 16 << 10;
 constexpr double kMostGrowth = 6;
 constexpr double kTooShort = 400e-6;  // seconds at 4n
-constexpr int kRuns = 3, kAttempts = 4;
+constexpr int kRuns = 2, kAttempts = 5;
 
 double ThreadSeconds() {
   timespec now{};
@@ -89,7 +89,8 @@ TEST(LinearTimeTest, NormalForms) {
   ExpectLinearOnAllShapes("lower case", [](const std::string& text) { Lowercased(text); });
 }
 
-// What public models split by, beside the patterns of GPT-2 and GPT-4 that fixtures have.
+// What public models split by, beside the patterns of GPT-2 and GPT-4 that fixtures have. The last has a class inside its
+// class, which is not supported; here its members stand in the outer one.
 TEST(LinearTimeTest, PatternsOfPublicModels) {
   const std::vector<std::string> patterns = {
       R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)",
@@ -99,7 +100,7 @@ TEST(LinearTimeTest, PatternsOfPublicModels) {
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
       R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
       R"(|\s*[\r\n]+|\s+(?!\S)|\s+)",
-      R"( ?[^(\s|\[.,!?…。，、।۔،])]+)"};
+      R"( ?[^(\s|.,!?…。，、।۔،)]+)"};
   RegexScratch scratch;
   std::vector<Regex::Span> matches;
   for (const std::string& pattern : patterns) {
@@ -129,7 +130,7 @@ TEST(LinearTimeTest, AddedTokens) {
 
 TEST(LinearTimeTest, StopStrings) {
   std::vector<std::string> stops;
-  for (size_t i = 1; i <= StopMatcher::kMaxStopStrings; ++i) stops.push_back(std::string(64 * i, 'a') + "b");
+  for (size_t i = 1; i <= StopMatcher::kMaxStopStrings; ++i) stops.push_back(std::string(64 * i - 1, 'a') + "b");
   const auto push_all = [&](const std::string& text, size_t step) {
     StopMatcher matcher = StopMatcher::Create(stops).value();
     for (size_t i = 0; i < text.size(); i += step) matcher.Push(std::string_view(text).substr(i, step));
@@ -200,8 +201,9 @@ TEST(LinearTimeTest, PatternsThatBlowUpAreStopped) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {R"((?:a+)+$)", std::string(40, 'a') + "b"},                // 2^40 ways for one match
       {R"((?:a+)+$)", Repeated("aaaaaaaaaaaaaaaaaab", 200'000)},  // few enough for the limit of one match, but many matches
-      {R"(\s+$)", std::string(1'000'000, ' ') + "x"},             // no match from each of a million places
-      {R"((?:a|b|ab)*c)", Repeated("ab", 300'000)}};
+      {R"((?:\s|b)+$)", std::string(50'000, ' ') + "x"},          // no match from any of so many places
+      // Two ways for every "ab". Without a "c" in the text it would be seen at once that there is no match.
+      {R"((?:a|b|ab)*c)", Repeated("ab", 300'000) + "xc"}};
   for (const auto& [pattern, text] : cases) {
     const absl::StatusOr<Regex> regex = Regex::Compile(pattern);
     ASSERT_TRUE(regex.ok()) << regex.status();
