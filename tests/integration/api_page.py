@@ -159,7 +159,7 @@ def limits():
             current = line[:-1]
         elif line.startswith("  ") and current:
             groups.setdefault(current, []).append(line.strip())
-    for group in ("Limits of a request", "Limits of a connection", "Security"):
+    for group in ("Limits of a request", "Limits of a connection", "Limits of a gRPC connection", "Security"):
         yield f"\n### {group}\n\n```"
         yield from groups[group]
         if group == "Limits of a request":

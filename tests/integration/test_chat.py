@@ -195,9 +195,11 @@ def test_the_bytes_of_a_stream_are_openais(chat):
     response = chat.http.post("/v1/chat/completions", json=body, headers={"x-request-id": "same"})
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
-    created = json.loads(response.text.split("\n")[0].removeprefix("data: "))["created"]
+    first = json.loads(response.text.split("\n")[0].removeprefix("data: "))
+    created, fingerprint = first["created"], first["system_fingerprint"]
     deltas = ['{"role":"assistant","content":"","refusal":null}', f'{{"content":{json.dumps(piece)}}}', "{}"]
     head = f'data: {{"id":"chatcmpl-same","object":"chat.completion.chunk","created":{created},"model":"{MODEL}",'
+    head += f'"system_fingerprint":"{fingerprint}",'
     head += '"choices":['
     expected = []
     for delta, finish in zip(deltas, ["null", "null", '"length"']):
