@@ -14,9 +14,10 @@ constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
 // given them for encoding, behind its own tokens. They take no part in the choice of tokens, which therefore stays the
 // same, and every stretch of them is an unknown token.
 std::string WithByteTokens(std::string_view model) {
-  // Serialised messages one behind the other are one merged message: 256 more of `pieces` and a field of `trainer_spec`.
-  constexpr std::string_view kPieceHead = "\x0a\x0a\x0a\x06";   // pieces, 10 bytes: piece, 6 bytes
-  constexpr std::string_view kByteKind = "\x18\x06";            // type: BYTE
+  // Serialised messages one behind the other are one merged message: 256 more of `pieces` and a field of
+  // `trainer_spec`.
+  constexpr std::string_view kPieceHead = "\x0a\x0a\x0a\x06";      // pieces, 10 bytes: piece, 6 bytes
+  constexpr std::string_view kByteKind = "\x18\x06";               // type: BYTE
   constexpr std::string_view kFallsBack = "\x12\x03\x98\x02\x01";  // trainer_spec, 3 bytes: byte_fallback: true
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string extended(model);

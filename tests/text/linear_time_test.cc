@@ -1,8 +1,8 @@
 // Every stage that a stranger's text goes through takes time in proportion to the text, whatever that is made of.
 //
 // Each stage is fed its worst shapes at n bytes and at 4n. What is measured is the processor time of this thread, the
-// least of a few runs, so other work on the machine does not count; linear work grows fourfold, sorting a little more, a
-// square sixteenfold, and more than sixfold fails. Stages that are over in microseconds at 4n are not looked at.
+// least of a few runs, so other work on the machine does not count; linear work grows fourfold, sorting a little more,
+// a square sixteenfold, and more than sixfold fails. Stages that are over in microseconds at 4n are not looked at.
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
@@ -73,8 +73,8 @@ TEST(LinearTimeTest, TheMeasureFindsASquare) {
                                          return [text = std::string(bytes, 'a')] {
                                            volatile size_t sum = 0;
                                            for (size_t i = 0; i < text.size(); i += 8) {
-                                             sum = sum + static_cast<size_t>(
-                                                             std::count(text.begin(), text.begin() + static_cast<long>(i), 'b'));
+                                             sum = sum + static_cast<size_t>(std::count(
+                                                             text.begin(), text.begin() + static_cast<long>(i), 'b'));
                                            }
                                          };
                                        }),
@@ -89,8 +89,8 @@ TEST(LinearTimeTest, NormalForms) {
   ExpectLinearOnAllShapes("lower case", [](const std::string& text) { Lowercased(text); });
 }
 
-// What public models split by, beside the patterns of GPT-2 and GPT-4 that fixtures have. The last has a class inside its
-// class, which is not supported; here its members stand in the outer one.
+// What public models split by, beside the patterns of GPT-2 and GPT-4 that fixtures have. The last has a class inside
+// its class, which is not supported; here its members stand in the outer one.
 TEST(LinearTimeTest, PatternsOfPublicModels) {
   const std::vector<std::string> patterns = {
       R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)",
@@ -182,26 +182,29 @@ TEST_P(TokenizerTimeTest, DecodesIds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Tokenizers, TokenizerTimeTest,
-    testing::Values("models/samba-classics-18m", "tests/text/fixtures/llama2", "tests/text/fixtures/phi3",
-                    "tests/text/fixtures/metaspace", "tests/text/fixtures/metaspace_split", "tests/text/fixtures/llama3",
-                    "tests/text/fixtures/gpt2", "tests/text/fixtures/digits", "tests/text/fixtures/digits_behind_bytes",
-                    "tests/text/fixtures/lowercase", "tests/text/fixtures/words", "tests/text/fixtures/sentencepiece_bpe",
-                    "tests/text/fixtures/sentencepiece_unigram", "tests/text/fixtures/sentencepiece_bare"),
-    [](const auto& test) {
-      std::string name = test.param;
-      name = name.substr(name.rfind('/') + 1);
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Tokenizers, TokenizerTimeTest,
+                         testing::Values("models/samba-classics-18m", "tests/text/fixtures/llama2",
+                                         "tests/text/fixtures/phi3", "tests/text/fixtures/metaspace",
+                                         "tests/text/fixtures/metaspace_split", "tests/text/fixtures/llama3",
+                                         "tests/text/fixtures/gpt2", "tests/text/fixtures/digits",
+                                         "tests/text/fixtures/digits_behind_bytes", "tests/text/fixtures/lowercase",
+                                         "tests/text/fixtures/words", "tests/text/fixtures/sentencepiece_bpe",
+                                         "tests/text/fixtures/sentencepiece_unigram",
+                                         "tests/text/fixtures/sentencepiece_bare"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           name = name.substr(name.rfind('/') + 1);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 // A pattern of a file may blow up. Then the text is refused, within a time that its length bounds.
 TEST(LinearTimeTest, PatternsThatBlowUpAreStopped) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {R"((?:a+)+$)", std::string(40, 'a') + "b"},                // 2^40 ways for one match
-      {R"((?:a+)+$)", Repeated("aaaaaaaaaaaaaaaaaab", 200'000)},  // few enough for the limit of one match, but many matches
-      {R"((?:\s|b)+$)", std::string(50'000, ' ') + "x"},          // no match from any of so many places
+      {R"((?:a+)+$)", std::string(40, 'a') + "b"},  // 2^40 ways for one match
+      {R"((?:a+)+$)",
+       Repeated("aaaaaaaaaaaaaaaaaab", 200'000)},         // few enough for the limit of one match, but many matches
+      {R"((?:\s|b)+$)", std::string(50'000, ' ') + "x"},  // no match from any of so many places
       // Two ways for every "ab". Without a "c" in the text it would be seen at once that there is no match.
       {R"((?:a|b|ab)*c)", Repeated("ab", 300'000) + "xc"}};
   for (const auto& [pattern, text] : cases) {
