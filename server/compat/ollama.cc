@@ -219,13 +219,14 @@ class OllamaDialect : public Dialect {
   const Form form_;
 };
 
-// Clients send it to have a model loaded.
-Answer Loaded(const Service& service, const OllamaParams& params) {
-  const absl::StatusOr<std::string> model = ResolveModel(params.model, service.model_names);
-  if (!model.ok()) return ErrorResponse(model.status(), ErrorForm::kOpenInference);
+// Clients send it to have a model loaded. What else they say is checked as ever, with a prompt that is one.
+Answer Loaded(const Service& service, const HttpRequest& request, CompletionParams params) {
+  params.prompts = {" "};
+  const absl::StatusOr<Translation> translation = Translate(params, service.translation(request.client));
+  if (!translation.ok()) return ErrorResponse(translation.status(), ErrorForm::kOpenInference);
   HttpResponse response;
   JsonWriter json(&response.body);
-  json.BeginObject().Key("model").String(*model).Key("created_at");
+  json.BeginObject().Key("model").String(translation->model).Key("created_at");
   json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
   json.Key("response").String("").Key("done").Bool(true).Key("done_reason").String("load").EndObject();
   return response;
@@ -234,7 +235,7 @@ Answer Loaded(const Service& service, const OllamaParams& params) {
 Answer Handle(Service& service, const HttpRequest& request, Form form) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<OllamaParams> params = Parse(service, request.body, form, &unknown);
-  if (params.ok() && form == Form::kGenerate && params->prompt.empty()) return Loaded(service, *params);
+  if (params.ok() && form == Form::kGenerate && params->prompt.empty()) return Loaded(service, request, *params);
   const absl::StatusOr<CompletionParams> plain =
       params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
   return Tell(service, request, form == Form::kChat ? "ollama.chat" : "ollama.generate", plain, unknown,

@@ -75,7 +75,7 @@ bj::object MakeOperation(const OperationSpec& spec) {
     ok["content"] = Content(spec.answer_type, SchemaReference(spec.answer));
     if (spec.streams == OperationSpec::Streams::kIfAsked) {
       ok["content"].get_object()[Text(spec.stream_type)] = {
-          {"schema", {{"type", "string"}, {"description", "With \"stream\": true: piece by piece, or an error."}}}};
+          {"schema", {{"description", "With \"stream\": true: piece by piece, or an error."}}}};
     }
   }
   answers["200"] = std::move(ok);
