@@ -66,7 +66,6 @@ std::vector<Shape> StartLineShapes() {
       {"method with odd marks", Get("M-SEARCH! /hello HTTP/1.1"), "405 +"},
       {"method that is no token", Get("G@T /hello HTTP/1.1"), "400"},
       {"method in quotes", Get("\"GET\" /hello HTTP/1.1"), "400"},
-      {"method without end", Get(std::string(300, 'A') + " /hello HTTP/1.1"), "405 +"},
       {"method beyond ASCII", Get("G\xc9T /hello HTTP/1.1"), "400"},
       {"space before the method", Get(" GET /hello HTTP/1.1"), "400"},
       {"two spaces", Get("GET  /hello HTTP/1.1"), "400"},
