@@ -90,6 +90,7 @@ bj::object MakeOperation(const OperationSpec& spec) {
   add_error("404", "There is no such model or path.");
   add_error("408", "The request came too slowly.");
   add_error("413", "The body is too large.");
+  add_error("415", "The body's coding or type is not taken.");
   add_error("431", "The headers are too large.");
   add_error("500", "The server failed.");
   add_error("503", "Starting, shutting down, failed, or too many connections; Retry-After says when to ask again.");
