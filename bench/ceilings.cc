@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #ifdef BATUCADA_HAVE_OPENBLAS
 #include "kernels/bench/cpu_ceilings.h"
 #include "kernels/cpu/thread_pool.h"

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "engine/run/step_loop.h"
 
 namespace batucada {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status.h"
 #include "bench/ceilings.h"
 #include "bench/figure.h"
 #include "bench/loop_bench.h"
 #include "bench/step_bench.h"
-#include "engine/core/status.h"
 #include "engine/model/checkpoint.h"
 #include "engine/run/model_backend.h"
 #include "kernels/ops.h"

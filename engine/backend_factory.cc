@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/run/fake_backend.h"
 #include "engine/run/model_backend.h"
 #include "engine/state/state_shape.h"

@@ -5,7 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "engine/core/clock.h"
+#include "base/clock.h"
 
 namespace batucada {
 

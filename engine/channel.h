@@ -12,9 +12,9 @@
 #include "engine/core/request.h"
 #include "engine/engine.h"
 #include "engine/run/step_loop.h"
-#include "engine/text/detokenizer.h"
-#include "engine/text/stop_matcher.h"
-#include "engine/text/tokenizer.h"
+#include "text/detokenizer.h"
+#include "text/stop_matcher.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

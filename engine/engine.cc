@@ -7,17 +7,17 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "engine/backend_factory.h"
 #include "engine/channel.h"
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
 #include "engine/model/checkpoint.h"
 #include "engine/run/step_loop.h"
-#include "engine/text/byte_tokenizer.h"
-#include "engine/text/detokenizer.h"
-#include "engine/text/special_tokens.h"
-#include "engine/text/stop_matcher.h"
 #include "engine/validate_request.h"
+#include "text/byte_tokenizer.h"
+#include "text/detokenizer.h"
+#include "text/special_tokens.h"
+#include "text/stop_matcher.h"
 
 namespace batucada {
 

@@ -24,7 +24,7 @@
 #include "engine/engine_config.h"
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
-#include "engine/text/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

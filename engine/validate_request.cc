@@ -4,7 +4,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/drawable_tokens.h"
 #include "kernels/ops.h"
 

@@ -12,8 +12,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "engine/core/status.h"
-#include "engine/model/json.h"
+#include "base/json.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "engine/text/chat_template.h"
+#include "text/chat_template.h"
 
 namespace batucada {
 

@@ -4,7 +4,7 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 

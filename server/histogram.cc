@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 

@@ -13,7 +13,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 

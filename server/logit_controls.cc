@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "absl/strings/ascii.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/check_range.h"
 #include "server/error.h"
 #include "server/prompt_encoder.h"

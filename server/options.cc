@@ -10,8 +10,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "engine/core/read_file.h"
-#include "engine/core/status.h"
+#include "base/read_file.h"
+#include "base/status.h"
 #include "server/config_file.h"
 #include "server/units.h"
 

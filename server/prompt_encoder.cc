@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 
 namespace batucada {

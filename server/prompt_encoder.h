@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/text/chat_template.h"
-#include "engine/text/tokenizer.h"
 #include "server/completion_params.h"
 #include "server/translation_context.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

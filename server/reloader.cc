@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/telemetry/logging.h"
 #include "server/tls.h"
 

@@ -9,7 +9,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "absl/strings/numbers.h"
-#include "engine/model/json.h"
+#include "base/json.h"
 #include "server/error.h"
 
 namespace batucada {

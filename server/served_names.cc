@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/model/json.h"
+#include "base/json.h"
 #include "server/error.h"
 
 namespace batucada {

@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
-#include "engine/text/stop_matcher.h"
+#include "base/status.h"
 #include "server/served_names.h"
 #include "server/telemetry/collector.h"
+#include "text/stop_matcher.h"
 
 namespace batucada {
 namespace {

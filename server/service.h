@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/text/chat_template.h"
 #include "server/access_keys.h"
 #include "server/io_pool.h"
 #include "server/memory/account.h"
@@ -17,6 +16,7 @@
 #include "server/telemetry/request_journal.h"
 #include "server/translate.h"
 #include "server/work_pool.h"
+#include "text/chat_template.h"
 
 namespace batucada {
 

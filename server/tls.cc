@@ -8,8 +8,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ssl/context.hpp>
 
-#include "engine/core/read_file.h"
-#include "engine/core/status.h"
+#include "base/read_file.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

@@ -8,15 +8,15 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
-#include "engine/text/detokenizer.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "server/check_range.h"
 #include "server/error.h"
 #include "server/generation_defaults.h"
 #include "server/logit_controls.h"
 #include "server/prompt_encoder.h"
 #include "server/shortest_double.h"
+#include "text/detokenizer.h"
 
 namespace batucada {
 namespace {

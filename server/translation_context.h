@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "engine/model/generation_config.h"
-#include "engine/text/chat_template.h"
-#include "engine/text/tokenizer.h"
 #include "server/client.h"
 #include "server/server_config.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/io_pool.h"
 

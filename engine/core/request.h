@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "engine/core/shared_array.h"
+#include "base/shared_array.h"
 
 namespace batucada {
 

@@ -9,11 +9,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_join.h"
-#include "engine/core/status.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/strings.h"
 #include "engine/model/dummy.h"
-#include "engine/model/json.h"
 #include "engine/model/safetensors.h"
-#include "engine/model/text.h"
 
 namespace batucada {
 namespace {

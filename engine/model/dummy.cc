@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "engine/model/text.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {

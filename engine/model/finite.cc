@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

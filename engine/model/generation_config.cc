@@ -7,9 +7,9 @@
 #include <boost/json.hpp>
 
 #include "absl/strings/str_join.h"
-#include "engine/core/status.h"
-#include "engine/model/json.h"
-#include "engine/model/text.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/strings.h"
 #include "kernels/token_controls.h"
 
 namespace batucada {

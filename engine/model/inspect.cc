@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "engine/core/human_bytes.h"
-#include "engine/model/text.h"
+#include "base/human_bytes.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/core/status.h"
-#include "engine/model/text.h"
+#include "base/status.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {

@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/core/status.h"
-#include "engine/model/json.h"
-#include "engine/model/text.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {

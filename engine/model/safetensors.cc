@@ -10,9 +10,9 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_join.h"
-#include "engine/core/status.h"
-#include "engine/model/json.h"
-#include "engine/model/text.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <limits>
 
-#include "engine/core/status.h"
-#include "engine/model/text.h"
+#include "base/status.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/model/finite.h"
 
 namespace batucada {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/model/weights.h"
 
 namespace batucada {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <new>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "kernels/token_controls.h"
 
 namespace batucada {

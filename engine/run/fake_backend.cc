@@ -4,7 +4,7 @@
 #include <cmath>
 #include <thread>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/core/memory_reserve.h"
-#include "engine/core/status.h"
+#include "base/memory_reserve.h"
+#include "base/status.h"
 
 namespace batucada {
 

@@ -21,7 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "engine/core/clock.h"
+#include "base/clock.h"
 #include "engine/core/observer.h"
 #include "engine/core/request.h"
 #include "engine/run/backend.h"

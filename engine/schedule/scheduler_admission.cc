@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/schedule/scheduler.h"
 
 namespace batucada {

@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "engine/core/human_bytes.h"
+#include "base/human_bytes.h"
 
 namespace batucada {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/engine.h"
 #include "server/commands/command.h"
 #include "server/completion_params.h"

@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "engine/model/inspect.h"
 #include "engine/model/model_config.h"
 #include "server/commands/command.h"

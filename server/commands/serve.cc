@@ -10,9 +10,9 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/time/clock.h"
-#include "engine/core/clock.h"
-#include "engine/core/human_bytes.h"
-#include "engine/core/status.h"
+#include "base/clock.h"
+#include "base/human_bytes.h"
+#include "base/status.h"
 #include "server/access_keys.h"
 #include "server/commands/command.h"
 #include "server/compat/compat.h"

@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/http/request_origin.h"
 #include "server/http/sse.h"
 #include "server/translate.h"

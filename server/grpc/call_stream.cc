@@ -5,8 +5,8 @@
 
 #include <boost/asio/post.hpp>
 
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "server/grpc/grpc_headers.h"
 
 namespace batucada {

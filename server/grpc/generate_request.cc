@@ -4,7 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/http/conversation.h"
 #include "server/shortest_double.h"

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/asked_model.h"
 #include "server/grpc/generate_request.h"
 #include "server/grpc/methods.h"

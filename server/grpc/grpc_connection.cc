@@ -10,8 +10,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
-#include "engine/core/clock.h"
-#include "engine/model/json.h"
+#include "base/clock.h"
+#include "base/json.h"
 #include "server/grpc/grpc_headers.h"
 #include "server/http/http.h"
 

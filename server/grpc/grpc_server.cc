@@ -19,8 +19,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "server/descriptors.h"
 #include "server/grpc/grpc_connection.h"
 

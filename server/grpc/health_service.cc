@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
-#include "engine/model/json.h"
+#include "base/json.h"
+#include "base/status.h"
 #include "grpc/health/v1/health.pb.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/unary_call.h"

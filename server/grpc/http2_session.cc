@@ -8,8 +8,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
+#include "base/clock.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/asked_model.h"
 #include "server/grpc/infer_proto.h"
 #include "server/grpc/methods.h"

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
-#include "engine/model/json.h"
+#include "base/json.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/shortest_double.h"
 

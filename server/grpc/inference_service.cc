@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "base/status.h"
 #include "batucada/v1/batucada.pb.h"
-#include "engine/core/status.h"
 #include "engine/model/inspect.h"
 #include "server/grpc/generation_call.h"
 #include "server/grpc/methods.h"

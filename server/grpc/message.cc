@@ -10,7 +10,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

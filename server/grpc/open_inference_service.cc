@@ -2,7 +2,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "inference/open_inference.pb.h"
 #include "server/grpc/infer_calls.h"
 #include "server/grpc/methods.h"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/grpc/call.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/offload.h"

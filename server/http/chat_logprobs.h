@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "engine/core/request.h"
-#include "engine/text/tokenizer.h"
 #include "server/http/logprobs_json.h"
 #include "server/json_writer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

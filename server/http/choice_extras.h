@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/text/tokenizer.h"
 #include "server/http/choice.h"
 #include "server/json_writer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "engine/text/utf8.h"
+#include "text/utf8.h"
 
 namespace batucada {
 

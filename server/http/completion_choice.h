@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/core/shared_array.h"
+#include "base/shared_array.h"
 #include "server/http/choice.h"
 #include "server/http/choice_extras.h"
 #include "server/http/logprobs_json.h"

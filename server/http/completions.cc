@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/asked_model.h"
 #include "server/error.h"
 #include "server/generation_group.h"

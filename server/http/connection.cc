@@ -16,7 +16,7 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include "absl/strings/match.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/http/body_coding.h"
 #include "server/http/request_head.h"

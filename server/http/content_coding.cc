@@ -12,7 +12,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 
 namespace batucada {
 namespace {

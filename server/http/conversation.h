@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/text/chat_template.h"
 #include "server/http/parameter_table.h"
+#include "text/chat_template.h"
 
 namespace batucada {
 

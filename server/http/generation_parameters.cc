@@ -9,7 +9,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "engine/model/json.h"
+#include "base/json.h"
 #include "server/logit_controls.h"
 #include "server/translate.h"
 

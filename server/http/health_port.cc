@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/http/log_settings.h"
 #include "server/http/status.h"
 

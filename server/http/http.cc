@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <openssl/rand.h>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/json_writer.h"
 

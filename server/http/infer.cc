@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "absl/strings/numbers.h"
-#include "engine/core/status.h"
-#include "engine/model/json.h"
+#include "base/json.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/http/request_origin.h"
 #include "server/http/sse.h"

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
-#include "engine/model/json.h"
+#include "base/json.h"
+#include "base/status.h"
 #include "server/http/infer.h"
 #include "server/json_writer.h"
 #include "server/open_inference/infer_request.h"

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/text/utf8.h"
+#include "text/utf8.h"
 
 namespace batucada {
 

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "engine/core/request.h"
-#include "engine/text/detokenizer.h"
-#include "engine/text/tokenizer.h"
 #include "server/http/choice.h"
 #include "server/json_writer.h"
+#include "text/detokenizer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/model/json.h"
+#include "base/json.h"
 
 namespace batucada {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/model/json.h"
+#include "base/json.h"
 #include "server/error.h"
 
 namespace batucada {

@@ -14,7 +14,7 @@
 #include <boost/json/value.hpp>
 
 #include "absl/status/statusor.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/asked_model.h"
 #include "server/http/json_schema.h"
 #include "server/request_reader.h"

@@ -8,9 +8,9 @@
 #include <boost/beast/http/status.hpp>
 
 #include "absl/strings/ascii.h"
-#include "engine/text/utf8.h"
 #include "server/http/router.h"
 #include "server/trace.h"
+#include "text/utf8.h"
 
 namespace batucada {
 

@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "absl/strings/ascii.h"
-#include "engine/model/json.h"
+#include "base/json.h"
 #include "server/http/not_offered.h"
 
 namespace batucada {

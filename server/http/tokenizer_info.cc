@@ -5,7 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "engine/model/json.h"
+#include "base/json.h"
 
 namespace batucada {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "engine/text/detokenizer.h"
 #include "server/error.h"
 #include "server/http/choice_extras.h"
 #include "server/http/conversation.h"
@@ -10,6 +9,7 @@
 #include "server/http/logprobs_json.h"
 #include "server/json_writer.h"
 #include "server/prompt_encoder.h"
+#include "text/detokenizer.h"
 
 namespace batucada {
 namespace {

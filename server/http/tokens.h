@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/chat_template.h"
 #include "server/http/http.h"
 #include "server/http/parameter_table.h"
 #include "server/service.h"
+#include "text/chat_template.h"
 
 namespace batucada {
 

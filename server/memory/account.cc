@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/human_bytes.h"
-#include "engine/core/status.h"
+#include "base/human_bytes.h"
+#include "base/status.h"
 #include "server/error.h"
 
 namespace batucada {

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "engine/core/memory_reserve.h"
+#include "base/memory_reserve.h"
 
 namespace batucada {
 namespace {

@@ -12,7 +12,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/request_reader.h"
 

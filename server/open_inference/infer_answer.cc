@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/core/clock.h"
-#include "engine/core/status.h"
+#include "base/clock.h"
+#include "base/status.h"
 #include "server/asked_model.h"
 #include "server/translate.h"
 

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/json_writer.h"
 

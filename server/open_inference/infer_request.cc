@@ -10,14 +10,14 @@
 #include <fmt/format.h>
 
 #include "absl/container/flat_hash_set.h"
-#include "engine/core/status.h"
-#include "engine/model/json.h"
-#include "engine/text/utf8.h"
+#include "base/json.h"
+#include "base/status.h"
 #include "server/error.h"
 #include "server/http/completion_request.h"
 #include "server/open_inference/backend_names.h"
 #include "server/request_reader.h"
 #include "server/shortest_double.h"
+#include "text/utf8.h"
 
 namespace batucada {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/asked_model.h"
 #include "server/error.h"
 #include "server/http/http.h"

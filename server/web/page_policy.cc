@@ -4,7 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/web/page.h"
 
 namespace batucada {

@@ -1,4 +1,4 @@
-#include "engine/core/human_bytes.h"
+#include "base/human_bytes.h"
 
 #include <gtest/gtest.h>
 

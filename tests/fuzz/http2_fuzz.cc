@@ -10,7 +10,7 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "engine/core/status.h"
+#include "base/status.h"
 #include "server/grpc/grpc_connection.h"
 #include "server/http/event.h"
 

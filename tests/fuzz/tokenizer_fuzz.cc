@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/text/detokenizer.h"
-#include "engine/text/json_tokenizer.h"
+#include "text/detokenizer.h"
+#include "text/json_tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace batucada;

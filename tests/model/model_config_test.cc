@@ -5,7 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "engine/model/json.h"
+#include "base/json.h"
 #include "engine/model/tensor_source.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

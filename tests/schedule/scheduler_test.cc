@@ -7,7 +7,7 @@
 #include <random>
 #include <set>
 
-#include "engine/core/clock.h"
+#include "base/clock.h"
 
 namespace batucada {
 namespace {

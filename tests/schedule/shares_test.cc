@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/core/clock.h"
+#include "base/clock.h"
 #include "engine/schedule/scheduler.h"
 
 namespace batucada {

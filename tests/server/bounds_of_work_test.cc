@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/core/clock.h"
+#include "base/clock.h"
 #include "server/error.h"
 #include "server/translate.h"
 

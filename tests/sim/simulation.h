@@ -6,7 +6,7 @@
 #include <deque>
 #include <string>
 
-#include "engine/core/clock.h"
+#include "base/clock.h"
 #include "tests/sim/referee.h"
 #include "tests/sim/workload.h"
 

@@ -1,5 +1,5 @@
 // BPE merging against the textbook algorithm, its running time, and tokenizers shared between threads.
-#include "engine/text/bpe.h"
+#include "text/bpe.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "engine/text/tokenizer.h"
 #include "tests/text/test_util.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 namespace {

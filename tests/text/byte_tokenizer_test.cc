@@ -1,4 +1,4 @@
-#include "engine/text/byte_tokenizer.h"
+#include "text/byte_tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

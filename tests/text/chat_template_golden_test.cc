@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "engine/text/chat_template.h"
 #include "tests/text/jinja/goldens.h"
+#include "text/chat_template.h"
 
 namespace batucada {
 namespace {

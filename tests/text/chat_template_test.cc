@@ -1,5 +1,5 @@
 // Finding a model's template, and what surrounds its rendering.
-#include "engine/text/chat_template.h"
+#include "text/chat_template.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The incremental detokenizer against whole decodes written independently of it.
-#include "engine/text/detokenizer.h"
+#include "text/detokenizer.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/text/tokenizer.h"
 #include "tests/text/test_util.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 namespace {

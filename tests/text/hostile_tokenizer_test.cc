@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/json_tokenizer.h"
 #include "tests/text/test_util.h"
+#include "text/json_tokenizer.h"
 
 namespace batucada {
 namespace {

@@ -13,14 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/added_tokens.h"
-#include "engine/text/detokenizer.h"
-#include "engine/text/regex.h"
-#include "engine/text/stop_matcher.h"
-#include "engine/text/tokenizer.h"
-#include "engine/text/unicode.h"
 #include "tests/text/test_util.h"
 #include "tests/text/worst_shapes.h"
+#include "text/added_tokens.h"
+#include "text/detokenizer.h"
+#include "text/regex.h"
+#include "text/stop_matcher.h"
+#include "text/tokenizer.h"
+#include "text/unicode.h"
 
 namespace batucada {
 namespace {

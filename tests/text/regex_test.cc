@@ -1,13 +1,13 @@
 // Regular expressions written for Oniguruma, matched by PCRE2.
-#include "engine/text/regex.h"
+#include "text/regex.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-#include "engine/text/regex_syntax.h"
 #include "tests/text/test_util.h"
+#include "text/regex_syntax.h"
 
 namespace batucada {
 namespace {

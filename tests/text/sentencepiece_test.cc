@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/detokenizer.h"
-#include "engine/text/sentencepiece_tokenizer.h"
-#include "engine/text/tokenizer.h"
 #include "tests/text/test_util.h"
+#include "text/detokenizer.h"
+#include "text/sentencepiece_tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 namespace {

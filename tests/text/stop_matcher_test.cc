@@ -1,5 +1,5 @@
 // The stop matcher against a brute-force search of the whole text.
-#include "engine/text/stop_matcher.h"
+#include "text/stop_matcher.h"
 
 #include <gtest/gtest.h>
 

@@ -10,7 +10,7 @@
 #include <random>
 #include <string>
 
-#include "engine/text/utf8.h"
+#include "text/utf8.h"
 
 namespace batucada {
 

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/text/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 namespace {

@@ -1,5 +1,5 @@
 // Start and end tokens as transformers puts them around a text (make_start_tokens.py).
-#include "engine/text/tokenizer_config.h"
+#include "text/tokenizer_config.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/tokenizer.h"
 #include "tests/text/test_util.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/detokenizer.h"
-#include "engine/text/tokenizer.h"
 #include "tests/text/test_util.h"
+#include "text/detokenizer.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/tokenizer.h"
-#include "engine/text/utf8.h"
 #include "tests/text/test_util.h"
+#include "text/tokenizer.h"
+#include "text/utf8.h"
 
 namespace batucada {
 namespace {

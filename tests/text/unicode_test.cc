@@ -1,5 +1,5 @@
 // Normal forms against Python's unicodedata (make_fixtures.py).
-#include "engine/text/unicode.h"
+#include "text/unicode.h"
 
 #include <gtest/gtest.h>
 

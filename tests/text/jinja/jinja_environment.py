@@ -1,4 +1,4 @@
-"""jinja2 set up as Hugging Face's apply_chat_template sets it up: the reference for the interpreter in engine/text/jinja.
+"""jinja2 set up as Hugging Face's apply_chat_template sets it up: the reference for the interpreter in text/jinja.
 
 Needs jinja2 and nothing else.
 """

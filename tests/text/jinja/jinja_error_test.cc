@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "engine/text/jinja/template.h"
+#include "text/jinja/template.h"
 
 namespace batucada::jinja {
 namespace {

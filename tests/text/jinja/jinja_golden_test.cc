@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "engine/text/jinja/template.h"
 #include "tests/text/jinja/goldens.h"
+#include "text/jinja/template.h"
 
 namespace batucada::jinja {
 namespace {

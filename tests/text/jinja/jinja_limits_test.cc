@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/jinja/limits.h"
-#include "engine/text/jinja/template.h"
+#include "text/jinja/limits.h"
+#include "text/jinja/template.h"
 
 namespace batucada::jinja {
 namespace {

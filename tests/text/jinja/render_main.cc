@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/text/jinja/template.h"
+#include "text/jinja/template.h"
 
 int main() {
   std::string line;

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "engine/text/chat_template.h"
 #include "tests/text/jinja/goldens.h"
+#include "text/chat_template.h"
 
 namespace batucada {
 namespace {

@@ -1,0 +1,266 @@
+#include "base/json.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_stack.hpp>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/escaping.h"
+#include "base/read_file.h"
+#include "base/strings.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+// Builds a value while refusing equal keys, which Boost's own handler resolves silently to the last one. A checkpoint
+// that names a tensor twice would otherwise be read in a way that depends on the reader.
+struct UniqueKeyHandler {
+  // NOLINTBEGIN(readability-identifier-naming): Boost's parser asks for these names
+  static constexpr size_t max_object_size = bj::object::max_size();
+  static constexpr size_t max_array_size = bj::array::max_size();
+  static constexpr size_t max_key_size = bj::string::max_size();
+  static constexpr size_t max_string_size = bj::string::max_size();
+  // NOLINTEND(readability-identifier-naming)
+
+  bj::value_stack stack;
+  std::vector<absl::flat_hash_set<std::string>> keys;  // of each object that is open
+  std::string key;                                     // the parts of the current key seen so far
+  std::string duplicate;                               // the key at which parsing stopped
+
+  bool on_document_begin(bj::error_code&) { return true; }
+  bool on_document_end(bj::error_code&) { return true; }
+  bool on_object_begin(bj::error_code&) {
+    keys.emplace_back();
+    return true;
+  }
+  bool on_object_end(size_t n, bj::error_code&) {
+    keys.pop_back();
+    stack.push_object(n);
+    return true;
+  }
+  bool on_array_begin(bj::error_code&) { return true; }
+  bool on_array_end(size_t n, bj::error_code&) {
+    stack.push_array(n);
+    return true;
+  }
+  bool on_key_part(bj::string_view s, size_t, bj::error_code&) {
+    key.append(s.data(), s.size());
+    return true;
+  }
+  bool on_key(bj::string_view s, size_t, bj::error_code& ec) {
+    key.append(s.data(), s.size());
+    stack.push_key(key);
+    if (!keys.back().insert(key).second) {
+      duplicate = key;
+      ec = bj::error::syntax;
+      return false;
+    }
+    key.clear();
+    return true;
+  }
+  bool on_string_part(bj::string_view s, size_t, bj::error_code&) {
+    stack.push_chars(s);
+    return true;
+  }
+  bool on_string(bj::string_view s, size_t, bj::error_code&) {
+    stack.push_string(s);
+    return true;
+  }
+  bool on_number_part(bj::string_view, bj::error_code&) { return true; }
+  bool on_int64(int64_t i, bj::string_view, bj::error_code&) {
+    stack.push_int64(i);
+    return true;
+  }
+  bool on_uint64(uint64_t u, bj::string_view, bj::error_code&) {
+    stack.push_uint64(u);
+    return true;
+  }
+  bool on_double(double d, bj::string_view, bj::error_code&) {
+    stack.push_double(d);
+    return true;
+  }
+  bool on_bool(bool b, bj::error_code&) {
+    stack.push_bool(b);
+    return true;
+  }
+  bool on_null(bj::error_code&) {
+    stack.push_null();
+    return true;
+  }
+  bool on_comment_part(bj::string_view, bj::error_code&) { return true; }
+  bool on_comment(bj::string_view, bj::error_code&) { return true; }
+};
+
+// A found value in a message, short: large containers are described, not printed.
+std::string Describe(const bj::value& v) {
+  switch (v.kind()) {
+    case bj::kind::object: return "an object";
+    case bj::kind::array: return Concat("a list of ", v.get_array().size());
+    case bj::kind::string: return Concat("the string \"", Printable(v.get_string().c_str()), "\"");
+    default: return bj::serialize(v);
+  }
+}
+
+std::string Describe(IntRange range) {
+  if (range.max == INT64_MAX) return Concat("an integer of at least ", range.min);
+  return Concat("an integer from ", range.min, " to ", range.max);
+}
+
+}  // namespace
+
+std::string Printable(std::string_view name) {
+  constexpr size_t kLongest = 160;
+  if (name.size() <= kLongest) return absl::Utf8SafeCHexEscape(absl::string_view(name.data(), name.size()));
+  return Concat(absl::CHexEscape(absl::string_view(name.data(), kLongest)), "…");
+}
+
+absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int64_t max_bytes) {
+  return ReadWholeFile(path, max_bytes);
+}
+
+absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what) {
+  bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{});  // standard JSON, at most 32 levels
+  parser.handler().stack.reset();
+  bj::error_code error;
+  const size_t parsed = parser.write_some(/*more=*/false, text.data(), text.size(), error);
+  if (const std::string& key = parser.handler().duplicate; error && !key.empty()) {
+    return absl::InvalidArgumentError(
+        Concat(what, " has the key \"", Printable(key), "\" twice in one object, near byte ", parsed));
+  }
+  if (error) {
+    return absl::InvalidArgumentError(Concat(what, " is not valid JSON: ", error.message(), " at byte ", parsed));
+  }
+  if (parsed < text.size()) {
+    return absl::InvalidArgumentError(Concat(what, " has text after its JSON document, at byte ", parsed));
+  }
+  return parser.handler().stack.release();
+}
+
+JsonObject::JsonObject(const bj::value& value, std::string path, absl::Status* first_error)
+    : object_(value.if_object()), path_(std::move(path)), first_error_(first_error) {
+  if (object_ == nullptr && first_error_->ok()) {
+    *first_error_ = absl::InvalidArgumentError(Concat(path_, "expected an object, found ", Describe(value)));
+  }
+}
+
+const bj::value* JsonObject::Find(std::string_view key) const {
+  if (object_ == nullptr) return nullptr;
+  const bj::value* found = object_->if_contains(bj::string_view(key.data(), key.size()));
+  return found == nullptr || found->is_null() ? nullptr : found;
+}
+
+bool JsonObject::Mentions(std::string_view key) const {
+  return object_ != nullptr && object_->contains(bj::string_view(key.data(), key.size()));
+}
+
+void JsonObject::Fail(std::string_view key, std::string_view problem) const {
+  if (first_error_->ok()) *first_error_ = absl::InvalidArgumentError(Concat(path_, Printable(key), " ", problem));
+}
+
+void JsonObject::Expected(std::string_view key, const bj::value& found, std::string_view expected) const {
+  Fail(key, Concat("is ", Describe(found), ", expected ", expected));
+}
+
+int64_t JsonObject::CheckedInt(const bj::value& value, std::string_view key, IntRange range) const {
+  const int64_t* number = value.if_int64();
+  if (number != nullptr && *number >= range.min && *number <= range.max) return *number;
+  Expected(key, value, Describe(range));
+  return range.min;
+}
+
+int64_t JsonObject::Int(std::string_view key, IntRange range) const {
+  if (!Has(key)) Fail(key, Concat("is missing, expected ", Describe(range)));
+  return IntOr(key, range.min, range);
+}
+
+int64_t JsonObject::IntOr(std::string_view key, int64_t fallback, IntRange range) const {
+  const bj::value* value = Find(key);
+  return value == nullptr ? fallback : CheckedInt(*value, key, range);
+}
+
+double JsonObject::NumberOr(std::string_view key, double fallback, NumberRange range) const {
+  const bj::value* value = Find(key);
+  if (value == nullptr) return fallback;
+  bj::error_code error;
+  const double number = value->is_number() ? value->to_number<double>(error) : range.min - 1;
+  if (!error && number >= range.min && number <= range.max) return number;
+  Expected(key, *value, Concat("a number from ", range.min, " to ", range.max));
+  return range.min;
+}
+
+bool JsonObject::BoolOr(std::string_view key, bool fallback) const {
+  const bj::value* value = Find(key);
+  if (value == nullptr) return fallback;
+  if (const bool* b = value->if_bool()) return *b;
+  Expected(key, *value, "true or false");
+  return fallback;
+}
+
+std::string JsonObject::String(std::string_view key) const {
+  if (!Has(key)) Fail(key, "is missing, expected a string");
+  return StringOr(key, "");
+}
+
+std::string JsonObject::StringOr(std::string_view key, std::string_view fallback) const {
+  const bj::value* value = Find(key);
+  if (value == nullptr) return std::string(fallback);
+  if (const bj::string* s = value->if_string()) return std::string(s->data(), s->size());
+  Expected(key, *value, "a string");
+  return std::string(fallback);
+}
+
+std::vector<int64_t> JsonObject::Ints(std::string_view key, IntRange range, ListForm form) const {
+  const bj::value* value = Find(key);
+  if (value == nullptr) return {};
+  if (form == ListForm::kOneOrMany && value->is_number()) return {CheckedInt(*value, key, range)};
+  const bj::array* array = value->if_array();
+  if (array == nullptr) {
+    Expected(key, *value, form == ListForm::kMany ? "a list of integers" : "an integer or a list of integers");
+    return {};
+  }
+  std::vector<int64_t> result;
+  result.reserve(array->size());
+  for (size_t i = 0; i < array->size() && ok(); ++i) {
+    const bj::value& element = (*array)[i];
+    const int64_t* number = element.if_int64();
+    if (number == nullptr || *number < range.min || *number > range.max) {
+      Expected(Concat(key, "[", i, "]"), element, Describe(range));
+      return {};
+    }
+    result.push_back(*number);
+  }
+  return result;
+}
+
+std::vector<JsonObject> JsonObject::Objects(std::string_view key) const {
+  const bj::value* value = Find(key);
+  if (value == nullptr) return {};
+  const bj::array* array = value->if_array();
+  if (array == nullptr ||
+      !std::all_of(array->begin(), array->end(), [](const bj::value& v) { return v.is_object(); })) {
+    Expected(key, *value, "an object or a list of objects");
+    return {};
+  }
+  std::vector<JsonObject> objects;
+  for (const bj::value& element : *array) {
+    objects.emplace_back(element, Concat(path_, Printable(key), "[", objects.size(), "]."), first_error_);
+  }
+  return objects;
+}
+
+JsonObject JsonObject::Object(std::string_view key) const {
+  static const bj::value kNothing;  // null: the reader of an absent object reads nothing
+  const bj::value* value = Find(key);
+  if (value == nullptr) Fail(key, "is missing, expected an object");
+  if (value != nullptr && !value->is_object()) Expected(key, *value, "an object");
+  return JsonObject(value == nullptr ? kNothing : *value, Concat(path_, Printable(key), "."), first_error_);
+}
+
+}  // namespace batucada

@@ -1,0 +1,97 @@
+// Turns a conversation into the text that a chat model was trained on, by the template that comes with the model: the
+// same text, byte for byte, as Hugging Face's apply_chat_template.
+//
+// A template is a Jinja program out of the model's directory. It is interpreted by text/jinja: it reads nothing
+// but its input and the clock, and is bounded in time, memory and output.
+//
+// Immutable: every method may be called from any number of threads at once.
+#pragma once
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "text/jinja/template.h"
+#include "text/replayed_calls.h"
+
+namespace batucada {
+
+// How the rendered text ends.
+enum class ChatEnding : uint8_t {
+  kClosed,                // behind the last message
+  kGenerationPrompt,      // with what opens the assistant's next message
+  kContinueFinalMessage,  // at the end of the last message's content, for the model to go on with it
+};
+
+struct ChatInput {
+  // Objects with "role", "content" (a string, or a list of {"type": "text", "text": …}) and whatever else the template
+  // knows, such as "name" and "tool_calls".
+  boost::json::array messages;
+  ChatEnding ending = ChatEnding::kClosed;
+  // More names for the template to see, such as "enable_thinking", "tools" and "documents". They go before the special
+  // tokens of the same names.
+  boost::json::object variables;
+  // What strftime_now() tells, in local time; without it, the time of the call.
+  std::optional<absl::Time> now;
+};
+
+class ChatTemplate {
+ public:
+  // Reads model_dir/chat_template.jinja, or where there is none the `chat_template` of model_dir/tokenizer_config.json:
+  // a string, or a list of {"name", "template"} of which "default" is taken. Special tokens come from
+  // tokenizer_config.json and, where it is silent, special_tokens_map.json.
+  // `template_file`, unless empty, is read instead of the model's own template.
+  // NOT_FOUND if the model has no template, or the file is not there. INVALID_ARGUMENT or UNIMPLEMENTED, with file,
+  // line and column, if it has one that is wrong or that is written in what this engine does not do.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& model_dir,
+                                                                                const std::string& template_file = "");
+
+  // `special_tokens` are names such as "bos_token" and their texts. Errors begin with line and column.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Parse(std::string_view source,
+                                                                                 boost::json::object special_tokens);
+
+  // A template that cannot be used, for `reason`: it stands for a model whose own is wrong, so that what needs no
+  // template goes on.
+  static std::unique_ptr<const ChatTemplate> Unusable(absl::Status reason);
+
+  // The text for the tokenizer, to be encoded without adding special tokens: the template writes them itself.
+  // INVALID_ARGUMENT with a message for the client: the template refuses the conversation (roles that do not
+  // alternate), cannot handle its values, or takes too long with it; a content has parts that this template does not
+  // take.
+  [[nodiscard]] absl::StatusOr<std::string> Render(const ChatInput& input) const;
+
+  // The text for a conversation as it came over the wire: like Render, with past calls of tools in the form that the
+  // template takes (replayed_calls.h).
+  [[nodiscard]] absl::StatusOr<std::string> RenderReplayed(const ChatInput& input) const;
+
+  // What keeps the template from being rendered at all: every Render returns it too.
+  const absl::Status& usable() const { return usable_; }
+
+  // In which form the template takes contents; found out by trying. Render brings contents of text into this form:
+  // parts are joined with newlines, a string becomes one part.
+  enum class ContentForm : uint8_t { kText, kParts, kEither };
+  ContentForm content_form() const { return content_form_; }
+
+ private:
+  ChatTemplate(std::unique_ptr<const jinja::Template> jinja, boost::json::object special_tokens);
+
+  explicit ChatTemplate(absl::Status reason) : usable_(std::move(reason)) {}
+
+  absl::StatusOr<std::string> RenderOwned(boost::json::array messages, const ChatInput& input) const;
+  // Renders messages that are in the right form.
+  absl::StatusOr<std::string> RenderMessages(const boost::json::array& messages, const ChatInput& input) const;
+  ContentForm FindContentForm() const;
+
+  const absl::Status usable_;
+  const std::unique_ptr<const jinja::Template> jinja_;
+  const boost::json::object special_tokens_;
+  const ContentForm content_form_ = ContentForm::kText;
+  const CallForm call_form_;
+};
+
+}  // namespace batucada

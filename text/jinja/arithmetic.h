@@ -1,0 +1,22 @@
+// Python's arithmetic operators. INVALID_ARGUMENT where Python raises, for undefined operands, and for integers that do
+// not fit 64 bits.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "text/jinja/runtime.h"
+#include "text/jinja/value.h"
+
+namespace batucada::jinja {
+
+enum class BinaryOperator : uint8_t { kAdd, kSubtract, kMultiply, kDivide, kFloorDivide, kModulo, kPower };
+
+[[nodiscard]] absl::StatusOr<Value> Apply(Runtime& runtime, BinaryOperator op, const Value& left, const Value& right);
+[[nodiscard]] absl::StatusOr<Value> Negate(const Value& operand);
+[[nodiscard]] absl::StatusOr<Value> UnaryPlus(const Value& operand);
+
+// The text of `value` with & < > ' " as HTML writes them, as markupsafe does it. Markup stays as it is.
+[[nodiscard]] absl::StatusOr<Value> Escape(Runtime& runtime, const Value& value);
+
+}  // namespace batucada::jinja

@@ -1,0 +1,276 @@
+#include "text/pre_tokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_replace.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "text/byte_level.h"
+#include "text/text_pattern.h"
+#include "text/utf8.h"
+
+namespace batucada {
+namespace {
+
+constexpr size_t kMaxSpelledBytes = size_t{1} << 28;
+
+// The pattern that ByteLevel splits by where it is asked to: the one of GPT-2.
+constexpr std::string_view kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+
+// \w+|[^\w\s]+ as Whitespace means it: with Unicode's \w (UTS #18), which has joiners and no fractions.
+constexpr std::string_view kWordsAndSymbols = R"([\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d}]+)"
+                                              R"(|[^\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d}\s]+)";
+
+Regex MustCompile(std::string_view pattern) {
+  absl::StatusOr<Regex> regex = Regex::Compile(pattern);
+  BATUCADA_CHECK(regex.ok(), regex.status().message());
+  return *std::move(regex);
+}
+
+// Pieces that point into one string under construction: positions first, views once the string has stopped moving.
+class Rewriter {
+ public:
+  explicit Rewriter(PreTokenizer::Scratch* scratch) : scratch_(scratch), out_(&scratch->buffers.emplace_back()) {
+    size_t total = 0;
+    for (const PreTokenizer::Piece& piece : scratch->pieces) total += piece.text.size();
+    out_->reserve(total + total / 2 + 4 * scratch->pieces.size());
+  }
+
+  std::string& text() { return *out_; }
+
+  // The text added since the last call is the rewritten form of the next piece.
+  void EndPiece() { ends_.push_back(out_->size()); }
+
+  void Finish() {
+    size_t begin = 0;
+    for (size_t i = 0; i < ends_.size(); ++i) {
+      scratch_->pieces[i].text = std::string_view{*out_}.substr(begin, ends_[i] - begin);
+      begin = ends_[i];
+    }
+  }
+
+ private:
+  PreTokenizer::Scratch* scratch_;
+  std::string* out_;
+  std::vector<size_t> ends_;
+};
+
+}  // namespace
+
+PreTokenizer PreTokenizer::Parse(const JsonCursor& json) {
+  PreTokenizer pre_tokenizer;
+  if (!json.absent()) pre_tokenizer.ParseStep(json);
+  return pre_tokenizer;
+}
+
+void PreTokenizer::ParseStep(const JsonCursor& json) {
+  if (steps_.size() >= kMaxSteps) return json.Fail(Concat("more than ", kMaxSteps, " steps"));
+  const std::string_view type = json["type"].String();
+  const auto cut = [&](std::string_view pattern, Behavior behavior, bool invert = false) {
+    steps_.emplace_back(Cut{.pattern = MustCompile(pattern), .behavior = behavior, .invert = invert});
+  };
+  if (type == "Sequence") {
+    for (const JsonCursor& step : json["pretokenizers"].Elements()) ParseStep(step);
+  } else if (type == "Split") {
+    steps_.emplace_back(Cut{.pattern = ParsePattern(json["pattern"]),
+                            .behavior = ParseBehavior(json["behavior"]),
+                            .invert = json["invert"].Bool(false)});
+  } else if (type == "Digits") {
+    cut("\\p{N}", json["individual_digits"].Bool(false) ? Behavior::kIsolated : Behavior::kContiguous);
+  } else if (type == "Punctuation") {
+    const JsonCursor behavior = json["behavior"];
+    cut(R"([!-/:-@\[-`{-~\p{P}])", behavior.absent() ? Behavior::kIsolated : ParseBehavior(behavior));
+  } else if (type == "Whitespace") {
+    cut(kWordsAndSymbols, Behavior::kRemoved, /*invert=*/true);
+  } else if (type == "WhitespaceSplit") {
+    cut(R"(\s)", Behavior::kRemoved);
+  } else if (type == "ByteLevel") {
+    if (json["add_prefix_space"].Bool(true)) steps_.emplace_back(PrependSpace{});
+    if (json["use_regex"].Bool(true)) cut(kGpt2Pattern, Behavior::kIsolated);
+    steps_.emplace_back(SpellBytes{});
+  } else if (type == "Metaspace") {
+    ParseMetaspace(json);
+  } else {
+    json.Unsupported(Concat("pre-tokenizer ", Quoted(type)));
+  }
+}
+
+void PreTokenizer::ParseMetaspace(const JsonCursor& json) {
+  MarkSpaces mark{.mark = {}, .scheme = PrependScheme::kAlways};
+  AppendUtf8(json["replacement"].Character(), &mark.mark);
+  const JsonCursor scheme = json["prepend_scheme"];
+  const std::string_view name = scheme.String("always");
+  if (name == "first") {
+    mark.scheme = PrependScheme::kFirst;
+  } else if (name == "never") {
+    mark.scheme = PrependScheme::kNever;
+  } else if (name != "always") {
+    scheme.Unsupported(Concat("prepend scheme ", Quoted(name)));
+  }
+  if (!json["add_prefix_space"].Bool(true)) {  // the older spelling
+    if (!scheme.absent() && name != "never")
+      json.Fail("add_prefix_space is false, but prepend_scheme is not \"never\"");
+    mark.scheme = PrependScheme::kNever;
+  }
+  steps_.emplace_back(mark);
+  if (json["split"].Bool(true)) {
+    absl::StatusOr<Regex> pattern = Regex::Literal(mark.mark);
+    BATUCADA_CHECK(pattern.ok(), pattern.status().message());
+    steps_.emplace_back(Cut{.pattern = *std::move(pattern), .behavior = Behavior::kMergedWithNext, .invert = false});
+  }
+}
+
+PreTokenizer::Behavior PreTokenizer::ParseBehavior(const JsonCursor& json) {
+  const std::string_view name = json.String();
+  if (name == "Isolated") return Behavior::kIsolated;
+  if (name == "Removed") return Behavior::kRemoved;
+  if (name == "Contiguous") return Behavior::kContiguous;
+  if (name == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
+  if (name == "MergedWithNext") return Behavior::kMergedWithNext;
+  json.Unsupported(Concat("split behavior ", Quoted(name)));
+  return Behavior::kIsolated;
+}
+
+bool PreTokenizer::TakeFinalByteSpelling() {
+  if (steps_.empty() || !std::holds_alternative<SpellBytes>(steps_.back())) return false;
+  steps_.pop_back();
+  return true;
+}
+
+absl::Status PreTokenizer::Run(std::string_view text, bool at_start, Scratch* scratch) const {
+  scratch->pieces.clear();
+  scratch->buffers.clear();
+  if (text.empty()) return absl::OkStatus();
+  scratch->pieces.push_back({.text = text, .at_start = at_start});
+  for (const Step& step : steps_) {
+    BATUCADA_RETURN_IF_ERROR(std::visit([&](const auto& s) { return Apply(s, scratch); }, step));
+  }
+  return absl::OkStatus();
+}
+
+// Puts the matches of a pattern and the stretches between them together as a behaviour asks.
+class PreTokenizer::Joiner {
+ public:
+  Joiner(Behavior behavior, const Piece& piece, std::vector<Piece>* out)
+      : behavior_(behavior), piece_(piece), out_(*out), first_(out->size()) {}
+
+  // Called from left to right, without gaps.
+  void Add(size_t begin, size_t end, bool is_match) {
+    const bool has_last = out_.size() > first_;
+    switch (behavior_) {
+      case Behavior::kIsolated: Emit(begin, end); break;
+      case Behavior::kRemoved:
+        if (!is_match) Emit(begin, end);
+        break;
+      case Behavior::kContiguous: has_last&& is_match == previous_is_match_ ? ExtendLast(end) : Emit(begin, end); break;
+      case Behavior::kMergedWithPrevious:
+        has_last&& is_match && !previous_is_match_ ? ExtendLast(end) : Emit(begin, end);
+        break;
+      case Behavior::kMergedWithNext:  // a match waits for what follows; another match does not join it
+        if (is_match) {
+          Finish(begin);
+          waiting_ = begin;
+        } else {
+          Emit(std::min(begin, waiting_), end);
+          waiting_ = kNone;
+        }
+        break;
+    }
+    previous_is_match_ = is_match;
+  }
+
+  void Finish(size_t end) {
+    if (waiting_ != kNone) Emit(waiting_, end);
+    waiting_ = kNone;
+  }
+
+ private:
+  static constexpr size_t kNone = std::string_view::npos;
+
+  void Emit(size_t begin, size_t end) {
+    if (begin == end) return;
+    out_.push_back({.text = piece_.text.substr(begin, end - begin), .at_start = piece_.at_start && begin == 0});
+  }
+
+  void ExtendLast(size_t end) {
+    const auto begin = static_cast<size_t>(out_.back().text.data() - piece_.text.data());
+    out_.back().text = piece_.text.substr(begin, end - begin);
+  }
+
+  const Behavior behavior_;
+  const Piece piece_;
+  std::vector<Piece>& out_;
+  const size_t first_;  // of this piece in out_
+  bool previous_is_match_ = false;
+  size_t waiting_ = kNone;  // where a match begins that will be merged with the next stretch
+};
+
+absl::Status PreTokenizer::Apply(const Cut& cut, Scratch* scratch) {
+  scratch->next.clear();
+  for (const Piece& piece : scratch->pieces) {
+    BATUCADA_RETURN_IF_ERROR(cut.pattern.FindAll(piece.text, &scratch->regex, &scratch->matches));
+    Joiner joiner(cut.behavior, piece, &scratch->next);
+    size_t from = 0;
+    for (const Regex::Span& match : scratch->matches) {
+      if (from != match.begin) joiner.Add(from, match.begin, cut.invert);
+      joiner.Add(match.begin, match.end, !cut.invert);
+      from = match.end;
+    }
+    if (from != piece.text.size()) joiner.Add(from, piece.text.size(), cut.invert);
+    joiner.Finish(piece.text.size());
+  }
+  std::swap(scratch->pieces, scratch->next);
+  return absl::OkStatus();
+}
+
+absl::Status PreTokenizer::Apply(const PrependSpace&, Scratch* scratch) {
+  Rewriter rewriter(scratch);
+  for (const Piece& piece : scratch->pieces) {
+    if (piece.text.front() != ' ') rewriter.text() += ' ';
+    rewriter.text() += piece.text;
+    rewriter.EndPiece();
+  }
+  rewriter.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status PreTokenizer::Apply(const MarkSpaces& mark, Scratch* scratch) {
+  Rewriter rewriter(scratch);
+  for (const Piece& piece : scratch->pieces) {
+    const bool wanted =
+        mark.scheme == PrependScheme::kAlways || (mark.scheme == PrependScheme::kFirst && piece.at_start);
+    const bool marked = piece.text.front() == ' ' || piece.text.substr(0, mark.mark.size()) == mark.mark;
+    if (wanted && !marked) rewriter.text() += mark.mark;
+    for (const char c : piece.text) {
+      if (c == ' ') {
+        rewriter.text() += mark.mark;
+      } else {
+        rewriter.text() += c;
+      }
+    }
+    rewriter.EndPiece();
+  }
+  rewriter.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status PreTokenizer::Apply(const SpellBytes&, Scratch* scratch) {
+  // Each step may double a text, and a file may have many.
+  size_t total = 0;
+  for (const Piece& piece : scratch->pieces) total += piece.text.size();
+  if (total > kMaxSpelledBytes) {
+    return absl::ResourceExhaustedError(
+        Concat("the tokenizer's pre-tokenizer makes more than ", kMaxSpelledBytes, " bytes of this text"));
+  }
+  Rewriter rewriter(scratch);
+  for (const Piece& piece : scratch->pieces) {
+    for (const char c : piece.text) rewriter.text() += ByteLevelCharacter(static_cast<uint8_t>(c));
+    rewriter.EndPiece();
+  }
+  rewriter.Finish();
+  return absl::OkStatus();
+}
+
+}  // namespace batucada

@@ -1,0 +1,95 @@
+#include "text/replayed_calls.h"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "text/jinja/characters.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr std::string_view kName = "batucada_probe";
+constexpr std::string_view kArgument = "batucada_argument";
+
+bool Says(const std::string& text, std::string_view what) { return jinja::Find(text, what) != std::string::npos; }
+
+// Some templates insist on ids of nine letters and digits.
+bj::array Probe() {
+  const bj::object call = {{"id", "batucada1"},
+                           {"type", "function"},
+                           {"function",
+                            {{"name", bj::string(kName.data(), kName.size())},
+                             {"arguments", {{"value", bj::string(kArgument.data(), kArgument.size())}}}}}};
+  return {{{"role", "user"}, {"content", "question"}},
+          {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", bj::array{call}}},
+          {{"role", "tool"},
+           {"content", "result"},
+           {"tool_call_id", "batucada1"},
+           {"name", call.at("function").at("name")}}};
+}
+
+// The JSON value that `text` is.
+std::optional<bj::value> Parsed(const bj::string& text) {
+  if (text.empty()) return bj::value(bj::object());
+  bj::error_code error;
+  bj::value value = bj::parse(text, error);
+  return error ? std::nullopt : std::optional(std::move(value));
+}
+
+void ConvertArguments(CallForm::Arguments form, bj::value* call) {
+  if (!call->is_object()) return;
+  bj::value* function = call->get_object().if_contains("function");
+  bj::object& holder = function != nullptr && function->is_object() ? function->get_object() : call->get_object();
+  bj::value* arguments = holder.if_contains("arguments");
+  if (arguments == nullptr) return;
+  if (form == CallForm::Arguments::kText) {
+    if (!arguments->is_string() && !arguments->is_null()) *arguments = bj::serialize(*arguments);
+    return;
+  }
+  if (arguments->is_null()) *arguments = bj::object();
+  if (!arguments->is_string()) return;
+  if (std::optional<bj::value> value = Parsed(arguments->get_string())) *arguments = *std::move(value);
+}
+
+}  // namespace
+
+CallForm FindCallForm(const std::function<absl::StatusOr<std::string>(const bj::array& messages)>& render) {
+  using Arguments = CallForm::Arguments;
+  using Missing = CallForm::MissingContent;
+  for (const Arguments arguments : {Arguments::kObject, Arguments::kText}) {
+    for (const Missing missing : {Missing::kEmpty, Missing::kNull}) {
+      const CallForm form = {.arguments = arguments, .missing_content = missing};
+      bj::array messages = Probe();
+      ConvertCalls(form, &messages);
+      const absl::StatusOr<std::string> text = render(messages);
+      if (text.ok() && Says(*text, kName) && Says(*text, kArgument)) return form;
+    }
+  }
+  return {};
+}
+
+void ConvertCalls(const CallForm& form, bj::array* messages) {
+  for (bj::value& value : *messages) {
+    bj::object* message = value.if_object();
+    const bj::value* role = message == nullptr ? nullptr : message->if_contains("role");
+    if (role == nullptr || *role != "assistant") continue;
+    bj::value* calls = message->if_contains("tool_calls");
+    if (calls != nullptr && calls->is_array() && calls->get_array().empty()) {
+      message->erase("tool_calls");
+      calls = nullptr;
+    }
+    const bool has_calls = calls != nullptr && calls->is_array();
+    if (has_calls) {
+      for (bj::value& call : calls->get_array()) ConvertArguments(form.arguments, &call);
+    }
+    const bj::value* content = message->if_contains("content");
+    if (content != nullptr && !content->is_null()) continue;
+    const bool stays_null = has_calls && form.missing_content == CallForm::MissingContent::kNull;
+    (*message)["content"] = stays_null ? bj::value() : bj::value("");
+  }
+}
+
+}  // namespace batucada
