@@ -22,7 +22,7 @@ def bin_of(name):
         print(f"Installing {requirements.relative_to(ROOT)} into {folder.relative_to(ROOT)}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         subprocess.run([str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-input", "--no-deps", "-r", str(requirements)], check=True)
+                        "--no-input", "--no-deps", "--no-compile", "-r", str(requirements)], check=True)
         stamp.write_text(wanted)
     return folder / "bin"
 

@@ -1,9 +1,12 @@
 """A batucada server as a child process, on ports of its own choosing."""
 
+import contextlib
+import json
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -81,6 +84,25 @@ class Server:
 
     def wait_for_metric(self, name, value):
         wait_until(lambda: self.metric(name) == value, f"{name} to be {value}, and not {self.metric(name)}")
+
+    def cpu_seconds(self):
+        """What it has computed so far: unlike time on a clock, hardly longer where other programs share the machine."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @contextlib.contextmanager
+    def at_work(self, count=1, key=None, **body):
+        """While `count` texts without an end are written or wait, for clients who want the whole: nothing but leaving ends
+        them, however slow this machine is (a stream that nobody reads would end by itself). Yields the connections."""
+        content = json.dumps({"prompt": "a", "max_tokens": 500_000, "ignore_eos": True} | body).encode()
+        rights = f"Authorization: Bearer {key}\r\n" if key else ""
+        head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{rights}Content-Length: {len(content)}\r\n\r\n".encode()
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(socket.create_connection(("127.0.0.1", self.http_port)))
+                           for _ in range(count)]
+            for connection in connections:
+                connection.sendall(head + content)
+            yield connections
 
     def wait_until_free(self):
         """Until nothing runs, waits or holds memory."""

@@ -194,11 +194,6 @@ def test_without_standard_streams_the_log_goes_nowhere_else(missing):
 # --- limits
 
 
-def cpu_seconds(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 @not_sanitized  # one asks through a pipe whether memory can be read, and takes having none for a no
 @pytest.mark.parametrize("port", ["http_port", "grpc_port"])
 def test_out_of_file_descriptors_it_waits_and_recovers(port):
@@ -209,9 +204,9 @@ def test_out_of_file_descriptors_it_waits_and_recovers(port):
         for _ in range(20):  # on a connection of its own each time, as probes do
             answer = httpx.get(f"{server.url}/health/live", timeout=PATIENCE_S, trust_env=False)
             assert answer.status_code == 200
-        before = cpu_seconds(server.process)
+        before = server.cpu_seconds()
         time.sleep(1)
-        assert cpu_seconds(server.process) - before < 0.3, "it must not spin"
+        assert server.cpu_seconds() - before < 0.3, "it must not spin"
         for connection in crowd:
             connection.close()
         assert server.complete(prompt="a", max_tokens=2)["usage"]["completion_tokens"] == 2

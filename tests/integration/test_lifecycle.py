@@ -37,7 +37,7 @@ class Stream(threading.Thread):
 
 
 def test_drain_lets_streams_finish():
-    server = Server(*SLOW, "--shutdown-grace", "1s")
+    server = Server(*SLOW, "--shutdown-grace", "5s")
     streams = [Stream(server, 150) for _ in range(4)]
     for stream in streams:
         assert stream.started.wait(60)

@@ -89,7 +89,7 @@ def test_health_is_answered_whoever_holds_the_other_port():
 def test_health_goes_on_while_requests_finish():
     with Server(*FAKE, "--fake-step-time", "50ms", "--health-port", "0", "--drain-timeout", "60s") as server:
         health = httpx.Client(base_url=f"http://127.0.0.1:{server.health_port}", trust_env=False)
-        with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 40, "stream": True}) as stream:
+        with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 100, "stream": True}) as stream:
             lines = stream.iter_lines()
             next(lines)
             server.process.send_signal(signal.SIGTERM)

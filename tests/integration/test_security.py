@@ -4,7 +4,6 @@ import json
 import socket
 import ssl
 import subprocess
-import time
 
 import grpc
 import httpx
@@ -77,10 +76,8 @@ def test_each_key_opens_and_nothing_else_does(keyed):
 
 def test_a_stranger_cannot_make_the_server_read_a_body(keyed):
     with socket.create_connection(("127.0.0.1", keyed.http_port), timeout=PATIENCE_S) as connection:
-        start = time.monotonic()
         connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
-        assert connection.recv(13) == b"HTTP/1.1 401 "
-        assert time.monotonic() - start < 10  # and not after a read timeout of 20
+        assert connection.recv(13) == b"HTTP/1.1 401 ", "a read timeout would be 408"
 
 
 def test_grpc_takes_the_same_keys(keyed, stubs):

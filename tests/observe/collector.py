@@ -17,7 +17,7 @@ class Collector:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
-                collector.hold.wait(30)
+                collector.hold.wait()
                 status = collector.status
                 collector.requests.append((self.path, self.headers["content-type"], status))
                 if status == 200:

