@@ -17,9 +17,9 @@
 #include <CLI/CLI.hpp>
 
 #include "server/commands/command.h"
+#include "server/commands/signals.h"
+#include "server/common/version.h"
 #include "server/memory/trimmer.h"
-#include "server/signals.h"
-#include "server/version.h"
 
 namespace {
 

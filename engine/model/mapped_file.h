@@ -11,9 +11,9 @@
 namespace batucada {
 
 // Move-only; unmaps at the end. Pages are read when first touched, so opening costs nothing whatever the size.
-// A file that is shortened while mapped raises SIGBUS at the next touch of a page that is gone (server/signals.h says
-// so and ends the program), and what is written into it is read here: replace model files by renaming new ones over
-// them. A file that is replaced so stays readable here.
+// A file that is shortened while mapped raises SIGBUS at the next touch of a page that is gone
+// (server/commands/signals.h says so and ends the program), and what is written into it is read here: replace model
+// files by renaming new ones over them. A file that is replaced so stays readable here.
 class MappedFile {
  public:
   // Regular, non-empty files only; the error names the path.

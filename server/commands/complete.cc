@@ -6,10 +6,10 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "server/commands/command.h"
-#include "server/completion_params.h"
-#include "server/options.h"
-#include "server/server_config.h"
-#include "server/translate.h"
+#include "server/config/options.h"
+#include "server/config/server_config.h"
+#include "server/generate/completion_params.h"
+#include "server/generate/translate.h"
 
 namespace batucada {
 namespace {

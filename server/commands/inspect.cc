@@ -7,8 +7,8 @@
 #include "engine/model/inspect.h"
 #include "engine/model/model_config.h"
 #include "server/commands/command.h"
-#include "server/json_writer.h"
-#include "server/units.h"
+#include "server/config/units.h"
+#include "server/json/json_writer.h"
 
 namespace batucada {
 namespace {

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "server/commands/command.h"
-#include "server/version.h"
+#include "server/common/version.h"
 
 namespace batucada {
 namespace {

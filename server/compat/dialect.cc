@@ -5,9 +5,9 @@
 #include <variant>
 
 #include "base/status.h"
+#include "server/generate/translate.h"
 #include "server/http/request_origin.h"
 #include "server/http/sse.h"
-#include "server/translate.h"
 
 namespace batucada {
 namespace {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/completion_params.h"
-#include "server/generation_group.h"
+#include "server/generate/completion_params.h"
+#include "server/generate/generation_group.h"
+#include "server/generate/service.h"
 #include "server/http/http.h"
-#include "server/service.h"
-#include "server/unknown_members.h"
+#include "server/json/unknown_members.h"
 
 namespace batucada {
 

@@ -6,17 +6,17 @@
 
 #include <fmt/format.h>
 
+#include "server/common/error.h"
+#include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
-#include "server/error.h"
-#include "server/http/completion_request.h"
-#include "server/http/conversation.h"
-#include "server/http/known_parameters.h"
-#include "server/http/logprobs_json.h"
 #include "server/http/sse.h"
-#include "server/http/tokenizer_info.h"
-#include "server/json_writer.h"
-#include "server/version.h"
+#include "server/json/json_writer.h"
+#include "server/openai/completion_request.h"
+#include "server/openai/conversation.h"
+#include "server/openai/known_parameters.h"
+#include "server/openai/logprobs_json.h"
+#include "server/openai/tokenizer_info.h"
 
 namespace batucada {
 namespace {

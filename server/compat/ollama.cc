@@ -7,13 +7,13 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/common/error.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
-#include "server/error.h"
-#include "server/http/conversation.h"
-#include "server/http/known_parameters.h"
-#include "server/http/parameter_table.h"
-#include "server/json_writer.h"
+#include "server/json/json_writer.h"
+#include "server/json/parameter_table.h"
+#include "server/openai/conversation.h"
+#include "server/openai/known_parameters.h"
 
 namespace batucada {
 namespace {

@@ -7,13 +7,13 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "engine/model/model_config.h"
+#include "server/common/error.h"
+#include "server/common/version.h"
 #include "server/compat/ollama.h"
-#include "server/error.h"
-#include "server/http/parameter_table.h"
-#include "server/http/tokenizer_info.h"
-#include "server/json_writer.h"
-#include "server/served_names.h"
-#include "server/version.h"
+#include "server/config/served_names.h"
+#include "server/json/json_writer.h"
+#include "server/json/parameter_table.h"
+#include "server/openai/tokenizer_info.h"
 
 namespace batucada {
 namespace {

@@ -4,14 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
-#include "server/http/known_parameters.h"
-#include "server/http/logprobs_json.h"
-#include "server/http/parameter_table.h"
 #include "server/http/sse.h"
-#include "server/json_writer.h"
-#include "server/version.h"
+#include "server/json/json_writer.h"
+#include "server/json/parameter_table.h"
+#include "server/openai/known_parameters.h"
+#include "server/openai/logprobs_json.h"
 
 namespace batucada {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/client.h"
+#include "server/common/client.h"
 #include "server/grpc/message.h"
 #include "server/telemetry/request_record.h"
 

@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "server/config/server_config.h"
 #include "server/grpc/call.h"
 #include "server/grpc/http2_session.h"
 #include "server/grpc/message.h"
 #include "server/grpc/methods.h"
-#include "server/server_config.h"
 
 namespace batucada {
 

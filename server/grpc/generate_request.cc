@@ -5,9 +5,9 @@
 #include <boost/json/object.hpp>
 
 #include "base/status.h"
-#include "server/error.h"
-#include "server/http/conversation.h"
-#include "server/shortest_double.h"
+#include "server/common/error.h"
+#include "server/common/shortest_double.h"
+#include "server/openai/conversation.h"
 
 namespace batucada {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "batucada/v1/batucada.pb.h"
-#include "server/completion_params.h"
+#include "server/generate/completion_params.h"
 
 namespace batucada {
 

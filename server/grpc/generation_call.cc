@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "base/status.h"
-#include "server/asked_model.h"
+#include "server/common/asked_model.h"
+#include "server/generate/translate.h"
 #include "server/grpc/generate_request.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/offload.h"
 #include "server/grpc/token_proto.h"
-#include "server/translate.h"
 
 namespace batucada {
 namespace {

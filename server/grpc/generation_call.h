@@ -8,9 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "batucada/v1/batucada.pb.h"
-#include "server/generation_group.h"
+#include "server/generate/generation_group.h"
+#include "server/generate/service.h"
 #include "server/grpc/call.h"
-#include "server/service.h"
 
 namespace batucada {
 

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "server/common/request_id.h"
 #include "server/grpc/grpc_headers.h"
-#include "server/http/http.h"
 
 namespace batucada {
 namespace {

@@ -23,14 +23,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 
-#include "server/client.h"
+#include "server/common/client.h"
+#include "server/config/grpc_limits.h"
+#include "server/generate/service.h"
 #include "server/grpc/call_stream.h"
-#include "server/grpc/grpc_limits.h"
 #include "server/grpc/http2_session.h"
 #include "server/grpc/methods.h"
-#include "server/http/byte_stream.h"
-#include "server/http/event.h"
-#include "server/service.h"
+#include "server/net/byte_stream.h"
+#include "server/net/event.h"
 
 namespace batucada {
 

@@ -9,9 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/grpc/grpc_limits.h"
-#include "server/io_pool.h"
-#include "server/service.h"
+#include "server/config/grpc_limits.h"
+#include "server/generate/service.h"
+#include "server/net/io_pool.h"
 
 namespace boost::asio::ssl {
 class context;

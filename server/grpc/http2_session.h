@@ -24,7 +24,7 @@
 
 #include "absl/time/time.h"
 
-#include "server/http/patience.h"
+#include "server/net/patience.h"
 
 struct nghttp2_session;
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/status.h"
-#include "server/asked_model.h"
+#include "server/common/asked_model.h"
 #include "server/grpc/infer_proto.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/offload.h"

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "inference/open_inference.pb.h"
+#include "server/generate/service.h"
 #include "server/grpc/call.h"
 #include "server/open_inference/infer_answer.h"
-#include "server/service.h"
 
 namespace batucada {
 

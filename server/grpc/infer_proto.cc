@@ -6,8 +6,8 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "server/error.h"
-#include "server/shortest_double.h"
+#include "server/common/error.h"
+#include "server/common/shortest_double.h"
 
 namespace batucada {
 namespace {

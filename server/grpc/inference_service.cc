@@ -8,13 +8,13 @@
 #include "base/status.h"
 #include "batucada/v1/batucada.pb.h"
 #include "engine/model/inspect.h"
+#include "server/common/version.h"
+#include "server/config/served_names.h"
+#include "server/generate/prompt_encoder.h"
+#include "server/generate/translate.h"
 #include "server/grpc/generation_call.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/unary_call.h"
-#include "server/prompt_encoder.h"
-#include "server/served_names.h"
-#include "server/translate.h"
-#include "server/version.h"
 
 namespace batucada {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/generate/service.h"
 #include "server/grpc/call.h"
-#include "server/service.h"
 
 namespace batucada {
 

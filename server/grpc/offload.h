@@ -14,10 +14,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/generation_group.h"
+#include "server/generate/generation_group.h"
+#include "server/generate/service.h"
 #include "server/grpc/call.h"
-#include "server/http/offload.h"
-#include "server/service.h"
+#include "server/net/work_pool.h"
 
 namespace batucada {
 

@@ -4,13 +4,13 @@
 
 #include "base/status.h"
 #include "inference/open_inference.pb.h"
+#include "server/common/version.h"
+#include "server/config/served_names.h"
+#include "server/generate/translate.h"
 #include "server/grpc/infer_calls.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/unary_call.h"
 #include "server/open_inference/infer_request.h"
-#include "server/served_names.h"
-#include "server/translate.h"
-#include "server/version.h"
 
 namespace batucada {
 namespace {

@@ -1,4 +1,5 @@
 #include "server/http/connection.h"
+#include "server/common/request_id.h"
 
 #include <algorithm>
 #include <exception>
@@ -17,7 +18,7 @@
 
 #include "absl/strings/match.h"
 #include "base/status.h"
-#include "server/error.h"
+#include "server/common/error.h"
 #include "server/http/body_coding.h"
 #include "server/http/request_head.h"
 

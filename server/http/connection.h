@@ -25,17 +25,17 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/message.hpp>
 
-#include "server/http/byte_stream.h"
+#include "server/config/server_config.h"
 #include "server/http/connection_queue.h"
-#include "server/http/event.h"
 #include "server/http/framing.h"
 #include "server/http/gate.h"
 #include "server/http/http.h"
-#include "server/http/patience.h"
 #include "server/http/router.h"
 #include "server/memory/account.h"
-#include "server/metrics.h"
-#include "server/server_config.h"
+#include "server/net/byte_stream.h"
+#include "server/net/event.h"
+#include "server/net/patience.h"
+#include "server/telemetry/metrics.h"
 
 namespace batucada {
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "server/http/http.h"
-#include "server/json_writer.h"
-#include "server/pieces.h"
+#include "server/json/json_writer.h"
+#include "server/json/pieces.h"
 
 namespace batucada {
 

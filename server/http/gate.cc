@@ -7,7 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "server/error.h"
+#include "server/common/error.h"
 #include "server/http/grammar.h"
 
 namespace batucada {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/access_keys.h"
+#include "server/common/access_keys.h"
 #include "server/http/admin.h"
 #include "server/http/http.h"
 #include "server/http/router.h"

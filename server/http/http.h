@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/client.h"
+#include "server/common/client.h"
+#include "server/common/trace.h"
 #include "server/memory/account.h"
-#include "server/trace.h"
 
 namespace batucada {
 
@@ -86,9 +86,5 @@ HttpResponse ErrorResponse(int http_status, std::string_view message, std::strin
                            ErrorForm form = ErrorForm::kOpenAi);
 // When a client that was turned away may come back.
 void AddRetryAfter(HttpResponse* response);
-
-// Printable ASCII without spaces or quotes, 1 to 128 characters: may be logged and echoed in a header.
-bool IsSoundRequestId(std::string_view id);
-std::string NewRequestId();  // 32 random hexadecimal digits
 
 }  // namespace batucada

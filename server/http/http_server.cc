@@ -21,8 +21,8 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "server/descriptors.h"
 #include "server/http/connection.h"
+#include "server/net/descriptors.h"
 
 namespace batucada {
 

@@ -10,12 +10,12 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/config/server_config.h"
 #include "server/http/gate.h"
 #include "server/http/router.h"
-#include "server/io_pool.h"
 #include "server/memory/account.h"
-#include "server/metrics.h"
-#include "server/server_config.h"
+#include "server/net/io_pool.h"
+#include "server/telemetry/metrics.h"
 
 namespace boost::asio::ssl {
 class context;

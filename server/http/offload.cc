@@ -7,12 +7,12 @@
 
 #include <spdlog/spdlog.h>
 
-#include "server/error.h"
-#include "server/generation_group.h"
+#include "server/common/error.h"
+#include "server/generate/estimate.h"
+#include "server/generate/generation_group.h"
 #include "server/http/body_coding.h"
 #include "server/http/handover.h"
 #include "server/http/request_origin.h"
-#include "server/memory/estimate.h"
 
 namespace batucada {
 namespace {

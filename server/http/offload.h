@@ -5,14 +5,10 @@
 #include <cstddef>
 #include <string>
 
+#include "server/generate/service.h"
 #include "server/http/http.h"
-#include "server/service.h"
 
 namespace batucada {
-
-// A request up to this size is handled where it arrived: that takes a millisecond at most, and never waits behind
-// others.
-inline constexpr size_t kInlineBodyBytes = 2 << 10;
 
 // `handler`, run by `service.workers` for larger requests, and for encoded ones (content_coding.h), which it gets
 // decoded. When too much waits there, the answer is 429. `handler` must

@@ -6,8 +6,8 @@
 #include <boost/json/serialize.hpp>
 
 #include "absl/strings/ascii.h"
-#include "server/http/json_schema.h"
-#include "server/version.h"
+#include "server/common/version.h"
+#include "server/json/json_schema.h"
 
 namespace batucada {
 namespace {

@@ -1,4 +1,5 @@
 #include "server/http/request_head.h"
+#include "server/common/request_id.h"
 
 #include <algorithm>
 #include <iterator>
@@ -8,8 +9,8 @@
 #include <boost/beast/http/status.hpp>
 
 #include "absl/strings/ascii.h"
+#include "server/common/trace.h"
 #include "server/http/router.h"
-#include "server/trace.h"
 #include "text/utf8.h"
 
 namespace batucada {

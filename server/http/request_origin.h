@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "server/generation_group.h"
 #include "server/http/http.h"
+#include "server/telemetry/request_record.h"
 
 namespace batucada {
 

@@ -7,10 +7,10 @@
 
 #include <boost/json/object.hpp>
 
+#include "server/generate/service.h"
 #include "server/http/offload.h"
 #include "server/http/openapi.h"
 #include "server/http/router.h"
-#include "server/service.h"
 
 namespace batucada {
 

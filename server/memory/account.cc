@@ -6,7 +6,7 @@
 
 #include "base/human_bytes.h"
 #include "base/status.h"
-#include "server/error.h"
+#include "server/common/error.h"
 
 namespace batucada {
 namespace {

@@ -13,8 +13,8 @@
 #include <boost/json/value.hpp>
 
 #include "base/status.h"
-#include "server/error.h"
-#include "server/request_reader.h"
+#include "server/common/error.h"
+#include "server/json/request_reader.h"
 
 namespace batucada {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "server/asked_model.h"
-#include "server/translate.h"
+#include "server/common/asked_model.h"
+#include "server/generate/translate.h"
 
 namespace batucada {
 

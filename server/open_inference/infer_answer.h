@@ -9,9 +9,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/generation_group.h"
+#include "server/generate/generation_group.h"
+#include "server/generate/service.h"
 #include "server/open_inference/infer_request.h"
-#include "server/service.h"
 
 namespace batucada {
 

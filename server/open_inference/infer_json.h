@@ -10,7 +10,7 @@
 #include <boost/json/object.hpp>
 
 #include "absl/status/statusor.h"
-#include "server/http/parameter_table.h"
+#include "server/json/parameter_table.h"
 #include "server/open_inference/infer_answer.h"
 #include "server/open_inference/infer_request.h"
 

@@ -12,11 +12,11 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/json.h"
 #include "base/status.h"
-#include "server/error.h"
-#include "server/http/completion_request.h"
+#include "server/common/error.h"
+#include "server/common/shortest_double.h"
+#include "server/json/request_reader.h"
 #include "server/open_inference/backend_names.h"
-#include "server/request_reader.h"
-#include "server/shortest_double.h"
+#include "server/openai/completion_request.h"
 #include "text/utf8.h"
 
 namespace batucada {

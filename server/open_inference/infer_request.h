@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/completion_params.h"
+#include "server/generate/completion_params.h"
 
 namespace batucada {
 

@@ -1,7 +1,5 @@
 #include "server/telemetry/collector.h"
 
-#include <algorithm>
-#include <cctype>
 #include <exception>
 #include <optional>
 
@@ -15,7 +13,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
-#include "server/version.h"
+#include "server/common/version.h"
 
 namespace batucada {
 namespace {
@@ -45,36 +43,6 @@ asio::awaitable<int> Exchange(const CollectorAddress& address, const std::string
 }
 
 }  // namespace
-
-absl::StatusOr<CollectorAddress> ParseCollectorAddress(std::string_view url) {
-  const auto wrong = [url](std::string_view why) {
-    return absl::InvalidArgumentError(
-        fmt::format("--otlp-endpoint is '{}': it must be like http://localhost:4318, {}", url, why));
-  };
-  constexpr std::string_view kScheme = "http://";
-  if (url.substr(0, kScheme.size()) != kScheme) {
-    return wrong("without TLS; where spans must be encrypted or carry a key, send them to a collector nearby");
-  }
-  std::string_view rest = url.substr(kScheme.size());
-  const size_t slash = std::min(rest.find('/'), rest.size());
-  std::string_view authority = rest.substr(0, slash), path = rest.substr(slash);
-  while (!path.empty() && path.back() == '/') path.remove_suffix(1);
-  CollectorAddress address;
-  const size_t bracket = authority.substr(0, 1) == "[" ? authority.find(']') : authority.npos;
-  const size_t colon = authority.find(':', bracket == authority.npos ? 0 : bracket);
-  address.host = authority.substr(0, colon);
-  if (bracket != authority.npos) address.host = authority.substr(1, bracket - 1);
-  if (colon != authority.npos) address.port = authority.substr(colon + 1);
-  const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
-  if (address.host.empty()) return wrong("and names no host");
-  if (address.port.empty() || address.port.size() > 5 ||
-      !std::all_of(address.port.begin(), address.port.end(), is_digit)) {
-    return wrong("and its port is no number");
-  }
-  if (rest.find_first_of(" \t\r\n?#@") != rest.npos) return wrong("without a query, a user or spaces");
-  address.target = std::string(path) + "/v1/traces";
-  return address;
-}
 
 Delivery PostToCollector(const CollectorAddress& address, const std::string& body, absl::Duration timeout) {
   asio::io_context context(1);

@@ -7,7 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "absl/time/time.h"
-#include "server/json_writer.h"
+#include "server/json/json_writer.h"
 
 namespace batucada {
 namespace {

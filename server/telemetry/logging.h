@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "server/server_config.h"
+#include "server/config/server_config.h"
 
 namespace batucada {
 

@@ -9,7 +9,7 @@
 
 #include <prometheus/metric_family.h>
 
-#include "server/histogram.h"
+#include "server/telemetry/histogram.h"
 
 namespace batucada {
 

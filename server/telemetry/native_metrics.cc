@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "server/version.h"
+#include "server/common/version.h"
 
 namespace batucada {
 namespace {

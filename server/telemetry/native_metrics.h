@@ -1,7 +1,7 @@
 // The metrics under our own names, batucada_… and process_….
 #pragma once
 
-#include "server/metrics.h"
+#include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_page.h"
 #include "server/telemetry/tally.h"
 

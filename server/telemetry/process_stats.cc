@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "server/descriptors.h"
+#include "server/net/descriptors.h"
 
 namespace batucada {
 namespace {

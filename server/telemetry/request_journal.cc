@@ -7,13 +7,13 @@
 #include <utility>
 
 #include "base/status.h"
-#include "server/asked_model.h"
-#include "server/error.h"
-#include "server/http/http.h"
+#include "server/common/asked_model.h"
+#include "server/common/error.h"
+#include "server/common/request_id.h"
+#include "server/common/version.h"
 #include "server/telemetry/collector.h"
 #include "server/telemetry/logging.h"
 #include "server/telemetry/request_line.h"
-#include "server/version.h"
 
 namespace batucada {
 namespace {

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "server/metrics.h"
-#include "server/server_config.h"
+#include "server/config/server_config.h"
+#include "server/telemetry/metrics.h"
 #include "server/telemetry/request_record.h"
 #include "server/telemetry/span.h"
 #include "server/telemetry/span_exporter.h"

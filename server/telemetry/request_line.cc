@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "server/error.h"
-#include "server/json_writer.h"
+#include "server/common/error.h"
+#include "server/json/json_writer.h"
 
 namespace batucada {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/client.h"
-#include "server/trace.h"
+#include "server/common/client.h"
+#include "server/common/trace.h"
 
 namespace batucada {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "server/json_writer.h"
-#include "server/version.h"
+#include "server/common/version.h"
+#include "server/json/json_writer.h"
 
 namespace batucada {
 namespace {

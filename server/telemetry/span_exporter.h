@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "server/metrics.h"
+#include "server/telemetry/metrics.h"
 #include "server/telemetry/span.h"
 
 namespace batucada {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "server/histogram.h"
+#include "server/telemetry/histogram.h"
 
 namespace batucada {
 

@@ -2,7 +2,7 @@
 // Inference Extension (its model server protocol), llm-d, and dashboards made for vLLM.
 #pragma once
 
-#include "server/metrics.h"
+#include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_page.h"
 #include "server/telemetry/tally.h"
 

@@ -196,7 +196,7 @@ def test_routes_lead_users_and_nobody_to_what_is_for_the_inside():
     """Of all paths that the server has, those of its users and no more."""
     rendering = rendered(ingress={"enabled": True, "hosts": ["a.example.com"]}, networkPolicy=ANYONE,
                          httpRoute={"enabled": True, "parentRefs": [{"name": "g"}]})
-    served = re.findall(r'"(/[^" ]*)"', (chart.ROOT / "server/http/routes.cc").read_text(encoding="utf-8"))
+    served = re.findall(r'"(/[^" ]*)"', (chart.ROOT / "server/api/routes.cc").read_text(encoding="utf-8"))
     assert {"/metrics", "/admin/log", "/v1/completions"} <= set(served)
     for rules in routed(rendering):
         let = {path for path in served if passes(path, rules)}

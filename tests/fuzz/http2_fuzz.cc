@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 #include "server/grpc/grpc_connection.h"
-#include "server/http/event.h"
+#include "server/net/event.h"
 
 namespace {
 

@@ -5,10 +5,10 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "server/http/chat_request.h"
-#include "server/http/completion_request.h"
 #include "server/open_inference/infer_json.h"
 #include "server/open_inference/infer_request.h"
+#include "server/openai/chat_request.h"
+#include "server/openai/completion_request.h"
 
 namespace {
 

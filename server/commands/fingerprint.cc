@@ -1,0 +1,84 @@
+#include "server/commands/fingerprint.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include "server/common/version.h"
+
+namespace batucada {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kEndBytes = size_t{4} << 20;  // of a large file, from its beginning and from its end
+constexpr size_t kDigits = 16;
+
+class Digest {
+ public:
+  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+
+  // With its length, so that no two lists of texts are the same bytes.
+  void Add(std::string_view text) {
+    const auto size = static_cast<uint64_t>(text.size());
+    EVP_DigestUpdate(context_.get(), &size, sizeof(size));
+    EVP_DigestUpdate(context_.get(), text.data(), text.size());
+  }
+  std::string Hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+    unsigned length = 0;
+    EVP_DigestFinal_ex(context_.get(), bytes.data(), &length);
+    std::string hex;
+    for (unsigned i = 0; i < length; ++i) hex += fmt::format("{:02x}", bytes[i]);
+    return hex;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+void AddFile(const fs::path& path, Digest* digest) {
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(std::min<uintmax_t>(error ? 0 : size, kEndBytes), '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  digest->Add(path.filename().string());
+  digest->Add(std::to_string(error ? 0 : size));
+  digest->Add(bytes);
+  if (error || size <= kEndBytes) return;
+  file.seekg(-static_cast<std::streamoff>(std::min<uintmax_t>(kEndBytes, size - kEndBytes)), std::ios::end);
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  digest->Add(std::string_view(bytes).substr(0, static_cast<size_t>(file.gcount())));
+}
+
+// What is read at start-up; notes and evaluations beside it do not count.
+bool IsOfModel(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.ends_with("config.json") || name.ends_with(".safetensors") || name.starts_with("tokenizer.") ||
+         name.ends_with(".index.json") || name == "special_tokens_map.json" || name == "chat_template.jinja";
+}
+
+}  // namespace
+
+std::string SystemFingerprint(const std::string& model_dir, std::string_view computed_as) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(model_dir, error)) {
+    if (IsOfModel(entry.path()) && entry.is_regular_file(error)) paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  Digest digest;
+  digest.Add(kVersion);
+  digest.Add(computed_as);
+  for (const fs::path& path : paths) AddFile(path, &digest);
+  return "fp_" + digest.Hex().substr(0, kDigits);
+}
+
+}  // namespace batucada

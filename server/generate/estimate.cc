@@ -1,0 +1,63 @@
+#include "server/generate/estimate.h"
+
+namespace batucada {
+namespace {
+
+// A JSON value, the parser's stack of them, which doubles, and the number or string that it becomes.
+constexpr int64_t kJsonValueBytes = 96;
+// For each byte of text: the value, the parameter, its normalized form, ids of at least a byte each, and the
+// tokenizer's own lists.
+constexpr int64_t kTextFactor = 12;
+// A choice's channel, its sequence with a copy of the request that shares its arrays, and what it is written by.
+constexpr int64_t kChoiceBytes = 4096;
+constexpr int64_t kTokenBytes = 96;    // a result in a list that doubles, and its text
+constexpr int64_t kTopListBytes = 32;  // of its alternatives, before the first
+constexpr int64_t kEntryBytes = 48;    // a reference to a result, in a list that doubles
+constexpr int64_t kTopBytes = 16;      // of one
+
+int64_t ResultBytes(int32_t top) { return kTokenBytes + (top > 0 ? kTopListBytes + kTopBytes * top : 0); }
+
+}  // namespace
+
+int64_t ParsingBytes(std::string_view body) {
+  int64_t values = 1;
+  for (size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (c == ',' || c == ':' || c == '[' || c == '{') ++values;
+    if (c != '"') continue;
+    for (++i; i < body.size() && body[i] != '"'; ++i) i += body[i] == '\\' ? 1 : 0;
+  }
+  return values * kJsonValueBytes + static_cast<int64_t>(body.size()) * kTextFactor;
+}
+
+int64_t PromptBytes(const Translation& translation) {
+  int64_t bytes = 0;
+  for (const Request& request : translation.requests) {
+    bytes += static_cast<int64_t>(request.prompt.size() * sizeof(int32_t));
+  }
+  for (const std::string& text : translation.prompt_text) {
+    bytes += static_cast<int64_t>(text.size()) * (1 + translation.choices_per_prompt);
+  }
+  const Request& any = translation.requests.front();
+  bytes += static_cast<int64_t>(any.sampling.allowed_token_ids.size() * sizeof(int32_t));
+  return bytes + static_cast<int64_t>(any.sampling.logit_bias.size() * sizeof(LogitBias));
+}
+
+int64_t ScoreBytes(const Translation& translation) {
+  // An echo with log-probabilities has them among each choice's own, by reference.
+  const int64_t echo_bytes = translation.prompt_text.empty() ? 0 : kEntryBytes * translation.choices_per_prompt;
+  int64_t bytes = 0;
+  for (const Request& request : translation.requests) {
+    if (!request.prompt_logprobs) continue;
+    bytes += static_cast<int64_t>(request.prompt.size()) * (ResultBytes(*request.prompt_logprobs) + echo_bytes);
+  }
+  return bytes;
+}
+
+int64_t ChoiceBytes(const Translation& translation) {
+  return static_cast<int64_t>(translation.choices()) * kChoiceBytes;
+}
+
+int64_t TokenBytes(std::optional<int32_t> logprobs) { return ResultBytes(logprobs.value_or(0)); }
+
+}  // namespace batucada

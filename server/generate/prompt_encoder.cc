@@ -1,0 +1,84 @@
+#include "server/generate/prompt_encoder.h"
+
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "base/status.h"
+#include "server/common/error.h"
+
+namespace batucada {
+namespace {
+
+absl::Status CheckTokenId(int64_t id, const std::string& name, size_t index, int32_t vocab_size) {
+  if (id >= 0 && id < vocab_size) return absl::OkStatus();
+  const std::string element = fmt::format("{}[{}]", name, index);
+  return InvalidParameter(element,
+                          fmt::format("{} is {}: token ids of this model are 0 to {}", element, id, vocab_size - 1));
+}
+
+absl::StatusOr<std::vector<int32_t>> NotEmpty(std::vector<int32_t> ids, const std::string& name) {
+  if (!ids.empty()) return ids;
+  return InvalidParameter(name, fmt::format("{} is empty: it must have at least one token", name));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<int32_t>> EncodeText(const std::string& text, const std::string& name,
+                                                const EncodeOptions& options, const Tokenizer& tokenizer) {
+  absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(text, options);
+  if (!ids.ok()) return InvalidParameter(name, fmt::format("{}: {}", name, std::string(ids.status().message())));
+  return ids;
+}
+
+absl::StatusOr<std::vector<int32_t>> ToTokenIds(const std::vector<int64_t>& ids, const std::string& name,
+                                                int32_t vocab_size) {
+  std::vector<int32_t> result;
+  result.reserve(ids.size());
+  for (const int64_t id : ids) {
+    BATUCADA_RETURN_IF_ERROR(CheckTokenId(id, name, result.size(), vocab_size));
+    result.push_back(static_cast<int32_t>(id));
+  }
+  return result;
+}
+
+absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
+                                                  const EncodeOptions& options, const TranslationContext& context) {
+  if (const std::string* text = std::get_if<std::string>(&prompt)) {
+    BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(*text, name, options, context.tokenizer));
+    return NotEmpty(std::move(ids), name);
+  }
+  const auto& ids = std::get<std::vector<int32_t>>(prompt);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    BATUCADA_RETURN_IF_ERROR(CheckTokenId(ids[i], name, i, context.vocab_size));
+  }
+  return NotEmpty(ids, name);
+}
+
+absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
+                                                        const EncodeOptions& options,
+                                                        const TranslationContext& context) {
+  if (context.chat_template == nullptr) {
+    return InvalidParameter(name,
+                            fmt::format("{} cannot be used: this model has no chat template. Use /v1/completions, or "
+                                        "start the server with --chat-template FILE",
+                                        name),
+                            "no_chat_template");
+  }
+  if (const absl::Status& usable = context.chat_template->usable(); !usable.ok()) {
+    return InvalidParameter(name,
+                            fmt::format("{} cannot be used: the model's chat template is wrong ({}). Use "
+                                        "/v1/completions, or start the server with --chat-template FILE",
+                                        name, std::string(usable.message())),
+                            "no_chat_template");
+  }
+  const absl::StatusOr<std::string> text = context.chat_template->RenderReplayed(conversation);
+  if (!text.ok()) {
+    return InvalidParameter(name, fmt::format("{}: {}", name, std::string(text.status().message())));
+  }
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(*text, name, options, context.tokenizer));
+  return NotEmpty(std::move(ids), name);
+}
+
+}  // namespace batucada

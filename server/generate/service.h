@@ -1,0 +1,57 @@
+// What the handlers of every front end share.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/common/access_keys.h"
+#include "server/config/server_config.h"
+#include "server/generate/running_requests.h"
+#include "server/generate/translate.h"
+#include "server/memory/account.h"
+#include "server/net/io_pool.h"
+#include "server/net/work_pool.h"
+#include "server/telemetry/metrics.h"
+#include "server/telemetry/request_journal.h"
+#include "text/chat_template.h"
+
+namespace batucada {
+
+// Thread-safe; outlives both servers.
+struct Service {
+  const ServerConfig& config;
+  Engine& engine;
+  Metrics& metrics;
+  const std::vector<std::string> model_names;               // at least one
+  const std::unique_ptr<const ChatTemplate> chat_template;  // null: the model has none
+  const AccessKeys keys = {};
+  const std::string fingerprint = {};  // system_fingerprint of answers
+  const absl::Time started = absl::Now();
+  // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
+  std::atomic<bool> accepting{false};
+  MemoryAccount memory{config.request_memory};  // of what requests hold; REQUIRES: decided, not 0
+  RunningRequests running;
+  RequestJournal journal{config.tracing, config.request_log_sampling, metrics};
+  // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
+  WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultTextThreads(), config.max_text_backlog_bytes};
+
+  bool Ready() const { return accepting && engine.Health().alive; }
+  TranslationContext translation(const Client& client = {}) const {
+    return {.tokenizer = engine.tokenizer(),
+            .chat_template = chat_template.get(),
+            .defaults = engine.generation_defaults(),
+            .model_names = model_names,
+            .limits = config.request,
+            .max_total_tokens = engine.config().max_total_tokens,
+            .vocab_size = engine.model().vocab_size,
+            .client = client};
+  }
+};
+
+// "cpu", …
+std::string_view BackendName(BackendKind kind);
+
+}  // namespace batucada

@@ -1,0 +1,256 @@
+#include "server/generate/translate.h"
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "server/common/error.h"
+#include "server/common/shortest_double.h"
+#include "server/generate/check_range.h"
+#include "server/generate/generation_defaults.h"
+#include "server/generate/logit_controls.h"
+#include "server/generate/prompt_encoder.h"
+#include "text/detokenizer.h"
+
+namespace batucada {
+namespace {
+
+absl::Status TranslateSampling(const CompletionParams& params, SamplingParams* sampling_params) {
+  SamplingParams& sampling = *sampling_params;
+  if (params.temperature) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("temperature", *params.temperature, 0, Lower::kClosed, kMaxTemperature));
+    sampling.temperature = static_cast<float>(*params.temperature);
+  }
+  if (params.top_p) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("top_p", *params.top_p, 0, Lower::kOpen, 1));
+    sampling.top_p = std::max(static_cast<float>(*params.top_p), std::numeric_limits<float>::min());
+  }
+  if (params.min_p) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("min_p", *params.min_p, 0, Lower::kClosed, 1));
+    sampling.min_p = static_cast<float>(*params.min_p);
+  }
+  if (params.top_k) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("top_k", *params.top_k, -1, std::numeric_limits<int32_t>::max()));
+    sampling.top_k = static_cast<int32_t>(std::max<int64_t>(*params.top_k, 0));  // -1 is a common way to say all
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TranslateStops(const CompletionParams& params, const TranslationContext& context, Request* request) {
+  BATUCADA_RETURN_IF_ERROR(CheckCount("stop", params.stop.size(), context.limits.max_stop_strings, "strings"));
+  for (size_t i = 0; i < params.stop.size(); ++i) {
+    if (params.stop[i].empty()) {
+      return InvalidParameter(fmt::format("stop[{}]", i), fmt::format("stop[{}] is empty: it would end every text", i));
+    }
+    if (static_cast<int64_t>(params.stop[i].size()) > kMaxStopStringBytes) {
+      return InvalidParameter(fmt::format("stop[{}]", i), fmt::format("stop[{}] has {} bytes: at most {}", i,
+                                                                      params.stop[i].size(), kMaxStopStringBytes));
+    }
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckCount("stop_token_ids", params.stop_token_ids.size(), kMaxStopTokenIds, "ids"));
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+                            ToTokenIds(params.stop_token_ids, "stop_token_ids", context.vocab_size));
+  request->stop_token_ids = std::move(ids);
+  if (!params.stop.empty()) request->stop = params.stop;
+  request->ignore_eos = params.ignore_eos;
+  request->include_stop_in_text = params.include_stop;
+  request->skip_special_tokens = params.skip_special_tokens;
+  return absl::OkStatus();
+}
+
+absl::Status TranslateLogprobs(const CompletionParams& params, Request* request) {
+  if (params.logprobs) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.logprobs, *params.logprobs, 0, kMaxLogprobs));
+    request->logprobs = static_cast<int32_t>(*params.logprobs);
+    if (params.echo) request->prompt_logprobs = request->logprobs;
+  }
+  if (params.prompt_logprobs) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("prompt_logprobs", *params.prompt_logprobs, 0, kMaxLogprobs));
+    request->prompt_logprobs =
+        std::max(static_cast<int32_t>(*params.prompt_logprobs), request->prompt_logprobs.value_or(0));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLength(const Request& request, const std::string& name, const CompletionParams& params,
+                         const TranslationContext& context) {
+  const int64_t prompt = static_cast<int64_t>(request.prompt.size());
+  const int64_t most = context.limits.max_prompt_tokens;
+  if (most > 0 && prompt > most) {
+    return InvalidParameter(
+        name,
+        fmt::format("This model's maximum context length is {} tokens for a prompt. However, {} has "
+                    "{} tokens. Please reduce its length.",
+                    most, name, prompt),
+        "context_length_exceeded");
+  }
+  if (prompt <= context.max_total_tokens && request.max_tokens <= context.max_total_tokens - prompt) {
+    return absl::OkStatus();
+  }
+  // Clients know this fault by OpenAI's words for it.
+  const std::string& max_tokens = params.names.max_tokens;
+  return InvalidParameter(
+      prompt >= context.max_total_tokens ? name : max_tokens,
+      fmt::format("This model's maximum context length is {} tokens. However, you requested {} tokens "
+                  "({} in {}, {} by {}). Please reduce the length of {} or {}.",
+                  context.max_total_tokens, prompt + request.max_tokens, prompt, name, request.max_tokens, max_tokens,
+                  name, max_tokens),
+      "context_length_exceeded");
+}
+
+// What the model's authors say. Else a conversation goes on until the model ends it, but not for ever; a completion is
+// short unless it asks for more.
+int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, const TranslationContext& context) {
+  const int64_t room = std::max<int64_t>(context.max_total_tokens - static_cast<int64_t>(prompt_tokens), 1);
+  const std::optional<int64_t> own = context.defaults.MostTokens(static_cast<int64_t>(prompt_tokens));
+  if (own) return std::min(*own, room);
+  if (!params.conversation && !params.open_ended) return kDefaultMaxTokens;
+  return std::clamp<int64_t>(room, 1, context.limits.default_max_tokens);
+}
+
+// Keeps the end of a longer prompt: what the text is to go on from.
+void Truncate(const CompletionParams& params, std::vector<int32_t>* ids) {
+  if (!params.truncate_prompt_tokens) return;
+  const auto keep = static_cast<size_t>(*params.truncate_prompt_tokens);
+  if (ids->size() > keep) ids->erase(ids->begin(), ids->end() - static_cast<std::ptrdiff_t>(keep));
+}
+
+absl::Status CheckPrompts(const CompletionParams& params, const TranslationContext& context) {
+  if (params.truncate_prompt_tokens) {
+    BATUCADA_RETURN_IF_ERROR(
+        CheckRange("truncate_prompt_tokens", *params.truncate_prompt_tokens, 1, context.max_total_tokens));
+  }
+  if (params.conversation) return absl::OkStatus();
+  const std::string& name = params.names.prompt;
+  if (params.prompts.empty()) return InvalidParameter(name, name + " is missing", "missing_parameter");
+  if (static_cast<int64_t>(params.prompts.size()) <= context.limits.max_prompts) return absl::OkStatus();
+  return InvalidParameter(name, fmt::format("{} has {} prompts: at most {} in one request", name, params.prompts.size(),
+                                            context.limits.max_prompts));
+}
+
+std::string EchoText(const CompletionParams& params, size_t prompt, const std::vector<int32_t>& ids,
+                     const Tokenizer& tokenizer) {
+  if (!EchoesText(params, prompt)) return tokenizer.DecodeOpen(ids, params.skip_special_tokens);
+  std::string text = std::get<std::string>(params.prompts[prompt]);
+  // What the completion will begin with is not told twice.
+  Detokenizer detokenizer(tokenizer, params.skip_special_tokens);
+  detokenizer.Follow(ids);
+  if (text.ends_with(detokenizer.held())) text.resize(text.size() - detokenizer.held().size());
+  return text;
+}
+
+// Of all choices together, where the operator says nothing.
+constexpr int64_t kMaxGeneratedTokens = 1 << 20;
+
+// What one request may make the server do, however many prompts and choices it has.
+absl::Status CheckGenerated(const Translation& translation, const CompletionParams& params,
+                            const TranslationContext& context) {
+  const int64_t set = context.limits.max_generated_tokens;
+  const int64_t most = set > 0 ? set : std::max(kMaxGeneratedTokens, context.max_total_tokens);
+  int64_t tokens = 0;  // no overflow: a few thousand prompts and choices, of 2^30 tokens at most
+  for (const Request& request : translation.requests) tokens += request.max_tokens * translation.choices_per_prompt;
+  if (tokens <= most) return absl::OkStatus();
+  return InvalidParameter(
+      params.names.max_tokens,
+      fmt::format(
+          "{} choices ask for {} tokens together: at most {} in one request (--max-generated-tokens). Lower {}, "
+          "or send fewer prompts or choices",
+          translation.choices(), tokens, most, params.names.max_tokens));
+}
+
+uint64_t NewGroup() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+uint64_t RandomSeed() {
+  thread_local std::mt19937_64 generator{(uint64_t{std::random_device{}()} << 32) ^ std::random_device{}()};
+  return generator();
+}
+
+}  // namespace
+
+bool EchoesText(const CompletionParams& params, size_t prompt) {
+  return std::holds_alternative<std::string>(params.prompts[prompt]) && !params.truncate_prompt_tokens;
+}
+
+uint64_t ChoiceSeed(uint64_t seed, int32_t choice) {
+  if (choice == 0) return seed;
+  // SplitMix64 (Steele, Lea, Flood 2014): its outputs for consecutive counters are as good as independent.
+  uint64_t z = seed + static_cast<uint64_t>(choice) * 0x9E3779B97F4A7C15ULL;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+  return z ^ (z >> 31);
+}
+
+absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context) {
+  Translation translation;
+  BATUCADA_ASSIGN_OR_RETURN(translation.model, ResolveModel(params.model, context.model_names));
+  const int64_t n = params.n.value_or(1);
+  BATUCADA_RETURN_IF_ERROR(CheckRange("n", n, 1, context.limits.max_choices));
+  const int64_t best_of = params.best_of.value_or(n);
+  BATUCADA_RETURN_IF_ERROR(CheckRange("best_of", best_of, n, context.limits.max_choices));
+  translation.choices_per_prompt = static_cast<int32_t>(best_of);
+  translation.kept_per_prompt = static_cast<int32_t>(n);
+  BATUCADA_RETURN_IF_ERROR(CheckPrompts(params, context));
+
+  Request request;
+  ApplyModelDefaults(context.defaults, params, &request);
+  BATUCADA_RETURN_IF_ERROR(TranslateSampling(params, &request.sampling));
+  translation.temperature = params.temperature.value_or(ShortestDouble(request.sampling.temperature));
+  translation.top_p = params.top_p.value_or(ShortestDouble(request.sampling.top_p));
+  BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context, &request));
+  BATUCADA_RETURN_IF_ERROR(TranslateLogprobs(params, &request));
+  if (best_of > n && !request.logprobs) request.logprobs = 0;  // what the best are known by
+  BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));
+  BATUCADA_RETURN_IF_ERROR(AddModelBans(context.defaults, &request));
+  if (params.max_tokens) {
+    // A conversation cannot only be scored.
+    const int64_t least = params.conversation ? 1 : 0;
+    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.max_tokens, *params.max_tokens, least, context.max_total_tokens));
+    if (*params.max_tokens == 0 && !request.prompt_logprobs) {
+      return InvalidParameter(params.names.max_tokens,
+                              fmt::format("{} is 0: that only scores a prompt, with echo and logprobs, or with "
+                                          "prompt_logprobs; otherwise it must be at least 1",
+                                          params.names.max_tokens));
+    }
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckRange("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
+  // Raised rather than refused: what a client asks for works with any key, and is as urgent as its key allows.
+  request.priority = std::max(static_cast<Priority>(params.priority.value_or(0)), context.client.rights.most_urgent);
+  request.client = context.client.id();
+  request.group = NewGroup();
+  request.deadline = params.deadline;
+  if (context.limits.max_time > absl::ZeroDuration()) {
+    request.deadline = std::min(request.deadline, ProcessNow() + context.limits.max_time);
+  }
+  request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
+
+  const size_t prompts = params.conversation ? 1 : params.prompts.size();
+  for (size_t p = 0; p < prompts; ++p) {
+    const std::string name = prompts == 1 ? params.names.prompt : fmt::format("{}[{}]", params.names.prompt, p);
+    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation)};
+    absl::StatusOr<std::vector<int32_t>> ids = params.conversation
+                                                   ? EncodeConversation(*params.conversation, name, options, context)
+                                                   : EncodePrompt(params.prompts[p], name, options, context);
+    if (!ids.ok()) return ids.status();
+    Truncate(params, &*ids);
+    request.prompt = *std::move(ids);
+    request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
+    ApplyLeastLength(context.defaults, params, &request);
+    BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
+    BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
+    if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt.vector(), context.tokenizer));
+    translation.requests.push_back(request);
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckGenerated(translation, params, context));
+  return translation;
+}
+
+}  // namespace batucada

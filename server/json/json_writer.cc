@@ -1,0 +1,123 @@
+#include "server/json/json_writer.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace batucada {
+namespace {
+
+template <typename T>
+void AppendNumber(T value, std::string* out) {
+  std::array<char, 32> buffer;
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  out->append(buffer.data(), result.ptr);
+}
+
+void AppendEscaped(std::string_view text, std::string* out) {
+  constexpr char kHex[] = "0123456789abcdef";
+  size_t copied = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const unsigned char c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
+      continue;
+    out->append(text.substr(copied, i - copied));
+    copied = i + 1;
+    switch (c) {
+      case '"': *out += "\\\""; break;
+      case '\\': *out += "\\\\"; break;
+      case '\n': *out += "\\n"; break;
+      case '\r': *out += "\\r"; break;
+      case '\t': *out += "\\t"; break;
+      default:
+        *out += "\\u00";
+        *out += kHex[c >> 4];
+        *out += kHex[c & 15];
+    }
+  }
+  out->append(text.substr(copied));
+}
+
+}  // namespace
+
+void JsonWriter::Separate() {
+  if (need_comma_) out_ += ',';
+  need_comma_ = true;
+}
+
+JsonWriter& JsonWriter::Open(char bracket) {
+  Separate();
+  out_ += bracket;
+  need_comma_ = false;
+  return *this;
+}
+
+JsonWriter& JsonWriter::Close(char bracket) {
+  out_ += bracket;
+  need_comma_ = true;
+  return *this;
+}
+
+JsonWriter& JsonWriter::Key(std::string_view name) {
+  String(name);
+  out_ += ':';
+  need_comma_ = false;
+  return *this;
+}
+
+JsonWriter& JsonWriter::String(std::string_view text) {
+  Separate();
+  out_ += '"';
+  AppendEscaped(text, &out_);
+  out_ += '"';
+  return *this;
+}
+
+JsonWriter& JsonWriter::BeginString() {
+  Separate();
+  out_ += '"';
+  return *this;
+}
+
+JsonWriter& JsonWriter::AddToString(std::string_view part) {
+  AppendEscaped(part, &out_);
+  return *this;
+}
+
+JsonWriter& JsonWriter::EndString() {
+  out_ += '"';
+  return *this;
+}
+
+Pieces JsonWriter::LongString(std::string_view text) {
+  BeginString();
+  for (size_t at = 0; at < text.size(); at += kPartBytes) {
+    AddToString(text.substr(at, kPartBytes));
+    if (full()) co_yield nullptr;
+  }
+  EndString();
+}
+
+JsonWriter& JsonWriter::Int(int64_t value) {
+  Separate();
+  AppendNumber(value, &out_);
+  return *this;
+}
+
+JsonWriter& JsonWriter::Number(float value) {
+  Separate();
+  AppendNumber(std::isfinite(value) ? value : -9999.0F, &out_);
+  return *this;
+}
+
+JsonWriter& JsonWriter::Bool(bool value) { return Raw(value ? "true" : "false"); }
+
+JsonWriter& JsonWriter::Null() { return Raw("null"); }
+
+JsonWriter& JsonWriter::Raw(std::string_view json) {
+  Separate();
+  out_ += json;
+  return *this;
+}
+
+}  // namespace batucada

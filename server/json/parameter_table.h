@@ -1,0 +1,124 @@
+// The members of a JSON request body, each told once: its name, its schema and how it is read. Requests are parsed by
+// the table and the API's description is made of it, so that the two cannot disagree.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "server/common/asked_model.h"
+#include "server/json/json_schema.h"
+#include "server/json/request_reader.h"
+
+namespace batucada {
+
+// The body as a JSON object, or INVALID_ARGUMENT with the code invalid_json.
+absl::StatusOr<boost::json::object> ParseBody(std::string_view body);
+
+// Constant once it is built; then thread-safe.
+template <typename Params>
+class ParameterTable {
+ public:
+  using Read = std::function<void(RequestReader&, Params&)>;
+  enum class Presence : uint8_t { kOptional, kRequired };  // in the description; `read` holds clients to it
+
+  // A member that RequestReader::Read can put into `field`.
+  template <typename Owner, typename Field>
+  void Add(std::string name, boost::json::object schema, Field Owner::*field) {
+    auto read = [name, field](RequestReader& reader, Params& params) { reader.Read(name, &(params.*field)); };
+    AddRead(std::move(name), std::move(schema), std::move(read));
+  }
+  // A member that is read in a way of its own.
+  void AddRead(std::string name, boost::json::object schema, Read read, Presence presence = Presence::kOptional) {
+    entries_.push_back({std::move(name), std::move(schema), std::move(read), presence});
+  }
+  // A member that other servers know and this one does not act on: refused unless it has one of the values that change
+  // nothing, or is absent or null.
+  void AddRefused(std::string name, std::vector<boost::json::value> harmless = {}, std::string_view description = {}) {
+    boost::json::object schema;
+    schema["description"] = boost::json::string_view(description.data(), description.size());
+    boost::json::array values(harmless.begin(), harmless.end());
+    values.emplace_back(nullptr);
+    schema["enum"] = std::move(values);
+    auto read = [name, harmless = std::move(harmless)](RequestReader& reader, Params&) {
+      reader.Refuse(name, harmless);
+    };
+    entries_.push_back({std::move(name), std::move(schema), std::move(read), Presence::kOptional});
+  }
+  // A member of whatever value: no answer depends on it, and `description` says why.
+  void AddAny(std::string name, std::string_view description) {
+    boost::json::object schema;
+    schema["description"] = boost::json::string_view(description.data(), description.size());
+    AddRead(name, std::move(schema), [name](RequestReader& reader, Params&) { reader.Take(name); });
+  }
+  // The same of a text.
+  void AddIgnored(std::string name, std::string_view description) {
+    AddRead(name, StringSchema(description), [name](RequestReader& reader, Params&) {
+      std::string unused;
+      reader.Read(name, &unused);
+    });
+  }
+
+  bool Has(std::string_view name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
+  }
+
+  // INVALID_ARGUMENT names the parameter: a wrong type, one that is refused, or an unknown member, unless `unknown`
+  // says that such are ignored.
+  absl::StatusOr<Params> Parse(std::string_view body, UnknownMembers* unknown = nullptr) const {
+    BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body));
+    return ReadObject(object, Typing::kStrict, unknown);
+  }
+  // The same of members that are there already.
+  absl::StatusOr<Params> ReadObject(const boost::json::object& object, Typing typing,
+                                    UnknownMembers* unknown = nullptr) const {
+    RequestReader reader(object, "", typing, unknown);
+    Params params;
+    ReadMembers(reader, params);
+    if (const absl::Status status = reader.Finish(); !status.ok()) {
+      const boost::json::value* const model = object.if_contains("model");
+      const boost::json::string* const name = model == nullptr ? nullptr : model->if_string();
+      return name == nullptr ? status : WithAskedModel(status, {name->data(), name->size()});
+    }
+    return params;
+  }
+  // The members alone, of an object that may hold others.
+  void ReadMembers(RequestReader& reader, Params& params) const {
+    for (const Entry& entry : entries_) entry.read(reader, params);
+  }
+
+  // JSON Schema of the body. Every optional member may be null.
+  boost::json::object Schema(UnknownMembers::Policy policy = UnknownMembers::Policy::kRefuse) const {
+    boost::json::object properties;
+    boost::json::array required;
+    for (const Entry& entry : entries_) {
+      const bool must = entry.presence == Presence::kRequired;
+      properties[entry.name] = must ? entry.schema : Nullable(entry.schema);
+      if (must) required.emplace_back(entry.name);
+    }
+    boost::json::object schema = ObjectSchema("", std::move(properties));
+    if (policy == UnknownMembers::Policy::kRefuse) schema["additionalProperties"] = false;
+    if (!required.empty()) schema["required"] = std::move(required);
+    return schema;
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    boost::json::object schema;
+    Read read;
+    Presence presence = Presence::kOptional;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace batucada

@@ -1,0 +1,77 @@
+// A few threads for work that would hold up everyone else on an event loop: parsing, tokenizing and writing large
+// texts.
+//
+// What waits is served fairly by bytes (fair_queue.h), and small work never waits for large: one thread takes small
+// tasks alone, a second one small and middling ones, and the others, which give way to the rest of the process, take
+// all. Each owner's share of what may wait is bounded, so that no one fills the queue for the others.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "server/common/client.h"
+#include "server/net/fair_queue.h"
+
+namespace batucada {
+
+// A request up to this size is handled where it arrived: that takes a millisecond at most, and never waits behind
+// others.
+inline constexpr size_t kInlineBodyBytes = 2 << 10;
+
+// Thread-safe.
+class WorkPool {
+ public:
+  // Tasks of so many bytes at most are small, and middling.
+  static constexpr int64_t kSmallBytes = 64 << 10, kMiddlingBytes = 1 << 20;
+
+  // `max_waiting_bytes`: what tasks that have not begun may hold together. With one thread, that one takes all tasks;
+  // with two, the second.
+  // REQUIRES: threads > 0
+  WorkPool(int32_t threads, int64_t max_waiting_bytes);
+  // Waits for the tasks that have begun; drops the others.
+  ~WorkPool();
+  WorkPool(const WorkPool&) = delete;
+  WorkPool& operator=(const WorkPool&) = delete;
+
+  // Queues `task`, which holds `bytes`. RESOURCE_EXHAUSTED, with the limit, if too much waits already: of a connection
+  // a quarter of the limit, of a client three quarters, of tasks that are not small seven eighths. Where nothing waits
+  // of those, a task of any size is taken.
+  [[nodiscard]] absl::Status TryPost(const Client& owner, int64_t bytes, std::function<void()> task);
+  // What the tasks that have not begun hold.
+  int64_t waiting_bytes() const;
+
+ private:
+  static constexpr size_t kSizes = 3;  // small, middling, large
+  static size_t SizeOf(int64_t bytes) { return bytes <= kSmallBytes ? 0 : bytes <= kMiddlingBytes ? 1 : 2; }
+
+  absl::Status CheckRoom(const Client& owner, int64_t bytes) const;  // REQUIRES: mutex_ held
+  void Stop();
+  void Run(size_t largest);
+  // The queue that a thread of `largest` turns to; null if nothing is there for it. REQUIRES: mutex_ held.
+  FairQueue* NextQueue(size_t largest, size_t* turn);
+  void Count(const Client& owner, int64_t bytes);  // likewise
+
+  const int64_t max_waiting_bytes_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable posted_;
+  std::array<FairQueue, kSizes> waiting_;
+  int64_t waiting_bytes_ = 0;
+  std::array<int64_t, kSizes> size_bytes_ = {};              // of each queue
+  absl::flat_hash_map<uint64_t, int64_t> client_bytes_;      // of those that have some
+  absl::flat_hash_map<uint64_t, int64_t> connection_bytes_;  // likewise
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// What --text-threads 0 means: one for each size at least.
+int32_t DefaultTextThreads();
+
+}  // namespace batucada

@@ -1,0 +1,175 @@
+#include "server/openai/chat_message.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "server/json/json_schema.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
+
+// Members of messages that are texts, for the template.
+constexpr const char* kTexts[] = {"name", "tool_call_id", "reasoning_content", "reasoning", "refusal"};
+
+// What programs add to messages of any role. None changes what is said; templates see them.
+constexpr const char* kKept[] = {"annotations",
+                                 "cache_control",
+                                 "citations",
+                                 "created",
+                                 "created_at",
+                                 "example",
+                                 "id",
+                                 "index",
+                                 "metadata",
+                                 "model",
+                                 "object",
+                                 "parsed",
+                                 "prefix",
+                                 "provider_specific_fields",
+                                 "reasoning_details",
+                                 "status",
+                                 "timestamp",
+                                 "type",
+                                 "thinking_blocks"};
+
+bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
+
+// A part of a content, under its own name where it is a text by another: OpenAI's Responses and refusals.
+bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::value& part) {
+  if (const bj::string* text = part.if_string()) return {{"type", "text"}, {"text", *text}};
+  if (!part.is_object()) {
+    reader.Fail(path, fmt::format("must be an object, not {}", DescribeJson(part)));
+    return {};
+  }
+  const bj::object& object = part.get_object();
+  RequestReader members(object, path + ".", reader);
+  std::string type;
+  members.Read("type", &type);
+  const bool refuses = type == "refusal";
+  if (members.ok() && type != "text" && type != "input_text" && type != "output_text" && !refuses) {
+    reader.Fail(path + ".type", "must be \"text\": this server takes no images, audio or files",
+                "unsupported_parameter");
+    return {};
+  }
+  const char* name = refuses ? "refusal" : "text";
+  const bj::value* text = members.Take(name);
+  if (members.ok() && (text == nullptr || !text->is_string())) {
+    members.Fail(name, fmt::format("must be a string, not {}", text == nullptr ? "absent" : DescribeJson(*text)));
+  }
+  for (const char* kept : {"annotations", "cache_control", "id", "index", "logprobs"}) members.Take(kept);
+  reader.Fail(members.Finish());
+  if (!reader.ok()) return {};
+  bj::object read = {{"type", "text"}, {"text", *text}};
+  for (const auto& member : object) {
+    const bool is_text = member.key() == "type" || member.key() == name;
+    if (!is_text && !member.value().is_null()) read[member.key()] = member.value();
+  }
+  return read;
+}
+
+bj::value ReadContent(RequestReader& reader, const std::string& path, const bj::value& content) {
+  if (content.is_string()) return content;
+  if (!content.is_array()) {
+    reader.Fail(path, fmt::format("must be a string or a list of text parts, not {}", DescribeJson(content)));
+    return nullptr;
+  }
+  const bj::array& parts = content.get_array();
+  bj::array read;
+  read.reserve(parts.size());
+  for (size_t i = 0; i < parts.size() && reader.ok(); ++i) {
+    read.push_back(ReadPart(reader, fmt::format("{}[{}]", path, i), parts[i]));
+  }
+  return read;
+}
+
+void ReadRole(RequestReader& members, std::string* role) {
+  members.Read("role", role);
+  if (!members.ok() || std::find(kRoles.begin(), kRoles.end(), *role) != kRoles.end()) return;
+  members.Fail("role",
+               role->empty() ? fmt::format("is missing: it must be one of {}", fmt::join(kRoles, ", "))
+                             : fmt::format("must be one of {}", fmt::join(kRoles, ", ")),
+               role->empty() ? "missing_parameter" : "invalid_value");
+}
+
+}  // namespace
+
+bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const bj::value& message) {
+  if (!message.is_object()) {
+    reader.Fail(path, fmt::format("must be an object, not {}", DescribeJson(message)));
+    return {};
+  }
+  const bj::object& object = message.get_object();
+  RequestReader members(object, path + ".", reader);
+  std::string role, unused;
+  ReadRole(members, &role);
+  for (const char* name : kTexts) members.Read(name, &unused);
+  const bj::value* calls = members.Take("tool_calls");
+  if (calls != nullptr && !calls->is_array()) {
+    members.Fail("tool_calls", fmt::format("must be a list, not {}", DescribeJson(*calls)));
+  }
+  members.Refuse("function_call", {});
+  members.Refuse("audio", {});
+  const bj::value* content = members.Take("content");
+  for (const char* name : kKept) members.Take(name);
+  const bool is_assistant = role == "assistant";
+  for (const auto& member : object) {
+    if (is_assistant) members.Take({member.key().data(), member.key().size()});
+  }
+  reader.Fail(members.Finish());
+  if (!reader.ok()) return {};
+
+  // Past calls of tools stand for themselves, and null is what an assistant says that says nothing.
+  const bool says_nothing = is_assistant && (calls != nullptr || object.contains("content"));
+  if (content == nullptr && !says_nothing) {
+    reader.Fail(path + ".content", "is missing: give a string or a list of text parts", "missing_parameter");
+    return {};
+  }
+  bj::object read;
+  for (const auto& member : object) {
+    if (member.key() == "content") {
+      read["content"] = content == nullptr ? bj::value() : ReadContent(reader, path + ".content", *content);
+    } else if (!member.value().is_null()) {
+      read[member.key()] = member.value();
+    }
+  }
+  return read;
+}
+
+bj::object ChatMessageSchema() {
+  bj::object type = StringSchema("");
+  type["enum"] = bj::array{"text", "input_text", "output_text"};
+  bj::object part = ObjectSchema("", {{"type", type}, {"text", StringSchema("")}, {"cache_control", bj::object()}});
+  part["required"] = {"type", "text"};
+  bj::object role = StringSchema("");
+  bj::array roles;
+  for (const std::string_view name : kRoles) roles.push_back(Text(name));
+  role["enum"] = std::move(roles);
+  const bj::object text = Nullable(StringSchema(""));
+  bj::object members = {
+      {"role", role},
+      {"content", AnyOfSchema("A text, or parts of text. An assistant's may be null, or absent beside tool_calls.",
+                              {StringSchema(""), ArraySchema("", part), bj::object{{"type", "null"}}})},
+      {"tool_calls", Nullable(ArraySchema("Calls of the past, as the template knows them. `arguments` may be JSON in "
+                                          "a string.",
+                                          bj::object()))},
+      {"function_call", bj::object{{"type", "null"}}},
+      {"audio", bj::object{{"type", "null"}}}};
+  for (const char* name : kTexts) members[name] = text;
+  for (const char* name : kKept) members[name] = bj::object();
+  bj::object message =
+      ObjectSchema("An assistant's may have more members: it is sent back as it was received.", std::move(members));
+  message["required"] = bj::array{"role"};
+  message["anyOf"] = {bj::object{{"required", {"content"}}}, bj::object{{"required", {"tool_calls"}}}};
+  return message;
+}
+
+}  // namespace batucada

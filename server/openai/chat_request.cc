@@ -1,0 +1,89 @@
+#include "server/openai/chat_request.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/common/error.h"
+#include "server/generate/translate.h"
+#include "server/openai/conversation.h"
+#include "server/openai/known_parameters.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+using Params = CompletionParams;
+
+// The older max_tokens and the newer name of the same.
+void ReadMaxTokens(RequestReader& reader, Params& params) {
+  std::optional<int64_t> newer;
+  reader.Read("max_tokens", &params.max_tokens);
+  reader.Read("max_completion_tokens", &newer);
+  if (!newer) return;
+  if (params.max_tokens && *params.max_tokens != *newer) {
+    return reader.Fail(
+        "max_tokens",
+        fmt::format("is {} and max_completion_tokens is {}: give one of them", *params.max_tokens, *newer),
+        "invalid_value");
+  }
+  params.max_tokens = newer;
+  params.names.max_tokens = "max_completion_tokens";
+}
+
+// A flag, and how many alternatives beside each token: one number everywhere else.
+void ReadLogprobs(RequestReader& reader, Params& params) {
+  bool wanted = false;
+  std::optional<int64_t> top;
+  reader.Read("logprobs", &wanted);
+  reader.Read("top_logprobs", &top);
+  if (top && *top != 0 && !wanted) {
+    return reader.Fail("top_logprobs", "is only allowed with \"logprobs\": true", "invalid_value");
+  }
+  if (wanted) params.logprobs = top.value_or(0);
+}
+
+CompletionTable MakeTable() {
+  CompletionTable table;
+  AddConversation(table, &Params::conversation, CompletionTable::Presence::kRequired);
+  const auto read_already = [](RequestReader&, Params&) {};
+  table.AddRead(
+      "max_completion_tokens",
+      IntegerSchema("Tokens to generate at most. Default: --default-max-tokens, or as many as there is room for.",
+                    {.min = 1}),
+      ReadMaxTokens);
+  table.AddRead("max_tokens", IntegerSchema("The older name of max_completion_tokens.", {.min = 1}), read_already);
+  AddGenerationParameters(table);
+  table.AddRead("logprobs", BooleanSchema("Report the log-probability of every generated token.", false), ReadLogprobs);
+  table.AddRead("top_logprobs",
+                IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",
+                              {.min = 0, .max = kMaxLogprobs}),
+                read_already);
+  table.Add(
+      "add_special_tokens",
+      BooleanSchema("Put the model's start token before what the chat template makes, which mostly has one.", false),
+      &Params::add_special_tokens);
+  table.Add("echo", BooleanSchema("The answer begins with the final message, if that is the assistant's.", false),
+            &Params::echo_message);
+  AddKnownParameters(KnownParameters(), table);
+  return table;
+}
+
+}  // namespace
+
+const CompletionTable& ChatParameters() {
+  static const CompletionTable table = MakeTable();
+  return table;
+}
+
+absl::StatusOr<CompletionParams> ParseChatRequest(std::string_view body, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ChatParameters().Parse(body, unknown));
+  params.names.prompt = "messages";
+  params.names.logprobs = "top_logprobs";
+  if (!params.conversation) {
+    return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
+  }
+  return params;
+}
+
+}  // namespace batucada

@@ -1,0 +1,200 @@
+#include "server/openai/generation_answer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/common/error.h"
+#include "server/http/document.h"
+#include "server/http/sse.h"
+#include "server/json/json_writer.h"
+#include "server/openai/best_of.h"
+
+namespace batucada {
+namespace {
+
+void WriteEnvelope(const Envelope& envelope, JsonWriter& json) {
+  json.Key("id").String(envelope.id).Key("object").String(envelope.object).Key("created").Int(envelope.created);
+  json.Key("model").String(envelope.model).Key("system_fingerprint").String(envelope.fingerprint);
+}
+
+void WriteUsage(int64_t prompt_tokens, int64_t generated_tokens, JsonWriter& json) {
+  json.Key("usage").BeginObject().Key("prompt_tokens").Int(prompt_tokens);
+  json.Key("completion_tokens").Int(generated_tokens);
+  json.Key("total_tokens").Int(prompt_tokens + generated_tokens).EndObject();
+}
+
+// In milliseconds, as W3C's Server Timing has it.
+std::string ServerTiming(const RequestTimings& timings) {
+  return fmt::format("queue;dur={:.1f}, prefill;dur={:.1f}, decode;dur={:.1f}",
+                     absl::ToDoubleMilliseconds(timings.queue), absl::ToDoubleMilliseconds(timings.prefill),
+                     absl::ToDoubleMilliseconds(timings.decode));
+}
+
+class GenerationAnswer : public LiveAnswer {
+ public:
+  GenerationAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope)
+      : choices_(std::move(choices)), envelope_(std::move(envelope)), group_(std::move(group)) {}
+
+  void OnReady(std::function<void()> wake) override { group_->OnReady(wake); }
+
+ protected:
+  template <typename Look>
+  void Poll(Look look) {
+    group_->Poll([&](size_t index, Update& update) {
+      look(index, update);
+      choices_[index]->Take(update);
+    });
+  }
+
+  Choices choices_;
+  const Envelope envelope_;
+  std::unique_ptr<GenerationGroup> group_;
+};
+
+class WholeAnswer : public GenerationAnswer {
+ public:
+  WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, const Selection& selection)
+      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)) {
+    group_->KeepWhole();
+    if (selection.keep < selection.per_prompt) {
+      best_.emplace(choices_.size(), selection.per_prompt, selection.keep);
+    }
+  }
+
+  Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
+    if (!document_) {
+      Poll([this](size_t index, const Update& update) {
+        if (best_) best_->Take(index, update);
+      });
+      if (!group_->failure().ok()) {
+        *head = ErrorResponse(group_->failure());
+        return Progress::kDone;
+      }
+      if (!group_->done()) return Progress::kWaiting;
+      if (best_) Pick();
+      document_.emplace([this](JsonWriter& json) { return Write(json); });
+      *head = HttpResponse{.headers = envelope_.headers, .body = ""};
+      (*head)->headers.emplace_back("server-timing", ServerTiming(group_->timings()));
+    }
+    return document_->Advance(body);
+  }
+
+ private:
+  // Leaves the choices that the answer tells, in its order.
+  void Pick() {
+    Choices picked;
+    for (const size_t index : best_->Best()) {
+      picked.push_back(std::move(choices_[index]));
+      picked.back()->SetIndex(static_cast<int64_t>(picked.size()) - 1);
+    }
+    choices_ = std::move(picked);
+  }
+
+  Pieces Write(JsonWriter& json) {
+    json.BeginObject();
+    WriteEnvelope(envelope_, json);
+    json.Key("choices").BeginArray();
+    for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->Write(json));
+    json.EndArray();
+    for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->WriteBeside(json));
+    WriteUsage(group_->usage().prompt_tokens, group_->usage().generated_tokens, json);
+    json.EndObject();
+  }
+
+  std::optional<BestOf> best_;
+  std::optional<Document> document_;  // once all has ended
+};
+
+class StreamedAnswer : public GenerationAnswer {
+ public:
+  StreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, UsageEvents usage_events,
+                 std::vector<int64_t> prompt_tokens)
+      : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)), usage_events_(usage_events),
+        prompt_tokens_(std::move(prompt_tokens)), generated_(choices_.size()) {}
+
+  Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
+    if (!started_) {
+      started_ = true;
+      *head = EventStreamHead();
+      (*head)->headers.insert((*head)->headers.end(), envelope_.headers.begin(), envelope_.headers.end());
+    }
+    if (!writing_) {
+      Poll([this](size_t index, const Update& update) {
+        generated_[index] += static_cast<int64_t>(update.tokens.size());
+      });
+    }
+    while (true) {
+      if (writing_ && writing_->Advance(body) == Progress::kMore) return Progress::kMore;
+      if (writing_) EndEvent(body);
+      writing_.reset();
+      const auto next = std::find_if(choices_.begin(), choices_.end(), [](const auto& c) { return c->HasNews(); });
+      if (next == choices_.end()) break;
+      if (body->size() >= kMostAtOnce) return Progress::kMore;
+      BeginEvent(body);
+      const auto index = static_cast<size_t>(next - choices_.begin());
+      writing_.emplace([this, index](JsonWriter& json) { return WriteChoice(index, json); });
+    }
+    if (!group_->done()) return Progress::kWaiting;
+    if (!group_->failure().ok()) {
+      // The status line went out long ago; an event is the only place left for what went wrong. It is the last:
+      // OpenAI's clients stop at it, and [DONE] tells the others that the text is whole.
+      AppendEvent(ErrorJson(group_->failure()), body);
+      return Progress::kDone;
+    }
+    if (usage_events_ != UsageEvents::kNone) AppendUsage(body);
+    AppendDone(body);
+    return Progress::kDone;
+  }
+
+  void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
+
+ private:
+  Pieces WriteChoice(size_t index, JsonWriter& json) {
+    Choice& choice = *choices_[index];
+    json.BeginObject();
+    WriteEnvelope(envelope_, json);
+    json.Key("choices").BeginArray();
+    BATUCADA_WRITE(choice.Write(json));
+    json.EndArray();
+    BATUCADA_WRITE(choice.WriteBeside(json));
+    if (usage_events_ == UsageEvents::kLast) json.Key("usage").Null();
+    if (usage_events_ == UsageEvents::kEvery) WriteUsage(prompt_tokens_[index], generated_[index], json);
+    json.EndObject();
+  }
+
+  void AppendUsage(std::string* body) {
+    std::string event;
+    JsonWriter json(&event);
+    json.BeginObject();
+    WriteEnvelope(envelope_, json);
+    json.Key("choices").BeginArray().EndArray();
+    WriteUsage(group_->usage().prompt_tokens, group_->usage().generated_tokens, json);
+    json.EndObject();
+    AppendEvent(event, body);
+  }
+
+  static constexpr size_t kMostAtOnce = 64 << 10;  // bytes of events
+  const UsageEvents usage_events_;
+  const std::vector<int64_t> prompt_tokens_;  // of each choice
+  std::vector<int64_t> generated_;            // tokens of each choice so far
+  bool started_ = false;
+  std::optional<Document> writing_;  // the event that is being written
+};
+
+}  // namespace
+
+std::unique_ptr<LiveAnswer> MakeWholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope,
+                                            const Selection& selection) {
+  return std::make_unique<WholeAnswer>(std::move(group), std::move(choices), std::move(envelope), selection);
+}
+
+std::unique_ptr<LiveAnswer> MakeStreamedAnswer(std::unique_ptr<GenerationGroup> group, Choices choices,
+                                               Envelope envelope, UsageEvents usage_events,
+                                               std::vector<int64_t> prompt_tokens) {
+  return std::make_unique<StreamedAnswer>(std::move(group), std::move(choices), std::move(envelope), usage_events,
+                                          std::move(prompt_tokens));
+}
+
+}  // namespace batucada

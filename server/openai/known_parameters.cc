@@ -1,0 +1,227 @@
+#include "server/openai/known_parameters.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include "absl/strings/str_cat.h"
+
+namespace batucada {
+namespace {
+
+constexpr std::string_view kAny = "*";
+constexpr std::string_view kNone = "";
+constexpr std::string_view kFlag = "true, false";
+
+// Samplers with a switch: while that is off, and on it is refused, their other settings have no effect.
+constexpr std::string_view kSampler = "Setting of a sampler that is off.";
+constexpr std::string_view kReasoning = "This server does not split reasoning from text.";
+constexpr std::string_view kConstraint = "Not supported: constrains the text.";
+constexpr std::string_view kTools = "Not supported: calls of tools.";
+constexpr std::string_view kParts = "Not supported: only text.";
+constexpr std::string_view kRouting = "Routing inside another server.";
+constexpr std::string_view kOpenAi = "OpenAI's; not supported at other values.";
+constexpr std::string_view kVllm = "vLLM's; not supported at other values.";
+constexpr std::string_view kSglang = "SGLang's; not supported at other values.";
+constexpr std::string_view kLlama = "llama.cpp's; not supported at other values.";
+constexpr std::string_view kTgi = "TGI's; not supported at other values.";
+
+// REQUIRES of every entry: at its neutral values the answer is the one without it.
+constexpr KnownParameter kTable[] = {
+    // OpenAI
+    {"response_format", R"({"type": "text"})", kConstraint},
+    {"tools", "[]", kTools},
+    {"tool_choice", R"("none", "auto")", kTools},
+    {"parallel_tool_calls", kFlag, "Only with tools."},
+    {"functions", "[]", kTools},
+    {"function_call", R"("none", "auto")", kTools},
+    {"modalities", R"(["text"])", kParts},
+    {"audio", kNone, kParts},
+    {"prediction", kNone, kOpenAi},
+    {"moderation", kNone, kOpenAi},
+    {"reasoning_effort", R"("none")", kReasoning},
+    {"verbosity", R"("medium")", kOpenAi},
+    {"web_search_options", kNone, kOpenAi},
+    {"service_tier", R"("auto", "default")", "Requests have one tier: see priority."},
+    {"store", kFlag, "Nothing is kept, whatever it says."},
+    {"metadata", kAny, "Nothing is kept. No answer depends on it."},
+    {"safety_identifier", kAny, "Who asks. No answer depends on it."},
+    {"prompt_cache_key", kAny, "A hint. No answer depends on it."},
+    {"prompt_cache_retention", kAny, "A hint. No answer depends on it."},
+    {"prompt_cache_options", kAny, "A hint. No answer depends on it."},
+    {"suffix", R"("")", "Not supported: text after the completion."},
+    {"best_of", "1", kVllm},
+
+    // vLLM
+    {"use_beam_search", "false", kVllm},
+    {"length_penalty", "1", kVllm},
+    {"early_stopping", "false", kVllm},
+    {"logits_processors", "[]", kVllm},
+    {"logits_processor_args", "{}", kVllm},
+    {"chat_template", kNone, "Not supported: --chat-template is the operator's."},
+    {"documents", "[]", kVllm},
+    {"mm_processor_kwargs", "{}", kParts},
+    {"media_io_kwargs", "{}", kParts},
+    {"guided_json", kNone, kConstraint},
+    {"guided_regex", kNone, kConstraint},
+    {"guided_choice", kNone, kConstraint},
+    {"guided_grammar", kNone, kConstraint},
+    {"guided_decoding_backend", kAny, "Nothing is guided."},
+    {"guided_whitespace_pattern", kAny, "Nothing is guided."},
+    {"structured_outputs", "{}", kConstraint},
+    {"structural_tag", kNone, kConstraint},
+    {"cache_salt", kAny, "Nothing is cached between requests. No answer depends on it."},
+    {"kv_transfer_params", "{}", kRouting},
+    {"ec_transfer_params", "{}", kRouting},
+    {"vllm_xargs", "{}", kVllm},
+    {"prompt_embeds", "[]", kVllm},
+    {"prompt_is_token_ids", "false", kVllm},
+    {"include_reasoning", kFlag, kReasoning},
+    {"thinking_token_budget", kNone, kReasoning},
+    {"repetition_detection", kNone, kVllm},
+    {"truncation_side", R"("left")", "Prompts lose their beginning: see truncate_prompt_tokens."},
+    {"output_kind", kAny, "Set by stream."},
+    {"detokenize", "true", kVllm},
+    {"flat_logprobs", "false", kVllm},
+    {"data_parallel_rank", kNone, kRouting},
+
+    // SGLang, and the routers that add its parameters to every request
+    {"no_stop_trim", "false", "Not supported: see include_stop_str_in_output."},
+    {"separate_reasoning", kFlag, kReasoning},
+    {"stream_reasoning", kFlag, kReasoning},
+    {"return_hidden_states", "false", kSglang},
+    {"return_routed_experts", "false", kSglang},
+    {"return_cached_tokens_details", "false", kSglang},
+    {"return_meta_info", "false", kSglang},
+    {"return_prompt_token_ids", "false", "Not supported: see return_token_ids."},
+    {"return_text_in_logprobs", kFlag, "log-probabilities come with texts."},
+    {"logprob_start_len", "-1", kSglang},
+    {"top_logprobs_num", "0", "Not supported: see logprobs."},
+    {"return_logprob", "false", "Not supported: see logprobs."},
+    {"ebnf", R"("")", kConstraint},
+    {"regex", R"("")", kConstraint},
+    {"json_schema", R"("", {})", kConstraint},
+    {"stop_regex", R"("", [])", kSglang},
+    {"lora_path", R"("")", kSglang},
+    {"lora_id", R"("")", kSglang},
+    {"session_params", "{}", kSglang},
+    {"custom_logit_processor", R"("")", kSglang},
+    {"custom_params", "{}", kSglang},
+    {"custom_labels", kAny, "Labels for metrics. No answer depends on them."},
+    {"extra_key", kAny, "Nothing is cached between requests. No answer depends on it."},
+    {"input_ids", kNone, kSglang},
+    {"input_embeds", kNone, kSglang},
+    {"image_data", "[]", kParts},
+    {"video_data", "[]", kParts},
+    {"audio_data", "[]", kParts},
+    {"max_dynamic_patch", kAny, "Of images, which this server does not take."},
+    {"min_dynamic_patch", kAny, "Of images, which this server does not take."},
+    {"bootstrap_host", R"("")", kRouting},
+    {"bootstrap_port", kNone, kRouting},
+    {"bootstrap_room", kNone, kRouting},
+    {"routed_dp_rank", kNone, kRouting},
+    {"disagg_prefill_dp_rank", kNone, kRouting},
+    {"return_bytes", "false", kSglang},
+    {"background", "false", kSglang},
+
+    // llama.cpp
+    {"n_predict", "-1", "Not supported: see max_tokens."},
+    {"cache_prompt", kFlag, "No answer depends on it."},
+    {"id_slot", "-1", "Which slot. No answer depends on it."},
+    {"n_keep", "0, -1", kLlama},
+    {"n_discard", "0", kLlama},
+    {"n_indent", "0", kLlama},
+    {"n_cache_reuse", kAny, "No answer depends on it."},
+    {"n_probs", "0", "Not supported: see logprobs."},
+    {"min_keep", "0, 1", kLlama},
+    {"typical_p", "1", kLlama},
+    {"tfs_z", "1", kLlama},
+    {"top_a", "0", kLlama},
+    {"top_n_sigma", "-1, 0", kLlama},
+    {"repeat_penalty", "1", "Not supported: see repetition_penalty."},
+    {"repeat_last_n", kAny, kSampler},
+    {"penalize_nl", kFlag, kSampler},
+    {"mirostat", "0", kLlama},
+    {"mirostat_mode", "0", kLlama},
+    {"mirostat_tau", kAny, kSampler},
+    {"mirostat_eta", kAny, kSampler},
+    {"dynatemp_range", "0", kLlama},
+    {"dynatemp_exponent", kAny, kSampler},
+    {"dry_multiplier", "0", kLlama},
+    {"dry_base", kAny, kSampler},
+    {"dry_allowed_length", kAny, kSampler},
+    {"dry_penalty_last_n", kAny, kSampler},
+    {"dry_sequence_breakers", kAny, kSampler},
+    {"xtc_probability", "0", kLlama},
+    {"xtc_threshold", kAny, kSampler},
+    {"adaptive_target", "-1", kLlama},
+    {"adaptive_decay", kAny, kSampler},
+    {"smoothing_factor", "0", kLlama},
+    {"samplers", "[]", kLlama},
+    {"grammar", R"("")", kConstraint},
+    {"grammar_lazy", "false", kConstraint},
+    {"grammar_triggers", "[]", kConstraint},
+    {"preserved_tokens", "[]", kConstraint},
+    {"lora", "[]", kLlama},
+    {"timings_per_token", "false", kLlama},
+    {"return_progress", "false", kLlama},
+    {"return_tokens", "false", "Not supported: see return_token_ids."},
+    {"post_sampling_probs", "false", kLlama},
+    {"backend_sampling", kFlag, "No answer depends on it."},
+    {"t_max_predict_ms", "0, -1", kLlama},
+    {"t_max_prompt_ms", "0, -1", kLlama},
+    {"response_fields", "[]", kLlama},
+    {"multimodal_data", "[]", kParts},
+    {"reasoning_format", R"("none", "auto")", kReasoning},
+    {"reasoning_budget", "-1, 0", kReasoning},
+    {"thinking_forced_open", "false", kReasoning},
+    {"parse_tool_calls", kFlag, "Only with tools."},
+    {"speculative.n_max", kAny, "How tokens are found, not which. No answer depends on it."},
+    {"speculative.n_min", kAny, "How tokens are found, not which. No answer depends on it."},
+    {"speculative.p_min", kAny, "How tokens are found, not which. No answer depends on it."},
+
+    // TGI
+    {"adapter_id", R"("")", kTgi},
+    {"decoder_input_details", "false", "Not supported: see prompt_logprobs."},
+    {"details", "false", kTgi},
+    {"top_n_tokens", "0", "Not supported: see logprobs."},
+    {"watermark", "false", kTgi},
+    {"return_full_text", "false", "Not supported: see echo."},
+    {"guideline", R"("")", kTgi},
+    {"tool_prompt", R"("")", "Only with tools."},
+    {"do_sample", kNone, "Not supported: see temperature."},
+    {"max_new_tokens", kNone, "Not supported: see max_tokens."},
+    {"max_length", kNone, "Not supported: see max_tokens."},
+    {"num_beams", "1", kTgi},
+    {"no_repeat_ngram_size", "0", kTgi},
+
+    // LiteLLM, and what the clients of many providers add
+    {"thinking", R"({"type": "disabled"})", kReasoning},
+    {"reasoning", R"({"effort": "none"}, {"enabled": false}, {})", kReasoning},
+    {"enable_thinking", "false", "Not supported: see chat_template_kwargs."},
+    {"cache_control", kAny, "A hint. No answer depends on it."},
+    {"extra_headers", "{}", "Belongs into the request's headers."},
+    {"num_retries", kAny, "The client's own business. No answer depends on it."},
+    {"max_retries", kAny, "The client's own business. No answer depends on it."},
+    {"request_timeout", kAny, "The client's own business. No answer depends on it."},
+    {"drop_params", kAny, "The client's own business. No answer depends on it."},
+    {"litellm_metadata", kAny, "Nothing is kept. No answer depends on it."},
+    {"litellm_session_id", kAny, "Nothing is kept. No answer depends on it."},
+    {"litellm_trace_id", kAny, "Nothing is kept. No answer depends on it."},
+    {"litellm_call_id", kAny, "Nothing is kept. No answer depends on it."},
+    {"tags", kAny, "Nothing is kept. No answer depends on it."},
+    {"guardrails", "[]", "Not supported."},
+    {"fallbacks", "[]", kRouting},
+    {"safe_mode", "false", "Not supported."},
+    {"safe_prompt", "false", "Not supported."},
+};
+
+}  // namespace
+
+std::span<const KnownParameter> KnownParameters() { return kTable; }
+
+std::vector<boost::json::value> NeutralValues(const KnownParameter& known) {
+  const boost::json::value list = boost::json::parse(absl::StrCat("[", std::string(known.neutral), "]"));
+  return {list.get_array().begin(), list.get_array().end()};
+}
+
+}  // namespace batucada

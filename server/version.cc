@@ -1,7 +1,0 @@
-#include "server/version.h"
-
-namespace batucada {
-
-const char* const kVersion = BATUCADA_VERSION;
-
-}  // namespace batucada

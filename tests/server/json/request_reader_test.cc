@@ -1,0 +1,69 @@
+#include "server/json/request_reader.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+#include <boost/json/array.hpp>
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+TEST(AsIntegerTest, WholeNumbersAreIntegers) {
+  EXPECT_EQ(AsInteger(7), 7);
+  EXPECT_EQ(AsInteger(uint64_t{7}), 7);
+  EXPECT_EQ(AsInteger(16.0), 16);
+  EXPECT_EQ(AsInteger(-0x1p63), INT64_MIN);
+  for (const bj::value& other : {bj::value(16.5), bj::value(0x1p63), bj::value(NAN), bj::value(INFINITY),
+                                 bj::value(UINT64_MAX), bj::value("7"), bj::value(true), bj::value(nullptr)}) {
+    EXPECT_FALSE(AsInteger(other)) << other;
+  }
+}
+
+TEST(TypingTest, StringsStandForNumbersOnlyWhereTheyMay) {
+  EXPECT_EQ(AsInteger(bj::value("7"), Typing::kLenient), 7);
+  EXPECT_EQ(AsNumber(bj::value("0.5"), Typing::kLenient), 0.5);
+  EXPECT_EQ(AsBoolean(bj::value("True"), Typing::kLenient), true);
+  EXPECT_EQ(AsBoolean(bj::value("false"), Typing::kLenient), false);
+  EXPECT_FALSE(AsInteger(bj::value("7.5"), Typing::kLenient) || AsNumber(bj::value(""), Typing::kLenient) ||
+               AsBoolean(bj::value("TRUE"), Typing::kLenient) || AsBoolean(1, Typing::kLenient));
+  EXPECT_FALSE(AsInteger(bj::value("7")) || AsNumber(bj::value("0.5")) || AsBoolean(bj::value("true")));
+}
+
+TEST(RequestReaderTest, OneIsAListOnlyWhereItMayBe) {
+  const bj::object object = {{"ids", 5}, {"words", "x"}};
+  for (const Typing typing : {Typing::kStrict, Typing::kLenient}) {
+    RequestReader reader(object, "", typing);
+    std::vector<int64_t> ids;
+    std::vector<std::string> words;
+    reader.Read("ids", &ids);
+    reader.Read("words", &words);
+    const bool lenient = typing == Typing::kLenient;
+    EXPECT_EQ(reader.ok(), lenient);
+    EXPECT_EQ(ids, lenient ? std::vector<int64_t>{5} : std::vector<int64_t>());
+    EXPECT_EQ(words, lenient ? std::vector<std::string>{"x"} : std::vector<std::string>());
+  }
+}
+
+TEST(RequestReaderTest, HarmlessNumbersAreEqualHoweverTheyAreWritten) {
+  const bj::object object = {{"one", 1.0}, {"no", "false"}};
+  RequestReader reader(object, "");
+  reader.Refuse("one", {1});
+  EXPECT_TRUE(reader.ok());
+  reader.Refuse("no", {false});
+  EXPECT_FALSE(reader.ok());
+  RequestReader lenient(object, "", Typing::kLenient);
+  lenient.Refuse("no", {false});
+  EXPECT_TRUE(lenient.ok());
+}
+
+TEST(DescribeJsonTest, NumbersArePlain) {
+  EXPECT_EQ(DescribeJson(16.5), "the number 16.5");
+  EXPECT_EQ(DescribeJson(16.0), "the number 16");
+  EXPECT_EQ(DescribeJson(-3), "the number -3");
+}
+
+}  // namespace
+}  // namespace batucada
