@@ -144,10 +144,16 @@ double StepBench::DecodeFloor(int32_t batch, int64_t context) const {
   const ModelConfig& m = model_;
   const auto act = static_cast<double>(SizeOf(activation_));
   const auto p = static_cast<double>(MatMulParameters(m));
-  const double b = batch, mamba = m.CountLayers(LayerKind::kMamba), attention = m.CountLayers(LayerKind::kAttention);
-  const double recurrent = mamba * m.d_inner * (4.0 * m.d_state + act * (m.conv_width - 1));
-  const double visible = static_cast<double>(std::min<int64_t>(context, m.window));
-  const double kv = attention * 2 * m.kv_heads * m.head_dim * act * visible;
+  const double b = batch;
+  double recurrent = 0, kv = 0;
+  for (const CacheSpec& cache : m.caches) {
+    if (cache.kind == CacheKind::kRecurrent) {
+      recurrent += cache.d_inner * (4.0 * cache.d_state + act * (cache.conv_width - 1));
+    } else {
+      const auto visible = static_cast<double>(std::min<int64_t>(context, cache.window));
+      kv += 2.0 * cache.kv_heads * cache.head_dim * act * visible;
+    }
+  }
   return std::max(2 * p / ceilings_.bytes_per_s, 2 * p * b / ceilings_.flops_per_s) +
          b * (2 * recurrent + kv) / ceilings_.bytes_per_s;
 }
@@ -156,8 +162,13 @@ double StepBench::PrefillFloor(int64_t length) const {
   const ModelConfig& m = model_;
   // Logits are computed for the last token alone.
   const double p = static_cast<double>(MatMulParameters(m)) - static_cast<double>(m.vocab_size) * m.d_model;
-  const double attention = 4.0 * m.CountLayers(LayerKind::kAttention) * m.heads * m.head_dim *
-                           MeanVisible(static_cast<double>(length), m.window);
+  double attention = 0;
+  for (const LayerSpec& layer : m.layers) {
+    const AttentionSpec* const spec = layer.attention();
+    if (spec == nullptr) continue;
+    attention += 4.0 * static_cast<double>(spec->query_width()) *
+                 MeanVisible(static_cast<double>(length), spec->window);
+  }
   return ceilings_.flops_per_s / (2 * p + attention);
 }
 

@@ -18,8 +18,8 @@ constexpr int32_t kCudaBatchTokens = 8192;
 
 BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint, const std::vector<int32_t>& end_tokens,
                        std::string* report) {
-  const StateShape shape{.attention_layers = checkpoint.config.CountLayers(LayerKind::kAttention),
-                         .window = checkpoint.config.window,
+  const StateShape shape{.attention_layers = checkpoint.config.CountLayers(MixerKind::kAttention),
+                         .window = checkpoint.config.Window().value_or(kNoWindow),
                          .block_tokens = config.block_tokens};
   const auto ring = static_cast<int32_t>(shape.BlocksFor(config.max_total_tokens));
   absl::StrAppend(report, "device  none: the fake backend, a step every ", absl::FormatDuration(config.fake_step_time),

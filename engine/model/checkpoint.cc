@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "engine/model/architecture.h"
+#include "engine/model/architectures/config_readers.h"
 #include "engine/model/dummy.h"
 #include "engine/model/safetensors.h"
 
@@ -42,18 +44,6 @@ bool SameShape(const std::vector<int64_t>& stored, int64_t rows, int64_t cols) {
   return without_ones(stored) == without_ones({rows, cols});
 }
 
-// The name that ExpectedTensors uses for a tensor of the file.
-std::string CanonicalName(std::string_view name) {
-  std::string prefix;
-  if (name.starts_with("model.")) {
-    prefix = "backbone.";
-    name.remove_prefix(std::string_view("model.").size());
-  }
-  constexpr std::string_view kNorm = ".norm.weight";
-  if (!name.ends_with(kNorm)) return Concat(prefix, name);
-  return Concat(prefix, name.substr(0, name.size() - kNorm.size()), ".mixer_norm.weight");
-}
-
 // Buffers that modules compute for themselves: older checkpoints hold them, and nobody reads them back.
 bool IsComputed(std::string_view name) {
   static constexpr std::string_view kEndings[] = {".inv_freq",           ".cos_cached",   ".sin_cached",
@@ -77,14 +67,15 @@ class CheckpointSource final : public TensorSource {
   static absl::StatusOr<std::unique_ptr<CheckpointSource>> Open(const std::filesystem::path& dir,
                                                                 const ModelConfig& config) {
     BATUCADA_ASSIGN_OR_RETURN(SafetensorsModel model, SafetensorsModel::Open(dir));
-    std::unique_ptr<CheckpointSource> source(new CheckpointSource(std::move(model)));
+    std::unique_ptr<CheckpointSource> source(new CheckpointSource(std::move(model), *config.architecture));
     for (const StoredTensor& tensor : source->model_.tensors()) {
-      const bool is_tied_head = config.tie_embeddings && CanonicalName(tensor.name) == "lm_head.weight";
+      const std::string name = config.architecture->CanonicalName(tensor.name);
+      const bool is_tied_head = config.tie_embeddings && name == config.architecture->NameOf(Part::kHead);
       if (is_tied_head || IsComputed(tensor.name)) {
         source->dropped_.push_back(Printable(tensor.name));
         continue;
       }
-      const auto [entry, inserted] = source->by_name_.try_emplace(CanonicalName(tensor.name), Entry{&tensor});
+      const auto [entry, inserted] = source->by_name_.try_emplace(name, Entry{&tensor});
       if (inserted) continue;
       return absl::InvalidArgumentError(Concat(source->model_.what(), ": tensors ",
                                                Printable(entry->second.tensor->name), " and ", Printable(tensor.name),
@@ -93,11 +84,19 @@ class CheckpointSource final : public TensorSource {
     return source;
   }
 
-  // Rows of a 2-d tensor in the file, if it is there.
-  std::optional<int64_t> Rows(std::string_view name) const {
-    const auto found = by_name_.find(std::string(name));
-    if (found == by_name_.end() || found->second.tensor->shape.size() != 2) return std::nullopt;
-    return found->second.tensor->shape[0];
+  // Makes every MLP as wide as the first one's gate in the file is, if that can be.
+  void TakeMlpWidth(ModelConfig* config) const {
+    for (const ExpectedTensor& want : ExpectedTensors(*config)) {
+      if (want.parts.front().part != Part::kGate) continue;
+      const auto found = by_name_.find(want.name);
+      if (found == by_name_.end() || found->second.tensor->shape.size() != 2) return;
+      const int64_t width = found->second.tensor->shape[0];
+      if (width < 1 || width > kMaxMlpWidth) return;
+      for (LayerSpec& layer : config->layers) {
+        if (layer.has_mlp()) layer.mlp.width = static_cast<int32_t>(width);
+      }
+      return;
+    }
   }
 
   // The whole file against the whole model, so that one message tells all that is wrong.
@@ -116,7 +115,7 @@ class CheckpointSource final : public TensorSource {
     }
     std::vector<std::string> surplus;
     for (const StoredTensor& tensor : model_.tensors()) {
-      const std::string name = CanonicalName(tensor.name);
+      const std::string name = architecture_.CanonicalName(tensor.name);
       if (by_name_.contains(name) && !expected.contains(name)) surplus.push_back(Printable(tensor.name));
     }
     std::vector<std::string> problems;
@@ -155,7 +154,7 @@ class CheckpointSource final : public TensorSource {
   absl::Status CheckComplete() const override {
     std::vector<std::string> unused;
     for (const StoredTensor& tensor : model_.tensors()) {
-      const auto entry = by_name_.find(CanonicalName(tensor.name));
+      const auto entry = by_name_.find(architecture_.CanonicalName(tensor.name));
       if (entry != by_name_.end() && !entry->second.used) unused.push_back(Printable(tensor.name));
     }
     std::vector<std::string> problems;
@@ -172,7 +171,8 @@ class CheckpointSource final : public TensorSource {
     bool used = false;
   };
 
-  explicit CheckpointSource(SafetensorsModel model) : model_(std::move(model)) {}
+  CheckpointSource(SafetensorsModel model, const Architecture& architecture)
+      : model_(std::move(model)), architecture_(architecture) {}
 
   static absl::Status Check(const StoredTensor& tensor, int64_t rows, int64_t cols) {
     if (!SameShape(tensor.shape, rows, cols)) {
@@ -187,11 +187,13 @@ class CheckpointSource final : public TensorSource {
   }
 
   std::string TyingHint(const ModelConfig& config) const {
-    if (config.tie_embeddings || by_name_.contains("lm_head.weight")) return "";
-    return " (no lm_head.weight: should tie_word_embeddings be true?)";
+    const std::string head(architecture_.NameOf(Part::kHead));
+    if (config.tie_embeddings || by_name_.contains(head)) return "";
+    return Concat(" (no ", head, ": should tie_word_embeddings be true?)");
   }
 
   const SafetensorsModel model_;
+  const Architecture& architecture_;
   std::vector<std::string> dropped_;
   absl::flat_hash_map<std::string, Entry> by_name_;  // canonical name -> tensor of model_
 };
@@ -203,10 +205,7 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir, Gene
   BATUCADA_ASSIGN_OR_RETURN(checkpoint.config, LoadModelConfig(dir));
   BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size, use));
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointSource> source, CheckpointSource::Open(dir, checkpoint.config));
-  if (checkpoint.config.has_mlp) {
-    const std::optional<int64_t> width = source->Rows("backbone.layers.0.mlp.gate_proj.weight");
-    if (width && *width >= 1 && *width <= kMaxMlpWidth) checkpoint.config.mlp_width = static_cast<int32_t>(*width);
-  }
+  if (checkpoint.config.architecture->mlp_width_from_file) source->TakeMlpWidth(&checkpoint.config);
   BATUCADA_RETURN_IF_ERROR(source->CheckAgainst(checkpoint.config));
   checkpoint.dropped = source->dropped();
   checkpoint.tensors = std::move(source);

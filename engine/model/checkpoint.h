@@ -23,10 +23,10 @@ struct Checkpoint {
 
 // Opens the safetensors of `dir`. Before it returns, every tensor that the config implies is known to be there with
 // the right shape and a dtype that can be used, and nothing else is: otherwise INVALID_ARGUMENT names the missing,
-// surplus and misshapen tensors. If there is an MLP, its width is what the first gate_proj in the file says.
+// surplus and misshapen tensors. Where an architecture says so, the MLP is as wide as its tensors are.
 // Two kinds of surplus tensors are dropped, as transformers does: lm_head.weight where the embeddings are tied, and
 // buffers that are computed and not learned (rotary inv_freq, masked_bias, num_batches_tracked …).
-// Names may start with "model." instead of "backbone.", and say "norm" for "mixer_norm", as "mamba" checkpoints do.
+// Names may be spelled in every way that the architecture knows.
 // The files stay mapped as long as `tensors` lives.
 absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir,
                                           GenerationConfigUse use = GenerationConfigUse::kAll);

@@ -57,7 +57,8 @@ uint16_t ToBf16(float value) {
 
 class DummySource final : public TensorSource {
  public:
-  DummySource(const ModelConfig& config, uint64_t seed) : seed_(seed), conv_width_(config.conv_width) {
+  DummySource(const ModelConfig& config, uint64_t seed)
+      : seed_(seed), conv_width_(config.FirstMamba() == nullptr ? 1 : config.FirstMamba()->conv_width) {
     int64_t largest = 0;
     for (ExpectedTensor& tensor : ExpectedTensors(config)) {
       if (IsMatrix(tensor.role)) largest = std::max(largest, tensor.elements());

@@ -5,26 +5,29 @@
 namespace batucada {
 namespace {
 
-// The norm in front of what follows; none after the last layer, where only rows that sample go on.
-using NextNorm = const Buffer*;
+// The norm in front of what follows. Without weights there is none: after the last layer only rows that sample go on.
+struct NextNorm {
+  const Buffer* weight = nullptr;
+  NormSpec spec;
+};
 
 // Adds a part's product to the residual stream and norms that for what follows.
-void AddToResidual(const Model& m, const Matrix& w, Tensor in, NextNorm next, Ops& ops) {
+void AddToResidual(const Model& m, const Matrix& w, Tensor in, const NextNorm& next, Ops& ops) {
   const Tensor residual = m.workspace.residual.Rows(0, in.rows);
-  if (next == nullptr) return ops.MatMulAdd(w, in, residual);
-  ops.MatMulAddNorm(w, in, residual, next->As<float>(), m.config.norm_eps, m.workspace.normed.Rows(0, in.rows));
+  if (next.weight == nullptr) return ops.MatMulAdd(w, in, residual);
+  ops.MatMulAddNorm(w, in, residual, next.weight->As<float>(), next.spec.eps, m.workspace.normed.Rows(0, in.rows));
 }
 
-void Mamba(const Model& m, const LayerWeights& layer, const BatchView& b, NextNorm next, Ops& ops) {
-  const ModelConfig& c = m.config;
+void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, const BatchView& b, const NextNorm& next,
+           Ops& ops) {
   const MambaWeights& w = layer.mamba;
-  const int64_t rows = b.num_tokens, e = c.d_inner, n = c.d_state, r = PaddedWidths(c).dt_rank;
+  const int64_t rows = b.num_tokens, e = spec.d_inner, n = spec.d_state, r = PaddedRank(spec);
   const Workspace& ws = m.workspace;
   const Tensor xz = ws.wide.Rows(0, rows).Cols(0, 2 * e);
   const Tensor x = ws.inner.Rows(0, rows).Cols(0, e);
-  const Tensor low_rank = ws.low_rank.Rows(0, rows);
-  const Tensor dt = ws.dt.Rows(0, rows);
-  const Tensor y = ws.scan.Rows(0, rows);
+  const Tensor low_rank = ws.low_rank.Rows(0, rows).Cols(0, r + 2 * n);
+  const Tensor dt = ws.dt.Rows(0, rows).Cols(0, e);
+  const Tensor y = ws.scan.Rows(0, rows).Cols(0, e);
   const RecurrentView state = m.recurrent.Layer(layer.index);
 
   ops.MatMul(w.in_proj, ws.normed.Rows(0, rows), xz);
@@ -45,14 +48,14 @@ void Mamba(const Model& m, const LayerWeights& layer, const BatchView& b, NextNo
                         .d = w.d.As<float>(),
                         .dt_bias = w.dt_bias.As<float>(),
                         .state = state,
-                        .d_state = c.d_state,
+                        .d_state = spec.d_state,
                         .out = y});
   AddToResidual(m, w.out_proj, y, next, ops);
 }
 
-void Attention(const Model& m, const LayerWeights& layer, const BatchView& b, NextNorm next, Ops& ops) {
-  const ModelConfig& c = m.config;
-  const int64_t rows = b.num_tokens, q = int64_t{c.heads} * c.head_dim, kv = int64_t{c.kv_heads} * c.head_dim;
+void Attention(const Model& m, const AttentionSpec& spec, const LayerWeights& layer, const BatchView& b,
+               const NextNorm& next, Ops& ops) {
+  const int64_t rows = b.num_tokens, q = spec.query_width(), kv = spec.kv_width();
   const Workspace& ws = m.workspace;
   const Tensor qkv = ws.wide.Rows(0, rows).Cols(0, q + 2 * kv);
   const Tensor out = ws.inner.Rows(0, rows).Cols(0, q);
@@ -60,17 +63,18 @@ void Attention(const Model& m, const LayerWeights& layer, const BatchView& b, Ne
   ops.MatMul(layer.attention.qkv, ws.normed.Rows(0, rows), qkv);
   ops.Attention(b, {.qkv = qkv,
                     .kv = m.kv.Layer(layer.index),
-                    .heads = c.heads,
-                    .kv_heads = c.kv_heads,
-                    .head_dim = c.head_dim,
-                    .window = c.window,
-                    .rope_theta = c.rope_theta,
+                    .heads = spec.heads,
+                    .kv_heads = spec.kv_heads,
+                    .head_dim = spec.head_dim,
+                    .window = spec.window,
+                    .rope_theta = spec.rope_theta,
                     .out = out});
   AddToResidual(m, layer.attention.out, out, next, ops);
 }
 
-void Mlp(const Model& m, const LayerWeights& layer, const BatchView& b, NextNorm next, Ops& ops) {
-  const int64_t rows = b.num_tokens, width = PaddedWidths(m.config).mlp;
+void Mlp(const Model& m, const MlpSpec& spec, const LayerWeights& layer, const BatchView& b, const NextNorm& next,
+         Ops& ops) {
+  const int64_t rows = b.num_tokens, width = PaddedWidth(spec);
   const Workspace& ws = m.workspace;
   const Tensor gate_up = ws.wide.Rows(0, rows).Cols(0, 2 * width);
   const Tensor hidden = ws.inner.Rows(0, rows).Cols(0, width);
@@ -85,14 +89,20 @@ void Forward(const Model& m, const BatchView& b, Ops& ops) {
   const Workspace& ws = m.workspace;
   const Tensor residual = ws.residual.Rows(0, b.num_tokens);
   ops.Embed(m.weights.embeddings, b, residual);
+  const std::vector<LayerSpec>& specs = m.config.layers;
   const std::vector<LayerWeights>& layers = m.weights.layers;
-  ops.RmsNorm(residual, layers[0].mixer_norm.As<float>(), m.config.norm_eps, ws.normed.Rows(0, b.num_tokens));
+  ops.RmsNorm(residual, layers[0].mixer_norm.As<float>(), specs[0].norm.eps, ws.normed.Rows(0, b.num_tokens));
   for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerSpec& spec = specs[i];
     const LayerWeights& layer = layers[i];
-    const NextNorm next_layer = i + 1 < layers.size() ? &layers[i + 1].mixer_norm : nullptr;
-    const NextNorm after_mixer = m.config.has_mlp ? &layer.mlp.norm : next_layer;
-    layer.kind == LayerKind::kMamba ? Mamba(m, layer, b, after_mixer, ops) : Attention(m, layer, b, after_mixer, ops);
-    if (m.config.has_mlp) Mlp(m, layer, b, next_layer, ops);
+    const NextNorm next_layer =
+        i + 1 < layers.size() ? NextNorm{&layers[i + 1].mixer_norm, specs[i + 1].norm} : NextNorm{};
+    const NextNorm after_mixer = spec.has_mlp() ? NextNorm{&layer.mlp.norm, spec.norm} : next_layer;
+    switch (spec.kind()) {
+      case MixerKind::kMamba: Mamba(m, *spec.mamba(), layer, b, after_mixer, ops); break;
+      case MixerKind::kAttention: Attention(m, *spec.attention(), layer, b, after_mixer, ops); break;
+    }
+    if (spec.has_mlp()) Mlp(m, spec.mlp, layer, b, next_layer, ops);
   }
 }
 
@@ -105,7 +115,7 @@ void SampleRows(const Model& m, const SampleView& s, Ops& ops) {
     const Tensor normed = ws.last_normed.Rows(0, count);
     const Tensor logits = ws.logits.Rows(0, count);
     ops.GatherRows(ws.residual, s.rows + first, hidden);
-    ops.RmsNorm(hidden, m.weights.final_norm.As<float>(), m.config.norm_eps, normed);
+    ops.RmsNorm(hidden, m.weights.final_norm.As<float>(), m.config.final_norm.eps, normed);
     ops.MatMul(m.weights.head(), normed, logits);
     ops.Sample(logits, m.config.vocab_size, s.sampling + first, s.controls, s.results + first, s.last_token);
   }

@@ -17,46 +17,73 @@ std::string HumanCount(int64_t count) {
   return Concat(count);
 }
 
-// "12 × (Mamba, attention)" where the pattern repeats, else "Mamba ×3, attention, Mamba ×2".
-std::string LayerPattern(const std::vector<LayerKind>& layers) {
-  const auto name = [](LayerKind kind) { return kind == LayerKind::kMamba ? "Mamba" : "attention"; };
+std::string_view NameOf(MixerKind kind) {
+  switch (kind) {
+    case MixerKind::kMamba: return "Mamba";
+    case MixerKind::kAttention: return "attention";
+  }
+  return "?";
+}
+
+// "12 × (Mamba, attention)" where the pattern repeats, else "3 × Mamba, attention, 2 × Mamba".
+std::string LayerPattern(const ModelConfig& config) {
+  std::vector<MixerKind> layers;
+  for (const LayerSpec& layer : config.layers) layers.push_back(layer.kind());
   bool alternates = layers.size() >= 4 && layers.size() % 2 == 0 && layers[0] != layers[1];
   for (size_t i = 2; i < layers.size(); ++i) alternates = alternates && layers[i] == layers[i - 2];
-  if (alternates) return Concat(layers.size() / 2, " × (", name(layers[0]), ", ", name(layers[1]), ")");
+  if (alternates) return Concat(layers.size() / 2, " × (", NameOf(layers[0]), ", ", NameOf(layers[1]), ")");
   std::vector<std::string> runs;
   for (size_t begin = 0, end = 0; begin < layers.size(); begin = end) {
     while (end < layers.size() && layers[end] == layers[begin]) ++end;
     const size_t length = end - begin;
-    runs.push_back(length == 1 ? name(layers[begin]) : Concat(length, " × ", name(layers[begin])));
+    runs.push_back(length == 1 ? std::string(NameOf(layers[begin])) : Concat(length, " × ", NameOf(layers[begin])));
   }
   return absl::StrJoin(runs, ", ");
 }
 
-std::string WindowText(const ModelConfig& config) {
-  return config.window == kNoWindow ? "no window" : Concat("window ", config.window, " tokens");
+std::string WindowText(const AttentionSpec& attention) {
+  return attention.window == kNoWindow ? "no window" : Concat("window ", attention.window, " tokens");
+}
+
+// One line for each way in which the model's layers of a kind are made: most models have one.
+template <typename Spec, typename Text>
+std::vector<std::string> Variants(const ModelConfig& config, const Text& text) {
+  std::vector<std::string> lines;
+  for (const LayerSpec& layer : config.layers) {
+    const Spec* const spec = std::get_if<Spec>(&layer.mixer);
+    if (spec == nullptr) continue;
+    if (std::string line = text(*spec); std::find(lines.begin(), lines.end(), line) == lines.end()) {
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
 }
 
 }  // namespace
 
 ModelSizes MeasureModel(const ModelConfig& config, const InspectOptions& options) {
-  const int64_t mamba_layers = config.CountLayers(LayerKind::kMamba);
-  const int64_t attention_layers = config.CountLayers(LayerKind::kAttention);
   const auto activation_bytes = static_cast<int64_t>(SizeOf(options.activation_dtype));
   // A window is filled by long texts, so only a context that was asked for makes it smaller.
   const bool asked = options.context_tokens > 0;
-  const int64_t context =
-      asked ? options.context_tokens
-            : std::max(config.window == kNoWindow ? 0 : config.window, config.max_position_embeddings);
+  const auto tokens_of = [&](const CacheSpec& cache) -> int64_t {
+    if (asked) return std::min<int64_t>(cache.window, options.context_tokens);
+    return cache.window == kNoWindow ? config.max_position_embeddings : cache.window;
+  };
 
   ModelSizes sizes;
   sizes.parameters = ParameterCount(config);
   sizes.matmul_parameters = MatMulParameters(config);
   sizes.weight_bytes = WeightBytes(config, options.weight_dtype);
-  if (attention_layers > 0) sizes.kv_tokens = std::min<int64_t>(config.window, context);
-  sizes.sequence = {
-      .ssm = mamba_layers * config.d_inner * config.d_state * static_cast<int64_t>(sizeof(float)),
-      .conv = mamba_layers * config.d_inner * std::max(config.conv_width - 1, 0) * activation_bytes,
-      .kv = attention_layers * 2 * config.kv_heads * config.head_dim * sizes.kv_tokens * activation_bytes};
+  for (const CacheSpec& cache : config.caches) {
+    if (cache.kind == CacheKind::kRecurrent) {
+      sizes.sequence.ssm += int64_t{cache.d_inner} * cache.d_state * static_cast<int64_t>(sizeof(float));
+      sizes.sequence.conv += int64_t{cache.d_inner} * (cache.conv_width - 1) * activation_bytes;
+    } else {
+      const int64_t tokens = tokens_of(cache);
+      sizes.kv_tokens = std::max(sizes.kv_tokens, tokens);
+      sizes.sequence.kv += int64_t{2} * cache.kv_heads * cache.head_dim * tokens * activation_bytes;
+    }
+  }
   const int64_t left = options.memory_bytes - sizes.weight_bytes;
   if (left > 0 && sizes.sequence.total() > 0) sizes.sequences_that_fit = left / sizes.sequence.total();
   return sizes;
@@ -68,24 +95,29 @@ std::string DescribeModel(const ModelConfig& config, const InspectOptions& optio
   const auto line = [&out](const char* label, const std::string& text) {
     absl::StrAppendFormat(&out, "  %-14s %s\n", label, text);
   };
+  const MlpSpec* const mlp = config.FirstMlp();
   line("layers",
-       Concat(config.num_layers(), ": ", LayerPattern(config.layers), config.has_mlp ? ", each with an MLP" : ""));
-  line("width", Concat("d_model ", config.d_model, config.has_mlp ? Concat(", MLP ", config.mlp_width) : ""));
-  if (config.CountLayers(LayerKind::kMamba) > 0) {
-    line("Mamba", Concat("d_inner ", config.d_inner, ", d_state ", config.d_state, ", dt_rank ", config.dt_rank));
+       Concat(config.num_layers(), ": ", LayerPattern(config), mlp != nullptr ? ", each with an MLP" : ""));
+  line("width", Concat("d_model ", config.d_model, mlp != nullptr ? Concat(", MLP ", mlp->width) : ""));
+  for (const std::string& text : Variants<MambaSpec>(config, [](const MambaSpec& mamba) {
+         return Concat("d_inner ", mamba.d_inner, ", d_state ", mamba.d_state, ", dt_rank ", mamba.dt_rank);
+       })) {
+    line("Mamba", text);
   }
-  if (config.CountLayers(LayerKind::kAttention) > 0) {
-    const std::string rope = config.rope_theta > 0 ? Concat("RoPE base ", config.rope_theta) : "no RoPE";
-    line("attention", Concat(config.heads, " query and ", config.kv_heads, " key/value heads of ", config.head_dim,
-                             ", ", WindowText(config), ", ", rope));
+  for (const std::string& text : Variants<AttentionSpec>(config, [](const AttentionSpec& attention) {
+         const std::string rope = attention.rope_theta > 0 ? Concat("RoPE base ", attention.rope_theta) : "no RoPE";
+         return Concat(attention.heads, " query and ", attention.kv_heads, " key/value heads of ", attention.head_dim,
+                       ", ", WindowText(attention), ", ", rope);
+       })) {
+    line("attention", text);
   }
   line("vocabulary", Concat(config.vocab_size, config.tie_embeddings ? ", embeddings tied" : ""));
-  line("parameters", Concat(HumanCount(sizes.parameters), ", of which ", HumanCount(sizes.matmul_parameters),
+  line("parameters", Concat(HumanCount(sizes.parameters), " (", sizes.parameters, "), of which ", HumanCount(sizes.matmul_parameters),
                             " multiply each token"));
   line("weights", Concat(HumanBytes(sizes.weight_bytes), " with matrices in ", NameOf(options.weight_dtype)));
 
-  const std::string kv_tokens = config.window == kNoWindow ? Concat(" of ", sizes.kv_tokens, " tokens of context")
-                                                           : Concat(" of ", sizes.kv_tokens, " tokens");
+  const std::string kv_tokens =
+      Concat(" of ", sizes.kv_tokens, config.Window() ? " tokens" : " tokens of context");
   line("per sequence",
        Concat(HumanBytes(sizes.sequence.total()), ": SSM ", HumanBytes(sizes.sequence.ssm), ", convolution ",
               HumanBytes(sizes.sequence.conv), ", K/V ", HumanBytes(sizes.sequence.kv),

@@ -1,6 +1,6 @@
 // The sizes a config implies, all summed over the one list of its tensors.
 #include "engine/model/model_config.h"
-#include "engine/model/tensor_source.h"
+#include "engine/model/tensor_table.h"
 
 namespace batucada {
 

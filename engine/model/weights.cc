@@ -1,15 +1,13 @@
 #include "engine/model/weights.h"
 
-#include <array>
 #include <cmath>
-#include <optional>
-#include <span>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
-#include "engine/model/finite.h"
+#include "engine/model/part_reader.h"
 
 namespace batucada {
 namespace {
@@ -18,123 +16,120 @@ namespace {
 constexpr int64_t kWidePad = 64;
 constexpr int64_t kNarrowPad = 8;
 
-int32_t RoundUp(int32_t n, int64_t multiple) { return static_cast<int32_t>((n + multiple - 1) / multiple * multiple); }
+int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+struct Padding {
+  int64_t rows = 1;  // of each part
+  int64_t cols = 1;
+};
+
+// Loads parts of one layer, or of the whole model, onto the device.
 class Loader {
  public:
-  Loader(TensorSource& source, Ops& ops) : source_(source), ops_(ops) {}
+  Loader(int32_t layer, PartReader& reader, Ops& ops) : layer_(layer), reader_(reader), ops_(ops) {}
 
-  absl::StatusOr<Matrix> One(const std::string& name, int64_t rows, int64_t cols, int64_t pad_rows = 1,
-                             int64_t pad_cols = 1) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, Get(name, rows, cols));
-    return ops_.LoadMatrix(std::array{tensor}, pad_rows, pad_cols, name);
+  // The parts as one matrix, one below the other.
+  absl::StatusOr<Matrix> Stacked(std::initializer_list<Part> parts, Padding padding = {}) {
+    std::vector<HostTensor> tensors;
+    for (const Part part : parts) {
+      BATUCADA_ASSIGN_OR_RETURN(tensors.emplace_back(), reader_.Get(layer_, part));
+    }
+    return ops_.LoadMatrix(tensors, padding.rows, padding.cols, reader_.NameOf(layer_, *parts.begin()));
   }
 
-  absl::StatusOr<Buffer> Floats(const std::string& name, int64_t rows, int64_t cols) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, Get(name, rows, cols));
-    return ops_.LoadFloats(tensor, name);
+  absl::StatusOr<Buffer> Floats(Part part) {
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, reader_.Get(layer_, part));
+    return ops_.LoadFloats(tensor, reader_.NameOf(layer_, part));
   }
 
-  // Every tensor comes through here, and none with numbers that are none.
-  absl::StatusOr<HostTensor> Get(const std::string& name, int64_t rows, int64_t cols) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor tensor, source_.Get(name, rows, cols));
-    const std::optional<int64_t> bad = FindNotFinite(tensor);
-    if (!bad) return tensor;
-    return absl::InvalidArgumentError(
-        absl::StrCat(source_.Describe(name), " holds NaN or infinity, first at ",
-                     rows == 1 ? absl::StrCat("[", *bad, "]") : absl::StrCat("[", *bad / cols, ", ", *bad % cols, "]"),
-                     ": every weight must be a finite number. The file is damaged, or the training went wrong"));
-  }
-
-  absl::StatusOr<MambaWeights> Mamba(const ModelConfig& c, const std::string& prefix) {
-    const int64_t e = c.d_inner, n = c.d_state, r = c.dt_rank;
+  absl::StatusOr<MambaWeights> Mamba() {
     MambaWeights w;
-    BATUCADA_ASSIGN_OR_RETURN(w.in_proj, One(prefix + "in_proj.weight", 2 * e, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor x, Get(prefix + "x_proj.weight", r + 2 * n, e));
-    // δ's part is padded by itself, so that B and C start aligned.
-    const Tensor rows{const_cast<void*>(x.data), x.dtype, x.rows, x.cols, x.cols};
-    const std::array parts = {HostTensor{x.data, x.dtype, r, e},
-                              HostTensor{rows.Rows(r, 2 * n).data, x.dtype, 2 * n, e}};
-    BATUCADA_ASSIGN_OR_RETURN(w.x_proj, ops_.LoadMatrix(parts, kNarrowPad, 1, prefix + "x_proj.weight"));
-    BATUCADA_ASSIGN_OR_RETURN(w.dt_proj, One(prefix + "dt_proj.weight", e, r, 1, kNarrowPad));
-    BATUCADA_ASSIGN_OR_RETURN(w.out_proj, One(prefix + "out_proj.weight", c.d_model, e));
-    BATUCADA_ASSIGN_OR_RETURN(w.conv_weight, Floats(prefix + "conv1d.weight", e, c.conv_width));
-    BATUCADA_ASSIGN_OR_RETURN(w.conv_bias, Floats(prefix + "conv1d.bias", 1, e));
-    BATUCADA_ASSIGN_OR_RETURN(w.a, Decay(prefix + "A_log", e, n));
-    BATUCADA_ASSIGN_OR_RETURN(w.d, Floats(prefix + "D", 1, e));
-    BATUCADA_ASSIGN_OR_RETURN(w.dt_bias, Floats(prefix + "dt_proj.bias", 1, e));
+    BATUCADA_ASSIGN_OR_RETURN(w.in_proj, Stacked({Part::kInX, Part::kInZ}));
+    // Each part is padded by itself, so that B and C start aligned.
+    BATUCADA_ASSIGN_OR_RETURN(w.x_proj, Stacked({Part::kDtLow, Part::kB, Part::kC}, {.rows = kNarrowPad}));
+    BATUCADA_ASSIGN_OR_RETURN(w.dt_proj, Stacked({Part::kDt}, {.cols = kNarrowPad}));
+    BATUCADA_ASSIGN_OR_RETURN(w.out_proj, Stacked({Part::kMambaOut}));
+    BATUCADA_ASSIGN_OR_RETURN(w.conv_weight, Floats(Part::kConv));
+    BATUCADA_ASSIGN_OR_RETURN(w.conv_bias, Floats(Part::kConvBias));
+    BATUCADA_ASSIGN_OR_RETURN(w.a, Decay());
+    BATUCADA_ASSIGN_OR_RETURN(w.d, Floats(Part::kSkip));
+    BATUCADA_ASSIGN_OR_RETURN(w.dt_bias, Floats(Part::kDtBias));
     return w;
   }
 
-  absl::StatusOr<AttentionWeights> Attention(const ModelConfig& c, const std::string& prefix) {
-    const int64_t q = int64_t{c.heads} * c.head_dim, kv = int64_t{c.kv_heads} * c.head_dim;
+  absl::StatusOr<AttentionWeights> Attention() {
     AttentionWeights w;
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor q_proj, Get(prefix + "q_proj.weight", q, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor k_proj, Get(prefix + "k_proj.weight", kv, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor v_proj, Get(prefix + "v_proj.weight", kv, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(w.qkv, ops_.LoadMatrix(std::array{q_proj, k_proj, v_proj}, 1, 1, prefix + "qkv"));
-    BATUCADA_ASSIGN_OR_RETURN(w.out, One(prefix + "o_proj.weight", c.d_model, q));
+    BATUCADA_ASSIGN_OR_RETURN(w.qkv, Stacked({Part::kQuery, Part::kKey, Part::kValue}));
+    BATUCADA_ASSIGN_OR_RETURN(w.out, Stacked({Part::kAttentionOut}));
     return w;
   }
 
-  absl::StatusOr<MlpWeights> Mlp(const ModelConfig& c, const std::string& prefix) {
+  absl::StatusOr<MlpWeights> Mlp() {
     MlpWeights w;
-    BATUCADA_ASSIGN_OR_RETURN(w.norm, Floats(prefix + "mlp_norm.weight", 1, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor gate, Get(prefix + "mlp.gate_proj.weight", c.mlp_width, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor up, Get(prefix + "mlp.up_proj.weight", c.mlp_width, c.d_model));
-    BATUCADA_ASSIGN_OR_RETURN(w.gate_up, ops_.LoadGateUp(gate, up, kWidePad, prefix + "mlp.gate_up"));
-    BATUCADA_ASSIGN_OR_RETURN(w.down, One(prefix + "mlp.down_proj.weight", c.d_model, c.mlp_width, 1, kWidePad));
+    BATUCADA_ASSIGN_OR_RETURN(w.norm, Floats(Part::kMlpNorm));
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor gate, reader_.Get(layer_, Part::kGate));
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor up, reader_.Get(layer_, Part::kUp));
+    BATUCADA_ASSIGN_OR_RETURN(w.gate_up, ops_.LoadGateUp(gate, up, kWidePad, reader_.NameOf(layer_, Part::kGate)));
+    BATUCADA_ASSIGN_OR_RETURN(w.down, Stacked({Part::kDown}, {.cols = kWidePad}));
     return w;
   }
 
  private:
   // The scan wants A; checkpoints hold A_log, which keeps A negative whatever training does.
-  absl::StatusOr<Buffer> Decay(const std::string& name, int64_t rows, int64_t cols) {
-    BATUCADA_ASSIGN_OR_RETURN(const HostTensor log, Get(name, rows, cols));
+  absl::StatusOr<Buffer> Decay() {
+    BATUCADA_ASSIGN_OR_RETURN(const HostTensor log, reader_.Get(layer_, Part::kALog));
     std::vector<float> a = ToFloats(log);
     for (float& value : a) {
       value = -std::exp(value);
       if (std::isfinite(value)) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat(source_.Describe(name), " holds a number whose exponential is infinite"));
+          absl::StrCat(reader_.Describe(layer_, Part::kALog), " holds a number whose exponential is infinite"));
     }
-    return ops_.LoadFloats({.data = a.data(), .dtype = DType::kF32, .rows = rows, .cols = cols}, name);
+    return ops_.LoadFloats({.data = a.data(), .dtype = DType::kF32, .rows = log.rows, .cols = log.cols},
+                           reader_.NameOf(layer_, Part::kALog));
   }
 
-  TensorSource& source_;
+  const int32_t layer_;
+  PartReader& reader_;
   Ops& ops_;
 };
 
 }  // namespace
 
-PaddedWidths::PaddedWidths(const ModelConfig& c)
-    : vocab(RoundUp(c.vocab_size, kWidePad)), mlp(RoundUp(c.mlp_width, kWidePad)),
-      dt_rank(RoundUp(c.dt_rank, kNarrowPad)) {}
+int64_t PaddedVocab(const ModelConfig& config) { return RoundUp(config.vocab_size, kWidePad); }
+int64_t PaddedWidth(const MlpSpec& mlp) { return RoundUp(mlp.width, kWidePad); }
+int64_t PaddedRank(const MambaSpec& mamba) { return RoundUp(mamba.dt_rank, kNarrowPad); }
 
-absl::StatusOr<Weights> LoadWeights(const ModelConfig& c, TensorSource& source, Ops& ops) {
-  Loader load(source, ops);
+absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops) {
+  PartReader reader(config, source);
+  Loader model(/*layer=*/-1, reader, ops);
   Weights w;
-  BATUCADA_ASSIGN_OR_RETURN(w.embeddings, load.One("backbone.embeddings.weight", c.vocab_size, c.d_model, kWidePad));
+  BATUCADA_ASSIGN_OR_RETURN(w.embeddings, model.Stacked({Part::kEmbeddings}, {.rows = kWidePad}));
   int32_t mamba_layers = 0, attention_layers = 0;
-  for (int32_t i = 0; i < c.num_layers(); ++i) {
-    const std::string prefix = absl::StrCat("backbone.layers.", i, ".");
+  for (int32_t i = 0; i < config.num_layers(); ++i) {
+    const LayerSpec& spec = config.layers[static_cast<size_t>(i)];
+    Loader load(i, reader, ops);
     LayerWeights& layer = w.layers.emplace_back();
-    layer.kind = c.layers[static_cast<size_t>(i)];
-    BATUCADA_ASSIGN_OR_RETURN(layer.mixer_norm, load.Floats(prefix + "mixer_norm.weight", 1, c.d_model));
-    if (layer.kind == LayerKind::kMamba) {
-      layer.index = mamba_layers++;
-      BATUCADA_ASSIGN_OR_RETURN(layer.mamba, load.Mamba(c, prefix + "mixer."));
-    } else {
-      layer.index = attention_layers++;
-      BATUCADA_ASSIGN_OR_RETURN(layer.attention, load.Attention(c, prefix + "mixer."));
+    BATUCADA_ASSIGN_OR_RETURN(layer.mixer_norm, load.Floats(Part::kMixerNorm));
+    switch (spec.kind()) {
+      case MixerKind::kMamba: {
+        layer.index = mamba_layers++;
+        BATUCADA_ASSIGN_OR_RETURN(layer.mamba, load.Mamba());
+        break;
+      }
+      case MixerKind::kAttention: {
+        layer.index = attention_layers++;
+        BATUCADA_ASSIGN_OR_RETURN(layer.attention, load.Attention());
+        break;
+      }
     }
-    if (c.has_mlp) {
-      BATUCADA_ASSIGN_OR_RETURN(layer.mlp, load.Mlp(c, prefix));
+    if (spec.has_mlp()) {
+      BATUCADA_ASSIGN_OR_RETURN(layer.mlp, load.Mlp());
     }
   }
-  BATUCADA_ASSIGN_OR_RETURN(w.final_norm, load.Floats("backbone.norm_f.weight", 1, c.d_model));
-  if (!c.tie_embeddings) {
-    BATUCADA_ASSIGN_OR_RETURN(w.lm_head, load.One("lm_head.weight", c.vocab_size, c.d_model, kWidePad));
+  BATUCADA_ASSIGN_OR_RETURN(w.final_norm, model.Floats(Part::kFinalNorm));
+  if (!config.tie_embeddings) {
+    BATUCADA_ASSIGN_OR_RETURN(w.lm_head, model.Stacked({Part::kHead}, {.rows = kWidePad}));
   }
   BATUCADA_RETURN_IF_ERROR(source.CheckComplete());
   return w;

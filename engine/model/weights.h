@@ -13,13 +13,9 @@
 namespace batucada {
 
 // Widths as the device holds them, padded so that rows start aligned. Padding is zeros and changes no result.
-struct PaddedWidths {
-  explicit PaddedWidths(const ModelConfig& config);
-
-  int32_t vocab;    // columns of the logits
-  int32_t mlp;      // rows of gate and of up, columns of down
-  int32_t dt_rank;  // columns of dt_proj and where B begins in the output of x_proj
-};
+int64_t PaddedVocab(const ModelConfig& config);  // columns of the logits
+int64_t PaddedWidth(const MlpSpec& mlp);         // rows of gate and of up, columns of down
+int64_t PaddedRank(const MambaSpec& mamba);      // columns of dt_proj and where B begins in the output of x_proj
 
 struct MambaWeights {
   Matrix in_proj;      // [2E, d_model]: x, then z
@@ -45,12 +41,11 @@ struct MlpWeights {
 };
 
 struct LayerWeights {
-  LayerKind kind = LayerKind::kMamba;
   int32_t index = 0;           // among the layers of its kind: where its state lies in the pools
   Buffer mixer_norm;           // [d_model] fp32
-  MambaWeights mamba;          // if kMamba
-  AttentionWeights attention;  // if kAttention
-  MlpWeights mlp;              // if ModelConfig::has_mlp
+  MambaWeights mamba;          // of a Mamba layer
+  AttentionWeights attention;  // of an attention layer
+  MlpWeights mlp;              // of a layer with an MLP
 };
 
 struct Weights {
@@ -62,7 +57,7 @@ struct Weights {
   const Matrix& head() const { return lm_head.storage.data() != nullptr ? lm_head : embeddings; }
 };
 
-// Reads every tensor of the model from `source`, each checked by name and shape.
+// Reads every tensor of the model's table from `source`, each checked by name and shape.
 absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops);
 
 }  // namespace batucada

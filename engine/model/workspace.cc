@@ -26,20 +26,42 @@ class Layout {
   int64_t bytes_ = 0;
 };
 
+// Columns of what the layers write into, each as wide as the widest of them needs it.
+struct Widths {
+  explicit Widths(const ModelConfig& config) {
+    const auto at_least = [](int64_t& width, int64_t needed) { width = std::max(width, needed); };
+    for (const LayerSpec& layer : config.layers) {
+      if (const MambaSpec* mamba = layer.mamba()) {
+        at_least(wide, 2 * int64_t{mamba->d_inner});
+        at_least(inner, mamba->d_inner);
+        at_least(d_inner, mamba->d_inner);
+        at_least(low_rank, PaddedRank(*mamba) + 2 * mamba->d_state);
+      }
+      if (const AttentionSpec* attention = layer.attention()) {
+        at_least(wide, attention->query_width() + 2 * attention->kv_width());
+        at_least(inner, attention->query_width());
+      }
+      at_least(wide, 2 * PaddedWidth(layer.mlp));
+      at_least(inner, PaddedWidth(layer.mlp));
+    }
+  }
+
+  int64_t wide = 0, inner = 0, d_inner = 0, low_rank = 0;
+};
+
 int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_rows, DType act, char* base) {
-  const PaddedWidths padded(c);
-  const int64_t q = int64_t{c.heads} * c.head_dim, kv = int64_t{c.kv_heads} * c.head_dim;
+  const Widths widths(c);
   Layout layout(base);
   w.residual = layout.Take(rows, c.d_model, DType::kF32);
   w.normed = layout.Take(rows, c.d_model, act);
-  w.wide = layout.Take(rows, std::max({int64_t{2} * c.d_inner, q + 2 * kv, int64_t{2} * padded.mlp}), act);
-  w.inner = layout.Take(rows, std::max({int64_t{c.d_inner}, q, int64_t{padded.mlp}}), act);
-  w.low_rank = layout.Take(rows, padded.dt_rank + 2 * c.d_state, act);
-  w.dt = layout.Take(rows, c.d_inner, act);
-  w.scan = layout.Take(rows, c.d_inner, act);
+  w.wide = layout.Take(rows, widths.wide, act);
+  w.inner = layout.Take(rows, widths.inner, act);
+  w.low_rank = layout.Take(rows, widths.low_rank, act);
+  w.dt = layout.Take(rows, widths.d_inner, act);
+  w.scan = layout.Take(rows, widths.d_inner, act);
   w.last_hidden = layout.Take(logit_rows, c.d_model, DType::kF32);
   w.last_normed = layout.Take(logit_rows, c.d_model, act);
-  w.logits = layout.Take(logit_rows, padded.vocab, DType::kF32);
+  w.logits = layout.Take(logit_rows, PaddedVocab(c), DType::kF32);
   return layout.bytes();
 }
 

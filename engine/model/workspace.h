@@ -16,7 +16,7 @@ struct Workspace {
   // What Create allocates.
   static int64_t Bytes(const ModelConfig& config, int32_t max_rows, int32_t max_logit_rows, DType activation);
 
-  // Views are of all rows; a step uses the first of them.
+  // Views are of all rows and of the widest layer; a step uses the first of them.
   Tensor residual;     // [T, d_model] fp32
   Tensor normed;       // [T, d_model] act
   Tensor wide;         // [T, max(2E, (H + 2G)·d, 2·mlp)] act: x and z; q, k and v; gate and up

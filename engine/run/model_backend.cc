@@ -17,17 +17,22 @@ int32_t LogitRows(const ModelBackendConfig& config) {
 }
 
 StateShape ShapeOf(const ModelConfig& c, int32_t block_tokens, DType activation) {
-  return {.mamba_layers = c.CountLayers(LayerKind::kMamba),
-          .d_inner = c.d_inner,
-          .d_state = c.d_state,
-          .conv_width = c.conv_width,
-          .attention_layers = c.CountLayers(LayerKind::kAttention),
-          .kv_heads = c.kv_heads,
-          .head_dim = c.head_dim,
-          .window = c.window,
-          .block_tokens = block_tokens,
-          .vocab = c.vocab_size,
-          .activation = activation};
+  StateShape shape{.window = kNoWindow, .block_tokens = block_tokens, .vocab = c.vocab_size, .activation = activation};
+  // Caches of one kind are alike: config.json of another model was refused.
+  for (const CacheSpec& cache : c.caches) {
+    if (cache.kind == CacheKind::kRecurrent) {
+      ++shape.mamba_layers;
+      shape.d_inner = cache.d_inner;
+      shape.d_state = cache.d_state;
+      shape.conv_width = cache.conv_width;
+    } else {
+      ++shape.attention_layers;
+      shape.kv_heads = cache.kv_heads;
+      shape.head_dim = cache.head_dim;
+      shape.window = cache.window;
+    }
+  }
+  return shape;
 }
 
 }  // namespace

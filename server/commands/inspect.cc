@@ -19,12 +19,16 @@ std::string InspectJson(const ModelConfig& config, const InspectOptions& options
   JsonWriter json(&out);
   json.BeginObject().Key("model").String(name).Key("model_type").String(config.model_type);
   json.Key("vocab_size").Int(config.vocab_size).Key("d_model").Int(config.d_model);
-  json.Key("mamba_layers").Int(config.CountLayers(LayerKind::kMamba));
-  json.Key("attention_layers").Int(config.CountLayers(LayerKind::kAttention));
-  json.Key("d_inner").Int(config.d_inner).Key("d_state").Int(config.d_state).Key("mlp_width").Int(config.mlp_width);
-  json.Key("heads").Int(config.heads).Key("kv_heads").Int(config.kv_heads).Key("head_dim").Int(config.head_dim);
-  json.Key("window_tokens");
-  config.window == kNoWindow ? json.Null() : json.Int(config.window);
+  json.Key("mamba_layers").Int(config.CountLayers(MixerKind::kMamba));
+  json.Key("attention_layers").Int(config.CountLayers(MixerKind::kAttention));
+  // Of the first layer of each kind; 0 where there is none.
+  const MambaSpec mamba = config.FirstMamba() == nullptr ? MambaSpec{} : *config.FirstMamba();
+  const AttentionSpec attention = config.FirstAttention() == nullptr ? AttentionSpec{} : *config.FirstAttention();
+  const MlpSpec mlp = config.FirstMlp() == nullptr ? MlpSpec{} : *config.FirstMlp();
+  json.Key("d_inner").Int(mamba.d_inner).Key("d_state").Int(mamba.d_state).Key("mlp_width").Int(mlp.width);
+  json.Key("heads").Int(attention.heads).Key("kv_heads").Int(attention.kv_heads);
+  json.Key("head_dim").Int(attention.head_dim).Key("window_tokens");
+  config.Window() ? json.Int(*config.Window()) : json.Null();
   json.Key("parameters").Int(sizes.parameters).Key("matmul_parameters").Int(sizes.matmul_parameters);
   json.Key("weight_bytes").Int(sizes.weight_bytes);
   json.Key("sequence_bytes").BeginObject().Key("ssm").Int(sizes.sequence.ssm).Key("conv").Int(sizes.sequence.conv);

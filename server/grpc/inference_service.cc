@@ -76,9 +76,7 @@ absl::Status GetModelInfo(Service& service, const v1::GetModelInfoRequest& reque
   response->set_vocabulary_size(model.vocab_size);
   response->set_layers(model.num_layers());
   response->set_hidden_size(model.d_model);
-  if (model.CountLayers(LayerKind::kAttention) > 0 && model.window != kNoWindow) {
-    response->set_attention_window_tokens(model.window);
-  }
+  if (model.Window()) response->set_attention_window_tokens(*model.Window());
   v1::RequestLimits* limits = response->mutable_limits();
   limits->set_max_total_tokens(service.engine.config().max_total_tokens);
   limits->set_max_message_bytes(service.config.http.max_body_bytes);

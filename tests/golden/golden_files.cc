@@ -22,10 +22,13 @@ float ToFloat(const boost::json::value& v) { return v.to_number<float>(); }
 
 std::string ModelDir() { return kRoot + "/models/samba-classics-18m"; }
 
-std::vector<GoldenCase> ReadGoldenCases() {
+std::vector<GoldenCase> ReadGoldenCases() { return ReadGoldenCases(ModelDir() + "/golden.json"); }
+
+std::vector<GoldenCase> ReadGoldenCases(const std::string& path) {
   std::vector<GoldenCase> cases;
-  const boost::json::value file = boost::json::parse(ReadFile(ModelDir() + "/golden.json"));
-  for (const boost::json::value& entry : file.as_array()) {
+  const boost::json::value file = boost::json::parse(ReadFile(path));
+  const boost::json::value& list = file.is_array() ? file : file.at("cases");
+  for (const boost::json::value& entry : list.as_array()) {
     const boost::json::object& o = entry.as_object();
     GoldenCase& c = cases.emplace_back();
     c.name = o.at("name").as_string().c_str();

@@ -19,6 +19,9 @@ struct GoldenCase {
   std::vector<int32_t> greedy;                      // continuation
   std::vector<float> margins;                       // logit of first minus second choice, at each step
 };
+// The cases of a file: a list of them, or an object with such a list as "cases".
+std::vector<GoldenCase> ReadGoldenCases(const std::string& path);
+// Those of the embedded checkpoint.
 std::vector<GoldenCase> ReadGoldenCases();
 
 // One text of nll.json: mean negative log-likelihood by position, and log-probabilities at single positions.

@@ -4,28 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <random>
 #include <tuple>
 
 #include "engine/engine.h"
+#include "tests/golden/golden_checks.h"
 #include "tests/golden/golden_files.h"
 
 namespace batucada {
 namespace {
-
-// What a backend promises: fp32 arithmetic on the CPU, bf16 operands on CUDA.
-struct Contract {
-  BackendKind backend;
-  std::string name;
-  float worst;    // log-probability of any token
-  float mean;     // mean difference over a prompt
-  float decided;  // greedy tokens are equal wherever the reference's margin exceeds this
-  double nll;     // mean negative log-likelihood of a range of positions
-};
-const Contract kCpu{BackendKind::kCpu, "cpu", 2e-3F, 2e-3F, 0.02F, 2e-3};
-const Contract kCuda{BackendKind::kCuda, "cuda", 0.3F, 0.05F, 0.5F, 0.01};
 
 EngineConfig Config(const Contract& contract, int32_t max_batch_tokens, int32_t max_sequences) {
   return {.model_dir = ModelDir(),
@@ -33,63 +21,6 @@ EngineConfig Config(const Contract& contract, int32_t max_batch_tokens, int32_t 
           .max_batch_tokens = max_batch_tokens,
           .max_sequences = max_sequences,
           .max_total_tokens = 200'000};
-}
-
-// Null, and the test skipped, where this machine has no such device.
-std::unique_ptr<Engine> MakeEngine(const EngineConfig& config) {
-  auto engine = Engine::Create(config);
-  if (config.backend == BackendKind::kCuda && absl::IsUnavailable(engine.status())) return nullptr;
-  EXPECT_TRUE(engine.ok()) << engine.status();
-  return *std::move(engine);
-}
-
-Request GreedyRequest(const GoldenCase& c) {
-  return {.prompt = c.ids,
-          .sampling = {.temperature = 0},
-          .max_tokens = static_cast<int64_t>(c.greedy.size()),
-          .ignore_eos = true,
-          .logprobs = 8,
-          .prompt_logprobs = 0};
-}
-
-struct Answer {
-  std::vector<TokenResult> prompt, tokens;
-  Finish finish;
-};
-
-Answer Collect(Generation& generation) {
-  Answer answer;
-  Update update;
-  while (generation.Wait(&update)) {
-    answer.prompt.insert(answer.prompt.end(), update.prompt_logprobs.begin(), update.prompt_logprobs.end());
-    answer.tokens.insert(answer.tokens.end(), update.tokens.begin(), update.tokens.end());
-    if (update.finish) answer.finish = *update.finish;
-  }
-  return answer;
-}
-
-void ExpectMatches(const Contract& contract, const GoldenCase& c, const Answer& answer) {
-  ASSERT_EQ(answer.finish.reason, FinishReason::kLength) << answer.finish.message;
-  ASSERT_EQ(answer.prompt.size(), c.prompt_logprobs.size());
-  double sum = 0;
-  for (size_t i = 0; i < c.prompt_logprobs.size(); ++i) {
-    EXPECT_EQ(answer.prompt[i].id, c.ids[i + 1]);
-    EXPECT_NEAR(answer.prompt[i].logprob, c.prompt_logprobs[i], contract.worst) << c.name << " prompt token " << i + 1;
-    sum += std::abs(answer.prompt[i].logprob - c.prompt_logprobs[i]);
-  }
-  EXPECT_LE(sum, contract.mean * static_cast<double>(c.prompt_logprobs.size())) << c.name;
-  ASSERT_FALSE(answer.tokens.empty());
-  ASSERT_EQ(answer.tokens[0].top.size(), c.last_top.size());
-  for (size_t i = 0; i < c.last_top.size(); ++i) {
-    EXPECT_NEAR(answer.tokens[0].top[i].logprob, c.last_top[i].second, contract.worst) << c.name << " choice " << i;
-  }
-  ASSERT_EQ(answer.tokens.size(), c.greedy.size());
-  for (size_t i = 0; i < c.greedy.size(); ++i) {
-    if (answer.tokens[i].id == c.greedy[i]) continue;
-    // Past an undecided choice the texts are different ones.
-    EXPECT_LE(c.margins[i], contract.decided) << c.name << " token " << i;
-    break;
-  }
 }
 
 class GoldenChunks : public testing::TestWithParam<std::tuple<Contract, int32_t>> {};

@@ -139,7 +139,7 @@ TEST_F(CheckpointFileTest, TheMlpIsAsWideAsItsTensors) {
   }
   const auto checkpoint = Open();
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  EXPECT_EQ(checkpoint->config.mlp_width, 52);
+  EXPECT_EQ(checkpoint->config.layers[1].mlp.width, 52);
   Named("backbone.layers.1.mlp.up_proj.weight").shape = {40, 64};
   EXPECT_THAT(Error(), HasSubstr("layers.1.mlp.up_proj.weight has shape [40, 64], expected [52, 64]"));
 }

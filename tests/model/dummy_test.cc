@@ -134,7 +134,7 @@ TEST(DummyCheckpointTest, NeedsOnlyAConfig) {
   dir.Write("config.json", kTinyConfig);
   const auto checkpoint = OpenDummyCheckpoint(dir.path(), 0);
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
-  EXPECT_EQ(checkpoint->config.mlp_width, 40);
+  EXPECT_EQ(checkpoint->config.layers[1].mlp.width, 40);
   EXPECT_TRUE(checkpoint->tensors->Get("backbone.embeddings.weight", 32, 64).ok());
 }
 

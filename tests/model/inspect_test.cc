@@ -85,7 +85,7 @@ TEST(InspectTest, ContextBoundsTheKeptTokens) {
   EXPECT_EQ(MeasureModel(config, {}).kv_tokens, 512);
   EXPECT_EQ(MeasureModel(config, {.context_tokens = 100}).kv_tokens, 100);
   EXPECT_EQ(MeasureModel(config, {.context_tokens = 1'000'000}).kv_tokens, 512);
-  config.window = kNoWindow;
+  for (CacheSpec& cache : config.caches) cache.window = kNoWindow;
   EXPECT_EQ(MeasureModel(config, {}).kv_tokens, 2048);
   EXPECT_EQ(MeasureModel(config, {.context_tokens = 1'000'000}).kv_tokens, 1'000'000);
 }

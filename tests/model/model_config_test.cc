@@ -18,8 +18,16 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr LayerKind kM = LayerKind::kMamba;
-constexpr LayerKind kA = LayerKind::kAttention;
+constexpr MixerKind kM = MixerKind::kMamba;
+constexpr MixerKind kA = MixerKind::kAttention;
+
+std::vector<MixerKind> Mixers(const ModelConfig& config) {
+  std::vector<MixerKind> kinds;
+  for (const LayerSpec& layer : config.layers) kinds.push_back(layer.kind());
+  return kinds;
+}
+MambaSpec MambaOf(const ModelConfig& config) { return *config.FirstMamba(); }
+AttentionSpec AttentionOf(const ModelConfig& config) { return *config.FirstAttention(); }
 
 // kTinyConfig with one member replaced, or removed if `json` is empty. `path` is "key" or "attn.key".
 std::string With(const std::string& path, const std::string& json) {
@@ -51,19 +59,24 @@ TEST(ModelConfigTest, ReadsTheEmbeddedModel) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->vocab_size, 8192);
   EXPECT_EQ(config->d_model, 384);
-  EXPECT_THAT(config->layers, ElementsAre(kM, kA, kM, kA, kM, kA, kM, kA));
-  EXPECT_TRUE(config->has_mlp);
-  EXPECT_EQ(config->mlp_width, 1024);  // hidden_ratio 4: int(384·4·2/3) = 1024
-  EXPECT_EQ(config->d_inner, 768);
-  EXPECT_EQ(config->d_state, 16);
-  EXPECT_EQ(config->conv_width, 4);
-  EXPECT_EQ(config->dt_rank, 24);
-  EXPECT_EQ(config->heads, 6);
-  EXPECT_EQ(config->kv_heads, 2);
-  EXPECT_EQ(config->head_dim, 64);
-  EXPECT_EQ(config->window, 512);
-  EXPECT_EQ(config->rope_theta, 10000.0F);
-  EXPECT_EQ(config->norm_eps, 1e-5F);
+  EXPECT_THAT(Mixers(*config), ElementsAre(kM, kA, kM, kA, kM, kA, kM, kA));
+  for (size_t i = 0; i < 8; ++i) {
+    const LayerSpec& layer = config->layers[i];
+    EXPECT_EQ(layer.mlp, (MlpSpec{MlpKind::kSwiGlu, 1024}));  // hidden_ratio 4: int(384·4·2/3) = 1024
+    EXPECT_EQ(layer.norm, (NormSpec{NormKind::kRms, 1e-5F}));
+    EXPECT_EQ(layer.cache, static_cast<int32_t>(i));
+    const CacheSpec& cache = config->caches[i];
+    if (i % 2 == 0) {
+      EXPECT_EQ(*layer.mamba(), (MambaSpec{.d_inner = 768, .d_state = 16, .conv_width = 4, .dt_rank = 24}));
+      EXPECT_EQ(cache, (CacheSpec{.kind = CacheKind::kRecurrent, .d_inner = 768, .d_state = 16, .conv_width = 4}));
+    } else {
+      EXPECT_EQ(*layer.attention(),
+                (AttentionSpec{.heads = 6, .kv_heads = 2, .head_dim = 64, .window = 512, .rope_theta = 10000}));
+      EXPECT_EQ(cache, (CacheSpec{.kind = CacheKind::kKv, .kv_heads = 2, .head_dim = 64, .window = 512}));
+    }
+  }
+  EXPECT_EQ(config->Window(), 512);
+  EXPECT_EQ(config->final_norm, (NormSpec{NormKind::kRms, 1e-5F}));
   EXPECT_TRUE(config->tie_embeddings);
   EXPECT_EQ(config->bos_token_id, 0);
   EXPECT_THAT(config->eos_token_ids, ElementsAre(0));
@@ -71,41 +84,42 @@ TEST(ModelConfigTest, ReadsTheEmbeddedModel) {
 }
 
 TEST(ModelConfigTest, MlpWidthFollowsHiddenRatioUnlessGiven) {
-  EXPECT_EQ(Parsed(With("mlp_width", "")).mlp_width, 256);  // int(64·4·2/3) = 170, rounded up
-  EXPECT_EQ(Parsed(With("mlp_width", "8196")).mlp_width, 8196);
+  EXPECT_EQ(Parsed(With("mlp_width", "")).FirstMlp()->width, 256);  // int(64·4·2/3) = 170, rounded up
+  EXPECT_EQ(Parsed(With("mlp_width", "8196")).FirstMlp()->width, 8196);
 }
 
 TEST(ModelConfigTest, IntermediateSizeIsTheMambaWidth) {
-  EXPECT_EQ(Parsed(With("intermediate_size", "96")).d_inner, 96);
-  EXPECT_EQ(Parsed(With("expand", "3")).d_inner, 192);
-  EXPECT_EQ(Parsed(With("expand", "3")).mlp_width, 40);
+  EXPECT_EQ(MambaOf(Parsed(With("intermediate_size", "96"))).d_inner, 96);
+  EXPECT_EQ(MambaOf(Parsed(With("expand", "3"))).d_inner, 192);
+  EXPECT_EQ(Parsed(With("expand", "3")).FirstMlp()->width, 40);
 }
 
 TEST(ModelConfigTest, TimeStepRankIsANumberOrAuto) {
-  EXPECT_EQ(Parsed(With("time_step_rank", "\"auto\"")).dt_rank, 4);
-  EXPECT_EQ(Parsed(With("time_step_rank", "7")).dt_rank, 7);
+  EXPECT_EQ(MambaOf(Parsed(With("time_step_rank", "\"auto\""))).dt_rank, 4);
+  EXPECT_EQ(MambaOf(Parsed(With("time_step_rank", "7"))).dt_rank, 7);
   const ModelConfig odd =
       Parsed(R"({"model_type": "mamba", "vocab_size": 9, "hidden_size": 72, "num_hidden_layers": 1})");
-  EXPECT_EQ(odd.dt_rank, 5) << "72 / 16 rounded up";
+  EXPECT_EQ(MambaOf(odd).dt_rank, 5) << "72 / 16 rounded up";
 }
 
 TEST(ModelConfigTest, WindowAndRotationMayBeAbsent) {
-  EXPECT_EQ(Parsed(With("attn.window_size", "null")).window, kNoWindow);
-  EXPECT_EQ(Parsed(With("attn.window_size", "")).window, kNoWindow);
-  EXPECT_EQ(Parsed(With("attn.rope_theta", "null")).rope_theta, 0);
-  EXPECT_EQ(Parsed(With("attn.rope_theta", "0")).rope_theta, 0);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn.window_size", "null"))).window, kNoWindow);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn.window_size", ""))).window, kNoWindow);
+  EXPECT_EQ(Parsed(With("attn.window_size", "")).Window(), std::nullopt);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn.rope_theta", "null"))).rope_theta, 0);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn.rope_theta", "0"))).rope_theta, 0);
   EXPECT_THAT(ErrorOf(With("attn.rope_theta", "")), HasSubstr("config.json: attn.rope_theta is missing"));
 }
 
 TEST(ModelConfigTest, LayersMayFollowAnyPattern) {
-  EXPECT_THAT(Parsed(With("attn.layers", "[0]")).layers, ElementsAre(kA, kM));
+  EXPECT_THAT(Mixers(Parsed(With("attn.layers", "[0]"))), ElementsAre(kA, kM));
   const ModelConfig transformer = Parsed(With("attn.layers", "[1, 0]"));
-  EXPECT_THAT(transformer.layers, ElementsAre(kA, kA));
-  EXPECT_EQ(transformer.d_inner, 0);
+  EXPECT_THAT(Mixers(transformer), ElementsAre(kA, kA));
+  EXPECT_EQ(transformer.FirstMamba(), nullptr);
   const ModelConfig mamba = Parsed(With("attn", R"({"layers": []})"));
-  EXPECT_THAT(mamba.layers, ElementsAre(kM, kM));
-  EXPECT_EQ(mamba.heads, 0);
-  EXPECT_TRUE(mamba.has_mlp);
+  EXPECT_THAT(Mixers(mamba), ElementsAre(kM, kM));
+  EXPECT_EQ(mamba.FirstAttention(), nullptr);
+  EXPECT_TRUE(mamba.layers[0].has_mlp());
 }
 
 // As flash-linear-attention 0.6.0 writes it.
@@ -115,16 +129,16 @@ TEST(ModelConfigTest, AttentionMayBeAListOfSpecifications) {
     return With("attn", std::string(R"([{"layers": [1], )") + spec + more + "]");
   };
   const ModelConfig one = Parsed(list(""));
-  EXPECT_THAT(one.layers, ElementsAre(kM, kA));
-  EXPECT_EQ(one.window, 8);
-  EXPECT_EQ(one.rope_theta, 100);
+  EXPECT_THAT(Mixers(one), ElementsAre(kM, kA));
+  EXPECT_EQ(AttentionOf(one).window, 8);
+  EXPECT_EQ(AttentionOf(one).rope_theta, 100);
   const ModelConfig two = Parsed(list(std::string(R"(, {"layers": [0], )") + spec));
-  EXPECT_THAT(two.layers, ElementsAre(kA, kA));
+  EXPECT_THAT(Mixers(two), ElementsAre(kA, kA));
   const ModelConfig empty = Parsed(list(R"(, {"layers": [], "num_heads": 4})"));
-  EXPECT_THAT(empty.layers, ElementsAre(kM, kA));
-  EXPECT_THAT(Parsed(With("attn", "[]")).layers, ElementsAre(kM, kM));
-  EXPECT_THAT(Parsed(With("attn", "null")).layers, ElementsAre(kM, kM));
-  EXPECT_EQ(Parsed(With("attn", R"([{"layers": [1], "num_heads": 1}])")).rope_theta, 10000);
+  EXPECT_THAT(Mixers(empty), ElementsAre(kM, kA));
+  EXPECT_THAT(Mixers(Parsed(With("attn", "[]"))), ElementsAre(kM, kM));
+  EXPECT_THAT(Mixers(Parsed(With("attn", "null"))), ElementsAre(kM, kM));
+  EXPECT_EQ(AttentionOf(Parsed(With("attn", R"([{"layers": [1], "num_heads": 1}])"))).rope_theta, 10000);
   EXPECT_THAT(ErrorOf(list(std::string(R"(, {"layers": [1], )") + spec)), HasSubstr("attn[1].layers names layer 1"));
   EXPECT_THAT(ErrorOf(list(R"(, {"layers": [0], "num_heads": 1, "window_size": 9, "rope_theta": 100.0})")),
               HasSubstr("attn[1].window_size is 9, but 8 in an earlier specification"));
@@ -133,11 +147,10 @@ TEST(ModelConfigTest, AttentionMayBeAListOfSpecifications) {
 TEST(ModelConfigTest, ReadsTheMambaLayout) {
   const ModelConfig config = Parsed(R"({"model_type": "mamba", "vocab_size": 100, "hidden_size": 64,
       "num_hidden_layers": 3, "layer_norm_epsilon": 1e-6, "hidden_act": "silu", "eos_token_id": 0})");
-  EXPECT_THAT(config.layers, ElementsAre(kM, kM, kM));
-  EXPECT_FALSE(config.has_mlp);
-  EXPECT_EQ(config.mlp_width, 0);
+  EXPECT_THAT(Mixers(config), ElementsAre(kM, kM, kM));
+  EXPECT_EQ(config.FirstMlp(), nullptr);
   EXPECT_TRUE(config.tie_embeddings);
-  EXPECT_EQ(config.norm_eps, 1e-6F);
+  EXPECT_EQ(config.final_norm.eps, 1e-6F);
   EXPECT_EQ(config.bos_token_id, std::nullopt);
 }
 
@@ -157,7 +170,7 @@ TEST_P(BadValueTest, IsNamedWithItsPath) {
 INSTANTIATE_TEST_SUITE_P(
     All, BadValueTest,
     testing::Values(
-        BadValue{"model_type", "\"llama\"", "is \"llama\", supported are \"samba\" and \"mamba\""},
+        BadValue{"model_type", "\"bert\"", "is \"bert\", supported are \"samba\""},
         BadValue{"model_type", "", "is missing"},  //
         BadValue{"vocab_size", "", "is missing, expected an integer from 1 to 16777216"},
         BadValue{"vocab_size", "0", "is 0, expected an integer from 1"},
@@ -198,7 +211,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"attn.layers", "[1, 1]", "names layer 1 twice"},
         BadValue{"attn.layers", "[true]", "[0] is true, expected an integer"},
         BadValue{"attn.num_heads", "", "is missing"},  //
-        BadValue{"attn.num_heads", "3", "does not divide hidden_size 64; set attn.head_dim"},
+        BadValue{"attn.num_heads", "3", "does not divide hidden_size 64; set head_dim"},
         BadValue{"attn.num_kv_heads", "2", "is 2, which does not divide num_heads 1"},
         BadValue{"attn.num_kv_heads", "0", "is 0"},
         BadValue{"attn.head_dim", "80", "comes to 80, supported are 64, 128 and 256"},

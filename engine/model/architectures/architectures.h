@@ -1,0 +1,17 @@
+// The architectures there are, a file each.
+#pragma once
+
+#include "engine/model/architecture.h"
+
+namespace batucada {
+
+// flash-linear-attention's SambaForCausalLM (arXiv 2406.07522): Mamba-1 layers, attention layers where attn.layers says
+// so, an MLP after each. With attn.layers naming every layer it is a Llama-style (no window) or Mistral-style (window)
+// Transformer. `attn` is one specification or, as flash-linear-attention writes it since 0.6, a list of them. Keys of our
+// own, for what that layout cannot say: "mlp_width" and "attn.head_dim". "intermediate_size" means d_inner, not the MLP's
+// width.
+extern const Architecture kSamba;
+// transformers' MambaForCausalLM: a stack of Mamba-1 layers (arXiv 2312.00752) without MLPs.
+extern const Architecture kMamba;
+
+}  // namespace batucada
