@@ -36,7 +36,18 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
                      .bias = w.conv_bias.As<float>(),
                      .state = state,
                      .out = x});
-  ops.MatMul(w.x_proj, x, low_rank);
+  if (spec.inner_norms == InnerNorms::kNone) {
+    ops.MatMul(w.x_proj, x, low_rank);
+  } else {
+    const Tensor raw = ws.raw_low_rank.Rows(0, rows).Cols(0, r + 2 * n);
+    const auto norm = [&](int64_t first, int64_t count, const Buffer& weight) {
+      ops.RmsNorm(raw.Cols(first, count), weight.As<float>(), spec.inner_eps, low_rank.Cols(first, count));
+    };
+    ops.MatMul(w.x_proj, x, raw);
+    norm(0, spec.dt_rank, w.dt_norm);
+    norm(r, n, w.b_norm);
+    norm(r + n, n, w.c_norm);
+  }
   ops.SelectiveScan(b, {.x = x,
                         .dt = dt,
                         .dt_low = low_rank.Cols(0, r),

@@ -9,12 +9,21 @@
 
 namespace batucada {
 
+// RMSNorm of δ's low rank, B and C, each by itself, behind x_proj.
+enum class InnerNorms : uint8_t {
+  kNone,
+  kPlain,     // without weights
+  kWeighted,  // with learned ones
+};
+
 // Mamba-1 (arXiv 2312.00752).
 struct MambaSpec {
   int32_t d_inner = 0;     // channels of convolution and scan, a multiple of 8
   int32_t d_state = 0;     // states per channel; 16
   int32_t conv_width = 0;  // taps of the causal convolution; 4
   int32_t dt_rank = 0;     // columns of dt_proj
+  InnerNorms inner_norms = InnerNorms::kNone;
+  float inner_eps = 0;  // of the inner norms
 
   bool operator==(const MambaSpec&) const = default;
 };

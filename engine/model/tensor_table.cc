@@ -51,6 +51,11 @@ std::optional<PartSpec> MambaPart(const ModelConfig& c, const MambaSpec& m, Part
     case Part::kALog: return PartSpec{m.d_inner, m.d_state, TensorRole::kALog, kRows};
     case Part::kSkip: return PartSpec{1, m.d_inner, TensorRole::kSkip, kRows};
     case Part::kMambaOut: return PartSpec{c.d_model, m.d_inner, TensorRole::kMatrix, kColumns};
+    case Part::kDtNorm:
+    case Part::kBNorm:
+    case Part::kCNorm:
+      if (m.inner_norms != InnerNorms::kWeighted) return std::nullopt;
+      return PartSpec{1, part == Part::kDtNorm ? m.dt_rank : m.d_state, TensorRole::kNorm};
     default: return std::nullopt;
   }
 }

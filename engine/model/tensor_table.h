@@ -30,6 +30,9 @@ enum class Part : uint8_t {
   kALog,      // [E, N], A = -exp(A_log)
   kSkip,      // [E], D
   kMambaOut,  // [d_model, E]
+  kDtNorm,    // [R], like the two below only where inner norms are learned
+  kBNorm,     // [N]
+  kCNorm,     // [N]
   // attention layers
   kQuery,         // [heads · head_dim, d_model]
   kKey,           // [kv_heads · head_dim, d_model]

@@ -42,7 +42,7 @@ class Loader {
     return ops_.LoadFloats(tensor, reader_.NameOf(layer_, part));
   }
 
-  absl::StatusOr<MambaWeights> Mamba() {
+  absl::StatusOr<MambaWeights> Mamba(const MambaSpec& spec) {
     MambaWeights w;
     BATUCADA_ASSIGN_OR_RETURN(w.in_proj, Stacked({Part::kInX, Part::kInZ}));
     // Each part is padded by itself, so that B and C start aligned.
@@ -54,6 +54,11 @@ class Loader {
     BATUCADA_ASSIGN_OR_RETURN(w.a, Decay());
     BATUCADA_ASSIGN_OR_RETURN(w.d, Floats(Part::kSkip));
     BATUCADA_ASSIGN_OR_RETURN(w.dt_bias, Floats(Part::kDtBias));
+    if (spec.inner_norms != InnerNorms::kNone) {
+      BATUCADA_ASSIGN_OR_RETURN(w.dt_norm, FloatsOrOnes(Part::kDtNorm, spec.dt_rank));
+      BATUCADA_ASSIGN_OR_RETURN(w.b_norm, FloatsOrOnes(Part::kBNorm, spec.d_state));
+      BATUCADA_ASSIGN_OR_RETURN(w.c_norm, FloatsOrOnes(Part::kCNorm, spec.d_state));
+    }
     return w;
   }
 
@@ -75,6 +80,12 @@ class Loader {
   }
 
  private:
+  absl::StatusOr<Buffer> FloatsOrOnes(Part part, int64_t count) {
+    if (reader_.Has(layer_, part)) return Floats(part);
+    const std::vector<float> ones(static_cast<size_t>(count), 1.0F);
+    return ops_.LoadFloats({.data = ones.data(), .dtype = DType::kF32, .rows = 1, .cols = count}, "ones for a norm");
+  }
+
   // The scan wants A; checkpoints hold A_log, which keeps A negative whatever training does.
   absl::StatusOr<Buffer> Decay() {
     BATUCADA_ASSIGN_OR_RETURN(const HostTensor log, reader_.Get(layer_, Part::kALog));
@@ -114,7 +125,7 @@ absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& sou
     switch (spec.kind()) {
       case MixerKind::kMamba: {
         layer.index = mamba_layers++;
-        BATUCADA_ASSIGN_OR_RETURN(layer.mamba, load.Mamba());
+        BATUCADA_ASSIGN_OR_RETURN(layer.mamba, load.Mamba(*spec.mamba()));
         break;
       }
       case MixerKind::kAttention: {

@@ -27,6 +27,9 @@ struct MambaWeights {
   Buffer a;            // [E, N] fp32, -exp(A_log)
   Buffer d;            // [E] fp32
   Buffer dt_bias;      // [E] fp32
+  Buffer dt_norm;      // [dt_rank] fp32, like the two below only with inner norms; ones where those have no weights
+  Buffer b_norm;       // [N] fp32
+  Buffer c_norm;       // [N] fp32
 };
 
 struct AttentionWeights {

@@ -36,6 +36,7 @@ struct Widths {
         at_least(inner, mamba->d_inner);
         at_least(d_inner, mamba->d_inner);
         at_least(low_rank, PaddedRank(*mamba) + 2 * mamba->d_state);
+        if (mamba->inner_norms != InnerNorms::kNone) at_least(raw_low_rank, PaddedRank(*mamba) + 2 * mamba->d_state);
       }
       if (const AttentionSpec* attention = layer.attention()) {
         at_least(wide, attention->query_width() + 2 * attention->kv_width());
@@ -46,7 +47,7 @@ struct Widths {
     }
   }
 
-  int64_t wide = 0, inner = 0, d_inner = 0, low_rank = 0;
+  int64_t wide = 0, inner = 0, d_inner = 0, low_rank = 0, raw_low_rank = 0;
 };
 
 int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_rows, DType act, char* base) {
@@ -57,6 +58,7 @@ int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_row
   w.wide = layout.Take(rows, widths.wide, act);
   w.inner = layout.Take(rows, widths.inner, act);
   w.low_rank = layout.Take(rows, widths.low_rank, act);
+  w.raw_low_rank = layout.Take(rows, widths.raw_low_rank, DType::kF32);
   w.dt = layout.Take(rows, widths.d_inner, act);
   w.scan = layout.Take(rows, widths.d_inner, act);
   w.last_hidden = layout.Take(logit_rows, c.d_model, DType::kF32);

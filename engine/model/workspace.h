@@ -22,6 +22,7 @@ struct Workspace {
   Tensor wide;         // [T, max(2E, (H + 2G)·d, 2·mlp)] act: x and z; q, k and v; gate and up
   Tensor inner;        // [T, max(E, H·d, mlp)] act: convolution's, attention's and MLP's output
   Tensor low_rank;     // [T, dt_rank + 2N] act: δ's low rank, B, C
+  Tensor raw_low_rank; // [T, dt_rank + 2N] fp32: the same before inner norms; empty without
   Tensor dt;           // [T, E] act
   Tensor scan;         // [T, E] act
   Tensor last_hidden;  // [L, d_model] fp32: rows whose logits are wanted
