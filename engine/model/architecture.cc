@@ -8,7 +8,7 @@
 namespace batucada {
 namespace {
 
-constexpr const Architecture* kArchitectures[] = {&kSamba, &kMamba};
+constexpr const Architecture* kArchitectures[] = {&kSamba, &kMamba, &kFalconMamba};
 
 }  // namespace
 

@@ -13,5 +13,7 @@ namespace batucada {
 extern const Architecture kSamba;
 // transformers' MambaForCausalLM: a stack of Mamba-1 layers (arXiv 2312.00752) without MLPs.
 extern const Architecture kMamba;
+// transformers' FalconMambaForCausalLM: Mamba with norms of δ's low rank, B and C that have no weights.
+extern const Architecture kFalconMamba;
 
 }  // namespace batucada

@@ -1,0 +1,103 @@
+// Every architecture against the reference's answers: small models with made-up weights, on every backend that this
+// machine has, alone in chunks of odd sizes and inside random batches.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <tuple>
+
+#include "engine/engine.h"
+#include "tests/golden/golden_checks.h"
+#include "tests/golden/made_model.h"
+#include "tests/model/test_files.h"
+
+namespace batucada {
+namespace {
+
+class MadeModels : public testing::TestWithParam<std::tuple<Contract, std::string>> {
+ protected:
+  MadeModels() { WriteMadeModel(name_, dir_.path()); }
+
+  EngineConfig Config(int32_t max_batch_tokens, int32_t max_sequences) const {
+    return {.model_dir = dir_.path().string(),
+            .backend = contract_.backend,
+            .max_batch_tokens = max_batch_tokens,
+            .max_sequences = max_sequences,
+            .max_total_tokens = 1000,
+            .pool_bytes = int64_t{256} << 20,
+            .block_tokens = 16};
+  }
+
+  const Contract contract_ = std::get<0>(GetParam());
+  const std::string name_ = std::get<1>(GetParam());
+  const TempDir dir_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Architectures, MadeModels,
+                         testing::Combine(testing::Values(kCpu, kCuda), testing::ValuesIn(MadeModelNames())),
+                         [](const auto& test) {
+                           return std::get<0>(test.param).name + "_" + std::get<1>(test.param);
+                         });
+
+TEST_P(MadeModels, EachCaseAloneInChunksOfEverySize) {
+  for (const int32_t rows : {1, 7, 64, 513}) {
+    SCOPED_TRACE(rows);
+    const auto engine = MakeEngine(Config(rows, 1));
+    if (engine == nullptr) GTEST_SKIP() << "no GPU here";
+    for (const GoldenCase& c : ReadMadeCases(name_)) {
+      auto generation = engine->Submit(GreedyRequest(c));
+      ASSERT_TRUE(generation.ok()) << generation.status();
+      ExpectMatches(contract_, c, Collect(*generation));
+    }
+  }
+}
+
+// A prompt whose tokens nobody scores is computed with less work where the architecture allows it: its last logits and
+// its continuation are those of the scored one.
+TEST_P(MadeModels, UnscoredPromptsHaveTheSameLogits) {
+  for (const int32_t rows : {7, 513}) {
+    SCOPED_TRACE(rows);
+    const auto engine = MakeEngine(Config(rows, 1));
+    if (engine == nullptr) GTEST_SKIP() << "no GPU here";
+    for (GoldenCase& c : ReadMadeCases(name_)) {
+      Request request = GreedyRequest(c);
+      request.prompt_logprobs.reset();
+      auto generation = engine->Submit(std::move(request));
+      ASSERT_TRUE(generation.ok()) << generation.status();
+      c.prompt_logprobs.clear();
+      ExpectMatches(contract_, c, Collect(*generation));
+    }
+  }
+}
+
+// Every case twice, at once, among random strangers that come, go and are cancelled.
+TEST_P(MadeModels, CasesInsideRandomBatches) {
+  const auto engine = MakeEngine(Config(100, 24));
+  if (engine == nullptr) GTEST_SKIP() << "no GPU here";
+  const uint32_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const std::vector<GoldenCase> cases = ReadMadeCases(name_);
+  std::vector<Generation> strangers;
+  std::vector<std::pair<const GoldenCase*, Generation>> running;
+  for (int round = 0; round < 2; ++round) {
+    for (const GoldenCase& c : cases) {
+      std::vector<int32_t> prompt(1 + random() % 90);
+      for (int32_t& id : prompt) id = static_cast<int32_t>(3 + random() % 300);
+      auto stranger = engine->Submit({.prompt = std::move(prompt),
+                                      .sampling = {.temperature = 1, .seed = random()},
+                                      .max_tokens = static_cast<int64_t>(1 + random() % 40)});
+      ASSERT_TRUE(stranger.ok());
+      strangers.push_back(*std::move(stranger));
+      auto generation = engine->Submit(GreedyRequest(c));
+      ASSERT_TRUE(generation.ok()) << generation.status();
+      running.emplace_back(&c, *std::move(generation));
+      if (random() % 3 == 0) strangers.erase(strangers.begin());  // cancelled
+    }
+  }
+  for (auto& [c, generation] : running) ExpectMatches(contract_, *c, Collect(generation));
+}
+
+}  // namespace
+}  // namespace batucada
