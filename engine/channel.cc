@@ -19,16 +19,20 @@ Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, St
 bool Channel::OnEvent(SequenceEvent event) {
   const std::lock_guard lock(mutex_);
   if (abandoned_) return true;
-  const bool fits = pending_.tokens.size() < capacity_ || !event.token;
-  if (event.token && fits) pending_.tokens.push_back(*std::move(event.token));
+  // The last token always has room, as the end that it brings; but none follows one that had not.
+  overran_ = overran_ || (event.token && !event.finish && pending_.tokens.size() >= capacity_);
+  if (event.token && !overran_) pending_.tokens.push_back(*std::move(event.token));
   std::move(event.prompt_logprobs.begin(), event.prompt_logprobs.end(), std::back_inserter(pending_.prompt_logprobs));
-  if (event.finish) pending_.finish = std::move(event.finish);
+  if (event.finish) {
+    pending_.finish = std::move(event.finish);
+    if (overran_) pending_.finish->reason = FinishReason::kOverrun;
+  }
   filled_.notify_one();
   if (!notified_ && ready_) {
     notified_ = true;
     ready_();  // under the lock, so that none runs after Abandon
   }
-  return fits || pending_.finish.has_value();
+  return !overran_ || pending_.finish.has_value();
 }
 
 void Channel::Bind(std::weak_ptr<StepLoop> loop, SequenceId id) {

@@ -1,7 +1,6 @@
 // Between the step loop, which makes tokens, and one consumer, who takes them at its own pace.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sync.h"
 #include "engine/core/request.h"
 #include "engine/engine.h"
 #include "engine/run/step_loop.h"
@@ -50,12 +50,13 @@ class Channel : public SequenceListener {
 
   const size_t capacity_;
 
-  std::mutex mutex_;  // guards what follows
-  std::condition_variable filled_;
+  Mutex mutex_;  // guards what follows
+  Condition filled_;
   Pending pending_;
   std::function<void()> ready_;
   bool notified_ = false;  // the consumer knows that there is something to take
   bool abandoned_ = false;
+  bool overran_ = false;  // a token found no room: those after it are dropped too
 
   // The consumer's own.
   std::weak_ptr<StepLoop> loop_;

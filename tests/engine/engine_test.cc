@@ -203,6 +203,20 @@ TEST(Engine, DeadlineEndsARequest) {
   EXPECT_GT(answer.ids.size(), 5u);
 }
 
+// The text ends in the very step in which the consumer's buffer is full: nothing of it is lost.
+TEST(Engine, TheLastTokenHasRoomWithTheEndThatItBrings) {
+  EngineConfig config = FakeConfig();
+  config.stream_buffer_tokens = 50;
+  const auto engine = MakeEngine(config);
+  auto generation = engine->Submit({.prompt = {0, 5}, .max_tokens = 51});
+  ASSERT_TRUE(generation.ok()) << generation.status();
+  ASSERT_TRUE(Eventually([&] { return engine->Stats().running == 0 && engine->Stats().generated_tokens == 51; }));
+  const Answer answer = Collect(*generation);
+  EXPECT_EQ(answer.ids.size(), 51u);
+  EXPECT_EQ(answer.finish->reason, FinishReason::kLength);
+  EXPECT_EQ(answer.finish->generated_tokens, 51);
+}
+
 TEST(Engine, AConsumerThatDoesNotReadLosesItsRequestOnly) {
   EngineConfig config = FakeConfig();
   config.stream_buffer_tokens = 50;
