@@ -68,9 +68,8 @@ absl::StatusOr<Figure> TimeStepLoop(const std::string& name, const ModelConfig& 
                    .max_waiting_tokens = sequences * context,
                    .max_steps_in_flight = capacity.max_steps_in_flight,
                    .slots = capacity.slots,
-                   .blocks = capacity.blocks,
+                   .kv = capacity.kv,
                    .block_tokens = capacity.block_tokens,
-                   .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
                    .end_tokens = {}},
                   std::move(backend), &clock, &steps);
     // Prompts are computed one after another; the first to decode must still be there when the last begins.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <random>
 #include <utility>
 
@@ -40,11 +41,13 @@ StepBench::StepBench(std::string name, const ModelConfig& model, const Ceilings&
 std::vector<StepBench::Running> StepBench::Start(int32_t batch) const {
   const BackendCapacity& c = backend_->capacity();
   std::vector<Running> sequences(static_cast<size_t>(batch));
-  const int32_t share = std::min(c.max_blocks_per_sequence, c.blocks / std::max(batch, 1));
   for (int32_t i = 0; i < batch; ++i) {
     Running& s = sequences[static_cast<size_t>(i)];
     s.slot = i;
-    for (int32_t k = 0; k < share; ++k) s.blocks.push_back(i * share + k);
+    for (const KvGroupSize& group : c.kv) {
+      const int32_t share = std::min(group.most_per_sequence, group.blocks / std::max(batch, 1));
+      std::iota(s.blocks.emplace_back(static_cast<size_t>(share)).begin(), s.blocks.back().end(), i * share);
+    }
     s.position = 0;
   }
   return sequences;

@@ -30,7 +30,7 @@ class StepBench {
  private:
   struct Running {
     PageId slot;
-    std::vector<PageId> blocks;
+    std::vector<std::vector<PageId>> blocks;  // by K/V group
     int64_t position;
   };
   std::vector<Running> Start(int32_t batch) const;

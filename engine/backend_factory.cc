@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "engine/model/state_shape_of.h"
 #include "engine/run/fake_backend.h"
 #include "engine/run/model_backend.h"
-#include "engine/state/state_shape.h"
 #include "kernels/ops.h"
 
 namespace batucada {
@@ -18,16 +18,27 @@ constexpr int32_t kCudaBatchTokens = 8192;
 
 BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint, const std::vector<int32_t>& end_tokens,
                        std::string* report) {
-  const StateShape shape{.attention_layers = checkpoint.config.CountLayers(MixerKind::kAttention),
-                         .window = checkpoint.config.Window().value_or(kNoWindow),
-                         .block_tokens = config.block_tokens};
-  const auto ring = static_cast<int32_t>(shape.BlocksFor(config.max_total_tokens));
+  const StateShape shape = StateShapeOf(checkpoint.config, config.block_tokens, DType::kF32);
+  std::vector<KvGroupSize> kv;
+  for (const KvGroup& group : shape.kv) {
+    const auto most = static_cast<int32_t>(shape.BlocksFor(group, config.max_total_tokens));
+    kv.push_back({.blocks = config.max_sequences * most, .most_per_sequence = most, .grows = group.grows()});
+  }
+  // Places cost nothing here; as many as a device has for sequences, and some more in the host's memory.
+  TierSize prefix, host;
+  if (config.prefix_cache == PrefixCacheUse::kOn) prefix.slots = config.max_sequences;
+  if (config.host_cache_bytes > 0) host.slots = 4 * config.max_sequences;
+  for (const KvGroupSize& group : kv) {
+    prefix.blocks.push_back(group.grows ? 0 : prefix.slots * group.most_per_sequence);
+    host.blocks.push_back(host.slots * group.most_per_sequence);
+  }
   absl::StrAppend(report, "device  none: the fake backend, a step every ", absl::FormatDuration(config.fake_step_time),
                   "\n");
   return {.backend = std::make_unique<FakeBackend>(FakeBackendConfig{.capacity = {.slots = config.max_sequences,
-                                                                                  .blocks = config.max_sequences * ring,
+                                                                                  .kv = std::move(kv),
                                                                                   .block_tokens = config.block_tokens,
-                                                                                  .max_blocks_per_sequence = ring,
+                                                                                  .prefix = std::move(prefix),
+                                                                                  .host = std::move(host),
                                                                                   .max_steps_in_flight = 2},
                                                                      .vocab_size = checkpoint.config.vocab_size,
                                                                      .never = end_tokens,
@@ -73,6 +84,10 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                                   .memory_fraction = config.memory_fraction > 0 ? config.memory_fraction
                                                      : cuda                     ? 0.9
                                                                                 : 0.5,
+                                  .prefix_bytes = config.prefix_cache == PrefixCacheUse::kOff ? 0
+                                                  : config.prefix_cache_bytes > 0             ? config.prefix_cache_bytes
+                                                                                  : kAutomatic,
+                                  .host_bytes = config.host_cache_bytes,
                                   .block_tokens = config.block_tokens,
                                   .end_tokens = end_tokens};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<ModelBackend> backend,

@@ -78,12 +78,26 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const EngineConfig& con
 }
 
 absl::Status CheckUrgentSequences(int32_t urgent, const BackendCapacity& capacity) {
-  const int64_t places = std::min<int64_t>(capacity.slots, capacity.max_blocks_per_sequence == 0
-                                                               ? capacity.slots
-                                                               : capacity.blocks / capacity.max_blocks_per_sequence);
+  int32_t places = capacity.slots;
+  for (const KvGroupSize& group : capacity.kv) places = std::min(places, group.blocks / group.most_per_sequence);
   if (urgent == 0 || urgent < places) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("urgent-sequences is ", urgent, ", but there is room for ", places,
                                                  " sequences: lower it, or give them more memory (pool-memory)"));
+}
+
+std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity) {
+  if (capacity.prefix.slots == 0) return std::nullopt;
+  return PrefixCacheConfig{.device = capacity.prefix, .host = capacity.host};
+}
+
+// Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what
+// stands before them is tokenized alike whatever follows.
+std::vector<int64_t> MessageBorders(const std::vector<int32_t>& prompt, const Tokenizer& tokenizer) {
+  std::vector<int64_t> borders;
+  for (size_t i = 1; i < prompt.size(); ++i) {
+    if (tokenizer.IsSpecial(prompt[i])) borders.push_back(static_cast<int64_t>(i));
+  }
+  return borders;
 }
 
 }  // namespace
@@ -128,12 +142,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .max_steps_in_flight = capacity.max_steps_in_flight,
                                                  .slots = capacity.slots,
                                                  .urgent_slots = config.urgent_sequences,
-                                                 .blocks = capacity.blocks,
+                                                 .kv = capacity.kv,
                                                  .block_tokens = capacity.block_tokens,
-                                                 .max_blocks_per_sequence = capacity.max_blocks_per_sequence,
                                                  .request_share = config.request_share,
                                                  .client_share = config.client_share > 0 ? config.client_share : 1,
-                                                 .end_tokens = end_tokens},
+                                                 .end_tokens = end_tokens,
+                                                 .prefix_cache = PrefixCacheOf(capacity)},
                                  std::move(choice.backend), &impl->clock, observer);
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -149,6 +163,9 @@ absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, s
                                                      .max_total_tokens = impl_->config.max_total_tokens,
                                                      .end_tokens = impl_->end_tokens}));
   BATUCADA_ASSIGN_OR_RETURN(const StopMatcher stops, StopMatcher::Create(request.stop.vector()));
+  if (impl_->capacity.prefix.slots > 0 && request.use_prefix_cache && request.checkpoints.empty()) {
+    request.checkpoints = MessageBorders(request.prompt.vector(), *impl_->tokenizer);
+  }
   std::vector<Generation> choices;
   choices.reserve(seeds.size());
   for (const uint64_t seed : seeds) {
@@ -169,18 +186,21 @@ void Engine::Drain(absl::Time deadline) { impl_->loop->Drain(deadline); }
 
 EngineStats Engine::Stats() const {
   const SchedulerStats s = impl_->loop->stats();
+  int64_t blocks_total = 0;
+  for (const KvGroupSize& group : impl_->capacity.kv) blocks_total += group.blocks;
   return {.running = s.running,
           .waiting = s.waiting,
           .waiting_tokens = s.waiting_tokens,
           .slots_used = s.slots_used,
           .slots_total = impl_->capacity.slots,
           .blocks_used = s.blocks_used,
-          .blocks_total = impl_->capacity.blocks,
+          .blocks_total = blocks_total,
           .block_tokens = impl_->capacity.block_tokens,
           .steps = impl_->loop->steps(),
           .plan_searches = impl_->backend->plan_searches(),
           .prompt_tokens = s.prompt_tokens,
-          .generated_tokens = s.generated_tokens};
+          .generated_tokens = s.generated_tokens,
+          .prefix = impl_->loop->prefix_stats()};
 }
 
 EngineHealth Engine::Health() const {

@@ -24,6 +24,7 @@
 #include "engine/engine_config.h"
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
+#include "engine/prefix/prefix_cache_stats.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
@@ -73,6 +74,7 @@ struct EngineStats {
   int64_t plan_searches = 0;      // steps' products whose plan was not found at start-up: none is expected
   uint64_t prompt_tokens = 0;     // prompt tokens computed since start
   uint64_t generated_tokens = 0;  // tokens delivered since start
+  std::optional<PrefixCacheStats> prefix;  // none: there is no cache of prefixes
 };
 
 struct EngineHealth {

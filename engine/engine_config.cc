@@ -25,6 +25,8 @@ absl::Status EngineConfig::Validate() const {
         InRange<int64_t>("max-waiting-tokens", max_waiting_tokens, 1, int64_t{1} << 40),
         InRange<int64_t>("max-total-tokens", max_total_tokens, 2, int64_t{1} << 30),
         InRange<int64_t>("pool-memory", pool_bytes, 0, int64_t{1} << 50),
+        InRange<int64_t>("prefix-cache-memory", prefix_cache_bytes, 0, int64_t{1} << 50),
+        InRange<int64_t>("host-cache", host_cache_bytes, 0, int64_t{1} << 50),
         InRange("memory-fraction", memory_fraction, 0.0, 1.0), InRange("block-tokens", block_tokens, 8, 1024),
         InRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
     if (!status.ok()) return status;
@@ -36,6 +38,9 @@ absl::Status EngineConfig::Validate() const {
     return absl::InvalidArgumentError(absl::StrCat("max-batch-tokens is ", max_batch_tokens,
                                                    "; it must be at least max-sequences, which is ", max_sequences,
                                                    ", so that every sequence gets a row in every step"));
+  }
+  if (prefix_cache == PrefixCacheUse::kOff && host_cache_bytes > 0) {
+    return absl::InvalidArgumentError("host-cache is set, but prefix-cache is off: turn it on, or leave host-cache out");
   }
   if (stall_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("stall-timeout must be more than zero");

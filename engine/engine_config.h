@@ -11,6 +11,7 @@ namespace batucada {
 
 enum class BackendKind : uint8_t { kAuto, kCpu, kCuda, kFake };
 enum class LoadFormat : uint8_t { kAuto, kDummy };
+enum class PrefixCacheUse : uint8_t { kOff, kOn };
 enum class GenerationDefaults : uint8_t { kAuto, kNone };
 
 struct EngineConfig {
@@ -34,6 +35,12 @@ struct EngineConfig {
   double memory_fraction = 0;              // of the device's free memory that weights, workspace and pools may take;
                                            // 0: 0.5 of a CPU's, which others need too, 0.9 of a GPU's
   int32_t block_tokens = 64;               // tokens a K/V block holds; a power of two
+  // Prompts go on from where an earlier one began the same. Checkpoints lie on the device, in memory of their own, and
+  // behind it in the host's.
+  PrefixCacheUse prefix_cache = PrefixCacheUse::kOff;
+  int64_t prefix_cache_bytes = 0;  // on the device; 0: a sixteenth of what weights and workspace leave, at most
+                                   // for half as many beginnings as sequences
+  int64_t host_cache_bytes = 0;    // in the host's memory; 0: none
   int32_t stream_buffer_tokens = 4096;     // tokens kept for a consumer that does not read; past it the request ends
 
   absl::Duration stall_timeout = absl::Seconds(60);       // without a finished step while there is work: not alive

@@ -59,6 +59,10 @@ struct Request {
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
   bool skip_special_tokens = true;         // special tokens add nothing to the text
   bool include_stop_in_text = false;       // the stop string that was found is part of the text
+  // Reuse of beginnings that were computed before: texts of one scope alone share them.
+  bool use_prefix_cache = true;
+  std::string cache_scope;
+  SharedArray<int64_t> checkpoints;  // positions, ascending, where other prompts may go on differently
   Priority priority = 0;
   uint64_t client = 0;  // whose it is: see engine/schedule/shares.h
   uint64_t group =
@@ -97,6 +101,7 @@ struct Finish {
   std::optional<int32_t> stop_token;       // the id that ended it, if not the model's own end token
   std::string message;                     // for kError
   int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt, that a checkpoint gave
   int64_t generated_tokens = 0;
   // Wall-clock marks; InfinitePast where the request never got so far.
   absl::Time submitted = absl::InfinitePast();

@@ -28,7 +28,7 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
   const Tensor low_rank = ws.low_rank.Rows(0, rows).Cols(0, r + 2 * n);
   const Tensor dt = ws.dt.Rows(0, rows).Cols(0, e);
   const Tensor y = ws.scan.Rows(0, rows).Cols(0, e);
-  const RecurrentView state = m.recurrent.Layer(layer.index);
+  const RecurrentView state = m.state.Recurrent(layer.cache);
 
   ops.MatMul(w.in_proj, ws.normed.Rows(0, rows), xz);
   ops.CausalConv(b, {.x = xz.Cols(0, e),
@@ -64,22 +64,22 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
   AddToResidual(m, w.out_proj, y, next, ops);
 }
 
-void Attention(const Model& m, const AttentionSpec& spec, const LayerWeights& layer, const BatchView& b,
+void Attention(const Model& m, const AttentionSpec& spec, const LayerWeights& layer, const StepView& step,
                const NextNorm& next, Ops& ops) {
-  const int64_t rows = b.num_tokens, q = spec.query_width(), kv = spec.kv_width();
+  const int64_t rows = step.rows.num_tokens, q = spec.query_width(), kv = spec.kv_width();
   const Workspace& ws = m.workspace;
   const Tensor qkv = ws.wide.Rows(0, rows).Cols(0, q + 2 * kv);
   const Tensor out = ws.inner.Rows(0, rows).Cols(0, q);
 
   ops.MatMul(layer.attention.qkv, ws.normed.Rows(0, rows), qkv);
-  ops.Attention(b, {.qkv = qkv,
-                    .kv = m.kv.Layer(layer.index),
-                    .heads = spec.heads,
-                    .kv_heads = spec.kv_heads,
-                    .head_dim = spec.head_dim,
-                    .window = spec.window,
-                    .rope_theta = spec.rope_theta,
-                    .out = out});
+  ops.Attention(step.WithKv(layer.cache.group), {.qkv = qkv,
+                                                 .kv = m.state.Kv(layer.cache),
+                                                 .heads = spec.heads,
+                                                 .kv_heads = spec.kv_heads,
+                                                 .head_dim = spec.head_dim,
+                                                 .window = spec.window,
+                                                 .rope_theta = spec.rope_theta,
+                                                 .out = out});
   AddToResidual(m, layer.attention.out, out, next, ops);
 }
 
@@ -96,7 +96,8 @@ void Mlp(const Model& m, const MlpSpec& spec, const LayerWeights& layer, const B
 
 }  // namespace
 
-void Forward(const Model& m, const BatchView& b, Ops& ops) {
+void Forward(const Model& m, const StepView& step, Ops& ops) {
+  const BatchView& b = step.rows;
   const Workspace& ws = m.workspace;
   const Tensor residual = ws.residual.Rows(0, b.num_tokens);
   ops.Embed(m.weights.embeddings, b, residual);
@@ -111,7 +112,7 @@ void Forward(const Model& m, const BatchView& b, Ops& ops) {
     const NextNorm after_mixer = spec.has_mlp() ? NextNorm{&layer.mlp.norm, spec.norm} : next_layer;
     switch (spec.kind()) {
       case MixerKind::kMamba: Mamba(m, *spec.mamba(), layer, b, after_mixer, ops); break;
-      case MixerKind::kAttention: Attention(m, *spec.attention(), layer, b, after_mixer, ops); break;
+      case MixerKind::kAttention: Attention(m, *spec.attention(), layer, step, after_mixer, ops); break;
     }
     if (spec.has_mlp()) Mlp(m, spec.mlp, layer, b, next_layer, ops);
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/model/model_config.h"
+#include "engine/model/step_view.h"
 #include "engine/model/weights.h"
 #include "engine/model/workspace.h"
 #include "engine/state/pools.h"
@@ -14,8 +15,7 @@ namespace batucada {
 struct Model {
   ModelConfig config;
   Weights weights;
-  RecurrentPool recurrent;
-  KvPool kv;
+  StatePools state;
   Workspace workspace;
 };
 
@@ -30,7 +30,7 @@ struct SampleView {
 };
 
 // Embeds the batch, runs every layer and updates the state of every sequence in it.
-void Forward(const Model& model, const BatchView& batch, Ops& ops);
+void Forward(const Model& model, const StepView& step, Ops& ops);
 // Final norm, logits and sampling, only for the rows that want them, as many at a time as the workspace holds.
 void SampleRows(const Model& model, const SampleView& samples, Ops& ops);
 

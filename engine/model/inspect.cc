@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "base/human_bytes.h"
 #include "base/strings.h"
+#include "engine/model/state_shape_of.h"
 
 namespace batucada {
 namespace {
@@ -62,27 +63,26 @@ std::vector<std::string> Variants(const ModelConfig& config, const Text& text) {
 }  // namespace
 
 ModelSizes MeasureModel(const ModelConfig& config, const InspectOptions& options) {
-  const auto activation_bytes = static_cast<int64_t>(SizeOf(options.activation_dtype));
+  const StateShape shape = StateShapeOf(config, /*block_tokens=*/1, options.activation_dtype);
   // A window is filled by long texts, so only a context that was asked for makes it smaller.
   const bool asked = options.context_tokens > 0;
-  const auto tokens_of = [&](const CacheSpec& cache) -> int64_t {
-    if (asked) return std::min<int64_t>(cache.window, options.context_tokens);
-    return cache.window == kNoWindow ? config.max_position_embeddings : cache.window;
+  const auto tokens_of = [&](const KvGroup& group) -> int64_t {
+    if (asked) return std::min<int64_t>(group.window, options.context_tokens);
+    return group.grows() ? config.max_position_embeddings : group.window;
   };
 
   ModelSizes sizes;
   sizes.parameters = ParameterCount(config);
   sizes.matmul_parameters = MatMulParameters(config);
   sizes.weight_bytes = WeightBytes(config, options.weight_dtype);
-  for (const CacheSpec& cache : config.caches) {
-    if (cache.kind == CacheKind::kRecurrent) {
-      sizes.sequence.ssm += int64_t{cache.d_inner} * cache.d_state * static_cast<int64_t>(sizeof(float));
-      sizes.sequence.conv += int64_t{cache.d_inner} * (cache.conv_width - 1) * activation_bytes;
-    } else {
-      const int64_t tokens = tokens_of(cache);
-      sizes.kv_tokens = std::max(sizes.kv_tokens, tokens);
-      sizes.sequence.kv += int64_t{2} * cache.kv_heads * cache.head_dim * tokens * activation_bytes;
-    }
+  for (const RecurrentGroup& group : shape.recurrent) {
+    sizes.sequence.ssm += group.layers * shape.SsmBytes(group);
+    sizes.sequence.conv += group.layers * shape.ConvBytes(group);
+  }
+  for (const KvGroup& group : shape.kv) {
+    const int64_t tokens = tokens_of(group);
+    sizes.kv_tokens = std::max(sizes.kv_tokens, tokens);
+    sizes.sequence.kv += tokens * shape.BlockBytes(group);
   }
   const int64_t left = options.memory_bytes - sizes.weight_bytes;
   if (left > 0 && sizes.sequence.total() > 0) sizes.sequences_that_fit = left / sizes.sequence.total();

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "engine/model/part_reader.h"
+#include "engine/model/state_shape_of.h"
 
 namespace batucada {
 namespace {
@@ -116,20 +117,19 @@ absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& sou
   Loader model(/*layer=*/-1, reader, ops);
   Weights w;
   BATUCADA_ASSIGN_OR_RETURN(w.embeddings, model.Stacked({Part::kEmbeddings}, {.rows = kWidePad}));
-  int32_t mamba_layers = 0, attention_layers = 0;
+  const std::vector<CacheId> caches = CacheIds(config);
   for (int32_t i = 0; i < config.num_layers(); ++i) {
     const LayerSpec& spec = config.layers[static_cast<size_t>(i)];
     Loader load(i, reader, ops);
     LayerWeights& layer = w.layers.emplace_back();
+    if (spec.cache >= 0) layer.cache = caches[static_cast<size_t>(spec.cache)];
     BATUCADA_ASSIGN_OR_RETURN(layer.mixer_norm, load.Floats(Part::kMixerNorm));
     switch (spec.kind()) {
       case MixerKind::kMamba: {
-        layer.index = mamba_layers++;
         BATUCADA_ASSIGN_OR_RETURN(layer.mamba, load.Mamba(*spec.mamba()));
         break;
       }
       case MixerKind::kAttention: {
-        layer.index = attention_layers++;
         BATUCADA_ASSIGN_OR_RETURN(layer.attention, load.Attention());
         break;
       }

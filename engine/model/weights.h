@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "engine/model/model_config.h"
 #include "engine/model/tensor_source.h"
+#include "engine/state/state_shape.h"
 #include "kernels/ops.h"
 
 namespace batucada {
@@ -44,7 +45,7 @@ struct MlpWeights {
 };
 
 struct LayerWeights {
-  int32_t index = 0;           // among the layers of its kind: where its state lies in the pools
+  CacheId cache;               // where its state lies in the pools
   Buffer mixer_norm;           // [d_model] fp32
   MambaWeights mamba;          // of a Mamba layer
   AttentionWeights attention;  // of an attention layer

@@ -2,19 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/schedule/batch_plan.h"
+#include "engine/pages/kv_need.h"
+#include "engine/pages/page_copy.h"
 
 namespace batucada {
 
 // What a backend has room for; the scheduler is configured with it.
 struct BackendCapacity {
-  int32_t slots = 0;   // sequences at once
-  int32_t blocks = 0;  // K/V blocks
+  int32_t slots = 0;            // sequences at once
+  std::vector<KvGroupSize> kv;  // K/V groups; none: the model has no attention layers
   int32_t block_tokens = 0;
-  int32_t max_blocks_per_sequence = 0;  // 0: the model has no attention layers
+  TierSize prefix, host;  // pages of checkpoints on the device and in the host's memory; no slots: none
   int32_t max_steps_in_flight = 1;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace batucada {
@@ -27,34 +28,102 @@ int32_t DrawFromHash(const FakeBackendConfig& config, uint64_t hash, const Sampl
   }
 }
 
+// What a row finds of the token `back` positions before it.
+uint64_t Seen(uint64_t hash, int64_t back) { return Mix(hash + static_cast<uint64_t>(back)); }
+
 }  // namespace
 
 FakeBackend::FakeBackend(FakeBackendConfig config)
     : config_(std::move(config)), slots_(static_cast<size_t>(config_.capacity.slots)),
       device_free_(std::chrono::steady_clock::now()) {
   BATUCADA_CHECK(config_.vocab_size > static_cast<int32_t>(config_.never.size()));
+  for (auto& tier : blocks_) tier.resize(config_.windows.size());
 }
 
 int32_t FakeBackend::Draw(const FakeBackendConfig& config, std::span<const int32_t> history,
                           const SamplingParams& sampling) {
+  std::vector<uint64_t> hashes;
   uint64_t hash = 0;
-  for (int32_t token : history) hash = Extend(hash, token);
-  return DrawFromHash(config, hash, sampling);
+  for (int32_t token : history) hashes.push_back(hash = Extend(hash, token));
+  uint64_t drawn = hash;
+  const auto newest = static_cast<int64_t>(hashes.size()) - 1;
+  for (const int64_t window : config.windows) {
+    for (int64_t back = 0; back < window && back <= newest; ++back) {
+      drawn ^= Seen(hashes[static_cast<size_t>(newest - back)], back);
+    }
+  }
+  return DrawFromHash(config, drawn, sampling);
+}
+
+FakeBackend::Block& FakeBackend::BlockAt(size_t group, PageRef page) {
+  std::vector<Block>& blocks = blocks_[static_cast<size_t>(page.tier)].at(group);
+  const auto index = static_cast<size_t>(page.page);
+  if (index >= blocks.size()) blocks.resize(index + 1);
+  if (blocks[index].empty()) blocks[index].resize(static_cast<size_t>(config_.capacity.block_tokens));
+  return blocks[index];
+}
+
+uint64_t FakeBackend::Attend(const PlannedSequence& s, int64_t position, uint64_t hash) {
+  uint64_t drawn = hash;
+  const int64_t block_tokens = config_.capacity.block_tokens;
+  for (size_t group = 0; group < config_.windows.size(); ++group) {
+    const int64_t width = config_.capacity.kv.at(group).most_per_sequence;
+    const auto at = [&](int64_t p) -> uint64_t& {
+      const PageId page = s.blocks[group].at(static_cast<size_t>(p / block_tokens % width));
+      return BlockAt(group, {Tier::kRunning, page})[static_cast<size_t>(p % block_tokens)];
+    };
+    at(position) = hash;
+    for (int64_t back = 0; back < config_.windows[group] && back <= position; ++back) {
+      drawn ^= Seen(at(position - back), back);
+    }
+  }
+  return drawn;
+}
+
+void FakeBackend::Copy(const std::vector<PageCopy>& copies) {
+  const auto slot = [this](PageRef page) -> Slot& {
+    if (page.tier == Tier::kRunning) return slots_.at(static_cast<size_t>(page.page));
+    return kept_slots_[page.tier == Tier::kHost ? 1 : 0][page.page];
+  };
+  for (const PageCopy& copy : copies) {
+    if (copy.group == kSlots) {
+      const Slot from = slot(copy.from);  // a copy: looking up the other may move it
+      slot(copy.to) = from;
+    } else if (!config_.windows.empty()) {
+      const Block from = BlockAt(static_cast<size_t>(copy.group), copy.from);
+      BlockAt(static_cast<size_t>(copy.group), copy.to) = from;
+    }
+  }
+}
+
+void FakeBackend::LoseDevice() {
+  std::fill(slots_.begin(), slots_.end(), Slot{});
+  kept_slots_[0].clear();
+  for (const Tier tier : {Tier::kRunning, Tier::kDevice}) {
+    for (auto& blocks : blocks_[static_cast<size_t>(tier)]) blocks.clear();
+  }
+  launched_.clear();
 }
 
 absl::Status FakeBackend::Launch(const BatchPlan& plan) {
+  Copy(plan.copies.ended);
+  Copy(plan.copies.restored);
   std::vector<uint64_t> row_hash;
   row_hash.reserve(static_cast<size_t>(plan.num_tokens));
   for (const PlannedSequence& s : plan.sequences) {
     Slot& slot = slots_.at(static_cast<size_t>(s.slot));
     if (s.start == 0) slot = {};
-    BATUCADA_CHECK(s.start == slot.position, "sequence ", s.id, " skips or repeats a position");
+    if (s.start != slot.position) {
+      return absl::InternalError(absl::StrCat("sequence ", s.id, " goes on at ", s.start, ", its slot is at ", slot.position));
+    }
     for (int32_t i = 0; i < s.num_tokens; ++i) {
       slot.hash = Extend(slot.hash, s.tokens.empty() ? slot.last : s.tokens[static_cast<size_t>(i)]);
-      row_hash.push_back(slot.hash);
+      row_hash.push_back(config_.windows.empty() ? slot.hash : Attend(s, s.start + i, slot.hash));
     }
     slot.position += s.num_tokens;
   }
+  Copy(plan.copies.moved);
+  Copy(plan.copies.saved);
   StepResult result{.step = plan.step, .samples = {}};
   result.samples.reserve(plan.samples.size());
   for (const PlannedSample& sample : plan.samples) {

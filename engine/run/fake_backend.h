@@ -1,6 +1,6 @@
 // A model that is no model: tokens are a hash of a sequence's whole history, and a step takes a set time. It proves the
 // scheduler, the server and load tools without arithmetic: a token fed to the wrong sequence, twice or not at all
-// changes every token after it.
+// changes every token after it, and so does a state that is copied too early, from the wrong place or in part.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "engine/run/backend.h"
 
@@ -18,6 +19,9 @@ struct FakeBackendConfig {
   int32_t vocab_size = 0;
   std::vector<int32_t> never;  // ids that are not drawn: end tokens would make lengths vary
   absl::Duration step_time;    // from launch, or the end of the step before, to the result
+  // By K/V group: every row reads so many tokens back from the sequence's blocks, and draws by what it finds there.
+  // Empty: blocks hold nothing.
+  std::vector<int64_t> windows;
 };
 
 class FakeBackend : public Backend {
@@ -27,6 +31,8 @@ class FakeBackend : public Backend {
   const BackendCapacity& capacity() const override { return config_.capacity; }
   absl::Status Launch(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
+  // As if the device had failed: what it held is lost, and so are steps in flight. What lies in the host's memory stays.
+  void LoseDevice();
 
   // The token drawn after `history`, for tests. Depends on the seed only if temperature > 0.
   static int32_t Draw(const FakeBackendConfig& config, std::span<const int32_t> history,
@@ -38,13 +44,21 @@ class FakeBackend : public Backend {
     int64_t position = 0;  // how many
     int32_t last = 0;      // sampled last
   };
+  using Block = std::vector<uint64_t>;  // by token: the hash of its sequence up to it
   struct Launched {
     std::chrono::steady_clock::time_point ready;
     StepResult result;
   };
 
+  void Copy(const std::vector<PageCopy>& copies);
+  // Writes the newest row's hash to the sequence's blocks and reads the window's; returns both together.
+  uint64_t Attend(const PlannedSequence& sequence, int64_t position, uint64_t hash);
+  Block& BlockAt(size_t group, PageRef page);
+
   const FakeBackendConfig config_;
   std::vector<Slot> slots_;
+  absl::flat_hash_map<PageId, Slot> kept_slots_[2];  // of checkpoints: on the device, on the host
+  std::vector<std::vector<Block>> blocks_[3];        // by tier, then K/V group, then page
   std::deque<Launched> launched_;
   std::chrono::steady_clock::time_point device_free_;
 };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "engine/model/state_shape_of.h"
 #include "engine/run/control_row.h"
 #include "engine/state/budget.h"
 
@@ -16,23 +17,10 @@ int32_t LogitRows(const ModelBackendConfig& config) {
   return std::min(std::max(config.max_sequences, 64), config.max_batch_tokens);
 }
 
-StateShape ShapeOf(const ModelConfig& c, int32_t block_tokens, DType activation) {
-  StateShape shape{.window = kNoWindow, .block_tokens = block_tokens, .vocab = c.vocab_size, .activation = activation};
-  // Caches of one kind are alike: config.json of another model was refused.
-  for (const CacheSpec& cache : c.caches) {
-    if (cache.kind == CacheKind::kRecurrent) {
-      ++shape.mamba_layers;
-      shape.d_inner = cache.d_inner;
-      shape.d_state = cache.d_state;
-      shape.conv_width = cache.conv_width;
-    } else {
-      ++shape.attention_layers;
-      shape.kv_heads = cache.kv_heads;
-      shape.head_dim = cache.head_dim;
-      shape.window = cache.window;
-    }
-  }
-  return shape;
+std::array<int32_t, kMaxKvGroups> TableWidths(const std::vector<KvGroupSize>& groups) {
+  std::array<int32_t, kMaxKvGroups> widths = {};
+  for (size_t group = 0; group < groups.size(); ++group) widths[group] = groups[group].most_per_sequence;
+  return widths;
 }
 
 }  // namespace
@@ -41,13 +29,16 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                                    TensorSource& source, std::unique_ptr<Ops> ops,
                                                                    std::string* report) {
   const DType act = ops->activation_dtype();
-  const StateShape shape = batucada::ShapeOf(config.model, config.block_tokens, act);
+  const StateShape shape = StateShapeOf(config.model, config.block_tokens, act);
   // A step packs at most this much, with every row scored and every sequence's whole table.
-  const auto table_width = static_cast<int32_t>(shape.BlocksFor(config.max_total_tokens));
+  std::array<int32_t, kMaxKvGroups> table_widths = {};
+  for (size_t group = 0; group < shape.kv.size(); ++group) {
+    table_widths[group] = static_cast<int32_t>(shape.BlocksFor(shape.kv[group], config.max_total_tokens));
+  }
   const size_t input_bytes = StepInputs::Bytes({.tokens = config.max_batch_tokens + config.max_sequences,
                                                 .sequences = 2 * config.max_sequences,
                                                 .samples = config.max_batch_tokens + config.max_sequences,
-                                                .table_width = table_width});
+                                                .table_widths = table_widths});
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
   const int64_t workspace_bytes = Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) +
                                   static_cast<int64_t>(input_bytes + result_bytes);
@@ -59,26 +50,26 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                                 .workspace_bytes = workspace_bytes,
                                                                 .pool_bytes = config.pool_bytes,
                                                                 .max_sequences = config.max_sequences,
-                                                                .max_total_tokens = config.max_total_tokens}));
+                                                                .max_total_tokens = config.max_total_tokens,
+                                                                .prefix_bytes = config.prefix_bytes,
+                                                                .host_bytes = config.host_bytes}));
   absl::StrAppend(report, "device  ", device.name, "\nmemory\n", budget.report);
 
   std::unique_ptr<ModelBackend> b(new ModelBackend());
   b->capacity_ = {.slots = budget.slots,
-                  .blocks = budget.blocks,
+                  .kv = budget.kv,
                   .block_tokens = config.block_tokens,
-                  .max_blocks_per_sequence = budget.blocks_per_sequence,
+                  .prefix = budget.prefix,
+                  .host = budget.host,
                   .max_steps_in_flight = std::min(ops->max_steps_in_flight(), kMostInFlight)};
   BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops));
-  BATUCADA_ASSIGN_OR_RETURN(RecurrentPool recurrent, RecurrentPool::Create(shape, budget.slots, *ops));
-  BATUCADA_ASSIGN_OR_RETURN(KvPool kv, KvPool::Create(shape, budget.blocks, *ops));
+  PoolSizes sizes{.running = {.slots = budget.slots, .blocks = {}}, .device = budget.prefix, .host = budget.host};
+  for (const KvGroupSize& group : budget.kv) sizes.running.blocks.push_back(group.blocks);
+  BATUCADA_ASSIGN_OR_RETURN(StatePools state, StatePools::Create(shape, sizes, *ops));
   BATUCADA_ASSIGN_OR_RETURN(Workspace workspace,
                             Workspace::Create(config.model, config.max_batch_tokens, LogitRows(config), *ops));
   BATUCADA_ASSIGN_OR_RETURN(b->inputs_, ops->Allocate(input_bytes, "step inputs"));
   BATUCADA_ASSIGN_OR_RETURN(b->results_, ops->Allocate(result_bytes, "step results"));
-  BATUCADA_ASSIGN_OR_RETURN(b->last_token_,
-                            ops->Allocate(static_cast<size_t>(budget.slots + 1) * sizeof(int32_t), "last tokens"));
-  const size_t control_bytes = static_cast<size_t>((budget.slots + 1) * shape.ControlBytes());
-  BATUCADA_ASSIGN_OR_RETURN(b->controls_, ops->Allocate(control_bytes, "sampling controls"));
   b->end_tokens_ = config.end_tokens;
   for (Staging& stage : b->staging_) {
     BATUCADA_ASSIGN_OR_RETURN(stage.inputs, ops->AllocateHost(input_bytes, "staged step inputs"));
@@ -86,9 +77,12 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
   }
   b->model_.reset(new Model{.config = config.model,
                             .weights = std::move(weights),
-                            .recurrent = std::move(recurrent),
-                            .kv = std::move(kv),
+                            .state = std::move(state),
                             .workspace = std::move(workspace)});
+  b->scratch_.slot = b->model_->state.scratch_slot();
+  for (size_t group = 0; group < budget.kv.size(); ++group) {
+    b->scratch_.blocks[group] = b->model_->state.scratch_block(group);
+  }
   b->ops_ = std::move(ops);
   BATUCADA_RETURN_IF_ERROR(b->WarmUp());
   return b;
@@ -109,11 +103,10 @@ absl::Status ModelBackend::RunPromptStep(int32_t rows) {
   const SamplingParams any;
   const std::vector<int32_t> tokens(static_cast<size_t>(rows), 0);
   BatchPlan plan{.num_tokens = rows};
-  plan.sequences.push_back({.slot = model_->recurrent.scratch(), .num_tokens = rows, .tokens = tokens});
+  plan.sequences.push_back({.slot = scratch_.slot, .num_tokens = rows, .tokens = tokens});
   const auto scored = static_cast<int32_t>(std::min<int64_t>(rows, model_->workspace.logits.rows));
   for (int32_t row = 0; row < scored; ++row) {
-    plan.samples.push_back(
-        {.row = row, .slot = model_->recurrent.scratch(), .position = row + 1, .target = 0, .sampling = &any});
+    plan.samples.push_back({.row = row, .slot = scratch_.slot, .position = row + 1, .target = 0, .sampling = &any});
   }
   static_cast<void>(RunStep(plan, ShapeOf(plan), staging_[0]));
   return ops_->Wait(ops_->Record());
@@ -146,12 +139,12 @@ StepShape ModelBackend::ShapeOf(const BatchPlan& plan) const {
   return {.tokens = plan.num_tokens,
           .sequences = sequences,
           .samples = samples,
-          .table_width = capacity_.max_blocks_per_sequence};
+          .table_widths = TableWidths(capacity_.kv)};
 }
 
 StepShape ModelBackend::DecodeShape(int32_t rows) const {
   const int32_t padded = std::max(rows, std::min(ops_->PaddedDecodeRows(rows), capacity_.slots));
-  return {.tokens = padded, .sequences = padded, .samples = padded, .table_width = capacity_.max_blocks_per_sequence};
+  return {.tokens = padded, .sequences = padded, .samples = padded, .table_widths = TableWidths(capacity_.kv)};
 }
 
 std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan) {
@@ -160,25 +153,24 @@ std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan
   for (const PlannedSequence& s : plan.sequences) {
     if (s.controlled == nullptr) continue;
     rows.push_back(MakeControlRow(*s.controlled, vocab, end_tokens_));
-    ops_->CopyToDevice(controls_.As<char>() + s.slot * ControlBytes(vocab), rows.back().data(), rows.back().size());
+    ops_->CopyToDevice(model_->state.controls().TokensOf(s.slot), rows.back().data(), rows.back().size());
   }
   return rows;
 }
 
 std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, const StepShape& shape,
                                                      const Staging& stage) {
-  const StepScratch scratch{.slot = model_->recurrent.scratch(), .block = model_->kv.scratch()};
-  BatchView batch{.last_token = last_token_.As<int32_t>()};
+  StepView step{.rows = {.last_token = model_->state.last_token()}};
   SampleView samples{.results = results_.As<RowSample>(),
-                     .controls = {.slots = controls_.As<char>(), .slot_bytes = ControlBytes(model_->config.vocab_size)},
-                     .last_token = last_token_.As<int32_t>()};
-  StepInputs::Pack(plan, shape, scratch, stage.inputs.data(), inputs_.data(), &batch, &samples);
+                     .controls = model_->state.controls(),
+                     .last_token = model_->state.last_token()};
+  StepInputs::Pack(plan, shape, scratch_, stage.inputs.data(), inputs_.data(), &step, &samples);
   ops_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
   std::vector<std::vector<char>> control_rows = WriteControls(plan);
   // Steps of decode rows alone depend on nothing but how many there are.
-  const bool decode = batch.num_decode == batch.num_sequences;
+  const bool decode = step.rows.num_decode == step.rows.num_sequences;
   ops_->RunRecorded(decode ? static_cast<uint64_t>(shape.sequences) : 0, [&] {
-    Forward(*model_, batch, *ops_);
+    Forward(*model_, step, *ops_);
     SampleRows(*model_, samples, *ops_);
   });
   return control_rows;
@@ -187,7 +179,13 @@ std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, cons
 absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   BATUCADA_CHECK(launched_.size() < kMostInFlight);
   const Staging& stage = staging_[next_stage_];
-  std::vector<std::vector<char>> control_rows = RunStep(plan, ShapeOf(plan), stage);
+  const StatePools& state = model_->state;
+  state.Copy(plan.copies.ended, *ops_);
+  state.Copy(plan.copies.restored, *ops_);
+  state.Copy(plan.copies.moved, *ops_);
+  std::vector<std::vector<char>> control_rows;
+  if (plan.num_tokens > 0) control_rows = RunStep(plan, ShapeOf(plan), stage);
+  state.Copy(plan.copies.saved, *ops_);
   ops_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
   Launched launched{.step = plan.step,
                     .mark = ops_->Record(),

@@ -23,6 +23,8 @@ struct ModelBackendConfig {
   int64_t max_total_tokens = 0;  // of one sequence
   int64_t pool_bytes = 0;        // 0: what max_sequences needs, if the device has it
   double memory_fraction = 0.9;  // of the device's free memory
+  int64_t prefix_bytes = 0;      // for checkpoints, see BudgetRequest
+  int64_t host_bytes = 0;        // likewise
   int32_t block_tokens = 64;
   std::vector<int32_t> end_tokens;  // the model's own
 };
@@ -71,10 +73,9 @@ class ModelBackend : public Backend {
   std::unique_ptr<Model> model_;
   BackendCapacity capacity_;
   std::vector<int32_t> end_tokens_;
-  Buffer inputs_;      // device: StepInputs of the step that runs
-  Buffer results_;     // device: RowSample[max_samples]
-  Buffer last_token_;  // device: int32[slots + 1]
-  Buffer controls_;    // device: [slots + 1]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
+  StepScratch scratch_;
+  Buffer inputs_;   // device: StepInputs of the step that runs
+  Buffer results_;  // device: RowSample[max_samples]
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;
   std::deque<Launched> launched_;

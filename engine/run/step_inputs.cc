@@ -38,14 +38,19 @@ struct Arrays {
   Arrays(const StepShape& s, Carver carve)
       : start(carve.Take<int32_t>(s.sequences)), slot(carve.Take<int32_t>(s.sequences)),
         first_row(carve.Take<int32_t>(s.sequences + 1)),
-        block_table(carve.Take<int32_t>(int64_t{s.sequences} * s.table_width)),
         token_ids(carve.Take<int32_t>(s.tokens)), positions(carve.Take<int32_t>(s.tokens)),
         row_sequence(carve.Take<int32_t>(s.tokens)), sample_rows(carve.Take<int32_t>(s.samples)),
-        sampling(carve.Take<RowSampling>(s.samples)), bytes(carve.offset()) {}
+        sampling(carve.Take<RowSampling>(s.samples)) {
+    for (size_t group = 0; group < tables.size(); ++group) {
+      tables[group] = carve.Take<int32_t>(int64_t{s.sequences} * s.table_widths[group]);
+    }
+    bytes = carve.offset();
+  }
 
-  Carver::Array<int32_t> start, slot, first_row, block_table, token_ids, positions, row_sequence, sample_rows;
+  Carver::Array<int32_t> start, slot, first_row, token_ids, positions, row_sequence, sample_rows;
+  std::array<Carver::Array<int32_t>, kMaxKvGroups> tables;
   Carver::Array<RowSampling> sampling;
-  size_t bytes;
+  size_t bytes = 0;
 };
 
 RowSampling ToRowSampling(const PlannedSample& sample) {
@@ -71,7 +76,7 @@ RowSampling ToRowSampling(const PlannedSample& sample) {
 size_t StepInputs::Bytes(const StepShape& shape) { return Arrays(shape, Carver(nullptr, nullptr)).bytes; }
 
 void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepScratch& scratch, void* host,
-                      void* device, BatchView* batch, SampleView* samples) {
+                      void* device, StepView* step, SampleView* samples) {
   const Arrays a(shape, Carver(host, device));
   int32_t row = 0, sequence = 0, max_chunk = 0;
   int64_t max_context = 1;
@@ -86,9 +91,12 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
     a.start.host[sequence] = static_cast<int32_t>(s.start);
     a.slot.host[sequence] = s.slot;
     a.first_row.host[sequence] = row;
-    int32_t* const table = a.block_table.host + int64_t{sequence} * shape.table_width;
-    std::copy(s.blocks.begin(), s.blocks.end(), table);
-    std::fill(table + s.blocks.size(), table + shape.table_width, scratch.block);
+    for (size_t group = 0; group < s.blocks.size(); ++group) {
+      const std::vector<PageId>& blocks = s.blocks[group];
+      int32_t* const table = a.tables[group].host + int64_t{sequence} * shape.table_widths[group];
+      std::copy(blocks.begin(), blocks.end(), table);
+      std::fill(table + blocks.size(), table + shape.table_widths[group], scratch.blocks[group]);
+    }
     for (int32_t i = 0; i < s.num_tokens; ++i)
       add_row(s.start + i, s.tokens.empty() ? 0 : s.tokens[static_cast<size_t>(i)]);
     if (!s.tokens.empty()) max_chunk = std::max(max_chunk, s.num_tokens);
@@ -102,7 +110,10 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
     a.start.host[sequence] = 0;
     a.slot.host[sequence] = scratch.slot;
     a.first_row.host[sequence] = row;
-    std::fill_n(a.block_table.host + int64_t{sequence} * shape.table_width, shape.table_width, scratch.block);
+    for (size_t group = 0; group < a.tables.size(); ++group) {
+      const int32_t width = shape.table_widths[group];
+      std::fill_n(a.tables[group].host + int64_t{sequence} * width, width, scratch.blocks[group]);
+    }
     add_row(0, 0);
   }
   a.first_row.host[sequence] = row;
@@ -118,20 +129,21 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
     a.sample_rows.host[sample] = sample;
     a.sampling.host[sample] = {.temperature = 0, .slot = scratch.slot};
   }
-  *batch = {.num_tokens = shape.tokens,
-            .num_sequences = shape.sequences,
-            .num_decode = plan.num_decode + padding,
-            .max_chunk = max_chunk,
-            .max_context = static_cast<int32_t>(max_context),
-            .token_ids = a.token_ids.device,
-            .last_token = batch->last_token,
-            .positions = a.positions.device,
-            .row_sequence = a.row_sequence.device,
-            .first_row = a.first_row.device,
-            .start = a.start.device,
-            .slot = a.slot.device,
-            .block_table = a.block_table.device,
-            .table_width = shape.table_width};
+  step->rows = {.num_tokens = shape.tokens,
+                .num_sequences = shape.sequences,
+                .num_decode = plan.num_decode + padding,
+                .max_chunk = max_chunk,
+                .max_context = static_cast<int32_t>(max_context),
+                .token_ids = a.token_ids.device,
+                .last_token = step->rows.last_token,
+                .positions = a.positions.device,
+                .row_sequence = a.row_sequence.device,
+                .first_row = a.first_row.device,
+                .start = a.start.device,
+                .slot = a.slot.device};
+  for (size_t group = 0; group < a.tables.size(); ++group) {
+    step->tables[group] = {.entries = a.tables[group].device, .width = shape.table_widths[group]};
+  }
   samples->count = shape.samples;
   samples->rows = a.sample_rows.device;
   samples->sampling = a.sampling.device;

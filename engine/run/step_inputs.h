@@ -1,9 +1,11 @@
 // Packs a plan into the flat arrays that kernels read: one host buffer, one copy to the device.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "engine/model/forward.h"
+#include "engine/model/step_view.h"
 #include "engine/schedule/batch_plan.h"
 #include "kernels/batch_view.h"
 #include "kernels/ops.h"
@@ -12,15 +14,15 @@ namespace batucada {
 
 // How large a step is on the device; decode-only steps may be padded with rows that live on the scratch slot and block.
 struct StepShape {
-  int32_t tokens = 0;       // rows, padding included
-  int32_t sequences = 0;    // likewise
-  int32_t samples = 0;      // likewise
-  int32_t table_width = 0;  // blocks per sequence
+  int32_t tokens = 0;                                   // rows, padding included
+  int32_t sequences = 0;                                // likewise
+  int32_t samples = 0;                                  // likewise
+  std::array<int32_t, kMaxKvGroups> table_widths = {};  // by K/V group: blocks per sequence
 };
 
 struct StepScratch {
   PageId slot = 0;
-  PageId block = 0;
+  std::array<PageId, kMaxKvGroups> blocks = {};  // by K/V group
 };
 
 class StepInputs {
@@ -32,7 +34,7 @@ class StepInputs {
   // Writes the plan to `host`, [Bytes(shape)], and returns views of the same bytes at `device`. Decode rows and
   // sequences beyond the plan's are padding. REQUIRES: shape is at least the plan's; padding only if all rows decode.
   static void Pack(const BatchPlan& plan, const StepShape& shape, const StepScratch& scratch, void* host, void* device,
-                   BatchView* batch, SampleView* samples);
+                   StepView* step, SampleView* samples);
 };
 
 }  // namespace batucada

@@ -68,6 +68,11 @@ SchedulerStats StepLoop::stats() const {
   return scheduler_.stats();
 }
 
+std::optional<PrefixCacheStats> StepLoop::prefix_stats() const {
+  const std::lock_guard lock(mutex_);
+  return scheduler_.prefix_stats();
+}
+
 absl::Status StepLoop::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;
@@ -115,9 +120,10 @@ void StepLoop::Work() {
   }
 }
 
-void StepLoop::AwaitLastMoment(std::unique_lock<std::mutex>& lock) {
+void StepLoop::AwaitLastMoment(std::unique_lock<Mutex>& lock) {
   if (in_flight_.empty()) return;
   const Launched& running = in_flight_.back();
+  if (running.shape.decode_rows + running.shape.prompt_rows == 0) return;  // copies alone take no time to speak of
   const absl::Time plan_at = pace_.PlanAt(running.shape, std::max(running.launched, last_result_));
   for (absl::Duration left; !stopping_ && (left = plan_at - clock_->Now()) > absl::ZeroDuration();) {
     work_.wait_for(lock, absl::ToChronoNanoseconds(left));
@@ -145,13 +151,14 @@ void StepLoop::CommitOldest() {
     scheduler_.Commit(*result, now);
     last_progress_ = now;
     // More may be possible now: rows to continue, room to admit.
-    changed_ = changed_ || !scheduler_.idle();
+    changed_ = changed_ || scheduler_.busy();
     deliveries = TakeDeliveries();
   }
   steps_.fetch_add(1, std::memory_order_relaxed);
   const absl::Duration took = now - std::max(step.launched, last_result_);
-  pace_.NoteStep(step.shape, took);
-  if (observer_ != nullptr) {
+  const bool computed = step.shape.decode_rows + step.shape.prompt_rows > 0;
+  if (computed) pace_.NoteStep(step.shape, took);
+  if (computed && observer_ != nullptr) {
     observer_->OnStep({.decode_rows = step.shape.decode_rows, .prompt_rows = step.shape.prompt_rows, .duration = took});
   }
   last_result_ = now;

@@ -8,13 +8,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -22,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/sync.h"
 #include "engine/core/observer.h"
 #include "engine/core/request.h"
 #include "engine/run/backend.h"
@@ -55,6 +55,7 @@ class StepLoop {
   void Drain(absl::Time deadline);
 
   SchedulerStats stats() const;
+  std::optional<PrefixCacheStats> prefix_stats() const;
   uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
   // OK unless a step has failed.
   absl::Status failure() const;
@@ -74,7 +75,7 @@ class StepLoop {
   void Run();
   void Work();
   // Lets the step that runs get on, so that who comes meanwhile is in the next one.
-  void AwaitLastMoment(std::unique_lock<std::mutex>& lock);
+  void AwaitLastMoment(std::unique_lock<Mutex>& lock);
   void Launch(const BatchPlan& plan);
   void CommitOldest();
   void Fail(const absl::Status& status);
@@ -90,9 +91,9 @@ class StepLoop {
   absl::Time last_result_ = absl::InfinitePast();  // likewise
   StepPace pace_;                                  // likewise
 
-  mutable std::mutex mutex_;      // guards what follows
-  std::condition_variable work_;  // the loop waits here when there is nothing to do
-  std::condition_variable idle_;  // Drain waits here
+  mutable Mutex mutex_;      // guards what follows
+  Condition work_;  // the loop waits here when there is nothing to do
+  Condition idle_;  // Drain waits here
   Scheduler scheduler_;
   absl::flat_hash_map<SequenceId, std::shared_ptr<SequenceListener>> listeners_;
   SequenceId next_id_ = 1;
@@ -103,7 +104,7 @@ class StepLoop {
   absl::Time last_progress_;
 
   std::atomic<uint64_t> steps_ = 0;
-  std::thread thread_;  // last: everything above is there when it starts
+  Thread thread_;  // last: everything above is there when it starts
 };
 
 }  // namespace batucada

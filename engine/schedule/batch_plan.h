@@ -7,7 +7,8 @@
 
 #include "absl/time/time.h"
 #include "engine/core/request.h"
-#include "engine/state/page_allocator.h"
+#include "engine/pages/page_allocator.h"
+#include "engine/pages/page_copy.h"
 
 namespace batucada {
 
@@ -19,8 +20,8 @@ struct PlannedSequence {
   int32_t num_tokens = 0;
   std::span<const int32_t> tokens;  // [num_tokens] prompt ids; empty for a decode row, which continues from the token
                                     // its slot sampled last, known to the device before the host
-  std::span<const PageId> blocks;   // K/V blocks as a ring, see BatchView::block_table
-  const Request* controlled = nullptr;  // set in the first step of a request that changes logits: its slot's controls
+  std::span<const std::vector<PageId>> blocks;  // by K/V group, each as in BatchView::block_table
+  const Request* controlled = nullptr;  // set in the first chunk of a request that changes logits: its slot's controls
                                         // are to be written before anything is drawn
 };
 
@@ -42,6 +43,7 @@ struct BatchPlan {
   int32_t num_tokens = 0;                  // rows in all
   std::vector<PlannedSequence> sequences;  // decode rows, then prompt chunks
   std::vector<PlannedSample> samples;      // in row order
+  PlannedCopies copies;                    // of state, around the rows; a plan may be nothing but copies
   std::vector<SequenceId> admitted;        // who has a slot since this plan, in this order; some have no row yet
 };
 

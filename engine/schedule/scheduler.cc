@@ -5,24 +5,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "engine/schedule/in_flight.h"
 
 namespace batucada {
 
-// What a plan promised, so that its results can be dealt out when they come.
-struct Scheduler::InFlight {
-  struct Share {
-    Sequence* sequence;
-    int32_t prompt_tokens;  // computed by this step; 0 for a decode row
-    int32_t num_scores;     // prompt log-probabilities
-    bool draws;             // and then one token
-  };
-  uint64_t step;
-  size_t num_samples;
-  std::vector<Share> shares;  // in the order of the plan's samples
-};
-
 Scheduler::Scheduler(const SchedulerConfig& config)
-    : config_(config), slots_("recurrent slots", config.slots), blocks_("K/V blocks", config.blocks) {
+    : config_(config), slots_("recurrent slots", config.slots) {
+  BATUCADA_CHECK(config.kv.size() <= static_cast<size_t>(kMaxKvGroups));
+  for (const KvGroupSize& group : config.kv) blocks_.emplace_back("K/V blocks", group.blocks);
+  if (config.prefix_cache && config.prefix_cache->device.slots > 0) {
+    prefix_ = std::make_unique<PrefixCache>(*config.prefix_cache, config.kv, config.block_tokens, &blocks_);
+  }
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
   BATUCADA_CHECK(config.request_share > 0 && config.client_share > 0);
   BATUCADA_CHECK(config.urgent_slots >= 0 && config.urgent_slots < config.slots, "the others need a slot too");
@@ -43,6 +36,7 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
       for (const InFlight::Share& share : step.shares) --share.sequence->steps_in_flight;
     }
     in_flight_.clear();
+    if (prefix_ != nullptr) AbandonPrefixes();
   }
   std::vector<Sequence*> all(waiting_.begin(), waiting_.end());
   all.insert(all.end(), running_.begin(), running_.end());
@@ -57,14 +51,20 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
 
   BatchPlan plan{.step = next_step_};
+  in_flight_.push_back({.step = next_step_});
+  if (prefix_ != nullptr) {
+    // First: what is new on the device may have to make room there for what comes next.
+    prefix_->PlanMoves(&plan.copies.moved, &in_flight_.back().moving);
+    PlanPrefixes(plan);
+  }
   AdmitWaiting(now, plan);
-  in_flight_.push_back({.step = next_step_, .num_samples = 0, .shares = {}});
   PlanDecodes(plan);
   PlanPrompts(plan);
-  if (plan.sequences.empty()) {
+  if (plan.sequences.empty() && plan.copies.empty()) {
     in_flight_.pop_back();
     return std::nullopt;
   }
+  plan.admitted = std::exchange(admitted_, {});
   in_flight_.back().num_samples = plan.samples.size();
   ++next_step_;
   return plan;
@@ -108,7 +108,7 @@ void Scheduler::PlanDecodes(BatchPlan& plan) {
 void Scheduler::PlanPrompts(BatchPlan& plan) {
   std::vector<Sequence*> prompts;
   for (Sequence* s : running_) {
-    if (!s->ended && s->prompt_left() > 0) prompts.push_back(s);
+    if (!s->ended && s->chunk_left() > 0) prompts.push_back(s);
   }
   std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
   for (auto first = prompts.begin(); first != prompts.end();) {
@@ -154,11 +154,11 @@ void Scheduler::SharePlan(std::span<Sequence*> prompts, BatchPlan& plan) {
     std::vector<int64_t> rows(first.size());
     const int64_t share = budget / static_cast<int64_t>(first.size());
     for (size_t i = 0; i < first.size(); ++i) {
-      rows[i] = std::min(first[i]->prompt_left(), share);
+      rows[i] = std::min(first[i]->chunk_left(), share);
       budget -= rows[i];
     }
     for (size_t i = 0; i < first.size(); ++i) {
-      const int64_t more = std::min(first[i]->prompt_left() - rows[i], budget);
+      const int64_t more = std::min(first[i]->chunk_left() - rows[i], budget);
       budget -= more;
       if (rows[i] + more > 0) PlanChunk(*first[i], static_cast<int32_t>(rows[i] + more), plan);
     }
@@ -175,7 +175,7 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
        .tokens =
            std::span(s.request.prompt.vector()).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
        .blocks = s.blocks,
-       .controlled = start == 0 && s.request.sampling.controls_logits() ? &s.request : nullptr});
+       .controlled = start == s.first_position && s.request.sampling.controls_logits() ? &s.request : nullptr});
   InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = false};
   if (s.request.prompt_logprobs.has_value()) {
     for (int64_t position = start + 1; position <= start + num_tokens && position < s.prompt_length(); ++position) {
@@ -203,6 +203,7 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
   plan.num_tokens += num_tokens;
   ++s.steps_in_flight;
   in_flight_.back().shares.push_back(share);
+  if (s.prefix != nullptr) WriteCheckpoints(s, plan);
 }
 
 void Scheduler::Commit(const StepResult& result, absl::Time now) {
@@ -211,6 +212,7 @@ void Scheduler::Commit(const StepResult& result, absl::Time now) {
   in_flight_.pop_front();
   BATUCADA_CHECK(step.num_samples == result.samples.size(), "step ", result.step, ": wrong number of samples");
 
+  if (prefix_ != nullptr) CommitPrefixes(step);
   size_t next = 0;
   for (const InFlight::Share& share : step.shares) {
     Sequence& s = *share.sequence;
@@ -219,6 +221,7 @@ void Scheduler::Commit(const StepResult& result, absl::Time now) {
     next += scores.size();
     const TokenResult* token = share.draws ? &result.samples[next++] : nullptr;
     prompt_tokens_ += static_cast<uint64_t>(share.prompt_tokens);
+    if (s.prefix != nullptr && token != nullptr) s.prefix->generated.push_back(token->id);
     if (!s.ended) {
       if (!scores.empty()) CommitScores(s, scores, now);
       if (!s.ended && token != nullptr) CommitToken(s, *token, now);
@@ -270,20 +273,34 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
   // A token and the end that it brings are one event.
   if (events_.empty() || events_.back().id != s.id || !events_.back().token) events_.push_back({.id = s.id});
   events_.back().finish = s.finish;
+  if (s.prefix == nullptr) return;
+  // A text that was cut short by its reader may be gone on with, too.
+  const bool goes_on = reason == FinishReason::kStop || reason == FinishReason::kLength ||
+                       reason == FinishReason::kCancelled || reason == FinishReason::kDeadline;
+  s.prefix->save = goes_on && s.slot >= 0 && s.prompt_left() == 0;
+  DropPromises(s);
 }
 
 void Scheduler::Retire(Sequence& s) {
   if (!s.ended || s.steps_in_flight > 0) return;
+  if (s.prefix == nullptr || !s.prefix->save) return Free(s);
+  if (!std::exchange(s.prefix->ending, true)) ending_.push_back(&s);
+}
+
+void Scheduler::Free(Sequence& s) {
+  if (s.prefix != nullptr) prefix_->Leave(s.prefix->leaf);
   if (s.slot < 0) {
     LeaveQueue(s);
     waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &s));
   } else {
     slots_.Release(s.slot);
-    blocks_.Release(s.blocks);
-    for (Share* share : {s.owner.client, s.owner.request}) {
-      --share->running;
-      share->blocks -= static_cast<int64_t>(s.blocks.size());
+    for (size_t group = 0; group < blocks_.size(); ++group) {
+      blocks_[group].Release(s.blocks[group]);
+      for (Share* share : {s.owner.client, s.owner.request}) {
+        share->blocks[group] -= static_cast<int64_t>(s.blocks[group].size());
+      }
     }
+    for (Share* share : {s.owner.client, s.owner.request}) --share->running;
     running_.erase(std::find(running_.begin(), running_.end(), &s));
   }
   shares_.Forget(s.id, s.request);
@@ -296,12 +313,19 @@ bool Scheduler::IsEndToken(int32_t id) const {
 
 std::vector<SequenceEvent> Scheduler::TakeEvents() { return std::exchange(events_, {}); }
 
+std::optional<PrefixCacheStats> Scheduler::prefix_stats() const {
+  if (prefix_ == nullptr) return std::nullopt;
+  return prefix_->stats();
+}
+
 SchedulerStats Scheduler::stats() const {
+  int64_t blocks_used = 0;
+  for (const BlockPool& blocks : blocks_) blocks_used += blocks.used() - blocks.reclaimable();
   return {.running = static_cast<int64_t>(running_.size()),
           .waiting = static_cast<int64_t>(waiting_.size()),
           .waiting_tokens = waiting_totals_[0].tokens + waiting_totals_[1].tokens,
           .slots_used = slots_.used(),
-          .blocks_used = blocks_.used(),
+          .blocks_used = blocks_used,
           .steps_in_flight = static_cast<int64_t>(in_flight_.size()),
           .prompt_tokens = prompt_tokens_,
           .generated_tokens = generated_tokens_};

@@ -33,10 +33,12 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "engine/core/request.h"
+#include "engine/prefix/prefix_cache.h"
 #include "engine/schedule/batch_plan.h"
 #include "engine/schedule/sequence.h"
 #include "engine/schedule/shares.h"
-#include "engine/state/page_allocator.h"
+#include "engine/pages/kv_need.h"
+#include "engine/pages/block_pool.h"
 
 namespace batucada {
 
@@ -48,12 +50,12 @@ struct SchedulerConfig {
   int32_t max_steps_in_flight = 1;
   int32_t slots = 1;                    // sequences that run at once
   int32_t urgent_slots = 0;             // of them, how many only urgent ones may use
-  int32_t blocks = 0;                   // K/V blocks in the pool
+  std::vector<KvGroupSize> kv;          // K/V groups, at most kMaxKvGroups; none: no attention layers
   int32_t block_tokens = 64;            // tokens of one block
-  int32_t max_blocks_per_sequence = 0;  // ring size: blocks that a window can touch; 0: no attention layers
   double request_share = 1;             // (0, 1]: of what others leave, what one request may have: see shares.h
   double client_share = 1;              // likewise one client
   std::vector<int32_t> end_tokens;      // the model's own
+  std::optional<PrefixCacheConfig> prefix_cache;  // none: every prompt is computed whole
 };
 
 // Something that happened to a sequence. Events of one sequence come in order; one has `finish`, and it is the last.
@@ -70,7 +72,7 @@ struct SchedulerStats {
   int64_t waiting = 0;
   int64_t waiting_tokens = 0;
   int64_t slots_used = 0;
-  int64_t blocks_used = 0;
+  int64_t blocks_used = 0;  // of all K/V groups
   int64_t steps_in_flight = 0;
   uint64_t prompt_tokens = 0;     // committed since start
   uint64_t generated_tokens = 0;  // likewise
@@ -97,6 +99,10 @@ class Scheduler {
   std::vector<SequenceEvent> TakeEvents();
 
   bool idle() const { return sequences_.empty(); }
+  // There may be something to plan: sequences, or copies of checkpoints to the host.
+  bool busy() const { return !idle() || (prefix_ != nullptr && prefix_->has_moves()); }
+  // Of the cache of prefixes; none if there is none.
+  std::optional<PrefixCacheStats> prefix_stats() const;
   SchedulerStats stats() const;
 
  private:
@@ -107,8 +113,10 @@ class Scheduler {
     int64_t tokens = 0;
   };
 
-  // Blocks the sequence will hold: all it ever needs.
-  int64_t BlocksFor(const Sequence& sequence) const;
+  // Blocks of a K/V group that the sequence will hold: all it ever needs.
+  int64_t BlocksFor(const Sequence& sequence, size_t group) const {
+    return config_.kv[group].BlocksFor(sequence.total_positions(), config_.block_tokens);
+  }
   // RESOURCE_EXHAUSTED if the queue has no room for it.
   absl::Status CheckQueue(const Sequence& sequence) const;
   void ExpireDeadlines(absl::Time now);
@@ -116,10 +124,14 @@ class Scheduler {
   // Whose turn it is; waiting_.end() if nobody may have more.
   std::deque<Sequence*>::iterator NextToAdmit();
   bool WithinShares(const Sequence& sequence) const;
-  bool Admit(Sequence& sequence, absl::Time now);
+  bool Admit(Sequence& sequence, absl::Time now, BatchPlan& plan);
+  // Whether there are the blocks that it needs besides those of `hit`; lets go of checkpoints for that.
+  bool HaveBlocks(const Sequence& sequence, const Checkpoint* hit);
   // Slots, with all the blocks that one can need, that the sequence must leave free.
   int32_t KeptSlots(const Sequence& sequence) const { return sequence.request.urgent() ? 0 : config_.urgent_slots; }
-  int32_t KeptBlocks(const Sequence& sequence) const { return KeptSlots(sequence) * config_.max_blocks_per_sequence; }
+  int32_t KeptBlocks(const Sequence& sequence, size_t group) const {
+    return KeptSlots(sequence) * config_.kv[group].most_per_sequence;
+  }
   void EnterQueue(Sequence& sequence);
   void LeaveQueue(const Sequence& sequence);
   Waiting& WaitingLike(const Sequence& sequence) { return waiting_totals_[sequence.request.urgent() ? 1 : 0]; }
@@ -137,17 +149,42 @@ class Scheduler {
   // Tells the end, once. The sequence stays until Retire finds nothing of it in flight; then it is gone.
   void End(Sequence& sequence, FinishReason reason, absl::Time now, const std::string& message = {});
   void Retire(Sequence& sequence);
+  // Gives its pages back; it is gone.
+  void Free(Sequence& sequence);
   bool IsEndToken(int32_t id) const;
+
+  // --- the cache of prefixes, scheduler_prefix.cc; nothing of it happens where there is none ---
+  // The checkpoint that the sequence can go on from, pinned, or null.
+  Checkpoint* FindPrefix(Sequence& sequence);
+  // It was admitted, and `hit` was found: it goes on from there, or waits for a better one.
+  void UsePrefix(Sequence& sequence, Checkpoint* hit, BatchPlan& plan);
+  Checkpoint* AskForCheckpoint(Sequence& sequence, int64_t start);
+  void PromiseCheckpoints(Sequence& sequence, int64_t from);
+  void Restore(Sequence& sequence, Checkpoint* checkpoint, BatchPlan& plan);
+  // Copies of those that ended, and of those whose checkpoint has become ready.
+  void PlanPrefixes(BatchPlan& plan);
+  void SaveEnd(Sequence& sequence, BatchPlan& plan);
+  // Those at which its newest chunk ends.
+  void WriteCheckpoints(Sequence& sequence, BatchPlan& plan);
+  // It will write no more; whoever waits for one of its goes on without.
+  void DropPromises(Sequence& sequence);
+  void ResolveWaiting(const Checkpoint* checkpoint, bool ready);
+  void CommitPrefixes(const InFlight& step);
+  void AbandonPrefixes();
 
   const SchedulerConfig config_;
   PageAllocator slots_;
-  PageAllocator blocks_;
+  std::deque<BlockPool> blocks_;  // by K/V group
   Shares shares_;
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
   std::deque<Sequence*> waiting_;                                         // by priority, then in arrival order
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
   std::deque<InFlight> in_flight_;                                        // oldest first
   std::vector<SequenceEvent> events_;
+  std::unique_ptr<PrefixCache> prefix_;  // after the pools, whose pages it holds; null: there is none
+  std::vector<Sequence*> ending_;        // have ended, and are to be saved by the next plan
+  std::vector<SequenceId> arriving_;     // whose state the newest plan brings from the host
+  std::vector<SequenceId> admitted_;     // since the last plan
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;

@@ -23,12 +23,14 @@ absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
   sequence->finish.prompt_tokens = sequence->prompt_length();
   const Sequence& s = *sequence;
   BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
-  const int64_t usable = config_.blocks - KeptBlocks(s);
-  if (const int64_t need = BlocksFor(s); need > usable) {
-    return absl::InvalidArgumentError(absl::StrCat("prompt and max_tokens together are ",
-                                                   s.prompt_length() + s.request.max_tokens, " tokens and need ", need,
-                                                   " K/V blocks of ", config_.block_tokens, " tokens; this server has ",
-                                                   usable, ": shorten the prompt or lower max_tokens"));
+  for (size_t group = 0; group < config_.kv.size(); ++group) {
+    const int64_t usable = config_.kv[group].blocks - KeptBlocks(s, group);
+    if (const int64_t need = BlocksFor(s, group); need > usable) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt and max_tokens together are ", s.prompt_length() + s.request.max_tokens,
+                       " tokens and need ", need, " K/V blocks of ", config_.block_tokens, " tokens; this server has ",
+                       usable, ": shorten the prompt or lower max_tokens"));
+    }
   }
   sequence->owner = shares_.Find(id, s.request);
   if (absl::Status full = CheckQueue(s); !full.ok()) {
@@ -97,19 +99,14 @@ void Scheduler::LeaveQueue(const Sequence& s) {
   if (s.owner.request->waiting == 0) --waiting.requests;
 }
 
-int64_t Scheduler::BlocksFor(const Sequence& s) const {
-  const int64_t all = (s.total_positions() + config_.block_tokens - 1) / config_.block_tokens;
-  return std::min<int64_t>(all, config_.max_blocks_per_sequence);
-}
-
 void Scheduler::AdmitWaiting(absl::Time now, BatchPlan& plan) {
   while (slots_.available() > 0) {
     const auto next = NextToAdmit();
     // Whoever is next waits for pages enough, and all others with it: else large ones would wait for ever.
-    if (next == waiting_.end() || !Admit(**next, now)) return;
+    if (next == waiting_.end() || !Admit(**next, now, plan)) return;
     LeaveQueue(**next);
     running_.push_back(*next);
-    plan.admitted.push_back((*next)->id);
+    admitted_.push_back((*next)->id);
     waiting_.erase(next);
   }
 }
@@ -134,26 +131,57 @@ std::deque<Sequence*>::iterator Scheduler::NextToAdmit() {
 }
 
 bool Scheduler::WithinShares(const Sequence& s) const {
-  const int64_t free_slots = slots_.available() - KeptSlots(s), free_blocks = blocks_.available() - KeptBlocks(s);
-  const int64_t blocks = BlocksFor(s);
   const auto within = [&](double share, const Share& has) {
-    return WithinShare(share, has.running, 1, free_slots) &&
-           (has.running == 0 || WithinShare(share, has.blocks, blocks, free_blocks));
+    if (has.running == 0 || share >= 1) return true;
+    if (!WithinShare(share, has.running, 1, slots_.available() - KeptSlots(s))) return false;
+    for (size_t group = 0; group < blocks_.size(); ++group) {
+      const BlockPool& pool = blocks_[group];
+      const int64_t free = pool.available() + pool.reclaimable() - KeptBlocks(s, group);
+      if (!WithinShare(share, has.blocks[group], BlocksFor(s, group), free)) return false;
+    }
+    return true;
   };
   return within(config_.request_share, *s.owner.request) && within(config_.client_share, *s.owner.client);
 }
 
-bool Scheduler::Admit(Sequence& s, absl::Time now) {
-  // One transaction: the slot and every block it will ever need, or nothing.
-  const auto need = static_cast<int32_t>(BlocksFor(s));
-  if (slots_.available() < 1 + KeptSlots(s) || blocks_.available() < need + KeptBlocks(s)) return false;
-  s.slot = slots_.Allocate(1)->front();
-  s.blocks = *blocks_.Allocate(need);
-  for (Share* share : {s.owner.client, s.owner.request}) {
-    ++share->running;
-    share->blocks += need;
+bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
+  if (slots_.available() < 1 + KeptSlots(s)) return false;
+  Checkpoint* hit = FindPrefix(s);
+  if (!HaveBlocks(s, hit)) {
+    if (hit == nullptr) return false;
+    // The checkpoint itself may hold what is missing.
+    prefix_->Unpin(std::exchange(hit, nullptr));
+    if (!HaveBlocks(s, nullptr)) return false;
   }
+  s.slot = slots_.Allocate(1)->front();
+  s.blocks.resize(blocks_.size());
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    std::vector<PageId>& blocks = s.blocks[group];
+    if (hit != nullptr) {
+      const std::span<const PageId> shared = prefix_->SharedBlocks(*hit, group);
+      for (const PageId block : shared) blocks_[group].Share(block);
+      blocks.assign(shared.begin(), shared.end());
+    }
+    const auto own = static_cast<int32_t>(BlocksFor(s, group) - static_cast<int64_t>(blocks.size()));
+    const std::vector<PageId> dealt = *blocks_[group].Allocate(own);
+    blocks.insert(blocks.end(), dealt.begin(), dealt.end());
+    for (Share* share : {s.owner.client, s.owner.request}) share->blocks[group] += static_cast<int64_t>(blocks.size());
+  }
+  for (Share* share : {s.owner.client, s.owner.request}) ++share->running;
   s.finish.admitted = now;
+  if (s.prefix != nullptr) UsePrefix(s, hit, plan);
+  return true;
+}
+
+bool Scheduler::HaveBlocks(const Sequence& s, const Checkpoint* hit) {
+  // One transaction: the slot and every block it will ever need, or nothing.
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    const auto shared = hit == nullptr ? 0 : static_cast<int64_t>(prefix_->SharedBlocks(*hit, group).size());
+    const int64_t need = BlocksFor(s, group) - shared + KeptBlocks(s, group);
+    if (blocks_[group].available() >= need) continue;
+    if (blocks_[group].available() + blocks_[group].reclaimable() < need) return false;
+    if (!prefix_->Reclaim(group, need)) return false;
+  }
   return true;
 }
 

@@ -1,14 +1,17 @@
 // One sequence from submission to its end, as the scheduler keeps it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "engine/core/request.h"
+#include "engine/schedule/prefix_use.h"
 #include "engine/schedule/shares.h"
-#include "engine/state/page_allocator.h"
+#include "engine/pages/page_allocator.h"
 
 namespace batucada {
 
@@ -19,8 +22,11 @@ struct Sequence {
   Finish finish;  // filled in as marks are passed; handed out once
   absl::Time last_token = absl::InfinitePast();
 
-  PageId slot = -1;            // while running
-  std::vector<PageId> blocks;  // while running: a ring, see BatchView::block_table
+  PageId slot = -1;                         // while running
+  std::vector<std::vector<PageId>> blocks;  // while running: by K/V group, each as in BatchView::block_table
+
+  std::unique_ptr<PrefixUse> prefix;  // null: it has nothing to do with the cache of prefixes
+  int64_t first_position = 0;         // where its own computing begins: a checkpoint gave it what comes before
 
   int64_t planned_tokens = 0;   // positions computed or in flight
   int64_t planned_samples = 0;  // tokens drawn or in flight
@@ -30,6 +36,13 @@ struct Sequence {
 
   int64_t prompt_length() const { return static_cast<int64_t>(request.prompt.size()); }
   int64_t prompt_left() const { return planned_tokens < prompt_length() ? prompt_length() - planned_tokens : 0; }
+  // Rows that its next chunk may have.
+  int64_t chunk_left() const {
+    if (prefix == nullptr) return prompt_left();
+    if (prefix->waits()) return 0;
+    if (prefix->next == prefix->promised.size()) return prompt_left();
+    return std::min(prompt_left(), prefix->promised[prefix->next]->position() - planned_tokens);
+  }
   // The prompt is planned and another token may be drawn without knowing the ones in flight.
   bool wants_decode() const { return !ended && prompt_left() == 0 && planned_samples < request.max_tokens; }
   // Positions that will ever be computed: the last token drawn is not fed back.

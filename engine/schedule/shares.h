@@ -15,6 +15,7 @@
 
 #include "absl/container/node_hash_map.h"
 #include "engine/core/request.h"
+#include "engine/pages/kv_need.h"
 
 namespace batucada {
 
@@ -26,7 +27,7 @@ inline bool WithinShare(double share, int64_t own, int64_t more, int64_t free) {
 // What a client, or a request, has.
 struct Share {
   int32_t running = 0;         // slots
-  int64_t blocks = 0;          // with them
+  GroupCounts blocks = {};     // with them, by K/V group
   int32_t waiting = 0;         // sequences in the queue
   int64_t waiting_tokens = 0;  // of their prompts
   int32_t turn = 0;            // the scheduler's, while it makes a plan

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/pages/page_copy.h"
 #include "engine/state/state_shape.h"
 
 namespace batucada {
+
+inline constexpr int64_t kAutomatic = -1;
 
 struct BudgetRequest {
   StateShape shape;
@@ -18,13 +22,15 @@ struct BudgetRequest {
   int64_t pool_bytes = 0;        // for slots and blocks together; 0: as much as max_sequences needs and the device has
   int32_t max_sequences = 0;     // that run at once
   int64_t max_total_tokens = 0;  // of one sequence
+  int64_t prefix_bytes = 0;      // for checkpoints of prompts, besides the pools; kAutomatic: a part of what there is
+  int64_t host_bytes = 0;        // likewise in the host's memory, which no other line counts
 };
 
 struct Budget {
-  int32_t slots = 0;                // without the scratch slot
-  int32_t blocks = 0;               // without the scratch block
-  int32_t blocks_per_sequence = 0;  // width of a block table: the most one sequence ever holds
-  std::string report;               // the sum, a line per consumer, in bytes and sequences
+  int32_t slots = 0;            // without the scratch slot
+  std::vector<KvGroupSize> kv;  // by K/V group; blocks without the scratch block
+  TierSize prefix, host;        // pages of checkpoints on the device and in the host's memory; no slots: none
+  std::string report;           // the sum, a line per consumer, in bytes and sequences
 };
 
 // RESOURCE_EXHAUSTED, with the numbers, if not even one sequence fits.

@@ -3,44 +3,95 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status.h"
 
 namespace batucada {
 namespace {
 
 // Pools of a model without such layers are empty, but views of them still need an address.
-int64_t AtLeastOne(int64_t bytes) { return std::max<int64_t>(bytes, 1); }
+size_t AtLeastOne(int64_t bytes) { return static_cast<size_t>(std::max<int64_t>(bytes, 1)); }
 
 }  // namespace
 
-absl::StatusOr<RecurrentPool> RecurrentPool::Create(const StateShape& shape, int32_t num_slots, Ops& ops) {
+absl::StatusOr<StatePools::Pool> StatePools::MakePool(int64_t page_bytes, int32_t running, int32_t device,
+                                                      int32_t host, const char* what, Ops& ops) {
+  Pool pool{.page_bytes = page_bytes, .first_cached = running + 1};
+  const int64_t pages = int64_t{running} + 1 + device;
+  BATUCADA_ASSIGN_OR_RETURN(pool.device, ops.Allocate(AtLeastOne(pages * page_bytes), what));
+  if (host > 0) {
+    BATUCADA_ASSIGN_OR_RETURN(pool.host, ops.AllocateHost(AtLeastOne(host * page_bytes), what));
+  }
+  return pool;
+}
+
+absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const PoolSizes& sizes, Ops& ops) {
+  BATUCADA_CHECK(sizes.running.blocks.size() == shape.kv.size() && shape.kv.size() <= size_t{kMaxKvGroups});
+  StatePools pools(shape, sizes);
+  int64_t offset = 0;
+  for (const RecurrentGroup& g : shape.recurrent) {
+    pools.group_offset_.push_back(offset);
+    offset += g.layers * (shape.SsmBytes(g) + shape.ConvBytes(g));
+  }
+  const TierSize &running = sizes.running, &device = sizes.device, &host = sizes.host;
+  BATUCADA_ASSIGN_OR_RETURN(pools.slots_, MakePool(shape.SlotBytes(), running.slots, device.slots, host.slots,
+                                                   "recurrent slots", ops));
+  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_, MakePool(sizeof(int32_t), running.slots, device.slots, host.slots,
+                                                        "last tokens", ops));
   BATUCADA_ASSIGN_OR_RETURN(
-      Buffer storage,
-      ops.Allocate(static_cast<size_t>(AtLeastOne((num_slots + 1) * shape.SlotBytes())), "recurrent slots"));
-  return RecurrentPool(shape, num_slots, std::move(storage));
+      pools.controls_,
+      ops.Allocate(AtLeastOne((int64_t{running.slots} + 1) * shape.ControlBytes()), "sampling controls"));
+  const auto blocks_of = [](const TierSize& tier, size_t group) { return tier.slots == 0 ? 0 : tier.blocks.at(group); };
+  for (size_t g = 0; g < shape.kv.size(); ++g) {
+    BATUCADA_ASSIGN_OR_RETURN(Pool blocks, MakePool(shape.BlockBytes(shape.kv[g]), running.blocks[g],
+                                                    blocks_of(device, g), blocks_of(host, g), "K/V blocks", ops));
+    pools.blocks_.push_back(std::move(blocks));
+  }
+  return pools;
 }
 
-RecurrentView RecurrentPool::Layer(int32_t mamba_layer) const {
-  BATUCADA_CHECK(mamba_layer >= 0 && mamba_layer < shape_.mamba_layers);
-  char* layer = storage_.As<char>() + mamba_layer * (shape_.SsmBytes() + shape_.ConvBytes());
-  return {.ssm = reinterpret_cast<float*>(layer), .conv = layer + shape_.SsmBytes(), .slot_bytes = shape_.SlotBytes()};
+void StatePools::Copy(const std::vector<PageCopy>& copies, Ops& ops) const {
+  for (const PageCopy& copy : copies) {
+    if (copy.group == kSlots) {
+      CopyPage(slots_, copy, ops);
+      CopyPage(last_token_, copy, ops);
+    } else {
+      CopyPage(blocks_[static_cast<size_t>(copy.group)], copy, ops);
+    }
+  }
 }
 
-absl::StatusOr<KvPool> KvPool::Create(const StateShape& shape, int32_t num_blocks, Ops& ops) {
-  BATUCADA_ASSIGN_OR_RETURN(
-      Buffer storage,
-      ops.Allocate(static_cast<size_t>(AtLeastOne((num_blocks + 1) * shape.BlockBytes())), "K/V blocks"));
-  return KvPool(shape, num_blocks, std::move(storage));
+void StatePools::CopyPage(const Pool& pool, const PageCopy& copy, Ops& ops) {
+  const auto bytes = static_cast<size_t>(pool.page_bytes);
+  if (bytes == 0) return;
+  if (copy.to.tier == Tier::kHost) return ops.CopyToHost(pool.Page(copy.to), pool.Page(copy.from), bytes);
+  if (copy.from.tier == Tier::kHost) return ops.CopyToDevice(pool.Page(copy.to), pool.Page(copy.from), bytes);
+  ops.CopyOnDevice(pool.Page(copy.to), pool.Page(copy.from), bytes);
 }
 
-KvView KvPool::Layer(int32_t attention_layer) const {
-  BATUCADA_CHECK(attention_layer >= 0 && attention_layer < shape_.attention_layers);
-  const int64_t elements = shape_.BlockElements();
+RecurrentView StatePools::Recurrent(CacheId cache) const {
+  const auto group = static_cast<size_t>(cache.group);
+  BATUCADA_CHECK(group < shape_.recurrent.size(), "no recurrent group ", cache.group);
+  const RecurrentGroup& g = shape_.recurrent[group];
+  BATUCADA_CHECK(cache.layer >= 0 && cache.layer < g.layers);
+  char* layer =
+      slots_.device.As<char>() + group_offset_[group] + cache.layer * (shape_.SsmBytes(g) + shape_.ConvBytes(g));
+  return {.ssm = reinterpret_cast<float*>(layer),
+          .conv = layer + shape_.SsmBytes(g),
+          .slot_bytes = shape_.SlotBytes()};
+}
+
+KvView StatePools::Kv(CacheId cache) const {
+  const auto group = static_cast<size_t>(cache.group);
+  BATUCADA_CHECK(group < shape_.kv.size(), "no K/V group ", cache.group);
+  const KvGroup& g = shape_.kv[group];
+  BATUCADA_CHECK(cache.layer >= 0 && cache.layer < g.layers);
+  const int64_t elements = shape_.BlockElements(g);
   const auto size = static_cast<int64_t>(SizeOf(shape_.activation));
-  char* k = storage_.As<char>() + 2 * attention_layer * elements * size;
+  char* k = blocks_[group].device.As<char>() + 2 * cache.layer * elements * size;
   return {.k = k,
           .v = k + elements * size,
-          .block_stride = 2 * shape_.attention_layers * elements,
+          .block_stride = 2 * g.layers * elements,
           .block_tokens = shape_.block_tokens};
 }
 

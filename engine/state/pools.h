@@ -1,48 +1,71 @@
-// The bytes behind slots and blocks, allocated once, and the views kernels see of them.
+// The bytes behind what sequences hold (state_shape.h), allocated once, and the views kernels see of them.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/state/page_allocator.h"
+#include "engine/pages/page_allocator.h"
+#include "engine/pages/page_copy.h"
 #include "engine/state/state_shape.h"
 #include "kernels/batch_view.h"
 #include "kernels/ops.h"
 
 namespace batucada {
 
-// Fixed-size recurrent state: [num_slots + 1][mamba layer]{ssm, conv}. The last slot is scratch, for the padded rows of
-// recorded steps; live state is never used as padding.
-class RecurrentPool {
- public:
-  static absl::StatusOr<RecurrentPool> Create(const StateShape& shape, int32_t num_slots, Ops& ops);
-
-  PageId scratch() const { return num_slots_; }
-  RecurrentView Layer(int32_t mamba_layer) const;
-
- private:
-  RecurrentPool(const StateShape& shape, int32_t num_slots, Buffer storage)
-      : shape_(shape), num_slots_(num_slots), storage_(std::move(storage)) {}
-  StateShape shape_;
-  int32_t num_slots_;
-  Buffer storage_;
+// Pages of each tier, without scratch; those of the cache of prefixes may be none.
+struct PoolSizes {
+  TierSize running, device, host;
 };
 
-// Keys and values in blocks of tokens: [num_blocks + 1][attention layer][K, V][kv_heads][block_tokens][head_dim]. The
-// last block is scratch.
-class KvPool {
+// Every pool has one page more, scratch, for the padded rows of recorded steps; live state is never used as padding.
+//
+//   slots       [slots + 1][recurrent group][layer]{ssm, conv}
+//   last_token  [slots + 1] int32: what the slot's next decode row continues from
+//   controls    [slots + 1]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
+//   blocks      by K/V group: [blocks + 1][layer][K, V][kv_heads][block_tokens][head_dim]
+//
+// Pages of checkpoints in kDevice lie behind the scratch page of the same pools; those in kHost in memory of the host's.
+class StatePools {
  public:
-  static absl::StatusOr<KvPool> Create(const StateShape& shape, int32_t num_blocks, Ops& ops);
+  static absl::StatusOr<StatePools> Create(const StateShape& shape, const PoolSizes& sizes, Ops& ops);
 
-  PageId scratch() const { return num_blocks_; }
-  KvView Layer(int32_t attention_layer) const;
+  const StateShape& shape() const { return shape_; }
+  PageId scratch_slot() const { return sizes_.running.slots; }
+  PageId scratch_block(size_t kv_group) const { return sizes_.running.blocks[kv_group]; }
+
+  RecurrentView Recurrent(CacheId cache) const;
+  KvView Kv(CacheId cache) const;
+  int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
+  ControlView controls() const { return {.slots = controls_.As<char>(), .slot_bytes = shape_.ControlBytes()}; }
+
+  // Copies pages within and between tiers, in the order of ops.
+  void Copy(const std::vector<PageCopy>& copies, Ops& ops) const;
 
  private:
-  KvPool(const StateShape& shape, int32_t num_blocks, Buffer storage)
-      : shape_(shape), num_blocks_(num_blocks), storage_(std::move(storage)) {}
+  // One kind of page: slots, their last tokens, or blocks of a group.
+  struct Pool {
+    int64_t page_bytes = 0;
+    int32_t first_cached = 0;  // index of kDevice's page 0
+    Buffer device, host;
+    char* Page(PageRef page) const {
+      const int64_t index = page.page + (page.tier == Tier::kDevice ? first_cached : 0);
+      return (page.tier == Tier::kHost ? host : device).As<char>() + index * page_bytes;
+    }
+  };
+  static void CopyPage(const Pool& pool, const PageCopy& copy, Ops& ops);
+  static absl::StatusOr<Pool> MakePool(int64_t page_bytes, int32_t running, int32_t device, int32_t host,
+                                       const char* what, Ops& ops);
+
+  StatePools(StateShape shape, PoolSizes sizes) : shape_(std::move(shape)), sizes_(std::move(sizes)) {}
+
   StateShape shape_;
-  int32_t num_blocks_;
-  Buffer storage_;
+  PoolSizes sizes_;
+  std::vector<int64_t> group_offset_;  // bytes from a slot's begin to its recurrent group
+  Pool slots_;
+  Pool last_token_;
+  Buffer controls_;
+  std::vector<Pool> blocks_;  // by K/V group
 };
 
 }  // namespace batucada

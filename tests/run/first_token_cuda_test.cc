@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 #include <random>
 #include <string>
 #include <utility>
@@ -22,8 +23,11 @@ constexpr int32_t kMaxRows = 8192;
 double Step(ModelBackend& backend, int32_t decode, int32_t length) {
   const SamplingParams greedy{.temperature = 0};
   const std::vector<int32_t> tokens(kMaxRows, 5);
-  std::vector<PageId> blocks(static_cast<size_t>(backend.capacity().max_blocks_per_sequence));
-  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<PageId>(i);
+  std::vector<std::vector<PageId>> blocks;
+  for (const KvGroupSize& group : backend.capacity().kv) {
+    blocks.emplace_back(static_cast<size_t>(group.most_per_sequence));
+    std::iota(blocks.back().begin(), blocks.back().end(), 0);
+  }
   BatchPlan plan{.step = 1, .num_decode = decode};
   for (int32_t i = 0; i <= decode; ++i) {
     const bool decodes = i < decode;

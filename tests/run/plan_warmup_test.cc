@@ -116,7 +116,10 @@ class PlanWarmUpTest : public testing::Test {
   void Step(int32_t decode, const std::vector<int32_t>& prompts, bool scored) {
     const SamplingParams greedy{.temperature = 0};
     const std::vector<int32_t> tokens(kMaxRows, 5);
-    const std::vector<PageId> blocks(static_cast<size_t>(backend_->capacity().max_blocks_per_sequence), 0);
+    std::vector<std::vector<PageId>> blocks;
+    for (const KvGroupSize& group : backend_->capacity().kv) {
+      blocks.emplace_back(static_cast<size_t>(group.most_per_sequence), 0);
+    }
     BatchPlan plan{.step = 1, .num_decode = decode};
     for (size_t i = 0; i < static_cast<size_t>(decode) + prompts.size(); ++i) {
       const bool decodes = i < static_cast<size_t>(decode);

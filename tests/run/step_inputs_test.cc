@@ -17,32 +17,32 @@ std::vector<T> Read(const T* data, int32_t count) {
 
 struct Packed {
   std::vector<char> bytes;
-  BatchView batch;
+  StepView step;
   SampleView samples;
 };
 
 Packed Pack(const BatchPlan& plan, const StepShape& shape) {
   Packed p;
   p.bytes.assign(StepInputs::Bytes(shape), '\xAB');
-  StepInputs::Pack(plan, shape, {.slot = 90, .block = 91}, p.bytes.data(), p.bytes.data(), &p.batch, &p.samples);
+  StepInputs::Pack(plan, shape, {.slot = 90, .blocks = {91, 92}}, p.bytes.data(), p.bytes.data(), &p.step, &p.samples);
   return p;
 }
 
 TEST(StepInputs, PacksDecodeRowsAndChunks) {
   const std::vector<int32_t> tokens = {7, 8, 9};
-  const std::vector<PageId> ring = {3, 4}, one = {5};
+  const std::vector<std::vector<PageId>> two = {{3, 4}, {7}}, one = {{5}, {8}};
   const SamplingParams greedy{.temperature = 0},
       warm{.temperature = 0.5F, .top_p = 0.9F, .min_p = 0.1F, .top_k = 4, .seed = 77};
   const BatchPlan plan{
       .step = 1,
       .num_decode = 1,
       .num_tokens = 4,
-      .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring},
+      .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = two},
                     {.id = 2, .slot = 0, .start = 10, .num_tokens = 3, .tokens = tokens, .blocks = one}},
       .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 2, .sampling = &warm},
                   {.row = 2, .slot = 0, .position = 12, .target = 9, .num_top = 0, .sampling = &greedy}}};
-  const Packed p = Pack(plan, {.tokens = 4, .sequences = 2, .samples = 2, .table_width = 2});
-  const BatchView& b = p.batch;
+  const Packed p = Pack(plan, {.tokens = 4, .sequences = 2, .samples = 2, .table_widths = {2, 1}});
+  const BatchView& b = p.step.rows;
   EXPECT_EQ(b.num_tokens, 4);
   EXPECT_EQ(b.num_sequences, 2);
   EXPECT_EQ(b.num_decode, 1);
@@ -54,7 +54,12 @@ TEST(StepInputs, PacksDecodeRowsAndChunks) {
   EXPECT_THAT(Read(b.first_row, 3), ElementsAre(0, 1, 4));
   EXPECT_THAT(Read(b.start, 2), ElementsAre(40, 10));
   EXPECT_THAT(Read(b.slot, 2), ElementsAre(2, 0));
-  EXPECT_THAT(Read(b.block_table, 4), ElementsAre(3, 4, 5, 91));
+  // Attention of each K/V group finds its own table.
+  EXPECT_THAT(Read(p.step.WithKv(0).block_table, 4), ElementsAre(3, 4, 5, 91));
+  EXPECT_EQ(p.step.WithKv(0).table_width, 2);
+  EXPECT_THAT(Read(p.step.WithKv(1).block_table, 2), ElementsAre(7, 8));
+  EXPECT_EQ(p.step.WithKv(1).table_width, 1);
+  EXPECT_EQ(p.step.WithKv(1).positions, b.positions);
   EXPECT_THAT(Read(p.samples.rows, 2), ElementsAre(0, 2));
   const RowSampling& drawn = p.samples.sampling[0];
   EXPECT_EQ(drawn.temperature, 0.5F);
@@ -71,26 +76,26 @@ TEST(StepInputs, PacksDecodeRowsAndChunks) {
 
 TEST(StepInputs, PadsDecodeStepsWithScratch) {
   const SamplingParams greedy{.temperature = 0};
-  const std::vector<PageId> ring = {3};
+  const std::vector<std::vector<PageId>> ring = {{3}, {}};
   const BatchPlan plan{
       .step = 1,
       .num_decode = 1,
       .num_tokens = 1,
       .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 1, .tokens = {}, .blocks = ring}},
       .samples = {{.row = 0, .slot = 2, .position = 41, .target = -1, .num_top = 0, .sampling = &greedy}}};
-  const Packed p = Pack(plan, {.tokens = 4, .sequences = 4, .samples = 4, .table_width = 1});
-  EXPECT_EQ(p.batch.num_decode, 4);
-  EXPECT_EQ(p.batch.num_tokens, 4);
-  EXPECT_THAT(Read(p.batch.slot, 4), ElementsAre(2, 90, 90, 90));
-  EXPECT_THAT(Read(p.batch.start, 4), ElementsAre(40, 0, 0, 0));
-  EXPECT_THAT(Read(p.batch.first_row, 5), ElementsAre(0, 1, 2, 3, 4));
-  EXPECT_THAT(Read(p.batch.block_table, 4), ElementsAre(3, 91, 91, 91));
+  const Packed p = Pack(plan, {.tokens = 4, .sequences = 4, .samples = 4, .table_widths = {1}});
+  EXPECT_EQ(p.step.rows.num_decode, 4);
+  EXPECT_EQ(p.step.rows.num_tokens, 4);
+  EXPECT_THAT(Read(p.step.rows.slot, 4), ElementsAre(2, 90, 90, 90));
+  EXPECT_THAT(Read(p.step.rows.start, 4), ElementsAre(40, 0, 0, 0));
+  EXPECT_THAT(Read(p.step.rows.first_row, 5), ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_THAT(Read(p.step.WithKv(0).block_table, 4), ElementsAre(3, 91, 91, 91));
   EXPECT_THAT(Read(p.samples.rows, 4), ElementsAre(0, 1, 2, 3));
   EXPECT_EQ(p.samples.sampling[3].slot, 90);
 }
 
 TEST(StepInputs, AddressesDependOnTheShapeAlone) {
-  const StepShape shape{.tokens = 2, .sequences = 2, .samples = 2, .table_width = 3};
+  const StepShape shape{.tokens = 2, .sequences = 2, .samples = 2, .table_widths = {3}};
   const SamplingParams greedy{.temperature = 0};
   std::vector<char> bytes(StepInputs::Bytes(shape));
   const auto pack = [&](int32_t count) {
@@ -100,13 +105,13 @@ TEST(StepInputs, AddressesDependOnTheShapeAlone) {
       plan.samples.push_back({.row = i, .slot = i, .position = 10, .target = -1, .num_top = 0, .sampling = &greedy});
     }
     Packed p;
-    StepInputs::Pack(plan, shape, {}, bytes.data(), bytes.data(), &p.batch, &p.samples);
+    StepInputs::Pack(plan, shape, {}, bytes.data(), bytes.data(), &p.step, &p.samples);
     return p;
   };
   const Packed a = pack(1), b = pack(2);
-  EXPECT_EQ(a.batch.slot, b.batch.slot);
-  EXPECT_EQ(a.batch.block_table, b.batch.block_table);
-  EXPECT_EQ(a.batch.positions, b.batch.positions);
+  EXPECT_EQ(a.step.rows.slot, b.step.rows.slot);
+  EXPECT_EQ(a.step.WithKv(0).block_table, b.step.WithKv(0).block_table);
+  EXPECT_EQ(a.step.rows.positions, b.step.rows.positions);
   EXPECT_EQ(a.samples.sampling, b.samples.sampling);
 }
 
@@ -117,7 +122,7 @@ TEST(StepInputsDeathTest, OnlyDecodeStepsArePadded) {
                        .num_tokens = 1,
                        .sequences = {{.id = 1, .slot = 0, .start = 0, .num_tokens = 1, .tokens = tokens, .blocks = {}}},
                        .samples = {}};
-  EXPECT_DEATH(Pack(plan, {.tokens = 2, .sequences = 2, .samples = 0, .table_width = 1}),
+  EXPECT_DEATH(Pack(plan, {.tokens = 2, .sequences = 2, .samples = 0, .table_widths = {1}}),
                "only decode steps are padded");
 }
 

@@ -55,9 +55,8 @@ class Recorder : public SequenceListener {
 
 FakeBackendConfig FakeConfig(int steps_in_flight, absl::Duration step_time = absl::ZeroDuration()) {
   return {.capacity = {.slots = 8,
-                       .blocks = 64,
+                       .kv = {{.blocks = 64, .most_per_sequence = 4}},
                        .block_tokens = 16,
-                       .max_blocks_per_sequence = 4,
                        .max_steps_in_flight = steps_in_flight},
           .vocab_size = 1000,
           .never = {},
@@ -70,9 +69,8 @@ SchedulerConfig LoopConfig(const FakeBackendConfig& fake) {
           .max_waiting_tokens = 1'000'000,
           .max_steps_in_flight = fake.capacity.max_steps_in_flight,
           .slots = fake.capacity.slots,
-          .blocks = fake.capacity.blocks,
+          .kv = fake.capacity.kv,
           .block_tokens = fake.capacity.block_tokens,
-          .max_blocks_per_sequence = fake.capacity.max_blocks_per_sequence,
           .end_tokens = {}};
 }
 

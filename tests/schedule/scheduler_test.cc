@@ -22,9 +22,8 @@ SchedulerConfig SmallConfig() {
           .max_waiting_tokens = 100'000,
           .max_steps_in_flight = 1,
           .slots = 4,
-          .blocks = 16,
+          .kv = {{.blocks = 16, .most_per_sequence = 4}},
           .block_tokens = 16,
-          .max_blocks_per_sequence = 4,
           .end_tokens = {kEnd}};
 }
 
@@ -146,7 +145,7 @@ TEST(Scheduler, HoldsNoMoreThanAWindowOfBlocks) {
 
 TEST(Scheduler, AdmitsOnlyWhatFitsWholeAndInOrder) {
   SchedulerConfig config = SmallConfig();
-  config.blocks = 6;
+  config.kv[0].blocks = 6;
   Harness h(config);
   ASSERT_TRUE(h.Add(1, Prompt(100, 10)).ok());  // 4 blocks
   ASSERT_TRUE(h.Add(2, Prompt(100, 10)).ok());  // 4 more: has to wait
@@ -181,7 +180,7 @@ TEST(Scheduler, RefusesWhenTheQueueIsFull) {
 
 TEST(Scheduler, RefusesWhatCouldNeverRun) {
   SchedulerConfig config = SmallConfig();
-  config.max_blocks_per_sequence = 1000;  // no window
+  config.kv[0].most_per_sequence = 1000;  // no window
   Harness h(config);
   const absl::Status never = h.Add(1, Prompt(256, 2));
   EXPECT_EQ(never.code(), absl::StatusCode::kInvalidArgument);
@@ -396,12 +395,13 @@ TEST_P(SchedulerRandom, KeepsItsInvariants) {
   SchedulerConfig config = SmallConfig();
   config.max_steps_in_flight = 1 + static_cast<int32_t>(random() % 2);
   config.slots = 1 + static_cast<int32_t>(random() % 8);
-  config.blocks = 4 + static_cast<int32_t>(random() % 20);
+  config.kv[0].blocks = 4 + static_cast<int32_t>(random() % 20);
   config.max_batch_tokens = 8 + static_cast<int32_t>(random() % 200);
   config.max_waiting = 10;
   if (random() % 2 == 0) {
     config.urgent_slots = static_cast<int32_t>(random() % static_cast<uint32_t>(config.slots));
-    config.blocks = std::max(config.blocks, (config.urgent_slots + 1) * config.max_blocks_per_sequence);
+    KvGroupSize& kv = config.kv[0];
+    kv.blocks = std::max(kv.blocks, (config.urgent_slots + 1) * kv.most_per_sequence);
   }
   Harness h(config);
   std::deque<BatchPlan> out;
@@ -426,7 +426,7 @@ TEST_P(SchedulerRandom, KeepsItsInvariants) {
       for (size_t i = 0; i < plan->sequences.size(); ++i) {
         const PlannedSequence& s = plan->sequences[i];
         ASSERT_TRUE(slots.insert(s.slot).second) << "slot used twice";
-        for (PageId block : s.blocks) ASSERT_TRUE(blocks.insert(block).second) << "block used twice";
+        for (PageId block : s.blocks[0]) ASSERT_TRUE(blocks.insert(block).second) << "block used twice";
         ASSERT_EQ(s.start, next_position[s.id]) << "a position was skipped or repeated";
         ASSERT_EQ(s.tokens.empty(), static_cast<int32_t>(i) < plan->num_decode);
         next_position[s.id] += s.num_tokens;
@@ -443,7 +443,7 @@ TEST_P(SchedulerRandom, KeepsItsInvariants) {
     for (const auto& [ended, finish] : h.finishes) alive.erase(ended);
     const SchedulerStats stats = h.scheduler.stats();
     ASSERT_LE(stats.waiting, 2 * config.max_waiting);
-    ASSERT_LE(stats.blocks_used, config.blocks);
+    ASSERT_LE(stats.blocks_used, config.kv[0].blocks);
   }
   while (!out.empty()) {
     h.Commit(out.front());

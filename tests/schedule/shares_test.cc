@@ -112,9 +112,8 @@ TEST_F(SharesTest, AClientLeavesSlotsForOthersWhereItMust) {
 
 TEST_F(SharesTest, BlocksAreSharedLikeSlots) {
   SchedulerConfig config = Config(/*slots=*/100);
-  config.blocks = 16;
+  config.kv = {{.blocks = 16, .most_per_sequence = 4}};
   config.block_tokens = 8;
-  config.max_blocks_per_sequence = 4;
   Start(config);
   AddMany(10, Of(1, 1, 8, 100));
   Step();

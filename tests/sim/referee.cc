@@ -1,6 +1,7 @@
 #include "tests/sim/referee.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -24,8 +25,11 @@ bool Overlap(const std::vector<PageId>& a, const std::vector<PageId>& b) {
 }  // namespace
 
 Referee::Referee(const SchedulerConfig& config)
-    : config_(config), slot_owner_(static_cast<size_t>(config.slots)), block_owner_(static_cast<size_t>(config.blocks)),
-      ended_(kFinishReasons) {}
+    : config_(config), slot_owner_(static_cast<size_t>(config.slots)), ended_(kFinishReasons) {
+  for (const KvGroupSize& group : config.kv) {
+    block_owner_.resize(block_owner_.size() + static_cast<size_t>(group.blocks));
+  }
+}
 
 void Referee::OnAccepted(SequenceId id, const Request& request) {
   Life life = {
@@ -106,7 +110,7 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   Life& life = found->second;
   if (!life.admitted) Broke(absl::StrCat("order: ", share.id, " has rows and was not admitted"));
   if (life.slot < 0) Place(life, share);
-  const std::vector<PageId> blocks(share.blocks.begin(), share.blocks.end());
+  const std::vector<PageId> blocks = Flat(share.blocks);
   if (share.slot != life.slot || blocks != life.blocks) Broke(absl::StrCat("pages: ", share.id, " changed its own"));
   if (std::find(touched->sequences.begin(), touched->sequences.end(), share.id) != touched->sequences.end()) {
     Broke(absl::StrCat("positions: ", share.id, " is in the plan twice"));
@@ -152,10 +156,10 @@ Referee::Holdings Referee::Held() const {
   Holdings held;
   const auto add = [&](const Life& life) {
     if (!life.admitted) return;
-    const int64_t blocks = BlocksFor(life.request);
+    const GroupCounts blocks = BlocksFor(life.request);
     for (Has* has : {&held.all, &held.clients[life.request.client], &held.requests[life.request.group]}) {
       ++has->slots;
-      has->blocks += blocks;
+      for (size_t group = 0; group < blocks.size(); ++group) has->blocks[group] += blocks[group];
     }
   };
   for (const auto& [id, life] : lives_) add(life);
@@ -176,16 +180,20 @@ std::tuple<Priority, int64_t, int64_t, uint64_t> Referee::TurnOf(const Life& lif
 bool Referee::WithinShares(const Life& life, const Holdings& held) const {
   const int64_t kept = life.request.urgent() ? 0 : config_.urgent_slots;
   const double free_slots = static_cast<double>(config_.slots - held.all.slots - kept);
-  const double free_blocks =
-      static_cast<double>(config_.blocks - held.all.blocks - kept * config_.max_blocks_per_sequence);
   const auto within = [&](double share, const absl::flat_hash_map<uint64_t, Has>& all, uint64_t key) {
     const auto has = all.find(key);
     if (has == all.end() || share >= 1) return true;
     const auto fits = [share](int64_t own, int64_t more, double free) {
       return static_cast<double>(own + more) <= share * (static_cast<double>(own) + free);
     };
-    return fits(has->second.slots, 1, free_slots) &&
-           (has->second.blocks == 0 || fits(has->second.blocks, BlocksFor(life.request), free_blocks));
+    if (!fits(has->second.slots, 1, free_slots)) return false;
+    for (size_t group = 0; group < config_.kv.size(); ++group) {
+      const KvGroupSize& size = config_.kv[group];
+      const auto free = static_cast<double>(size.blocks - held.all.blocks[group] - kept * size.most_per_sequence);
+      const int64_t own = has->second.blocks[group];
+      if (own > 0 && !fits(own, BlocksFor(life.request)[group], free)) return false;
+    }
+    return true;
   };
   return within(config_.request_share, held.requests, life.request.group) &&
          within(config_.client_share, held.clients, life.request.client);
@@ -203,9 +211,13 @@ const Referee::Life* Referee::Next() const {
 
 void Referee::Place(Life& life, const PlannedSequence& share) {
   life.slot = share.slot;
-  life.blocks.assign(share.blocks.begin(), share.blocks.end());
-  if (static_cast<int64_t>(life.blocks.size()) != BlocksFor(life.request))
-    Broke(absl::StrCat("pages: ", share.id, " has not what it needs"));
+  life.blocks = Flat(share.blocks);
+  const GroupCounts need = BlocksFor(life.request);
+  for (size_t group = 0; group < config_.kv.size(); ++group) {
+    if (group >= share.blocks.size() || static_cast<int64_t>(share.blocks[group].size()) != need[group]) {
+      Broke(absl::StrCat("pages: ", share.id, " has not what it needs"));
+    }
+  }
   if (std::exchange(slot_owner_.at(static_cast<size_t>(life.slot)), share.id) != 0) {
     Broke(absl::StrCat("pages: the slot of ", share.id, " is another's"));
   }
@@ -222,10 +234,27 @@ void Referee::Place(Life& life, const PlannedSequence& share) {
   }
 }
 
-int64_t Referee::BlocksFor(const Request& request) const {
+GroupCounts Referee::BlocksFor(const Request& request) const {
   const int64_t positions = PromptLength(request) + std::max<int64_t>(request.max_tokens - 1, 0);
-  return std::min<int64_t>((positions + config_.block_tokens - 1) / config_.block_tokens,
-                           config_.max_blocks_per_sequence);
+  const int64_t all = (positions + config_.block_tokens - 1) / config_.block_tokens;
+  GroupCounts need = {};
+  for (size_t group = 0; group < config_.kv.size(); ++group) {
+    need[group] = std::min<int64_t>(all, config_.kv[group].most_per_sequence);
+  }
+  return need;
+}
+
+std::vector<PageId> Referee::Flat(std::span<const std::vector<PageId>> blocks) {
+  std::vector<PageId> flat;
+  PageId first = 0;
+  for (size_t group = 0; group < std::min(blocks.size(), config_.kv.size()); ++group) {
+    for (const PageId block : blocks[group]) {
+      if (block < 0 || block >= config_.kv[group].blocks) Broke(absl::StrCat("pages: there is no block ", block));
+      flat.push_back(first + block);
+    }
+    first += config_.kv[group].blocks;
+  }
+  return flat;
 }
 
 void Referee::OnNoPlan(bool steps_in_flight) {
@@ -312,7 +341,7 @@ void Referee::End(SequenceId id, const Finish& finish) {
 }
 
 void Referee::OnStats(const SchedulerStats& stats, bool planned) {
-  if (stats.slots_used > config_.slots || stats.blocks_used > config_.blocks)
+  if (stats.slots_used > config_.slots || stats.blocks_used > static_cast<int64_t>(block_owner_.size()))
     Broke("bounds: more pages than there are");
   const auto ended = static_cast<int64_t>(ended_in_flight_.size());
   if (stats.running != stats.slots_used || stats.running + stats.waiting != static_cast<int64_t>(alive_) + ended) {
@@ -323,19 +352,17 @@ void Referee::OnStats(const SchedulerStats& stats, bool planned) {
 }
 
 void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
-  int64_t blocks = 0, waiting = 0;
+  int64_t waiting = 0;
   int32_t others = 0;
   struct Queue {
     int64_t sequences = 0, tokens = 0;
     std::set<std::pair<uint64_t, uint64_t>> requests;
   } queues[2];
-  for (const Ended& ended : ended_in_flight_) blocks += BlocksFor(ended.life.request);
   for (const auto& [id, life] : lives_) {
     if (!life.expected.empty() && life.expected.front() == kNothingDrawn) {
       Broke(absl::StrCat("tokens: ", id, " goes on although nothing could be drawn"));
     }
     if (life.admitted) {
-      blocks += BlocksFor(life.request);
       others += life.request.urgent() ? 0 : 1;
       continue;
     }
@@ -346,6 +373,8 @@ void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
     queue.requests.emplace(life.request.group, life.request.group == 0 ? id : 0);
   }
   const int64_t tokens = queues[0].tokens + queues[1].tokens;
+  const GroupCounts held = Held().all.blocks;
+  const int64_t blocks = std::accumulate(held.begin(), held.end(), int64_t{0});
   if (waiting != stats.waiting || blocks != stats.blocks_used || tokens != stats.waiting_tokens) {
     Broke(absl::StrCat("no leak: ", stats.blocks_used, " blocks are used, not ", blocks, "; ", stats.waiting,
                        " wait, not ", waiting, "; ", stats.waiting_tokens, " tokens wait, not ", tokens));
@@ -362,10 +391,12 @@ void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
   const Life* next = planned && waiting > 0 ? Next() : nullptr;
   if (next == nullptr) return;
   const int64_t kept = next->request.urgent() ? 0 : config_.urgent_slots;
-  if (config_.slots - stats.slots_used >= 1 + kept &&
-      config_.blocks - stats.blocks_used >= BlocksFor(next->request) + kept * config_.max_blocks_per_sequence) {
-    Broke("no starvation: there are pages for who is next in the queue, and it waits");
+  bool fits = config_.slots - stats.slots_used >= 1 + kept;
+  for (size_t group = 0; group < config_.kv.size(); ++group) {
+    const KvGroupSize& size = config_.kv[group];
+    fits = fits && size.blocks - held[group] >= BlocksFor(next->request)[group] + kept * size.most_per_sequence;
   }
+  if (fits) Broke("no starvation: there are pages for who is next in the queue, and it waits");
 }
 
 }  // namespace batucada::sim

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -71,7 +72,7 @@ class Referee {
     int64_t told = 0;           // tokens that came as events
     int64_t scored = 0;         // prompt log-probabilities likewise
     PageId slot = -1;           // -1: no row so far
-    std::vector<PageId> blocks;
+    std::vector<PageId> blocks;  // of all K/V groups, numbered through
     std::deque<int32_t> expected;  // tokens that results brought and events have not told
     size_t alive_index = 0;
   };
@@ -87,7 +88,8 @@ class Referee {
   void OnAdmitted(SequenceId id);
   void Place(Life& life, const PlannedSequence& share);
   struct Has {
-    int64_t slots = 0, blocks = 0;
+    int64_t slots = 0;
+    GroupCounts blocks = {};  // by K/V group
   };
   // What all, and each client and each request of more than one sequence, hold now.
   struct Holdings {
@@ -103,7 +105,10 @@ class Referee {
   bool WantsDecode(const Life& life) const;
   void End(SequenceId id, const Finish& finish);
   bool InFlight(SequenceId id) const;
-  int64_t BlocksFor(const Request& request) const;
+  // Blocks that a request needs, by K/V group.
+  GroupCounts BlocksFor(const Request& request) const;
+  // The blocks of all groups, numbered through.
+  std::vector<PageId> Flat(std::span<const std::vector<PageId>> blocks);
   void CheckQueue(const SchedulerStats& stats, bool planned);
   // Pages of those who have ended return with their last step in flight.
   void ForgetEnded();

@@ -44,9 +44,8 @@ class RefereeTest : public testing::Test {
             .max_waiting = 4,
             .max_steps_in_flight = 2,
             .slots = 2,
-            .blocks = 4,
+            .kv = {{.blocks = 4, .most_per_sequence = 2}},
             .block_tokens = 8,
-            .max_blocks_per_sequence = 2,
             .end_tokens = {kEndToken}};
   }
   static Request ShortRequest() { return {.prompt = {1, 2, 3, 4}, .max_tokens = 2}; }
@@ -78,7 +77,7 @@ class RefereeTest : public testing::Test {
   }
 
   const Request request = ShortRequest();
-  const std::vector<PageId> blocks[2] = {{0}, {1}};
+  const std::vector<std::vector<PageId>> blocks[2] = {{{0}}, {{1}}};
   uint64_t step = 0;
   Referee referee{Config()};
 };
@@ -104,7 +103,7 @@ TEST_F(RefereeTest, SeesPagesThatAStepInFlightStillWrites) {
   referee.OnEvents({{.id = 2, .finish = Finish{.reason = FinishReason::kCancelled}}});
   EXPECT_EQ(Violation(Plan({Share(1, 0)})), "");
   referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kCancelled}}});
-  const std::vector<PageId> other = {3};
+  const std::vector<std::vector<PageId>> other = {{3}};
   PlannedSequence share = Share(3, 0);
   share.blocks = other;
   EXPECT_THAT(Violation(Plan({share})), HasSubstr("pages that a step in flight still writes"));

@@ -9,11 +9,14 @@ Workload::Workload(uint64_t seed) : random_(seed) {
   config_.slots = static_cast<int32_t>(1 + Below(24));
   config_.urgent_slots = Chance(0.5) ? static_cast<int32_t>(Below(static_cast<uint64_t>(config_.slots))) : 0;
   config_.block_tokens = static_cast<int32_t>(8 << Below(4));
-  config_.max_blocks_per_sequence = Chance(0.1) ? 0 : static_cast<int32_t>(1 + Below(12));
-  // From hardly enough to plenty.
-  const int32_t least = (config_.urgent_slots + 1) * config_.max_blocks_per_sequence;
-  const int32_t plenty = config_.slots * config_.max_blocks_per_sequence;
-  config_.blocks = least + static_cast<int32_t>(Below(static_cast<uint64_t>(plenty - least) + 1));
+  // No K/V, mostly one group, sometimes several; blocks from hardly enough to plenty.
+  const uint64_t groups = Chance(0.1) ? 0 : Chance(0.7) ? 1 : 2 + Below(kMaxKvGroups - 1);
+  for (uint64_t group = 0; group < groups; ++group) {
+    const auto most = static_cast<int32_t>(1 + Below(12));
+    const int32_t least = (config_.urgent_slots + 1) * most, plenty = config_.slots * most;
+    const auto blocks = least + static_cast<int32_t>(Below(static_cast<uint64_t>(plenty - least) + 1));
+    config_.kv.push_back({.blocks = blocks, .most_per_sequence = most});
+  }
   config_.max_batch_tokens = config_.slots + static_cast<int32_t>(Below(400));
   config_.max_waiting = static_cast<int32_t>(1 + Below(40));
   config_.max_waiting_tokens = static_cast<int64_t>(1 + Below(20'000));

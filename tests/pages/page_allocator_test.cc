@@ -1,4 +1,4 @@
-#include "engine/state/page_allocator.h"
+#include "engine/pages/page_allocator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,39 @@
+// A checkpoint: what a sequence held after so many tokens, kept so that another text with the same beginning can go on
+// from there. It is valid as a whole or not at all, and always a copy: never a slot that somebody runs in.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/pages/page_copy.h"
+#include "engine/prefix/prefix_tree.h"
+
+namespace batucada {
+
+// The pages of one checkpoint in one tier. Blocks by K/V group, each as a block table: entry i holds what entry i of a
+// sequence's table held.
+struct StoredPages {
+  PageId slot = -1;  // -1: nothing is stored
+  std::vector<std::vector<PageId>> blocks;
+  bool stored() const { return slot >= 0; }
+};
+
+struct Checkpoint {
+  // kPromised: a sequence that runs will write it when it gets there. kWriting: a step in flight does. kReady: that step
+  // has ended; from now on it may be used.
+  enum class State : uint8_t { kPromised, kWriting, kReady };
+
+  PrefixNode* node = nullptr;
+  State state = State::kPromised;
+  StoredPages device;
+  StoredPages host;
+  bool moving = false;     // a step in flight copies it from device to host
+  int32_t pins = 0;        // by those who are about to go on from it: it stays where it is
+  uint64_t used = 0;       // when it was last found or written
+  bool superseded = false;  // the same text has gone on to another one
+  size_t place[2] = {};     // in the cache's lists of what is on the device, and on the host
+
+  int64_t position() const { return node->end; }  // tokens that it stands for
+};
+
+}  // namespace batucada

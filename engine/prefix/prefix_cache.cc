@@ -1,0 +1,298 @@
+#include "engine/prefix/prefix_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+
+namespace batucada {
+namespace {
+
+// Candidates that an eviction compares. More find a slightly worse one to lose and take longer.
+constexpr size_t kCandidates = 32;
+// Others that may go for one that comes.
+constexpr int kMostEvictions = 64;
+// What one that its text has left behind counts beside others.
+constexpr double kSuperseded = 1.0 / 16;
+
+bool BranchesOff(const Checkpoint& checkpoint) { return checkpoint.node->children.size() > 1; }
+bool MayGo(const Checkpoint& c) { return c.state == Checkpoint::State::kReady && c.pins == 0 && !c.moving; }
+
+}  // namespace
+
+PrefixCache::PrefixCache(const PrefixCacheConfig& config, const std::vector<KvGroupSize>& kv, int32_t block_tokens,
+                         std::deque<BlockPool>* running)
+    : config_(config), running_(running), device_(Tier::kDevice, config.device, kv, block_tokens, running),
+      host_(Tier::kHost, config.host, kv, block_tokens, running) {
+  BATUCADA_CHECK(device_.exists());
+}
+
+PrefixCache::~PrefixCache() {
+  Abandon();
+  while (!ListOf(Tier::kHost).empty()) Evict(ListOf(Tier::kHost).back(), Tier::kHost);
+}
+
+PrefixNode* PrefixCache::Enter(const std::string& scope, std::span<const int32_t> prompt, int64_t* known) {
+  if (tree_.tokens() + static_cast<int64_t>(prompt.size()) > config_.most_ids) TrimTree();
+  PrefixNode* const leaf = tree_.Extend(tree_.Root(scope), prompt, known);
+  ++leaf->users;
+  return leaf;
+}
+
+PrefixNode* PrefixCache::Advance(PrefixNode* leaf, std::span<const int32_t> ids) {
+  int64_t known = 0;
+  PrefixNode* const next = tree_.Extend(leaf, ids, &known);
+  ++next->users;
+  --leaf->users;
+  return next;
+}
+
+void PrefixCache::Leave(PrefixNode* leaf) { --leaf->users; }
+
+void PrefixCache::TrimTree() {
+  const int64_t most = config_.most_ids / 4 * 3;
+  tree_.Trim(most);
+  // What is left are texts with checkpoints.
+  while (tree_.tokens() > most) {
+    bool gone = false;
+    for (size_t i = 0; i < kCandidates; ++i) {
+      for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
+        Checkpoint* const victim = Victim(tier);
+        if (victim == nullptr) continue;
+        gone = true;
+        Evict(victim, tier);
+      }
+    }
+    tree_.Trim(most);
+    if (!gone) return;
+  }
+}
+
+Checkpoint* PrefixCache::Find(PrefixNode* leaf, int64_t most) {
+  for (const PrefixNode* node = leaf; node != nullptr; node = node->parent) {
+    Checkpoint* const c = node->checkpoint;
+    if (c == nullptr || node->end > most || c->state != Checkpoint::State::kReady) continue;
+    c->used = ++clock_;
+    Pin(c);
+    return c;
+  }
+  return nullptr;
+}
+
+Checkpoint* PrefixCache::FindComing(PrefixNode* leaf, int64_t most, int64_t least) {
+  for (const PrefixNode* node = leaf; node != nullptr && node->end > least; node = node->parent) {
+    Checkpoint* const c = node->checkpoint;
+    if (c != nullptr && node->end <= most && c->state != Checkpoint::State::kReady) return c;
+  }
+  return nullptr;
+}
+
+Checkpoint* PrefixCache::Promise(PrefixNode* below, int64_t position) {
+  PrefixNode* const node = tree_.At(below, position);
+  if (node->checkpoint != nullptr) return nullptr;
+  auto promised = std::make_unique<Checkpoint>();
+  promised->node = node;
+  node->checkpoint = promised.get();
+  checkpoints_.emplace(node, std::move(promised));
+  return node->checkpoint;
+}
+
+bool PrefixCache::Write(Checkpoint* c, const StoredPages& sequence, std::vector<PageCopy>* copies) {
+  BATUCADA_CHECK(c->state == Checkpoint::State::kPromised);
+  bool stored = false;
+  for (int i = 0; device_.CanHold(c->position()) && i < kMostEvictions; ++i) {
+    stored = device_.Store(c->position(), sequence, Tier::kRunning, &c->device, copies);
+    if (stored || !MakeRoom(Tier::kDevice)) break;
+  }
+  if (!stored) {
+    Forget(c);
+    return false;
+  }
+  c->state = Checkpoint::State::kWriting;
+  List(c, Tier::kDevice);
+  return true;
+}
+
+void PrefixCache::Publish(Checkpoint* c) {
+  BATUCADA_CHECK(c->state == Checkpoint::State::kWriting);
+  c->state = Checkpoint::State::kReady;
+  c->used = ++clock_;
+  if (host_.exists()) to_move_.push_back(c);
+  Checkpoint* const above = Above(*c);
+  ++stats_.written;
+  stats_.written_tokens += static_cast<uint64_t>(c->position() - (above == nullptr ? 0 : above->position()));
+  if (above == nullptr) return;
+  bool branches = false;
+  for (const PrefixNode* node = c->node->parent; node != above->node->parent; node = node->parent) {
+    branches = branches || node->children.size() > 1;
+  }
+  above->superseded = above->superseded || !branches;
+  CapPath(c);
+}
+
+void PrefixCache::Drop(Checkpoint* c) {
+  BATUCADA_CHECK(c->state != Checkpoint::State::kReady);
+  Forget(c);
+}
+
+bool PrefixCache::Load(const Checkpoint& c, PageId slot, const std::vector<std::vector<PageId>>& blocks,
+                       std::vector<PageCopy>* copies) const {
+  BATUCADA_CHECK(c.state == Checkpoint::State::kReady);
+  const bool from_host = !c.device.stored();
+  (from_host ? host_ : device_).Load(c.position(), from_host ? c.host : c.device, slot, blocks, copies);
+  return from_host;
+}
+
+std::span<const PageId> PrefixCache::SharedBlocks(const Checkpoint& c, size_t group) const {
+  if (!c.device.stored()) return {};
+  return device_.SharedBlocks(c.position(), c.device, group);
+}
+
+void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<Checkpoint*>* moving) {
+  for (int32_t i = 0; i < config_.most_moves && !to_move_.empty(); ++i) {
+    Checkpoint* const c = to_move_.front();
+    to_move_.pop_front();
+    bool stored = false;
+    for (int tries = 0; host_.CanHold(c->position()) && tries < kMostEvictions; ++tries) {
+      stored = host_.Store(c->position(), c->device, Tier::kDevice, &c->host, copies);
+      if (stored || !MakeRoom(Tier::kHost)) break;
+    }
+    if (!stored) continue;
+    c->moving = true;
+    moving->push_back(c);
+  }
+}
+
+void PrefixCache::Moved(Checkpoint* c) {
+  c->moving = false;
+  List(c, Tier::kHost);
+}
+
+bool PrefixCache::Reclaim(size_t group, int64_t blocks) {
+  while ((*running_)[group].available() < blocks) {
+    if (!MakeRoom(Tier::kDevice)) return false;
+  }
+  return true;
+}
+
+void PrefixCache::Abandon() {
+  std::vector<Checkpoint*> all;
+  for (auto& [node, c] : checkpoints_) all.push_back(c.get());
+  to_move_.clear();
+  for (Checkpoint* c : all) {
+    c->pins = 0;
+    if (std::exchange(c->moving, false)) host_.Release(&c->host);
+    if (c->state != Checkpoint::State::kReady) {
+      Forget(c);
+    } else if (c->device.stored()) {
+      Evict(c, Tier::kDevice);
+    }
+  }
+}
+
+void PrefixCache::CountLookup(int64_t prompt_tokens, int64_t known, const Checkpoint* found) {
+  const int64_t hit = found == nullptr ? 0 : found->position();
+  ++stats_.lookups;
+  stats_.queried_tokens += static_cast<uint64_t>(prompt_tokens);
+  stats_.hit_tokens += static_cast<uint64_t>(hit);
+  stats_.missed_tokens += static_cast<uint64_t>(std::max<int64_t>(0, std::min(known, prompt_tokens - 1) - hit));
+  if (found == nullptr) return;
+  ++stats_.hits;
+  if (found->device.stored()) return;
+  ++stats_.host_hits;
+  stats_.host_hit_tokens += static_cast<uint64_t>(hit);
+}
+
+PrefixCacheStats PrefixCache::stats() const {
+  PrefixCacheStats stats = stats_;
+  stats.device_stored = device_.stored();
+  stats.device_capacity = device_.capacity();
+  stats.host_stored = host_.stored();
+  stats.host_capacity = host_.capacity();
+  stats.tree_tokens = tree_.tokens();
+  return stats;
+}
+
+Checkpoint* PrefixCache::Above(const Checkpoint& c) {
+  for (const PrefixNode* node = c.node->parent; node != nullptr; node = node->parent) {
+    Checkpoint* const above = node->checkpoint;
+    if (above != nullptr && above->state == Checkpoint::State::kReady) return above;
+  }
+  return nullptr;
+}
+
+double PrefixCache::Worth(const Checkpoint& c) const {
+  const Checkpoint* const above = Above(c);
+  const auto saved = static_cast<double>(c.position() - (above == nullptr ? 0 : above->position()));
+  const double worth = saved / static_cast<double>(clock_ - c.used + 1);
+  return c.superseded && !BranchesOff(c) ? worth * kSuperseded : worth;
+}
+
+Checkpoint* PrefixCache::Victim(Tier tier) {
+  const std::vector<Checkpoint*>& list = ListOf(tier);
+  Checkpoint* victim = nullptr;
+  double least = 0;
+  const auto consider = [&](Checkpoint* c) {
+    if (!MayGo(*c)) return;
+    const double worth = Worth(*c);
+    if (victim != nullptr && worth >= least) return;
+    victim = c;
+    least = worth;
+  };
+  for (size_t i = 0; list.size() > 2 * kCandidates && i < kCandidates; ++i) consider(list[random_() % list.size()]);
+  if (victim == nullptr) std::for_each(list.begin(), list.end(), consider);
+  return victim;
+}
+
+bool PrefixCache::MakeRoom(Tier tier) {
+  Checkpoint* const victim = Victim(tier);
+  if (victim == nullptr) return false;
+  Evict(victim, tier);
+  ++(tier == Tier::kHost ? stats_.host_evictions : stats_.device_evictions);
+  return true;
+}
+
+void PrefixCache::CapPath(Checkpoint* tip) {
+  int32_t count = 1;
+  Checkpoint* victim = nullptr;
+  for (Checkpoint* c = Above(*tip); c != nullptr; c = Above(*c)) {
+    ++count;
+    const bool may_go = MayGo(*c) && c->superseded && !BranchesOff(*c);
+    if (may_go && (victim == nullptr || Worth(*c) < Worth(*victim))) victim = c;
+  }
+  if (count <= config_.most_per_path || victim == nullptr) return;
+  Forget(victim);
+}
+
+void PrefixCache::List(Checkpoint* c, Tier tier) {
+  std::vector<Checkpoint*>& list = ListOf(tier);
+  c->place[tier == Tier::kHost ? 1 : 0] = list.size();
+  list.push_back(c);
+}
+
+void PrefixCache::Unlist(Checkpoint* c, Tier tier) {
+  StoredPages& pages = PagesOf(*c, tier);
+  if (!pages.stored()) return;
+  StoreOf(tier).Release(&pages);
+  std::vector<Checkpoint*>& list = ListOf(tier);
+  const size_t index = tier == Tier::kHost ? 1 : 0, place = c->place[index];
+  list[place] = list.back();
+  list[place]->place[index] = place;
+  list.pop_back();
+  if (tier == Tier::kDevice) std::erase(to_move_, c);
+}
+
+void PrefixCache::Evict(Checkpoint* c, Tier tier) {
+  Unlist(c, tier);
+  if (!c->device.stored() && !c->host.stored()) Forget(c);
+}
+
+void PrefixCache::Forget(Checkpoint* c) {
+  Unlist(c, Tier::kDevice);
+  Unlist(c, Tier::kHost);
+  PrefixNode* const node = c->node;
+  node->checkpoint = nullptr;
+  checkpoints_.erase(node);
+}
+
+}  // namespace batucada

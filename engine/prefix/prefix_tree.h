@@ -1,0 +1,56 @@
+// The beginnings of texts that were seen: a radix tree of token ids under a root for each scope. Ids are compared, never
+// hashes of them, so that no text can stand for another. A node is where a text ended, where two parted, or where a
+// state is kept; it outlives its state, so that it is known where texts part. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+
+namespace batucada {
+
+struct Checkpoint;
+
+struct PrefixNode {
+  PrefixNode* parent = nullptr;  // null: a root
+  std::vector<int32_t> ids;      // from the parent's end to this one's
+  int64_t end = 0;               // tokens from the root to here
+  absl::flat_hash_map<int32_t, std::unique_ptr<PrefixNode>> children;  // by their first id
+  Checkpoint* checkpoint = nullptr;                                    // what is kept, or promised, here
+  int32_t users = 0;                                                   // sequences that stand here
+  uint64_t seen = 0;                                                   // when a text last ended here
+};
+
+class PrefixTree {
+ public:
+  // Texts of different scopes never meet. Made when it is asked for.
+  PrefixNode* Root(const std::string& scope);
+
+  // The node where `ids`, going on from `from`, end; made if it was not there. `known`: how many of them were.
+  PrefixNode* Extend(PrefixNode* from, std::span<const int32_t> ids, int64_t* known);
+  // The node on the way to `below` that ends at `position`; made if it was not there. REQUIRES: 0 < position <= its end.
+  PrefixNode* At(PrefixNode* below, int64_t position);
+  static bool IsOnTheWay(const PrefixNode* node, const PrefixNode* below);
+
+  // Removes nodes without children, state and users, those first that were not seen for the longest time, until at
+  // most `most` ids are kept or nothing can go.
+  void Trim(int64_t most);
+
+  int64_t tokens() const { return tokens_; }  // ids kept
+
+ private:
+  // The upper part of the node, of so many ids, as a node of its own.
+  PrefixNode* Split(PrefixNode* node, size_t ids);
+  bool RemoveOldestLeaves(int64_t most);
+
+  absl::node_hash_map<std::string, PrefixNode> roots_;
+  int64_t tokens_ = 0;
+  uint64_t clock_ = 0;
+};
+
+}  // namespace batucada

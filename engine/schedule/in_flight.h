@@ -1,0 +1,29 @@
+// What a plan promised, so that its results can be dealt out when they come.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/prefix/checkpoint.h"
+#include "engine/schedule/scheduler.h"
+#include "engine/schedule/sequence.h"
+
+namespace batucada {
+
+struct Scheduler::InFlight {
+  struct Share {
+    Sequence* sequence;
+    int32_t prompt_tokens;  // computed by this step; 0 for a decode row
+    int32_t num_scores;     // prompt log-probabilities
+    bool draws;             // and then one token
+  };
+  uint64_t step = 0;
+  size_t num_samples = 0;
+  std::vector<Share> shares;         // in the order of the plan's samples
+  std::vector<Checkpoint*> written;  // by its copies: published with its result
+  std::vector<Checkpoint*> moving;   // to the host
+  std::vector<Checkpoint*> pinned;   // that its copies read
+};
+
+}  // namespace batucada

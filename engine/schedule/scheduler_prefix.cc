@@ -1,0 +1,211 @@
+// What the scheduler does with the cache of prefixes: sequences go on from checkpoints, wait for those that others are
+// about to write, and write their own.
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "engine/schedule/in_flight.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada {
+namespace {
+
+// The end of a prompt, and of an answer, is kept if it is so far from the checkpoint before it.
+constexpr int64_t kLeastAnswer = 8;
+
+StoredPages PagesOf(const Sequence& s) { return {.slot = s.slot, .blocks = s.blocks}; }
+
+void Append(std::vector<PageCopy>& to, const std::vector<PageCopy>& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+// Where the sequence's computing goes on, or will when what it waits for is there.
+int64_t Heading(const Sequence& s) {
+  if (s.prefix->awaits != nullptr) return s.prefix->awaits->position();
+  return s.prefix->resume != nullptr ? s.prefix->resume->position() : s.planned_tokens;
+}
+
+}  // namespace
+
+Checkpoint* Scheduler::FindPrefix(Sequence& s) {
+  const Request& r = s.request;
+  const bool cacheable = prefix_ != nullptr && r.use_prefix_cache && !r.prompt_logprobs && r.max_tokens > 0 &&
+                         s.prompt_length() > prefix_->config().least_tokens;
+  if (!cacheable) return nullptr;
+  if (s.prefix == nullptr) {
+    s.prefix = std::make_unique<PrefixUse>();
+    s.prefix->leaf = prefix_->Enter(r.cache_scope, r.prompt.vector(), &s.prefix->known);
+  }
+  // The last token is always computed: its logits are wanted.
+  return prefix_->Find(s.prefix->leaf, s.prompt_length() - 1);
+}
+
+void Scheduler::UsePrefix(Sequence& s, Checkpoint* hit, BatchPlan& plan) {
+  PrefixUse& use = *s.prefix;
+  const int64_t start = hit == nullptr ? 0 : hit->position();
+  Checkpoint* coming = PrefixCache::FindComing(use.leaf, s.prompt_length() - 1,
+                                               start + prefix_->config().worth_waiting - 1);
+  if (coming == nullptr) coming = AskForCheckpoint(s, start);
+  prefix_->CountLookup(s.prompt_length(), use.known, hit);
+  if (coming != nullptr) {
+    prefix_->CountWait();
+    use.awaits = coming;
+    if (hit != nullptr) prefix_->Unpin(hit);
+  } else if (hit != nullptr) {
+    Restore(s, hit, plan);
+  }
+  PromiseCheckpoints(s, coming != nullptr ? coming->position() : start);
+}
+
+// Somebody who runs may be on the same way, and not have come so far: it writes a checkpoint where the two part.
+Checkpoint* Scheduler::AskForCheckpoint(Sequence& s, int64_t start) {
+  const int64_t position = std::min(s.prefix->known, s.prompt_length() - 1);
+  if (position < start + prefix_->config().worth_waiting) return nullptr;
+  for (Sequence* other : running_) {
+    if (other->prefix == nullptr || other->ended || other->request.priority > s.request.priority) continue;
+    if (other->prompt_length() < position || Heading(*other) >= position) continue;
+    if (!prefix_->SharesUpTo(s.prefix->leaf, position, other->prefix->leaf)) continue;
+    Checkpoint* const promised = prefix_->Promise(s.prefix->leaf, position);
+    if (promised == nullptr) return nullptr;
+    std::vector<Checkpoint*>& list = other->prefix->promised;
+    const auto place = std::find_if(list.begin() + static_cast<std::ptrdiff_t>(other->prefix->next), list.end(),
+                                    [position](const Checkpoint* c) { return c->position() > position; });
+    list.insert(place, promised);
+    return promised;
+  }
+  return nullptr;
+}
+
+// Where the prompt parted from those seen before, the places that the request names, a ladder in long prompts, and the
+// prompt's end, which costs no cut.
+void Scheduler::PromiseCheckpoints(Sequence& s, int64_t from) {
+  const PrefixCacheConfig& c = prefix_->config();
+  const int64_t length = s.prompt_length();
+  std::vector<int64_t> chosen;
+  const auto choose = [&](int64_t position) {
+    const auto near = [&](int64_t other) { return std::abs(other - position) < c.least_tokens; };
+    if (position < from + c.least_tokens || position >= length || std::any_of(chosen.begin(), chosen.end(), near)) return;
+    chosen.push_back(position);
+  };
+  choose(std::min(s.prefix->known, length - 1));
+  const std::vector<int64_t>& named = s.request.checkpoints.vector();
+  // The first (what comes before all messages) and the newest.
+  if (!named.empty()) choose(*std::upper_bound(named.begin(), named.end() - 1, from));
+  for (auto it = named.rbegin(); it != named.rend() && static_cast<int32_t>(chosen.size()) < c.most_cuts; ++it) {
+    choose(*it);
+  }
+  for (int64_t step = from / c.ladder_tokens + 1; step * c.ladder_tokens < length; ++step) choose(step * c.ladder_tokens);
+  std::sort(chosen.begin(), chosen.end());
+  if (length >= (chosen.empty() ? from : chosen.back()) + kLeastAnswer) chosen.push_back(length);
+  for (const int64_t position : chosen) {
+    if (Checkpoint* const promised = prefix_->Promise(s.prefix->leaf, position)) s.prefix->promised.push_back(promised);
+  }
+}
+
+void Scheduler::Restore(Sequence& s, Checkpoint* checkpoint, BatchPlan& plan) {
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    const std::span<const PageId> shared = prefix_->SharedBlocks(*checkpoint, group);
+    for (size_t i = 0; i < shared.size(); ++i) {
+      PageId& block = s.blocks[group][i];
+      if (block == shared[i]) continue;
+      blocks_[group].Share(shared[i]);
+      blocks_[group].Release({block});
+      block = shared[i];
+    }
+  }
+  std::vector<PageCopy> copies;
+  const bool from_host = prefix_->Load(*checkpoint, s.slot, s.blocks, &copies);
+  Append(from_host ? plan.copies.moved : plan.copies.restored, copies);
+  if (from_host) {
+    s.prefix->arriving = true;
+    arriving_.push_back(s.id);
+  }
+  in_flight_.back().pinned.push_back(checkpoint);
+  s.planned_tokens = s.first_position = s.finish.cached_tokens = checkpoint->position();
+}
+
+void Scheduler::PlanPrefixes(BatchPlan& plan) {
+  for (const SequenceId id : std::exchange(arriving_, {})) {
+    if (const auto found = sequences_.find(id); found != sequences_.end()) found->second->prefix->arriving = false;
+  }
+  for (Sequence* s : std::exchange(ending_, {})) SaveEnd(*s, plan);
+  for (Sequence* s : running_) {
+    if (s->prefix == nullptr || s->prefix->resume == nullptr || s->ended) continue;
+    Restore(*s, std::exchange(s->prefix->resume, nullptr), plan);
+  }
+}
+
+void Scheduler::SaveEnd(Sequence& s, BatchPlan& plan) {
+  PrefixUse& use = *s.prefix;
+  const int64_t position = s.planned_tokens, count = position - s.prompt_length();
+  const auto known = static_cast<int64_t>(use.generated.size());
+  if (count > 0 && count <= known) {
+    use.leaf = prefix_->Advance(use.leaf, std::span(use.generated).first(static_cast<size_t>(count)));
+    Checkpoint* const above = prefix_->Find(use.leaf, position);
+    const int64_t kept = above == nullptr ? 0 : above->position();
+    if (above != nullptr) prefix_->Unpin(above);
+    Checkpoint* const c = position >= kept + kLeastAnswer ? prefix_->Promise(use.leaf, position) : nullptr;
+    if (c != nullptr && prefix_->Write(c, PagesOf(s), &plan.copies.ended)) in_flight_.back().written.push_back(c);
+  }
+  Free(s);
+}
+
+void Scheduler::WriteCheckpoints(Sequence& s, BatchPlan& plan) {
+  PrefixUse& use = *s.prefix;
+  while (use.next < use.promised.size() && use.promised[use.next]->position() <= s.planned_tokens) {
+    Checkpoint* const c = use.promised[use.next++];
+    if (c->position() < s.planned_tokens) {
+      // It went on from a checkpoint behind this one.
+      prefix_->Drop(c);
+    } else if (prefix_->Write(c, PagesOf(s), &plan.copies.saved)) {
+      in_flight_.back().written.push_back(c);
+      continue;
+    }
+    ResolveWaiting(c, /*ready=*/false);
+  }
+}
+
+void Scheduler::DropPromises(Sequence& s) {
+  PrefixUse& use = *s.prefix;
+  const std::vector<Checkpoint*> left(use.promised.begin() + static_cast<std::ptrdiff_t>(use.next), use.promised.end());
+  use.promised.resize(use.next);
+  for (Checkpoint* c : left) {
+    prefix_->Drop(c);
+    ResolveWaiting(c, /*ready=*/false);
+  }
+  if (Checkpoint* const resume = std::exchange(use.resume, nullptr)) prefix_->Unpin(resume);
+  use.awaits = nullptr;
+}
+
+void Scheduler::ResolveWaiting(const Checkpoint* checkpoint, bool ready) {
+  for (Sequence* s : running_) {
+    if (s->prefix == nullptr || s->prefix->awaits != checkpoint) continue;
+    s->prefix->awaits = nullptr;
+    // The longest there is: what was waited for, or what there was before.
+    s->prefix->resume = prefix_->Find(s->prefix->leaf, s->prompt_length() - 1);
+    BATUCADA_CHECK(!ready || s->prefix->resume != nullptr);
+  }
+}
+
+void Scheduler::CommitPrefixes(const InFlight& step) {
+  for (Checkpoint* c : step.written) {
+    prefix_->Publish(c);
+    ResolveWaiting(c, /*ready=*/true);
+  }
+  for (Checkpoint* c : step.moving) prefix_->Moved(c);
+  for (Checkpoint* c : step.pinned) prefix_->Unpin(c);
+}
+
+void Scheduler::AbandonPrefixes() {
+  for (auto& [id, s] : sequences_) {
+    if (s->prefix == nullptr) continue;
+    s->prefix->promised.clear();
+    s->prefix->next = 0;
+    s->prefix->awaits = s->prefix->resume = nullptr;
+    s->prefix->save = false;
+  }
+  prefix_->Abandon();
+  for (Sequence* s : std::exchange(ending_, {})) Free(*s);
+}
+
+}  // namespace batucada

@@ -1,0 +1,192 @@
+// What the cache of prefixes saves and when, on the fake backend: how many prompt tokens are computed.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/run/fake_backend.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada {
+namespace {
+
+constexpr int32_t kBlockTokens = 16;
+
+class PrefixTest : public testing::Test {
+ protected:
+  struct Answer {
+    std::vector<int32_t> ids;
+    std::optional<Finish> finish;
+  };
+
+  PrefixTest() {
+    constexpr int32_t steps_in_flight = 2;
+    const KvGroupSize window{.blocks = 200, .most_per_sequence = 5}, all{.blocks = 400, .most_per_sequence = 100, .grows = true};
+    fake_ = {.capacity = {.slots = 20,
+                          .kv = {window, all},
+                          .block_tokens = kBlockTokens,
+                          .max_steps_in_flight = steps_in_flight},
+             .vocab_size = 1000,
+             .windows = {60, 1600}};
+    config_ = {.max_batch_tokens = 300,
+               .max_steps_in_flight = steps_in_flight,
+               .slots = 20,
+               .kv = fake_.capacity.kv,
+               .block_tokens = kBlockTokens,
+               .prefix_cache = PrefixCacheConfig{.device = {.slots = 30, .blocks = {150, 0}},
+                                                 .host = {.slots = 0, .blocks = {}}}};
+    scheduler_ = std::make_unique<Scheduler>(config_);
+    backend_ = std::make_unique<FakeBackend>(fake_);
+  }
+
+  static std::vector<int32_t> Tokens(size_t count, int32_t salt) {
+    std::vector<int32_t> ids(count);
+    for (size_t i = 0; i < count; ++i) ids[i] = static_cast<int32_t>((i * 37 + static_cast<size_t>(salt) * 101 + i * i) % 1000);
+    return ids;
+  }
+  static std::vector<int32_t> Join(std::vector<int32_t> a, const std::vector<int32_t>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+  }
+
+  SequenceId Add(std::vector<int32_t> prompt, const std::string& scope = "", std::vector<int64_t> checkpoints = {}) {
+    Request request{.prompt = std::move(prompt), .sampling = {.temperature = 0}, .max_tokens = 12};
+    request.cache_scope = scope;
+    request.checkpoints = std::move(checkpoints);
+    prompts_[++last_id_] = request.prompt.vector();
+    EXPECT_TRUE(scheduler_->Add(last_id_, request, clock_.Now()).ok());
+    return last_id_;
+  }
+
+  // Until nobody is left; every token is the cold one.
+  void Run() {
+    std::deque<uint64_t> out;
+    while (!scheduler_->idle() || !out.empty()) {
+      const std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
+      if (plan) {
+        const absl::Status launched = backend_->Launch(*plan);
+        ASSERT_TRUE(launched.ok()) << launched;
+        out.push_back(plan->step);
+      }
+      if (!out.empty() && (!plan || static_cast<int32_t>(out.size()) == config_.max_steps_in_flight)) {
+        out.pop_front();
+        scheduler_->Commit(*backend_->Wait(), clock_.Now());
+      }
+      for (const SequenceEvent& event : scheduler_->TakeEvents()) {
+        Answer& answer = answers_[event.id];
+        if (event.token) {
+          const std::vector<int32_t> history = Join(prompts_[event.id], answer.ids);
+          ASSERT_EQ(event.token->id, FakeBackend::Draw(fake_, history, {.temperature = 0}));
+          answer.ids.push_back(event.token->id);
+        }
+        if (event.finish) answer.finish = event.finish;
+      }
+    }
+  }
+  // Prompt tokens computed for one prompt alone.
+  int64_t Computed(std::vector<int32_t> prompt, const std::string& scope = "", std::vector<int64_t> checkpoints = {}) {
+    const uint64_t before = scheduler_->stats().prompt_tokens;
+    const auto length = static_cast<int64_t>(prompt.size());
+    const SequenceId id = Add(std::move(prompt), scope, std::move(checkpoints));
+    Run();
+    const auto computed = static_cast<int64_t>(scheduler_->stats().prompt_tokens - before);
+    EXPECT_EQ(answers_[id].finish->cached_tokens, length - computed);
+    return computed;
+  }
+
+  FakeBackendConfig fake_;
+  SchedulerConfig config_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<FakeBackend> backend_;
+  ManualClock clock_;
+  SequenceId last_id_ = 0;
+  std::map<SequenceId, std::vector<int32_t>> prompts_;
+  std::map<SequenceId, Answer> answers_;
+};
+
+TEST_F(PrefixTest, AConversationGoesOnWhereItsAnswerEnded) {
+  std::vector<int32_t> text = Tokens(200, 1);
+  EXPECT_EQ(Computed(text), 200);
+  for (int turn = 0; turn < 5; ++turn) {
+    // All but the last token drawn was computed; then what the user says now.
+    text = Join(Join(text, answers_[last_id_].ids), Tokens(10, 50 + turn));
+    EXPECT_EQ(Computed(text), 11);
+  }
+}
+
+TEST_F(PrefixTest, AMessageBorderIsFoundAtTheSecondSightAndABranchAtTheThird) {
+  const std::vector<int32_t> system = Tokens(150, 1);
+  EXPECT_EQ(Computed(Join(system, Tokens(100, 2)), "", {150}), 250);
+  EXPECT_EQ(Computed(Join(system, Tokens(100, 3)), "", {150}), 100);
+
+  const std::vector<int32_t> common = Tokens(170, 9);
+  EXPECT_EQ(Computed(Join(common, Tokens(100, 12))), 270);
+  EXPECT_EQ(Computed(Join(common, Tokens(100, 13))), 270);
+  EXPECT_EQ(Computed(Join(common, Tokens(100, 14))), 100);
+}
+
+TEST_F(PrefixTest, ScopesNeverMeet) {
+  const std::vector<int32_t> text = Tokens(200, 1);
+  for (const char* scope : {"a", "b", ""}) EXPECT_EQ(Computed(text, scope, {150}), 200);
+  EXPECT_EQ(Computed(text, "a"), 50);
+}
+
+TEST_F(PrefixTest, SixteenChoicesCostOnePrefill) {
+  const std::vector<int32_t> text = Tokens(900, 1);
+  for (int i = 0; i < 16; ++i) Add(text);
+  Run();
+  EXPECT_EQ(scheduler_->stats().prompt_tokens, 900u + 15);
+  for (SequenceId id = 1; id <= 16; ++id) EXPECT_EQ(answers_[id].ids, answers_[1].ids);
+}
+
+TEST_F(PrefixTest, EqualBeginningsAtOnceAreComputedOnce) {
+  const std::vector<int32_t> common = Tokens(600, 1);
+  for (int i = 0; i < 8; ++i) Add(Join(common, Tokens(50, 10 + i)));
+  Run();
+  EXPECT_EQ(scheduler_->stats().prompt_tokens, 600u + 8 * 50);
+  EXPECT_EQ(scheduler_->prefix_stats()->waits, 7u);
+}
+
+TEST_F(PrefixTest, WhoWaitsGoesOnAloneIfTheOtherIsCancelled) {
+  const std::vector<int32_t> text = Tokens(1200, 1);
+  const SequenceId first = Add(text), second = Add(text);
+  const std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
+  ASSERT_TRUE(plan && plan->sequences.size() == 1);  // the second waits
+  ASSERT_TRUE(backend_->Launch(*plan).ok());
+  scheduler_->Cancel(first, FinishReason::kCancelled, clock_.Now());
+  scheduler_->Commit(*backend_->Wait(), clock_.Now());
+  Run();
+  EXPECT_EQ(answers_[second].finish->reason, FinishReason::kLength);
+  EXPECT_EQ(answers_[second].ids.size(), 12u);
+}
+
+TEST_F(PrefixTest, ACheckpointIsNotThereBeforeItsStepHasEnded) {
+  const std::vector<int32_t> text = Tokens(250, 1);
+  Add(text, "", {100});
+  const std::optional<BatchPlan> first = scheduler_->Plan(clock_.Now());
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(first->copies.saved.empty());
+  EXPECT_EQ(first->num_tokens, 100);
+  // The device fails before the step has ended.
+  scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
+  static_cast<void>(scheduler_->TakeEvents());
+  backend_->LoseDevice();
+  EXPECT_EQ(Computed(text, "", {100}), 250);
+}
+
+TEST_F(PrefixTest, AGrowingGroupSharesItsFullBlocks) {
+  const std::vector<int32_t> common = Tokens(800, 1);
+  EXPECT_EQ(Computed(Join(common, Tokens(20, 2)), "", {800}), 820);
+  for (int i = 0; i < 10; ++i) Add(Join(common, Tokens(20, 10 + i)));
+  static_cast<void>(scheduler_->Plan(clock_.Now()));
+  // Ten sequences of 831 positions would hold 10 · 52 blocks of the growing group, of 400.
+  EXPECT_EQ(scheduler_->stats().running, 10);
+  EXPECT_LE(scheduler_->stats().blocks_used, 10 * 5 + 50 + 10 * 2);
+}
+
+}  // namespace
+}  // namespace batucada

@@ -1,0 +1,278 @@
+#include "tests/sim/prefix_simulation.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "engine/run/fake_backend.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada::sim {
+namespace {
+
+constexpr int64_t kMostTokens = 400;  // of a text
+constexpr int32_t kIds = 6;           // few, so that texts meet by chance too
+
+class PrefixLife {
+ public:
+  PrefixLife(uint64_t seed, Fault fault) : random_(seed), fault_(fault) {
+    MakeConfig();
+    backend_ = std::make_unique<FakeBackend>(fake_);
+    scheduler_ = std::make_unique<Scheduler>(config_);
+  }
+
+  PrefixOutcome Run(uint64_t steps) {
+    while (outcome_.steps < steps && outcome_.violation.empty()) {
+      if (Chance(arrivals_)) Arrive();
+      if (Chance(0.02) && !alive_.empty()) Cancel();
+      if (Chance(0.002)) Fail();
+      if (Chance(0.01)) arrivals_ = Chance(0.3) ? 0 : Chance(0.5) ? 0.1 : 0.8;
+      Turn();
+    }
+    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty()); ++turns) {
+      if (turns > 100'000) Broke("it does not end");
+      Turn();
+    }
+    CheckNothingIsLeft();
+    // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
+    if (!outcome_.violation.empty()) static_cast<void>(scheduler_.release());
+    return outcome_;
+  }
+
+ private:
+  struct Life {
+    std::string scope;
+    std::vector<int32_t> text;  // prompt and answer so far
+    SamplingParams sampling;
+  };
+
+  uint64_t Below(uint64_t bound) { return random_() % bound; }
+  bool Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
+  void Broke(const std::string& what) {
+    if (outcome_.violation.empty()) outcome_.violation = what;
+  }
+
+  void MakeConfig() {
+    const int32_t block_tokens = 8 << Below(2);
+    config_.slots = static_cast<int32_t>(1 + Below(8));
+    config_.max_batch_tokens = config_.slots + static_cast<int32_t>(8 + Below(120));
+    config_.max_steps_in_flight = static_cast<int32_t>(1 + Below(3));
+    config_.block_tokens = block_tokens;
+    PrefixCacheConfig cache;
+    cache.device.slots = static_cast<int32_t>(1 + Below(12));
+    cache.host.slots = Chance(0.6) ? static_cast<int32_t>(1 + Below(30)) : 0;
+    for (uint64_t groups = Below(3); groups > 0; --groups) {
+      const bool grows = Chance(0.5);
+      const auto whole = static_cast<int32_t>(BlocksOf(kMostTokens, block_tokens));
+      const int64_t window = grows ? kMostTokens : static_cast<int64_t>(1 + Below(60));
+      const auto most = grows ? whole : static_cast<int32_t>(RingBlocks(window, block_tokens));
+      // At least what the largest needs; a growing group's are the cache's, too, as long as nobody needs them.
+      const int32_t blocks = most + static_cast<int32_t>(Below(static_cast<uint64_t>(config_.slots * most)));
+      config_.kv.push_back({.blocks = blocks, .most_per_sequence = most, .grows = grows});
+      fake_.windows.push_back(window);
+      cache.device.blocks.push_back(grows ? 0 : most * static_cast<int32_t>(1 + Below(12)));
+      cache.host.blocks.push_back(most * static_cast<int32_t>(1 + Below(12)));
+    }
+    cache.least_tokens = static_cast<int64_t>(1 + Below(20));
+    cache.worth_waiting = static_cast<int64_t>(1 + Below(60));
+    cache.ladder_tokens = static_cast<int64_t>(20 + Below(300));
+    cache.most_cuts = static_cast<int32_t>(Below(5));
+    cache.most_per_path = static_cast<int32_t>(1 + Below(10));
+    cache.most_moves = static_cast<int32_t>(1 + Below(3));
+    cache.most_ids = static_cast<int64_t>(400 + Below(20'000));
+    config_.prefix_cache = cache;
+    fake_.capacity = {.slots = config_.slots,
+                      .kv = config_.kv,
+                      .block_tokens = block_tokens,
+                      .max_steps_in_flight = config_.max_steps_in_flight};
+    fake_.vocab_size = kIds;
+  }
+
+  // A text that was there before, whole or its beginning, and something new; or all new.
+  void Arrive() {
+    Life life{.scope = Chance(0.7) ? "a" : "b", .text = {}, .sampling = {.temperature = 0}};
+    if (!texts_.empty() && Chance(0.8)) {
+      const auto& [scope, text] = texts_[Below(texts_.size())];
+      const size_t take = Chance(0.6) ? text.size() : 1 + Below(text.size());
+      life.text.assign(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(take));
+      if (Chance(0.8)) life.scope = scope;
+    }
+    if (life.text.size() > kMostTokens - 40) life.text.resize(1 + Below(20));
+    for (uint64_t more = Below(Chance(0.2) ? 200 : 20); more > 0 && life.text.size() < kMostTokens - 40; --more) {
+      life.text.push_back(static_cast<int32_t>(Below(kIds)));
+    }
+    if (life.text.empty()) life.text.push_back(0);
+    Request request{.prompt = life.text, .sampling = life.sampling, .max_tokens = static_cast<int64_t>(1 + Below(40))};
+    request.cache_scope = fault_ == Fault::kNoScope ? "" : life.scope;
+    std::vector<int64_t> named;
+    for (size_t at = 1 + Below(30); at < life.text.size(); at += 1 + Below(60)) named.push_back(static_cast<int64_t>(at));
+    request.checkpoints = named;
+    request.priority = Chance(0.1) ? 1 : 0;
+    for (uint64_t choices = Chance(0.2) ? 1 + Below(6) : 1; choices > 0; --choices) {
+      if (!scheduler_->Add(++last_id_, request, clock_.Now()).ok()) continue;
+      alive_.emplace(last_id_, life);
+      Remember(life);
+    }
+  }
+
+  // The hash of every beginning of a text.
+  static std::vector<uint64_t> Beginnings(const std::vector<int32_t>& text) {
+    std::vector<uint64_t> hashes;
+    uint64_t hash = 0xCBF29CE484222325ULL;
+    for (const int32_t id : text) hashes.push_back(hash = (hash ^ static_cast<uint64_t>(id + 1)) * 0x100000001B3ULL);
+    return hashes;
+  }
+
+  void Remember(const Life& life) {
+    for (const uint64_t hash : Beginnings(life.text)) ++seen_[life.scope][hash];
+    texts_.emplace_back(life.scope, life.text);
+    if (texts_.size() > 60) texts_.pop_front();
+  }
+
+  // The longest beginning of a text that its scope has seen besides the text itself.
+  int64_t Seen(const Life& life) {
+    int64_t length = 0;
+    for (const uint64_t hash : Beginnings(life.text)) {
+      if (seen_[life.scope][hash] < 2) break;
+      ++length;
+    }
+    return length;
+  }
+
+  void Cancel() {
+    auto who = alive_.begin();
+    std::advance(who, static_cast<std::ptrdiff_t>(Below(alive_.size())));
+    scheduler_->Cancel(who->first, FinishReason::kCancelled, clock_.Now());
+    Tell();
+  }
+
+  // The results of what is in flight never come; what it was to write must count as never written.
+  void Fail() {
+    ++outcome_.failures;
+    scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
+    out_.clear();
+    backend_->LoseDevice();
+    Tell();
+  }
+
+  void Plant(BatchPlan& plan) {
+    PlannedCopies& c = plan.copies;
+    switch (fault_) {
+      case Fault::kSavedEarly:
+        c.restored.insert(c.restored.end(), c.saved.begin(), c.saved.end());
+        c.saved.clear();
+        break;
+      case Fault::kWrongSlot:
+        for (PageCopy& copy : c.saved) {
+          if (copy.group == kSlots) copy.from.page = (copy.from.page + 1) % config_.slots;
+        }
+        break;
+      case Fault::kAliasedSlot:
+        for (PageCopy& copy : c.saved) {
+          if (copy.group == kSlots) copy.to.page = 0;
+        }
+        break;
+      case Fault::kLostBlock:
+        std::erase_if(c.restored, [](const PageCopy& copy) { return copy.group != kSlots; });
+        break;
+      case Fault::kLostMove:
+        std::erase_if(c.moved, [](const PageCopy& copy) { return copy.group != kSlots; });
+        break;
+      case Fault::kRestoreFirst: std::swap(c.restored, c.ended); break;
+      default: break;
+    }
+  }
+
+  void Turn() {
+    std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
+    Tell();
+    if (plan) {
+      ++outcome_.steps;
+      Plant(*plan);
+      if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
+      out_.push_back(plan->step);
+    } else if (out_.empty() && !alive_.empty()) {
+      return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
+    }
+    const bool full = static_cast<int32_t>(out_.size()) == config_.max_steps_in_flight;
+    if (!out_.empty() && (full || !plan || Chance(0.5))) {
+      out_.pop_front();
+      const absl::StatusOr<StepResult> result = backend_->Wait();
+      clock_.Advance(absl::Milliseconds(1));
+      scheduler_->Commit(*result, clock_.Now());
+      Tell();
+    }
+    Count();
+  }
+
+  void Tell() {
+    for (const SequenceEvent& event : scheduler_->TakeEvents()) {
+      const auto found = alive_.find(event.id);
+      if (found == alive_.end()) return Broke(absl::StrCat(event.id, " has an event and is not alive"));
+      Life& life = found->second;
+      if (event.token) {
+        const int32_t cold = FakeBackend::Draw(fake_, life.text, life.sampling);
+        if (event.token->id != cold) {
+          return Broke(absl::StrCat(event.id, " draws ", event.token->id, " after ", life.text.size(), " tokens, not ", cold));
+        }
+        life.text.push_back(cold);
+      }
+      if (!event.finish) continue;
+      ++outcome_.answers;
+      if (const int64_t seen = Seen(life); event.finish->cached_tokens > seen) {
+        Broke(absl::StrCat(event.id, " goes on from ", event.finish->cached_tokens, " tokens; its scope saw ", seen));
+      }
+      Remember(life);
+      alive_.erase(found);
+    }
+  }
+
+  void Count() {
+    const PrefixCacheStats stats = *scheduler_->prefix_stats();
+    outcome_.hits = stats.hits;
+    outcome_.host_hits = stats.host_hits;
+    outcome_.waits = stats.waits;
+    outcome_.evictions = stats.device_evictions;
+    outcome_.host_evictions = stats.host_evictions;
+    if (stats.device_stored > stats.device_capacity || stats.host_stored > stats.host_capacity) Broke("more than fits");
+  }
+
+  void CheckNothingIsLeft() {
+    if (!outcome_.violation.empty()) return;
+    const SchedulerStats stats = scheduler_->stats();
+    if (stats.running != 0 || stats.slots_used != 0 || stats.blocks_used != 0) {
+      Broke(absl::StrCat("a leak: ", stats.slots_used, " slots and ", stats.blocks_used, " blocks are used"));
+    }
+  }
+
+  std::mt19937_64 random_;
+  const Fault fault_;
+  ManualClock clock_;
+  SchedulerConfig config_{.max_waiting = 1000};
+  FakeBackendConfig fake_;
+  std::unique_ptr<FakeBackend> backend_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::deque<uint64_t> out_;  // steps in flight
+  std::map<SequenceId, Life> alive_;
+  std::deque<std::pair<std::string, std::vector<int32_t>>> texts_;
+  std::map<std::string, std::unordered_map<uint64_t, int32_t>> seen_;  // by scope: beginnings, and how often
+  SequenceId last_id_ = 0;
+  double arrivals_ = 0.5;
+  PrefixOutcome outcome_;
+};
+
+}  // namespace
+
+PrefixOutcome SimulatePrefixes(uint64_t seed, uint64_t steps, Fault fault) {
+  return PrefixLife(seed, fault).Run(steps);
+}
+
+}  // namespace batucada::sim

@@ -1,0 +1,31 @@
+// A scheduler with a cache of prefixes and the fake backend, whose every token depends on the whole text before it and,
+// through its blocks, on every page: conversations that go on and branch, equal prompts at once, cancels, failures,
+// evictions in both tiers. Every token is compared with the one that a computation from the start draws.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace batucada::sim {
+
+// What is done wrong on purpose, to see that it is seen.
+enum class Fault : uint8_t {
+  kNone,
+  kSavedEarly,    // a checkpoint is copied before the step has computed
+  kWrongSlot,     // from a neighbour's slot
+  kAliasedSlot,   // all into the same page
+  kLostBlock,     // a restored text lacks a block
+  kLostMove,      // what goes to the host is not copied, but for its slot
+  kRestoreFirst,  // pages are given to the next before what was in them is kept
+  kNoScope,       // texts of all scopes meet
+};
+
+struct PrefixOutcome {
+  std::string violation;  // empty: every answer was the cold one
+  uint64_t steps = 0, answers = 0, failures = 0;
+  uint64_t hits = 0, host_hits = 0, waits = 0, evictions = 0, host_evictions = 0;
+};
+
+PrefixOutcome SimulatePrefixes(uint64_t seed, uint64_t steps, Fault fault = Fault::kNone);
+
+}  // namespace batucada::sim
