@@ -21,7 +21,9 @@ constexpr char kAnswers[] = R"json({
     "code": {"type": ["string", "null"], "description": "For programs."}}}}},
 "Usage": {"type": "object", "required": ["prompt_tokens", "completion_tokens", "total_tokens"], "properties": {
   "prompt_tokens": {"type": "integer", "description": "Each prompt once, however many choices it has."},
-  "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"}}},
+  "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"},
+  "prompt_tokens_details": {"type": "object", "properties": {"cached_tokens": {"type": "integer",
+    "description": "Of the prompts' tokens, those that were not computed again because an earlier prompt began the same."}}}}},
 "FinishReason": {"type": ["string", "null"], "enum": ["stop", "length", "cancelled", "shutdown", "deadline", "overrun", "error", null],
   "description": "stop: end token, stop token or stop string. length: max_tokens. The others only in streams, which then end with an error."},
 "StopReason": {"type": ["string", "integer", "null"],

@@ -44,6 +44,14 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddNumber("memory-fraction", batching, "Of the device's free memory, what may be used",
                   &config->memory_fraction);
   table.AddInt("block-tokens", batching, "Tokens that a K/V block holds; a power of two", &config->block_tokens);
+  table.AddEnum("prefix-cache", batching, "Whether prompts go on from where an earlier one began the same",
+                {"off", "on"}, &config->prefix_cache);
+  table.AddBytes("prefix-cache-memory", batching,
+                 "Device memory for that, besides the sequences'; 0: a sixteenth of what is free, at most for "
+                 "half as many beginnings as sequences",
+                 &config->prefix_cache_bytes);
+  table.AddBytes("host-cache", batching, "Host memory behind it, for more and older beginnings; 0: none",
+                 &config->host_cache_bytes);
   table.AddInt("stream-buffer-tokens", batching,
                "Tokens kept for a client that does not read; past it its request ends", &config->stream_buffer_tokens);
 }
@@ -54,6 +62,9 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                     connections = "Limits of a connection", life = "Start and end";
   table.AddString("host", listen, "Address to listen on; 0.0.0.0: all of this machine's", &config->host);
   table.AddInt("port", listen, "HTTP port; 0: one that is free", &config->port);
+  table.AddEnum("prefix-cache-scope", "Batching and memory",
+                "Whose prompts go on from whose: of the same key, or anybody's of this server", {"key", "server"},
+                &config->prefix_cache_scope);
   table.AddEnum("grpc", listen, "Whether gRPC is served", {"off", "on"}, &config->grpc);
   table.AddInt("grpc-port", listen, "gRPC port; 0: one that is free", &config->grpc_port);
   table.AddEnum("grpc-reflection", listen, "Whether clients may ask what there is to call", {"off", "on"},

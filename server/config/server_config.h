@@ -46,6 +46,7 @@ struct RequestBounds {
 };
 
 enum class Switch : uint8_t { kOff, kOn };
+enum class PrefixCacheScope : uint8_t { kKey, kServer };
 // What becomes of members of a request that no table knows.
 enum class StrictParameters : uint8_t {
   kOff,  // ignored, named in a header of the answer and counted
@@ -81,6 +82,7 @@ struct ServerConfig {
   int32_t port = 8000;                   // HTTP; 0: one that is free
   Switch grpc = Switch::kOn;             // whether gRPC is served at all
   int32_t grpc_port = 9000;              // gRPC; 0: one that is free
+  PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;  // whose prompts may go on from whose
   Switch grpc_reflection = Switch::kOn;  // whether gRPC's clients may ask what there is
   GrpcLimits grpc_limits;
   int32_t health_port = -1;   // health, metrics and administration alone; 0: one that is free; -1: none

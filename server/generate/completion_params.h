@@ -69,6 +69,7 @@ struct CompletionParams {
 
   std::string request_id;  // the client's own, where no header has it
 
+  std::string cache_salt;  // texts are shared by the cache of prefixes only among requests with the same
   std::optional<int64_t> priority;
   absl::Time deadline = absl::InfiniteFuture();
 };

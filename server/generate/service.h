@@ -47,6 +47,7 @@ struct Service {
             .limits = config.request,
             .max_total_tokens = engine.config().max_total_tokens,
             .vocab_size = engine.model().vocab_size,
+            .prefix_cache_scope = config.prefix_cache_scope,
             .client = client};
   }
 };

@@ -226,6 +226,13 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   request.priority = std::max(static_cast<Priority>(params.priority.value_or(0)), context.client.rights.most_urgent);
   request.client = context.client.id();
   request.group = NewGroup();
+  if (params.cache_salt.size() > kMaxCacheSaltBytes) {
+    return InvalidParameter("cache_salt", fmt::format("cache_salt has {} bytes; it may have at most {}",
+                                                      params.cache_salt.size(), kMaxCacheSaltBytes));
+  }
+  // A key's requests never meet another's, whatever salt they bring.
+  const uint64_t owner = context.prefix_cache_scope == PrefixCacheScope::kKey ? context.client.key : 0;
+  request.cache_scope = fmt::format("{:x}:{}", owner, params.cache_salt);
   request.deadline = params.deadline;
   if (context.limits.max_time > absl::ZeroDuration()) {
     request.deadline = std::min(request.deadline, ProcessNow() + context.limits.max_time);

@@ -22,6 +22,7 @@ struct TranslationContext {
   RequestBounds limits;
   int64_t max_total_tokens = 0;
   int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
+  PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;
   Client client = {};      // whose request it is, with the least rights if nobody has said
 };
 

@@ -48,6 +48,7 @@ absl::StatusOr<SubmittedGeneration> DecodeAndSubmit(Service& service, const Wire
 void SetUsage(const GenerationGroup& group, v1::Usage* usage) {
   usage->set_prompt_tokens(group.usage().prompt_tokens);
   usage->set_completion_tokens(group.usage().generated_tokens);
+  usage->set_cached_tokens(group.usage().cached_tokens);
 }
 
 }  // namespace

@@ -19,10 +19,11 @@ void WriteEnvelope(const Envelope& envelope, JsonWriter& json) {
   json.Key("model").String(envelope.model).Key("system_fingerprint").String(envelope.fingerprint);
 }
 
-void WriteUsage(int64_t prompt_tokens, int64_t generated_tokens, JsonWriter& json) {
-  json.Key("usage").BeginObject().Key("prompt_tokens").Int(prompt_tokens);
-  json.Key("completion_tokens").Int(generated_tokens);
-  json.Key("total_tokens").Int(prompt_tokens + generated_tokens).EndObject();
+void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
+  json.Key("usage").BeginObject().Key("prompt_tokens").Int(usage.prompt_tokens);
+  json.Key("completion_tokens").Int(usage.generated_tokens);
+  json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens);
+  json.Key("prompt_tokens_details").BeginObject().Key("cached_tokens").Int(usage.cached_tokens).EndObject().EndObject();
 }
 
 // In milliseconds, as W3C's Server Timing has it.
@@ -99,7 +100,7 @@ class WholeAnswer : public GenerationAnswer {
     for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->Write(json));
     json.EndArray();
     for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->WriteBeside(json));
-    WriteUsage(group_->usage().prompt_tokens, group_->usage().generated_tokens, json);
+    WriteUsage(group_->usage(), json);
     json.EndObject();
   }
 
@@ -160,7 +161,10 @@ class StreamedAnswer : public GenerationAnswer {
     json.EndArray();
     BATUCADA_WRITE(choice.WriteBeside(json));
     if (usage_events_ == UsageEvents::kLast) json.Key("usage").Null();
-    if (usage_events_ == UsageEvents::kEvery) WriteUsage(prompt_tokens_[index], generated_[index], json);
+    if (usage_events_ == UsageEvents::kEvery) {
+      // What the cache gave is known of a whole request, when it ends.
+      WriteUsage({.prompt_tokens = prompt_tokens_[index], .generated_tokens = generated_[index]}, json);
+    }
     json.EndObject();
   }
 
@@ -170,7 +174,7 @@ class StreamedAnswer : public GenerationAnswer {
     json.BeginObject();
     WriteEnvelope(envelope_, json);
     json.Key("choices").BeginArray().EndArray();
-    WriteUsage(group_->usage().prompt_tokens, group_->usage().generated_tokens, json);
+    WriteUsage(group_->usage(), json);
     json.EndObject();
     AppendEvent(event, body);
   }

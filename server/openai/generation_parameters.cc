@@ -184,6 +184,10 @@ void AddGenerationParameters(CompletionTable& table) {
                     "--urgent-sequences keeps places for such. Smaller than the client's key allows counts as that.",
                     {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
       &Params::priority);
+  table.Add("cache_salt",
+            StringSchema("Prompts share what was computed of their beginnings only with those of the same key and the "
+                         "same cache_salt; at most 256 bytes."),
+            &Params::cache_salt);
   table.AddIgnored("user", "Who asks. No answer depends on it.");
   table.AddRead("request_id",
                 StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),

@@ -69,7 +69,6 @@ constexpr KnownParameter kTable[] = {
     {"guided_whitespace_pattern", kAny, "Nothing is guided."},
     {"structured_outputs", "{}", kConstraint},
     {"structural_tag", kNone, kConstraint},
-    {"cache_salt", kAny, "Nothing is cached between requests. No answer depends on it."},
     {"kv_transfer_params", "{}", kRouting},
     {"ec_transfer_params", "{}", kRouting},
     {"vllm_xargs", "{}", kVllm},

@@ -14,6 +14,37 @@ double Number(Integer value) {
   return static_cast<double>(value);
 }
 
+void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
+  const auto tiers = [&page](const char* name, const char* help, double device, double host, bool counter) {
+    const std::vector<std::pair<std::string, std::string>> on_device = {{"tier", "device"}}, on_host = {{"tier", "host"}};
+    if (counter) {
+      page.CounterFamily(name, help);
+      page.Sample(device, on_device);
+    } else {
+      page.Gauge(name, help, device, on_device);
+    }
+    page.Sample(host, on_host);
+  };
+  page.Counter("batucada_prefix_lookups_total", "Prompts looked up in the cache of prefixes", Number(prefix.lookups));
+  page.Counter("batucada_prefix_lookup_tokens_total", "Tokens of those prompts", Number(prefix.queried_tokens));
+  tiers("batucada_prefix_hits_total", "Prompts that went on from a checkpoint, by where it lay",
+        Number(prefix.hits - prefix.host_hits), Number(prefix.host_hits), true);
+  tiers("batucada_prefix_hit_tokens_total", "Prompt tokens that were not computed again, likewise",
+        Number(prefix.hit_tokens - prefix.host_hit_tokens), Number(prefix.host_hit_tokens), true);
+  page.Counter("batucada_prefix_missed_tokens_total",
+               "Prompt tokens that were seen before and computed again, for want of a checkpoint",
+               Number(prefix.missed_tokens));
+  page.Counter("batucada_prefix_waits_total", "Prompts that waited for another's checkpoint", Number(prefix.waits));
+  page.Counter("batucada_prefix_checkpoints_written_total", "Checkpoints written", Number(prefix.written));
+  tiers("batucada_prefix_evictions_total", "Checkpoints that made room for others", Number(prefix.device_evictions),
+        Number(prefix.host_evictions), true);
+  tiers("batucada_prefix_checkpoints", "Checkpoints there are", Number(prefix.device_stored),
+        Number(prefix.host_stored), false);
+  tiers("batucada_prefix_checkpoints_capacity", "Checkpoints there is room for", Number(prefix.device_capacity),
+        Number(prefix.host_capacity), false);
+  page.Gauge("batucada_prefix_tree_tokens", "Token ids that the cache of prefixes remembers", Number(prefix.tree_tokens));
+}
+
 void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge(
       "batucada_build_info", "What runs; always 1", 1,
@@ -52,6 +83,7 @@ void AddState(const Snapshot& now, MetricsPage& page) {
                Number(engine.plan_searches));
   page.Counter("batucada_prompt_tokens_total", "Prompt tokens computed", Number(engine.prompt_tokens));
   page.Counter("batucada_generation_tokens_total", "Tokens generated", Number(engine.generated_tokens));
+  if (engine.prefix) AddPrefixCache(*engine.prefix, page);
 }
 
 void AddDistributions(const Tally& tally, MetricsPage& page) {

@@ -32,6 +32,7 @@ struct RequestAsked {
 struct RequestUsage {
   int64_t prompt_tokens = 0;  // each prompt once, however many choices it has
   int64_t generated_tokens = 0;
+  int64_t cached_tokens = 0;  // of prompt_tokens, those that the cache of prefixes gave
 };
 
 // Of the generation that was longest in each; zero for what none of them came to.

@@ -24,6 +24,10 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge("vllm:gpu_cache_usage_perc", "The older name of vllm:kv_cache_usage_perc", CacheUsage(engine));
   page.Counter("vllm:num_preemptions_total", "Requests that had to make room for others: none ever has to", 0);
   page.Counter("vllm:prompt_tokens_total", "Prompt tokens computed", static_cast<double>(engine.prompt_tokens));
+  const PrefixCacheStats prefix = engine.prefix.value_or(PrefixCacheStats{});
+  page.Counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the cache of prefixes",
+               static_cast<double>(prefix.queried_tokens));
+  page.Counter("vllm:prefix_cache_hits_total", "Prompt tokens that it gave", static_cast<double>(prefix.hit_tokens));
   page.Counter("vllm:generation_tokens_total", "Tokens generated", static_cast<double>(engine.generated_tokens));
 }
 
@@ -71,7 +75,7 @@ void AddVllmMetrics(const Tally& tally, const Snapshot& now, MetricsPage* page) 
               {{"block_size", std::to_string(now.engine.block_tokens)},
                {"num_gpu_blocks", std::to_string(now.engine.blocks_total)},
                {"cache_dtype", "auto"},
-               {"enable_prefix_caching", "False"}});
+               {"enable_prefix_caching", now.engine.prefix ? "True" : "False"}});
   page->SetLabels({});
 }
 

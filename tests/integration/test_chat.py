@@ -206,7 +206,8 @@ def test_the_bytes_of_a_stream_are_openais(chat):
         expected.append(f'{head}{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish},"stop_reason":null}}],'
                         '"usage":null}')
     prompt = len(ids_of(chat, HELLO_TEXT))
-    expected.append(f'{head}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":1,"total_tokens":{prompt + 1}}}}}')
+    expected.append(f'{head}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":1,"total_tokens":{prompt + 1},'
+                    '"prompt_tokens_details":{"cached_tokens":0}}}')
     assert response.text == "\n\n".join([*expected, "data: [DONE]", ""])
 
 
