@@ -34,7 +34,7 @@ enum class Specials : uint8_t { kHidden, kShown };
 
 // OpenAI's: {"tokens":[…],"token_logprobs":[…],"top_logprobs":[{…}],"text_offset":[…]}, for the tokens of one choice.
 // Offsets count characters (code points) of the choice's text up to where a token's own text begins, and go on from one
-// Write to the next. A token's own space is a part of it: of "Hello world", Llama's "▁world" begins at 5. So do OpenAI's
+// Write to the next. A token's own space is a part of it: Llama's "▁world" of "Hello world" begins at 5. So do OpenAI's
 // completions; vLLM, which adds up the lengths of tokens decoded one by one, gives 5 too.
 class LogprobsJson {
  public:

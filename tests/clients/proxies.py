@@ -16,7 +16,7 @@ def free_port():
 
 
 @contextlib.contextmanager
-def running(command, url, folder, env=None, path="/health", patience_s=120):
+def running(command, url, folder, env=None, path="/health", patience_s=400):
     """While `command` runs and answers at url + path."""
     log = folder / "proxy.log"
     with open(log, "wb") as out:
@@ -29,8 +29,11 @@ def running(command, url, folder, env=None, path="/health", patience_s=120):
             return httpx.get(url + path, timeout=5, trust_env=False).status_code == 200
         return False
     try:
-        wait_until(up, f"{command} to answer:\n{log.read_text()[-3000:]}", patience_s)
+        wait_until(up, f"{command} to answer", patience_s)
         yield log
+    except BaseException:
+        print(log.read_text()[-6000:])  # pytest shows it
+        raise
     finally:
         process.terminate()
         try:

@@ -23,7 +23,7 @@ def write_tasks(folder):
                           "metric_list": [{"metric": "byte_perplexity"}]},
         "local_choices": {"output_type": "multiple_choice", "doc_to_text": "{{question}}",
                           "doc_to_choice": "{{choices}}", "doc_to_target": "{{answer}}", "target_delimiter": "",
-                          "metric_list": [{"metric": "acc"}]},
+                          "metric_list": [{"metric": "acc_norm"}]},
         "local_generate": {"output_type": "generate_until", "doc_to_text": "{{question}}", "doc_to_target": "",
                            "generation_kwargs": {"until": ["\n\n"], "max_gen_toks": 8, "temperature": 0},
                            "metric_list": [{"metric": "exact_match"}]},
@@ -56,12 +56,24 @@ def bytes_perplexity(server, texts):
     return math.exp(-total / size)
 
 
+def log_likelihood(server, question, choice):
+    """By the server's own scores: a space at the end of the question counts as the choice's, as lm-eval has it."""
+    asked, whole = (server.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
+                    for text in (question.rstrip(), question + choice))
+    scored = server.complete(prompt=whole, max_tokens=1, echo=True, logprobs=0)["choices"][0]
+    return sum(scored["logprobs"]["token_logprobs"][len(asked):-1])
+
+
 def test_local_completions(server, tmp_path):
     texts = write_tasks(tmp_path)
     results, samples = evaluate(tmp_path, "local-completions", f"base_url={server.url}/v1/completions",
                                 ["local_rolling", "local_choices", "local_generate"])
     assert results["local_rolling"]["byte_perplexity,none"] == pytest.approx(bytes_perplexity(server, texts), rel=1e-4)
-    assert results["local_choices"]["acc,none"] == 1
+    assert results["local_choices"]["acc_norm,none"] == 1
+    for sample in samples["local_choices"]:
+        question, choices = sample["doc"]["question"], sample["doc"]["choices"]
+        wanted = [log_likelihood(server, question, choice) for choice in choices]
+        assert [float(value) for value, _ in sample["filtered_resps"]] == pytest.approx(wanted, rel=1e-4)
     wanted = [server.complete(prompt=text[:200], max_tokens=8, temperature=0, stop=["\n\n"], add_special_tokens=False)
               for text in texts]
     assert [one["resps"][0][0] for one in samples["local_generate"]] == [one["choices"][0]["text"] for one in wanted]

@@ -1,8 +1,8 @@
-"""Makes what is derived of the chart's values and of flags: `python tests/deploy/chart_files.py` writes it, and tests
-compare.
+"""Makes what is derived of the chart's values, of flags and of the version: `python tests/deploy/chart_files.py` writes
+it, and tests compare.
 
 README.md comes from the comments of values.yaml; `server` in values.schema.json, and the limits in docs/operations.md,
-from `batucada serve --help`."""
+from `batucada serve --help`; the version everywhere from project() in CMakeLists.txt."""
 
 import functools
 import json
@@ -29,7 +29,7 @@ HEAD = """# The batucada chart
 Installs [Batucada](../../../README.md) on Kubernetes 1.30 or later, with Helm 3 or 4:
 
 ```sh
-docker build -f deploy/Dockerfile --target cpu -t batucada:0.1.0-cpu .   # and push it to where the cluster pulls from
+docker build -f deploy/Dockerfile --target cpu -t batucada:VERSION-cpu .   # and push it to where the cluster pulls from
 helm install my deploy/helm/batucada --set image.registry=registry.example.com --set auth.mode=none
 helm test my
 ```
@@ -49,6 +49,20 @@ Made of the comments in [values.yaml](values.yaml). An unknown key is an error.
 """
 
 FLAG = re.compile(r"^  --(?P<name>[a-z-]+) (?P<type>[^ =]+)(=\S*)? *(?P<help>.*)$")
+
+
+# Where a version stands that is the project's.
+VERSIONS = re.compile(r"((?:\bbatucada:|^ARG VERSION=|^version: |^appVersion: ))\d+\.\d+\.\d+\b", re.MULTILINE)
+
+
+def version():
+    """The project's, which is also the chart's."""
+    return re.search(r"^project\(batucada VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text("utf-8"), re.MULTILINE)[1]
+
+
+def with_version(path):
+    """A file's text with the version in the places where it has one."""
+    return VERSIONS.sub(rf"\g<1>{version()}", path.read_text(encoding="utf-8"))
 
 
 def default_text(value):
@@ -83,7 +97,7 @@ def rows(lines, values):
 
 def readme():
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
-    out = [HEAD]
+    out = [HEAD.replace("VERSION", version())]
     for row in rows(text.split("\n"), yaml.safe_load(text)):
         if isinstance(row, str):
             out.append(f"\n### {row}\n\n| key | default | what it is |\n|---|---|---|\n")
@@ -131,10 +145,12 @@ def schema():
 
 
 def operations():
-    return limits.written((ROOT / "docs/operations.md").read_text(encoding="utf-8"), program("serve", "--help"))
+    return limits.written(with_version(ROOT / "docs/operations.md"), program("serve", "--help"))
 
 
-FILES = {CHART / "README.md": readme, CHART / "values.schema.json": schema, ROOT / "docs/operations.md": operations}
+FILES = {CHART / "README.md": readme, CHART / "values.schema.json": schema, ROOT / "docs/operations.md": operations,
+         CHART / "Chart.yaml": lambda: with_version(CHART / "Chart.yaml"),
+         ROOT / "deploy/Dockerfile": lambda: with_version(ROOT / "deploy/Dockerfile")}
 
 if __name__ == "__main__":
     for path, make in FILES.items():

@@ -50,6 +50,7 @@ build() {
     -t "localhost/batucada:$1" --build-arg "DEBIAN=$base" --build-arg "REVISION=$(git rev-parse HEAD)")
   if [[ -n $program ]]; then
     install -Ds "$program" "$work/built/opt/batucada/bin/batucada"
+    deploy/licences.sh "$work/built/opt/batucada/share/licences" "$program"
     mkdir -p "$work/built/opt/batucada/lib"
     ldd "$program" | sed -n 's/.* => \(.*cublasLt[^ ]*\).*/\1/p' | xargs -rI{} cp -L {} "$work/built/opt/batucada/lib"
     flags+=(--build-context "build-$1=$work/built")
@@ -91,6 +92,9 @@ for target in "${targets[@]}"; do
   curl -sf "http://127.0.0.1:$port/v1/completions" -H 'Content-Type: application/json' \
     -d '{"prompt": "It was a dark and stormy night", "max_tokens": 16, "temperature": 0}' |
     grep -o '"text":"[^"]*"' || fail "no answer"
+  for file in LICENSE NOTICE libcli11-dev.txt libssl3.txt; do
+    inside test -s "/opt/batucada/share/licences/$file" || fail "the image lacks the licence $file"
+  done
   [[ $(inside id -u) == 10001 ]] || fail "it runs as another user"
   if inside env BATUCADA_PORT=1 healthcheck 2>/dev/null; then
     fail "the health check finds a server where there is none"

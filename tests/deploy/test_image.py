@@ -2,9 +2,14 @@
 
 import fnmatch
 import re
+import shutil
 import subprocess
 
+import pytest
+import yaml
+
 import chart
+import chart_files
 import tools
 
 TEXT = (chart.ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
@@ -62,9 +67,42 @@ def test_the_runtime_stage():
 
 
 def test_versions_agree():
-    project = re.search(r"project\(batucada VERSION (\S+)", (chart.ROOT / "CMakeLists.txt").read_text())[1]
+    """Everywhere that of CMakeLists.txt, and the changes of it are told."""
+    project = chart_files.version()
     assert f"ARG VERSION={project}\n" in TEXT
-    assert f"\nappVersion: {project} " in (chart.CHART / "Chart.yaml").read_text()
+    described = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())
+    assert described["version"] == described["appVersion"] == project
+    assert re.search(rf"^## {re.escape(project)}\b", (chart.ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert chart_files.program("version").split()[1] == project
+
+
+def test_licences_of_all_that_is_handed_on(tmp_path):
+    """Of what is loaded and of what is compiled in, in the image and in build/dist."""
+    script = [chart.ROOT / "deploy/licences.sh", tmp_path, chart_files.BINARY]
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("not Debian: only our own licence is there")
+    subprocess.run(script, check=True)
+    made = {path.name: path.read_text(errors="replace") for path in tmp_path.iterdir()}
+    assert "Version 2.0, January 2004" in made["LICENSE"] and "CC-BY 4.0" in made["NOTICE"]
+    loaded = subprocess.run(["ldd", chart_files.BINARY], capture_output=True, text=True, check=True).stdout
+    assert "libssl.so.3" in loaded and "OpenSSL" in made["libssl3.txt"]
+    assert "CLI11" in made["libcli11-dev.txt"] and any(name.startswith("libboost1") for name in made)
+    for stage_name in ("build-cpu", "build-cuda"):
+        assert any("deploy/licences.sh /opt/batucada/share/licences " in line for line in stage(stage_name))
+
+
+def test_the_notice_names_every_library():
+    """Of those that ./dev and the image install to compile with."""
+    notice = (chart.ROOT / "NOTICE").read_text()
+    for text in (TEXT, (chart.ROOT / "dev").read_text().split("test_packages=")[0]):
+        named = set(re.findall(r"\b(?:lib[a-z0-9.+-]+|prometheus-cpp|zlib1g)-dev\b", text))
+        assert len(named) > 10 and [name for name in sorted(named) if name not in notice] == []
+
+
+def test_every_chat_template_has_a_source_and_a_licence():
+    folder = chart.ROOT / "tests/text/jinja/templates"
+    rows = re.findall(r"^\| `([\w.]+)` \| [^|]+ \| (Apache-2.0|MIT|our own) \|$", (folder / "README.md").read_text(), re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(path.name for path in folder.glob("*.jinja"))
 
 
 def test_the_context_carries_the_sources_and_no_more():

@@ -160,7 +160,7 @@ def test_the_gpu_is_added_to_what_the_operator_asked_for():
 def test_a_cpu_pod_asks_for_no_gpu():
     rendering = rendered()
     assert server(rendering)["resources"]["limits"] == {"memory": "2Gi"}
-    assert server(rendering)["image"] == "batucada:0.1.0-cpu"
+    assert server(rendering)["image"] == f"batucada:{chart_files.version()}-cpu"
     assert "tolerations" not in one(rendering, "Deployment")["spec"]["template"]["spec"]
 
 

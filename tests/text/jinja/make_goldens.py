@@ -69,7 +69,7 @@ def main():
     chats = {**conversations.CONVERSATIONS, **conversations.PART_CONVERSATIONS}
     goldens = {
         "now": jinja_environment.NOW.isoformat(),
-        "special_tokens": {path.stem: special_tokens(path.stem) for path in sorted((HERE / "templates").iterdir())},
+        "special_tokens": {path.stem: special_tokens(path.stem) for path in sorted((HERE / "templates").glob("*.jinja"))},
         "conversations": chats,
         "chats": list(chat_cases()),
         "variables": snippets.VARIABLES,
