@@ -13,15 +13,18 @@ BOOKS = sorted((ROOT / "tests/golden/texts").glob("*.txt"))
 def write_tasks(folder):
     """Three tasks of files on this machine."""
     texts = [book.read_text()[2000:3200] for book in BOOKS]
-    rows = [{"text": text, "question": text[:200], "choices": [text[200:240], "zq zq zq zq"], "answer": 0}
-            for text in texts]
+    rows = []
+    for text in texts:
+        cut = text.rindex(" ", 0, 200)  # between words, where every way to cut tokens cuts
+        rows.append({"text": text, "question": text[:200], "asked": text[:cut], "answer": 0,
+                     "choices": [text[cut:cut + 40], " zq zq zq zq"]})
     data = folder / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     common = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(data)}}, "test_split": "test"}
     tasks = {
         "local_rolling": {"output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "{{text}}",
                           "metric_list": [{"metric": "byte_perplexity"}]},
-        "local_choices": {"output_type": "multiple_choice", "doc_to_text": "{{question}}",
+        "local_choices": {"output_type": "multiple_choice", "doc_to_text": "{{asked}}",
                           "doc_to_choice": "{{choices}}", "doc_to_target": "{{answer}}", "target_delimiter": "",
                           "metric_list": [{"metric": "acc_norm"}]},
         "local_generate": {"output_type": "generate_until", "doc_to_text": "{{question}}", "doc_to_target": "",
@@ -57,9 +60,9 @@ def bytes_perplexity(server, texts):
 
 
 def log_likelihood(server, question, choice):
-    """By the server's own scores: a space at the end of the question counts as the choice's, as lm-eval has it."""
+    """By the server's own scores."""
     asked, whole = (server.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
-                    for text in (question.rstrip(), question + choice))
+                    for text in (question, question + choice))
     scored = server.complete(prompt=whole, max_tokens=1, echo=True, logprobs=0)["choices"][0]
     return sum(scored["logprobs"]["token_logprobs"][len(asked):-1])
 
@@ -71,7 +74,7 @@ def test_local_completions(server, tmp_path):
     assert results["local_rolling"]["byte_perplexity,none"] == pytest.approx(bytes_perplexity(server, texts), rel=1e-4)
     assert results["local_choices"]["acc_norm,none"] == 1
     for sample in samples["local_choices"]:
-        question, choices = sample["doc"]["question"], sample["doc"]["choices"]
+        question, choices = sample["doc"]["asked"], sample["doc"]["choices"]
         wanted = [log_likelihood(server, question, choice) for choice in choices]
         assert [float(value) for value, _ in sample["filtered_resps"]] == pytest.approx(wanted, rel=1e-4)
     wanted = [server.complete(prompt=text[:200], max_tokens=8, temperature=0, stop=["\n\n"], add_special_tokens=False)
