@@ -13,7 +13,7 @@ import environments  # noqa: E402
 from server import MODEL, ROOT, Server  # noqa: E402
 
 NAME = "samba-classics-18m"
-PATIENCE_S = 600
+PATIENCE_S = 850
 
 
 @pytest.fixture(scope="session")

@@ -20,14 +20,14 @@ def pair(server):
         yield server, other
 
 
-def client_of(url):
-    return openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60,
+def client_of(url, key="none"):
+    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=60,
                          http_client=httpx.Client(trust_env=False))
 
 
-def converse(url, reference, rounds=6):
+def converse(url, reference, rounds=6, key="none"):
     """Texts and conversations, whole and streamed, as OpenAI's client asks for them."""
-    with contextlib.closing(client_of(url)) as client:
+    with contextlib.closing(client_of(url, key)) as client:
         for _ in range(rounds):
             assert client.completions.create(prompt="Call me", **ASK).choices[0].text == reference.text()
             chat = client.chat.completions.create(messages=MESSAGES, **ASK)
@@ -68,10 +68,11 @@ def test_router_in_front_of_two_servers(pair, reference, tmp_path, environment, 
 
 def test_litellm_proxy(server, reference, tmp_path):
     port = free_port()
-    config = {"model_list": [{"model_name": NAME, "litellm_params": {
+    key = "sk-of-the-proxy"  # it does not start without one
+    config = {"general_settings": {"master_key": key}, "model_list": [{"model_name": NAME, "litellm_params": {
         "model": f"openai/{NAME}", "api_base": f"{server.url}/v1", "api_key": "none"}}]}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     url = f"http://127.0.0.1:{port}"
     command = [tool("litellm", "litellm"), "--config", "config.yaml", "--port", str(port), "--host", "127.0.0.1"]
     with running(command, url, tmp_path, offline(), path="/health/liveliness"):
-        converse(url, reference, rounds=2)
+        converse(url, reference, rounds=2, key=key)
