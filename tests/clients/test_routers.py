@@ -33,7 +33,7 @@ def converse(url, reference, rounds=6, key="none"):
             chat = client.chat.completions.create(messages=MESSAGES, **ASK)
             assert chat.choices[0].message.content == reference.chat()
         stream = client.completions.create(prompt="Call me", stream=True, **ASK)
-        assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == reference.text()
+        assert "".join(chunk.choices[0].text or "" for chunk in stream if chunk.choices) == reference.text()
         stream = client.chat.completions.create(messages=MESSAGES, stream=True, stream_options={"include_usage": True},
                                                 **ASK)
         chunks = list(stream)
