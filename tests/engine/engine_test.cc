@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 
 namespace batucada {
@@ -89,6 +91,46 @@ TEST(Engine, StopStringsCutTheTextWhereverTokensEnd) {
     EXPECT_LE(answer.ids.size(), 200u);
   }
   EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 0; }));
+}
+
+// The consumer finds it, in a thread of its own, and the device is to know.
+TEST(Engine, AStopStringEndsTheSequence) {
+  const auto engine = MakeEngine(FakeConfig(absl::Milliseconds(1)));
+  Request request{.prompt = {0, 5, 6}, .max_tokens = 30'000};
+  request.stop = {Complete(*engine, {.prompt = {0, 5, 6}, .max_tokens = 20}).text.substr(0, 4)};
+  const uint64_t before = engine->Stats().generated_tokens;
+  EXPECT_EQ(Complete(*engine, request).finish->reason, FinishReason::kStop);
+  EXPECT_LT(engine->Stats().generated_tokens - before, 25'000u) << "half a minute would be enough for all of them";
+}
+
+TEST(Engine, AStopStringsBeginningIsReleasedAtTheEnd) {
+  const auto engine = MakeEngine(FakeConfig());
+  Request request{.prompt = {0, 5, 6}, .max_tokens = 60};
+  const std::string text = Complete(*engine, request).text;
+  size_t last = text.size() - 1;
+  while ((static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
+  request.stop = {text.substr(last) + "\x01 which never comes"};
+  const Answer answer = Complete(*engine, request);
+  EXPECT_EQ(answer.text, text);
+  EXPECT_EQ(answer.finish->reason, FinishReason::kLength);
+}
+
+// The fake backend never draws a token that ends a text; one that generation_config.json adds is one of them.
+TEST(Engine, EndTokensOfTheGenerationConfigCount) {
+  EngineConfig config = FakeConfig();
+  const Request request{.prompt = {0, 5, 6}, .max_tokens = 2'000};
+  const std::vector<int32_t> plain = Complete(*MakeEngine(config), request).ids;
+  const std::filesystem::path model = std::filesystem::path(testing::TempDir()) / "with_another_end";
+  std::filesystem::remove_all(model);
+  std::filesystem::create_directories(model);
+  for (const auto& file : std::filesystem::directory_iterator(config.model_dir)) {
+    const std::filesystem::path name = file.path().filename();
+    if (name != "generation_config.json") std::filesystem::create_symlink(file.path(), model / name);
+  }
+  std::ofstream(model / "generation_config.json") << R"({"eos_token_id": [)" << plain[20] << "]}";
+  config.model_dir = model.string();
+  const auto engine = MakeEngine(config);
+  EXPECT_THAT(Complete(*engine, request).ids, testing::Not(testing::Contains(plain[20])));
 }
 
 TEST(Engine, StopTokensEndWithoutTheirText) {

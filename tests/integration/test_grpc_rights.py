@@ -4,6 +4,9 @@ import concurrent.futures
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+from tritonclient.grpc import service_pb2
 
 from h2_client import H2, message
 from server import PATIENCE_S, Server, wait_until
@@ -36,6 +39,41 @@ def test_only_the_key_that_asked_may_abort(stubs):
             assert over_http.result().status_code == 409
             with pytest.raises(grpc.RpcError):
                 list(over_grpc)
+
+
+OPEN = {"ServerLive", "ServerReady", "ModelReady", "Check", "Watch"}
+
+
+def test_every_method_but_health_needs_a_key(stubs):
+    """Of all that any of the services has, offered here or not; with an empty message, on whatever shape of call."""
+    services = [stubs[0].DESCRIPTOR.services_by_name["Inference"],
+                service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"],
+                health_pb2.DESCRIPTOR.services_by_name["Health"],
+                reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]]
+    code = grpc.StatusCode
+    with Server(*FAKE, "--api-key", "alice") as server, grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        def outcome(path, key):
+            metadata = [("authorization", f"Bearer {key}")] if key else []
+            call = channel.stream_stream(path)(iter([b""]), metadata=metadata, timeout=PATIENCE_S)
+            try:
+                next(call, None)
+                call.cancel()
+                return code.OK
+            except grpc.RpcError as error:
+                return error.code()
+        closed = set()
+        for service in services:
+            for method in service.methods:
+                path = f"/{service.full_name}/{method.name}"
+                opened, *refused = (outcome(path, key) for key in ("alice", "", "mallory"))
+                if opened == code.UNIMPLEMENTED:
+                    continue
+                needs = method.name not in OPEN
+                assert opened != code.UNAUTHENTICATED, path
+                assert [one == code.UNAUTHENTICATED for one in refused] == [needs] * 2, (path, refused)
+                closed |= {method.name} if needs else set()
+    assert {"Generate", "Complete", "Chat", "Abort", "ModelInfer", "ModelStreamInfer", "RepositoryIndex", "ModelMetadata",
+            "ServerReflectionInfo"} <= closed
 
 
 def test_request_ids_are_not_of_one_sequence(fast):

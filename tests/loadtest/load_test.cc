@@ -26,12 +26,30 @@ struct Load {
   LengthRange turns{1, 1};
 };
 
-Recorder RunLoad(const FakeServer& server, const Load& load, int64_t* peak_running = nullptr) {
+// One of which the client takes `slow` to make up the session `slow_at`.
+class SlowWorkload : public Workload {
+ public:
+  SlowWorkload(const Workload& inner, uint64_t slow_at, Duration slow)
+      : inner_(inner), slow_at_(slow_at), slow_(slow) {}
+  Session Make(uint64_t index) const override {
+    if (index == slow_at_) std::this_thread::sleep_for(slow_);
+    return inner_.Make(index);
+  }
+
+ private:
+  const Workload& inner_;
+  const uint64_t slow_at_;
+  const Duration slow_;
+};
+
+Recorder RunLoad(const FakeServer& server, const Load& load, int64_t* peak_running = nullptr,
+                 Duration slow_fifth = Duration(0)) {
   const Target target = ResolveTarget(server.url()).value();
   const RequestHead head(target, {});
   const CompletionBody body = CompletionBody::Create({.model = "m"}).value();
   const PromptMaker prompts({});
-  const MadeUpWorkload workload(prompts, {.input = {4, 4}, .output = {2, 2}, .turns = load.turns});
+  const MadeUpWorkload made_up(prompts, {.input = {4, 4}, .output = {2, 2}, .turns = load.turns});
+  const SlowWorkload workload(made_up, /*slow_at=*/5, slow_fifth);
   LiveCounts live;
   const RequestContext context = {
       .target = target, .head = head, .closing_head = head, .body = body, .timeout = load.timeout, .live = live};
@@ -68,6 +86,21 @@ TEST(Load, AnOpenLoopDoesNotOmitWhatAStalledServerDelays) {
   EXPECT_GE(waited, 35);
   EXPECT_LE(waited, 60);
   EXPECT_GT(totals.ttft.max(), milliseconds(400));
+}
+
+// A client that is late itself, because it takes long to make up a request.
+TEST(Load, AnOpenLoopKeepsItsScheduleWhereItIsLate) {
+  const FakeServer server([](const std::string&) -> FakeServer::Answer { return {.bytes = StreamOf(2)}; });
+  const Recorder totals =
+      RunLoad(server, {.loop = Loop::kOpen, .rate = 100, .sessions = 10}, nullptr, milliseconds(400));
+  ASSERT_EQ(totals.completed, 10);
+  const auto late = std::find_if(totals.requests.begin(), totals.requests.end(),
+                                 [](const RequestRecord& request) { return request.index == 5; });
+  ASSERT_NE(late, totals.requests.end());
+  EXPECT_EQ(late->due - totals.start(), milliseconds(50)) << "whenever it was sent";
+  EXPECT_GE(late->sent - late->due, milliseconds(300));
+  EXPECT_GE(late->ttft(), milliseconds(300));
+  EXPECT_GE(totals.ttft.max(), milliseconds(300));
 }
 
 // Latencies count from when a request was due, even if the client itself was late with it.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <random>
@@ -265,6 +266,34 @@ TEST(StepLoop, AHangShowsAsNoProgress) {
     EXPECT_GE(loop.SinceProgress(), absl::Milliseconds(25));
   }
   recorder->WaitForEnd();
+}
+
+class SettableClock : public Clock {
+ public:
+  absl::Time Now() override { return absl::FromUnixSeconds(seconds_); }
+  void Advance(int64_t seconds) { seconds_ += seconds; }
+
+ private:
+  std::atomic<int64_t> seconds_ = 0;
+};
+
+TEST(StepLoop, TimeSpentIdlingIsNoLackOfProgress) {
+  std::mutex hang;
+  SettableClock clock;
+  const FakeBackendConfig fake = FakeConfig(1);
+  StepLoop loop(LoopConfig(fake), std::make_unique<HangingBackend>(fake, &hang), &clock, nullptr);
+  auto first = std::make_shared<Recorder>(), second = std::make_shared<Recorder>();
+  ASSERT_TRUE(loop.Add({.prompt = {1}, .max_tokens = 3}, first).ok());
+  first->WaitForEnd();
+  clock.Advance(3600);
+  {
+    const std::lock_guard lock(hang);
+    ASSERT_TRUE(loop.Add({.prompt = {1}, .max_tokens = 3}, second).ok());
+    EXPECT_EQ(loop.SinceProgress(), absl::ZeroDuration());
+    clock.Advance(5);
+    EXPECT_EQ(loop.SinceProgress(), absl::Seconds(5));
+  }
+  second->WaitForEnd();
 }
 
 TEST(StepLoop, DestructionEndsWhatRuns) {

@@ -374,6 +374,20 @@ TEST(Scheduler, KeepsPlacesForUrgentSequences) {
   h.RunToEnd();
 }
 
+TEST(Scheduler, KeepsBlocksForUrgentSequences) {
+  SchedulerConfig config = SmallConfig();
+  config.urgent_slots = 1;
+  config.kv[0].blocks = 8;  // two of the largest sequences
+  Harness h(config);
+  for (SequenceId id = 1; id <= 2; ++id) ASSERT_TRUE(h.Add(id, Prompt(64, 10)).ok());
+  h.Commit(*h.Plan());
+  EXPECT_EQ(h.scheduler.stats().running, 1);
+  ASSERT_TRUE(h.Add(3, OfPriority(-1, Prompt(64, 1))).ok());
+  h.Commit(*h.Plan());
+  EXPECT_TRUE(h.finishes.contains(3));
+  h.RunToEnd();
+}
+
 TEST(Scheduler, AFloodOfOthersDoesNotRefuseUrgentOnes) {
   SchedulerConfig config = SmallConfig();
   config.max_waiting = 3;

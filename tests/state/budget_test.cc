@@ -89,6 +89,17 @@ TEST(Budget, PoolBytesBoundThePools) {
             100 * kMiB);
 }
 
+TEST(Budget, PoolBytesBeyondTheRoomGiveTheRoom) {
+  BudgetRequest request = Request();
+  request.device_bytes = 8 * 1024 * kMiB;
+  const auto all = ComputeBudget(request);
+  request.pool_bytes = 1024 * 1024 * kMiB;
+  const auto more = ComputeBudget(request);
+  ASSERT_TRUE(all.ok() && more.ok()) << more.status();
+  EXPECT_EQ(more->slots, all->slots);
+  EXPECT_EQ(more->kv[0].blocks, all->kv[0].blocks);
+}
+
 TEST(Budget, ModelsWithoutAttentionOrMambaWork) {
   BudgetRequest request = Request();
   request.shape.kv.clear();
