@@ -67,12 +67,17 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
              .request = "CompletionRequest",
              .answer = "Completion",
              .streams = OperationSpec::Streams::kIfAsked});
-  list.Post("/v1/chat/completions", "chat.completions", HandleChatCompletions,
-            {.summary = "Continue a conversation",
-             .request = "ChatRequest",
-             .answer = "ChatCompletion",
-             .streams = OperationSpec::Streams::kIfAsked});
-  list.Get("/v1/models", "models", HandleModels, {.summary = "The names that are served", .answer = "Models"});
+  // llama.cpp's server has the second of each too: for clients whose base URL ends before /v1.
+  for (const char* path : {"/v1/chat/completions", "/chat/completions"}) {
+    list.Post(path, "chat.completions", HandleChatCompletions,
+              {.summary = "Continue a conversation",
+               .request = "ChatRequest",
+               .answer = "ChatCompletion",
+               .streams = OperationSpec::Streams::kIfAsked});
+  }
+  for (const char* path : {"/v1/models", "/models"}) {
+    list.Get(path, "models", HandleModels, {.summary = "The names that are served", .answer = "Models"});
+  }
   list.Get("/v1/models/*", "models", HandleModels, {.summary = "One of them", .answer = "Model"});
   list.Post("/tokenize", "tokenize", HandleTokenize,
             {.summary = "Text or a conversation to token ids", .request = "TokenizeRequest", .answer = "Tokens"});

@@ -43,6 +43,14 @@ const Table& LlamaRequest() {
         Table::Presence::kRequired);
     made.AddRead("n_predict", IntegerSchema("Tokens to generate at most; -1: until the model ends.", {.min = -1}),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "n_predict", -1, &params.max_tokens); });
+    for (const char* name : {"max_tokens", "max_completion_tokens"}) {
+      made.AddRead(name, IntegerSchema("The same, where n_predict says nothing.", {.min = -1}),
+                   [name](RequestReader& reader, P& params) {
+                     std::optional<int64_t> most;
+                     ReadUnless(reader, name, -1, &most);
+                     if (!params.max_tokens) params.max_tokens = most;
+                   });
+    }
     made.Add("stream", BooleanSchema("A piece of text an event.", false), &P::stream);
     made.Add("temperature", NumberSchema("Default: the model's own.", {.min = 0, .max = kMaxTemperature}),
              &P::temperature);
@@ -73,6 +81,8 @@ absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown
   }
   params.names = {.max_tokens = "n_predict", .logprobs = "n_probs"};
   params.open_ended = true;
+  // Nothing to generate: the prompt is computed, and there is no more to say of it.
+  if (params.max_tokens == 0) params.prompt_logprobs = 0;
   return params;
 }
 

@@ -24,6 +24,7 @@ struct OllamaParams : CompletionParams {
   OllamaParams() { stream = true; }
   std::string prompt, system;
   bool raw = false;
+  bool only_loads = false;  // of a conversation: it has no messages
 };
 using Table = ParameterTable<OllamaParams>;
 
@@ -127,8 +128,16 @@ const Table& GenerateRequest() {
 const Table& ChatRequest() {
   static const Table table = [] {
     Table made;
-    std::optional<ChatInput> OllamaParams::*const field = &OllamaParams::conversation;
-    AddConversation(made, field, Table::Presence::kRequired);
+    bj::object messages = MessagesSchema();
+    messages.erase("minItems");
+    made.AddRead(
+        "messages", std::move(messages),
+        [](RequestReader& reader, OllamaParams& params) {
+          const bj::value* given = reader.Take("messages");
+          params.only_loads = given != nullptr && given->is_array() && given->get_array().empty();
+          if (!params.only_loads) ReadConversation(reader, &params.conversation);
+        },
+        Table::Presence::kRequired);
     AddCommon(made);
     return made;
   }();
@@ -148,7 +157,7 @@ absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body
   params.names = {.prompt = form == Form::kGenerate ? "prompt" : "messages", .max_tokens = "options.num_predict"};
   params.open_ended = true;
   if (form == Form::kChat) {
-    if (params.conversation) return params;
+    if (params.conversation || params.only_loads) return params;
     return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
   }
   if (params.raw || service.chat_template == nullptr) {
@@ -219,8 +228,13 @@ class OllamaDialect : public Dialect {
   const Form form_;
 };
 
-// Clients send it to have a model loaded. What else they say is checked as ever, with a prompt that is one.
-Answer Loaded(const Service& service, const HttpRequest& request, CompletionParams params) {
+// Clients send it to have a model loaded: no prompt, or a conversation without messages.
+bool AsksNothing(const OllamaParams& params, Form form) {
+  return form == Form::kGenerate ? params.prompt.empty() : params.only_loads;
+}
+
+// What else they say is checked as ever, with a prompt that is one.
+Answer Loaded(const Service& service, const HttpRequest& request, CompletionParams params, Form form) {
   params.prompts = {" "};
   const absl::StatusOr<Translation> translation = Translate(params, service.translation(request.client));
   if (!translation.ok()) return ErrorResponse(translation.status(), ErrorForm::kOpenInference);
@@ -228,14 +242,19 @@ Answer Loaded(const Service& service, const HttpRequest& request, CompletionPara
   JsonWriter json(&response.body);
   json.BeginObject().Key("model").String(translation->model).Key("created_at");
   json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
-  json.Key("response").String("").Key("done").Bool(true).Key("done_reason").String("load").EndObject();
+  if (form == Form::kChat) {
+    json.Key("message").BeginObject().Key("role").String("assistant").Key("content").String("").EndObject();
+  } else {
+    json.Key("response").String("");
+  }
+  json.Key("done").Bool(true).Key("done_reason").String("load").EndObject();
   return response;
 }
 
 Answer Handle(Service& service, const HttpRequest& request, Form form) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<OllamaParams> params = Parse(service, request.body, form, &unknown);
-  if (params.ok() && form == Form::kGenerate && params->prompt.empty()) return Loaded(service, request, *params);
+  if (params.ok() && AsksNothing(*params, form)) return Loaded(service, request, *params, form);
   const absl::StatusOr<CompletionParams> plain =
       params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
   return Tell(service, request, form == Form::kChat ? "ollama.chat" : "ollama.generate", plain, unknown,

@@ -50,7 +50,10 @@ std::string Modified(const Service& service) {
   return absl::FormatTime(absl::RFC3339_full, service.started, absl::UTCTimeZone());
 }
 
-Answer HandleTags(Service& service, const HttpRequest&) {
+enum class List : uint8_t { kAll, kLoaded };
+
+// The served model is all there is, and always loaded.
+Answer ListModels(Service& service, List list) {
   HttpResponse response;
   JsonWriter json(&response.body);
   const int64_t bytes = BytesOf(service.config.engine.model_dir);
@@ -60,11 +63,17 @@ Answer HandleTags(Service& service, const HttpRequest&) {
     json.BeginObject().Key("name").String(name).Key("model").String(name).Key("modified_at").String(Modified(service));
     json.Key("size").Int(bytes).Key("digest").String(absl::StripPrefix(service.fingerprint, "fp_").data());
     WriteDetails(service, json);
+    if (list == List::kLoaded) {
+      json.Key("expires_at").String("9999-12-31T23:59:59Z").Key("size_vram").Int(bytes);
+      json.Key("context_length").Int(service.engine.config().max_total_tokens);
+    }
     json.EndObject();
   }
   json.EndArray().EndObject();
   return response;
 }
+Answer HandleTags(Service& service, const HttpRequest&) { return ListModels(service, List::kAll); }
+Answer HandlePs(Service& service, const HttpRequest&) { return ListModels(service, List::kLoaded); }
 
 struct ShowParams {
   std::string model, name;
@@ -138,6 +147,8 @@ void AddOllamaModels(RouteList& list) {
   list.AddSchema("OllamaModel", std::move(shown));
   list.Get("/api/tags", "ollama.tags", HandleTags,
            {.summary = "The models, as Ollama lists them", .answer = "OllamaTags", .error = "InferError"});
+  list.Get("/api/ps", "ollama.ps", HandlePs,
+           {.summary = "The loaded models, as Ollama lists them", .answer = "OllamaTags", .error = "InferError"});
   list.Post("/api/show", "ollama.show", HandleShow,
             {.summary = "A model, as Ollama tells of it",
              .request = "OllamaShowRequest",

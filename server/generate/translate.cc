@@ -114,15 +114,18 @@ int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, c
   return std::clamp<int64_t>(room, 1, context.limits.default_max_tokens);
 }
 
-// Keeps the end of a longer prompt: what the text is to go on from.
-void Truncate(const CompletionParams& params, std::vector<int32_t>* ids) {
+// Keeps the end of a longer prompt: what the text is to go on from. -1: as much as max_tokens leave room for, as vLLM
+// (0.11) reads it.
+void Truncate(const CompletionParams& params, int64_t max_total_tokens, std::vector<int32_t>* ids) {
   if (!params.truncate_prompt_tokens) return;
-  const auto keep = static_cast<size_t>(*params.truncate_prompt_tokens);
+  const int64_t asked = *params.truncate_prompt_tokens;
+  const int64_t room = std::max<int64_t>(max_total_tokens - params.max_tokens.value_or(kDefaultMaxTokens), 1);
+  const auto keep = static_cast<size_t>(asked == -1 ? room : asked);
   if (ids->size() > keep) ids->erase(ids->begin(), ids->end() - static_cast<std::ptrdiff_t>(keep));
 }
 
 absl::Status CheckPrompts(const CompletionParams& params, const TranslationContext& context) {
-  if (params.truncate_prompt_tokens) {
+  if (params.truncate_prompt_tokens && *params.truncate_prompt_tokens != -1) {
     BATUCADA_RETURN_IF_ERROR(
         CheckRange("truncate_prompt_tokens", *params.truncate_prompt_tokens, 1, context.max_total_tokens));
   }
@@ -247,7 +250,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
                                                    ? EncodeConversation(*params.conversation, name, options, context)
                                                    : EncodePrompt(params.prompts[p], name, options, context);
     if (!ids.ok()) return ids.status();
-    Truncate(params, &*ids);
+    Truncate(params, context.max_total_tokens, &*ids);
     request.prompt = *std::move(ids);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
     ApplyLeastLength(context.defaults, params, &request);

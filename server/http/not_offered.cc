@@ -71,7 +71,7 @@ constexpr Missing kMissing[] = {
     {"/embeddings", "embeddings"},
     {"/reranking", "reranking"},
     {"/lora-adapters", "LoRA adapters"},
-    {"/models", "loading of models: GET /v1/models lists them"},
+    {"/models/", "loading of models: GET /v1/models lists them"},
     // Ollama
     {"/api/embed", "embeddings"},
     {"/api/embeddings", "embeddings"},
@@ -81,7 +81,6 @@ constexpr Missing kMissing[] = {
     {"/api/copy", "loading of models"},
     {"/api/delete", "loading of models"},
     {"/api/blobs", "loading of models"},
-    {"/api/ps", "a list of what is loaded: GET /api/tags has the model"},
 };
 
 }  // namespace

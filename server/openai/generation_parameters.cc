@@ -172,8 +172,10 @@ void AddGenerationParameters(CompletionTable& table) {
                           "Not with \"stream\".",
                           {.min = 0, .max = kMaxLogprobs}),
             &Params::prompt_logprobs);
-  table.Add("truncate_prompt_tokens", IntegerSchema("Keep the last so many tokens of a longer prompt.", {.min = 1}),
-            &Params::truncate_prompt_tokens);
+  table.Add(
+      "truncate_prompt_tokens",
+      IntegerSchema("Keep the last so many tokens of a longer prompt; -1: as many as there is room for.", {.min = -1}),
+      &Params::truncate_prompt_tokens);
   table.Add("skip_special_tokens", BooleanSchema("Special tokens add nothing to the text.", true),
             &Params::skip_special_tokens);
   table.Add("return_token_ids", BooleanSchema("Report the ids of the prompt and of what was generated.", false),

@@ -91,6 +91,28 @@ def test_llamacpp_completion(strict):
     assert [event["stop"] for event in told] == [False] * (len(told) - 1) + [True]
 
 
+@pytest.mark.parametrize("path", ["/completion", "/completions"])
+@pytest.mark.parametrize("more", [{"max_tokens": 4}, {"max_completion_tokens": 4}, {"max_tokens": 4, "n_predict": None},
+                                  {"n_predict": 4, "max_tokens": 6}, {"n_predict": 4, "max_completion_tokens": -1}])
+def test_llamacpp_takes_openais_names_of_the_length(strict, path, more):
+    """As its server does, for clients whose base URL ends before /v1."""
+    told = strict.http.post(path, json={"prompt": PROMPT, "temperature": 0, **more}).json()
+    assert (told["content"], told["tokens_predicted"]) == (plain(strict, max_tokens=4)["text"], 4)
+
+
+def test_llamacpp_may_generate_nothing(strict):
+    told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 0}).json()
+    assert (told["content"], told["tokens_predicted"], told["stop"]) == ("", 0, True)
+    assert told["tokens_evaluated"] > 1 and "prompt_logprobs" not in told
+
+
+def test_llamacpp_has_openais_routes_without_v1(strict):
+    body = {"messages": MESSAGES, "max_tokens": 6, "temperature": 0}
+    assert strict.http.post("/chat/completions", json=body).json()["choices"][0]["message"]["content"] == chat(strict)
+    assert strict.http.get("/models").json() == strict.http.get("/v1/models").json()
+    assert "loading of models" in strict.http.post("/models/load", json={"model": "x"}).json()["error"]["message"]
+
+
 def test_llamacpp_stops(strict):
     word = plain(strict)["text"].split()[1]
     told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 6, "temperature": 0, "stop": [word]}).json()
@@ -145,6 +167,19 @@ def test_ollama_chat(strict):
     assert told["message"] == {"role": "assistant", "content": chat(strict)}
     told = lines(strict.http.post("/api/chat", json=ask))
     assert "".join(line["message"]["content"] for line in told) == chat(strict) and told[-1]["done_reason"] == "length"
+
+
+def test_ollama_chat_without_messages_loads(strict):
+    """Which is done: for clients that do so before the first question."""
+    loaded = strict.http.post("/api/chat", json={"model": MODEL.name, "messages": []}).json()
+    assert (loaded["message"], loaded["done"], loaded["done_reason"]) == ({"role": "assistant", "content": ""}, True, "load")
+    assert strict.http.post("/api/chat", json={"model": "no-such", "messages": []}).status_code == 404
+    assert strict.http.post("/api/chat", json={"model": MODEL.name}).status_code == 400
+
+
+def test_ollama_says_what_is_loaded(strict):
+    [loaded], [listed] = (strict.http.get(f"/api/{path}").json()["models"] for path in ("ps", "tags"))
+    assert loaded | listed == loaded and loaded["context_length"] == 1048576 and loaded["expires_at"] > "2100"
 
 
 def test_ollama_models_and_errors(strict):

@@ -59,7 +59,8 @@ def test_every_page_with_curl(server):
               "/completion": {"prompt": "a", "n_predict": 1}, "/completions": {"prompt": "a", "n_predict": 1},
               "/apply-template": {"messages": [message]}, "/api/generate": told, "/api/chat": told, "/api/show": told,
               "/v1/completions": {"prompt": "a", "max_tokens": 1}, "/tokenize": {"prompt": "a"}, "/detokenize": {"tokens": [70]},
-              "/v1/chat/completions": {"messages": [{"role": "user", "content": "a"}], "max_tokens": 1},
+              "/v1/chat/completions": {"messages": [message], "max_tokens": 1},
+              "/chat/completions": {"messages": [message], "max_tokens": 1},
               "/v2/repository/index": {}, "/admin/log": {"request_sampling": 1}}
     for page in sorted(pages):
         method, path = page.split()

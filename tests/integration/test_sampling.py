@@ -106,6 +106,8 @@ def test_truncation_keeps_the_end_of_the_prompt(cpu):
     assert cut["choices"][0]["text"] == same["choices"][0]["text"]
     longer, _ = generate(cpu, temperature=0, max_tokens=8, truncate_prompt_tokens=1000)
     assert longer == whole
+    room, _ = generate(cpu, temperature=0, max_tokens=8, truncate_prompt_tokens=-1)
+    assert room == whole
 
 
 def test_temperature_and_filters(cpu):

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <memory>
+#include <numeric>
+#include <optional>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -203,6 +205,25 @@ TEST_F(TranslateTest, TruncationKeepsTheEnd) {
   EXPECT_EQ(translation->prompt_text[0], tokenizer_->Decode(std::vector<int32_t>{3, 4}, true));
   params.truncate_prompt_tokens = 0;
   ExpectRefused(params, "truncate_prompt_tokens", "1 to 100");
+  params.truncate_prompt_tokens = -2;
+  ExpectRefused(params, "truncate_prompt_tokens", "1 to 100");
+}
+
+TEST_F(TranslateTest, TruncationLeavesRoomForWhatIsAskedFor) {
+  CompletionParams params;
+  std::vector<int32_t> prompt(150);
+  std::iota(prompt.begin(), prompt.end(), 3);
+  params.prompts = {prompt, std::vector<int32_t>{5}};
+  params.truncate_prompt_tokens = -1;
+  for (const std::optional<int64_t> asked : {std::optional<int64_t>(30), std::optional<int64_t>()}) {
+    params.max_tokens = asked;
+    const auto translation = Do(params);
+    ASSERT_TRUE(translation.ok()) << translation.status();
+    const size_t kept = translation->requests[0].prompt.size();
+    EXPECT_EQ(kept + static_cast<size_t>(translation->requests[0].max_tokens), 100);
+    EXPECT_EQ(translation->requests[0].prompt.back(), prompt.back());
+    EXPECT_THAT(translation->requests[1].prompt, ElementsAre(5));
+  }
 }
 
 TEST_F(TranslateTest, MinTokensAreAtMostWhatThereIsRoomFor) {
