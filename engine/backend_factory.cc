@@ -70,7 +70,8 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
     }
   }
   if (!cuda) {
-    BATUCADA_ASSIGN_OR_RETURN(ops, MakeCpuOps(config.threads));
+    BATUCADA_ASSIGN_OR_RETURN(ops,
+                              MakeCpuOps(config.threads, config.prefault ? Residency::kAtOnce : Residency::kAsUsed));
     if (config.backend == BackendKind::kCpu) absl::StrAppend(report, "backend cpu\n");
   }
   const int32_t rows = config.max_batch_tokens > 0 ? config.max_batch_tokens

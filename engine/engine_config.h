@@ -34,6 +34,7 @@ struct EngineConfig {
   int64_t pool_bytes = 0;                  // memory for sequences; 0: what max_sequences needs, if the device has it
   double memory_fraction = 0;              // of the device's free memory that weights, workspace and pools may take;
                                            // 0: 0.5 of a CPU's, which others need too, 0.9 of a GPU's
+  bool prefault = false;                   // make the CPU backend's memory resident at start, not as it is used
   int32_t block_tokens = 64;               // tokens a K/V block holds; a power of two
   // Prompts go on from where an earlier one began the same. Checkpoints lie on the device, in memory of their own, and
   // behind it in the host's.

@@ -5,16 +5,16 @@
 //  - T, S, D are as in BatchView. E = d_inner, N = d_state, H = query heads, G = K/V heads, d = head_dim.
 //  - Activations ("act") have activation_dtype(): fp32 on the CPU, bf16 on CUDA. The residual stream and logits are
 //    fp32.
-//  - Ops run in the order they are called, asynchronously where the device is: results are visible to the host after
-//    Wait(Record()). Pointers passed in must stay valid until then. Host scalars are consumed at the call.
+//  - Ops run in the order they are called, as the work of device() (kernels/device.h). Pointers passed in must stay
+//  valid
+//    until they have run. Host scalars are consumed at the call.
 //  - A failed op makes status() non-OK with the op's name; later ops do nothing. The forward pass reads without ifs.
-//  - An Ops is used by one thread at a time. Ops of one device share nothing but the device.
+//  - An Ops is used by one thread at a time. It owns its Device, so it outlives every Buffer.
 //  - Row results do not depend on which other rows are in the batch (bit for bit on the CPU).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,9 +24,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kernels/batch_view.h"
-#include "kernels/device/buffer.h"
+#include "kernels/buffer.h"
+#include "kernels/communicator.h"
+#include "kernels/device.h"
+#include "kernels/sampling.h"
 #include "kernels/tensor.h"
-#include "kernels/token_controls.h"
 
 namespace batucada {
 
@@ -81,54 +83,15 @@ struct AttentionArgs {
 };
 inline constexpr int32_t kNoWindow = INT32_MAX;
 
-// How one row of logits becomes a token. Controls come first, then temperature, top_k, top_p, min_p. POD: copied to the
-// device as it is.
-struct RowSampling {
-  float temperature = 1;   // 0: greedy
-  float top_p = 1;         // (0, 1]
-  float min_p = 0;         // [0, 1]
-  int32_t top_k = 0;       // 0: all
-  uint64_t seed = 0;       // with `position`, names the random number: the same pair draws the same token anywhere
-  int32_t position = 0;    // absolute position of the token being drawn
-  int32_t target = -1;     // prompt scoring: report this id's log-probability and draw nothing; -1: draw
-  int32_t num_top = 0;     // how many of the most likely ids to report, <= kMaxTop
-  int32_t slot = 0;        // where last_token is written when a token is drawn
-  ControlRequest control;  // of rows that draw
-};
-inline constexpr int kMaxTop = 20;
-
-// What Sample reports for a row. Log-probabilities are of the model's distribution, before temperature and filters.
-struct RowSample {
-  int32_t token = 0;         // drawn id, or the target; -1: no logit is finite, or the controls leave none
-  float logprob = 0;         // of `token`
-  int32_t rank = 0;          // of `token`, 1 = most likely
-  int32_t top_ids[kMaxTop];  // first num_top valid, most likely first, ties by smaller id
-  float top_logprobs[kMaxTop];
-};
-
-struct DeviceInfo {
-  std::string name;        // "cpu: Intel … (AVX3, 2 threads)", "cuda:0 NVIDIA H200"
-  size_t total_bytes = 0;  // memory of the device
-  size_t free_bytes = 0;   // what is free now
-};
-
 class Ops {
  public:
   virtual ~Ops() = default;
 
-  virtual DeviceInfo Info() const = 0;
+  // Where it computes; memory, copies and marks are there. And who else computes parts of the same products.
+  virtual Device& device() const = 0;
+  virtual Communicator& communicator() const = 0;
+  const absl::Status& status() const { return device().status(); }
   virtual DType activation_dtype() const = 0;
-  // How many steps may be in flight at once: 1 where launches run to completion, 2 where they are asynchronous.
-  virtual int max_steps_in_flight() const = 0;
-
-  // --- memory -------------------------------------------------------------------------------------------------------
-  // Zeroed device memory; `what` names it in the error. RESOURCE_EXHAUSTED if there is not enough.
-  virtual absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) = 0;
-  // Host memory that copies to and from the device run fast from (pinned on CUDA).
-  virtual absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) = 0;
-  virtual void CopyToDevice(void* device, const void* host, size_t bytes) = 0;
-  virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
-  virtual void CopyOnDevice(void* to, const void* from, size_t bytes) = 0;
 
   // --- weights, at start-up -----------------------------------------------------------------------------------------
   // Stacks `parts` along rows (each [rows_i, cols], each padded with zero rows to a multiple of `pad_rows`; columns
@@ -150,6 +113,7 @@ class Ops {
   // out = in · wᵀ.                                               in [rows, w.in] act, out [rows, w.out] act or fp32
   virtual void MatMul(const Matrix& w, Tensor in, Tensor out) = 0;
   // acc += in · wᵀ.                                              acc [rows, w.out] fp32
+  // Where w is split by columns between ranks, acc becomes acc of rank 0 plus the products of all ranks.
   virtual void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) = 0;
   // MatMulAdd, then RmsNorm of acc into out; a device may do the two in one.
   virtual void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
@@ -175,27 +139,14 @@ class Ops {
   // empty where nothing is searched for. Largest first. And how often there was a search so far: from any thread.
   virtual std::vector<int32_t> RowsToWarmUp(int32_t /*most*/) const { return {}; }
   virtual int64_t plan_searches() const { return 0; }
-
-  // Whether RunRecorded records.
-  virtual bool RecordsSteps() const { return false; }
-  // Decode steps of `rows` rows are padded to this many, so that few recorded steps serve all batch sizes; `rows`
-  // itself where nothing is recorded.
-  virtual int32_t PaddedDecodeRows(int32_t rows) const { return rows; }
-
-  // --- steps --------------------------------------------------------------------------------------------------------
-  // Runs `body` (a fixed sequence of ops); where the device can, records it once per key and replays it afterwards. The
-  // body must depend on nothing but the key and memory at fixed addresses. key 0: never recorded.
-  virtual void RunRecorded(uint64_t key, const std::function<void()>& body) = 0;
-  // A mark in the order of ops, and waiting until everything before it has finished. Wait returns the first failure of
-  // any op so far, whether found at launch or on the device; after a failure the Ops is unusable.
-  virtual uint64_t Record() = 0;
-  virtual absl::Status Wait(uint64_t mark) = 0;
-  virtual absl::Status status() const = 0;
 };
 
-// `threads` 0: one per core.
-absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(int threads);
+// `threads` 0: one per core. `residency` of all its memory.
+absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(
+    int threads, Residency residency = Residency::kAsUsed,
+    std::unique_ptr<Communicator> communicator = std::make_unique<NullCommunicator>());
 // Defined in every build: UNAVAILABLE with the reason where there is no CUDA build, driver or device.
-absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(int device);
+absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(
+    int device, std::unique_ptr<Communicator> communicator = std::make_unique<NullCommunicator>());
 
 }  // namespace batucada

@@ -1,9 +1,9 @@
 // What a request may do to the logits before a token is drawn: a bias per id, penalties for ids that were seen, ids and
 // phrases that must not come. Kept per slot beside the sequence's state, so that a step needs nothing of the host's and
-// a recorded step serves every request. Only rows with RowSampling::controlled read it.
+// a CUDA graph of a step serves every request. Only rows whose RowSampling::control asks for it read it.
 //
 // In this order, as vLLM does:
-//   logit = -infinity            for banned ids, and for ids that end the text before RowSampling::first_end_position
+//   logit = -infinity            for banned ids, and for ids that end the text before ControlRequest::first_end_position
 //   logit = logit + bias         -infinity: never drawn
 //   logit = logit / r or · r     r = repetition penalty (arXiv 1909.05858), if the id is in the prompt or was drawn:
 //                                divided where positive, multiplied where negative

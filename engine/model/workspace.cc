@@ -79,7 +79,7 @@ absl::StatusOr<Workspace> Workspace::Create(const ModelConfig& config, int32_t m
   Workspace w;
   const DType act = ops.activation_dtype();
   const int64_t bytes = Bytes(config, max_rows, max_logit_rows, act);
-  BATUCADA_ASSIGN_OR_RETURN(w.storage, ops.Allocate(static_cast<size_t>(bytes), "workspace"));
+  BATUCADA_ASSIGN_OR_RETURN(w.storage, ops.device().Allocate(static_cast<size_t>(bytes), "workspace"));
   Fill(w, config, max_rows, max_logit_rows, act, w.storage.As<char>());
   return w;
 }

@@ -42,9 +42,10 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
   const int64_t workspace_bytes = Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) +
                                   static_cast<int64_t>(input_bytes + result_bytes);
-  const DeviceInfo device = ops->Info();
+  Device& device = ops->device();
+  const DeviceInfo info = device.Info();
   BATUCADA_ASSIGN_OR_RETURN(const Budget budget, ComputeBudget({.shape = shape,
-                                                                .device_bytes = static_cast<int64_t>(device.free_bytes),
+                                                                .device_bytes = static_cast<int64_t>(info.free_bytes),
                                                                 .fraction = config.memory_fraction,
                                                                 .weight_bytes = WeightBytes(config.model, DType::kBf16),
                                                                 .workspace_bytes = workspace_bytes,
@@ -53,7 +54,7 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                                 .max_total_tokens = config.max_total_tokens,
                                                                 .prefix_bytes = config.prefix_bytes,
                                                                 .host_bytes = config.host_bytes}));
-  absl::StrAppend(report, "device  ", device.name, "\nmemory\n", budget.report);
+  absl::StrAppend(report, "device  ", info.name, "\nmemory\n", budget.report);
 
   std::unique_ptr<ModelBackend> b(new ModelBackend());
   b->capacity_ = {.slots = budget.slots,
@@ -61,19 +62,19 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .block_tokens = config.block_tokens,
                   .prefix = budget.prefix,
                   .host = budget.host,
-                  .max_steps_in_flight = std::min(ops->max_steps_in_flight(), kMostInFlight)};
+                  .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight)};
   BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops));
   PoolSizes sizes{.running = {.slots = budget.slots, .blocks = {}}, .device = budget.prefix, .host = budget.host};
   for (const KvGroupSize& group : budget.kv) sizes.running.blocks.push_back(group.blocks);
   BATUCADA_ASSIGN_OR_RETURN(StatePools state, StatePools::Create(shape, sizes, *ops));
   BATUCADA_ASSIGN_OR_RETURN(Workspace workspace,
                             Workspace::Create(config.model, config.max_batch_tokens, LogitRows(config), *ops));
-  BATUCADA_ASSIGN_OR_RETURN(b->inputs_, ops->Allocate(input_bytes, "step inputs"));
-  BATUCADA_ASSIGN_OR_RETURN(b->results_, ops->Allocate(result_bytes, "step results"));
+  BATUCADA_ASSIGN_OR_RETURN(b->inputs_, device.Allocate(input_bytes, "step inputs"));
+  BATUCADA_ASSIGN_OR_RETURN(b->results_, device.Allocate(result_bytes, "step results"));
   b->end_tokens_ = config.end_tokens;
   for (Staging& stage : b->staging_) {
-    BATUCADA_ASSIGN_OR_RETURN(stage.inputs, ops->AllocateHost(input_bytes, "staged step inputs"));
-    BATUCADA_ASSIGN_OR_RETURN(stage.results, ops->AllocateHost(result_bytes, "staged step results"));
+    BATUCADA_ASSIGN_OR_RETURN(stage.inputs, device.AllocateHost(input_bytes, "staged step inputs"));
+    BATUCADA_ASSIGN_OR_RETURN(stage.results, device.AllocateHost(result_bytes, "staged step results"));
   }
   b->model_.reset(new Model{.config = config.model,
                             .weights = std::move(weights),
@@ -84,16 +85,17 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
     b->scratch_.blocks[group] = b->model_->state.scratch_block(group);
   }
   b->ops_ = std::move(ops);
+  b->device_ = &b->ops_->device();
   BATUCADA_RETURN_IF_ERROR(b->WarmUp());
   return b;
 }
 
 absl::Status ModelBackend::WarmUp() {
-  BATUCADA_RETURN_IF_ERROR(RecordDecodeSteps());
+  BATUCADA_RETURN_IF_ERROR(CaptureDecodeSteps());
   for (const int32_t rows : ops_->RowsToWarmUp(static_cast<int32_t>(model_->workspace.residual.rows))) {
     BATUCADA_RETURN_IF_ERROR(RunPromptStep(rows));
   }
-  BATUCADA_RETURN_IF_ERROR(ops_->Wait(ops_->Record()));
+  BATUCADA_RETURN_IF_ERROR(device_->Synchronize());
   searches_at_start_ = ops_->plan_searches();
   return absl::OkStatus();
 }
@@ -109,41 +111,39 @@ absl::Status ModelBackend::RunPromptStep(int32_t rows) {
     plan.samples.push_back({.row = row, .slot = scratch_.slot, .position = row + 1, .target = 0, .sampling = &any});
   }
   static_cast<void>(RunStep(plan, ShapeOf(plan), staging_[0]));
-  return ops_->Wait(ops_->Record());
+  return device_->Synchronize();
 }
 
-absl::Status ModelBackend::RecordDecodeSteps() {
+absl::Status ModelBackend::CaptureDecodeSteps() {
   const BatchPlan nothing;  // all rows are padding and touch scratch alone
   const auto most = static_cast<int32_t>(std::min<int64_t>(capacity_.slots, model_->workspace.residual.rows));
   // From the largest down: neighbouring sizes share plans, which must suit the largest of them.
-  for (int32_t rows = most; ops_->RecordsSteps() && rows > 0; --rows) {
+  for (int32_t rows = most; device_->CapturesGraphs() && rows > 0; --rows) {
     const StepShape shape = DecodeShape(rows);
     if (shape.sequences != rows) continue;  // served by a larger one
-    for (int run = 0; run < 2; ++run) {     // the first finds plans, the second records
+    for (int run = 0; run < 2; ++run) {     // the first finds plans, the second captures
       static_cast<void>(RunStep(nothing, shape, staging_[0]));
-      BATUCADA_RETURN_IF_ERROR(ops_->Wait(ops_->Record()));
+      BATUCADA_RETURN_IF_ERROR(device_->Synchronize());
     }
   }
-  return ops_->Wait(ops_->Record());
+  return device_->Synchronize();
 }
 
 ModelBackend::~ModelBackend() {
   // Whatever is still in flight uses our buffers.
-  if (ops_ != nullptr) (void)ops_->Wait(ops_->Record());
+  if (device_ != nullptr) static_cast<void>(device_->Synchronize());
 }
 
 StepShape ModelBackend::ShapeOf(const BatchPlan& plan) const {
   const auto sequences = static_cast<int32_t>(plan.sequences.size());
   const auto samples = static_cast<int32_t>(plan.samples.size());
   if (plan.num_decode == sequences) return DecodeShape(sequences);
-  return {.tokens = plan.num_tokens,
-          .sequences = sequences,
-          .samples = samples,
-          .table_widths = TableWidths(capacity_.kv)};
+  return {
+      .tokens = plan.num_tokens, .sequences = sequences, .samples = samples, .table_widths = TableWidths(capacity_.kv)};
 }
 
 StepShape ModelBackend::DecodeShape(int32_t rows) const {
-  const int32_t padded = std::max(rows, std::min(ops_->PaddedDecodeRows(rows), capacity_.slots));
+  const int32_t padded = std::max(rows, std::min(device_->PaddedDecodeRows(rows), capacity_.slots));
   return {.tokens = padded, .sequences = padded, .samples = padded, .table_widths = TableWidths(capacity_.kv)};
 }
 
@@ -153,7 +153,7 @@ std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan
   for (const PlannedSequence& s : plan.sequences) {
     if (s.controlled == nullptr) continue;
     rows.push_back(MakeControlRow(*s.controlled, vocab, end_tokens_));
-    ops_->CopyToDevice(model_->state.controls().TokensOf(s.slot), rows.back().data(), rows.back().size());
+    device_->CopyToDevice(model_->state.controls().TokensOf(s.slot), rows.back().data(), rows.back().size());
   }
   return rows;
 }
@@ -165,11 +165,11 @@ std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, cons
                      .controls = model_->state.controls(),
                      .last_token = model_->state.last_token()};
   StepInputs::Pack(plan, shape, scratch_, stage.inputs.data(), inputs_.data(), &step, &samples);
-  ops_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
+  device_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
   std::vector<std::vector<char>> control_rows = WriteControls(plan);
   // Steps of decode rows alone depend on nothing but how many there are.
   const bool decode = step.rows.num_decode == step.rows.num_sequences;
-  ops_->RunRecorded(decode ? static_cast<uint64_t>(shape.sequences) : 0, [&] {
+  device_->RunCaptured(decode ? static_cast<uint64_t>(shape.sequences) : 0, [&] {
     Forward(*model_, step, *ops_);
     SampleRows(*model_, samples, *ops_);
   });
@@ -180,15 +180,15 @@ absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   BATUCADA_CHECK(launched_.size() < kMostInFlight);
   const Staging& stage = staging_[next_stage_];
   const StatePools& state = model_->state;
-  state.Copy(plan.copies.ended, *ops_);
-  state.Copy(plan.copies.restored, *ops_);
-  state.Copy(plan.copies.moved, *ops_);
+  state.Copy(plan.copies.ended, *device_);
+  state.Copy(plan.copies.restored, *device_);
+  state.Copy(plan.copies.moved, *device_);
   std::vector<std::vector<char>> control_rows;
   if (plan.num_tokens > 0) control_rows = RunStep(plan, ShapeOf(plan), stage);
-  state.Copy(plan.copies.saved, *ops_);
-  ops_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
+  state.Copy(plan.copies.saved, *device_);
+  device_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
   Launched launched{.step = plan.step,
-                    .mark = ops_->Record(),
+                    .mark = device_->PlaceMark(),
                     .stage = next_stage_,
                     .num_top = {},
                     .control_rows = std::move(control_rows)};
@@ -202,7 +202,7 @@ absl::StatusOr<StepResult> ModelBackend::Wait() {
   BATUCADA_CHECK(!launched_.empty(), "nothing was launched");
   const Launched step = std::move(launched_.front());
   launched_.pop_front();
-  BATUCADA_RETURN_IF_ERROR(ops_->Wait(step.mark));
+  BATUCADA_RETURN_IF_ERROR(device_->Wait(step.mark));
   StepResult result{.step = step.step, .samples = {}};
   result.samples.reserve(step.num_top.size());
   const auto* rows = staging_[step.stage].results.As<RowSample>();

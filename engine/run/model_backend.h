@@ -62,14 +62,16 @@ class ModelBackend : public Backend {
   // Writes the controls of requests that start with this plan to their slots; returns what must be kept until it ends.
   std::vector<std::vector<char>> WriteControls(const BatchPlan& plan);
   StepShape DecodeShape(int32_t rows) const;
-  // Records every decode step there can be, and finds every plan that other steps need: no request pays for it.
+  // Captures every decode step there can be as a CUDA graph, and finds every plan that other steps need: no request
+  // pays for it.
   absl::Status WarmUp();
-  absl::Status RecordDecodeSteps();
+  absl::Status CaptureDecodeSteps();
   absl::Status RunPromptStep(int32_t rows);
   // Packs, copies and computes; returns what must be kept until the step ends.
   std::vector<std::vector<char>> RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
 
   std::unique_ptr<Ops> ops_;  // outlives every buffer below
+  Device* device_ = nullptr;  // where ops_ runs
   std::unique_ptr<Model> model_;
   BackendCapacity capacity_;
   std::vector<int32_t> end_tokens_;

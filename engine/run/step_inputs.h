@@ -27,7 +27,7 @@ struct StepScratch {
 
 class StepInputs {
  public:
-  // Bytes that a step of this shape takes. Addresses inside depend on the shape alone, so that recorded steps of one
+  // Bytes that a step of this shape takes. Addresses inside depend on the shape alone, so that CUDA graphs of one
   // shape find their inputs at the same place.
   static size_t Bytes(const StepShape& shape);
 

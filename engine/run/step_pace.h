@@ -30,7 +30,7 @@ class StepPace {
     // Falls at once and rises slowly: too short costs little, too long makes the device wait.
     row = seen < row ? seen : row + (seen - row) / 16;
   }
-  // Planning and launching a step, on the host. The dearest is long remembered: a step of decode rows is one recorded
+  // Planning and launching a step, on the host. The dearest is long remembered: a step of decode rows is one CUDA graph
   // launch, and the next may be a prompt's hundreds.
   void NoteStart(absl::Duration took) { start_ = std::max(took, start_ - start_ / 1024); }
 

@@ -14,13 +14,13 @@ size_t AtLeastOne(int64_t bytes) { return static_cast<size_t>(std::max<int64_t>(
 
 }  // namespace
 
-absl::StatusOr<StatePools::Pool> StatePools::MakePool(int64_t page_bytes, int32_t running, int32_t device,
-                                                      int32_t host, const char* what, Ops& ops) {
+absl::StatusOr<StatePools::Pool> StatePools::MakePool(int64_t page_bytes, int32_t running, int32_t device, int32_t host,
+                                                      const char* what, Ops& ops) {
   Pool pool{.page_bytes = page_bytes, .first_cached = running + 1};
   const int64_t pages = int64_t{running} + 1 + device;
-  BATUCADA_ASSIGN_OR_RETURN(pool.device, ops.Allocate(AtLeastOne(pages * page_bytes), what));
+  BATUCADA_ASSIGN_OR_RETURN(pool.device, ops.device().Allocate(AtLeastOne(pages * page_bytes), what));
   if (host > 0) {
-    BATUCADA_ASSIGN_OR_RETURN(pool.host, ops.AllocateHost(AtLeastOne(host * page_bytes), what));
+    BATUCADA_ASSIGN_OR_RETURN(pool.host, ops.device().AllocateHost(AtLeastOne(host * page_bytes), what));
   }
   return pool;
 }
@@ -34,13 +34,13 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
     offset += g.layers * (shape.SsmBytes(g) + shape.ConvBytes(g));
   }
   const TierSize &running = sizes.running, &device = sizes.device, &host = sizes.host;
-  BATUCADA_ASSIGN_OR_RETURN(pools.slots_, MakePool(shape.SlotBytes(), running.slots, device.slots, host.slots,
-                                                   "recurrent slots", ops));
-  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_, MakePool(sizeof(int32_t), running.slots, device.slots, host.slots,
-                                                        "last tokens", ops));
+  BATUCADA_ASSIGN_OR_RETURN(
+      pools.slots_, MakePool(shape.SlotBytes(), running.slots, device.slots, host.slots, "recurrent slots", ops));
+  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_,
+                            MakePool(sizeof(int32_t), running.slots, device.slots, host.slots, "last tokens", ops));
   BATUCADA_ASSIGN_OR_RETURN(
       pools.controls_,
-      ops.Allocate(AtLeastOne((int64_t{running.slots} + 1) * shape.ControlBytes()), "sampling controls"));
+      ops.device().Allocate(AtLeastOne((int64_t{running.slots} + 1) * shape.ControlBytes()), "sampling controls"));
   const auto blocks_of = [](const TierSize& tier, size_t group) { return tier.slots == 0 ? 0 : tier.blocks.at(group); };
   for (size_t g = 0; g < shape.kv.size(); ++g) {
     BATUCADA_ASSIGN_OR_RETURN(Pool blocks, MakePool(shape.BlockBytes(shape.kv[g]), running.blocks[g],
@@ -50,23 +50,20 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
   return pools;
 }
 
-void StatePools::Copy(const std::vector<PageCopy>& copies, Ops& ops) const {
+void StatePools::Copy(const std::vector<PageCopy>& copies, Device& device) const {
+  std::vector<CopyPiece> pieces;
+  const auto add = [&](const Pool& pool, const PageCopy& copy) {
+    pieces.push_back({pool.Page(copy.to), pool.Page(copy.from), static_cast<size_t>(pool.page_bytes)});
+  };
   for (const PageCopy& copy : copies) {
     if (copy.group == kSlots) {
-      CopyPage(slots_, copy, ops);
-      CopyPage(last_token_, copy, ops);
+      add(slots_, copy);
+      add(last_token_, copy);
     } else {
-      CopyPage(blocks_[static_cast<size_t>(copy.group)], copy, ops);
+      add(blocks_[static_cast<size_t>(copy.group)], copy);
     }
   }
-}
-
-void StatePools::CopyPage(const Pool& pool, const PageCopy& copy, Ops& ops) {
-  const auto bytes = static_cast<size_t>(pool.page_bytes);
-  if (bytes == 0) return;
-  if (copy.to.tier == Tier::kHost) return ops.CopyToHost(pool.Page(copy.to), pool.Page(copy.from), bytes);
-  if (copy.from.tier == Tier::kHost) return ops.CopyToDevice(pool.Page(copy.to), pool.Page(copy.from), bytes);
-  ops.CopyOnDevice(pool.Page(copy.to), pool.Page(copy.from), bytes);
+  device.CopyPieces(pieces);
 }
 
 RecurrentView StatePools::Recurrent(CacheId cache) const {
@@ -76,9 +73,7 @@ RecurrentView StatePools::Recurrent(CacheId cache) const {
   BATUCADA_CHECK(cache.layer >= 0 && cache.layer < g.layers);
   char* layer =
       slots_.device.As<char>() + group_offset_[group] + cache.layer * (shape_.SsmBytes(g) + shape_.ConvBytes(g));
-  return {.ssm = reinterpret_cast<float*>(layer),
-          .conv = layer + shape_.SsmBytes(g),
-          .slot_bytes = shape_.SlotBytes()};
+  return {.ssm = reinterpret_cast<float*>(layer), .conv = layer + shape_.SsmBytes(g), .slot_bytes = shape_.SlotBytes()};
 }
 
 KvView StatePools::Kv(CacheId cache) const {
@@ -89,10 +84,8 @@ KvView StatePools::Kv(CacheId cache) const {
   const int64_t elements = shape_.BlockElements(g);
   const auto size = static_cast<int64_t>(SizeOf(shape_.activation));
   char* k = blocks_[group].device.As<char>() + 2 * cache.layer * elements * size;
-  return {.k = k,
-          .v = k + elements * size,
-          .block_stride = 2 * g.layers * elements,
-          .block_tokens = shape_.block_tokens};
+  return {
+      .k = k, .v = k + elements * size, .block_stride = 2 * g.layers * elements, .block_tokens = shape_.block_tokens};
 }
 
 }  // namespace batucada

@@ -18,14 +18,15 @@ struct PoolSizes {
   TierSize running, device, host;
 };
 
-// Every pool has one page more, scratch, for the padded rows of recorded steps; live state is never used as padding.
+// Every pool has one page more, scratch, for the padded rows of captured steps; live state is never used as padding.
 //
 //   slots       [slots + 1][recurrent group][layer]{ssm, conv}
 //   last_token  [slots + 1] int32: what the slot's next decode row continues from
 //   controls    [slots + 1]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
 //   blocks      by K/V group: [blocks + 1][layer][K, V][kv_heads][block_tokens][head_dim]
 //
-// Pages of checkpoints in kDevice lie behind the scratch page of the same pools; those in kHost in memory of the host's.
+// Pages of checkpoints in kDevice lie behind the scratch page of the same pools; those in kHost in memory of the
+// host's.
 class StatePools {
  public:
   static absl::StatusOr<StatePools> Create(const StateShape& shape, const PoolSizes& sizes, Ops& ops);
@@ -39,8 +40,8 @@ class StatePools {
   int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
   ControlView controls() const { return {.slots = controls_.As<char>(), .slot_bytes = shape_.ControlBytes()}; }
 
-  // Copies pages within and between tiers, in the order of ops.
-  void Copy(const std::vector<PageCopy>& copies, Ops& ops) const;
+  // Copies pages within and between tiers as one operation, in the order of the device's work.
+  void Copy(const std::vector<PageCopy>& copies, Device& device) const;
 
  private:
   // One kind of page: slots, their last tokens, or blocks of a group.
@@ -53,7 +54,6 @@ class StatePools {
       return (page.tier == Tier::kHost ? host : device).As<char>() + index * page_bytes;
     }
   };
-  static void CopyPage(const Pool& pool, const PageCopy& copy, Ops& ops);
   static absl::StatusOr<Pool> MakePool(int64_t page_bytes, int32_t running, int32_t device, int32_t host,
                                        const char* what, Ops& ops);
 

@@ -247,8 +247,9 @@ int Main(int argc, char** argv) {
     Global().ceilings = MeasureCpuCeilings(pool);
   }
   Global().ops = MakeCpuOps(Global().threads).value();
-  std::printf("%s\nceilings: %.1f GB/s memory read, %.0f GFLOP/s OpenBLAS sgemm\n", Global().ops->Info().name.c_str(),
-              Global().ceilings.read_bytes_per_s * 1e-9, Global().ceilings.sgemm_flop_per_s * 1e-9);
+  std::printf("%s\nceilings: %.1f GB/s memory read, %.0f GFLOP/s OpenBLAS sgemm\n",
+              Global().ops->device().Info().name.c_str(), Global().ceilings.read_bytes_per_s * 1e-9,
+              Global().ceilings.sgemm_flop_per_s * 1e-9);
   Register();
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -38,15 +38,15 @@ void Bench::Fail(const absl::Status& status) {
 }
 
 void Bench::Finish() {
-  if (const absl::Status status = ops_->Wait(ops_->Record()); !status.ok()) Fail(status);
+  if (const absl::Status status = ops_->device().Synchronize(); !status.ok()) Fail(status);
 }
 
 Buffer Bench::Fill(size_t elements, DType dtype) {
-  Buffer b = Check(ops_->Allocate(elements * SizeOf(dtype), "bench data"));
+  Buffer b = Check(ops_->device().Allocate(elements * SizeOf(dtype), "bench data"));
   const Buffer& noise = dtype == DType::kF32 ? noise_f32_ : noise_bf16_;
   for (size_t at = 0; at < elements; at += kNoise) {
-    ops_->CopyOnDevice(b.As<char>() + at * SizeOf(dtype), noise.data(),
-                       std::min(kNoise, elements - at) * SizeOf(dtype));
+    ops_->device().CopyOnDevice(b.As<char>() + at * SizeOf(dtype), noise.data(),
+                                std::min(kNoise, elements - at) * SizeOf(dtype));
   }
   return b;
 }
@@ -64,7 +64,7 @@ double Bench::Time(int calls, const std::function<void(int)>& body) {
   const auto all = [&] {
     for (int i = 0; i < calls; ++i) body(i);
   };
-  for (int warm = 0; warm < 3; ++warm) ops_->RunRecorded(key, all);
+  for (int warm = 0; warm < 3; ++warm) ops_->device().RunCaptured(key, all);
   Finish();
   const CudaEvent begin = Check(MakeCudaEvent(EventTiming::kOn)), end = Check(MakeCudaEvent(EventTiming::kOn));
   std::vector<double> seconds;
@@ -72,7 +72,7 @@ double Bench::Time(int calls, const std::function<void(int)>& body) {
   while (seconds.size() < 5 || (spent < 0.03 && seconds.size() < 50)) {
     const cudaStream_t stream = ops_->target().stream;
     if (cudaEventRecord(begin.get(), stream) != cudaSuccess) Fail(absl::InternalError("event"));
-    ops_->RunRecorded(key, all);
+    ops_->device().RunCaptured(key, all);
     if (cudaEventRecord(end.get(), stream) != cudaSuccess) Fail(absl::InternalError("event"));
     Finish();
     float milliseconds = 0;
@@ -99,7 +99,7 @@ void Bench::MeasureCeilings() {
     // Long enough that the clocks have risen; the fastest of several medians is the ceiling.
     for (int round = 0; round < 8; ++round) {
       const double s = Time(4, [&](int) {
-        if (round % 2 == 0) return ops_->CopyOnDevice(to.data(), from.data(), bytes);
+        if (round % 2 == 0) return ops_->device().CopyOnDevice(to.data(), from.data(), bytes);
         if (CopyOnMultiprocessors(to.data(), from.data(), bytes, ops_->target().stream) != cudaSuccess) std::abort();
       });
       ceilings_.copy_bytes_per_s = std::max(ceilings_.copy_bytes_per_s, 2.0 * static_cast<double>(bytes) / s);

@@ -44,13 +44,13 @@ class Bench {
   Matrix RandomMatrix(int64_t out, int64_t in);
   template <typename T>
   Buffer Upload(const std::vector<T>& values) {
-    Buffer b = Check(ops_->Allocate(values.size() * sizeof(T), "bench data"));
-    ops_->CopyToDevice(b.data(), values.data(), values.size() * sizeof(T));
+    Buffer b = Check(ops_->device().Allocate(values.size() * sizeof(T), "bench data"));
+    ops_->device().CopyToDevice(b.data(), values.data(), values.size() * sizeof(T));
     Finish();
     return b;
   }
 
-  // Median seconds of one call of `body(i)`: `calls` of them, i = 0 …, are recorded as one graph, which is replayed.
+  // Median seconds of one call of `body(i)`: `calls` of them, i = 0 …, are captured as one CUDA graph, which is replayed.
   double Time(int calls, const std::function<void(int)>& body);
 
   // Files a time whose floor is `floor_s`; the line shows `work / seconds` in `unit` (for example work in 1e12
@@ -91,6 +91,6 @@ void BenchAttention(Bench& bench);
 void BenchMatMul(Bench& bench);
 void BenchMatMulCuts(Bench& bench);  // only when asked for
 void BenchSample(Bench& bench);
-void BenchDecodeChain(Bench& bench);
+void BenchCopies(Bench& bench);
 
 }  // namespace batucada::bench

@@ -49,8 +49,9 @@ void BenchSample(Bench& bench) {
                         {"greedy_top20", {.temperature = 0, .num_top = 20}}};
   for (const int64_t rows : {1, 64, 256}) {
     Buffer logits = bench.Fill(static_cast<size_t>(rows * vocab), DType::kF32);
-    Buffer results = bench.Check(bench.ops().Allocate(static_cast<size_t>(rows) * sizeof(RowSample), "results"));
-    Buffer last = bench.Check(bench.ops().Allocate(static_cast<size_t>(rows) * 4, "last"));
+    Buffer results =
+        bench.Check(bench.ops().device().Allocate(static_cast<size_t>(rows) * sizeof(RowSample), "results"));
+    Buffer last = bench.Check(bench.ops().device().Allocate(static_cast<size_t>(rows) * 4, "last"));
     for (const Kind& kind : kinds) {
       std::vector<RowSampling> requests(static_cast<size_t>(rows), kind.row);
       for (int32_t i = 0; i < rows; ++i) {
@@ -65,6 +66,40 @@ void BenchSample(Bench& bench) {
       bench.Duration(std::string("sample/v50304/") + kind.name + "/b" + std::to_string(rows), seconds,
                      bench.BytesFloor(static_cast<double>(rows * vocab * 4)));
     }
+  }
+}
+
+// State of sequences from place to place, as checkpoints and prefix reuse move it: 27 MiB of 34 pieces (a slot and 33
+// blocks of Samba 1.7B), of one sequence and of four.
+void BenchCopies(Bench& bench) {
+  Device& device = bench.ops().device();
+  constexpr size_t kPieceBytes = (size_t{27} << 20) / 34 / 256 * 256;
+  constexpr int kPieces = 34, kMost = 4 * kPieces;
+  const Buffer from = bench.Fill(kMost * kPieceBytes / 2, DType::kBf16),
+               to = bench.Fill(kMost * kPieceBytes / 2, DType::kBf16);
+  const Buffer host = Bench::Check(device.AllocateHost(kMost * kPieceBytes, "parked state"));
+  for (const int count : {kPieces, kMost}) {
+    const auto pieces = [&](const Buffer& target, const Buffer& source) {
+      std::vector<CopyPiece> list;
+      for (int i = 0; i < count; ++i) {
+        const size_t at = static_cast<size_t>(i) * kPieceBytes,
+                     other = static_cast<size_t>(count - 1 - i) * kPieceBytes;
+        list.push_back({target.As<char>() + at, source.As<char>() + other, kPieceBytes});
+      }
+      return list;
+    };
+    const double bytes = static_cast<double>(count) * kPieceBytes;
+    const std::string name = "copies/" + std::to_string(count / kPieces) + "_sequences/";
+    const std::vector<CopyPiece> inside = pieces(to, from), out = pieces(host, from), in = pieces(to, host);
+    const double on_device = bench.Time(10, [&](int) { device.CopyPieces(inside); });
+    bench.Rate(name + "on_device", on_device, bench.BytesFloor(2 * bytes), bytes * 1e-9, "GB/s");
+    // Beside one large copy of the runtime's, which is as fast as the host's bus.
+    const double plain_out =
+        bench.Time(2, [&](int) { device.CopyToHost(host.data(), from.data(), count * kPieceBytes); });
+    const double plain_in =
+        bench.Time(2, [&](int) { device.CopyToDevice(to.data(), host.data(), count * kPieceBytes); });
+    bench.Rate(name + "to_host", bench.Time(2, [&](int) { device.CopyPieces(out); }), plain_out, bytes * 1e-9, "GB/s");
+    bench.Rate(name + "from_host", bench.Time(2, [&](int) { device.CopyPieces(in); }), plain_in, bytes * 1e-9, "GB/s");
   }
 }
 

@@ -1,8 +1,9 @@
 // Benchmarks of the CUDA kernels beside ceilings measured in the same run.
 //   kernels_cuda_bench [--json FILE] [--commit ID] [--only GROUP]   GROUP: scan, elementwise, attention, matmul,
-//   sample, chain, cuts
+//   sample, copies, cuts
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "kernels/bench/cuda_bench.h"
@@ -23,20 +24,20 @@ int main(int argc, char** argv) {
     *to = argv[i + 1];
   }
   if (!only.empty()) command += " --only " + only;
-  absl::StatusOr<std::unique_ptr<CudaOps>> ops = CudaOps::Create(0);
+  absl::StatusOr<std::unique_ptr<CudaOps>> ops = CudaOps::Create(0, std::make_unique<NullCommunicator>());
   if (!ops.ok()) {
     std::fprintf(stderr, "%s\n", ops.status().ToString().c_str());
     return 1;
   }
   bench::Bench bench(*std::move(ops));
-  std::printf("%s\n", bench.ops().Info().name.c_str());
+  std::printf("%s\n", bench.ops().device().Info().name.c_str());
   bench.MeasureCeilings();
   const struct {
     const char* name;
     void (*run)(bench::Bench&);
   } groups[] = {{"scan", bench::BenchScan},           {"elementwise", bench::BenchElementwise},
                 {"attention", bench::BenchAttention}, {"matmul", bench::BenchMatMul},
-                {"sample", bench::BenchSample},       {"chain", bench::BenchDecodeChain}};
+                {"sample", bench::BenchSample},       {"copies", bench::BenchCopies}};
   for (const auto& group : groups) {
     if (only.empty() || only.find(group.name) != std::string::npos) group.run(bench);
   }

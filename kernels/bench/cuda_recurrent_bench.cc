@@ -31,7 +31,7 @@ struct Mamba {
     bias = bench.Upload(std::vector<float>(n(channels), -4.f));
     conv_weight = bench.Fill(n(channels * 4), DType::kF32);
     state.slot_bytes = channels * (kStates * 4 + 6 + 10);
-    slots = bench.Check(bench.ops().Allocate(n(num_slots * state.slot_bytes), "slots"));
+    slots = bench.Check(bench.ops().device().Allocate(n(num_slots * state.slot_bytes), "slots"));
     state.ssm = slots.As<float>();
     state.conv = slots.As<char>() + channels * kStates * 4;
   }

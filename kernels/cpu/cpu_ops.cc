@@ -2,14 +2,12 @@
 
 #include <array>
 #include <bit>
-#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "kernels/cpu/causal_conv.h"
-#include "kernels/cpu/cpu_name.h"
 #include "kernels/cpu/embed.h"
-#include "kernels/cpu/host_memory.h"
 #include "kernels/cpu/kv_ring.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/rms_norm.h"
@@ -49,37 +47,16 @@ bool RingHoldsWindow(const BatchView& b, const AttentionArgs& args) {
 
 }  // namespace
 
-CpuOps::CpuOps(int threads) : pool_(threads), sample_scratch_(static_cast<size_t>(threads)) {}
+CpuOps::CpuOps(int threads, Residency residency, std::unique_ptr<Communicator> communicator)
+    : device_(std::make_unique<CpuDevice>(threads, residency)), communicator_(std::move(communicator)),
+      pool_(device_->pool()), sample_scratch_(static_cast<size_t>(threads)) {}
 
 bool CpuOps::Check(bool ok, std::string_view op, std::string_view problem) {
-  if (!ok && status_.ok())
-    status_ = absl::InvalidArgumentError(absl::StrCat(std::string(op), ": ", std::string(problem)));
-  return status_.ok();
-}
-
-// --- memory
-// ------------------------------------------------------------------------------------------------------------
-
-DeviceInfo CpuOps::Info() const {
-  const HostMemory memory = QueryHostMemory();
-  return {.name = absl::StrCat("cpu: ", CpuName(), " (", SimdName(), ", ", pool_.threads(), " threads)"),
-          .total_bytes = memory.total_bytes,
-          .free_bytes = memory.free_bytes};
-}
-
-absl::StatusOr<Buffer> CpuOps::Allocate(size_t bytes, std::string_view what) { return AllocateHostMemory(bytes, what); }
-absl::StatusOr<Buffer> CpuOps::AllocateHost(size_t bytes, std::string_view what) {
-  return AllocateHostMemory(bytes, what);
-}
-
-void CpuOps::CopyToDevice(void* device, const void* host, size_t bytes) { CopyOnDevice(device, host, bytes); }
-void CpuOps::CopyToHost(void* host, const void* device, size_t bytes) { CopyOnDevice(host, device, bytes); }
-void CpuOps::CopyOnDevice(void* to, const void* from, size_t bytes) {
-  if (status_.ok() && bytes > 0) std::memcpy(to, from, bytes);
+  if (!ok) device_->Fail(op, absl::InvalidArgumentError(std::string(problem)));
+  return status().ok();
 }
 
 // --- weights
-// -----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<Matrix> CpuOps::LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                           std::string_view what) {
@@ -100,7 +77,7 @@ absl::StatusOr<Matrix> CpuOps::LoadMatrix(std::span<const HostTensor> parts, int
   if (matrix.out > std::numeric_limits<int32_t>::max() || matrix.in > std::numeric_limits<int32_t>::max()) {
     return invalid("is too large");
   }
-  absl::StatusOr<Buffer> storage = AllocateHostMemory(PackedBytes(matrix.out, matrix.in, matrix.dtype), what);
+  absl::StatusOr<Buffer> storage = device_->Allocate(PackedBytes(matrix.out, matrix.in, matrix.dtype), what);
   if (!storage.ok()) return storage.status();
   matrix.storage = *std::move(storage);
   int64_t row = 0;
@@ -123,13 +100,12 @@ absl::StatusOr<Buffer> CpuOps::LoadFloats(const HostTensor& t, std::string_view 
   if (t.data == nullptr || t.rows <= 0 || t.cols <= 0 || !IsFloatType(t.dtype)) {
     return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": not a table of floating-point numbers"));
   }
-  absl::StatusOr<Buffer> buffer = AllocateHostMemory(static_cast<size_t>(t.rows * t.cols) * sizeof(float), what);
+  absl::StatusOr<Buffer> buffer = device_->Allocate(static_cast<size_t>(t.rows * t.cols) * sizeof(float), what);
   if (buffer.ok()) ConvertToFloats(t.data, t.dtype, t.rows * t.cols, buffer->As<float>());
   return buffer;
 }
 
 // --- the model
-// ---------------------------------------------------------------------------------------------------------
 
 void CpuOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
   if (!Check(IsBatch(b) && IsFloats(out, b.num_tokens, table.in), "embed", "needs a batch and out [T, columns] fp32"))
@@ -153,7 +129,7 @@ void CpuOps::RmsNorm(Tensor x, const float* weight, float eps, Tensor out) {
 }
 
 bool CpuOps::CheckMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out) {
-  if (!status_.ok()) return false;
+  if (!status().ok()) return false;
   if (IsFloats(in) && in.cols == w.in && IsFloats(out, in.rows, w.out) && w.storage.data() != nullptr) return true;
   return Check(false, op,
                absl::StrCat("weights [", w.out, ", ", w.in, "] do not fit in [", in.rows, ", ", in.cols, "] ",
@@ -168,7 +144,9 @@ void CpuOps::MatMul(const Matrix& w, Tensor in, Tensor out) {
 
 void CpuOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
   if (!CheckMatMul("matmul_add", w, in, acc)) return;
-  batucada::MatMul(View(w), in, acc, MatMulMode::kAccumulate, matmul_scratch_, pool_);
+  const MatMulMode mode = communicator_->rank() == 0 ? MatMulMode::kAccumulate : MatMulMode::kOverwrite;
+  batucada::MatMul(View(w), in, acc, mode, matmul_scratch_, pool_);
+  communicator_->AllReduceSum(acc);
 }
 
 void CpuOps::CausalConv(const BatchView& b, const ConvArgs& args) {
@@ -189,7 +167,7 @@ void CpuOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
   if (!Check(ok, "selective_scan", "needs x, dt, z, out [T, E] and b, c [T, N] fp32 with a, d, dt_bias and state"))
     return;
   if (args.dt_proj != nullptr) MatMul(*args.dt_proj, args.dt_low, args.dt);
-  if (!status_.ok()) return;
+  if (!status().ok()) return;
   batucada::SelectiveScan(b, args, pool_);
 }
 
@@ -216,12 +194,12 @@ void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
 }
 
 void CpuOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
-  if (!Check(IsFloats(out) && IsFloats(gate_up, out.rows, 2 * out.cols), "mat_mul_swiglu",
+  if (!Check(IsFloats(out) && IsFloats(gate_up, out.rows, 2 * out.cols), "matmul_swiglu",
              "needs gate_up [rows, 2m] and out [rows, m] fp32")) {
     return;
   }
   MatMul(w, in, gate_up);
-  if (status_.ok()) SwiGlu(gate_up, out, pool_);
+  if (status().ok()) SwiGlu(gate_up, out, pool_);
 }
 
 void CpuOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {
@@ -249,19 +227,13 @@ void CpuOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const
   batucada::Sample(logits, vocab, rows, controls, results, last_token, sample_scratch_, pool_);
 }
 
-// --- steps
-// -------------------------------------------------------------------------------------------------------------
-
-void CpuOps::RunRecorded(uint64_t, const std::function<void()>& body) { body(); }
-
-absl::Status CpuOps::Wait(uint64_t) { return status_; }
-
-absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(int threads) {
+absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(int threads, Residency residency,
+                                                std::unique_ptr<Communicator> communicator) {
   if (threads < 0 || threads > kMaxThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("threads must be 0 (one per core) to ", kMaxThreads, ", not ", threads));
   }
-  return std::make_unique<CpuOps>(threads == 0 ? UsableCores() : threads);
+  return std::make_unique<CpuOps>(threads == 0 ? UsableCores() : threads, residency, std::move(communicator));
 }
 
 }  // namespace batucada

@@ -1,14 +1,13 @@
 // Every op on the host's cores: checks arguments, then calls the kernel of the same name.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/cpu_device.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/rope.h"
 #include "kernels/cpu/sample.h"
@@ -18,20 +17,14 @@
 namespace batucada {
 
 // Activations, conv state and K/V are fp32. Ops run to completion before they return; the first that is called with
-// arguments it cannot serve sets status() and turns all later ones into no-ops. Used by one thread at a time.
+// arguments it cannot serve sets status() and turns all later ones into no-ops.
 class CpuOps final : public Ops {
  public:
-  explicit CpuOps(int threads);  // >= 1
+  CpuOps(int threads, Residency residency, std::unique_ptr<Communicator> communicator);  // threads >= 1
 
-  DeviceInfo Info() const override;
+  Device& device() const override { return *device_; }
+  Communicator& communicator() const override { return *communicator_; }
   DType activation_dtype() const override { return DType::kF32; }
-  int max_steps_in_flight() const override { return 1; }
-
-  absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) override;
-  absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) override;
-  void CopyToDevice(void* device, const void* host, size_t bytes) override;
-  void CopyToHost(void* host, const void* device, size_t bytes) override;
-  void CopyOnDevice(void* to, const void* from, size_t bytes) override;
 
   absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                     std::string_view what) override;
@@ -51,19 +44,14 @@ class CpuOps final : public Ops {
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;
 
-  void RunRecorded(uint64_t key, const std::function<void()>& body) override;
-  uint64_t Record() override { return ++marks_; }
-  absl::Status Wait(uint64_t mark) override;
-  absl::Status status() const override { return status_; }
-
  private:
   // Notes a failure of `op` if `ok` is false; the first one stays. Returns whether the op may run.
   bool Check(bool ok, std::string_view op, std::string_view problem);
   bool CheckMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out);
 
-  absl::Status status_;
-  uint64_t marks_ = 0;
-  ThreadPool pool_;
+  const std::unique_ptr<CpuDevice> device_;
+  const std::unique_ptr<Communicator> communicator_;
+  ThreadPool& pool_;  // the device's
   MatMulScratch matmul_scratch_;
   AttentionScratch attention_scratch_;
   RopeTable rope_;

@@ -1,12 +1,17 @@
 #include "kernels/cpu/host_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -24,7 +29,91 @@ size_t ReadNumber(const char* path) {
   return file >> value ? value : 0;
 }
 
+size_t PageSize() {
+  static const auto size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+// Large blocks by address. They are mapped and not touched: a page becomes resident when it is first written.
+class Reservations {
+ public:
+  // Null if the system has no room for it.
+  void* Add(size_t bytes) {
+    // Huge pages are aligned to their size; what is mapped beyond goes back.
+    const size_t mapped = bytes + kHugePage;
+    void* const start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return nullptr;
+    const auto address = reinterpret_cast<uintptr_t>(start);
+    const size_t before = (kHugePage - address % kHugePage) % kHugePage;
+    char* const data = static_cast<char*>(start) + before;
+    if (before > 0) munmap(start, before);
+    munmap(data + bytes, mapped - before - bytes);
+    madvise(data, bytes, MADV_HUGEPAGE);  // advice only: ignored where not supported
+    const std::lock_guard lock(mutex_);
+    blocks_[data] = {.bytes = bytes};
+    return data;
+  }
+
+  void Remove(void* data) {
+    size_t bytes = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto block = blocks_.find(data);
+      bytes = block->second.bytes;
+      blocks_.erase(block);
+    }
+    munmap(data, bytes);
+  }
+
+  // What was promised and is not resident yet. A block that was once resident as a whole is not looked at again.
+  size_t UntouchedBytes() {
+    constexpr size_t kStride = size_t{1} << 30;
+    const size_t page = PageSize();
+    std::vector<unsigned char> resident;
+    size_t untouched = 0;
+    const std::lock_guard lock(mutex_);
+    for (auto& [data, block] : blocks_) {
+      if (block.whole) continue;
+      size_t missing = 0;
+      for (size_t at = 0; at < block.bytes; at += kStride) {
+        const size_t part = std::min(kStride, block.bytes - at);
+        resident.assign(part / page, 0);
+        if (mincore(static_cast<char*>(data) + at, part, resident.data()) != 0) continue;
+        for (const unsigned char state : resident) missing += (state & 1) != 0 ? 0 : page;
+      }
+      block.whole = missing == 0;
+      untouched += missing;
+    }
+    return untouched;
+  }
+
+ private:
+  struct Block {
+    size_t bytes = 0;  // a multiple of the page size
+    bool whole = false;
+  };
+  std::mutex mutex_;
+  std::map<void*, Block> blocks_;
+};
+
+Reservations& Reserved() {
+  static Reservations* const reservations = new Reservations;  // buffers may outlive every static
+  return *reservations;
+}
+
+// False if there is no memory for it.
+bool MakeResident(void* data, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;  // a kernel older than 5.14 does not know it
+#endif
+  std::memset(data, 0, bytes);
+  return true;
+}
+
 }  // namespace
+
+size_t UntouchedHostMemory() { return Reserved().UntouchedBytes(); }
 
 HostMemory QueryHostMemory() {
   HostMemory memory;
@@ -39,27 +128,32 @@ HostMemory QueryHostMemory() {
     memory.total_bytes = std::min(memory.total_bytes, limit);
     memory.free_bytes = std::min(memory.free_bytes, limit - used);
   }
+  memory.free_bytes -= std::min(memory.free_bytes, UntouchedHostMemory());
   return memory;
 }
 
-absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what) {
+absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what, Residency residency) {
+  const auto too_much = [&](std::string_view more) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(std::string(what), " needs ", bytes, " bytes of memory", std::string(more)));
+  };
   // Small requests never fail in practice, and asking the system each time would slow start-up down.
-  if (bytes >= kHugePage) {
-    const size_t free_bytes = QueryHostMemory().free_bytes;
-    if (bytes > free_bytes) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(std::string(what), " needs ", bytes, " bytes of memory, but only ", free_bytes, " are free"));
-    }
+  if (bytes < kHugePage) {
+    const size_t rounded = (std::max<size_t>(bytes, 1) + kCacheLine - 1) / kCacheLine * kCacheLine;
+    void* const data = std::aligned_alloc(kCacheLine, rounded);
+    if (data == nullptr) return too_much("");
+    std::memset(data, 0, rounded);
+    return Buffer(data, bytes, [](void* p) { std::free(p); });
   }
-  const size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
-  const size_t rounded = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* data = rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
-  if (data == nullptr) {
-    return absl::ResourceExhaustedError(absl::StrCat(std::string(what), " needs ", bytes, " bytes of memory"));
+  if (const size_t free_bytes = QueryHostMemory().free_bytes; bytes > free_bytes) {
+    return too_much(absl::StrCat(", but only ", free_bytes, " are free"));
   }
-  if (alignment == kHugePage) madvise(data, rounded, MADV_HUGEPAGE);  // advice only: ignored where not supported
-  std::memset(data, 0, rounded);
-  return Buffer(data, bytes, [](void* p) { std::free(p); });
+  const size_t rounded = (bytes + PageSize() - 1) / PageSize() * PageSize();
+  void* const data = Reserved().Add(rounded);
+  if (data == nullptr) return too_much("");
+  Buffer buffer(data, bytes, [](void* p) { Reserved().Remove(p); });
+  if (residency == Residency::kAtOnce && !MakeResident(data, rounded)) return too_much(" at once");
+  return buffer;
 }
 
 }  // namespace batucada

@@ -5,13 +5,13 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "kernels/device/buffer.h"
+#include "kernels/buffer.h"
 
 namespace batucada {
 
 struct HostMemory {
   size_t total_bytes = 0;
-  size_t free_bytes = 0;  // what can be allocated without swapping
+  size_t free_bytes = 0;  // what can be allocated without swapping, besides what is promised already
 };
 
 // Of the machine, or of the container if that allows less.
@@ -19,7 +19,11 @@ HostMemory QueryHostMemory();
 
 // Zeroed, aligned to 64 bytes, on huge pages where it is large (streaming weights would otherwise miss the TLB on every
 // page). RESOURCE_EXHAUSTED, naming `what`, if more is asked than is free: the kernel would promise it and kill us
-// later.
-absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what);
+// later. What was given out and never written still counts as taken. Thread-safe.
+absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what,
+                                          Residency residency = Residency::kAsUsed);
+
+// Bytes that were given out and are not resident yet. Thread-safe.
+size_t UntouchedHostMemory();
 
 }  // namespace batucada

@@ -10,9 +10,6 @@
 namespace batucada {
 namespace {
 
-// Colder than this, differences between fp32 logits are worth more than any Gumbel variate.
-constexpr float kGreedyTemperature = 1e-5f;
-
 // The k-th largest of `values`, which are reordered.
 float KthLargest(std::vector<float>& values, size_t k) {
   std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(k) - 1, values.end(), std::greater<>());

@@ -1,4 +1,4 @@
-// A fixed crew of threads for the short parallel loops of one forward pass.
+// A fixed pool of threads for the short parallel loops of one forward pass.
 #pragma once
 
 #include <algorithm>

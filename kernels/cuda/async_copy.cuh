@@ -1,4 +1,4 @@
-// Hopper's copy engine and the barriers in shared memory that count what has arrived (PTX, sm_90).
+// TMA copies and the mbarriers in shared memory that count what has arrived (PTX, sm_90).
 #pragma once
 
 #include <cuda.h>
@@ -13,7 +13,7 @@ __device__ __forceinline__ void InitBarrier(uint32_t barrier, int arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
 
-// Makes fresh barriers visible to the copy engine.
+// Makes fresh barriers visible to TMA.
 __device__ __forceinline__ void PublishBarriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 
 __device__ __forceinline__ void Arrive(uint32_t barrier) {
@@ -38,7 +38,7 @@ __device__ __forceinline__ void WaitBarrier(uint32_t barrier, uint32_t parity) {
       : "memory");
 }
 
-// Copies the map's box at (col, row) to shared memory, zeros where it leaves the matrix; counts all its bytes on
+// TMA: copies the map's box at (col, row) to shared memory, zeros where it leaves the matrix; counts all its bytes on
 // `barrier`.
 __device__ __forceinline__ void CopyBox(uint32_t to, const CUtensorMap& map, int col, int row, uint32_t barrier) {
   asm volatile(

@@ -288,7 +288,7 @@ cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
   using S = Shape<kDim, kGroups, kStages>;
   const int cells_per_row = p.kv_heads * CeilDiv(p.heads / p.kv_heads, S::kHeads);
   const int cells = p.rows * cells_per_row;
-  // Enough blocks to keep every multiprocessor's loads going, whatever the context: the launch may be a recorded one.
+  // Enough blocks to keep every SM's loads going, whatever the context: the launch may be part of a CUDA graph.
   const int64_t capacity = static_cast<int64_t>(p.blocks.table_width) << p.blocks.block_shift;
   const int64_t keys = p.window < capacity ? p.window : capacity;
   const int most = CeilDiv(static_cast<int>(keys), kKeys);
@@ -304,7 +304,7 @@ cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
   if (splits > fit) splits = static_cast<int>(fit);
   if (splits < 1) splits = 1;
   if constexpr (kDim == 64) {
-    // Two blocks a multiprocessor for the whole launch: the shared memory a third would need holds more of their tiles.
+    // Two blocks an SM for the whole launch: the shared memory a third would need holds more of their tiles.
     if (splits == 1 && cells <= 2 * target.multiprocessors) {
       return LaunchDecode<kDim, kGroups, 6>(p, target, cells_per_row, splits);
     }

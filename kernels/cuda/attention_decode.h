@@ -1,5 +1,5 @@
 // Attention of one query per sequence over the window in blocks: FlashDecoding, with the query heads of a K/V head
-// packed as the narrow side of the matrix product (scoresᵀ = K·Qᵀ), so that K and V are read once per group.
+// packed as N of the matrix product (scoresᵀ = K·Qᵀ), so that K and V are read once per group.
 //   q: the first heads·head_dim columns of qkv [D, …] bf16, rotated; out [D, heads·head_dim] bf16; head_dim 64, 128,
 //   256
 // The row's own K and V are in the blocks already. Keys are split over blocks of the grid; the last block of a row and

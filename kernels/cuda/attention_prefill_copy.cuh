@@ -1,5 +1,5 @@
 // The copying warp of AttentionPrefillHopper: fills the rings of queries, keys and values ahead of the warpgroups that
-// multiply. The copy engine moves whole boxes; tiles of which a part must not be read (before the window: those blocks
+// multiply. TMA moves whole boxes; tiles of which a part must not be read (before the window: those blocks
 // may hold anything; past the chunk's end) and those that lie half in blocks are copied row by row.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace batucada::cuda {
 
 constexpr int kActBoxRows = 64;
 
-// What the copy engine reads.
+// What TMA reads.
 struct AttentionMaps {
   CUtensorMap qkv;       // boxes of kActBoxRows rows
   CUtensorMap k_blocks;  // rows of one head of one token

@@ -1,4 +1,4 @@
-// How AttentionPrefillHopper divides its work: a block of threads takes one item after another, a tile of queries of
+// How AttentionPrefillHopper divides its work: a thread block takes one item after another, a tile of queries of
 // one head, and reads the keys it sees in tiles through a ring in shared memory.
 #pragma once
 
@@ -70,7 +70,7 @@ struct Item {
   }
 };
 
-// The items of a block of threads. Every second round runs backwards, so that nobody gets the longest item each time.
+// The items of a thread block. Every second round runs backwards, so that nobody gets the longest item each time.
 struct Schedule {
   int items;
   int query_tiles;

@@ -3,7 +3,6 @@
 
 #include <bit>
 #include <cmath>
-#include <cstddef>
 
 #include "absl/strings/str_cat.h"
 #include "kernels/cuda/attention_decode.h"
@@ -96,13 +95,15 @@ void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, 
 
 void CudaOps::MatMul(const Matrix& w, Tensor in, Tensor out) {
   const bool floats = out.dtype == DType::kF32;
-  if (!floats && !IsAct(out)) return Refuse("mat_mul", absl::StrCat("out is ", ShapeOf(out)));
-  RunMatMul("mat_mul", w, in, out, floats ? cuda::MatMulOutput::kF32 : cuda::MatMulOutput::kBf16);
+  if (!floats && !IsAct(out)) return Refuse("matmul", absl::StrCat("out is ", ShapeOf(out)));
+  RunMatMul("matmul", w, in, out, floats ? cuda::MatMulOutput::kF32 : cuda::MatMulOutput::kBf16);
 }
 
 void CudaOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
-  if (acc.dtype != DType::kF32) return Refuse("mat_mul_add", absl::StrCat("acc is ", ShapeOf(acc)));
-  RunMatMul("mat_mul_add", w, in, acc, cuda::MatMulOutput::kAddF32);
+  if (acc.dtype != DType::kF32) return Refuse("matmul_add", absl::StrCat("acc is ", ShapeOf(acc)));
+  RunMatMul("matmul_add", w, in, acc,
+            communicator_->rank() == 0 ? cuda::MatMulOutput::kAddF32 : cuda::MatMulOutput::kF32);
+  communicator_->AllReduceSum(acc);
 }
 
 void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
@@ -124,32 +125,32 @@ void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float*
   const size_t scratch = sizeof(float) * static_cast<size_t>(norm.num_parts * acc.rows * w.out);
   const bool valid = IsAct(in) && acc.dtype == DType::kF32 && IsAct(out) && in.cols == w.in && acc.cols == w.out &&
                      out.cols == w.out && in.rows == acc.rows && in.rows == out.rows;
-  if (!valid || scratch > target_.workspace_bytes || !cuda::AddNormServes(norm) ||
+  if (!valid || communicator_->ranks() > 1 || scratch > target_.workspace_bytes || !cuda::AddNormServes(norm) ||
       !cuda::MediumMatMulServes(product, target_)) {
     return Ops::MatMulAddNorm(w, in, acc, weight, eps, out);
   }
-  Check("mat_mul_add_norm", cuda::MediumMatMul(product, target_));
-  Check("mat_mul_add_norm", cuda::AddNorm(norm, target_));
+  Check("matmul_add_norm", cuda::MediumMatMul(product, target_));
+  Check("matmul_add_norm", cuda::AddNorm(norm, target_));
 }
 
 void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
   if (!Ready() || in.rows == 0) return;
   if (!IsAct(in) || !IsAct(gate_up) || !IsAct(out) || in.cols != w.in || gate_up.cols != w.out ||
       2 * out.cols != w.out || gate_up.rows != in.rows || out.rows != in.rows) {
-    return Refuse("mat_mul_swiglu", absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] through ",
-                                                 ShapeOf(gate_up), " into ", ShapeOf(out)));
+    return Refuse("matmul_swiglu", absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] through ",
+                                                ShapeOf(gate_up), " into ", ShapeOf(out)));
   }
   const cuda::MatMulParams fused = Product(w, in, out, cuda::MatMulOutput::kSwiGlu);
-  if (cuda::SkinnyMatMulServes(fused, target_)) return Check("mat_mul_swiglu", cuda::SkinnyMatMul(fused, target_));
-  if (cuda::MediumMatMulServes(fused, target_)) return Check("mat_mul_swiglu", cuda::MediumMatMul(fused, target_));
-  Check("mat_mul_swiglu", plans_->Run(Product(w, in, gate_up, cuda::MatMulOutput::kBf16), target_));
-  Check("mat_mul_swiglu", cuda::SwiGlu({.gate_up = gate_up.As<bf16>(),
-                                        .in_stride = gate_up.stride,
-                                        .rows = Int(out.rows),
-                                        .cols = Int(out.cols),
-                                        .out = out.As<bf16>(),
-                                        .out_stride = out.stride},
-                                       target_));
+  if (cuda::SkinnyMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::SkinnyMatMul(fused, target_));
+  if (cuda::MediumMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::MediumMatMul(fused, target_));
+  Check("matmul_swiglu", plans_->Run(Product(w, in, gate_up, cuda::MatMulOutput::kBf16), target_));
+  Check("matmul_swiglu", cuda::SwiGlu({.gate_up = gate_up.As<bf16>(),
+                                       .in_stride = gate_up.stride,
+                                       .rows = Int(out.rows),
+                                       .cols = Int(out.cols),
+                                       .out = out.As<bf16>(),
+                                       .out_stride = out.stride},
+                                      target_));
 }
 
 void CudaOps::CausalConv(const BatchView& b, const ConvArgs& a) {
@@ -315,17 +316,6 @@ void CudaOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {
                                         target_));
 }
 
-// The kernels know nothing of ops.h; these structs cross the border as they are.
-static_assert(sizeof(RowSampling) == sizeof(cuda::SampleRequest) && sizeof(RowSample) == sizeof(cuda::SampleResult));
-static_assert(offsetof(RowSampling, seed) == offsetof(cuda::SampleRequest, seed) &&
-              offsetof(RowSampling, slot) == offsetof(cuda::SampleRequest, slot) &&
-              offsetof(RowSampling, target) == offsetof(cuda::SampleRequest, target) &&
-              offsetof(RowSampling, top_k) == offsetof(cuda::SampleRequest, top_k) &&
-              offsetof(RowSampling, control) == offsetof(cuda::SampleRequest, control));
-static_assert(offsetof(RowSample, top_ids) == offsetof(cuda::SampleResult, top_ids) &&
-              offsetof(RowSample, top_logprobs) == offsetof(cuda::SampleResult, top_logprobs) &&
-              kMaxTop == cuda::kSampleTop);
-
 void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
                      RowSample* results, int32_t* last_token) {
   if (!Ready() || logits.rows == 0) return;
@@ -336,9 +326,9 @@ void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, cons
                                 .stride = logits.stride,
                                 .rows = Int(logits.rows),
                                 .vocab = vocab,
-                                .requests = reinterpret_cast<const cuda::SampleRequest*>(rows),
+                                .requests = rows,
                                 .controls = controls,
-                                .results = reinterpret_cast<cuda::SampleResult*>(results),
+                                .results = results,
                                 .last_token = last_token},
                                target_));
 }

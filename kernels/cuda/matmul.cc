@@ -3,15 +3,15 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "kernels/device/stream.h"
+#include "kernels/cuda/stream.h"
 #include "kernels/plan_rows.h"
 
 namespace batucada::cuda {
 namespace {
 
-absl::Status BlasStatus(cublasStatus_t status, const MatMulParams& p) {
+absl::Status BlasStatus(const CublasLt& lt, cublasStatus_t status, const MatMulParams& p) {
   if (status == CUBLAS_STATUS_SUCCESS) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cuBLASLt: ", cublasLtGetStatusString(status), " for [", p.rows, ", ", p.k,
+  return absl::InternalError(absl::StrCat("cuBLASLt: ", lt.GetStatusString(status), " for [", p.rows, ", ", p.k,
                                           "] x [", p.n, ", ", p.k, "]"));
 }
 
@@ -30,16 +30,16 @@ struct Layouts {
   cublasLtMatrixLayoutOpaque_t in;
   cublasLtMatrixLayoutOpaque_t out;
 
-  cublasStatus_t Init(const MatMulParams& p, int64_t rows) {
+  cublasStatus_t Init(const CublasLt& lt, const MatMulParams& p, int64_t rows) {
     const cudaDataType_t type = p.output == MatMulOutput::kBf16 ? CUDA_R_16BF : CUDA_R_32F;
     const cublasOperation_t transpose = CUBLAS_OP_T;
-    cublasStatus_t s = cublasLtMatmulDescInit(&product, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+    cublasStatus_t s = lt.MatmulDescInit(&product, sizeof(product), CUBLAS_COMPUTE_32F, CUDA_R_32F);
     if (s == CUBLAS_STATUS_SUCCESS) {
-      s = cublasLtMatmulDescSetAttribute(&product, CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof(transpose));
+      s = lt.MatmulDescSetAttribute(&product, CUBLASLT_MATMUL_DESC_TRANSA, &transpose, sizeof(transpose));
     }
-    const auto layout = [&s](cublasLtMatrixLayout_t to, cudaDataType_t t, int64_t r, int64_t c, int64_t stride) {
+    const auto layout = [&lt, &s](cublasLtMatrixLayout_t to, cudaDataType_t t, int64_t r, int64_t c, int64_t stride) {
       if (s == CUBLAS_STATUS_SUCCESS) {
-        s = cublasLtMatrixLayoutInit(to, t, static_cast<uint64_t>(r), static_cast<uint64_t>(c), stride);
+        s = lt.MatrixLayoutInit(to, sizeof(*to), t, static_cast<uint64_t>(r), static_cast<uint64_t>(c), stride);
       }
     };
     layout(&w, CUDA_R_16BF, p.k, p.n, p.k);
@@ -56,18 +56,18 @@ constexpr int64_t kMostRowsTimed = 512;
 // The first half of the workspace is cuBLASLt's, the second takes results while plans are timed.
 size_t PlanWorkspace(const Target& target) { return target.workspace_bytes / 2; }
 
-cublasStatus_t Multiply(cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p, void* out,
+cublasStatus_t Multiply(const CublasLt& lt, cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p, void* out,
                         const cublasLtMatmulAlgo_t& algo, const Target& target) {
   const float one = 1.f;
   const float add = p.output == MatMulOutput::kAddF32 ? 1.f : 0.f;
   // The descriptors are read only, but the interface takes them as they were made.
   Layouts& m = const_cast<Layouts&>(l);
-  return cublasLtMatmul(handle, &m.product, &one, p.w, &m.w, p.in, &m.in, &add, out, &m.out, out, &m.out, &algo,
-                        target.workspace, PlanWorkspace(target), target.stream);
+  return lt.Matmul(handle, &m.product, &one, p.w, &m.w, p.in, &m.in, &add, out, &m.out, out, &m.out, &algo,
+                   target.workspace, PlanWorkspace(target), target.stream);
 }
 
 // Median seconds of one product into scratch, with weights that are not in the cache.
-absl::StatusOr<float> Time(cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p,
+absl::StatusOr<float> Time(const CublasLt& lt, cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p,
                            const cublasLtMatmulAlgo_t& algo, const Target& target) {
   absl::StatusOr<CudaEvent> begin = MakeCudaEvent(EventTiming::kOn), end = MakeCudaEvent(EventTiming::kOn);
   if (!begin.ok()) return begin.status();
@@ -77,8 +77,8 @@ absl::StatusOr<float> Time(cublasLtHandle_t handle, const Layouts& l, const MatM
   for (float& run : milliseconds) {
     BATUCADA_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(target.workspace, 0, target.workspace_bytes, target.stream), "clear");
     BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(begin->get(), target.stream), "time a plan");
-    if (const cublasStatus_t s = Multiply(handle, l, p, scratch, algo, target); s != CUBLAS_STATUS_SUCCESS) {
-      return BlasStatus(s, p);
+    if (const cublasStatus_t s = Multiply(lt, handle, l, p, scratch, algo, target); s != CUBLAS_STATUS_SUCCESS) {
+      return BlasStatus(lt, s, p);
     }
     BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(end->get(), target.stream), "time a plan");
     BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(end->get()), "time a plan");
@@ -88,7 +88,7 @@ absl::StatusOr<float> Time(cublasLtHandle_t handle, const Layouts& l, const MatM
   return milliseconds[1 + kTimedRuns / 2];
 }
 
-// Whether plans can be tried: nothing is being recorded and the result fits into scratch.
+// Whether plans can be tried: nothing is being captured and the result fits into scratch.
 bool CanTime(const MatMulParams& p, const Target& target) {
   const int64_t bytes = p.rows * p.out_stride * (p.output == MatMulOutput::kBf16 ? 2 : 4);
   if (p.rows > kMostRowsTimed || bytes > static_cast<int64_t>(target.workspace_bytes - PlanWorkspace(target)))
@@ -100,23 +100,26 @@ bool CanTime(const MatMulParams& p, const Target& target) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MatMulPlans>> MatMulPlans::Create() {
+  const absl::StatusOr<CublasLt>& library = LoadCublasLt();
+  if (!library.ok()) return library.status();
+  const CublasLt& lt = *library;
   cublasLtHandle_t handle = nullptr;
-  if (const cublasStatus_t s = cublasLtCreate(&handle); s != CUBLAS_STATUS_SUCCESS) {
-    return absl::UnavailableError(absl::StrCat("cuBLASLt does not start: ", cublasLtGetStatusString(s)));
+  if (const cublasStatus_t s = lt.Create(&handle); s != CUBLAS_STATUS_SUCCESS) {
+    return absl::UnavailableError(absl::StrCat("cuBLASLt does not start: ", lt.GetStatusString(s)));
   }
-  return std::unique_ptr<MatMulPlans>(new MatMulPlans(handle));
+  return std::unique_ptr<MatMulPlans>(new MatMulPlans(lt, handle));
 }
 
-MatMulPlans::~MatMulPlans() { static_cast<void>(cublasLtDestroy(handle_)); }
+MatMulPlans::~MatMulPlans() { static_cast<void>(lt_.Destroy(handle_)); }
 
 absl::StatusOr<cublasLtMatmulAlgo_t> MatMulPlans::Find(const MatMulParams& p, const Target& target) const {
   const bool can_time = CanTime(p, target);
   Layouts layouts;
-  cublasStatus_t s = layouts.Init(p, can_time ? p.rows : PlanRows(p.rows));
+  cublasStatus_t s = layouts.Init(lt_, p, can_time ? p.rows : PlanRows(p.rows));
   cublasLtMatmulPreferenceOpaque_t preference;
-  if (s == CUBLAS_STATUS_SUCCESS) s = cublasLtMatmulPreferenceInit(&preference);
+  if (s == CUBLAS_STATUS_SUCCESS) s = lt_.MatmulPreferenceInit(&preference, sizeof(preference));
   const auto set = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
-    if (s == CUBLAS_STATUS_SUCCESS) s = cublasLtMatmulPreferenceSetAttribute(&preference, name, &value, sizeof(value));
+    if (s == CUBLAS_STATUS_SUCCESS) s = lt_.MatmulPreferenceSetAttribute(&preference, name, &value, sizeof(value));
   };
   set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<uint64_t>(PlanWorkspace(target)));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, AlignmentOf(p.w));
@@ -126,16 +129,16 @@ absl::StatusOr<cublasLtMatmulAlgo_t> MatMulPlans::Find(const MatMulParams& p, co
   cublasLtMatmulHeuristicResult_t found[kCandidates];
   int count = 0;
   if (s == CUBLAS_STATUS_SUCCESS) {
-    s = cublasLtMatmulAlgoGetHeuristic(handle_, &layouts.product, &layouts.w, &layouts.in, &layouts.out, &layouts.out,
-                                       &preference, can_time ? kCandidates : 1, found, &count);
+    s = lt_.MatmulAlgoGetHeuristic(handle_, &layouts.product, &layouts.w, &layouts.in, &layouts.out, &layouts.out,
+                                   &preference, can_time ? kCandidates : 1, found, &count);
   }
   if (s == CUBLAS_STATUS_SUCCESS && count == 0) s = CUBLAS_STATUS_NOT_SUPPORTED;
-  if (s != CUBLAS_STATUS_SUCCESS) return BlasStatus(s, p);
+  if (s != CUBLAS_STATUS_SUCCESS) return BlasStatus(lt_, s, p);
   int best = 0;
   float least = 0;
   for (int i = 0; can_time && i < count; ++i) {
     if (found[i].state != CUBLAS_STATUS_SUCCESS || found[i].workspaceSize > PlanWorkspace(target)) continue;
-    const absl::StatusOr<float> time = Time(handle_, layouts, p, found[i].algo, target);
+    const absl::StatusOr<float> time = Time(lt_, handle_, layouts, p, found[i].algo, target);
     if (!time.ok()) return time.status();
     if (least == 0 || *time < least) {
       least = *time;
@@ -156,8 +159,8 @@ absl::Status MatMulPlans::Run(const MatMulParams& p, const Target& target) {
     plan = plans_.emplace(key, *found).first;
   }
   Layouts layouts;
-  if (const cublasStatus_t s = layouts.Init(p, p.rows); s != CUBLAS_STATUS_SUCCESS) return BlasStatus(s, p);
-  return BlasStatus(Multiply(handle_, layouts, p, p.out, plan->second, target), p);
+  if (const cublasStatus_t s = layouts.Init(lt_, p, p.rows); s != CUBLAS_STATUS_SUCCESS) return BlasStatus(lt_, s, p);
+  return BlasStatus(lt_, Multiply(lt_, handle_, layouts, p, p.out, plan->second, target), p);
 }
 
 }  // namespace batucada::cuda

@@ -1,12 +1,10 @@
 // out = in · wᵀ or out += in · wᵀ through cuBLASLt, with plans kept by shape. Products of few rows try several plans
-// the first time, outside recordings, and keep the fastest: cuBLASLt's first guess is often half as fast there.
+// the first time, outside graph captures, and keep the fastest: cuBLASLt's first guess is often half as fast there.
 //   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; fp32 accumulation
 // Floor: the larger of 2·n·k bytes over the copy bandwidth and 2·rows·n·k operations over the bf16 matrix rate.
 // Measured on an H200, Samba 1.7B: 8,192 rows at 600 to 790 TFLOP/s; 64 rows at 38% (o_proj) to 95% (LM head) of the
 // floor.
 #pragma once
-
-#include <cublasLt.h>
 
 #include <atomic>
 #include <cstdint>
@@ -16,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "kernels/cuda/cublaslt_library.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/matmul_params.h"
 
@@ -24,6 +23,7 @@ namespace batucada::cuda {
 // Not thread safe. Plans are searched for once per shape (plan_rows.h says which share one) and kept for good.
 class MatMulPlans {
  public:
+  // UNAVAILABLE where cuBLASLt is not to be had.
   static absl::StatusOr<std::unique_ptr<MatMulPlans>> Create();
   ~MatMulPlans();
   MatMulPlans(const MatMulPlans&) = delete;
@@ -35,12 +35,13 @@ class MatMulPlans {
   int64_t searches() const { return searches_.load(std::memory_order_relaxed); }
 
  private:
-  explicit MatMulPlans(cublasLtHandle_t handle) : handle_(handle) {}
+  MatMulPlans(const CublasLt& lt, cublasLtHandle_t handle) : lt_(lt), handle_(handle) {}
 
   absl::StatusOr<cublasLtMatmulAlgo_t> Find(const MatMulParams& params, const Target& target) const;
 
   // rows (rounded up), n, k, in stride, out stride, alignments, output.
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, MatMulOutput>;
+  const CublasLt lt_;
   cublasLtHandle_t handle_;
   std::map<Key, cublasLtMatmulAlgo_t> plans_;
   std::atomic<int64_t> searches_ = 0;

@@ -16,7 +16,7 @@ constexpr int kMinRows = 33;  // fewer are SkinnyMatMul's
 constexpr int kMaxRows = 128;
 constexpr int kSumPitch = kTile + 8;  // floats; the pairs of half a warp meet all banks
 
-// kGroups warpgroups of 64 input rows multiply, a stage of 64 columns at a time; one more warp feeds the copy engine.
+// kGroups warpgroups of 64 input rows multiply, a stage of 64 columns at a time; one more warp issues TMA copies.
 template <int kGroups>
 struct Shape {
   static constexpr int kRows = 64 * kGroups;
@@ -26,7 +26,7 @@ struct Shape {
   static constexpr int kStageBytes = kWeightBytes + kRows * kBoxCols * 2;
   static constexpr int kSumBytes =
       (kRows + kMostParts) * kSumPitch * 4;  // a cluster exchanges them in the ring's place
-  // Measured: 96 KB where blocks share a multiprocessor or wait for each other, and where each has its own, more.
+  // Measured: 96 KB where blocks share an SM or wait for each other, and where each has its own, more.
   static constexpr int kSharedSlots = 96 * 1024 / kStageBytes;
   static constexpr int kOwnSlots = kGroups == 1 ? 9 : 8;
   static constexpr int Bytes(int slots) { return slots * (kStageBytes + 2 * 8) + 1024; }  // boxes start at 1024s

@@ -29,7 +29,7 @@ struct Shared {
   Mass mass[kBins];
   uint32_t count[kBins];
   float candidates[kCandidates];
-  int candidate_ids[kSampleTop];
+  int candidate_ids[kMaxTop];
   int num_candidates;
   uint32_t bar;  // a score that some id has reached, as Ordered
   Mass warp_mass[kWarps];
@@ -237,7 +237,7 @@ __device__ float Threshold(const Row& row, Shared& s, float max, float min, floa
 
 // The first `num_top` ids, most likely first, ties by smaller id, into result.
 __device__ void ReportTop(const Row& row, Shared& s, float max, float min, float log_sum, int num_top,
-                          SampleResult& result) {
+                          RowSample& result) {
   const float threshold = Threshold<Measure::kCount>(row, s, max, min, -INFINITY, num_top, 0, 0.f);
   if (threadIdx.x == 0) s.num_candidates = 0;
   __syncthreads();
@@ -288,7 +288,7 @@ __device__ __forceinline__ float FromOrdered(uint32_t v) {
 }
 
 // The kept id with the largest logit / temperature + Gumbel variate.
-__device__ int Draw(const Row& row, Shared& s, const SampleRequest& request, const Choice& top, float threshold) {
+__device__ int Draw(const Row& row, Shared& s, const RowSampling& request, const Choice& top, float threshold) {
   const float per_temperature = 1.f / request.temperature;
   // The most likely id is always kept: its score is there to beat.
   Choice best{top.score * per_temperature + Gumbel(request.seed, request.position, top.id), top.id};
@@ -353,8 +353,8 @@ __device__ __noinline__ Summary Summarize(Row row, Shared& s) {
 }
 
 // One of the ids that the filters leave, or the most likely one.
-__device__ int Choose(const Row& row, Shared& s, const SampleRequest& request, const Choice& top, float min) {
-  if (!(request.temperature > 0.f) || top.id < 0) return top.id;
+__device__ int Choose(const Row& row, Shared& s, const RowSampling& request, const Choice& top, float min) {
+  if (!(request.temperature >= kGreedyTemperature) || top.id < 0) return top.id;
   const float per_temperature = kLog2E / request.temperature;
   float threshold = -INFINITY;
   if (request.top_k > 0 && request.top_k < row.vocab) {
@@ -389,8 +389,8 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   __shared__ Shared s;
   LetNextKernelStart();
   WaitForEarlierKernels();
-  const SampleRequest request = p.requests[blockIdx.x];
-  SampleResult& result = p.results[blockIdx.x];
+  const RowSampling request = p.requests[blockIdx.x];
+  RowSample& result = p.results[blockIdx.x];
   const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position};
   const Summary model = Summarize(row, s);
 
@@ -428,7 +428,7 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
     if (draws) p.last_token[request.slot] = ::max(token, 0);
   }
   if (request.num_top > 0 && model.top.id >= 0) {
-    ReportTop(row, s, model.top.score, model.min, model.log_sum, ::min(request.num_top, ::min(kSampleTop, p.vocab)),
+    ReportTop(row, s, model.top.score, model.min, model.log_sum, ::min(request.num_top, ::min(kMaxTop, p.vocab)),
               result);
   }
 }

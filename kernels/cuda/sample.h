@@ -13,42 +13,19 @@
 #include <cstdint>
 
 #include "kernels/cuda/launch.h"
-#include "kernels/token_controls.h"
+#include "kernels/sampling.h"
 
 namespace batucada::cuda {
-
-inline constexpr int kSampleTop = 20;
-
-// Laid out as RowSampling and RowSample of kernels/ops.h, which the caller checks.
-struct SampleRequest {
-  float temperature;
-  float top_p;
-  float min_p;
-  int32_t top_k;
-  uint64_t seed;
-  int32_t position;
-  int32_t target;
-  int32_t num_top;
-  int32_t slot;
-  ControlRequest control;
-};
-struct SampleResult {
-  int32_t token;
-  float logprob;
-  int32_t rank;
-  int32_t top_ids[kSampleTop];
-  float top_logprobs[kSampleTop];
-};
 
 struct SampleParams {
   const float* logits;
   int64_t stride;
   int32_t rows;
   int32_t vocab;
-  const SampleRequest* requests;  // [rows]
-  ControlView controls;           // of slots whose rows are controlled
-  SampleResult* results;          // [rows]
-  int32_t* last_token;            // [num_slots]: written at the slot of rows that draw
+  const RowSampling* requests;  // [rows]
+  ControlView controls;         // of slots whose rows are controlled
+  RowSample* results;           // [rows]
+  int32_t* last_token;          // [num_slots]: written at the slot of rows that draw
 };
 
 cudaError_t Sample(const SampleParams& params, const Target& target);

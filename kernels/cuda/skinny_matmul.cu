@@ -10,9 +10,9 @@
 namespace batucada::cuda {
 namespace {
 
-constexpr int kMaxRows = 32;  // beyond, cuBLASLt is faster, except for small weights
+constexpr int kMaxRows = 32;  // beyond, MediumMatMul is faster, except for small weights
 constexpr int kMaxCluster = 8;
-constexpr int kWorkers = 8;  // warps that multiply; one more feeds the copy engine
+constexpr int kWorkers = 8;  // warps that multiply; one more issues TMA copies
 constexpr int kThreads = 32 * (kWorkers + 1);
 constexpr int kRingBytes = 108 * 1024;  // so that two blocks, of this kernel and the next, fit beside each other
 constexpr int kMaxStages = 12;
@@ -228,7 +228,7 @@ __global__ void __launch_bounds__(kThreads, 2)
 #endif
 }
 
-// Measured on an H200: the narrowest tiles of which two blocks a multiprocessor hold all do best; a cluster's exchange
+// Measured on an H200: the narrowest tiles of which two blocks an SM hold all do best; a cluster's exchange
 // pays where there would be too few blocks, and where k is so long that few blocks have too little under way.
 SkinnyCut ChooseCut(const MatMulParams& p, const Target& target) {
   const int n = static_cast<int>(p.n);

@@ -1,4 +1,4 @@
-// Descriptions of matrices for Hopper's copy engine.
+// Tensor maps: how TMA sees a matrix.
 #pragma once
 
 #include <cuda.h>
@@ -8,11 +8,11 @@
 
 namespace batucada::cuda {
 
-// Columns of a box: 64 bf16 are 128 bytes, the widest row the engine permutes against bank conflicts.
+// Columns of a box: 64 bf16 are 128 bytes, the widest row TMA swizzles against bank conflicts.
 inline constexpr int kBoxCols = 64;
 
 // A bf16 matrix [rows, cols], rows `stride` elements apart, read in boxes of `box_rows` rows by kBoxCols columns. In
-// shared memory a box is [box_rows][64] with the packs of 16 bytes permuted as by TileOffset<64>. data aligned to 16
+// shared memory a box is [box_rows][64] with the packs of 16 bytes swizzled as by TileOffset<64>. data aligned to 16
 // bytes, stride a multiple of 8.
 cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows, CUtensorMap* map);
 

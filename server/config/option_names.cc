@@ -43,6 +43,8 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
                  &config->pool_bytes);
   table.AddNumber("memory-fraction", batching, "Of the device's free memory, what may be used",
                   &config->memory_fraction);
+  table.AddEnum("prefault", batching, "on: the CPU backend's memory is there from the start; off: as it is used",
+                {"off", "on"}, &config->prefault);
   table.AddInt("block-tokens", batching, "Tokens that a K/V block holds; a power of two", &config->block_tokens);
   table.AddEnum("prefix-cache", batching, "Whether prompts go on from where an earlier one began the same",
                 {"off", "on"}, &config->prefix_cache);

@@ -52,7 +52,8 @@ build() {
     install -Ds "$program" "$work/built/opt/batucada/bin/batucada"
     deploy/licences.sh "$work/built/opt/batucada/share/licences" "$program"
     mkdir -p "$work/built/opt/batucada/lib"
-    ldd "$program" | sed -n 's/.* => \(.*cublasLt[^ ]*\).*/\1/p' | xargs -rI{} cp -L {} "$work/built/opt/batucada/lib"
+    # The program loads cuBLASLt from where it was built, or from beside itself.
+    grep -aom1 '/[[:graph:]]*/libcublasLt[.]so[.][0-9]*' "$program" | xargs -rI{} cp -L {} "$work/built/opt/batucada/lib"
     flags+=(--build-context "build-$1=$work/built")
   elif [[ $1 == cuda ]]; then
     flags+=(--build-context toolkit=/)

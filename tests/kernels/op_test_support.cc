@@ -138,13 +138,14 @@ void DeviceTensor::Upload(const Dense& values) {
              bytes.data() + static_cast<size_t>(r * view_.stride + c) * SizeOf(view_.dtype));
     }
   }
-  ops_.CopyToDevice(buffer_.data(), bytes.data(), bytes.size());
+  ops_.device().CopyToDevice(buffer_.data(), bytes.data(), bytes.size());
+  EXPECT_TRUE(ops_.device().Synchronize().ok());  // the bytes go
 }
 
 Dense DeviceTensor::Download() const {
   std::vector<uint8_t> bytes(buffer_.bytes());
-  ops_.CopyToHost(bytes.data(), buffer_.data(), bytes.size());
-  const absl::Status status = ops_.Wait(ops_.Record());
+  ops_.device().CopyToHost(bytes.data(), buffer_.data(), bytes.size());
+  const absl::Status status = ops_.device().Synchronize();
   EXPECT_TRUE(status.ok()) << status;
   Dense out(view_.rows, view_.cols);
   for (int64_t r = 0; r < view_.rows; ++r) {
@@ -240,8 +241,8 @@ RecurrentView RecurrentSlots::view() const {
 
 Dense RecurrentSlots::Ssm(int32_t slot) const {
   std::vector<float> h(static_cast<size_t>(channels_ * states_));
-  ops_.CopyToHost(h.data(), buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_, ssm_bytes_);
-  EXPECT_TRUE(ops_.Wait(ops_.Record()).ok());
+  ops_.device().CopyToHost(h.data(), buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_, ssm_bytes_);
+  EXPECT_TRUE(ops_.device().Synchronize().ok());
   Dense out(channels_, states_);
   std::copy(h.begin(), h.end(), out.values.begin());
   return out;
@@ -250,9 +251,9 @@ Dense RecurrentSlots::Ssm(int32_t slot) const {
 Dense RecurrentSlots::Conv(int32_t slot) const {
   const DType dtype = ops_.activation_dtype();
   std::vector<uint8_t> bytes(static_cast<size_t>(channels_ * 3) * SizeOf(dtype));
-  ops_.CopyToHost(bytes.data(), buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_,
-                  bytes.size());
-  EXPECT_TRUE(ops_.Wait(ops_.Record()).ok());
+  ops_.device().CopyToHost(bytes.data(), buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_,
+                           bytes.size());
+  EXPECT_TRUE(ops_.device().Synchronize().ok());
   Dense out(channels_, 3);
   for (size_t i = 0; i < out.values.size(); ++i) out.values[i] = Decode(bytes.data() + i * SizeOf(dtype), dtype);
   return out;
@@ -260,13 +261,15 @@ Dense RecurrentSlots::Conv(int32_t slot) const {
 
 void RecurrentSlots::SetSsm(int32_t slot, const Dense& h) {
   const auto bytes = Encoded(h, DType::kF32);
-  ops_.CopyToDevice(buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_, bytes.data(), bytes.size());
+  ops_.device().CopyToDevice(buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_, bytes.data(), bytes.size());
+  EXPECT_TRUE(ops_.device().Synchronize().ok());
 }
 
 void RecurrentSlots::SetConv(int32_t slot, const Dense& inputs) {
   const auto bytes = Encoded(inputs, ops_.activation_dtype());
-  ops_.CopyToDevice(buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_, bytes.data(),
-                    bytes.size());
+  ops_.device().CopyToDevice(buffer_.As<char>() + static_cast<size_t>(slot) * slot_bytes_ + ssm_bytes_, bytes.data(),
+                             bytes.size());
+  EXPECT_TRUE(ops_.device().Synchronize().ok());
 }
 
 KvBlocks::KvBlocks(Ops& ops, Random& random, int32_t slots, int32_t table_width, int32_t block_tokens, int32_t kv_heads,
@@ -275,13 +278,27 @@ KvBlocks::KvBlocks(Ops& ops, Random& random, int32_t slots, int32_t table_width,
   const int64_t layers = 2, blocks = static_cast<int64_t>(slots) * table_width;
   const DType dtype = ops.activation_dtype();
   buffer_ = OnDevice(ops, Nans(static_cast<size_t>(blocks * layers * 2 * plane), dtype));
-  char* layer = buffer_.As<char>() + static_cast<size_t>(2 * plane) * SizeOf(dtype);
+  layer_bytes_ = static_cast<size_t>(2 * plane) * SizeOf(dtype);
+  char* layer = buffer_.As<char>() + layer_bytes_;
   view_ = {layer, layer + static_cast<size_t>(plane) * SizeOf(dtype), layers * 2 * plane, block_tokens};
   std::vector<int32_t> ids(static_cast<size_t>(blocks));
   std::iota(ids.begin(), ids.end(), 0);
   random.Shuffle(ids);
   for (int32_t s = 0; s < slots; ++s)
     tables_.emplace_back(ids.begin() + s * table_width, ids.begin() + (s + 1) * table_width);
+}
+
+bool KvBlocks::OtherLayerUntouched(Ops& ops) const {
+  const DType dtype = ops.activation_dtype();
+  std::vector<uint8_t> bytes(buffer_.bytes());
+  ops.device().CopyToHost(bytes.data(), buffer_.data(), bytes.size());
+  EXPECT_TRUE(ops.device().Synchronize().ok());
+  for (size_t block = 0; block < bytes.size(); block += 2 * layer_bytes_) {
+    for (size_t at = block; at < block + layer_bytes_; at += SizeOf(dtype)) {
+      if (!std::isnan(Decode(bytes.data() + at, dtype))) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace batucada::testing

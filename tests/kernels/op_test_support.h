@@ -2,6 +2,8 @@
 // K/V with poisoned contents. Nothing here knows which device an Ops runs on.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <random>
@@ -61,8 +63,9 @@ class DeviceTensor {
 // Bytes on the device.
 template <typename T>
 Buffer OnDevice(Ops& ops, const std::vector<T>& values) {
-  Buffer buffer = ops.Allocate(values.size() * sizeof(T), "test data").value();
-  ops.CopyToDevice(buffer.data(), values.data(), values.size() * sizeof(T));
+  Buffer buffer = ops.device().Allocate(values.size() * sizeof(T), "test data").value();
+  ops.device().CopyToDevice(buffer.data(), values.data(), values.size() * sizeof(T));
+  EXPECT_TRUE(ops.device().Synchronize().ok());  // the values may go
   return buffer;
 }
 Buffer FloatsOnDevice(Ops& ops, const std::vector<double>& values);  // fp32
@@ -120,10 +123,13 @@ class KvBlocks {
            int32_t head_dim);
   KvView view() const { return view_; }
   const std::vector<std::vector<int32_t>>& tables() const { return tables_; }
+  // Whether the layer that is not in use is still all NaN.
+  bool OtherLayerUntouched(Ops& ops) const;
 
  private:
   Buffer buffer_;
   KvView view_;
+  size_t layer_bytes_ = 0;
   std::vector<std::vector<int32_t>> tables_;
 };
 

@@ -17,14 +17,41 @@
 namespace batucada {
 namespace {
 
+// The CPU as a device that captures graphs would see it.
+class CapturingDevice : public Device {
+ public:
+  explicit CapturingDevice(Device& device) : device_(device) {}
+  bool CapturesGraphs() const override { return true; }
+  void RunCaptured(uint64_t, const std::function<void()>& body) override { body(); }
+
+  DeviceInfo Info() const override { return device_.Info(); }
+  int max_steps_in_flight() const override { return device_.max_steps_in_flight(); }
+  absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) override {
+    return device_.Allocate(bytes, what);
+  }
+  absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) override {
+    return device_.AllocateHost(bytes, what);
+  }
+  void CopyToDevice(void* to, const void* from, size_t bytes) override { device_.CopyToDevice(to, from, bytes); }
+  void CopyToHost(void* to, const void* from, size_t bytes) override { device_.CopyToHost(to, from, bytes); }
+  void CopyOnDevice(void* to, const void* from, size_t bytes) override { device_.CopyOnDevice(to, from, bytes); }
+  void CopyPieces(std::span<const CopyPiece> pieces) override { device_.CopyPieces(pieces); }
+  uint64_t PlaceMark() override { return device_.PlaceMark(); }
+  absl::Status Wait(uint64_t mark) override { return device_.Wait(mark); }
+
+ private:
+  Device& device_;
+};
+
 class SearchingOps : public Ops {
  public:
-  explicit SearchingOps(std::unique_ptr<Ops> ops) : ops_(std::move(ops)) {}
+  explicit SearchingOps(std::unique_ptr<Ops> ops)
+      : ops_(std::move(ops)), device_(std::make_unique<CapturingDevice>(ops_->device())) {}
 
   std::vector<int32_t> RowsToWarmUp(int32_t most) const override { return RowsToPlan(most); }
   int64_t plan_searches() const override { return static_cast<int64_t>(plans_.size()); }
-  bool RecordsSteps() const override { return true; }
-  void RunRecorded(uint64_t, const std::function<void()>& body) override { body(); }
+  Device& device() const override { return *device_; }
+  Communicator& communicator() const override { return ops_->communicator(); }
 
   void MatMul(const Matrix& w, Tensor in, Tensor out) override {
     Plan(w, in, out.dtype == DType::kF32 ? 'f' : 'h');
@@ -46,16 +73,7 @@ class SearchingOps : public Ops {
     ops_->SelectiveScan(b, args);
   }
 
-  DeviceInfo Info() const override { return ops_->Info(); }
   DType activation_dtype() const override { return ops_->activation_dtype(); }
-  int max_steps_in_flight() const override { return ops_->max_steps_in_flight(); }
-  absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) override { return ops_->Allocate(bytes, what); }
-  absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) override {
-    return ops_->AllocateHost(bytes, what);
-  }
-  void CopyToDevice(void* to, const void* from, size_t bytes) override { ops_->CopyToDevice(to, from, bytes); }
-  void CopyToHost(void* to, const void* from, size_t bytes) override { ops_->CopyToHost(to, from, bytes); }
-  void CopyOnDevice(void* to, const void* from, size_t bytes) override { ops_->CopyOnDevice(to, from, bytes); }
   absl::StatusOr<Matrix> LoadMatrix(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                     std::string_view what) override {
     return ops_->LoadMatrix(parts, pad_rows, pad_cols, what);
@@ -76,9 +94,6 @@ class SearchingOps : public Ops {
               int32_t* last_token) override {
     ops_->Sample(logits, vocab, rows, controls, results, last_token);
   }
-  uint64_t Record() override { return ops_->Record(); }
-  absl::Status Wait(uint64_t mark) override { return ops_->Wait(mark); }
-  absl::Status status() const override { return ops_->status(); }
 
  private:
   void Plan(const Matrix& w, const Tensor& in, char output) {
@@ -86,6 +101,7 @@ class SearchingOps : public Ops {
   }
 
   const std::unique_ptr<Ops> ops_;
+  const std::unique_ptr<CapturingDevice> device_;
   std::set<std::tuple<int64_t, int64_t, int64_t, int64_t, char>> plans_;
 };
 

@@ -8,8 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "kernels/device/buffer.h"
-#include "kernels/device/check.h"
+#include "kernels/buffer.h"
+#include "kernels/cuda/check.h"
 
 namespace batucada {
 

@@ -2,9 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace batucada {
+
+// When the host's memory becomes resident: as it is written, or at once, which takes start-up time and spares the steps
+// that write it first.
+enum class Residency : uint8_t { kAsUsed, kAtOnce };
 
 class Buffer {
  public:

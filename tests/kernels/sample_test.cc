@@ -1,10 +1,9 @@
-#include <gtest/gtest.h>
-
+// Sampling against the reference: every filter alone and together, scoring, ranks, the most likely ids, ties.
 #include <cmath>
 #include <limits>
 
 #include "kernels/gumbel.h"
-#include "tests/kernels/cpu_fixture.h"
+#include "tests/kernels/op_test.h"
 
 namespace batucada::testing {
 namespace {
@@ -12,7 +11,7 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-class SampleCpuTest : public CpuOpsTest {
+class SampleTest : public OpTest {
  protected:
   // Ids past the vocabulary are padding with the largest logits of all: they must not matter.
   std::vector<RowSample> Run(const std::vector<std::vector<float>>& logits, const std::vector<RowSampling>& rows,
@@ -33,9 +32,9 @@ class SampleCpuTest : public CpuOpsTest {
                 results.As<RowSample>(), last.As<int32_t>());
     std::vector<RowSample> out(rows.size());
     last_token.resize(static_cast<size_t>(slots));
-    ops->CopyToHost(out.data(), results.data(), out.size() * sizeof(RowSample));
-    ops->CopyToHost(last_token.data(), last.data(), last_token.size() * sizeof(int32_t));
-    const absl::Status status = ops->Wait(ops->Record());
+    ops->device().CopyToHost(out.data(), results.data(), out.size() * sizeof(RowSample));
+    ops->device().CopyToHost(last_token.data(), last.data(), last_token.size() * sizeof(int32_t));
+    const absl::Status status = ops->device().Synchronize();
     EXPECT_TRUE(status.ok()) << status;
     return out;
   }
@@ -58,6 +57,7 @@ class SampleCpuTest : public CpuOpsTest {
       for (int i = 0; i < kRowsPerCall; ++i) {
         rows[static_cast<size_t>(i)].seed = vary_seed ? seed + static_cast<uint64_t>(first + i) : seed;
         rows[static_cast<size_t>(i)].position = vary_seed ? 17 : first + i;
+        rows[static_cast<size_t>(i)].slot = i;
       }
       for (const RowSample& sample : Run(std::vector<std::vector<float>>(kRowsPerCall, logits), rows)) {
         ++counts[static_cast<size_t>(sample.token)];
@@ -101,7 +101,7 @@ TEST(GumbelTest, IsFiniteAtBothEnds) {
   EXPECT_LT(GumbelFromBits(~0u), -2);
 }
 
-TEST_F(SampleCpuTest, AgreesWithTheReferenceOverAllFilters) {
+TEST_F(SampleTest, AgreesWithTheReferenceOverAllFilters) {
   std::vector<std::vector<float>> logits;
   std::vector<RowSampling> rows;
   const size_t vocab = 517;
@@ -124,19 +124,61 @@ TEST_F(SampleCpuTest, AgreesWithTheReferenceOverAllFilters) {
     EXPECT_EQ(last_token[i], samples[i].token);
     for (int t = 0; t < rows[i].num_top; ++t) {
       ASSERT_EQ(samples[i].top_ids[t], expected.top_ids[t]) << "row " << i;
-      ASSERT_NEAR(samples[i].top_logprobs[t], expected.top_logprobs[t], 2e-5);
+      ASSERT_NEAR(samples[i].top_logprobs[t], expected.top_logprobs[t], 1e-4);
     }
     if (samples[i].token != expected.token) {
       ++different;
       continue;
     }
     EXPECT_EQ(samples[i].rank, expected.rank);
-    EXPECT_NEAR(samples[i].logprob, expected.logprob, 2e-5);
+    EXPECT_NEAR(samples[i].logprob, expected.logprob, 1e-4);
   }
   EXPECT_LE(different, 2) << "rounding may turn a near tie, but hardly ever";
 }
 
-TEST_F(SampleCpuTest, LargeVocabularies) {
+// Coarse logits: hundreds of ids share every value. What ties with the last id kept is kept, and ids settle the order.
+TEST_F(SampleTest, Ties) {
+  for (const int32_t vocab : {50, 5000, 32000}) {
+    std::vector<std::vector<float>> logits;
+    std::vector<RowSampling> rows;
+    for (int i = 0; i < 16; ++i) {
+      logits.push_back(RandomLogits(static_cast<size_t>(vocab), 2));
+      for (float& v : logits.back()) v = i == 0 ? 1.5F : std::round(v);
+      rows.push_back({.temperature = i % 3 == 0 ? 0.F : 0.9F,
+                      .top_p = i % 2 == 0 ? 1.F : 0.6F,
+                      .min_p = i % 5 == 0 ? 0.1F : 0.F,
+                      .top_k = i % 4 == 0 ? 7 : 0,
+                      .seed = random.Bits(),
+                      .num_top = 20,
+                      .slot = i});
+    }
+    const std::vector<RowSample> samples = Run(logits, rows);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const RowSample expected = reference::Sample(logits[i], rows[i]);
+      EXPECT_EQ(samples[i].token, expected.token) << vocab << " ids, row " << i;
+      EXPECT_EQ(samples[i].rank, expected.rank);
+      for (int t = 0; t < rows[i].num_top; ++t) EXPECT_EQ(samples[i].top_ids[t], expected.top_ids[t]) << "place " << t;
+    }
+  }
+}
+
+TEST_F(SampleTest, MaskedIdsAreNeverDrawn) {
+  std::vector<std::vector<float>> logits;
+  std::vector<RowSampling> rows;
+  for (int i = 0; i < 64; ++i) {
+    logits.push_back(RandomLogits(3000, 3));
+    for (size_t id = 0; id < 3000; ++id) {
+      if (id % 3 != 1) logits.back()[id] = -kInfinity;
+    }
+    rows.push_back({.temperature = i % 4 == 0 ? 0.F : 2.F, .seed = random.Bits(), .num_top = 10, .slot = i});
+  }
+  for (const RowSample& sample : Run(logits, rows)) {
+    EXPECT_EQ(sample.token % 3, 1);
+    for (int t = 0; t < 10; ++t) EXPECT_EQ(sample.top_ids[t] % 3, 1);
+  }
+}
+
+TEST_F(SampleTest, LargeVocabularies) {
   for (double scale : {0.01, 1.0, 5.0}) {
     const std::vector<float> logits = RandomLogits(50304, scale);
     for (const RowSampling& row : {RowSampling{.temperature = 0},
@@ -147,12 +189,12 @@ TEST_F(SampleCpuTest, LargeVocabularies) {
       const RowSample expected = reference::Sample(logits, row), sample = Run({logits}, {row})[0];
       EXPECT_EQ(sample.token, expected.token) << "scale " << scale;
       EXPECT_EQ(sample.rank, expected.rank);
-      EXPECT_NEAR(sample.logprob, expected.logprob, 5e-5);
+      EXPECT_NEAR(sample.logprob, expected.logprob, 1e-4);
     }
   }
 }
 
-TEST_F(SampleCpuTest, DrawsTheDistribution) {
+TEST_F(SampleTest, DrawsTheDistribution) {
   std::vector<float> logits(15);
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(-0.3 * static_cast<double>((i * 7) % 15));
   for (bool vary_seed : {false, true}) {
@@ -163,13 +205,17 @@ TEST_F(SampleCpuTest, DrawsTheDistribution) {
   }
 }
 
-TEST_F(SampleCpuTest, FiltersKeepWhatTheySay) {
+TEST_F(SampleTest, FiltersKeepWhatTheySay) {
   // Probabilities 0.4, 0.3, 0.2, 0.1 on ids 2, 0, 3, 1.
   const std::vector<float> logits = {std::log(0.3f), std::log(0.1f), std::log(0.4f), std::log(0.2f)};
-  const auto kept = [&](RowSampling row) {
+  const auto kept = [&](const RowSampling& row) {
+    constexpr int32_t kRows = 400;
+    std::vector<RowSampling> rows(kRows, row);
+    for (int32_t i = 0; i < kRows; ++i) rows[static_cast<size_t>(i)].position = rows[static_cast<size_t>(i)].slot = i;
     std::vector<bool> seen(4);
-    for (row.position = 0; row.position < 400; ++row.position)
-      seen[static_cast<size_t>(Run({logits}, {row})[0].token)] = true;
+    for (const RowSample& sample : Run(std::vector<std::vector<float>>(kRows, logits), rows)) {
+      seen[static_cast<size_t>(sample.token)] = true;
+    }
     return seen;
   };
   EXPECT_EQ(kept({.top_k = 2}), (std::vector<bool>{true, false, true, false}));
@@ -182,7 +228,7 @@ TEST_F(SampleCpuTest, FiltersKeepWhatTheySay) {
   EXPECT_EQ(kept({.temperature = 0}), (std::vector<bool>{false, false, true, false}));
 }
 
-TEST_F(SampleCpuTest, TheSameNamesDrawTheSameTokenWhateverElseRuns) {
+TEST_F(SampleTest, TheSameNamesDrawTheSameTokenWhateverElseRuns) {
   std::vector<std::vector<float>> logits;
   std::vector<RowSampling> rows;
   for (int i = 0; i < 37; ++i) {
@@ -190,17 +236,14 @@ TEST_F(SampleCpuTest, TheSameNamesDrawTheSameTokenWhateverElseRuns) {
     rows.push_back({.temperature = 1.2f, .seed = random.Bits(), .position = random.Integer(0, 1000), .slot = i});
   }
   const std::vector<RowSample> together = Run(logits, rows);
-  for (int threads : {1, 5}) {
-    ops = MakeCpuOps(threads).value();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const RowSample alone = Run({logits[i]}, {rows[i]})[0];
-      EXPECT_EQ(alone.token, together[i].token);
-      EXPECT_EQ(alone.logprob, together[i].logprob);
-    }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const RowSample alone = Run({logits[i]}, {rows[i]})[0];
+    EXPECT_EQ(alone.token, together[i].token);
+    EXPECT_EQ(alone.logprob, together[i].logprob);
   }
 }
 
-TEST_F(SampleCpuTest, TiesGoToTheSmallerId) {
+TEST_F(SampleTest, TiesGoToTheSmallerId) {
   const std::vector<float> logits(100, 1.5f);
   const RowSample sample = Run({logits}, {{.temperature = 0, .num_top = 3}})[0];
   EXPECT_EQ(sample.token, 0);
@@ -209,17 +252,17 @@ TEST_F(SampleCpuTest, TiesGoToTheSmallerId) {
   EXPECT_EQ(Run({logits}, {{.target = 42}})[0].rank, 43);
 }
 
-TEST_F(SampleCpuTest, ScoresATargetWithoutDrawing) {
+TEST_F(SampleTest, ScoresATargetWithoutDrawing) {
   const std::vector<float> logits = RandomLogits(1000, 2);
   const RowSampling row = {.temperature = 0.5f, .top_k = 1, .target = 777, .num_top = 5, .slot = 3};
   const RowSample sample = Run({logits}, {row})[0], expected = reference::Sample(logits, row);
   EXPECT_EQ(sample.token, 777);
   EXPECT_EQ(sample.rank, expected.rank);
-  EXPECT_NEAR(sample.logprob, expected.logprob, 2e-5);  // before temperature and filters
+  EXPECT_NEAR(sample.logprob, expected.logprob, 1e-4);  // before temperature and filters
   EXPECT_EQ(last_token[3], -7) << "nothing was drawn";
 }
 
-TEST_F(SampleCpuTest, BadLogitsNeitherCrashNorWin) {
+TEST_F(SampleTest, BadLogitsNeitherCrashNorWin) {
   const std::vector<float> some = {kNan, 1, -kInfinity, 3, kNan};
   std::vector<float> plus(40, 0);
   plus[7] = kInfinity;
@@ -236,7 +279,7 @@ TEST_F(SampleCpuTest, BadLogitsNeitherCrashNorWin) {
   }
 }
 
-TEST_F(SampleCpuTest, RowsWithoutAFiniteLogitReportNoToken) {
+TEST_F(SampleTest, RowsWithoutAFiniteLogitReportNoToken) {
   std::vector<float> infinite(200, kInfinity), mixed(200, kNan);
   for (size_t i = 0; i < mixed.size(); i += 3) mixed[i] = i % 2 == 0 ? kInfinity : -kInfinity;
   std::vector<float> one(200, kNan);
@@ -257,7 +300,7 @@ TEST_F(SampleCpuTest, RowsWithoutAFiniteLogitReportNoToken) {
   }
 }
 
-TEST_F(SampleCpuTest, VeryColdAndVeryHot) {
+TEST_F(SampleTest, VeryColdAndVeryHot) {
   const std::vector<float> logits = RandomLogits(200, 30);
   const int32_t best = reference::Sample(logits, {.temperature = 0}).token;
   for (float temperature : {1e-30f, 1e-6f, 1e-4f}) {
@@ -267,8 +310,8 @@ TEST_F(SampleCpuTest, VeryColdAndVeryHot) {
 }
 
 // Controls change what is drawn, not what is reported, and take note of the token: three draws in a row.
-TEST_F(SampleCpuTest, Controls) {
-  for (const int32_t vocab : {3, 60, 1000, 4096}) {
+TEST_F(SampleTest, Controls) {
+  for (const int32_t vocab : {3, 60, 1000, 4096, 50304}) {
     constexpr size_t kRows = 24;
     std::vector<reference::Controls> controls(kRows);
     std::vector<char> slots;

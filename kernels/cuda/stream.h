@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "kernels/device/check.h"
+#include "kernels/cuda/check.h"
 
 namespace batucada {
 

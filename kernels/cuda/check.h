@@ -12,10 +12,11 @@
 namespace batucada {
 
 // OK, RESOURCE_EXHAUSTED for memory, UNAVAILABLE where there is no usable driver or device, INTERNAL for the rest.
-inline absl::Status CudaStatus(cudaError_t error, std::string_view what) {
+// `what` is put in front of the runtime's words, if given.
+inline absl::Status CudaStatus(cudaError_t error, std::string_view what = {}) {
   if (error == cudaSuccess) return absl::OkStatus();
-  const std::string message =
-      absl::StrCat(std::string(what), ": ", cudaGetErrorString(error), " (", cudaGetErrorName(error), ")");
+  const std::string message = absl::StrCat(std::string(what), what.empty() ? "" : ": ", cudaGetErrorString(error), " (",
+                                           cudaGetErrorName(error), ")");
   switch (error) {
     case cudaErrorMemoryAllocation: return absl::ResourceExhaustedError(message);
     case cudaErrorNoDevice:

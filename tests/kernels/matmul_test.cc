@@ -1,0 +1,153 @@
+// Products: to the activation type, to fp32, added, added and normed; stacked and padded weights.
+#include "tests/kernels/op_test.h"
+
+namespace batucada::testing {
+namespace {
+
+using reference::RelativeError;
+
+class MatMulTest : public OpTest {
+ protected:
+  // Rows lie 8 elements further apart than they are wide.
+  Dense Run(const Matrix& weights, const Dense& in, DType out_type) {
+    DeviceTensor x(*ops, in, act, 8), out(*ops, in.rows, weights.out, out_type, 8);
+    ops->MatMul(weights, x.view(), out.view());
+    return out.Download();
+  }
+  Dense RunAdd(const Matrix& weights, const Dense& in, const Dense& acc) {
+    DeviceTensor x(*ops, in, act, 8), sum(*ops, acc, DType::kF32, 8);
+    ops->MatMulAdd(weights, x.view(), sum.view());
+    return sum.Download();
+  }
+  static Dense Sum(Dense a, const Dense& b) {
+    for (size_t i = 0; i < a.values.size(); ++i) a.values[i] += b.values[i];
+    return a;
+  }
+};
+
+TEST_F(MatMulTest, MatchesReferenceOnEveryPath) {
+  for (const Product& p : traits.products) {
+    for (const DType type : traits.weight_types) {
+      SCOPED_TRACE(::testing::Message() << p.rows << " rows, " << p.in << " -> " << p.out << ", " << NameOf(type));
+      const Dense weights = Rounded(random.Normals(p.out, p.in, 0.2), type), in = Acts(p.rows, p.in);
+      const Dense acc = Floats(p.rows, p.out), expected = reference::MatMul(weights, in);
+      const Matrix matrix = LoadWeights(*ops, weights, type);
+      EXPECT_LT(RelativeError(Run(matrix, in, act), expected), traits.act_tolerance);
+      EXPECT_LT(RelativeError(Run(matrix, in, DType::kF32), expected), traits.f32_tolerance);
+      EXPECT_LT(RelativeError(RunAdd(matrix, in, acc), Sum(expected, acc)), traits.f32_tolerance);
+    }
+  }
+}
+
+// The sum and the norm of it, whether or not they are one pass.
+TEST_F(MatMulTest, AddsAndNorms) {
+  for (const int64_t rows : traits.norm_rows) {
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 72}, {384, 1544}, {2048, 264}, {2816, 2048}, {33, 40}}) {
+      SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << n);
+      const Dense weights = Rounded(random.Normals(n, k, 0.1), DType::kBf16), in = Acts(rows, k), acc = Floats(rows, n);
+      const std::vector<double> scale = Floats(1, n).values;
+      const Matrix matrix = LoadWeights(*ops, weights, DType::kBf16);
+      const Buffer scale_on_device = FloatsOnDevice(*ops, scale);
+      DeviceTensor x(*ops, in, act, 8), sum(*ops, acc, DType::kF32, 4), out(*ops, rows, n, act, 8);
+      ops->MatMulAddNorm(matrix, x.view(), sum.view(), scale_on_device.As<float>(), 1e-5f, out.view());
+      const Dense expected = Sum(reference::MatMul(weights, in), acc);
+      EXPECT_LT(RelativeError(sum.Download(), expected), traits.f32_tolerance);
+      EXPECT_LT(RelativeError(out.Download(), reference::RmsNorm(expected, scale, 1e-5)), traits.act_tolerance);
+    }
+  }
+}
+
+TEST_F(MatMulTest, RowsAreTheSameAloneAndInAnyBatch) {
+  for (const DType type : traits.weight_types) {
+    const Matrix matrix = LoadWeights(*ops, random.Normals(99, 1000), type);
+    const Dense in = Acts(470, 1000), acc = Floats(470, 99);
+    const Dense all = Run(matrix, in, DType::kF32), all_added = RunAdd(matrix, in, acc);
+    for (int64_t rows = 1; rows <= 97; rows += rows < 30 ? 1 : 11) {
+      SCOPED_TRACE(::testing::Message() << rows << " rows");
+      const int64_t first = random.Integer(0, static_cast<int32_t>(in.rows - rows));
+      const Dense part = in.RowRange(first, rows);
+      ExpectSame(Run(matrix, part, DType::kF32), all.RowRange(first, rows));
+      ExpectSame(RunAdd(matrix, part, acc.RowRange(first, rows)), all_added.RowRange(first, rows));
+    }
+  }
+}
+
+TEST_F(MatMulTest, ReadsAndWritesColumnRangesInPlace) {
+  const Dense weights = Rounded(random.Normals(48, 24), DType::kBf16), wide = Acts(6, 80);
+  DeviceTensor x(*ops, wide, act), out(*ops, Floats(6, 96), DType::kF32);
+  const Dense before = out.Download();
+  const Matrix matrix = LoadWeights(*ops, weights, DType::kBf16);
+  ops->MatMul(matrix, x.view().Cols(32, 24), out.view().Cols(16, 48));
+  const Dense after = out.Download();
+  EXPECT_LT(RelativeError(after.ColRange(16, 48), reference::MatMul(weights, wide.ColRange(32, 24))),
+            traits.f32_tolerance);
+  EXPECT_EQ(after.ColRange(0, 16).values, before.ColRange(0, 16).values);
+  EXPECT_EQ(after.ColRange(64, 32).values, before.ColRange(64, 32).values);
+}
+
+// Parts of different types become one matrix; padding multiplies as zeros.
+TEST_F(MatMulTest, StacksPartsAndPadsRowsAndColumns) {
+  const Dense a = Rounded(random.Normals(5, 11), DType::kBf16), b = Rounded(random.Normals(3, 11), DType::kF16);
+  const Dense c = Rounded(random.Normals(40, 11), DType::kF32);
+  std::vector<uint8_t> bytes = Encoded(a, DType::kBf16);
+  bytes.insert(bytes.begin(), 1);  // checkpoints need not align tensors
+  const auto b_bytes = Encoded(b, DType::kF16), c_bytes = Encoded(c, DType::kF32);
+  const HostTensor parts[] = {{bytes.data() + 1, DType::kBf16, 5, 11},
+                              {b_bytes.data(), DType::kF16, 3, 11},
+                              {c_bytes.data(), DType::kF32, 40, 11}};
+  const Matrix matrix = ops->LoadMatrix(parts, 8, 16, "stack").value();
+  ASSERT_EQ(matrix.out, 8 + 8 + 40);
+  ASSERT_EQ(matrix.in, 16);
+  const Dense in = Acts(4, 16), out = Run(matrix, in, DType::kF32), used = in.ColRange(0, 11);
+  // fp16 and fp32 weights are rounded where matrices are held in bf16 alone.
+  const double rounded = traits.weight_types.size() > 1 ? traits.f32_tolerance : traits.act_tolerance;
+  EXPECT_LT(RelativeError(out.ColRange(0, 5), reference::MatMul(a, used)), traits.f32_tolerance);
+  EXPECT_LT(RelativeError(out.ColRange(8, 3), reference::MatMul(b, used)), rounded);
+  EXPECT_LT(RelativeError(out.ColRange(16, 40), reference::MatMul(c, used)), rounded);
+  EXPECT_EQ(out.ColRange(5, 3).values, std::vector<double>(4 * 3, 0.0));
+  EXPECT_EQ(out.ColRange(11, 5).values, std::vector<double>(4 * 5, 0.0));
+}
+
+TEST_F(MatMulTest, PartsThatCannotBeStackedAreRefusedAndNothingElseIsDisturbed) {
+  const float values[12] = {};
+  const HostTensor good = {values, DType::kF32, 2, 3};
+  const auto load = [&](std::vector<HostTensor> parts) { return ops->LoadMatrix(parts, 1, 1, "w.weight").status(); };
+  EXPECT_TRUE(load({good, good}).ok());
+  for (const absl::Status& status : {load({}), load({good, {values, DType::kF32, 3, 2}})}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(status.message().find("w.weight"), std::string::npos) << status;
+  }
+  EXPECT_EQ(ops->LoadGateUp(good, {values, DType::kF32, 4, 3}, 8, "odd").status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(ops->status().ok()) << "a refused load is not a failed op";
+}
+
+// Through every kind of product: SwiGLU as the sums are stored, and after them.
+TEST_F(MatMulTest, SwiGlu) {
+  for (const int64_t rows : {1, 8, 13, 32, 33, 48, 64, 65, 100, 200}) {
+    for (const auto& [m, k] : {std::pair<int64_t, int64_t>{1, 16}, {33, 72}, {256, 520}, {1000, 384}}) {
+      SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << m);
+      const Dense gate = Rounded(random.Normals(m, k, 0.1), DType::kBf16);
+      const Dense up = Rounded(random.Normals(m, k, 0.1), DType::kBf16), x = Acts(rows, k);
+      const auto gate_bytes = Encoded(gate, DType::kBf16), up_bytes = Encoded(up, DType::kBf16);
+      const Matrix w =
+          ops->LoadGateUp({gate_bytes.data(), DType::kBf16, m, k}, {up_bytes.data(), DType::kBf16, m, k}, 8, "gate_up")
+              .value();
+      ASSERT_EQ(w.out, (m + 7) / 8 * 16);
+      DeviceTensor in(*ops, x, act, 8), scratch(*ops, rows, w.out, act, 4), out(*ops, rows, w.out / 2, act, 3);
+      ops->MatMulSwiGlu(w, in.view(), scratch.view(), out.view());
+      const Dense gates = reference::MatMul(gate, x), ups = reference::MatMul(up, x);
+      Dense halves(rows, w.out);  // padding is zeros
+      for (int64_t t = 0; t < rows; ++t) {
+        for (int64_t i = 0; i < m; ++i) {
+          halves.At(t, i) = gates.At(t, i);
+          halves.At(t, w.out / 2 + i) = ups.At(t, i);
+        }
+      }
+      EXPECT_LT(RelativeError(out.Download(), reference::SwiGlu(halves)), traits.act_tolerance);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace batucada::testing
