@@ -2,9 +2,12 @@
 
 #include <cmath>
 #include <span>
+#include <string>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "engine/core/sampling_fields.h"
 #include "engine/drawable_tokens.h"
 #include "kernels/ops.h"
 
@@ -30,6 +33,21 @@ absl::Status CheckLogprobs(const std::string& field, std::optional<int32_t> coun
   return Refuse(field, *count, absl::StrCat("between 0 and ", kMaxTop));
 }
 
+absl::Status CheckField(const SamplingField& field, const SamplingParams& sampling) {
+  return std::visit(
+      [&](const auto& members) -> absl::Status {
+        const auto value = sampling.*members.value;
+        const bool integer = std::holds_alternative<IntegerMembers>(field.members);
+        const double least = integer ? 0 : field.least;
+        if (value >= least && WithinBounds(field, value)) return absl::OkStatus();
+        return Refuse(std::string(field.name), value,
+                      field.lower == LowerBound::kExcluded
+                          ? absl::StrCat("more than ", least, " and at most ", field.most)
+                          : absl::StrCat("between ", least, " and ", field.most));
+      },
+      field.members);
+}
+
 }  // namespace
 
 absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
@@ -46,17 +64,7 @@ absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
                                                    "; together they may be at most ", limits.max_total_tokens));
   }
   const SamplingParams& s = r.sampling;
-  // Written so that NaN is refused.
-  if (!(s.temperature >= 0 && s.temperature <= 100)) return Refuse("temperature", s.temperature, "between 0 and 100");
-  if (!(s.top_p > 0 && s.top_p <= 1)) return Refuse("top_p", s.top_p, "more than 0 and at most 1");
-  if (!(s.min_p >= 0 && s.min_p <= 1)) return Refuse("min_p", s.min_p, "between 0 and 1");
-  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 10)) {
-    return Refuse("repetition_penalty", s.repetition_penalty, "more than 0 and at most 10");
-  }
-  if (!(std::abs(s.presence_penalty) <= 2)) return Refuse("presence_penalty", s.presence_penalty, "between -2 and 2");
-  if (!(std::abs(s.frequency_penalty) <= 2)) {
-    return Refuse("frequency_penalty", s.frequency_penalty, "between -2 and 2");
-  }
+  for (const SamplingField& field : kSamplingFields) BATUCADA_RETURN_IF_ERROR(CheckField(field, s));
   if (s.min_tokens < 0 || s.min_tokens > r.max_tokens) {
     return Refuse("min_tokens", s.min_tokens, absl::StrCat("between 0 and max_tokens, ", r.max_tokens));
   }
@@ -76,7 +84,6 @@ absl::Status ValidateRequest(const Request& r, const RequestLimits& limits) {
                     absl::StrCat("between 1 and ", kMaxPhraseIds, " tokens"));
     }
   }
-  if (s.top_k < 0) return Refuse("top_k", s.top_k, "at least 0, where 0 means all");
   BATUCADA_RETURN_IF_ERROR(CheckLogprobs("logprobs", r.logprobs));
   BATUCADA_RETURN_IF_ERROR(CheckLogprobs("prompt_logprobs", r.prompt_logprobs));
   return CheckDrawable(r, limits.vocab_size, limits.end_tokens);

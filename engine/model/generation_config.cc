@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include <boost/json.hpp>
 
@@ -95,9 +96,21 @@ void RefuseUnserved(const JsonObject& root, bool samples) {
   }
 }
 
-std::optional<float> OptionalNumber(const JsonObject& root, std::string_view key, NumberRange range) {
-  if (!root.Has(key)) return std::nullopt;
-  return static_cast<float>(root.NumberOr(key, range.min, range));
+// Hotter than any request may be, and meant so: as hot as one may be.
+constexpr double kMostInFile = 100;
+
+void ReadSampling(const JsonObject& root, const SamplingField& field, SamplingOverrides* sampling) {
+  if (field.model_default == ModelDefault::kNone || !root.Has(field.name)) return;
+  if (const auto* integer = std::get_if<IntegerMembers>(&field.members)) {
+    // -1 is a common way to say all.
+    sampling->*integer->asked = std::max<int64_t>(
+        0, root.Int(field.name, {static_cast<int64_t>(field.least), static_cast<int64_t>(field.most)}));
+    return;
+  }
+  const double least = field.lower == LowerBound::kExcluded ? field.least + 1e-6 : field.least;
+  const double most = field.name == "temperature" ? kMostInFile : field.most;
+  const double value = root.NumberOr(field.name, least, {.min = least, .max = most});
+  sampling->*std::get<NumberMembers>(field.members).asked = std::min(value, field.most);
 }
 
 std::optional<int64_t> OptionalInt(const JsonObject& root, std::string_view key, int64_t min) {
@@ -167,13 +180,8 @@ absl::StatusOr<GenerationConfig> Parse(std::string_view json, int32_t vocab_size
   if (use == GenerationConfigUse::kEndTokens) return status.ok() ? absl::StatusOr<GenerationConfig>(config) : status;
 
   const bool samples = root.BoolOr("do_sample", true);
-  config.temperature = OptionalNumber(root, "temperature", {.min = 0, .max = 100});
-  if (!samples) config.temperature = 0;
-  config.top_p = OptionalNumber(root, "top_p", {.min = 1e-6, .max = 1});
-  config.min_p = OptionalNumber(root, "min_p", {.min = 0, .max = 1});
-  // -1 is a common way to say all.
-  if (root.Has("top_k")) config.top_k = std::max<int32_t>(0, static_cast<int32_t>(root.Int("top_k", {-1, INT32_MAX})));
-  config.repetition_penalty = OptionalNumber(root, "repetition_penalty", {.min = 1e-6, .max = 10});
+  for (const SamplingField& field : kSamplingFields) ReadSampling(root, field, &config.sampling);
+  if (!samples) config.sampling.temperature = 0;
   config.max_new_tokens = OptionalInt(root, "max_new_tokens", 1);
   config.max_length = OptionalInt(root, "max_length", 1);
   config.min_new_tokens = OptionalInt(root, "min_new_tokens", 0);
@@ -211,11 +219,9 @@ std::string GenerationConfig::Describe() const {
   const auto count = [&parts](std::string_view name, const auto& list) {
     if (!list.empty()) parts.push_back(Concat(name, " (", list.size(), ")"));
   };
-  add("temperature", temperature);
-  add("top_k", top_k);
-  add("top_p", top_p);
-  add("min_p", min_p);
-  add("repetition_penalty", repetition_penalty);
+  for (const SamplingField& field : kSamplingFields) {
+    std::visit([&](const auto& members) { add(field.name, sampling.*members.asked); }, field.members);
+  }
   add("max_new_tokens", max_new_tokens);
   add("max_length", max_length);
   add("min_new_tokens", min_new_tokens);

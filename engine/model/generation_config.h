@@ -14,22 +14,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/core/sampling_fields.h"
 
 namespace batucada {
 
 // What is not set in the file stays empty.
 struct GenerationConfig {
-  std::vector<int32_t> eos_token_ids;       // end a text, beside those of config.json
-  std::optional<float> temperature;         // [0, 100]; 0, also for "do_sample": false, is greedy
-  std::optional<float> top_p;               // (0, 1]
-  std::optional<float> min_p;               // [0, 1]
-  std::optional<int32_t> top_k;             // >= 0; 0: all
-  std::optional<float> repetition_penalty;  // (0, 10]
-  std::optional<int64_t> max_new_tokens;    // >= 1: tokens to generate at most
-  std::optional<int64_t> max_length;        // >= 1: of prompt and answer together; max_new_tokens goes before it
-  std::optional<int64_t> min_new_tokens;    // >= 0: no end token before so many
-  std::optional<int64_t> min_length;        // >= 0: of prompt and answer together; min_new_tokens goes before it
-  std::vector<int32_t> suppress_tokens;     // never drawn; bad_words_ids of one token too
+  std::vector<int32_t> eos_token_ids;     // end a text, beside those of config.json
+  SamplingOverrides sampling;             // within the bounds of their fields; "do_sample": false is temperature 0
+  std::optional<int64_t> max_new_tokens;  // >= 1: tokens to generate at most
+  std::optional<int64_t> max_length;      // >= 1: of prompt and answer together; max_new_tokens goes before it
+  std::optional<int64_t> min_new_tokens;  // >= 0: no end token before so many
+  std::optional<int64_t> min_length;      // >= 0: of prompt and answer together; min_new_tokens goes before it
+  std::vector<int32_t> suppress_tokens;   // never drawn; bad_words_ids of one token too
   std::vector<std::vector<int32_t>> bad_words_ids;  // runs of 2 to 8 ids that must not come
   std::vector<std::string> stop_strings;            // end a text, beside the end tokens
 

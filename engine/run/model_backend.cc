@@ -180,12 +180,13 @@ absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   BATUCADA_CHECK(launched_.size() < kMostInFlight);
   const Staging& stage = staging_[next_stage_];
   const StatePools& state = model_->state;
-  state.Copy(plan.copies.ended, *device_);
-  state.Copy(plan.copies.restored, *device_);
-  state.Copy(plan.copies.moved, *device_);
+  device_->CopyPieces(state.Pieces(plan.copies.ended));
+  device_->CopyPieces(state.Pieces(plan.copies.restored));
+  device_->CopyBeside(state.Pieces(plan.copies.moved));
   std::vector<std::vector<char>> control_rows;
   if (plan.num_tokens > 0) control_rows = RunStep(plan, ShapeOf(plan), stage);
-  state.Copy(plan.copies.saved, *device_);
+  device_->CopyPieces(state.Pieces(plan.copies.saved));
+  device_->JoinCopies();
   device_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
   Launched launched{.step = plan.step,
                     .mark = device_->PlaceMark(),

@@ -50,7 +50,7 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
   return pools;
 }
 
-void StatePools::Copy(const std::vector<PageCopy>& copies, Device& device) const {
+std::vector<CopyPiece> StatePools::Pieces(const std::vector<PageCopy>& copies) const {
   std::vector<CopyPiece> pieces;
   const auto add = [&](const Pool& pool, const PageCopy& copy) {
     pieces.push_back({pool.Page(copy.to), pool.Page(copy.from), static_cast<size_t>(pool.page_bytes)});
@@ -63,7 +63,7 @@ void StatePools::Copy(const std::vector<PageCopy>& copies, Device& device) const
       add(blocks_[static_cast<size_t>(copy.group)], copy);
     }
   }
-  device.CopyPieces(pieces);
+  return pieces;
 }
 
 RecurrentView StatePools::Recurrent(CacheId cache) const {

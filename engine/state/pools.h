@@ -40,8 +40,8 @@ class StatePools {
   int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
   ControlView controls() const { return {.slots = controls_.As<char>(), .slot_bytes = shape_.ControlBytes()}; }
 
-  // Copies pages within and between tiers as one operation, in the order of the device's work.
-  void Copy(const std::vector<PageCopy>& copies, Device& device) const;
+  // Where the pages of copies within and between tiers lie, for Device::CopyPieces.
+  std::vector<CopyPiece> Pieces(const std::vector<PageCopy>& copies) const;
 
  private:
   // One kind of page: slots, their last tokens, or blocks of a group.

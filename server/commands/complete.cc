@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 
@@ -39,11 +42,16 @@ class CompleteCommand : public Command {
     command_->add_option("prompt", prompt_, "Text to continue")->required()->type_name("TEXT");
     const std::string group = "Sampling";
     table_.AddInt("max-tokens", group, "Tokens to generate at most", &max_tokens_);
-    table_.AddNumber("temperature", group, "0: always the most likely token; default: the model's",
-                     &params_.temperature);
-    table_.AddNumber("top-p", group, "Smallest set of tokens with this much probability", &params_.top_p);
-    table_.AddInt("top-k", group, "The k most likely tokens; 0: all", &params_.top_k);
-    table_.AddNumber("min-p", group, "Drop tokens less likely than this times the most likely", &params_.min_p);
+    for (const SamplingField& field : kSamplingFields) {
+      std::string flag(field.name);
+      std::replace(flag.begin(), flag.end(), '_', '-');
+      const std::string help(field.description);
+      if (const auto* integer = std::get_if<IntegerMembers>(&field.members)) {
+        table_.AddInt(flag, group, help, &(params_.*integer->asked));
+      } else {
+        table_.AddNumber(flag, group, help, &(params_.*std::get<NumberMembers>(field.members).asked));
+      }
+    }
     table_.AddInt("seed", group, "The same seed gives the same text; default: random", &params_.seed);
     table_.AddStrings("stop", group, "End before this text appears; several allowed", &params_.stop);
     config_.engine.max_sequences = 1;

@@ -16,6 +16,7 @@
 #include "server/openai/conversation.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/logprobs_json.h"
+#include "server/openai/sampling_parameters.h"
 #include "server/openai/tokenizer_info.h"
 
 namespace batucada {
@@ -52,16 +53,11 @@ const Table& LlamaRequest() {
                    });
     }
     made.Add("stream", BooleanSchema("A piece of text an event.", false), &P::stream);
-    made.Add("temperature", NumberSchema("Default: the model's own.", {.min = 0, .max = kMaxTemperature}),
-             &P::temperature);
-    made.Add("top_k", IntegerSchema("0: all.", {.min = -1}), &P::top_k);
-    made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
-    made.Add("min_p", NumberSchema("", {.min = 0, .max = 1}), &P::min_p);
+    AddSamplingFields(SamplingKind::kFilter, made);
     made.AddRead("seed", IntegerSchema("-1: random."),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "seed", -1, &params.seed); });
     made.Add("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")), &P::stop);
-    made.Add("presence_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::presence_penalty);
-    made.Add("frequency_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::frequency_penalty);
+    AddSamplingFields({"presence_penalty", "frequency_penalty"}, made);
     made.Add("ignore_eos", BooleanSchema("", false), &P::ignore_eos);
     made.AddRead("n_probs", IntegerSchema("Tell so many of the most likely tokens.", {.min = 0, .max = kMaxLogprobs}),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "n_probs", 0, &params.logprobs); });
@@ -246,7 +242,7 @@ std::string Props(Service& service) {
   std::string body;
   JsonWriter json(&body);
   const EngineConfig& config = service.engine.config();
-  const GenerationConfig& defaults = service.engine.generation_defaults();
+  const SamplingOverrides& defaults = service.engine.generation_defaults().sampling;
   json.BeginObject().Key("default_generation_settings").BeginObject();
   json.Key("n_ctx").Int(config.max_total_tokens).Key("params").BeginObject();
   json.Key("temperature").Number(defaults.temperature.value_or(1)).Key("top_k").Int(defaults.top_k.value_or(0));

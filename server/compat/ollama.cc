@@ -14,6 +14,7 @@
 #include "server/json/parameter_table.h"
 #include "server/openai/conversation.h"
 #include "server/openai/known_parameters.h"
+#include "server/openai/sampling_parameters.h"
 
 namespace batucada {
 namespace {
@@ -73,19 +74,14 @@ const Table& OptionsTable() {
                    reader.Read("num_predict", &params.max_tokens);
                    if (params.max_tokens == -1 || params.max_tokens == -2) params.max_tokens.reset();
                  });
-    made.Add("temperature", NumberSchema("Default: the model's own.", {.min = 0, .max = kMaxTemperature}),
-             &P::temperature);
-    made.Add("top_k", IntegerSchema("", {.min = -1}), &P::top_k);
-    made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
-    made.Add("min_p", NumberSchema("", {.min = 0, .max = 1}), &P::min_p);
+    AddSamplingFields(SamplingKind::kFilter, made);
     made.AddRead("seed", IntegerSchema("-1: random."), [](RequestReader& reader, P& params) {
       reader.Read("seed", &params.seed);
       if (params.seed == -1) params.seed.reset();
     });
     made.AddRead("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")),
                  [](RequestReader& reader, P& params) { reader.ReadOneOrMore("stop", &params.stop); });
-    made.Add("presence_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::presence_penalty);
-    made.Add("frequency_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::frequency_penalty);
+    AddSamplingFields({"presence_penalty", "frequency_penalty"}, made);
     AddKnownParameters(kOptions, made);
     AddKnownParameters(KnownParameters(), made);
     return made;

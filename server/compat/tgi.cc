@@ -12,6 +12,7 @@
 #include "server/json/parameter_table.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/logprobs_json.h"
+#include "server/openai/sampling_parameters.h"
 
 namespace batucada {
 namespace {
@@ -39,12 +40,7 @@ const Table& GenerateParameters() {
         BooleanSchema("Draw tokens; without it, and without temperature, top_k and top_p, the most likely are taken.",
                       false),
         &P::sample);
-    made.Add("temperature", NumberSchema("", {.min = 0, .max = kMaxTemperature}), &P::temperature);
-    made.Add("top_k", IntegerSchema("0: all.", {.min = -1}), &P::top_k);
-    made.Add("top_p", NumberSchema("", {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}), &P::top_p);
-    made.Add("repetition_penalty", NumberSchema("", {.min = 0, .max = 10, .lower = NumberBounds::Lower::kOpen}),
-             &P::repetition_penalty);
-    made.Add("frequency_penalty", NumberSchema("", {.min = -2, .max = 2}), &P::frequency_penalty);
+    AddSamplingFields({"temperature", "top_k", "top_p", "repetition_penalty", "frequency_penalty"}, made);
     made.Add("seed", IntegerSchema(""), &P::seed);
     made.Add("stop", ArraySchema("Generation ends behind the first of these.", StringSchema("")), &P::stop);
     made.Add("truncate", IntegerSchema("Keep the last so many tokens of longer inputs.", {.min = 1}),

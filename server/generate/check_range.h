@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "engine/core/sampling_fields.h"
 
 namespace batucada {
 
@@ -13,6 +14,8 @@ enum class Lower : uint8_t { kClosed, kOpen };  // whether the lower bound itsel
 // INVALID_ARGUMENT names the parameter, its value and the bounds. NaN fails.
 absl::Status CheckRange(std::string_view name, int64_t value, int64_t low, int64_t high);
 absl::Status CheckRange(std::string_view name, double value, double low, Lower lower, double high);
+// What was asked for one of the sampling fields, if anything.
+absl::Status CheckSampling(const SamplingField& field, const SamplingOverrides& asked);
 // The length of a list.
 absl::Status CheckCount(std::string_view name, size_t count, int64_t most, std::string_view of_what);
 

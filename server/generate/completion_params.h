@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "engine/core/sampling_fields.h"
 #include "text/chat_template.h"
 
 namespace batucada {
@@ -23,7 +24,7 @@ struct ParameterNames {
   std::string logprobs = "logprobs";
 };
 
-struct CompletionParams {
+struct CompletionParams : SamplingOverrides {
   ParameterNames names;
   std::string model;  // a served name; empty: the first
   std::vector<Prompt> prompts;
@@ -37,14 +38,7 @@ struct CompletionParams {
   bool open_ended = false;  // without max_tokens: until the model ends it, as a conversation's answer
   std::optional<int64_t> n;
   std::optional<int64_t> best_of;  // texts to generate for each prompt, of which the best n are answered
-  std::optional<double> temperature;
-  std::optional<double> top_p;
-  std::optional<double> min_p;
-  std::optional<int64_t> top_k;
   std::optional<int64_t> seed;
-  std::optional<double> repetition_penalty;
-  std::optional<double> presence_penalty;
-  std::optional<double> frequency_penalty;
   std::vector<std::pair<int64_t, double>> logit_bias;  // token id and bias
   std::optional<int64_t> min_tokens;
   std::optional<std::vector<int64_t>> allowed_token_ids;

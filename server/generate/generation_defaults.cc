@@ -14,12 +14,7 @@
 namespace batucada {
 
 void ApplyModelDefaults(const GenerationConfig& defaults, const CompletionParams& params, Request* request) {
-  SamplingParams& sampling = request->sampling;
-  if (defaults.temperature) sampling.temperature = std::min(*defaults.temperature, static_cast<float>(kMaxTemperature));
-  if (defaults.top_p) sampling.top_p = *defaults.top_p;
-  if (defaults.min_p) sampling.min_p = *defaults.min_p;
-  if (defaults.top_k) sampling.top_k = *defaults.top_k;
-  if (defaults.repetition_penalty) sampling.repetition_penalty = *defaults.repetition_penalty;
+  for (const SamplingField& field : kSamplingFields) ApplySampling(field, defaults.sampling, &request->sampling);
   if (params.stop.empty()) request->stop = defaults.stop_strings;
 }
 

@@ -16,25 +16,6 @@
 namespace batucada {
 namespace {
 
-absl::Status TranslatePenalties(const CompletionParams& params, SamplingParams* sampling) {
-  if (params.repetition_penalty) {
-    BATUCADA_RETURN_IF_ERROR(
-        CheckRange("repetition_penalty", *params.repetition_penalty, 0, Lower::kOpen, kMaxRepetitionPenalty));
-    sampling->repetition_penalty = static_cast<float>(*params.repetition_penalty);
-  }
-  if (params.presence_penalty) {
-    BATUCADA_RETURN_IF_ERROR(
-        CheckRange("presence_penalty", *params.presence_penalty, -kMaxPenalty, Lower::kClosed, kMaxPenalty));
-    sampling->presence_penalty = static_cast<float>(*params.presence_penalty);
-  }
-  if (params.frequency_penalty) {
-    BATUCADA_RETURN_IF_ERROR(
-        CheckRange("frequency_penalty", *params.frequency_penalty, -kMaxPenalty, Lower::kClosed, kMaxPenalty));
-    sampling->frequency_penalty = static_cast<float>(*params.frequency_penalty);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status TranslateBiases(const CompletionParams& params, const TranslationContext& context,
                              SamplingParams* sampling) {
   BATUCADA_RETURN_IF_ERROR(
@@ -77,7 +58,6 @@ absl::Status AddBadWord(const std::string& word, const std::string& name, const 
 absl::Status TranslateLogitControls(const CompletionParams& params, const TranslationContext& context,
                                     Request* request) {
   SamplingParams* sampling = &request->sampling;
-  BATUCADA_RETURN_IF_ERROR(TranslatePenalties(params, sampling));
   BATUCADA_RETURN_IF_ERROR(TranslateBiases(params, context, sampling));
   sampling->min_tokens = params.min_tokens.value_or(0);
   if (params.allowed_token_ids) {

@@ -1,4 +1,4 @@
-// What a request does to the model's logits: penalties, biases, tokens and words that must or must not come.
+// What a request does to the model's logits, penalties aside: biases, tokens and words that must or must not come.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,6 @@
 namespace batucada {
 
 // Bounds that are part of the interface rather than settings.
-inline constexpr double kMaxPenalty = 2;  // presence and frequency, in size
-inline constexpr double kMaxRepetitionPenalty = 10;
 inline constexpr double kMaxLogitBias = 100;  // in size
 inline constexpr int64_t kMaxBadWords = 32;   // each is up to two runs of tokens, of which the engine takes 64
 inline constexpr size_t kMaxBadWordRuns = 64;

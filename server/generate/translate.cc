@@ -21,23 +21,10 @@
 namespace batucada {
 namespace {
 
-absl::Status TranslateSampling(const CompletionParams& params, SamplingParams* sampling_params) {
-  SamplingParams& sampling = *sampling_params;
-  if (params.temperature) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("temperature", *params.temperature, 0, Lower::kClosed, kMaxTemperature));
-    sampling.temperature = static_cast<float>(*params.temperature);
-  }
-  if (params.top_p) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("top_p", *params.top_p, 0, Lower::kOpen, 1));
-    sampling.top_p = std::max(static_cast<float>(*params.top_p), std::numeric_limits<float>::min());
-  }
-  if (params.min_p) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("min_p", *params.min_p, 0, Lower::kClosed, 1));
-    sampling.min_p = static_cast<float>(*params.min_p);
-  }
-  if (params.top_k) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("top_k", *params.top_k, -1, std::numeric_limits<int32_t>::max()));
-    sampling.top_k = static_cast<int32_t>(std::max<int64_t>(*params.top_k, 0));  // -1 is a common way to say all
+absl::Status TranslateSampling(const SamplingOverrides& asked, SamplingParams* sampling) {
+  for (const SamplingField& field : kSamplingFields) {
+    BATUCADA_RETURN_IF_ERROR(CheckSampling(field, asked));
+    ApplySampling(field, asked, sampling);
   }
   return absl::OkStatus();
 }

@@ -18,7 +18,6 @@ inline constexpr int64_t kMaxLogprobs = 20;
 inline constexpr int64_t kMaxStopStringBytes = 1024;
 inline constexpr int64_t kMaxStopTokenIds = 64;
 inline constexpr size_t kMaxCacheSaltBytes = 256;
-inline constexpr double kMaxTemperature = 2;
 inline constexpr int64_t kDefaultMaxTokens = 16;
 
 // One request of a client, ready for the engine.

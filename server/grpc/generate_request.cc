@@ -1,5 +1,8 @@
 #include "server/grpc/generate_request.h"
 
+#include <string>
+#include <variant>
+
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -13,14 +16,20 @@ namespace batucada {
 namespace {
 
 void ReadSampling(const v1::SamplingOptions& sampling, CompletionParams* params) {
-  if (sampling.has_temperature()) params->temperature = ShortestDouble(sampling.temperature());
-  if (sampling.has_top_p()) params->top_p = ShortestDouble(sampling.top_p());
-  if (sampling.has_min_p()) params->min_p = ShortestDouble(sampling.min_p());
-  if (sampling.has_top_k()) params->top_k = sampling.top_k();
+  // The fields of the table have the same names here.
+  const google::protobuf::Descriptor& message = *v1::SamplingOptions::descriptor();
+  const google::protobuf::Reflection& reflection = *v1::SamplingOptions::GetReflection();
+  for (const SamplingField& field : kSamplingFields) {
+    const google::protobuf::FieldDescriptor* member = message.FindFieldByName(std::string(field.name));
+    BATUCADA_CHECK(member != nullptr, "SamplingOptions has no ", std::string(field.name));
+    if (!reflection.HasField(sampling, member)) continue;
+    if (const auto* integer = std::get_if<IntegerMembers>(&field.members)) {
+      params->*integer->asked = reflection.GetInt32(sampling, member);
+    } else {
+      params->*std::get<NumberMembers>(field.members).asked = ShortestDouble(reflection.GetFloat(sampling, member));
+    }
+  }
   if (sampling.has_seed()) params->seed = sampling.seed();
-  if (sampling.has_presence_penalty()) params->presence_penalty = ShortestDouble(sampling.presence_penalty());
-  if (sampling.has_frequency_penalty()) params->frequency_penalty = ShortestDouble(sampling.frequency_penalty());
-  if (sampling.has_repetition_penalty()) params->repetition_penalty = ShortestDouble(sampling.repetition_penalty());
   for (const auto& [id, bias] : sampling.logit_bias()) params->logit_bias.emplace_back(id, ShortestDouble(bias));
   if (const auto& ids = sampling.allowed_token_ids(); !ids.empty()) {
     params->allowed_token_ids.emplace(ids.begin(), ids.end());

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "server/generate/logit_controls.h"
 #include "server/generate/translate.h"
+#include "server/openai/sampling_parameters.h"
 
 namespace batucada {
 namespace {
@@ -20,22 +21,7 @@ namespace bj = boost::json;
 using Params = CompletionParams;
 
 void AddSampling(CompletionTable& table) {
-  table.Add("temperature",
-            NumberSchema("0: always the most likely token. Default: the model's own, else 1.",
-                         {.min = 0, .max = kMaxTemperature}),
-            &Params::temperature);
-  table.Add("top_p",
-            NumberSchema("The smallest set of tokens with this much probability. Default: the model's own, else 1.",
-                         {.min = 0, .max = 1, .lower = NumberBounds::Lower::kOpen}),
-            &Params::top_p);
-  table.Add("top_k",
-            IntegerSchema("The k most likely tokens; 0 or -1: all. Default: the model's own, else all.",
-                          {.min = -1, .max = std::numeric_limits<int32_t>::max()}),
-            &Params::top_k);
-  table.Add("min_p",
-            NumberSchema("Drop tokens less likely than this times the most likely. Default: the model's own, else 0.",
-                         {.min = 0, .max = 1}),
-            &Params::min_p);
+  AddSamplingFields(SamplingKind::kFilter, table);
   table.Add("seed",
             IntegerSchema("The same request and seed give the same text, whatever else runs. Default: random.",
                           {.min = std::numeric_limits<int64_t>::min(), .max = std::numeric_limits<int64_t>::max()}),
@@ -63,18 +49,7 @@ void ReadLogitBias(RequestReader& reader, Params& params) {
 }
 
 void AddLogitControls(CompletionTable& table) {
-  table.Add("presence_penalty",
-            NumberSchema("Taken off the logit of tokens that were generated before.",
-                         {.min = -kMaxPenalty, .max = kMaxPenalty}),
-            &Params::presence_penalty);
-  table.Add("frequency_penalty",
-            NumberSchema("Taken off once for every time that the token was generated before.",
-                         {.min = -kMaxPenalty, .max = kMaxPenalty}),
-            &Params::frequency_penalty);
-  table.Add("repetition_penalty",
-            NumberSchema("Above 1, tokens of the prompt or generated before are less likely.",
-                         {.min = 0, .max = kMaxRepetitionPenalty, .lower = NumberBounds::Lower::kOpen}),
-            &Params::repetition_penalty);
+  AddSamplingFields(SamplingKind::kLogits, table);
   bj::object bias = ObjectSchema("Biases that are added to logits, by token id. At most --max-logit-biases.", {});
   bias.erase("properties");
   bias["propertyNames"] = bj::object{{"pattern", "^[0-9]+$"}};

@@ -24,18 +24,18 @@ TEST(GenerationConfigTest, ReadsWhatIsThereAndToleratesAbsence) {
   const TempDir dir;
   auto absent = LoadGenerationConfig(dir.path(), 10);
   ASSERT_TRUE(absent.ok()) << absent.status();
-  EXPECT_EQ(absent->temperature, std::nullopt);
+  EXPECT_EQ(absent->sampling.temperature, std::nullopt);
   EXPECT_TRUE(absent->eos_token_ids.empty());
   const auto config = ParseGenerationConfig(
       R"({"eos_token_id": 3, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "transformers_version": ""})",
       10);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_THAT(config->eos_token_ids, ElementsAre(3));
-  EXPECT_EQ(config->temperature, 0.5F);
-  EXPECT_EQ(config->top_p, 0.9F);
-  EXPECT_EQ(config->top_k, 40);
-  EXPECT_EQ(config->min_p, 0.05F);
-  EXPECT_EQ(ParseGenerationConfig(R"({"do_sample": false, "temperature": 0.7})", 10)->temperature, 0.0F);
+  EXPECT_EQ(config->sampling.temperature, 0.5);
+  EXPECT_EQ(config->sampling.top_p, 0.9);
+  EXPECT_EQ(config->sampling.top_k, 40);
+  EXPECT_EQ(config->sampling.min_p, 0.05);
+  EXPECT_EQ(ParseGenerationConfig(R"({"do_sample": false, "temperature": 0.7})", 10)->sampling.temperature, 0);
 }
 
 TEST(GenerationConfigTest, NamesBadValues) {
@@ -54,8 +54,8 @@ TEST(GenerationConfigTest, ReadsLengthsAndBans) {
           "stop_strings": ["END"]})",
       10);
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->repetition_penalty, 1.3F);
-  EXPECT_EQ(config->top_k, 0);
+  EXPECT_EQ(config->sampling.repetition_penalty, 1.3);
+  EXPECT_EQ(config->sampling.top_k, 0);
   EXPECT_THAT(config->suppress_tokens, ElementsAre(1, 2, 3)) << "an end token is no bad word, as in transformers";
   EXPECT_THAT(config->bad_words_ids, ElementsAre(ElementsAre(4, 5)));
   EXPECT_THAT(config->stop_strings, ElementsAre("END"));
@@ -126,7 +126,7 @@ TEST(GenerationConfigTest, TurnedOffOnlyEndTokensCount) {
   const auto config = LoadGenerationConfig(dir.path(), 10, GenerationConfigUse::kEndTokens);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_THAT(config->eos_token_ids, ElementsAre(3, 4));
-  EXPECT_EQ(config->temperature, std::nullopt);
+  EXPECT_EQ(config->sampling.temperature, std::nullopt);
   EXPECT_FALSE(LoadGenerationConfig(dir.path(), 10).ok());
 }
 

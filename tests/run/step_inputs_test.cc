@@ -3,7 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <variant>
 #include <vector>
+
+#include "engine/core/sampling_fields.h"
 
 namespace batucada {
 namespace {
@@ -113,6 +120,33 @@ TEST(StepInputs, AddressesDependOnTheShapeAlone) {
   EXPECT_EQ(a.step.WithKv(0).block_table, b.step.WithKv(0).block_table);
   EXPECT_EQ(a.step.rows.positions, b.step.rows.positions);
   EXPECT_EQ(a.samples.sampling, b.samples.sampling);
+}
+
+// A field that is in the table and does not arrive would be accepted, and without effect.
+TEST(StepInputs, EverySamplingFieldReachesItsRow) {
+  const auto row_of = [](const SamplingParams& sampling) {
+    const BatchPlan plan{
+        .step = 1,
+        .num_decode = 1,
+        .num_tokens = 1,
+        .sequences = {{.id = 1, .slot = 0, .start = 9, .num_tokens = 1, .tokens = {}, .blocks = {}}},
+        .samples = {{.row = 0, .slot = 0, .position = 10, .target = -1, .num_top = 0, .sampling = &sampling}}};
+    const Packed p = Pack(plan, {.tokens = 1, .sequences = 1, .samples = 1, .table_width = 1});
+    std::string bytes(offsetof(RowSampling, control) + sizeof(ControlRequest), '\0');  // without padding
+    std::memcpy(bytes.data(), p.samples.sampling, bytes.size());
+    return bytes;
+  };
+  for (const SamplingField& field : kSamplingFields) {
+    SamplingParams changed, changed_more;
+    std::visit(
+        [&](const auto& members) {
+          using Value = std::remove_reference_t<decltype(changed.*members.value)>;
+          changed.*members.value = static_cast<Value>(std::min(field.most, 7.0)) / 2 + Value{1} / 4;
+          changed_more.*members.value = static_cast<Value>(std::min(field.most, 7.0));
+        },
+        field.members);
+    EXPECT_NE(row_of(changed), row_of(changed_more)) << field.name;
+  }
 }
 
 TEST(StepInputsDeathTest, OnlyDecodeStepsArePadded) {

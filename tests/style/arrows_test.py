@@ -182,7 +182,7 @@ class ArrowsTest(unittest.TestCase):
             ("engine/schedule/scheduler.cc", "engine/pages/page_allocator.h"),
             ("engine/pages/page_allocator.cc", "engine/pages/page_allocator.h"),
             ("engine/run/step_loop.cc", "engine/pages/page_allocator.h"),
-            ("engine/run/backend.cc"),
+            ("engine/run/backend.cc", "kernels/buffer.h"),
             ("engine/engine.cc", "text/tokenizer.h"),
             ("server/grpc/call.cc", "proto/batucada.grpc.pb.h"),
             ("server/generate/service.h", "engine/engine.h"),

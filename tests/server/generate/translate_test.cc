@@ -55,6 +55,29 @@ class TranslateTest : public ::testing::Test {
 };
 const Tokenizer* TranslateTest::tokenizer_ = nullptr;
 
+TEST_F(TranslateTest, EveryFieldArrivesAtBothEndsOfItsRange) {
+  for (const SamplingField& field : kSamplingFields) {
+    for (const double end : {field.least, field.most}) {
+      CompletionParams params = Hello();
+      double expected = end;
+      if (const auto* integer = std::get_if<IntegerMembers>(&field.members)) {
+        params.*integer->asked = static_cast<int64_t>(end);
+        expected = std::max(end, 0.0);
+      } else {
+        params.*std::get<NumberMembers>(field.members).asked = end;
+      }
+      const auto translation = Do(params);
+      if (!WithinBounds(field, end)) {
+        EXPECT_EQ(ErrorParameter(translation.status()), field.name);
+        continue;
+      }
+      ASSERT_TRUE(translation.ok()) << field.name << ": " << translation.status();
+      std::visit([&](const auto& m) { EXPECT_EQ(translation->requests[0].sampling.*m.value, expected) << field.name; },
+                 field.members);
+    }
+  }
+}
+
 TEST_F(TranslateTest, DefaultsAreOpenAisUnlessTheModelHasItsOwn) {
   auto translation = Do(Hello());
   ASSERT_TRUE(translation.ok()) << translation.status();
@@ -62,7 +85,7 @@ TEST_F(TranslateTest, DefaultsAreOpenAisUnlessTheModelHasItsOwn) {
   EXPECT_EQ(translation->model, "main");
   EXPECT_EQ(translation->requests[0].max_tokens, 16);
   EXPECT_EQ(translation->requests[0].sampling.temperature, 1);
-  defaults_ = {.eos_token_ids = {}, .temperature = 0.5F, .top_p = 0.9F, .min_p = {}, .top_k = 40};
+  defaults_.sampling = {.temperature = 0.5, .top_p = 0.9, .top_k = 40};
   translation = Do(Hello());
   EXPECT_EQ(translation->requests[0].sampling.temperature, 0.5F);
   EXPECT_EQ(translation->requests[0].sampling.top_p, 0.9F);
@@ -155,6 +178,9 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.top_p = 1.01; }), "top_p", "at most 1");
   ExpectRefused(with([](P& p) { p.min_p = 1.5; }), "min_p", "at most 1");
   ExpectRefused(with([](P& p) { p.top_k = -2; }), "top_k", "-2");
+  ExpectRefused(with([](P& p) { p.repetition_penalty = 0; }), "repetition_penalty", "more than 0");
+  ExpectRefused(with([](P& p) { p.presence_penalty = 2.1; }), "presence_penalty", "2.1");
+  ExpectRefused(with([](P& p) { p.frequency_penalty = NAN; }), "frequency_penalty", "nan");
   ExpectRefused(with([](P& p) { p.logprobs = 21; }), "logprobs", "0 to 20");
   ExpectRefused(with([](P& p) { p.prompt_logprobs = -1; }), "prompt_logprobs", "0 to 20");
   ExpectRefused(with([](P& p) { p.max_tokens = -1; }), "max_tokens", "-1");
