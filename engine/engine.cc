@@ -87,7 +87,11 @@ absl::Status CheckUrgentSequences(int32_t urgent, const BackendCapacity& capacit
 
 std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity) {
   if (capacity.prefix.slots == 0) return std::nullopt;
-  return PrefixCacheConfig{.device = capacity.prefix, .host = capacity.host};
+  // Ids to remember: of texts with checkpoints, usual ones, and of as many without as tell where texts part.
+  constexpr int64_t kGhosts = 4 << 20, kUsualText = 8192;
+  const int64_t checkpoints = int64_t{capacity.prefix.slots} + capacity.host.slots;
+  return PrefixCacheConfig{
+      .device = capacity.prefix, .host = capacity.host, .most_ids = kGhosts + checkpoints * kUsualText};
 }
 
 // Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what

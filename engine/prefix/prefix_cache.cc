@@ -10,6 +10,8 @@ namespace {
 
 // Candidates that an eviction compares. More find a slightly worse one to lose and take longer.
 constexpr size_t kCandidates = 32;
+// Nodes of the tree that are looked at when a prompt comes and there are too many ids.
+constexpr int kTrimmed = 16;
 // Others that may go for one that comes.
 constexpr int kMostEvictions = 64;
 // What one that its text has left behind counts beside others.
@@ -50,21 +52,14 @@ PrefixNode* PrefixCache::Advance(PrefixNode* leaf, std::span<const int32_t> ids)
 void PrefixCache::Leave(PrefixNode* leaf) { --leaf->users; }
 
 void PrefixCache::TrimTree() {
-  const int64_t most = config_.most_ids / 4 * 3;
-  tree_.Trim(most);
-  // What is left are texts with checkpoints.
-  while (tree_.tokens() > most) {
-    bool gone = false;
-    for (size_t i = 0; i < kCandidates; ++i) {
-      for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
-        Checkpoint* const victim = Victim(tier);
-        if (victim == nullptr) continue;
-        gone = true;
-        Evict(victim, tier);
-      }
+  // A little at a time, so that no step waits for it.
+  tree_.Trim(config_.most_ids, kTrimmed);
+  // What is left may be texts with checkpoints.
+  for (int i = 0; i < kTrimmed && tree_.tokens() > config_.most_ids; ++i) {
+    for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
+      if (Checkpoint* const victim = Victim(tier)) Evict(victim, tier);
     }
-    tree_.Trim(most);
-    if (!gone) return;
+    tree_.Trim(config_.most_ids, kTrimmed);
   }
 }
 
@@ -190,17 +185,18 @@ void PrefixCache::Abandon() {
   }
 }
 
-void PrefixCache::CountLookup(int64_t prompt_tokens, int64_t known, const Checkpoint* found) {
-  const int64_t hit = found == nullptr ? 0 : found->position();
+void PrefixCache::CountLookup(int64_t prompt_tokens) {
   ++stats_.lookups;
   stats_.queried_tokens += static_cast<uint64_t>(prompt_tokens);
-  stats_.hit_tokens += static_cast<uint64_t>(hit);
-  stats_.missed_tokens += static_cast<uint64_t>(std::max<int64_t>(0, std::min(known, prompt_tokens - 1) - hit));
-  if (found == nullptr) return;
+}
+
+void PrefixCache::CountHit(const Checkpoint& found) {
+  const auto tokens = static_cast<uint64_t>(found.position());
+  const bool on_device = found.device.stored();
   ++stats_.hits;
-  if (found->device.stored()) return;
-  ++stats_.host_hits;
-  stats_.host_hit_tokens += static_cast<uint64_t>(hit);
+  stats_.hit_tokens += tokens;
+  stats_.host_hits += on_device ? 0 : 1;
+  stats_.host_hit_tokens += on_device ? 0 : tokens;
 }
 
 PrefixCacheStats PrefixCache::stats() const {

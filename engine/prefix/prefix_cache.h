@@ -90,8 +90,11 @@ class PrefixCache {
   // The device has failed: what it held, what is promised and what steps in flight were copying is lost.
   void Abandon();
 
-  // What a prompt of so many tokens got, for the counts.
-  void CountLookup(int64_t prompt_tokens, int64_t known, const Checkpoint* found);
+  // For the counts: a prompt is looked up; it goes on from a checkpoint; so many of its tokens were seen before, and are
+  // computed again; it waits.
+  void CountLookup(int64_t prompt_tokens);
+  void CountHit(const Checkpoint& found);
+  void CountMissed(int64_t tokens) { stats_.missed_tokens += static_cast<uint64_t>(tokens); }
   void CountWait() { ++stats_.waits; }
   PrefixCacheStats stats() const;
 

@@ -7,7 +7,11 @@
 
 namespace batucada {
 
-PrefixNode* PrefixTree::Root(const std::string& scope) { return &roots_[scope]; }
+PrefixNode* PrefixTree::Root(const std::string& scope) {
+  const auto [root, made] = roots_.try_emplace(scope);
+  if (made) root->second.scope = &root->first;
+  return &root->second;
+}
 
 PrefixNode* PrefixTree::Extend(PrefixNode* from, std::span<const int32_t> ids, int64_t* known) {
   *known = 0;
@@ -33,7 +37,7 @@ PrefixNode* PrefixTree::Extend(PrefixNode* from, std::span<const int32_t> ids, i
     *known += static_cast<int64_t>(common);
     ids = ids.subspan(common);
   }
-  node->seen = ++clock_;
+  if (node->parent != nullptr) Touch(node);
   return node;
 }
 
@@ -57,7 +61,6 @@ PrefixNode* PrefixTree::Split(PrefixNode* node, size_t ids) {
   upper->parent = parent;
   upper->ids.assign(node->ids.begin(), node->ids.begin() + static_cast<std::ptrdiff_t>(ids));
   upper->end = parent->end + static_cast<int64_t>(ids);
-  upper->seen = node->seen;
   std::unique_ptr<PrefixNode> lower = std::move(place);
   lower->parent = upper.get();
   lower->ids.erase(lower->ids.begin(), lower->ids.begin() + static_cast<std::ptrdiff_t>(ids));
@@ -67,31 +70,46 @@ PrefixNode* PrefixTree::Split(PrefixNode* node, size_t ids) {
   return place.get();
 }
 
-void PrefixTree::Trim(int64_t most) {
-  while (tokens_ > most && RemoveOldestLeaves(most)) {
-  }
-  absl::erase_if(roots_, [](const auto& root) { return root.second.children.empty() && root.second.users == 0; });
+void PrefixTree::Touch(PrefixNode* node) {
+  Untouch(node);
+  node->seen = ++clock_;
+  by_age_.emplace(node->seen, node);
 }
 
-bool PrefixTree::RemoveOldestLeaves(int64_t most) {
-  std::vector<PrefixNode*> leaves, open;
-  for (auto& [scope, root] : roots_) open.push_back(&root);
-  while (!open.empty()) {
-    PrefixNode* const node = open.back();
-    open.pop_back();
-    for (auto& [first, child] : node->children) open.push_back(child.get());
-    const bool idle = node->children.empty() && node->checkpoint == nullptr && node->users == 0;
-    if (idle && node->parent != nullptr) leaves.push_back(node);
+void PrefixTree::Untouch(PrefixNode* node) {
+  if (node->seen != 0) by_age_.erase(node->seen);
+  node->seen = 0;
+}
+
+void PrefixTree::Trim(int64_t most, int64_t tries) {
+  for (; tokens_ > most && tries > 0 && !by_age_.empty(); --tries) {
+    PrefixNode* const node = by_age_.begin()->second;
+    if (!node->children.empty()) {
+      Untouch(node);  // until it is a leaf again
+    } else if (node->checkpoint != nullptr || node->users > 0) {
+      Touch(node);
+    } else {
+      Remove(node);
+    }
   }
-  std::sort(leaves.begin(), leaves.end(), [](auto* a, auto* b) { return std::pair(a->seen, a->end) < std::pair(b->seen, b->end); });
-  bool removed = false;
-  for (PrefixNode* leaf : leaves) {
-    if (tokens_ <= most) break;
+}
+
+void PrefixTree::Remove(PrefixNode* leaf) {
+  while (true) {
+    PrefixNode* const parent = leaf->parent;
+    Untouch(leaf);
     tokens_ -= static_cast<int64_t>(leaf->ids.size());
-    leaf->parent->children.erase(leaf->ids.front());
-    removed = true;
+    parent->children.erase(leaf->ids.front());  // it is gone
+    if (!parent->children.empty()) return;
+    const bool idle = parent->checkpoint == nullptr && parent->users == 0;
+    if (parent->parent == nullptr) {
+      if (idle) roots_.erase(std::string(*parent->scope));
+      return;
+    }
+    if (parent->seen != 0) return;  // it is among those to be looked at
+    if (!idle) return Touch(parent);
+    leaf = parent;
   }
-  return removed;
 }
 
 }  // namespace batucada

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
 
@@ -20,10 +21,11 @@ struct PrefixNode {
   PrefixNode* parent = nullptr;  // null: a root
   std::vector<int32_t> ids;      // from the parent's end to this one's
   int64_t end = 0;               // tokens from the root to here
+  const std::string* scope = nullptr;  // a root's name
   absl::flat_hash_map<int32_t, std::unique_ptr<PrefixNode>> children;  // by their first id
   Checkpoint* checkpoint = nullptr;                                    // what is kept, or promised, here
   int32_t users = 0;                                                   // sequences that stand here
-  uint64_t seen = 0;                                                   // when a text last ended here
+  uint64_t seen = 0;  // when a text last ended here; 0: it is not among those that may be forgotten
 };
 
 class PrefixTree {
@@ -37,18 +39,22 @@ class PrefixTree {
   PrefixNode* At(PrefixNode* below, int64_t position);
   static bool IsOnTheWay(const PrefixNode* node, const PrefixNode* below);
 
-  // Removes nodes without children, state and users, those first that were not seen for the longest time, until at
-  // most `most` ids are kept or nothing can go.
-  void Trim(int64_t most);
+  // Removes nodes without children, state and users, those first that were not seen for the longest time, until at most
+  // `most` ids are kept or `tries` nodes were looked at.
+  void Trim(int64_t most, int64_t tries);
 
   int64_t tokens() const { return tokens_; }  // ids kept
 
  private:
   // The upper part of the node, of so many ids, as a node of its own.
   PrefixNode* Split(PrefixNode* node, size_t ids);
-  bool RemoveOldestLeaves(int64_t most);
+  void Touch(PrefixNode* node);
+  void Untouch(PrefixNode* node);
+  // It, and what it leaves behind without children, state and users.
+  void Remove(PrefixNode* leaf);
 
   absl::node_hash_map<std::string, PrefixNode> roots_;
+  absl::btree_map<uint64_t, PrefixNode*> by_age_;  // by `seen`: every leaf, and some others
   int64_t tokens_ = 0;
   uint64_t clock_ = 0;
 };

@@ -46,13 +46,14 @@ void Scheduler::UsePrefix(Sequence& s, Checkpoint* hit, BatchPlan& plan) {
   Checkpoint* coming = PrefixCache::FindComing(use.leaf, s.prompt_length() - 1,
                                                start + prefix_->config().worth_waiting - 1);
   if (coming == nullptr) coming = AskForCheckpoint(s, start);
-  prefix_->CountLookup(s.prompt_length(), use.known, hit);
+  prefix_->CountLookup(s.prompt_length());
   if (coming != nullptr) {
     prefix_->CountWait();
     use.awaits = coming;
     if (hit != nullptr) prefix_->Unpin(hit);
-  } else if (hit != nullptr) {
-    Restore(s, hit, plan);
+  } else {
+    prefix_->CountMissed(std::max<int64_t>(0, std::min(use.known, s.prompt_length() - 1) - start));
+    if (hit != nullptr) Restore(s, hit, plan);
   }
   PromiseCheckpoints(s, coming != nullptr ? coming->position() : start);
 }
@@ -113,6 +114,7 @@ void Scheduler::Restore(Sequence& s, Checkpoint* checkpoint, BatchPlan& plan) {
       block = shared[i];
     }
   }
+  prefix_->CountHit(*checkpoint);
   std::vector<PageCopy> copies;
   const bool from_host = prefix_->Load(*checkpoint, s.slot, s.blocks, &copies);
   Append(from_host ? plan.copies.moved : plan.copies.restored, copies);

@@ -77,7 +77,7 @@ TEST(PrefixTree, ForgetsWhatWasSeenLongestAgoAndKeepsWhatIsUsed) {
   leaves[0]->checkpoint = &kept;
   leaves[1]->users = 1;
   tree.Extend(tree.Root(""), Ids{7, 2, 2, 2}, &known);
-  tree.Trim(1 + 4 * 3);
+  tree.Trim(1 + 4 * 3, 100);
   EXPECT_LE(tree.tokens(), 1 + 4 * 3);
   for (const int32_t i : {0, 1, 2, 9}) {
     tree.Extend(tree.Root(""), Ids{7, i, i, i}, &known);
@@ -87,7 +87,7 @@ TEST(PrefixTree, ForgetsWhatWasSeenLongestAgoAndKeepsWhatIsUsed) {
   EXPECT_EQ(known, 1);
   leaves[0]->checkpoint = nullptr;
   leaves[1]->users = 0;
-  tree.Trim(0);
+  tree.Trim(0, 100);
   EXPECT_EQ(tree.tokens(), 0);
 }
 
