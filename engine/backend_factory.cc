@@ -86,7 +86,7 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                                                      : cuda                     ? 0.9
                                                                                 : 0.5,
                                   .prefix_bytes = config.prefix_cache == PrefixCacheUse::kOff ? 0
-                                                  : config.prefix_cache_bytes > 0             ? config.prefix_cache_bytes
+                                                  : config.prefix_cache_bytes > 0 ? config.prefix_cache_bytes
                                                                                   : kAutomatic,
                                   .host_bytes = config.host_cache_bytes,
                                   .block_tokens = config.block_tokens,

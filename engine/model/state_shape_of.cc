@@ -23,10 +23,8 @@ int32_t CountLike(const ModelConfig& config, const CacheSpec& cache) {
 StateShape StateShapeOf(const ModelConfig& config, int32_t block_tokens, DType activation) {
   StateShape shape{.block_tokens = block_tokens, .vocab = config.vocab_size, .activation = activation};
   for (const CacheSpec& c : Groups(config, CacheKind::kRecurrent)) {
-    shape.recurrent.push_back({.layers = CountLike(config, c),
-                               .d_inner = c.d_inner,
-                               .d_state = c.d_state,
-                               .conv_width = c.conv_width});
+    shape.recurrent.push_back(
+        {.layers = CountLike(config, c), .d_inner = c.d_inner, .d_state = c.d_state, .conv_width = c.conv_width});
   }
   for (const CacheSpec& c : Groups(config, CacheKind::kKv)) {
     shape.kv.push_back(

@@ -18,18 +18,18 @@ struct StoredPages {
   bool stored() const { return slot >= 0; }
 };
 
-struct Checkpoint {
-  // kPromised: a sequence that runs will write it when it gets there. kWriting: a step in flight does. kReady: that step
-  // has ended; from now on it may be used.
+struct StateCheckpoint {
+  // kPromised: a sequence that runs will write it when it gets there. kWriting: a step in flight does. kReady: that
+  // step has ended; from now on it may be used.
   enum class State : uint8_t { kPromised, kWriting, kReady };
 
   PrefixNode* node = nullptr;
   State state = State::kPromised;
   StoredPages device;
   StoredPages host;
-  bool moving = false;     // a step in flight copies it from device to host
-  int32_t pins = 0;        // by those who are about to go on from it: it stays where it is
-  uint64_t used = 0;       // when it was last found or written
+  bool moving = false;      // a step in flight copies it from device to host
+  int32_t pins = 0;         // by those who are about to go on from it: it stays where it is
+  uint64_t used = 0;        // when it was last found or written
   bool superseded = false;  // the same text has gone on to another one
   size_t place[2] = {};     // in the cache's lists of what is on the device, and on the host
 

@@ -83,8 +83,7 @@ void CheckpointStore::Load(int64_t position, const StoredPages& pages, PageId sl
   }
 }
 
-std::span<const PageId> CheckpointStore::SharedBlocks(int64_t position, const StoredPages& pages,
-                                                      size_t group) const {
+std::span<const PageId> CheckpointStore::SharedBlocks(int64_t position, const StoredPages& pages, size_t group) const {
   if (!shares(group)) return {};
   return std::span(pages.blocks[group]).first(static_cast<size_t>(position / block_tokens_));
 }

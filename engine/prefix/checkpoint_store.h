@@ -34,8 +34,8 @@ class CheckpointStore {
 
   // Appends the copies that bring a state of `position` tokens to a sequence's pages. Full blocks that are shared are
   // not copied: the sequence's table holds them already, see SharedBlocks.
-  void Load(int64_t position, const StoredPages& pages, PageId slot,
-            const std::vector<std::vector<PageId>>& blocks, std::vector<PageCopy>* copies) const;
+  void Load(int64_t position, const StoredPages& pages, PageId slot, const std::vector<std::vector<PageId>>& blocks,
+            std::vector<PageCopy>* copies) const;
   // Blocks at the begin of the group's table that a sequence takes by reference: kDevice has the full ones of groups
   // that grow.
   std::span<const PageId> SharedBlocks(int64_t position, const StoredPages& pages, size_t group) const;

@@ -17,8 +17,8 @@ constexpr int kMostEvictions = 64;
 // What one that its text has left behind counts beside others.
 constexpr double kSuperseded = 1.0 / 16;
 
-bool BranchesOff(const Checkpoint& checkpoint) { return checkpoint.node->children.size() > 1; }
-bool MayGo(const Checkpoint& c) { return c.state == Checkpoint::State::kReady && c.pins == 0 && !c.moving; }
+bool BranchesOff(const StateCheckpoint& checkpoint) { return checkpoint.node->children.size() > 1; }
+bool MayGo(const StateCheckpoint& c) { return c.state == StateCheckpoint::State::kReady && c.pins == 0 && !c.moving; }
 
 }  // namespace
 
@@ -57,16 +57,16 @@ void PrefixCache::TrimTree() {
   // What is left may be texts with checkpoints.
   for (int i = 0; i < kTrimmed && tree_.tokens() > config_.most_ids; ++i) {
     for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
-      if (Checkpoint* const victim = Victim(tier)) Evict(victim, tier);
+      if (StateCheckpoint* const victim = Victim(tier)) Evict(victim, tier);
     }
     tree_.Trim(config_.most_ids, kTrimmed);
   }
 }
 
-Checkpoint* PrefixCache::Find(PrefixNode* leaf, int64_t most) {
+StateCheckpoint* PrefixCache::Find(PrefixNode* leaf, int64_t most) {
   for (const PrefixNode* node = leaf; node != nullptr; node = node->parent) {
-    Checkpoint* const c = node->checkpoint;
-    if (c == nullptr || node->end > most || c->state != Checkpoint::State::kReady) continue;
+    StateCheckpoint* const c = node->checkpoint;
+    if (c == nullptr || node->end > most || c->state != StateCheckpoint::State::kReady) continue;
     c->used = ++clock_;
     Pin(c);
     return c;
@@ -74,26 +74,26 @@ Checkpoint* PrefixCache::Find(PrefixNode* leaf, int64_t most) {
   return nullptr;
 }
 
-Checkpoint* PrefixCache::FindComing(PrefixNode* leaf, int64_t most, int64_t least) {
+StateCheckpoint* PrefixCache::FindComing(PrefixNode* leaf, int64_t most, int64_t least) {
   for (const PrefixNode* node = leaf; node != nullptr && node->end > least; node = node->parent) {
-    Checkpoint* const c = node->checkpoint;
-    if (c != nullptr && node->end <= most && c->state != Checkpoint::State::kReady) return c;
+    StateCheckpoint* const c = node->checkpoint;
+    if (c != nullptr && node->end <= most && c->state != StateCheckpoint::State::kReady) return c;
   }
   return nullptr;
 }
 
-Checkpoint* PrefixCache::Promise(PrefixNode* below, int64_t position) {
+StateCheckpoint* PrefixCache::Promise(PrefixNode* below, int64_t position) {
   PrefixNode* const node = tree_.At(below, position);
   if (node->checkpoint != nullptr) return nullptr;
-  auto promised = std::make_unique<Checkpoint>();
+  auto promised = std::make_unique<StateCheckpoint>();
   promised->node = node;
   node->checkpoint = promised.get();
   checkpoints_.emplace(node, std::move(promised));
   return node->checkpoint;
 }
 
-bool PrefixCache::Write(Checkpoint* c, const StoredPages& sequence, std::vector<PageCopy>* copies) {
-  BATUCADA_CHECK(c->state == Checkpoint::State::kPromised);
+bool PrefixCache::Write(StateCheckpoint* c, const StoredPages& sequence, std::vector<PageCopy>* copies) {
+  BATUCADA_CHECK(c->state == StateCheckpoint::State::kPromised);
   bool stored = false;
   for (int i = 0; device_.CanHold(c->position()) && i < kMostEvictions; ++i) {
     stored = device_.Store(c->position(), sequence, Tier::kRunning, &c->device, copies);
@@ -103,17 +103,17 @@ bool PrefixCache::Write(Checkpoint* c, const StoredPages& sequence, std::vector<
     Forget(c);
     return false;
   }
-  c->state = Checkpoint::State::kWriting;
+  c->state = StateCheckpoint::State::kWriting;
   List(c, Tier::kDevice);
   return true;
 }
 
-void PrefixCache::Publish(Checkpoint* c) {
-  BATUCADA_CHECK(c->state == Checkpoint::State::kWriting);
-  c->state = Checkpoint::State::kReady;
+void PrefixCache::Publish(StateCheckpoint* c) {
+  BATUCADA_CHECK(c->state == StateCheckpoint::State::kWriting);
+  c->state = StateCheckpoint::State::kReady;
   c->used = ++clock_;
   if (host_.exists()) to_move_.push_back(c);
-  Checkpoint* const above = Above(*c);
+  StateCheckpoint* const above = Above(*c);
   ++stats_.written;
   stats_.written_tokens += static_cast<uint64_t>(c->position() - (above == nullptr ? 0 : above->position()));
   if (above == nullptr) return;
@@ -125,27 +125,27 @@ void PrefixCache::Publish(Checkpoint* c) {
   CapPath(c);
 }
 
-void PrefixCache::Drop(Checkpoint* c) {
-  BATUCADA_CHECK(c->state != Checkpoint::State::kReady);
+void PrefixCache::Drop(StateCheckpoint* c) {
+  BATUCADA_CHECK(c->state != StateCheckpoint::State::kReady);
   Forget(c);
 }
 
-bool PrefixCache::Load(const Checkpoint& c, PageId slot, const std::vector<std::vector<PageId>>& blocks,
+bool PrefixCache::Load(const StateCheckpoint& c, PageId slot, const std::vector<std::vector<PageId>>& blocks,
                        std::vector<PageCopy>* copies) const {
-  BATUCADA_CHECK(c.state == Checkpoint::State::kReady);
+  BATUCADA_CHECK(c.state == StateCheckpoint::State::kReady);
   const bool from_host = !c.device.stored();
   (from_host ? host_ : device_).Load(c.position(), from_host ? c.host : c.device, slot, blocks, copies);
   return from_host;
 }
 
-std::span<const PageId> PrefixCache::SharedBlocks(const Checkpoint& c, size_t group) const {
+std::span<const PageId> PrefixCache::SharedBlocks(const StateCheckpoint& c, size_t group) const {
   if (!c.device.stored()) return {};
   return device_.SharedBlocks(c.position(), c.device, group);
 }
 
-void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<Checkpoint*>* moving) {
+void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<StateCheckpoint*>* moving) {
   for (int32_t i = 0; i < config_.most_moves && !to_move_.empty(); ++i) {
-    Checkpoint* const c = to_move_.front();
+    StateCheckpoint* const c = to_move_.front();
     to_move_.pop_front();
     bool stored = false;
     for (int tries = 0; host_.CanHold(c->position()) && tries < kMostEvictions; ++tries) {
@@ -158,7 +158,7 @@ void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<Checkpoin
   }
 }
 
-void PrefixCache::Moved(Checkpoint* c) {
+void PrefixCache::Moved(StateCheckpoint* c) {
   c->moving = false;
   List(c, Tier::kHost);
 }
@@ -171,13 +171,13 @@ bool PrefixCache::Reclaim(size_t group, int64_t blocks) {
 }
 
 void PrefixCache::Abandon() {
-  std::vector<Checkpoint*> all;
+  std::vector<StateCheckpoint*> all;
   for (auto& [node, c] : checkpoints_) all.push_back(c.get());
   to_move_.clear();
-  for (Checkpoint* c : all) {
+  for (StateCheckpoint* c : all) {
     c->pins = 0;
     if (std::exchange(c->moving, false)) host_.Release(&c->host);
-    if (c->state != Checkpoint::State::kReady) {
+    if (c->state != StateCheckpoint::State::kReady) {
       Forget(c);
     } else if (c->device.stored()) {
       Evict(c, Tier::kDevice);
@@ -190,7 +190,7 @@ void PrefixCache::CountLookup(int64_t prompt_tokens) {
   stats_.queried_tokens += static_cast<uint64_t>(prompt_tokens);
 }
 
-void PrefixCache::CountHit(const Checkpoint& found) {
+void PrefixCache::CountHit(const StateCheckpoint& found) {
   const auto tokens = static_cast<uint64_t>(found.position());
   const bool on_device = found.device.stored();
   ++stats_.hits;
@@ -209,26 +209,26 @@ PrefixCacheStats PrefixCache::stats() const {
   return stats;
 }
 
-Checkpoint* PrefixCache::Above(const Checkpoint& c) {
+StateCheckpoint* PrefixCache::Above(const StateCheckpoint& c) {
   for (const PrefixNode* node = c.node->parent; node != nullptr; node = node->parent) {
-    Checkpoint* const above = node->checkpoint;
-    if (above != nullptr && above->state == Checkpoint::State::kReady) return above;
+    StateCheckpoint* const above = node->checkpoint;
+    if (above != nullptr && above->state == StateCheckpoint::State::kReady) return above;
   }
   return nullptr;
 }
 
-double PrefixCache::Worth(const Checkpoint& c) const {
-  const Checkpoint* const above = Above(c);
+double PrefixCache::Worth(const StateCheckpoint& c) const {
+  const StateCheckpoint* const above = Above(c);
   const auto saved = static_cast<double>(c.position() - (above == nullptr ? 0 : above->position()));
   const double worth = saved / static_cast<double>(clock_ - c.used + 1);
   return c.superseded && !BranchesOff(c) ? worth * kSuperseded : worth;
 }
 
-Checkpoint* PrefixCache::Victim(Tier tier) {
-  const std::vector<Checkpoint*>& list = ListOf(tier);
-  Checkpoint* victim = nullptr;
+StateCheckpoint* PrefixCache::Victim(Tier tier) {
+  const std::vector<StateCheckpoint*>& list = ListOf(tier);
+  StateCheckpoint* victim = nullptr;
   double least = 0;
-  const auto consider = [&](Checkpoint* c) {
+  const auto consider = [&](StateCheckpoint* c) {
     if (!MayGo(*c)) return;
     const double worth = Worth(*c);
     if (victim != nullptr && worth >= least) return;
@@ -241,17 +241,17 @@ Checkpoint* PrefixCache::Victim(Tier tier) {
 }
 
 bool PrefixCache::MakeRoom(Tier tier) {
-  Checkpoint* const victim = Victim(tier);
+  StateCheckpoint* const victim = Victim(tier);
   if (victim == nullptr) return false;
   Evict(victim, tier);
   ++(tier == Tier::kHost ? stats_.host_evictions : stats_.device_evictions);
   return true;
 }
 
-void PrefixCache::CapPath(Checkpoint* tip) {
+void PrefixCache::CapPath(StateCheckpoint* tip) {
   int32_t count = 1;
-  Checkpoint* victim = nullptr;
-  for (Checkpoint* c = Above(*tip); c != nullptr; c = Above(*c)) {
+  StateCheckpoint* victim = nullptr;
+  for (StateCheckpoint* c = Above(*tip); c != nullptr; c = Above(*c)) {
     ++count;
     const bool may_go = MayGo(*c) && c->superseded && !BranchesOff(*c);
     if (may_go && (victim == nullptr || Worth(*c) < Worth(*victim))) victim = c;
@@ -260,17 +260,17 @@ void PrefixCache::CapPath(Checkpoint* tip) {
   Forget(victim);
 }
 
-void PrefixCache::List(Checkpoint* c, Tier tier) {
-  std::vector<Checkpoint*>& list = ListOf(tier);
+void PrefixCache::List(StateCheckpoint* c, Tier tier) {
+  std::vector<StateCheckpoint*>& list = ListOf(tier);
   c->place[tier == Tier::kHost ? 1 : 0] = list.size();
   list.push_back(c);
 }
 
-void PrefixCache::Unlist(Checkpoint* c, Tier tier) {
+void PrefixCache::Unlist(StateCheckpoint* c, Tier tier) {
   StoredPages& pages = PagesOf(*c, tier);
   if (!pages.stored()) return;
   StoreOf(tier).Release(&pages);
-  std::vector<Checkpoint*>& list = ListOf(tier);
+  std::vector<StateCheckpoint*>& list = ListOf(tier);
   const size_t index = tier == Tier::kHost ? 1 : 0, place = c->place[index];
   list[place] = list.back();
   list[place]->place[index] = place;
@@ -278,12 +278,12 @@ void PrefixCache::Unlist(Checkpoint* c, Tier tier) {
   if (tier == Tier::kDevice) std::erase(to_move_, c);
 }
 
-void PrefixCache::Evict(Checkpoint* c, Tier tier) {
+void PrefixCache::Evict(StateCheckpoint* c, Tier tier) {
   Unlist(c, tier);
   if (!c->device.stored() && !c->host.stored()) Forget(c);
 }
 
-void PrefixCache::Forget(Checkpoint* c) {
+void PrefixCache::Forget(StateCheckpoint* c) {
   Unlist(c, Tier::kDevice);
   Unlist(c, Tier::kHost);
   PrefixNode* const node = c->node;

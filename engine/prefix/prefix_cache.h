@@ -2,12 +2,12 @@
 // Deals in ids: it says which pages are to be copied where, and a step copies them.
 //
 // Life of a checkpoint: promised (a sequence will get there), writing (a step copies it), ready (that step has ended
-// and succeeded). Nothing is read before it is ready; a step that fails publishes nothing. A ready one moves to the host
-// in the background and may then lose its place on the device.
+// and succeeded). Nothing is read before it is ready; a step that fails publishes nothing. A ready one moves to the
+// host in the background and may then lose its place on the device.
 //
-// Eviction takes what saves least: tokens up to the nearest other checkpoint on the way, divided by the time since it was
-// used. One that the same text has left behind, and where no other text branches off, counts little. (Marconi, arXiv
-// 2411.19379, weighs in computing saved per byte likewise; here all states of a model have about one size.)
+// Eviction takes what saves least: tokens up to the nearest other checkpoint on the way, divided by the time since it
+// was used. One that the same text has left behind, and where no other text branches off, counts little. (Marconi,
+// arXiv 2411.19379, weighs in computing saved per byte likewise; here all states of a model have about one size.)
 //
 // Deterministic given its calls. Not thread-safe.
 #pragma once
@@ -54,11 +54,11 @@ class PrefixCache {
   void Leave(PrefixNode* leaf);
 
   // The longest checkpoint on the way to `leaf` of at most `most` tokens that is ready, or null. It is pinned.
-  Checkpoint* Find(PrefixNode* leaf, int64_t most);
+  StateCheckpoint* Find(PrefixNode* leaf, int64_t most);
   // Likewise one that is promised or being written, of more than `least` tokens. Not pinned.
-  static Checkpoint* FindComing(PrefixNode* leaf, int64_t most, int64_t least);
-  void Pin(Checkpoint* checkpoint) { ++checkpoint->pins; }
-  void Unpin(Checkpoint* checkpoint) { --checkpoint->pins; }
+  static StateCheckpoint* FindComing(PrefixNode* leaf, int64_t most, int64_t least);
+  void Pin(StateCheckpoint* checkpoint) { ++checkpoint->pins; }
+  void Unpin(StateCheckpoint* checkpoint) { --checkpoint->pins; }
 
   // Whether the texts to `a` and to `b` are the same up to `position`.
   bool SharesUpTo(PrefixNode* a, int64_t position, const PrefixNode* b) {
@@ -66,23 +66,23 @@ class PrefixCache {
   }
 
   // A sequence on its way to `below` will write a checkpoint at `position`; null if there is one, or is to be.
-  Checkpoint* Promise(PrefixNode* below, int64_t position);
+  StateCheckpoint* Promise(PrefixNode* below, int64_t position);
   // It is there: finds room, evicting others, and appends the copies. False: there is no room, and it is dropped.
-  bool Write(Checkpoint* checkpoint, const StoredPages& sequence, std::vector<PageCopy>* copies);
+  bool Write(StateCheckpoint* checkpoint, const StoredPages& sequence, std::vector<PageCopy>* copies);
   // The step that wrote it has ended.
-  void Publish(Checkpoint* checkpoint);
+  void Publish(StateCheckpoint* checkpoint);
   // A promise that is not kept.
-  void Drop(Checkpoint* checkpoint);
+  void Drop(StateCheckpoint* checkpoint);
 
   // Appends the copies that bring the checkpoint to a sequence's pages; true if they come from the host.
-  bool Load(const Checkpoint& checkpoint, PageId slot, const std::vector<std::vector<PageId>>& blocks,
+  bool Load(const StateCheckpoint& checkpoint, PageId slot, const std::vector<std::vector<PageId>>& blocks,
             std::vector<PageCopy>* copies) const;
   // See CheckpointStore::SharedBlocks.
-  std::span<const PageId> SharedBlocks(const Checkpoint& checkpoint, size_t group) const;
+  std::span<const PageId> SharedBlocks(const StateCheckpoint& checkpoint, size_t group) const;
 
   // Appends copies to the host, and who is copied: they are to be given to Moved when the step has ended.
-  void PlanMoves(std::vector<PageCopy>* copies, std::vector<Checkpoint*>* moving);
-  void Moved(Checkpoint* checkpoint);
+  void PlanMoves(std::vector<PageCopy>* copies, std::vector<StateCheckpoint*>* moving);
+  void Moved(StateCheckpoint* checkpoint);
   bool has_moves() const { return !to_move_.empty(); }
 
   // Lets go of checkpoints until so many blocks of a growing group are free; false: that cannot be.
@@ -90,42 +90,42 @@ class PrefixCache {
   // The device has failed: what it held, what is promised and what steps in flight were copying is lost.
   void Abandon();
 
-  // For the counts: a prompt is looked up; it goes on from a checkpoint; so many of its tokens were seen before, and are
-  // computed again; it waits.
+  // For the counts: a prompt is looked up; it goes on from a checkpoint; so many of its tokens were seen before, and
+  // are computed again; it waits.
   void CountLookup(int64_t prompt_tokens);
-  void CountHit(const Checkpoint& found);
+  void CountHit(const StateCheckpoint& found);
   void CountMissed(int64_t tokens) { stats_.missed_tokens += static_cast<uint64_t>(tokens); }
   void CountWait() { ++stats_.waits; }
   PrefixCacheStats stats() const;
 
  private:
   // Whoever saves least of those that may go, of a few candidates; null if none may.
-  Checkpoint* Victim(Tier tier);
-  double Worth(const Checkpoint& checkpoint) const;
+  StateCheckpoint* Victim(Tier tier);
+  double Worth(const StateCheckpoint& checkpoint) const;
   bool MakeRoom(Tier tier);
   CheckpointStore& StoreOf(Tier tier) { return tier == Tier::kHost ? host_ : device_; }
-  std::vector<Checkpoint*>& ListOf(Tier tier) { return listed_[tier == Tier::kHost ? 1 : 0]; }
-  static StoredPages& PagesOf(Checkpoint& checkpoint, Tier tier) {
+  std::vector<StateCheckpoint*>& ListOf(Tier tier) { return listed_[tier == Tier::kHost ? 1 : 0]; }
+  static StoredPages& PagesOf(StateCheckpoint& checkpoint, Tier tier) {
     return tier == Tier::kHost ? checkpoint.host : checkpoint.device;
   }
-  void List(Checkpoint* checkpoint, Tier tier);
+  void List(StateCheckpoint* checkpoint, Tier tier);
   // It loses its pages in the tier, if it has any there.
-  void Unlist(Checkpoint* checkpoint, Tier tier);
+  void Unlist(StateCheckpoint* checkpoint, Tier tier);
   // Likewise, and is forgotten if it has none left.
-  void Evict(Checkpoint* checkpoint, Tier tier);
-  void Forget(Checkpoint* checkpoint);
-  static Checkpoint* Above(const Checkpoint& checkpoint);  // the next ready one on the way to it, or null
-  void CapPath(Checkpoint* tip);
+  void Evict(StateCheckpoint* checkpoint, Tier tier);
+  void Forget(StateCheckpoint* checkpoint);
+  static StateCheckpoint* Above(const StateCheckpoint& checkpoint);  // the next ready one on the way to it, or null
+  void CapPath(StateCheckpoint* tip);
   void TrimTree();
 
   const PrefixCacheConfig config_;
   std::deque<BlockPool>* const running_;
   PrefixTree tree_;
   CheckpointStore device_, host_;
-  absl::flat_hash_map<PrefixNode*, std::unique_ptr<Checkpoint>> checkpoints_;
-  std::vector<Checkpoint*> listed_[2];  // on the device, on the host; in no order
-  std::deque<Checkpoint*> to_move_;     // ready, on the device alone
-  std::mt19937_64 random_;              // seeded with a constant: candidates for eviction
+  absl::flat_hash_map<PrefixNode*, std::unique_ptr<StateCheckpoint>> checkpoints_;
+  std::vector<StateCheckpoint*> listed_[2];  // on the device, on the host; in no order
+  std::deque<StateCheckpoint*> to_move_;     // ready, on the device alone
+  std::mt19937_64 random_;                   // seeded with a constant: candidates for eviction
   uint64_t clock_ = 0;
   PrefixCacheStats stats_;
 };

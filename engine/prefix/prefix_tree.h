@@ -1,6 +1,6 @@
-// The beginnings of texts that were seen: a radix tree of token ids under a root for each scope. Ids are compared, never
-// hashes of them, so that no text can stand for another. A node is where a text ended, where two parted, or where a
-// state is kept; it outlives its state, so that it is known where texts part. Not thread-safe.
+// The beginnings of texts that were seen: a radix tree of token ids under a root for each scope. Ids are compared,
+// never hashes of them, so that no text can stand for another. A node is where a text ended, where two parted, or where
+// a state is kept; it outlives its state, so that it is known where texts part. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@
 
 namespace batucada {
 
-struct Checkpoint;
+struct StateCheckpoint;
 
 struct PrefixNode {
-  PrefixNode* parent = nullptr;  // null: a root
-  std::vector<int32_t> ids;      // from the parent's end to this one's
-  int64_t end = 0;               // tokens from the root to here
-  const std::string* scope = nullptr;  // a root's name
+  PrefixNode* parent = nullptr;                                        // null: a root
+  std::vector<int32_t> ids;                                            // from the parent's end to this one's
+  int64_t end = 0;                                                     // tokens from the root to here
+  const std::string* scope = nullptr;                                  // a root's name
   absl::flat_hash_map<int32_t, std::unique_ptr<PrefixNode>> children;  // by their first id
-  Checkpoint* checkpoint = nullptr;                                    // what is kept, or promised, here
+  StateCheckpoint* checkpoint = nullptr;                               // what is kept, or promised, here
   int32_t users = 0;                                                   // sequences that stand here
   uint64_t seen = 0;  // when a text last ended here; 0: it is not among those that may be forgotten
 };
@@ -35,7 +35,8 @@ class PrefixTree {
 
   // The node where `ids`, going on from `from`, end; made if it was not there. `known`: how many of them were.
   PrefixNode* Extend(PrefixNode* from, std::span<const int32_t> ids, int64_t* known);
-  // The node on the way to `below` that ends at `position`; made if it was not there. REQUIRES: 0 < position <= its end.
+  // The node on the way to `below` that ends at `position`; made if it was not there. REQUIRES: 0 < position <= its
+  // end.
   PrefixNode* At(PrefixNode* below, int64_t position);
   static bool IsOnTheWay(const PrefixNode* node, const PrefixNode* below);
 

@@ -6,9 +6,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "engine/schedule/batch_plan.h"
 #include "engine/pages/kv_need.h"
 #include "engine/pages/page_copy.h"
+#include "engine/schedule/batch_plan.h"
 
 namespace batucada {
 

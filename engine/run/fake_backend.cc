@@ -114,7 +114,8 @@ absl::Status FakeBackend::Launch(const BatchPlan& plan) {
     Slot& slot = slots_.at(static_cast<size_t>(s.slot));
     if (s.start == 0) slot = {};
     if (s.start != slot.position) {
-      return absl::InternalError(absl::StrCat("sequence ", s.id, " goes on at ", s.start, ", its slot is at ", slot.position));
+      return absl::InternalError(
+          absl::StrCat("sequence ", s.id, " goes on at ", s.start, ", its slot is at ", slot.position));
     }
     for (int32_t i = 0; i < s.num_tokens; ++i) {
       slot.hash = Extend(slot.hash, s.tokens.empty() ? slot.last : s.tokens[static_cast<size_t>(i)]);

@@ -31,7 +31,8 @@ class FakeBackend : public Backend {
   const BackendCapacity& capacity() const override { return config_.capacity; }
   absl::Status Launch(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
-  // As if the device had failed: what it held is lost, and so are steps in flight. What lies in the host's memory stays.
+  // As if the device had failed: what it held is lost, and so are steps in flight. What lies in the host's memory
+  // stays.
   void LoseDevice();
 
   // The token drawn after `history`, for tests. Depends on the seed only if temperature > 0.

@@ -37,10 +37,9 @@ class Carver {
 struct Arrays {
   Arrays(const StepShape& s, Carver carve)
       : start(carve.Take<int32_t>(s.sequences)), slot(carve.Take<int32_t>(s.sequences)),
-        first_row(carve.Take<int32_t>(s.sequences + 1)),
-        token_ids(carve.Take<int32_t>(s.tokens)), positions(carve.Take<int32_t>(s.tokens)),
-        row_sequence(carve.Take<int32_t>(s.tokens)), sample_rows(carve.Take<int32_t>(s.samples)),
-        sampling(carve.Take<RowSampling>(s.samples)) {
+        first_row(carve.Take<int32_t>(s.sequences + 1)), token_ids(carve.Take<int32_t>(s.tokens)),
+        positions(carve.Take<int32_t>(s.tokens)), row_sequence(carve.Take<int32_t>(s.tokens)),
+        sample_rows(carve.Take<int32_t>(s.samples)), sampling(carve.Take<RowSampling>(s.samples)) {
     for (size_t group = 0; group < tables.size(); ++group) {
       tables[group] = carve.Take<int32_t>(int64_t{s.sequences} * s.table_widths[group]);
     }

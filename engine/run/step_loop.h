@@ -91,9 +91,9 @@ class StepLoop {
   absl::Time last_result_ = absl::InfinitePast();  // likewise
   StepPace pace_;                                  // likewise
 
-  mutable Mutex mutex_;      // guards what follows
-  Condition work_;  // the loop waits here when there is nothing to do
-  Condition idle_;  // Drain waits here
+  mutable Mutex mutex_;  // guards what follows
+  Condition work_;       // the loop waits here when there is nothing to do
+  Condition idle_;       // Drain waits here
   Scheduler scheduler_;
   absl::flat_hash_map<SequenceId, std::shared_ptr<SequenceListener>> listeners_;
   SequenceId next_id_ = 1;

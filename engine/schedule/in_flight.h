@@ -20,10 +20,10 @@ struct Scheduler::InFlight {
   };
   uint64_t step = 0;
   size_t num_samples = 0;
-  std::vector<Share> shares;         // in the order of the plan's samples
-  std::vector<Checkpoint*> written;  // by its copies: published with its result
-  std::vector<Checkpoint*> moving;   // to the host
-  std::vector<Checkpoint*> pinned;   // that its copies read
+  std::vector<Share> shares;              // in the order of the plan's samples
+  std::vector<StateCheckpoint*> written;  // by its copies: published with its result
+  std::vector<StateCheckpoint*> moving;   // to the host
+  std::vector<StateCheckpoint*> pinned;   // that its copies read
 };
 
 }  // namespace batucada

@@ -9,8 +9,7 @@
 
 namespace batucada {
 
-Scheduler::Scheduler(const SchedulerConfig& config)
-    : config_(config), slots_("recurrent slots", config.slots) {
+Scheduler::Scheduler(const SchedulerConfig& config) : config_(config), slots_("recurrent slots", config.slots) {
   BATUCADA_CHECK(config.kv.size() <= static_cast<size_t>(kMaxKvGroups));
   for (const KvGroupSize& group : config.kv) blocks_.emplace_back("K/V blocks", group.blocks);
   if (config.prefix_cache && config.prefix_cache->device.slots > 0) {

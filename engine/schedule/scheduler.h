@@ -33,12 +33,12 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "engine/core/request.h"
+#include "engine/pages/block_pool.h"
+#include "engine/pages/kv_need.h"
 #include "engine/prefix/prefix_cache.h"
 #include "engine/schedule/batch_plan.h"
 #include "engine/schedule/sequence.h"
 #include "engine/schedule/shares.h"
-#include "engine/pages/kv_need.h"
-#include "engine/pages/block_pool.h"
 
 namespace batucada {
 
@@ -48,13 +48,13 @@ struct SchedulerConfig {
                                            // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
-  int32_t slots = 1;                    // sequences that run at once
-  int32_t urgent_slots = 0;             // of them, how many only urgent ones may use
-  std::vector<KvGroupSize> kv;          // K/V groups, at most kMaxKvGroups; none: no attention layers
-  int32_t block_tokens = 64;            // tokens of one block
-  double request_share = 1;             // (0, 1]: of what others leave, what one request may have: see shares.h
-  double client_share = 1;              // likewise one client
-  std::vector<int32_t> end_tokens;      // the model's own
+  int32_t slots = 1;                // sequences that run at once
+  int32_t urgent_slots = 0;         // of them, how many only urgent ones may use
+  std::vector<KvGroupSize> kv;      // K/V groups, at most kMaxKvGroups; none: no attention layers
+  int32_t block_tokens = 64;        // tokens of one block
+  double request_share = 1;         // (0, 1]: of what others leave, what one request may have: see shares.h
+  double client_share = 1;          // likewise one client
+  std::vector<int32_t> end_tokens;  // the model's own
   std::optional<PrefixCacheConfig> prefix_cache;  // none: every prompt is computed whole
 };
 
@@ -126,7 +126,7 @@ class Scheduler {
   bool WithinShares(const Sequence& sequence) const;
   bool Admit(Sequence& sequence, absl::Time now, BatchPlan& plan);
   // Whether there are the blocks that it needs besides those of `hit`; lets go of checkpoints for that.
-  bool HaveBlocks(const Sequence& sequence, const Checkpoint* hit);
+  bool HaveBlocks(const Sequence& sequence, const StateCheckpoint* hit);
   // Slots, with all the blocks that one can need, that the sequence must leave free.
   int32_t KeptSlots(const Sequence& sequence) const { return sequence.request.urgent() ? 0 : config_.urgent_slots; }
   int32_t KeptBlocks(const Sequence& sequence, size_t group) const {
@@ -155,12 +155,12 @@ class Scheduler {
 
   // --- the cache of prefixes, scheduler_prefix.cc; nothing of it happens where there is none ---
   // The checkpoint that the sequence can go on from, pinned, or null.
-  Checkpoint* FindPrefix(Sequence& sequence);
+  StateCheckpoint* FindPrefix(Sequence& sequence);
   // It was admitted, and `hit` was found: it goes on from there, or waits for a better one.
-  void UsePrefix(Sequence& sequence, Checkpoint* hit, BatchPlan& plan);
-  Checkpoint* AskForCheckpoint(Sequence& sequence, int64_t start);
+  void UsePrefix(Sequence& sequence, StateCheckpoint* hit, BatchPlan& plan);
+  StateCheckpoint* AskForCheckpoint(Sequence& sequence, int64_t start);
   void PromiseCheckpoints(Sequence& sequence, int64_t from);
-  void Restore(Sequence& sequence, Checkpoint* checkpoint, BatchPlan& plan);
+  void Restore(Sequence& sequence, StateCheckpoint* checkpoint, BatchPlan& plan);
   // Copies of those that ended, and of those whose checkpoint has become ready.
   void PlanPrefixes(BatchPlan& plan);
   void SaveEnd(Sequence& sequence, BatchPlan& plan);
@@ -168,7 +168,7 @@ class Scheduler {
   void WriteCheckpoints(Sequence& sequence, BatchPlan& plan);
   // It will write no more; whoever waits for one of its goes on without.
   void DropPromises(Sequence& sequence);
-  void ResolveWaiting(const Checkpoint* checkpoint, bool ready);
+  void ResolveWaiting(const StateCheckpoint* checkpoint, bool ready);
   void CommitPrefixes(const InFlight& step);
   void AbandonPrefixes();
 
@@ -181,10 +181,10 @@ class Scheduler {
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
   std::deque<InFlight> in_flight_;                                        // oldest first
   std::vector<SequenceEvent> events_;
-  std::unique_ptr<PrefixCache> prefix_;  // after the pools, whose pages it holds; null: there is none
-  std::vector<Sequence*> ending_;        // have ended, and are to be saved by the next plan
-  std::vector<SequenceId> arriving_;     // whose state the newest plan brings from the host
-  std::vector<SequenceId> admitted_;     // since the last plan
+  std::unique_ptr<PrefixCache> prefix_;    // after the pools, whose pages it holds; null: there is none
+  std::vector<Sequence*> ending_;          // have ended, and are to be saved by the next plan
+  std::vector<SequenceId> arriving_;       // whose state the newest plan brings from the host
+  std::vector<SequenceId> admitted_;       // since the last plan
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;

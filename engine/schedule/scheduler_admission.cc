@@ -146,7 +146,7 @@ bool Scheduler::WithinShares(const Sequence& s) const {
 
 bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
   if (slots_.available() < 1 + KeptSlots(s)) return false;
-  Checkpoint* hit = FindPrefix(s);
+  StateCheckpoint* hit = FindPrefix(s);
   if (!HaveBlocks(s, hit)) {
     if (hit == nullptr) return false;
     // The checkpoint itself may hold what is missing.
@@ -173,7 +173,7 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
   return true;
 }
 
-bool Scheduler::HaveBlocks(const Sequence& s, const Checkpoint* hit) {
+bool Scheduler::HaveBlocks(const Sequence& s, const StateCheckpoint* hit) {
   // One transaction: the slot and every block it will ever need, or nothing.
   for (size_t group = 0; group < blocks_.size(); ++group) {
     const auto shared = hit == nullptr ? 0 : static_cast<int64_t>(prefix_->SharedBlocks(*hit, group).size());

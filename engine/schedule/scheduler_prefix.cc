@@ -27,7 +27,7 @@ int64_t Heading(const Sequence& s) {
 
 }  // namespace
 
-Checkpoint* Scheduler::FindPrefix(Sequence& s) {
+StateCheckpoint* Scheduler::FindPrefix(Sequence& s) {
   const Request& r = s.request;
   const bool cacheable = prefix_ != nullptr && r.use_prefix_cache && !r.prompt_logprobs && r.max_tokens > 0 &&
                          s.prompt_length() > prefix_->config().least_tokens;
@@ -40,11 +40,11 @@ Checkpoint* Scheduler::FindPrefix(Sequence& s) {
   return prefix_->Find(s.prefix->leaf, s.prompt_length() - 1);
 }
 
-void Scheduler::UsePrefix(Sequence& s, Checkpoint* hit, BatchPlan& plan) {
+void Scheduler::UsePrefix(Sequence& s, StateCheckpoint* hit, BatchPlan& plan) {
   PrefixUse& use = *s.prefix;
   const int64_t start = hit == nullptr ? 0 : hit->position();
-  Checkpoint* coming = PrefixCache::FindComing(use.leaf, s.prompt_length() - 1,
-                                               start + prefix_->config().worth_waiting - 1);
+  StateCheckpoint* coming =
+      PrefixCache::FindComing(use.leaf, s.prompt_length() - 1, start + prefix_->config().worth_waiting - 1);
   if (coming == nullptr) coming = AskForCheckpoint(s, start);
   prefix_->CountLookup(s.prompt_length());
   if (coming != nullptr) {
@@ -59,18 +59,18 @@ void Scheduler::UsePrefix(Sequence& s, Checkpoint* hit, BatchPlan& plan) {
 }
 
 // Somebody who runs may be on the same way, and not have come so far: it writes a checkpoint where the two part.
-Checkpoint* Scheduler::AskForCheckpoint(Sequence& s, int64_t start) {
+StateCheckpoint* Scheduler::AskForCheckpoint(Sequence& s, int64_t start) {
   const int64_t position = std::min(s.prefix->known, s.prompt_length() - 1);
   if (position < start + prefix_->config().worth_waiting) return nullptr;
   for (Sequence* other : running_) {
     if (other->prefix == nullptr || other->ended || other->request.priority > s.request.priority) continue;
     if (other->prompt_length() < position || Heading(*other) >= position) continue;
     if (!prefix_->SharesUpTo(s.prefix->leaf, position, other->prefix->leaf)) continue;
-    Checkpoint* const promised = prefix_->Promise(s.prefix->leaf, position);
+    StateCheckpoint* const promised = prefix_->Promise(s.prefix->leaf, position);
     if (promised == nullptr) return nullptr;
-    std::vector<Checkpoint*>& list = other->prefix->promised;
+    std::vector<StateCheckpoint*>& list = other->prefix->promised;
     const auto place = std::find_if(list.begin() + static_cast<std::ptrdiff_t>(other->prefix->next), list.end(),
-                                    [position](const Checkpoint* c) { return c->position() > position; });
+                                    [position](const StateCheckpoint* c) { return c->position() > position; });
     list.insert(place, promised);
     return promised;
   }
@@ -85,7 +85,8 @@ void Scheduler::PromiseCheckpoints(Sequence& s, int64_t from) {
   std::vector<int64_t> chosen;
   const auto choose = [&](int64_t position) {
     const auto near = [&](int64_t other) { return std::abs(other - position) < c.least_tokens; };
-    if (position < from + c.least_tokens || position >= length || std::any_of(chosen.begin(), chosen.end(), near)) return;
+    if (position < from + c.least_tokens || position >= length || std::any_of(chosen.begin(), chosen.end(), near))
+      return;
     chosen.push_back(position);
   };
   choose(std::min(s.prefix->known, length - 1));
@@ -95,15 +96,17 @@ void Scheduler::PromiseCheckpoints(Sequence& s, int64_t from) {
   for (auto it = named.rbegin(); it != named.rend() && static_cast<int32_t>(chosen.size()) < c.most_cuts; ++it) {
     choose(*it);
   }
-  for (int64_t step = from / c.ladder_tokens + 1; step * c.ladder_tokens < length; ++step) choose(step * c.ladder_tokens);
+  for (int64_t step = from / c.ladder_tokens + 1; step * c.ladder_tokens < length; ++step)
+    choose(step * c.ladder_tokens);
   std::sort(chosen.begin(), chosen.end());
   if (length >= (chosen.empty() ? from : chosen.back()) + kLeastAnswer) chosen.push_back(length);
   for (const int64_t position : chosen) {
-    if (Checkpoint* const promised = prefix_->Promise(s.prefix->leaf, position)) s.prefix->promised.push_back(promised);
+    if (StateCheckpoint* const promised = prefix_->Promise(s.prefix->leaf, position))
+      s.prefix->promised.push_back(promised);
   }
 }
 
-void Scheduler::Restore(Sequence& s, Checkpoint* checkpoint, BatchPlan& plan) {
+void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& plan) {
   for (size_t group = 0; group < blocks_.size(); ++group) {
     const std::span<const PageId> shared = prefix_->SharedBlocks(*checkpoint, group);
     for (size_t i = 0; i < shared.size(); ++i) {
@@ -143,10 +146,10 @@ void Scheduler::SaveEnd(Sequence& s, BatchPlan& plan) {
   const auto known = static_cast<int64_t>(use.generated.size());
   if (count > 0 && count <= known) {
     use.leaf = prefix_->Advance(use.leaf, std::span(use.generated).first(static_cast<size_t>(count)));
-    Checkpoint* const above = prefix_->Find(use.leaf, position);
+    StateCheckpoint* const above = prefix_->Find(use.leaf, position);
     const int64_t kept = above == nullptr ? 0 : above->position();
     if (above != nullptr) prefix_->Unpin(above);
-    Checkpoint* const c = position >= kept + kLeastAnswer ? prefix_->Promise(use.leaf, position) : nullptr;
+    StateCheckpoint* const c = position >= kept + kLeastAnswer ? prefix_->Promise(use.leaf, position) : nullptr;
     if (c != nullptr && prefix_->Write(c, PagesOf(s), &plan.copies.ended)) in_flight_.back().written.push_back(c);
   }
   Free(s);
@@ -155,7 +158,7 @@ void Scheduler::SaveEnd(Sequence& s, BatchPlan& plan) {
 void Scheduler::WriteCheckpoints(Sequence& s, BatchPlan& plan) {
   PrefixUse& use = *s.prefix;
   while (use.next < use.promised.size() && use.promised[use.next]->position() <= s.planned_tokens) {
-    Checkpoint* const c = use.promised[use.next++];
+    StateCheckpoint* const c = use.promised[use.next++];
     if (c->position() < s.planned_tokens) {
       // It went on from a checkpoint behind this one.
       prefix_->Drop(c);
@@ -169,17 +172,18 @@ void Scheduler::WriteCheckpoints(Sequence& s, BatchPlan& plan) {
 
 void Scheduler::DropPromises(Sequence& s) {
   PrefixUse& use = *s.prefix;
-  const std::vector<Checkpoint*> left(use.promised.begin() + static_cast<std::ptrdiff_t>(use.next), use.promised.end());
+  const std::vector<StateCheckpoint*> left(use.promised.begin() + static_cast<std::ptrdiff_t>(use.next),
+                                           use.promised.end());
   use.promised.resize(use.next);
-  for (Checkpoint* c : left) {
+  for (StateCheckpoint* c : left) {
     prefix_->Drop(c);
     ResolveWaiting(c, /*ready=*/false);
   }
-  if (Checkpoint* const resume = std::exchange(use.resume, nullptr)) prefix_->Unpin(resume);
+  if (StateCheckpoint* const resume = std::exchange(use.resume, nullptr)) prefix_->Unpin(resume);
   use.awaits = nullptr;
 }
 
-void Scheduler::ResolveWaiting(const Checkpoint* checkpoint, bool ready) {
+void Scheduler::ResolveWaiting(const StateCheckpoint* checkpoint, bool ready) {
   for (Sequence* s : running_) {
     if (s->prefix == nullptr || s->prefix->awaits != checkpoint) continue;
     s->prefix->awaits = nullptr;
@@ -190,12 +194,12 @@ void Scheduler::ResolveWaiting(const Checkpoint* checkpoint, bool ready) {
 }
 
 void Scheduler::CommitPrefixes(const InFlight& step) {
-  for (Checkpoint* c : step.written) {
+  for (StateCheckpoint* c : step.written) {
     prefix_->Publish(c);
     ResolveWaiting(c, /*ready=*/true);
   }
-  for (Checkpoint* c : step.moving) prefix_->Moved(c);
-  for (Checkpoint* c : step.pinned) prefix_->Unpin(c);
+  for (StateCheckpoint* c : step.moving) prefix_->Moved(c);
+  for (StateCheckpoint* c : step.pinned) prefix_->Unpin(c);
 }
 
 void Scheduler::AbandonPrefixes() {

@@ -9,9 +9,9 @@
 
 #include "absl/time/time.h"
 #include "engine/core/request.h"
+#include "engine/pages/page_allocator.h"
 #include "engine/schedule/prefix_use.h"
 #include "engine/schedule/shares.h"
-#include "engine/pages/page_allocator.h"
 
 namespace batucada {
 

@@ -134,7 +134,8 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   }
   const int64_t pool = std::min(room, wanted);
   const int64_t slots = CountSlots(r, slot, pool);
-  Budget budget{.slots = static_cast<int32_t>(slots), .kv = CountBlocks(r, slots, pool - slots * slot), .prefix = prefix};
+  Budget budget{
+      .slots = static_cast<int32_t>(slots), .kv = CountBlocks(r, slots, pool - slots * slot), .prefix = prefix};
   if (prefix.slots > 0) budget.host = CountCheckpoints(r, Tier::kHost, r.host_bytes, 0);
   const auto line = [&](std::string_view what, int64_t bytes, std::string_view note) {
     absl::StrAppendFormat(&budget.report, "  %-22s %12s  %s\n", what, HumanBytes(bytes), note);

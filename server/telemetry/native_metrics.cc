@@ -16,7 +16,8 @@ double Number(Integer value) {
 
 void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
   const auto tiers = [&page](const char* name, const char* help, double device, double host, bool counter) {
-    const std::vector<std::pair<std::string, std::string>> on_device = {{"tier", "device"}}, on_host = {{"tier", "host"}};
+    const std::vector<std::pair<std::string, std::string>> on_device = {{"tier", "device"}},
+                                                           on_host = {{"tier", "host"}};
     if (counter) {
       page.CounterFamily(name, help);
       page.Sample(device, on_device);
@@ -42,7 +43,8 @@ void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
         Number(prefix.host_stored), false);
   tiers("batucada_prefix_checkpoints_capacity", "Checkpoints there is room for", Number(prefix.device_capacity),
         Number(prefix.host_capacity), false);
-  page.Gauge("batucada_prefix_tree_tokens", "Token ids that the cache of prefixes remembers", Number(prefix.tree_tokens));
+  page.Gauge("batucada_prefix_tree_tokens", "Token ids that the cache of prefixes remembers",
+             Number(prefix.tree_tokens));
 }
 
 void AddState(const Snapshot& now, MetricsPage& page) {

@@ -73,7 +73,7 @@ TEST(PrefixTree, ForgetsWhatWasSeenLongestAgoAndKeepsWhatIsUsed) {
   int64_t known = 0;
   std::vector<PrefixNode*> leaves;
   for (int32_t i = 0; i < 10; ++i) leaves.push_back(tree.Extend(tree.Root(""), Ids{7, i, i, i}, &known));
-  Checkpoint kept;
+  StateCheckpoint kept;
   leaves[0]->checkpoint = &kept;
   leaves[1]->users = 1;
   tree.Extend(tree.Root(""), Ids{7, 2, 2, 2}, &known);

@@ -25,7 +25,8 @@ class PrefixTest : public testing::Test {
 
   PrefixTest() {
     constexpr int32_t steps_in_flight = 2;
-    const KvGroupSize window{.blocks = 200, .most_per_sequence = 5}, all{.blocks = 400, .most_per_sequence = 100, .grows = true};
+    const KvGroupSize window{.blocks = 200, .most_per_sequence = 5},
+        all{.blocks = 400, .most_per_sequence = 100, .grows = true};
     fake_ = {.capacity = {.slots = 20,
                           .kv = {window, all},
                           .block_tokens = kBlockTokens,
@@ -37,15 +38,16 @@ class PrefixTest : public testing::Test {
                .slots = 20,
                .kv = fake_.capacity.kv,
                .block_tokens = kBlockTokens,
-               .prefix_cache = PrefixCacheConfig{.device = {.slots = 30, .blocks = {150, 0}},
-                                                 .host = {.slots = 0, .blocks = {}}}};
+               .prefix_cache =
+                   PrefixCacheConfig{.device = {.slots = 30, .blocks = {150, 0}}, .host = {.slots = 0, .blocks = {}}}};
     scheduler_ = std::make_unique<Scheduler>(config_);
     backend_ = std::make_unique<FakeBackend>(fake_);
   }
 
   static std::vector<int32_t> Tokens(size_t count, int32_t salt) {
     std::vector<int32_t> ids(count);
-    for (size_t i = 0; i < count; ++i) ids[i] = static_cast<int32_t>((i * 37 + static_cast<size_t>(salt) * 101 + i * i) % 1000);
+    for (size_t i = 0; i < count; ++i)
+      ids[i] = static_cast<int32_t>((i * 37 + static_cast<size_t>(salt) * 101 + i * i) % 1000);
     return ids;
   }
   static std::vector<int32_t> Join(std::vector<int32_t> a, const std::vector<int32_t>& b) {

@@ -113,7 +113,8 @@ class PrefixLife {
     Request request{.prompt = life.text, .sampling = life.sampling, .max_tokens = static_cast<int64_t>(1 + Below(40))};
     request.cache_scope = fault_ == Fault::kNoScope ? "" : life.scope;
     std::vector<int64_t> named;
-    for (size_t at = 1 + Below(30); at < life.text.size(); at += 1 + Below(60)) named.push_back(static_cast<int64_t>(at));
+    for (size_t at = 1 + Below(30); at < life.text.size(); at += 1 + Below(60))
+      named.push_back(static_cast<int64_t>(at));
     request.checkpoints = named;
     request.priority = Chance(0.1) ? 1 : 0;
     for (uint64_t choices = Chance(0.2) ? 1 + Below(6) : 1; choices > 0; --choices) {
@@ -183,9 +184,7 @@ class PrefixLife {
       case Fault::kLostBlock:
         std::erase_if(c.restored, [](const PageCopy& copy) { return copy.group != kSlots; });
         break;
-      case Fault::kLostMove:
-        std::erase_if(c.moved, [](const PageCopy& copy) { return copy.group != kSlots; });
-        break;
+      case Fault::kLostMove: std::erase_if(c.moved, [](const PageCopy& copy) { return copy.group != kSlots; }); break;
       case Fault::kRestoreFirst: std::swap(c.restored, c.ended); break;
       default: break;
     }
@@ -221,7 +220,8 @@ class PrefixLife {
       if (event.token) {
         const int32_t cold = FakeBackend::Draw(fake_, life.text, life.sampling);
         if (event.token->id != cold) {
-          return Broke(absl::StrCat(event.id, " draws ", event.token->id, " after ", life.text.size(), " tokens, not ", cold));
+          return Broke(
+              absl::StrCat(event.id, " draws ", event.token->id, " after ", life.text.size(), " tokens, not ", cold));
         }
         life.text.push_back(cold);
       }

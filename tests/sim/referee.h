@@ -67,12 +67,12 @@ class Referee {
     Request request;
     uint64_t arrival = 0;
     bool admitted = false;
-    int64_t next_position = 0;  // to be computed
-    int64_t drawn = 0;          // tokens that plans asked for
-    int64_t told = 0;           // tokens that came as events
-    int64_t scored = 0;         // prompt log-probabilities likewise
-    PageId slot = -1;           // -1: no row so far
-    std::vector<PageId> blocks;  // of all K/V groups, numbered through
+    int64_t next_position = 0;     // to be computed
+    int64_t drawn = 0;             // tokens that plans asked for
+    int64_t told = 0;              // tokens that came as events
+    int64_t scored = 0;            // prompt log-probabilities likewise
+    PageId slot = -1;              // -1: no row so far
+    std::vector<PageId> blocks;    // of all K/V groups, numbered through
     std::deque<int32_t> expected;  // tokens that results brought and events have not told
     size_t alive_index = 0;
   };

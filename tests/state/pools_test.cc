@@ -12,13 +12,13 @@ namespace batucada {
 namespace {
 
 StateShape Shape() {
-  return {.recurrent = {{.layers = 2, .d_inner = 40, .d_state = 16, .conv_width = 4},
-                        {.layers = 1, .d_inner = 24, .d_state = 8, .conv_width = 4}},
-          .kv = {{.layers = 2, .kv_heads = 2, .head_dim = 64, .window = 100},
-                 {.layers = 1, .kv_heads = 1, .head_dim = 64}},
-          .block_tokens = 16,
-          .vocab = 100,
-          .activation = DType::kF32};
+  return {
+      .recurrent = {{.layers = 2, .d_inner = 40, .d_state = 16, .conv_width = 4},
+                    {.layers = 1, .d_inner = 24, .d_state = 8, .conv_width = 4}},
+      .kv = {{.layers = 2, .kv_heads = 2, .head_dim = 64, .window = 100}, {.layers = 1, .kv_heads = 1, .head_dim = 64}},
+      .block_tokens = 16,
+      .vocab = 100,
+      .activation = DType::kF32};
 }
 
 class PoolsTest : public testing::TestWithParam<const char*> {
@@ -100,7 +100,8 @@ TEST_P(PoolsTest, AStateComesBackFromTheDeviceAndFromTheHost) {
 
   Image expected = cleared;
   const StateShape shape = Shape();
-  const auto move = [](const std::vector<char>& from, int64_t source, std::vector<char>& to, int64_t target, int64_t bytes) {
+  const auto move = [](const std::vector<char>& from, int64_t source, std::vector<char>& to, int64_t target,
+                       int64_t bytes) {
     std::memcpy(to.data() + target * bytes, from.data() + source * bytes, static_cast<size_t>(bytes));
   };
   for (const int64_t slot : {2, 0}) move(image.recurrent, 1, expected.recurrent, slot, shape.SlotBytes());

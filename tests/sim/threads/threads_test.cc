@@ -89,7 +89,8 @@ class World {
                       .max_tokens = static_cast<int64_t>(1 + threads_.Below(30)),
                       .ignore_eos = true};
       // A buffer that may be too small, or just large enough.
-      const uint64_t capacity = threads_.Below(3) == 0 ? 1 + threads_.Below(static_cast<uint64_t>(request.max_tokens)) : 100;
+      const uint64_t capacity =
+          threads_.Below(3) == 0 ? 1 + threads_.Below(static_cast<uint64_t>(request.max_tokens)) : 100;
       auto channel = std::make_shared<Channel>(capacity, tokenizer_, *StopMatcher::Create({}), request);
       const absl::StatusOr<SequenceId> added = loop_->Add(request, channel);
       if (!added.ok()) {
