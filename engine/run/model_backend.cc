@@ -186,7 +186,7 @@ absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   std::vector<std::vector<char>> control_rows;
   if (plan.num_tokens > 0) control_rows = RunStep(plan, ShapeOf(plan), stage);
   device_->CopyPieces(state.Pieces(plan.copies.saved));
-  device_->JoinCopies();
+  if (!plan.copies.moved.empty()) device_->JoinCopies();
   device_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
   Launched launched{.step = plan.step,
                     .mark = device_->PlaceMark(),

@@ -53,6 +53,7 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
 std::vector<CopyPiece> StatePools::Pieces(const std::vector<PageCopy>& copies) const {
   std::vector<CopyPiece> pieces;
   const auto add = [&](const Pool& pool, const PageCopy& copy) {
+    if (pool.page_bytes == 0) return;  // a model without such layers
     pieces.push_back({pool.Page(copy.to), pool.Page(copy.from), static_cast<size_t>(pool.page_bytes)});
   };
   for (const PageCopy& copy : copies) {

@@ -49,19 +49,21 @@ class PoolsTest : public testing::TestWithParam<const char*> {
     image.window.resize(static_cast<size_t>(5 * shape.BlockBytes(shape.kv[0])));
     image.growing.resize(static_cast<size_t>(7 * shape.BlockBytes(shape.kv[1])));
     image.last.resize(3);
-    ops_->CopyToHost(image.recurrent.data(), pools_->Recurrent({.group = 0, .layer = 0}).ssm, image.recurrent.size());
-    ops_->CopyToHost(image.window.data(), pools_->Kv({.group = 0, .layer = 0}).k, image.window.size());
-    ops_->CopyToHost(image.growing.data(), pools_->Kv({.group = 1, .layer = 0}).k, image.growing.size());
-    ops_->CopyToHost(image.last.data(), pools_->last_token(), 3 * sizeof(int32_t));
-    EXPECT_TRUE(ops_->Wait(ops_->Record()).ok());
+    ops_->device().CopyToHost(image.recurrent.data(), pools_->Recurrent({.group = 0, .layer = 0}).ssm,
+                              image.recurrent.size());
+    ops_->device().CopyToHost(image.window.data(), pools_->Kv({.group = 0, .layer = 0}).k, image.window.size());
+    ops_->device().CopyToHost(image.growing.data(), pools_->Kv({.group = 1, .layer = 0}).k, image.growing.size());
+    ops_->device().CopyToHost(image.last.data(), pools_->last_token(), 3 * sizeof(int32_t));
+    EXPECT_TRUE(ops_->device().Synchronize().ok());
     return image;
   }
   void Write(const Image& image) {
-    ops_->CopyToDevice(pools_->Recurrent({.group = 0, .layer = 0}).ssm, image.recurrent.data(), image.recurrent.size());
-    ops_->CopyToDevice(pools_->Kv({.group = 0, .layer = 0}).k, image.window.data(), image.window.size());
-    ops_->CopyToDevice(pools_->Kv({.group = 1, .layer = 0}).k, image.growing.data(), image.growing.size());
-    ops_->CopyToDevice(pools_->last_token(), image.last.data(), 3 * sizeof(int32_t));
-    EXPECT_TRUE(ops_->Wait(ops_->Record()).ok());
+    ops_->device().CopyToDevice(pools_->Recurrent({.group = 0, .layer = 0}).ssm, image.recurrent.data(),
+                                image.recurrent.size());
+    ops_->device().CopyToDevice(pools_->Kv({.group = 0, .layer = 0}).k, image.window.data(), image.window.size());
+    ops_->device().CopyToDevice(pools_->Kv({.group = 1, .layer = 0}).k, image.growing.data(), image.growing.size());
+    ops_->device().CopyToDevice(pools_->last_token(), image.last.data(), 3 * sizeof(int32_t));
+    EXPECT_TRUE(ops_->device().Synchronize().ok());
   }
   Image Random() {
     Image image = Read();
@@ -72,7 +74,7 @@ class PoolsTest : public testing::TestWithParam<const char*> {
     for (int32_t& id : image.last) id = static_cast<int32_t>(random() % 100);
     return image;
   }
-  void Copy(const std::vector<PageCopy>& copies) { pools_->Copy(copies, *ops_); }
+  void Copy(const std::vector<PageCopy>& copies) { ops_->device().CopyPieces(pools_->Pieces(copies)); }
 
   std::unique_ptr<Ops> ops_;  // outlives the pools
   std::unique_ptr<StatePools> pools_;
