@@ -5,7 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "text/jinja/characters.h"
+#include "text/jinja/text.h"
 
 namespace batucada {
 namespace {

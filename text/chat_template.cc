@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/chat_messages.h"
-#include "text/jinja/characters.h"
+#include "text/jinja/text.h"
 
 namespace batucada {
 

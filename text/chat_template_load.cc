@@ -6,7 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/chat_template.h"
-#include "text/jinja/limits.h"
+#include "text/jinja/runtime.h"
 #include "text/json_cursor.h"
 #include "text/special_tokens.h"
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "text/jinja/characters.h"
+#include "text/jinja/text.h"
 
 namespace batucada {
 namespace {

@@ -1,23 +1,44 @@
-// A parsed template: plain data, made by the parser and walked by the evaluator.
+// A parsed template, and what can be seen in one without running it.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "text/jinja/arithmetic.h"
-#include "text/jinja/comparison.h"
-#include "text/jinja/filters.h"
-#include "text/jinja/source_location.h"
-#include "text/jinja/tests.h"
+#include "base/strings.h"
+#include "text/jinja/builtins.h"
+#include "text/jinja/operators.h"
 #include "text/jinja/value.h"
 
 namespace batucada::jinja {
+
+// A place in a template's source, and errors that begin with one.
+
+struct SourceLocation {
+  int line = 1;
+  int column = 1;  // in characters
+};
+
+inline std::string Describe(SourceLocation where) { return Concat("line ", where.line, ", column ", where.column); }
+
+// The template is wrong: INVALID_ARGUMENT.
+inline absl::Status SyntaxError(SourceLocation where, std::string_view what) {
+  return absl::InvalidArgumentError(Concat(Describe(where), ": ", what));
+}
+
+// The template is right, but asks for what this interpreter does not do: UNIMPLEMENTED.
+inline absl::Status UnsupportedError(SourceLocation where, std::string_view what) {
+  return absl::UnimplementedError(Concat(Describe(where), ": ", what));
+}
+
+// A parsed template: plain data, made by the parser and walked by the evaluator.
 
 struct Expression;
 using ExpressionPtr = std::unique_ptr<const Expression>;
@@ -118,7 +139,7 @@ using Block = std::vector<Statement>;
 struct Body {
   Block statements;
   // Names that the body assigns before it reads them, each with an undefined value: until they are assigned, blocks
-  // inside see this and not what is around the body (name_analysis.h).
+  // inside see this and not what is around the body (below).
   std::vector<std::pair<std::string, Value>> late_names;
 };
 
@@ -205,5 +226,15 @@ struct Statement {
                Continue>
       node;
 };
+
+// jinja2 decides while it compiles what a name means in each scope, and some templates lean on the consequences.
+//
+// A name that a scope assigns before it reads it, and that no scope around it mentions, is the scope's own from its
+// beginning: blocks inside that read it earlier see it undefined, even where the caller gave a variable of that name.
+// {% for m in messages %}{{ tools }}{% endfor %}{% set tools = 1 %} prints nothing. An assignment inside an `if` is no
+// such thing.
+
+// Fills in the late names of `body` and of all bodies inside.
+void FindLateNames(Body* body);
 
 }  // namespace batucada::jinja

@@ -1,12 +1,14 @@
-#include "text/jinja/lexer.h"
+#include "text/jinja/parser.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdlib>
+#include <string>
 #include <utility>
 
 #include "base/status.h"
-#include "text/jinja/characters.h"
-#include "text/jinja/number_literal.h"
-#include "text/jinja/string_literal.h"
+#include "text/jinja/text.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 
@@ -277,6 +279,153 @@ std::string Describe(const Token& token) {
     case TokenKind::kEnd: return "the end of the template";
   }
   return "something else";
+}
+
+namespace {
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Reads exactly `count` hexadecimal digits at *position.
+absl::StatusOr<char32_t> ReadHex(std::string_view literal, int count, size_t* position, SourceLocation where) {
+  uint32_t value = 0;
+  for (int i = 0; i < count; ++i) {
+    const int digit = *position < literal.size() ? HexDigit(literal[*position]) : -1;
+    if (digit < 0) return SyntaxError(where, "a \\x, \\u or \\U in this string lacks hexadecimal digits");
+    value = value * 16 + static_cast<uint32_t>(digit);
+    ++*position;
+  }
+  if (value > 0x10FFFF) return SyntaxError(where, "a \\U in this string is beyond U+10FFFF");
+  if (value >= 0xD800 && value < 0xE000) {
+    return UnsupportedError(where, "half of a surrogate pair in a string; write the character itself or \\U");
+  }
+  return value;
+}
+
+char32_t ReadOctal(std::string_view literal, size_t* position) {
+  char32_t value = 0;
+  for (int i = 0; i < 3 && *position < literal.size(); ++i, ++*position) {
+    const char c = literal[*position];
+    if (c < '0' || c > '7') break;
+    value = value * 8 + static_cast<char32_t>(c - '0');
+  }
+  return value;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Unescape(std::string_view literal, SourceLocation where) {
+  static constexpr std::string_view kLetters = "\\'\"abfnrtv";
+  static constexpr std::string_view kValues = "\\'\"\a\b\f\n\r\t\v";
+  std::string out;
+  out.reserve(literal.size());
+  size_t i = 0;
+  while (i < literal.size()) {
+    if (literal[i] != '\\') {
+      out += literal[i++];
+      continue;
+    }
+    ++i;  // the lexer saw to it that something follows
+    const char c = literal[i];
+    if (const size_t simple = kLetters.find(c); simple != std::string_view::npos) {
+      out += kValues[simple];
+      ++i;
+    } else if (c == '\n') {
+      ++i;
+    } else if (c == 'x' || c == 'u' || c == 'U') {
+      ++i;
+      BATUCADA_ASSIGN_OR_RETURN(const char32_t codepoint,
+                                ReadHex(literal, c == 'x' ? 2 : (c == 'u' ? 4 : 8), &i, where));
+      AppendUtf8(codepoint, &out);
+    } else if (c >= '0' && c <= '7') {
+      AppendUtf8(ReadOctal(literal, &i), &out);
+    } else if (c == 'N' || static_cast<unsigned char>(c) >= 0x80) {
+      return UnsupportedError(where, "a string escape (\\N or a backslash before a character that is not ASCII)");
+    } else {
+      out += '\\';
+    }
+  }
+  return out;
+}
+
+namespace {
+
+constexpr std::string_view kDecimal = "0123456789";
+
+char At(std::string_view source, size_t i) { return i < source.size() ? source[i] : '\0'; }
+
+// Copies characters of `digits`, one underscore allowed between two. Returns the offset behind the last.
+size_t CopyDigits(std::string_view source, size_t begin, std::string_view digits, std::string* out) {
+  size_t i = begin;
+  while (i < source.size()) {
+    const size_t digit = i > begin && source[i] == '_' ? i + 1 : i;
+    if (digit >= source.size() || digits.find(source[digit]) == std::string_view::npos) break;
+    *out += source[digit];
+    i = digit + 1;
+  }
+  return i;
+}
+
+// Adds a fraction and an exponent that follow the digits before `begin`. Returns the offset behind them.
+size_t CopyFraction(std::string_view source, size_t begin, std::string* out) {
+  size_t end = begin;
+  if (At(source, end) == '.' && IsDigit(At(source, end + 1))) {
+    *out += '.';
+    end = CopyDigits(source, end + 1, kDecimal, out);
+  }
+  if (At(source, end) != 'e' && At(source, end) != 'E') return end;
+  const char sign = At(source, end + 1);
+  const size_t first = end + 1 + (sign == '+' || sign == '-' ? 1 : 0);
+  if (!IsDigit(At(source, first))) return end;
+  *out += sign == '-' ? "e-" : "e";
+  return CopyDigits(source, first, kDecimal, out);
+}
+
+struct Base {
+  char letter;
+  int value;
+  std::string_view digits;
+};
+constexpr Base kBases[] = {{'b', 2, "01"}, {'o', 8, "01234567"}, {'x', 16, "0123456789abcdefABCDEF"}};
+
+}  // namespace
+
+absl::StatusOr<NumberLiteral> ReadNumber(std::string_view source, size_t begin, SourceLocation where) {
+  std::string text;
+  size_t end = CopyDigits(source, begin, kDecimal, &text);
+  int base = 10;
+
+  // Not behind a dot: `a.0.1` is an element of an element.
+  std::string real_text = text;
+  const size_t real_end = begin > 0 && source[begin - 1] == '.' ? end : CopyFraction(source, end, &real_text);
+  if (real_end != end) {
+    NumberLiteral number = {.end = real_end, .is_float = true};
+    number.real = std::strtod(real_text.c_str(), nullptr);  // infinite or zero beyond the range, as in Python
+    return number;
+  }
+
+  if (source[begin] == '0') {
+    text.clear();
+    end = CopyDigits(source, begin, "0", &text);  // 0_0; a digit after it is another token, and an error
+    for (const Base& candidate : kBases) {
+      if ((At(source, begin + 1) | 0x20) != candidate.letter) continue;
+      std::string digits;
+      const size_t first = begin + 2 + (At(source, begin + 2) == '_' ? 1 : 0);
+      const size_t last = CopyDigits(source, first, candidate.digits, &digits);
+      if (digits.empty()) continue;
+      text = digits;
+      end = last;
+      base = candidate.value;
+    }
+  }
+  NumberLiteral number = {.end = end};
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number.integer, base);
+  if (result.ec != std::errc()) return UnsupportedError(where, "an integer of more than 64 bits");
+  return number;
 }
 
 }  // namespace batucada::jinja

@@ -8,11 +8,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "text/jinja/depth_guard.h"
-#include "text/jinja/expression_parser.h"
-#include "text/jinja/limits.h"
-#include "text/jinja/name_analysis.h"
-#include "text/jinja/token_stream.h"
+#include "text/jinja/ast.h"
+#include "text/jinja/runtime.h"
 
 namespace batucada::jinja {
 namespace {

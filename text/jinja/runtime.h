@@ -1,5 +1,4 @@
-// What one rendering has used up so far, and the makers of values that count it. Everything that can grow goes through
-// here, so that no template escapes the bounds of limits.h. Not thread-safe; one per rendering.
+// What a rendering may cost, what it has cost so far, and the names it knows.
 #pragma once
 
 #include <cstddef>
@@ -7,17 +6,94 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/status.h"
-#include "text/jinja/limits.h"
 #include "text/jinja/value.h"
 #include "text/utf8.h"
 
 namespace batucada::jinja {
+
+// What one template and one rendering may cost. A chat template is a small program from a model's directory and the
+// conversation comes from a stranger: whatever either holds, rendering ends soon, within bounded memory, with a text or
+// with an error that names the limit.
+
+// Of a template's source. The longest published ones, with tool calls in several languages, have about 30 KiB.
+inline constexpr size_t kMaxSourceBytes = size_t{1} << 20;
+
+// How deep expressions and blocks nest in a template's source. Published templates stay below 40; parsing, evaluating
+// and destroying recurse once for each level.
+inline constexpr int kMaxSyntaxDepth = 160;
+
+// How deep evaluation recurses: blocks, expressions and the macros that they call, all together. A macro that renders
+// nested JSON schemas takes about ten levels for each level of the schema. At most about 2 KiB of stack a level in a
+// release build.
+inline constexpr int kMaxEvaluationDepth = 800;
+
+// How deep lists and dicts nest inside each other; printing, comparing and destroying them recurses.
+inline constexpr int kMaxValueDepth = 200;
+
+// Steps: one for each expression or statement evaluated, for each element visited or made, for each 64 bytes of text
+// copied or searched and for each 16 that are looked at character by character. Whatever a filter, method or operator
+// does is counted in these: the bytes that it reads and writes, the pieces that it cuts, the comparisons that it makes,
+// never the calls. A message costs about 50, so a conversation of 10,000 messages takes a tenth; all of them last about
+// half a second.
+inline constexpr int64_t kMaxSteps = 5'000'000;
+
+// What is counted, so that small texts are not lost by rounding: a byte copied or searched is one, a step is 64.
+inline constexpr int64_t kWorkPerStep = 64;
+inline constexpr int64_t kWorkPerCharacterByte = 4;
+inline constexpr int64_t kMaxWork = kMaxSteps * kWorkPerStep;
+
+// Of the rendered text, and of any string on the way there. Four million tokens or so.
+inline constexpr size_t kMaxStringBytes = size_t{1} << 24;
+
+// Of everything made during one rendering, whether or not it is still alive: a bound on memory and on copying. A
+// template that appends each message to a list copies quadratically and gets through 5,000 messages.
+inline constexpr size_t kMaxAllocatedBytes = size_t{1} << 29;
+
+// Numbers in one range(): what jinja2's sandbox allows.
+inline constexpr int64_t kMaxRange = 100'000;
+
+// Counts how deep a recursion is while it lives.
+
+class DepthGuard {
+ public:
+  explicit DepthGuard(int* depth) : depth_(depth) { ++*depth_; }
+  ~DepthGuard() { --*depth_; }
+  DepthGuard(const DepthGuard&) = delete;
+  DepthGuard& operator=(const DepthGuard&) = delete;
+
+ private:
+  int* const depth_;
+};
+
+// Names and their values, in scopes that see those around them.
+
+// Names live in the template or with the caller and outlive the rendering.
+struct Scope {
+  explicit Scope(std::shared_ptr<Scope> around) : parent(std::move(around)) {}
+
+  // Null if no scope has it.
+  const Value* Find(std::string_view name) const {
+    for (const Scope* scope = this; scope != nullptr; scope = scope->parent.get()) {
+      const auto found = scope->variables.find(name);
+      if (found != scope->variables.end()) return &found->second;
+    }
+    return nullptr;
+  }
+
+  const std::shared_ptr<Scope> parent;
+  absl::flat_hash_map<std::string_view, Value> variables;
+};
+
+// What one rendering has used up so far, and the makers of values that count it. Everything that can grow goes through
+// here, so that no template escapes the bounds above. Not thread-safe; one per rendering.
 
 class Runtime {
  public:
@@ -31,7 +107,7 @@ class Runtime {
 
   // Counts work, before it is done. INVALID_ARGUMENT once there has been too much.
   [[nodiscard]] absl::Status Step(int64_t count = 1);
-  // The same in units of limits.h, for what is finer than a step.
+  // The same in the units above, for what is finer than a step.
   [[nodiscard]] absl::Status Work(int64_t units);
   // Counts a search through `text` or a copy of it.
   [[nodiscard]] absl::Status StepOver(std::string_view text);

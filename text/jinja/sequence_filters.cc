@@ -1,21 +1,20 @@
 // Filters over sequences and dicts.
+#include "text/jinja/builtins.h"
+
 #include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/jinja/access.h"
-#include "text/jinja/arithmetic.h"
-#include "text/jinja/attribute_path.h"
-#include "text/jinja/characters.h"
-#include "text/jinja/comparison.h"
-#include "text/jinja/filters.h"
-#include "text/jinja/methods.h"
+#include "text/jinja/operators.h"
 #include "text/jinja/stable_sort.h"
-#include "text/jinja/string_split.h"
+#include "text/jinja/text.h"
 #include "text/utf8.h"
 
 namespace batucada::jinja {

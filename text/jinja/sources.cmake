@@ -6,43 +6,22 @@ set(CHAT_TEMPLATE_SOURCES
   replayed_calls.cc
   special_tokens.cc
   jinja/access.cc
-  jinja/arithmetic.cc
   jinja/ast.cc
-  jinja/attribute_path.cc
-  jinja/brace_format.cc
-  jinja/callable.cc
-  jinja/characters.cc
-  jinja/comparison.cc
-  jinja/container_methods.cc
+  jinja/builtins.cc
   jinja/evaluator.cc
   jinja/expression_evaluator.cc
   jinja/expression_parser.cc
   jinja/filters.cc
-  jinja/format_spec.cc
-  jinja/globals.cc
-  jinja/json_dump.cc
-  jinja/json_value.cc
-  jinja/letter_case.cc
+  jinja/formatting.cc
   jinja/lexer.cc
-  jinja/loop_state.cc
-  jinja/macro.cc
   jinja/methods.cc
-  jinja/name_analysis.cc
-  jinja/number_filters.cc
-  jinja/number_literal.cc
-  jinja/number_text.cc
+  jinja/operators.cc
   jinja/parser.cc
-  jinja/percent_format.cc
-  jinja/postfix_parser.cc
-  jinja/repr.cc
   jinja/runtime.cc
-  jinja/selection_filters.cc
   jinja/sequence_filters.cc
-  jinja/string_literal.cc
+  jinja/serialize.cc
   jinja/string_methods.cc
-  jinja/string_split.cc
   jinja/template.cc
-  jinja/tests.cc
+  jinja/text.cc
   jinja/text_filters.cc
-  jinja/text_functions.cc
   jinja/value.cc)

@@ -1,4 +1,6 @@
 // The methods of str.
+#include "text/jinja/builtins.h"
+
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -10,12 +12,8 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/jinja/access.h"
-#include "text/jinja/brace_format.h"
-#include "text/jinja/characters.h"
-#include "text/jinja/letter_case.h"
-#include "text/jinja/methods.h"
-#include "text/jinja/string_split.h"
-#include "text/jinja/text_functions.h"
+#include "text/jinja/formatting.h"
+#include "text/jinja/text.h"
 #include "text/utf8.h"
 
 namespace batucada::jinja {

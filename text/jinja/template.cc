@@ -4,12 +4,11 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "text/jinja/builtins.h"
 #include "text/jinja/evaluator.h"
-#include "text/jinja/globals.h"
-#include "text/jinja/json_value.h"
 #include "text/jinja/parser.h"
 #include "text/jinja/runtime.h"
-#include "text/jinja/scope.h"
+#include "text/jinja/serialize.h"
 #include "text/utf8.h"
 
 namespace batucada::jinja {

@@ -3,7 +3,7 @@
 // lstrip_blocks, `break` and `continue`, `generation` blocks, its own `tojson`, raise_exception, strftime_now).
 //
 // Rendering reads nothing but its variables and the clock, and is bounded in steps, memory, depth and output
-// (limits.h), whatever the template and the variables are.
+// (runtime.h), whatever the template and the variables are.
 //
 // Immutable: every method may be called from any number of threads at once.
 #pragma once
@@ -39,7 +39,7 @@ class Template {
   // The rendered text. Of variables with equal names the last one counts. `now` is what strftime_now() tells.
   // INVALID_ARGUMENT with the message and the place for what jinja2 would raise, raise_exception() included, and for
   // what goes beyond a limit.
-  // `work`, unless null, becomes what was counted for it, in units of limits.h.
+  // `work`, unless null, becomes what was counted for it, in units of runtime.h.
   [[nodiscard]] absl::StatusOr<std::string> Render(std::span<const Variable> variables, absl::Time now,
                                                    int64_t* work = nullptr) const;
 

@@ -1,4 +1,6 @@
 // Filters that make text.
+#include "text/jinja/builtins.h"
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -8,17 +10,10 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/jinja/access.h"
-#include "text/jinja/arithmetic.h"
-#include "text/jinja/attribute_path.h"
-#include "text/jinja/characters.h"
-#include "text/jinja/filters.h"
-#include "text/jinja/json_dump.h"
-#include "text/jinja/letter_case.h"
-#include "text/jinja/methods.h"
-#include "text/jinja/percent_format.h"
-#include "text/jinja/repr.h"
-#include "text/jinja/string_split.h"
-#include "text/jinja/text_functions.h"
+#include "text/jinja/formatting.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/serialize.h"
+#include "text/jinja/text.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
 

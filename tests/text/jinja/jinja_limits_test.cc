@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "text/jinja/limits.h"
+#include "text/jinja/runtime.h"
 #include "text/jinja/template.h"
 
 namespace batucada::jinja {

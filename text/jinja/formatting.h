@@ -1,4 +1,4 @@
-// How a value is laid out by '%5.1f' and '{:>5}': the part that both ways of formatting share.
+// Python's two ways of laying out values in a text: '%5.1f' % value and '{:>5}'.format(value).
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,12 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "text/jinja/runtime.h"
 #include "text/jinja/value.h"
 
 namespace batucada::jinja {
+
+// How a value is laid out by '%5.1f' and '{:>5}': the part that both ways of formatting share.
 
 struct FormatSpec {
   std::string fill = " ";  // one character
@@ -28,5 +31,17 @@ inline constexpr int64_t kMaxFormatWidth = 10'000;
 [[nodiscard]] absl::StatusOr<std::string> FormatText(const FormatSpec& spec, std::string_view text);
 [[nodiscard]] absl::StatusOr<std::string> FormatInteger(const FormatSpec& spec, int64_t value);
 [[nodiscard]] absl::StatusOr<std::string> FormatFloat(const FormatSpec& spec, double value);
+
+// str.format: '{}, {name:>5}'.format(…).
+
+// Fields by place and by name, with .attribute and [element], !s and !r, and a format after a colon. INVALID_ARGUMENT
+// where Python raises, and for fields inside formats.
+[[nodiscard]] absl::StatusOr<Value> FormatBraces(Runtime& runtime, std::string_view format, const Arguments& arguments);
+
+// Formatting with the % operator: 'Hello, %s' % name.
+
+// `arguments` is a tuple of values, a dict for %(name)s, or one value. INVALID_ARGUMENT where Python raises, and for
+// the conversions %a, %* and %c. REQUIRES: a string `format`.
+[[nodiscard]] absl::StatusOr<Value> FormatPercent(Runtime& runtime, const Value& format, const Value& arguments);
 
 }  // namespace batucada::jinja
