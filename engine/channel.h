@@ -10,7 +10,7 @@
 
 #include "base/sync.h"
 #include "engine/core/request.h"
-#include "engine/engine.h"
+#include "engine/generation.h"
 #include "engine/run/step_loop.h"
 #include "text/detokenizer.h"
 #include "text/stop_matcher.h"

@@ -1,4 +1,5 @@
-// Batucada's engine: give it token ids, get tokens back as they are made. Start reading here.
+// Batucada's engine: give it token ids and how to go on, get tokens and their text back as they are made. Start reading
+// here.
 //
 //   Submit ── Scheduler ── Plan ──> Backend::Launch (CPU or GPU: the model) ──> Commit ── Generation::Poll
 //              │  who runs next       packs the plan, runs the forward pass,               text, log-probs,
@@ -9,9 +10,7 @@
 // end without being evicted. One thread, the step loop, plans, launches and commits; everything else waits for nobody.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,46 +21,13 @@
 #include "engine/core/observer.h"
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
+#include "engine/generation.h"
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
 #include "engine/prefix/prefix_cache_stats.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
-
-// What became ready since the last look.
-struct Update {
-  SharedArray<TokenResult> prompt_logprobs;  // of prompt tokens 1, 2, …, in order, if asked for
-  std::vector<TokenResult> tokens;           // generated tokens
-  std::string text;  // text that is final: whole UTF-8, no part of a stop string. It goes on from that of the prompt
-  std::optional<Finish> finish;  // set exactly once, in the last update
-};
-
-class Channel;  // between the step loop and one consumer
-
-// One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs, and
-// no callback runs after that. May outlive the engine.
-class Generation {
- public:
-  explicit Generation(std::shared_ptr<Channel> channel);
-  ~Generation();
-  Generation(Generation&&) noexcept;
-  Generation& operator=(Generation&&) noexcept;
-
-  SequenceId id() const;
-  // Takes everything that is ready. False if nothing is; never blocks.
-  bool Poll(Update* update);
-  // Like Poll, but waits for something until `deadline`.
-  bool Wait(Update* update, absl::Time deadline = absl::InfiniteFuture());
-  // `ready` is called from the step loop's thread whenever there is something to take after a Poll that took all; at
-  // once if there is already. It must be quick and must not call back into the engine.
-  void OnReady(std::function<void()> ready);
-  // Ends it; the last update says `reason`. Its memory is free within one step.
-  void Cancel(FinishReason reason = FinishReason::kCancelled);
-
- private:
-  std::shared_ptr<Channel> channel_;
-};
 
 struct EngineStats {
   int64_t running = 0;         // sequences that hold a slot
