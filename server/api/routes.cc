@@ -24,34 +24,38 @@ void AddOpenInference(RouteList& list) {
               {.summary = "Continue a text: the Open Inference Protocol. Tensors may be binary, after the JSON",
                .request = "InferRequest",
                .answer = "InferResponse",
-               .error = "InferError"});
+               .error_form = ErrorForm::kOpenInference});
     list.Post(model + "/generate", "generate", HandleGenerate,
               {.summary = "Continue a text: Triton's generate extension",
                .request = "GenerateRequest",
                .answer = "GenerateResponse",
-               .error = "InferError"});
+               .error_form = ErrorForm::kOpenInference});
     list.Post(model + "/generate_stream", "generate_stream", HandleGenerateStream,
               {.summary = "Continue a text and stream it: one response an event",
                .request = "GenerateRequest",
                .answer = "EventStream",
                .answer_type = "text/event-stream",
-               .error = "InferError"});
+               .error_form = ErrorForm::kOpenInference});
     list.Get(model + "/ready", "infer.ready", HandleInferModelReady,
              {.summary = "Whether the model takes requests",
               .answer = "InferState",
               .unavailable = "InferState",
-              .error = "InferError"},
+              .error_form = ErrorForm::kOpenInference},
              Access::kOpen);
     list.Get(model, "infer.model", HandleInferModel,
-             {.summary = "The model's tensors", .answer = "InferModel", .error = "InferError"});
+             {.summary = "The model's tensors", .answer = "InferModel", .error_form = ErrorForm::kOpenInference});
   }
-  list.Add("POST", "/v2/repository/index", "infer.index", HandleRepositoryIndex,
-           {.summary = "The models and their states", .answer = "RepositoryIndex", .error = "InferError"});
+  list.Add(
+      "POST", "/v2/repository/index", "infer.index", HandleRepositoryIndex,
+      {.summary = "The models and their states", .answer = "RepositoryIndex", .error_form = ErrorForm::kOpenInference});
   list.Get("/v2", "infer.server", HandleInferServer,
-           {.summary = "The server's name", .answer = "InferServer", .error = "InferError"});
+           {.summary = "The server's name", .answer = "InferServer", .error_form = ErrorForm::kOpenInference});
   const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {
     list.Get(path, "infer.health", handle,
-             {.summary = summary, .answer = "InferState", .unavailable = "InferState", .error = "InferError"},
+             {.summary = summary,
+              .answer = "InferState",
+              .unavailable = "InferState",
+              .error_form = ErrorForm::kOpenInference},
              Access::kHealth);
   };
   health("/v2/health/live", HandleInferLive, "Whether work makes progress");

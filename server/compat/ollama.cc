@@ -277,14 +277,14 @@ void AddOllama(RouteList& list) {
              .answer = "OllamaLine",
              .streams = OperationSpec::Streams::kIfAsked,
              .stream_type = "application/x-ndjson",
-             .error = "InferError"});
+             .error_form = ErrorForm::kOpenInference});
   list.Post("/api/chat", "ollama.chat", HandleChat,
             {.summary = "Continue a conversation, as Ollama does",
              .request = "OllamaChatRequest",
              .answer = "OllamaLine",
              .streams = OperationSpec::Streams::kIfAsked,
              .stream_type = "application/x-ndjson",
-             .error = "InferError"});
+             .error_form = ErrorForm::kOpenInference});
   AddOllamaModels(list);
 }
 

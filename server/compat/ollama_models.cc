@@ -145,17 +145,20 @@ void AddOllamaModels(RouteList& list) {
   bj::object shown = ObjectSchema("", {{"template", StringSchema("")}});
   shown["required"] = bj::array{"details", "model_info", "capabilities"};
   list.AddSchema("OllamaModel", std::move(shown));
-  list.Get("/api/tags", "ollama.tags", HandleTags,
-           {.summary = "The models, as Ollama lists them", .answer = "OllamaTags", .error = "InferError"});
+  list.Get(
+      "/api/tags", "ollama.tags", HandleTags,
+      {.summary = "The models, as Ollama lists them", .answer = "OllamaTags", .error_form = ErrorForm::kOpenInference});
   list.Get("/api/ps", "ollama.ps", HandlePs,
-           {.summary = "The loaded models, as Ollama lists them", .answer = "OllamaTags", .error = "InferError"});
+           {.summary = "The loaded models, as Ollama lists them",
+            .answer = "OllamaTags",
+            .error_form = ErrorForm::kOpenInference});
   list.Post("/api/show", "ollama.show", HandleShow,
             {.summary = "A model, as Ollama tells of it",
              .request = "OllamaShowRequest",
              .answer = "OllamaModel",
-             .error = "InferError"});
+             .error_form = ErrorForm::kOpenInference});
   list.Get("/api/version", "ollama.version", HandleVersion,
-           {.summary = "The server's version", .answer = "Version", .error = "InferError"});
+           {.summary = "The server's version", .answer = "Version", .error_form = ErrorForm::kOpenInference});
 }
 
 }  // namespace batucada

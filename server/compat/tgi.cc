@@ -260,22 +260,19 @@ void AddTgi(RouteList& list) {
             {.summary = "Continue a text, as TGI does",
              .request = "TgiRequest",
              .answer = "TgiText",
-             .error = "TgiError",
-             .bad_request = "422"});
+             .error_form = ErrorForm::kTgi});
   list.Post("/generate_stream", "tgi.generate_stream", HandleGenerateStream,
             {.summary = "Continue a text as TGI does, one token an event",
              .request = "TgiRequest",
              .answer = "EventStream",
              .answer_type = "text/event-stream",
-             .error = "TgiError",
-             .bad_request = "422"});
+             .error_form = ErrorForm::kTgi});
   list.Post("/", "tgi.root", HandleRoot,
             {.summary = "Continue a text, whole or streamed, as TGI does",
              .request = "TgiRequest",
              .answer = "TgiTexts",
              .streams = OperationSpec::Streams::kIfAsked,
-             .error = "TgiError",
-             .bad_request = "422"});
+             .error_form = ErrorForm::kTgi});
   list.Get("/info", "tgi.info", HandleInfo,
            {.summary = "The model and its bounds, as TGI tells them", .answer = "TgiInfo"});
 }

@@ -34,7 +34,7 @@ std::optional<HttpResponse> RefuseCoding(const HttpRequest& request) {
       415,
       fmt::format("the Content-Encoding '{}' is not decoded here: send the body as it is, or in one of {}",
                   absl::CHexEscape(coding.substr(0, kMostShown)), kContentCodings),
-      "content_encoding_not_supported", ErrorFormOf(request.path));
+      "content_encoding_not_supported", request.error_form);
   response.headers.emplace_back("accept-encoding", kContentCodings);
   return response;
 }
@@ -51,7 +51,7 @@ std::optional<HttpResponse> DecodeBody(HttpRequest* request, size_t max_bytes) {
   const auto take_room = [&](size_t bytes) { return request->memory.Resize(encoded + static_cast<int64_t>(bytes)); };
   absl::StatusOr<std::string> body = Decode(*coding, request->body, max_bytes, take_room);
   if (!body.ok()) {
-    const ErrorForm form = ErrorFormOf(request->path);
+    const ErrorForm form = request->error_form;
     const std::string message(body.status().message());
     if (absl::IsOutOfRange(body.status())) return ErrorResponse(413, message, "body_too_large", form);
     if (absl::IsInvalidArgument(body.status())) return ErrorResponse(400, message, "malformed_body", form);

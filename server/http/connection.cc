@@ -1,5 +1,4 @@
 #include "server/http/connection.h"
-#include "server/common/request_id.h"
 
 #include <algorithm>
 #include <exception>
@@ -19,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "base/status.h"
 #include "server/common/error.h"
+#include "server/common/request_id.h"
 #include "server/http/body_coding.h"
 #include "server/http/request_head.h"
 
@@ -192,7 +192,7 @@ asio::awaitable<bool> Connection::Dispatch() {
 
 void Connection::Recognise(const http::request_header<>& head) {
   const auto target = head.target();
-  error_form_ = ErrorFormOf({target.data(), target.size()});
+  error_form_ = context_.router.ErrorFormFor({target.data(), target.size()});
   request_id_ = RequestIdOf(head);
 }
 
@@ -205,9 +205,9 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   request_ = *std::move(request);
   request_.request_id = request_id_;
   request_.client = client_;
-  error_form_ = ErrorFormOf(request_.path);
   head_only_ = request_.method == "HEAD";
   match_ = context_.router.Find(request_.method, request_.path);
+  error_form_ = request_.error_form = match_.error_form;
   answer_headers_ = context_.gate.AnswerHeaders(request_, match_.route);
   if (match_.route != nullptr) endpoint_ = match_.route->name;
   request_.captures = std::move(match_.captures);

@@ -59,7 +59,7 @@ std::optional<HttpResponse> Gate::StopPreflight(const HttpRequest& request) cons
         403,
         absl::StrCat("pages of the origin '", absl::CHexEscape(absl::string_view(origin.data(), origin.size())),
                      "' may not ask this server: --cors-origin names those that may"),
-        "origin_not_allowed", ErrorFormOf(request.path));
+        "origin_not_allowed", request.error_form);
   }
   HttpResponse response = {.content_type = ""};
   response.headers.emplace_back("access-control-allow-methods", "GET, POST");
@@ -85,7 +85,7 @@ std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route)
   } else if (client || access != Access::kKey || place_ == AdminPlace::kHealthPort) {
     return std::nullopt;
   }
-  HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), ErrorFormOf(request->path));
+  HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), request->error_form);
   response.headers.emplace_back("www-authenticate", "Bearer");
   return response;
 }

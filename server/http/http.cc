@@ -44,11 +44,6 @@ void AddAdvice(HttpResponse* response) {
 
 }  // namespace
 
-ErrorForm ErrorFormOf(std::string_view path) {
-  if (path == "/v2" || path.starts_with("/v2/") || path.starts_with("/api/")) return ErrorForm::kOpenInference;
-  return path == "/generate" || path == "/generate_stream" ? ErrorForm::kTgi : ErrorForm::kOpenAi;
-}
-
 HttpResponse ErrorResponse(const absl::Status& status, ErrorForm form) {
   const int code = HttpStatusOf(status);
   HttpResponse response = {.status = StatusIn(form, code), .body = ""};

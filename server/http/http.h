@@ -21,17 +21,25 @@ namespace batucada {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case
 
+// How an error is written so that clients of a route can read it, whoever makes the error: see Route.
+enum class ErrorForm : uint8_t {
+  kOpenAi,         // {"error": {"message": …, "type": …, "param": …, "code": …}}
+  kOpenInference,  // {"error": "…"}, as Ollama's are too
+  kTgi,            // {"error": "…", "error_type": "validation"}, and 422 for a bad request
+};
+
 struct HttpRequest {
   std::string method;  // "GET", …
   std::string path;    // without the query, percent-decoded
   std::string query;   // after '?', as sent
   Headers headers;
   std::string body;
-  std::string request_id;             // x-request-id as sent if it is sound, else a fresh one
-  TraceContext trace;                 // of a sound traceparent header, else empty
-  std::vector<std::string> captures;  // what the route's wildcards matched, in order
-  Client client;                      // who sends it
-  MemoryCharge memory;                // for the body, while this is held
+  std::string request_id;                     // x-request-id as sent if it is sound, else a fresh one
+  TraceContext trace;                         // of a sound traceparent header, else empty
+  std::vector<std::string> captures;          // what the route's wildcards matched, in order
+  Client client;                              // who sends it
+  ErrorForm error_form = ErrorForm::kOpenAi;  // of its route
+  MemoryCharge memory;                        // for the body, while this is held
 
   // The first of that name (lower case), or empty.
   std::string_view Header(std::string_view name) const;
@@ -73,13 +81,6 @@ inline constexpr char kIgnoredParameters[] = "x-ignored-parameters";
 HttpResponse JsonResponse(std::string body);
 HttpResponse TextResponse(std::string body);
 
-enum class ErrorForm : uint8_t {
-  kOpenAi,         // {"error": {"message": …, "type": …, "param": …, "code": …}}
-  kOpenInference,  // {"error": "…"}, as Ollama's are too
-  kTgi,            // {"error": "…", "error_type": "validation"}, and 422 for a bad request
-};
-// What clients of that path can read, whoever makes the error.
-ErrorForm ErrorFormOf(std::string_view path);
 // 429 and 503 carry Retry-After.
 HttpResponse ErrorResponse(const absl::Status& status, ErrorForm form = ErrorForm::kOpenAi);
 HttpResponse ErrorResponse(int http_status, std::string_view message, std::string_view code,

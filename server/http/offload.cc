@@ -55,7 +55,7 @@ class OffloadedAnswer : public LiveAnswer {
 Answer Handle(Service& service, const RequestOrigin& origin, const Handler& handler, HttpRequest request,
               size_t max_body_bytes) {
   const std::string id = request.request_id;
-  const ErrorForm form = ErrorFormOf(request.path);
+  const ErrorForm form = request.error_form;
   try {
     if (std::optional<HttpResponse> refusal = DecodeBody(&request, max_body_bytes)) return *std::move(refusal);
     // Here rather than on arrival: only what is being read takes it, a few requests at a time.
@@ -87,7 +87,7 @@ Handler OffThread(Service& service, std::string api, Handler handler) {
     const auto size = static_cast<int64_t>(request.body.size());
     const int64_t bytes = HasCodedBody(request) ? std::min(kUsualRatio * size, limit) : size;
     const RequestOrigin origin = OriginOf(request, api);
-    const ErrorForm form = ErrorFormOf(request.path);
+    const ErrorForm form = request.error_form;
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
     const absl::Status refusal = service.workers.TryPost(

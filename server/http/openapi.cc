@@ -61,6 +61,15 @@ std::string OperationId(const Route& route) {
   return id;
 }
 
+std::string_view ErrorSchemaName(ErrorForm form) {
+  switch (form) {
+    case ErrorForm::kOpenAi: return "Error";
+    case ErrorForm::kOpenInference: return "InferError";
+    case ErrorForm::kTgi: return "TgiError";
+  }
+  return "";
+}
+
 }  // namespace
 
 bj::object MakeOperation(const OperationSpec& spec) {
@@ -80,11 +89,11 @@ bj::object MakeOperation(const OperationSpec& spec) {
   }
   answers["200"] = std::move(ok);
   const auto add_error = [&](const char* status, std::string_view description) {
-    answers[status] = JsonAnswer(description, spec.error);
+    answers[status] = JsonAnswer(description, ErrorSchemaName(spec.error_form));
   };
   add_error("400", "Not a valid request; the message names the parameter, its value and the limit.");
-  if (std::string_view(spec.bad_request) != "400") {
-    add_error(spec.bad_request, "Not a valid request; the message names the parameter, its value and the limit.");
+  if (spec.error_form == ErrorForm::kTgi) {
+    add_error("422", "Not a valid request; the message names the parameter, its value and the limit.");
   }
   add_error("401", "An API key is missing or wrong.");
   add_error("404", "There is no such model or path.");

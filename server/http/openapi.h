@@ -21,9 +21,8 @@ struct OperationSpec {
   std::string_view answer_type = "application/json";
   Streams streams = Streams::kNo;
   std::string_view stream_type = "text/event-stream";
-  std::string_view unavailable;      // the schema of a 503 that is no error, by name
-  std::string_view error = "Error";  // the schema of errors, by name
-  const char* bad_request = "400";   // its status
+  std::string_view unavailable;  // the schema of a 503 that is no error, by name
+  ErrorForm error_form = ErrorForm::kOpenAi;
 };
 
 // An Operation Object. Every route may answer with the errors that any HTTP request can meet.

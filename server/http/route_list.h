@@ -33,6 +33,7 @@ class RouteList {
                  .handler = [this_service = &service_,
                              handle](const HttpRequest& request) { return handle(*this_service, request); },
                  .access = access,
+                 .error_form = spec.error_form,
                  .operation = MakeOperation(spec)});
   }
   // A document that does not change.
@@ -42,6 +43,7 @@ class RouteList {
                  .name = std::move(name),
                  .handler = [json = std::move(json)](const HttpRequest&) -> Answer { return JsonResponse(json); },
                  .access = Access::kKey,
+                 .error_form = spec.error_form,
                  .operation = MakeOperation(spec)});
   }
   // Bodies may be large: off the connection's thread with them.
@@ -55,6 +57,7 @@ class RouteList {
                  .name = name,
                  .handler = OffThread(service_, name, std::move(handler)),
                  .access = access,
+                 .error_form = spec.error_form,
                  .operation = MakeOperation(spec)});
   }
   // One of those that specs name, beside those of api_schemas.h.

@@ -42,23 +42,36 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   std::string_view pattern;  // the first that matches; later ones only look as if they did
   std::vector<std::string> allowed;
+  ErrorForm form = ErrorFormFor(path);
   for (const Route& route : routes_) {
     if (!pattern.empty() && route.path != pattern) continue;
     std::vector<std::string> captures;
     if (!MatchPath(route.path, path, &captures)) continue;
-    if (route.method == wanted) return {.route = &route, .error = {}, .captures = std::move(captures)};
+    if (route.method == wanted) {
+      return {.route = &route, .error_form = route.error_form, .error = {}, .captures = std::move(captures)};
+    }
+    if (pattern.empty()) form = route.error_form;
     pattern = route.path;
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {
-    return {.error = ErrorResponse(404, NotOffered(path), "not_found", ErrorFormOf(path))};
+    return {.error_form = form, .error = ErrorResponse(404, NotOffered(path), "not_found", form)};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
-  Match match = {.error = ErrorResponse(
+  Match match = {.error_form = form,
+                 .error = ErrorResponse(
                      405, fmt::format("{} does not take {}: use {}", Printable(path), Printable(method), methods),
-                     "method_not_allowed", ErrorFormOf(path))};
+                     "method_not_allowed", form)};
   match.error.headers.emplace_back("allow", methods);
   return match;
+}
+
+ErrorForm Router::ErrorFormFor(std::string_view path) const {
+  const auto first = [](std::string_view text) { return text.substr(0, text.find_first_of("/?", 1)); };
+  for (const Route& route : routes_) {
+    if (first(route.path) == first(path)) return route.error_form;
+  }
+  return ErrorForm::kOpenAi;
 }
 
 bool PercentDecode(std::string_view text, std::string* out) {

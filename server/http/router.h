@@ -26,6 +26,7 @@ struct Route {
   std::string name;    // the endpoint's label in metrics and logs
   Handler handler;
   Access access = Access::kKey;
+  ErrorForm error_form = ErrorForm::kOpenAi;
   boost::json::object operation = {};  // what /openapi.json says of it
 };
 
@@ -37,11 +38,15 @@ class Router {
 
   struct Match {
     const Route* route = nullptr;
+    ErrorForm error_form = ErrorForm::kOpenAi;  // the route's; without one, see ErrorFormFor
     HttpResponse error;  // if there is no route: 404, 405 with the methods that are allowed, or 200 to "OPTIONS *"
     std::vector<std::string> captures;
   };
   // A slash at a path's end makes no difference: no route has one there.
   Match Find(std::string_view method, std::string_view path) const;
+  // Of errors about a path that is no route's, or of which no more was read than its beginning: as of the first route
+  // with the same first segment, so that clients of an API can read what it does not have.
+  ErrorForm ErrorFormFor(std::string_view path) const;
 
  private:
   std::vector<Route> routes_;  // few: a scan is as fast as a map; the first path that matches is it

@@ -1,5 +1,4 @@
 #include "server/openai/completions.h"
-#include "server/common/request_id.h"
 
 #include <utility>
 
@@ -7,6 +6,7 @@
 #include "base/status.h"
 #include "server/common/asked_model.h"
 #include "server/common/error.h"
+#include "server/common/request_id.h"
 #include "server/generate/generation_group.h"
 #include "server/http/request_origin.h"
 #include "server/openai/chat_choice.h"

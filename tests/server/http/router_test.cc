@@ -29,6 +29,27 @@ TEST(RouterTest, FindsByMethodAndPath) {
   EXPECT_THAT(one.captures, ElementsAre("org/name"));
 }
 
+TEST(RouterTest, ErrorsHaveTheFormOfTheirRoute) {
+  const Handler handler = [](const HttpRequest&) -> Answer { return HttpResponse(); };
+  Router router;
+  router.Add({.method = "GET", .path = "/", .name = "root", .handler = handler});
+  router.Add({.method = "POST", .path = "/", .name = "tgi", .handler = handler, .error_form = ErrorForm::kTgi});
+  router.Add({.method = "GET", .path = "/v2/models/*", .name = "v2", .handler = handler,
+              .error_form = ErrorForm::kOpenInference});
+  EXPECT_EQ(router.Find("GET", "/").error_form, ErrorForm::kOpenAi);
+  EXPECT_EQ(router.Find("POST", "/").error_form, ErrorForm::kTgi);
+  // What is no route is answered as the API answers that it seems to belong to.
+  const Router::Match wrong_method = router.Find("PUT", "/v2/models/one");
+  EXPECT_EQ(wrong_method.error_form, ErrorForm::kOpenInference);
+  EXPECT_THAT(wrong_method.error.body, HasSubstr(R"({"error":")"));
+  const Router::Match unknown = router.Find("GET", "/v2/nothing");
+  EXPECT_EQ(unknown.error_form, ErrorForm::kOpenInference);
+  EXPECT_THAT(unknown.error.body, HasSubstr(R"({"error":")"));
+  EXPECT_THAT(router.Find("GET", "/v22/nothing").error.body, HasSubstr(R"({"error":{)"));
+  EXPECT_EQ(router.ErrorFormFor("/v2?query"), ErrorForm::kOpenInference);
+  EXPECT_EQ(router.ErrorFormFor(""), ErrorForm::kOpenAi);
+}
+
 TEST(RouterTest, WildcardsMayStandAnywhere) {
   const Handler handler = [](const HttpRequest&) -> Answer { return HttpResponse(); };
   Router router;
