@@ -8,6 +8,7 @@
 #include "engine/model/state_shape_of.h"
 #include "engine/run/fake_backend.h"
 #include "engine/run/model_backend.h"
+#include "engine/state/budget.h"
 #include "kernels/ops.h"
 
 namespace batucada {
