@@ -1,0 +1,208 @@
+"""Texts drawn from grammars at random, judged by programs that know nothing of ours: `jsonschema` for schemas, `re` for
+regular expressions. No text may be invalid; what is refused must be refused by name.
+
+  python tests/text/grammar_conformance.py [--schemas N] [--draws N] [--seed N] [--tokenizer DIR]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+
+import jsonschema
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORDS = ["a", "b", "name", "ünï", "x y", 'q"uote', "back\\slash", "né\nwline", "", "id", "日本"]
+
+# Name, schema, and whether it is served: None where it must be refused.
+CASES = {
+    "pydantic": {"$defs": {"Step": {"properties": {"explanation": {"title": "E", "type": "string"},
+                                                   "output": {"type": "string"}},
+                                    "required": ["explanation", "output"], "title": "Step", "type": "object",
+                                    "additionalProperties": False}},
+                 "properties": {"steps": {"items": {"$ref": "#/$defs/Step"}, "type": "array"},
+                                "final": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+                 "required": ["steps", "final"], "type": "object", "additionalProperties": False},
+    "tree": {"$defs": {"node": {"type": "object", "properties": {"v": {"type": "integer"},
+                                                                 "next": {"anyOf": [{"$ref": "#/$defs/node"},
+                                                                                    {"type": "null"}]}},
+                                "required": ["v", "next"]}}, "$ref": "#/$defs/node"},
+    "discriminated": {"oneOf": [{"type": "object", "properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}},
+                                 "required": ["kind"]},
+                                {"type": "object", "properties": {"kind": {"const": "dog"}, "tail": {"type": "boolean"}},
+                                 "required": ["kind"]}]},
+    "all of": {"allOf": [{"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}, "required": ["a"]},
+                         {"properties": {"a": {"maximum": 9}, "b": {"type": "string", "maxLength": 3}}, "required": ["b"]}]},
+    "tuple": {"type": "array", "prefixItems": [{"type": "integer"}, {"enum": ["x", "y"]}], "items": False, "minItems": 1},
+    "long": {"type": "string", "minLength": 30, "maxLength": 60},
+    "map": {"type": "object", "additionalProperties": {"type": "number"}, "minProperties": 1, "maxProperties": 3},
+    "named map": {"type": "object", "propertyNames": {"pattern": "^[a-z]{1,3}$"}, "additionalProperties": {"type": "null"}},
+    "open": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": True},
+    "pattern map": {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False},
+    "anything": {}, "true": True,
+}
+REFUSED = {
+    "$.not": {"not": {"type": "string"}},
+    "$.properties.a.uniqueItems": {"properties": {"a": {"type": "array", "uniqueItems": True}}},
+    "$.if": {"if": {"type": "string"}, "then": {"maxLength": 3}},
+    "$.contains": {"type": "array", "contains": {"type": "integer"}},
+    "$.maxLength": {"type": "string", "pattern": "^a*$", "maxLength": 3},
+    "$.oneOf": {"oneOf": [{"type": "string"}, {"type": "string", "minLength": 2}]},
+    "$.$ref": {"$ref": "https://example.com/schema"},
+    "$.pattern": {"type": "string", "pattern": "(?=a)b"},
+    "$.format": {"type": "string", "format": "no-such"},
+}
+REGEXES = ["[a-z]{2,5}[0-9]+", "(yes|no|maybe)", r"\d{4}-\d{2}-\d{2}", r"[^\W\d]{1,3}", "(a|b)*c?", ".{3}", "x{0,300}y",
+           r"\w+@\w+\.(com|org)", "[é-ü]+", r"^(?:\+\d{1,3} )?\d{3}$", "((a{1,3}b){2,4}|c){1,2}"]
+GRAMMARS = [('root ::= "(" root ")" | [a-c]+', r"\(*[a-c]+\)*"),
+            ('root ::= item ("," item)*\nitem ::= "x" | "y"{2,3} # two\n', r"(x|y{2,3})(,(x|y{2,3}))*")]
+BOMBS = ["(" * 3000 + "a" + ")" * 3000, "((((a{1,9999}){1,9999}){1,9999}){1,9999}){1,9999}", "(a|a)" * 2000,
+         "((a?){9999}){9999}", "[a-z]{9999}" * 40000]
+
+
+def random_schema(r, depth=0):
+    kinds = ["string", "string", "integer", "number", "boolean", "null", "enum", "const"]
+    if depth < 3:
+        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf", "types"]
+    kind = r.choice(kinds)
+    schema = {"type": kind}
+    if kind == "string":
+        which = r.randrange(5)
+        if which == 0:
+            low = r.randrange(6)
+            schema.update(minLength=low, maxLength=low + r.randrange(40))
+        elif which == 1:
+            schema["pattern"] = r.choice(["^[A-Z][a-z]*$", "a.b", r"^\d+$", r"\s", '^["\\\\]+$', "^(x|yz)+$", r"^\S{1,4}$"])
+        elif which == 2:
+            schema["format"] = r.choice(["date", "date-time", "time", "uuid", "email", "ipv4", "ipv6", "uri", "hostname"])
+    elif kind in ("integer", "number"):
+        if r.random() < 0.6:
+            low = r.choice([-1000, -7, -1, 0, 1, 5, 99, 12345]) + (r.choice([0, 0.5, 0.25]) if kind == "number" else 0)
+            schema[r.choice(["minimum", "exclusiveMinimum"])] = low
+            if r.random() < 0.7:
+                schema[r.choice(["maximum", "exclusiveMaximum"])] = low + r.choice([2, 17, 1000, 10**9])
+        elif kind == "integer" and r.random() < 0.5:
+            schema["multipleOf"] = r.choice([2, 3, 7, 10, 25])
+    elif kind == "enum":
+        schema = {"enum": r.sample([1, "a", None, True, {"k": [1, 'w"']}, [], -2.5, "ü", ""], r.randrange(1, 5))}
+    elif kind == "const":
+        schema = {"const": r.choice(["v", 3, {"a": None}, [1, "2"], 'q"'])}
+    elif kind == "object":
+        names = r.sample(WORDS, r.randrange(0, 5))
+        schema["properties"] = {name: random_schema(r, depth + 1) for name in names}
+        schema["required"] = [name for name in names if r.random() < 0.6]
+        if r.random() < 0.5:
+            schema["additionalProperties"] = r.choice([False, True, {"type": "integer"}])
+    elif kind == "array":
+        schema["items"] = random_schema(r, depth + 1)
+        if r.random() < 0.5:
+            schema["minItems"] = r.randrange(3)
+            schema["maxItems"] = schema["minItems"] + r.randrange(1, 8)
+        if r.random() < 0.2:
+            schema["prefixItems"] = [random_schema(r, depth + 1)]
+    elif kind == "anyOf":
+        schema = {"anyOf": [random_schema(r, depth + 1) for _ in range(r.randrange(1, 4))]}
+    elif kind == "allOf":
+        low, high = sorted(r.sample(range(50), 2))
+        schema = {"allOf": [{"type": "integer", "minimum": low}, {"maximum": high, "title": "t"}]}
+    elif kind == "types":
+        schema = {"type": r.sample(["string", "integer", "null", "boolean"], 2)}
+    return schema
+
+
+class Draws:
+
+    def __init__(self, program, tokenizer):
+        self.process = subprocess.Popen([program, *([tokenizer] if tokenizer else [])], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, encoding="utf-8")
+
+    def ask(self, kind, text, draws, seed):
+        self.process.stdin.write(json.dumps({"kind": kind, "text": text, "draws": draws, "seed": seed}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"the program ended at {kind} {text[:300]}"
+        return json.loads(line)
+
+
+def validate(schema, text):
+    def no_constant(name):
+        raise ValueError(name)
+    value = json.loads(text, parse_constant=no_constant)
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(value)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--schemas", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tokenizer", default="")
+    args = parser.parse_args()
+    program = pathlib.Path(os.environ["BATUCADA_BINARY"]).with_name("grammar_draws")
+    draws = Draws(str(program), args.tokenizer)
+    r = random.Random(args.seed)
+    failures, texts, unfinished, refused = [], 0, 0, {}
+
+    def check(schema, must_serve):
+        nonlocal texts, unfinished
+        answer = draws.ask("json_schema", json.dumps(schema), args.draws, r.randrange(2**60))
+        if "error" in answer:
+            known = answer["error"].startswith("$") or "no text at all" in answer["error"]
+            if must_serve or not known:
+                failures.append((schema, answer))
+            refused[answer["error"][:60]] = refused.get(answer["error"][:60], 0) + 1
+            return
+        unfinished += answer["unfinished"]
+        for text in answer["texts"]:
+            texts += 1
+            try:
+                validate(schema, text)
+            except Exception as error:  # whatever the judge says
+                failures.append((schema, text, str(error)[:300]))
+                return
+
+    for schema in CASES.values():
+        check(schema, True)
+    for _ in range(args.schemas):
+        check(random_schema(r), False)
+    for path, schema in REFUSED.items():
+        answer = draws.ask("json_schema", json.dumps(schema), 1, 1)
+        if not answer.get("error", "").startswith(path):
+            failures.append((schema, answer))
+    for pattern in REGEXES:
+        answer = draws.ask("regex", pattern, 50, r.randrange(2**60))
+        for text in answer.get("texts", []):
+            texts += 1
+            if re.fullmatch(pattern, text, re.DOTALL) is None:
+                failures.append((pattern, text))
+        if not answer.get("texts"):
+            failures.append((pattern, answer))
+    for grammar, pattern in GRAMMARS:
+        answer = draws.ask("gbnf", grammar, 50, 1)
+        for text in answer.get("texts", []):
+            texts += 1
+            if re.fullmatch(pattern, text) is None or text.count("(") != text.count(")"):
+                failures.append((grammar, text))
+        if not answer.get("texts"):
+            failures.append((grammar, answer))
+    for bomb in BOMBS:
+        draws.ask("regex", bomb, 1, 1)  # whatever it says, soon
+    for grammar in ("root ::= root \"a\" | \"b\"", "root ::= a\na ::= b\nb ::= a | \"x\"", "root ::= missing", "x ::= \"a\""):
+        if "error" not in draws.ask("gbnf", grammar, 1, 1):
+            failures.append((grammar, "not refused"))
+
+    print(f"{args.schemas + len(CASES)} schemas, {sum(refused.values())} refused, {texts} texts judged, "
+          f"{unfinished} not finished, {len(failures)} failures")
+    for reason, count in sorted(refused.items(), key=lambda one: -one[1])[:10]:
+        print(f"  {count} x {reason}")
+    for failure in failures[:10]:
+        print("FAILURE", json.dumps(failure, ensure_ascii=False)[:1500])
+    sys.exit(1 if failures or texts < args.schemas else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+#include "text/grammar.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "text/byte_tokenizer.h"
+
+namespace batucada {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int32_t kVocab = 300, kEnd = 299;
+
+class GrammarTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<const Grammar> Make(GrammarSpec::Kind kind, std::string text, std::vector<std::string> choices = {}) {
+    auto made = compiler_.Compile({.kind = kind, .text = std::move(text), .choices = std::move(choices)});
+    EXPECT_TRUE(made.ok()) << made.status();
+    return made.ok() ? *made : nullptr;
+  }
+  std::string Refusal(GrammarSpec::Kind kind, std::string text) {
+    const auto made = compiler_.Compile({.kind = kind, .text = std::move(text)});
+    return made.ok() ? "" : std::string(made.status().message());
+  }
+  // Whether the bytes of `text` are allowed one after the other, by mask and by Accept, and then the end.
+  static bool Takes(const std::shared_ptr<const Grammar>& grammar, std::string_view text) {
+    GrammarMatcher matcher(grammar);
+    for (const char c : text) {
+      const auto byte = static_cast<uint8_t>(c);
+      const bool allowed = Allows(matcher, byte);
+      EXPECT_EQ(matcher.Accept(byte), allowed);
+      if (!allowed) return false;
+    }
+    return matcher.finished() || Allows(matcher, kEnd);
+  }
+  static bool Allows(GrammarMatcher& matcher, int32_t id) {
+    std::vector<uint32_t> mask((kVocab + 31) / 32);
+    EXPECT_TRUE(matcher.Mask(mask).ok());
+    return (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) != 0;
+  }
+
+  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kEnd);
+  GrammarCompiler compiler_{*tokenizer_, kVocab, {kEnd}};
+};
+
+TEST_F(GrammarTest, ChoicesAreOfTheWholeText) {
+  const auto grammar = Make(GrammarSpec::Kind::kChoice, "", {"red", "redder", "blue"});
+  EXPECT_TRUE(Takes(grammar, "red"));
+  EXPECT_TRUE(Takes(grammar, "redder"));
+  EXPECT_FALSE(Takes(grammar, "redd"));
+  EXPECT_FALSE(Takes(grammar, "green"));
+  GrammarMatcher matcher(grammar);
+  for (const char c : std::string("blue")) EXPECT_TRUE(matcher.Accept(static_cast<uint8_t>(c)));
+  EXPECT_TRUE(matcher.finished()) << "nothing can follow";
+}
+
+TEST_F(GrammarTest, CountsAreExactHoweverLarge) {
+  const auto grammar = Make(GrammarSpec::Kind::kRegex, "a{300,1000}");
+  EXPECT_FALSE(Takes(grammar, std::string(299, 'a')));
+  EXPECT_TRUE(Takes(grammar, std::string(300, 'a')));
+  EXPECT_TRUE(Takes(grammar, std::string(1000, 'a')));
+  EXPECT_FALSE(Takes(grammar, std::string(1001, 'a')));
+}
+
+TEST_F(GrammarTest, RulesCallThemselves) {
+  const auto grammar = Make(GrammarSpec::Kind::kGbnf, "root ::= \"(\" root \")\" | \"x\"");
+  EXPECT_TRUE(Takes(grammar, "((x))"));
+  EXPECT_FALSE(Takes(grammar, "((x)"));
+  EXPECT_FALSE(Takes(grammar, "((x)))"));
+  // Deeper than any stack of ours.
+  EXPECT_TRUE(Takes(grammar, std::string(3000, '(') + "x" + std::string(3000, ')')));
+}
+
+TEST_F(GrammarTest, SchemasTakeValidValuesInOrder) {
+  const auto grammar =
+      Make(GrammarSpec::Kind::kJsonSchema,
+           R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"string"}},"required":["b"]})");
+  EXPECT_TRUE(Takes(grammar, R"({"a": 1, "b": "x\n"})"));
+  EXPECT_TRUE(Takes(grammar, "{\n  \"b\": \"\"\n}"));
+  EXPECT_FALSE(Takes(grammar, R"({"a": 1})"));
+  EXPECT_FALSE(Takes(grammar, R"({"b": "x", "a": 1})"));
+  EXPECT_FALSE(Takes(grammar, R"({"b": "x", "c": 1})"));
+  EXPECT_FALSE(Takes(grammar, R"({"b": "\ud800"})")) << "half a character";
+}
+
+TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
+  const auto schema = GrammarSpec::Kind::kJsonSchema;
+  EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{}}}})"), HasSubstr("$.properties.a.not"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"array","uniqueItems":true})"), HasSubstr("$.uniqueItems"));
+  EXPECT_THAT(Refusal(schema, R"({"enum":[]})"), HasSubstr("no text"));
+  EXPECT_THAT(Refusal(schema, R"({"$ref":"#"})"), HasSubstr("itself"));
+  EXPECT_THAT(Refusal(schema, "{"), HasSubstr("JSON"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kRegex, "a(?=b)"), HasSubstr("lookahead"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kGbnf, "root ::= root \"a\" | \"b\""), HasSubstr("left-recursive"));
+}
+
+TEST_F(GrammarTest, BombsAreRefused) {
+  const auto regex = GrammarSpec::Kind::kRegex;
+  EXPECT_NE(Refusal(regex, std::string(300, '(') + std::string(300, ')')), "");
+  EXPECT_NE(Refusal(regex, "((a?){9999}){9999}"), "");
+  std::string deep = R"({"type":"integer"})";
+  for (int i = 0; i < 200; ++i) deep = R"({"type":"array","items":)" + deep + "}";
+  EXPECT_NE(Refusal(GrammarSpec::Kind::kJsonSchema, deep), "");
+  std::string forks = "root ::= a0\n";
+  for (int i = 0; i < 30; ++i)
+    forks += "a" + std::to_string(i) + " ::= a" + std::to_string(i + 1) + " a" + std::to_string(i + 1) + "\n";
+  // Doubling rules are no bomb here: they are calls.
+  EXPECT_EQ(Refusal(GrammarSpec::Kind::kGbnf, forks + "a30 ::= \"x\""), "");
+}
+
+TEST_F(GrammarTest, GrammarsAreKept) {
+  const auto first = Make(GrammarSpec::Kind::kRegex, "[a-z]+"), second = Make(GrammarSpec::Kind::kRegex, "[a-z]+");
+  EXPECT_EQ(first, second);
+}
+
+}  // namespace
+}  // namespace batucada

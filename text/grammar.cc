@@ -1,0 +1,126 @@
+#include "text/grammar.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "text/grammar/gbnf.h"
+#include "text/grammar/json_parts.h"
+#include "text/grammar/json_schema.h"
+#include "text/grammar/regex.h"
+#include "text/utf8.h"
+
+namespace batucada {
+namespace {
+
+using grammar::Expressions;
+using grammar::ExprId;
+
+constexpr int64_t kCompileSteps = 20'000'000;
+
+struct Parsed {
+  ExprId root = grammar::kNoText;
+  std::vector<std::string> rule_names;
+};
+
+absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, Expressions& expressions, grammar::WorkBudget& budget) {
+  grammar::JsonParts json(expressions);
+  Parsed parsed;
+  switch (spec.kind) {
+    case GrammarSpec::Kind::kJsonObject: parsed.root = json.Object(); break;
+    case GrammarSpec::Kind::kJsonSchema: {
+      boost::system::error_code error;
+      boost::json::parse_options options;
+      options.max_depth = 300;
+      const boost::json::value schema =
+          boost::json::parse(boost::json::string_view(spec.text.data(), spec.text.size()), error, {}, options);
+      if (error) return absl::InvalidArgumentError("is not JSON");
+      BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadJsonSchema(schema, expressions, json, budget));
+      break;
+    }
+    case GrammarSpec::Kind::kRegex: {
+      BATUCADA_ASSIGN_OR_RETURN(
+          const grammar::RegexLanguage language,
+          grammar::ReadRegex(spec.text, grammar::RegexMatch::kWhole, expressions,
+                             [&](const grammar::CharSet& chars) { return expressions.Chars(chars); }));
+      parsed.root = language.expression;
+      break;
+    }
+    case GrammarSpec::Kind::kChoice: {
+      std::vector<ExprId> ways;
+      for (const std::string& choice : spec.choices) ways.push_back(expressions.Bytes(choice));
+      parsed.root = expressions.Choice(std::move(ways));
+      break;
+    }
+    case GrammarSpec::Kind::kGbnf: {
+      BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadGbnf(spec.text, expressions, &parsed.rule_names));
+      break;
+    }
+  }
+  return parsed;
+}
+
+std::string KeyOf(const GrammarSpec& spec) {
+  std::string key = Concat(static_cast<int>(spec.kind), ":", spec.text);
+  for (const std::string& choice : spec.choices) absl::StrAppend(&key, choice.size(), ":", choice);
+  return key;
+}
+
+}  // namespace
+
+bool GrammarMatcher::Accept(int32_t token) {
+  if (ended_) return false;
+  const grammar::Vocabulary& vocabulary = grammar_->machine_.vocabulary();
+  if (vocabulary.ends_text(token)) {
+    if (!cursor_.accepting()) return false;
+    ended_ = true;
+    return true;
+  }
+  const std::string_view bytes = vocabulary.bytes(token);
+  return !bytes.empty() && cursor_.Accept(bytes);
+}
+
+const grammar::Vocabulary& GrammarCompiler::vocabulary() {
+  const std::lock_guard lock(mutex_);
+  if (vocabulary_ == nullptr) {
+    vocabulary_ = std::make_unique<grammar::Vocabulary>(tokenizer_, vocab_size_, end_tokens_);
+  }
+  return *vocabulary_;
+}
+
+absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const GrammarSpec& spec) {
+  const std::string key = KeyOf(spec);
+  if (key.size() > kMostTextBytes) {
+    return absl::InvalidArgumentError(Concat("has ", key.size(), " bytes: at most ", kMostTextBytes));
+  }
+  const grammar::Vocabulary& words = vocabulary();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& one) { return one.first == key; });
+    if (found != kept_.end()) {
+      kept_.splice(kept_.begin(), kept_, found);
+      return found->second;
+    }
+  }
+  Expressions expressions;
+  grammar::WorkBudget budget(kCompileSteps);
+  BATUCADA_ASSIGN_OR_RETURN(const Parsed parsed, Parse(spec, expressions, budget));
+  BATUCADA_ASSIGN_OR_RETURN(grammar::Network network,
+                            grammar::Network::Make(expressions, parsed.root, parsed.rule_names, budget));
+  auto made = std::make_shared<const Grammar>(std::move(network), words);
+  // What cannot even begin is refused now.
+  std::vector<uint32_t> mask(words.words());
+  if (const absl::Status begins = GrammarMatcher(made).Mask(mask); !begins.ok()) {
+    return absl::InvalidArgumentError("is too ambiguous: make its alternatives differ earlier");
+  }
+  const std::lock_guard lock(mutex_);
+  kept_.emplace_front(key, made);
+  if (kept_.size() > kMostKept) kept_.pop_back();
+  return made;
+}
+
+}  // namespace batucada

@@ -1,0 +1,97 @@
+// What a text may be: a JSON Schema, a regular expression, a grammar or a choice of texts, made into something that
+// says of every token whether it may come next.
+//
+// The engine is this project's own: text/grammar/expression.h (what is allowed) is made into a Network (states over
+// bytes, rules as calls), which a Machine runs, making states and masks as they are needed. docs/architecture.md says
+// why.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "text/grammar/machine.h"
+#include "text/tokenizer.h"
+
+namespace batucada {
+
+struct GrammarSpec {
+  enum class Kind : uint8_t {
+    kJsonObject,  // any JSON object
+    kJsonSchema,  // text: the schema
+    kRegex,       // text: the whole answer matches it
+    kChoice,      // choices: the answer is one of them
+    kGbnf,        // text: the grammar
+  };
+  Kind kind = Kind::kJsonObject;
+  std::string text;
+  std::vector<std::string> choices;
+  std::string name;  // of the request's parameter, for errors
+};
+
+// Immutable but for what it remembers; thread-safe. What it refers to outlives it.
+class Grammar {
+ public:
+  // Made by GrammarCompiler.
+  Grammar(grammar::Network network, const grammar::Vocabulary& vocabulary) : machine_(std::move(network), vocabulary) {}
+  size_t bytes() const { return machine_.bytes(); }
+
+ private:
+  friend class GrammarMatcher;
+  mutable grammar::Machine machine_;
+};
+
+// One text on its way. Used by one thread at a time.
+class GrammarMatcher {
+ public:
+  explicit GrammarMatcher(std::shared_ptr<const Grammar> grammar)
+      : grammar_(std::move(grammar)), cursor_(grammar_->machine_) {}
+
+  // The tokens that may come next: bit id % 32 of word id / 32, [ceil(vocab / 32)]. RESOURCE_EXHAUSTED: the grammar is
+  // too ambiguous to go on.
+  [[nodiscard]] absl::Status Mask(std::span<uint32_t> words) { return cursor_.Mask(words); }
+  // Goes on; false, and nothing has changed, if the token may not come.
+  bool Accept(int32_t token);
+  // The text has ended, or nothing can follow it.
+  bool finished() const { return ended_ || (cursor_.dead_end() && cursor_.accepting()); }
+
+ private:
+  std::shared_ptr<const Grammar> grammar_;
+  grammar::Machine::Cursor cursor_;
+  bool ended_ = false;
+};
+
+// Makes grammars and keeps those used lately. Thread-safe.
+class GrammarCompiler {
+ public:
+  // `vocab_size`: ids that the model has. `end_tokens` end its texts. The tokenizer outlives this and what it makes.
+  GrammarCompiler(const Tokenizer& tokenizer, int32_t vocab_size, std::vector<int32_t> end_tokens)
+      : tokenizer_(tokenizer), vocab_size_(vocab_size), end_tokens_(std::move(end_tokens)) {}
+
+  // INVALID_ARGUMENT says what is not supported, with its place, what is wrong or what is too large. It takes time in
+  // proportion to the text, within a bound of steps.
+  absl::StatusOr<std::shared_ptr<const Grammar>> Compile(const GrammarSpec& spec);
+
+ private:
+  static constexpr size_t kMostKept = 64;                    // grammars
+  static constexpr size_t kMostTextBytes = size_t{1} << 19;  // of a spec
+
+  const grammar::Vocabulary& vocabulary();
+
+  const Tokenizer& tokenizer_;
+  const int32_t vocab_size_;
+  const std::vector<int32_t> end_tokens_;
+  std::mutex mutex_;                                                        // guards what follows
+  std::unique_ptr<const grammar::Vocabulary> vocabulary_;                   // made when first needed
+  std::list<std::pair<std::string, std::shared_ptr<const Grammar>>> kept_;  // used last first
+};
+
+}  // namespace batucada

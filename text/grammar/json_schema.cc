@@ -1,0 +1,231 @@
+#include "text/grammar/json_schema.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "text/grammar/schema_reader.h"
+
+namespace batucada::grammar {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr int kMaxDepth = 100;
+
+std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
+
+std::string_view TypeOf(const bj::value& value) {
+  switch (value.kind()) {
+    case bj::kind::null: return "null";
+    case bj::kind::bool_: return "boolean";
+    case bj::kind::object: return "object";
+    case bj::kind::array: return "array";
+    case bj::kind::string: return "string";
+    case bj::kind::double_: return "number";
+    default: return "integer";
+  }
+}
+bool IsOfType(const bj::value& value, std::string_view type) {
+  const std::string_view own = TypeOf(value);
+  return own == type || (own == "integer" && type == "number");
+}
+
+}  // namespace
+
+std::vector<std::string> TypesOf(const bj::object& flat) {
+  std::vector<std::string> types;
+  if (const bj::value* type = flat.if_contains("type")) {
+    for (const bj::value& one : type->get_array()) types.emplace_back(View(one.get_string()));
+    return types;
+  }
+  const auto any_of = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [&](const char* name) { return flat.contains(name); });
+  };
+  if (any_of({"properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
+              "maxProperties"})) {
+    types.emplace_back("object");
+  }
+  if (any_of({"items", "prefixItems", "minItems", "maxItems"})) types.emplace_back("array");
+  if (any_of({"minLength", "maxLength", "pattern", "format"})) types.emplace_back("string");
+  if (any_of({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}))
+    types.emplace_back("number");
+  return types;
+}
+
+absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::string& path, int depth) {
+  if (const bool* always = schema.if_bool()) return *always ? json_.Value() : kNoText;
+  if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
+  const std::string text = bj::serialize(schema);
+  if (!budget_.Spend(20 + static_cast<int64_t>(text.size()) / 16)) return Refused("$", "is too complex");
+  const auto [found, fresh] = rules_.try_emplace(text, 0);
+  if (!fresh) return e_.Reference(found->second);
+  const RuleId rule = found->second = e_.NewRule();
+  BATUCADA_ASSIGN_OR_RETURN(Flat flat, flattener_.Flatten(schema, path));
+  BATUCADA_ASSIGN_OR_RETURN(const ExprId body, ReadFlat(std::move(flat), path, depth));
+  e_.Define(rule, body);
+  return e_.Reference(rule);
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path, int depth) {
+  if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
+  if (flat.contains(kNothing)) return kNoText;
+  if (flat.contains(kAnyOfs)) return ReadAlternatives(std::move(flat), kAnyOfs, path, depth);
+  if (flat.contains(kOneOfs)) return ReadAlternatives(std::move(flat), kOneOfs, path, depth);
+  if (flat.contains("enum")) return ReadEnum(flat, path);
+  const std::vector<std::string> types = TypesOf(flat);
+  if (types.empty()) return json_.Value();
+  std::vector<ExprId> ways;
+  for (const std::string& type : types) {
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadType(flat, type, path, depth));
+    ways.push_back(way);
+  }
+  return e_.Choice(std::move(ways));
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth) {
+  bj::array lists = flat.at(kind).get_array();
+  const bj::array list = lists.back().get_array();
+  lists.pop_back();
+  if (lists.empty()) {
+    flat.erase(kind);
+  } else {
+    flat[kind] = std::move(lists);
+  }
+  const std::string at = Concat(path, kind == kAnyOfs ? ".anyOf" : ".oneOf");
+  std::vector<Flat> branches;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string here = Concat(at, "[", i, "]");
+    BATUCADA_ASSIGN_OR_RETURN(const Flat branch, flattener_.Flatten(list[i], here));
+    BATUCADA_ASSIGN_OR_RETURN(Flat merged, flattener_.Merge(flat, branch, here));
+    branches.push_back(std::move(merged));
+  }
+  for (size_t i = 0; kind == kOneOfs && i < branches.size(); ++i) {
+    for (size_t k = 0; k < branches.size(); ++k) {
+      if (i == k || Excludes(branches[i], branches[k], 0)) continue;
+      return Refused(at,
+                     Concat("has alternatives ", std::min(i, k), " and ", std::max(i, k),
+                            " that one value might satisfy both, which an answer cannot be held to: use anyOf, or give "
+                            "each a required property with a const of its own"));
+    }
+  }
+  std::vector<ExprId> ways;
+  for (size_t i = 0; i < branches.size(); ++i) {
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadFlat(std::move(branches[i]), Concat(at, "[", i, "]"), depth + 1));
+    ways.push_back(way);
+  }
+  return e_.Choice(std::move(ways));
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadEnum(const Flat& flat, const std::string& path) {
+  for (const auto& [key, value] : flat) {
+    if (key != "enum" && key != "type") {
+      return Refused(Below(path, View(key)),
+                     "is not supported beside enum or const: leave out the values that it excludes");
+    }
+  }
+  const bj::value* types = flat.if_contains("type");
+  std::vector<ExprId> ways;
+  for (const bj::value& value : flat.at("enum").get_array()) {
+    const bool wanted =
+        types == nullptr || std::any_of(types->get_array().begin(), types->get_array().end(),
+                                        [&](const bj::value& t) { return IsOfType(value, View(t.get_string())); });
+    if (wanted) ways.push_back(json_.Literal(value));
+  }
+  return e_.Choice(std::move(ways));
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadType(const Flat& flat, std::string_view type, const std::string& path,
+                                              int depth) {
+  if (type == "null") return json_.Null();
+  if (type == "boolean") return json_.Boolean();
+  if (type == "string") return ReadString(flat, path);
+  if (type == "number" || type == "integer") return ReadNumber(flat, type == "integer", path);
+  if (type == "array") return ReadArray(flat, path, depth);
+  return ReadObject(flat, path, depth);
+}
+
+bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
+  if (a.contains(kNothing) || b.contains(kNothing)) return true;
+  if (depth > 4 || !budget_.Spend(100)) return false;
+  // Every alternative of either must be excluded: a single list is looked into.
+  for (const char* kind : {kAnyOfs, kOneOfs}) {
+    for (const bool left : {true, false}) {
+      const Flat& one = left ? a : b;
+      const bj::value* lists = one.if_contains(kind);
+      if (lists == nullptr || lists->get_array().size() != 1) continue;
+      Flat rest = one;
+      rest.erase(kind);
+      const bj::array& list = lists->get_array()[0].get_array();
+      return std::all_of(list.begin(), list.end(), [&](const bj::value& branch) {
+        const absl::StatusOr<Flat> flat = flattener_.Flatten(branch, "$");
+        if (!flat.ok()) return false;
+        const absl::StatusOr<Flat> merged = flattener_.Merge(rest, *flat, "$");
+        return merged.ok() && (left ? Excludes(*merged, b, depth + 1) : Excludes(a, *merged, depth + 1));
+      });
+    }
+  }
+  const bj::value *values = a.if_contains("enum"), *others = b.if_contains("enum");
+  std::vector<std::string> types = TypesOf(a);
+  if (values != nullptr) {
+    types.clear();
+    for (const bj::value& value : values->get_array()) types.emplace_back(TypeOf(value));
+  }
+  if (values != nullptr && others != nullptr) {
+    const bj::array& list = others->get_array();
+    return std::all_of(values->get_array().begin(), values->get_array().end(), [&](const bj::value& value) {
+      return std::find(list.begin(), list.end(), value) == list.end();
+    });
+  }
+  if (types.empty()) return false;
+  std::vector<std::string> allowed;  // b's, if it names any
+  if (others != nullptr) {
+    for (const bj::value& value : others->get_array()) allowed.emplace_back(TypeOf(value));
+  } else if (b.contains("type")) {
+    allowed = TypesOf(b);
+  }
+  const auto takes = [&](const std::string& type) {
+    return (!b.contains("type") && others == nullptr) ||
+           std::any_of(allowed.begin(), allowed.end(), [&](const std::string& t) {
+             return t == type || (t == "number" && type == "integer") || (t == "integer" && type == "number");
+           });
+  };
+  for (const std::string& type : types) {
+    if (!takes(type)) continue;
+    if (type != "object" || values != nullptr || others != nullptr) return false;
+    // A property that b asks for and a never has, or has with values that b excludes.
+    const bj::value* required = b.if_contains("required");
+    const bj::value* own = a.if_contains("properties");
+    const bj::value* more = a.if_contains("additionalProperties");
+    const bool open = own == nullptr || (more != nullptr && !(more->is_bool() && !more->get_bool())) ||
+                      a.contains("patternProperties");
+    bool excluded = false;
+    for (const bj::value& name : required != nullptr && required->is_array() ? required->get_array() : bj::array()) {
+      if (!name.is_string()) return false;
+      const bj::value* mine =
+          own != nullptr && own->is_object() ? own->get_object().if_contains(name.get_string()) : nullptr;
+      if (mine == nullptr) {
+        excluded = excluded || !open;
+        continue;
+      }
+      const bj::value* theirs = b.contains("properties") && b.at("properties").is_object()
+                                    ? b.at("properties").get_object().if_contains(name.get_string())
+                                    : nullptr;
+      if (theirs == nullptr) continue;
+      const absl::StatusOr<Flat> x = flattener_.Flatten(*mine, "$"), y = flattener_.Flatten(*theirs, "$");
+      excluded = excluded || (x.ok() && y.ok() && Excludes(*x, *y, depth + 1));
+    }
+    if (!excluded) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<ExprId> ReadJsonSchema(const bj::value& schema, Expressions& expressions, JsonParts& json,
+                                      WorkBudget& budget) {
+  return SchemaReader(schema, expressions, json, budget).Read(schema, "$");
+}
+
+}  // namespace batucada::grammar

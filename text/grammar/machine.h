@@ -1,0 +1,128 @@
+// Runs a Network: where a text can be in it, which bytes and tokens may follow, and what each leads to.
+//
+// A place is all (state, stack) pairs that a text may be at: an automaton without choices, made while it is used and
+// kept, so that what one sequence found serves every other of the same grammar. Stacks are shared lists of frames.
+// Masks are kept by place, too. Places that differ only in counts that no single token can bring to a bound share one
+// mask.
+//
+// What is kept is bounded: beyond max_bytes everything but the places that matchers stand at is forgotten. Work is
+// bounded, too: a mask that would take more than kMaskSteps is refused, as of a grammar that is ambiguous without end.
+//
+// Thread-safe: one mutex, held while a mask is made (microseconds if it is known, a few milliseconds at most
+// otherwise).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "text/grammar/network.h"
+#include "text/grammar/vocabulary.h"
+
+namespace batucada::grammar {
+
+class Machine {
+ public:
+  static constexpr size_t kDefaultBytes = size_t{24} << 20;
+
+  // `vocabulary` outlives this.
+  Machine(Network network, const Vocabulary& vocabulary, size_t max_bytes = kDefaultBytes);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // A text on its way; moves and copies stand for themselves. Used by one thread at a time.
+  class Cursor {
+   public:
+    explicit Cursor(Machine& machine);
+    Cursor(const Cursor& other);
+    Cursor& operator=(const Cursor&) = delete;
+    ~Cursor();
+
+    // Sets the bits of the tokens that may come next, [Vocabulary::words()], those that end the text included.
+    // RESOURCE_EXHAUSTED: the grammar is too ambiguous here.
+    [[nodiscard]] absl::Status Mask(std::span<uint32_t> words);
+    // Goes on with these bytes; false, and it has not moved, if they cannot come.
+    bool Accept(std::string_view bytes);
+    bool accepting() const;  // the text may end here
+    bool dead_end() const;   // nothing but the end can follow
+
+   private:
+    friend class Machine;
+    Machine& machine_;
+    int32_t place_;
+  };
+
+  // What it holds, in bytes.
+  size_t bytes() const;
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+
+ private:
+  static constexpr int64_t kMaskSteps = 4'000'000;  // threads followed over bytes
+  static constexpr size_t kMaxThreads = 4096;       // of a place
+  static constexpr int32_t kNowhere = -1, kUnknown = -2;
+  static constexpr int32_t kBottom = 0;  // the frame below all
+
+  struct Frame {
+    StateId next = 0;    // where to go on
+    StateId count = -1;  // of a kCount state: `done` bodies are read
+    int32_t done = 0;
+    int32_t below = 0;
+    friend bool operator==(const Frame&, const Frame&) = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const Frame& f) {
+      return H::combine(std::move(h), f.next, f.count, f.done, f.below);
+    }
+  };
+  struct Thread {
+    StateId state = 0;  // kBytes
+    int32_t frame = 0;
+    friend bool operator==(const Thread&, const Thread&) = default;
+    friend auto operator<=>(const Thread&, const Thread&) = default;
+  };
+  struct Place {
+    std::vector<Thread> threads;
+    bool accepting = false;
+    int32_t mask = -1;  // into masks_
+    int32_t like = -1;  // the place whose mask is this one's
+  };
+
+  int32_t FrameId(const Frame& frame);
+  int32_t PlaceId(std::vector<Thread> threads, bool accepting);
+  // All that can be reached from `open` without a byte.
+  int32_t Close(std::vector<Thread> open);
+  int32_t Step(int32_t place, uint8_t byte);
+  int32_t Compute(int32_t place, uint8_t byte);
+  int32_t Like(int32_t place);
+  int32_t NormalFrame(int32_t frame);
+  bool AllowsPlain(const Place& place) const;
+  absl::Status MakeMask(int32_t place);
+  void Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& mask);
+  // Forgets what no cursor needs, if there is too much.
+  void Trim();
+  void Forget();
+  size_t Held() const;
+
+  const Network network_;
+  const Vocabulary& vocabulary_;
+  const size_t max_bytes_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::vector<Frame> frames_;
+  absl::flat_hash_map<Frame, int32_t> frame_ids_;
+  std::vector<int32_t> normal_frames_;  // by frame: see Like; -1: not known yet
+  std::vector<Place> places_;
+  absl::flat_hash_map<uint64_t, std::vector<int32_t>> place_ids_;  // by hash
+  std::vector<int32_t> steps_;                                     // [places, classes]
+  std::vector<std::vector<uint32_t>> masks_;
+  size_t thread_count_ = 0;  // of all places
+  absl::flat_hash_set<Cursor*> cursors_;
+  WorkBudget budget_{kMaskSteps};
+  int32_t start_ = 0;
+};
+
+}  // namespace batucada::grammar

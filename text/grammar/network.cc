@@ -1,0 +1,27 @@
+#include "text/grammar/network.h"
+
+#include <bitset>
+
+#include "text/grammar/network_builder.h"
+
+namespace batucada::grammar {
+
+absl::StatusOr<Network> Network::Make(const Expressions& expressions, ExprId root,
+                                      const std::vector<std::string>& names, WorkBudget& budget) {
+  return NetworkBuilder(expressions, names, budget).Build(root);
+}
+
+void Network::ClassifyBytes() {
+  std::bitset<257> begins;  // a class begins with this byte
+  begins[0] = true;
+  for (const ByteEdge& edge : edges_) {
+    begins[edge.first] = true;
+    begins[size_t{edge.last} + 1] = true;
+  }
+  for (size_t byte = 0; byte < 256; ++byte) {
+    if (begins[byte]) ++classes_;
+    byte_class_[byte] = static_cast<uint8_t>(classes_ - 1);
+  }
+}
+
+}  // namespace batucada::grammar

@@ -1,0 +1,29 @@
+// Numbers between bounds, as expressions over their digits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "text/grammar/json_parts.h"
+
+namespace batucada::grammar {
+
+// Whole numbers from `least` to `most`, both in ±(10^18 - 1).
+ExprId IntegersBetween(int64_t least, int64_t most, Expressions& e);
+
+// Whole numbers that `step` divides, 0 < step <= kMostStep: those from `least` up if that is given, which must be at
+// most step.
+inline constexpr int64_t kMostStep = 512;
+ExprId MultiplesOf(int64_t step, std::optional<int64_t> least, Expressions& e);
+
+struct NumberBound {
+  double value = 0;
+  bool exclusive = false;
+};
+// Numbers without an exponent, with at most 15 digits in all behind and before the point, so that no reader rounds one
+// over its bound. INVALID_ARGUMENT for a bound of more digits.
+absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::optional<NumberBound> most,
+                                      JsonParts& json, Expressions& e);
+
+}  // namespace batucada::grammar
