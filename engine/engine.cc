@@ -27,6 +27,7 @@ class Engine::Impl {
   ModelConfig model;
   GenerationConfig generation;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::unique_ptr<GrammarCompiler> grammars;
   std::string description;
   BackendCapacity capacity;
   std::vector<int32_t> end_tokens;  // the model's own
@@ -128,6 +129,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> end_tokens,
                             EndTokens(checkpoint, config.model_dir, *impl->tokenizer));
   impl->end_tokens = end_tokens;
+  impl->grammars = std::make_unique<GrammarCompiler>(*impl->tokenizer, checkpoint.config.vocab_size, end_tokens);
   impl->description = absl::StrCat("model   ", config.model_dir, "\n", DescribeFiles(checkpoint));
   BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice, MakeBackend(config, checkpoint, end_tokens, &impl->description));
   impl->config = config;
@@ -222,6 +224,7 @@ const EngineConfig& Engine::config() const { return impl_->config; }
 const ModelConfig& Engine::model() const { return impl_->model; }
 const GenerationConfig& Engine::generation_defaults() const { return impl_->generation; }
 const Tokenizer& Engine::tokenizer() const { return *impl_->tokenizer; }
+GrammarCompiler& Engine::grammars() { return *impl_->grammars; }
 const std::string& Engine::description() const { return impl_->description; }
 
 }  // namespace batucada

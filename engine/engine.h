@@ -25,6 +25,7 @@
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
 #include "engine/prefix/prefix_cache_stats.h"
+#include "text/grammar.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
@@ -81,6 +82,8 @@ class Engine {
   const ModelConfig& model() const;
   const GenerationConfig& generation_defaults() const;
   const Tokenizer& tokenizer() const;
+  // Makes what Request::constraint holds a text to, over this model's tokens. Thread-safe.
+  GrammarCompiler& grammars();
   // What start-up decided, line by line: device, weights, pools in bytes and sequences.
   const std::string& description() const;
 

@@ -55,14 +55,20 @@ constexpr int64_t ControlBytes(int32_t vocab) {
   return (bytes + 255) / 256 * 256;
 }
 
-// What a row asks of its slot's controls. POD, part of RowSampling.
+// What a row asks of its slot's controls, and what a grammar leaves of the vocabulary. POD, part of RowSampling.
 struct ControlRequest {
   float repetition_penalty = 1;  // > 0
   float presence_penalty = 0;
   float frequency_penalty = 0;
-  int32_t first_end_position = 0;  // ids that end the text are not drawn at positions before this
-  int32_t active = 0;              // 0: the slot's controls are neither read nor written
+  int32_t first_end_position = 0;     // ids that end the text are not drawn at positions before this
+  int32_t active = 0;                 // 0: the slot's controls are neither read nor written
+  const uint32_t* allowed = nullptr;  // [ceil(vocab / 32)] on the device: an id whose bit id % 32 of word id / 32 is
+                                      // not set has the logit -infinity, before all else; null: every id is allowed
 };
+
+BATUCADA_HOST_DEVICE bool IsAllowed(const uint32_t* allowed, int32_t id) {
+  return allowed == nullptr || (allowed[id / 32] >> (id % 32) & 1u) != 0;
+}
 
 BATUCADA_HOST_DEVICE float ControlledLogit(float logit, TokenControl control, const ControlRequest& request,
                                            int32_t position) {

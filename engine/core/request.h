@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "base/shared_array.h"
+#include "engine/core/token_constraint.h"
 
 namespace batucada {
 
@@ -59,6 +61,7 @@ struct Request {
   std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
   bool skip_special_tokens = true;         // special tokens add nothing to the text
   bool include_stop_in_text = false;       // the stop string that was found is part of the text
+  std::shared_ptr<const Constraint> constraint;  // what the text is held to; null: nothing
   // Reuse of beginnings that were computed before: texts of one scope alone share them.
   bool use_prefix_cache = true;
   std::string cache_scope;

@@ -26,8 +26,12 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual const BackendCapacity& capacity() const = 0;
-  // Starts a step. Everything the plan points to is read before this returns.
+  // Starts a step: of a plan that is constrained all but its draws. Everything the plan points to is read before this
+  // returns, or Draw does.
   [[nodiscard]] virtual absl::Status Launch(const BatchPlan& plan) = 0;
+  // Draws for the constrained plan launched last, once every earlier step is committed: asks the samples' constraints for
+  // their masks, while the device computes, and has it draw behind that.
+  [[nodiscard]] virtual absl::Status Draw(const BatchPlan& plan) = 0;
   // Waits for the oldest step launched and not waited for.
   virtual absl::StatusOr<StepResult> Wait() = 0;
   // How often a step had to search how its products are computed best; all that is to be found is found before the

@@ -1,7 +1,9 @@
 #include "engine/run/fake_backend.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +32,22 @@ int32_t DrawFromHash(const FakeBackendConfig& config, uint64_t hash, const Sampl
 
 // What a row finds of the token `back` positions before it.
 uint64_t Seen(uint64_t hash, int64_t back) { return Mix(hash + static_cast<uint64_t>(back)); }
+
+// One of the tokens that the constraint allows, each as likely as another, also of those that are never drawn
+// otherwise.
+int32_t DrawAllowed(const FakeBackendConfig& config, uint64_t hash, const PlannedSample& sample) {
+  std::vector<uint32_t> mask((static_cast<size_t>(config.vocab_size) + 31) / 32);
+  if (!sample.constraint->Mask(mask).ok()) return kNothingDrawn;
+  const uint64_t h = sample.sampling->temperature > 0 ? Mix(hash ^ sample.sampling->seed) : hash;
+  const auto count = std::accumulate(mask.begin(), mask.end(), uint64_t{0}, [](uint64_t sum, uint32_t word) {
+    return sum + static_cast<uint64_t>(std::popcount(word));
+  });
+  if (count == 0) return kNothingDrawn;
+  uint64_t skip = Mix(h) % count;
+  for (int32_t id = 0;; ++id) {
+    if ((mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) != 0 && skip-- == 0) return id;
+  }
+}
 
 }  // namespace
 
@@ -108,8 +126,8 @@ void FakeBackend::LoseDevice() {
 absl::Status FakeBackend::Launch(const BatchPlan& plan) {
   Copy(plan.copies.ended);
   Copy(plan.copies.restored);
-  std::vector<uint64_t> row_hash;
-  row_hash.reserve(static_cast<size_t>(plan.num_tokens));
+  row_hash_.clear();
+  row_hash_.reserve(static_cast<size_t>(plan.num_tokens));
   for (const PlannedSequence& s : plan.sequences) {
     Slot& slot = slots_.at(static_cast<size_t>(s.slot));
     if (s.start == 0) slot = {};
@@ -119,21 +137,27 @@ absl::Status FakeBackend::Launch(const BatchPlan& plan) {
     }
     for (int32_t i = 0; i < s.num_tokens; ++i) {
       slot.hash = Extend(slot.hash, s.tokens.empty() ? slot.last : s.tokens[static_cast<size_t>(i)]);
-      row_hash.push_back(config_.windows.empty() ? slot.hash : Attend(s, s.start + i, slot.hash));
+      row_hash_.push_back(config_.windows.empty() ? slot.hash : Attend(s, s.start + i, slot.hash));
     }
     slot.position += s.num_tokens;
   }
   Copy(plan.copies.moved);
   Copy(plan.copies.saved);
+  return plan.constrained ? absl::OkStatus() : Draw(plan);
+}
+
+absl::Status FakeBackend::Draw(const BatchPlan& plan) {
   StepResult result{.step = plan.step, .samples = {}};
   result.samples.reserve(plan.samples.size());
   for (const PlannedSample& sample : plan.samples) {
-    const uint64_t hash = row_hash.at(static_cast<size_t>(sample.row));
+    const uint64_t hash = row_hash_.at(static_cast<size_t>(sample.row));
     const bool draws = sample.target < 0;
-    const int32_t id = draws ? DrawFromHash(config_, hash, *sample.sampling) : sample.target;
-    if (draws) slots_.at(static_cast<size_t>(sample.slot)).last = id;
+    const int32_t id = !draws                         ? sample.target
+                       : sample.constraint != nullptr ? DrawAllowed(config_, hash, sample)
+                                                      : DrawFromHash(config_, hash, *sample.sampling);
+    if (draws) slots_.at(static_cast<size_t>(sample.slot)).last = std::max(id, 0);
     TokenResult token{.id = id, .logprob = -0.5F, .rank = 1, .top = {}};
-    for (int32_t i = 0; i < sample.num_top; ++i) {
+    for (int32_t i = 0; id >= 0 && i < sample.num_top; ++i) {
       token.top.push_back({.id = (id + i) % config_.vocab_size, .logprob = -0.5F - static_cast<float>(i)});
     }
     result.samples.push_back(std::move(token));

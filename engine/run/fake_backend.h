@@ -30,6 +30,7 @@ class FakeBackend : public Backend {
 
   const BackendCapacity& capacity() const override { return config_.capacity; }
   absl::Status Launch(const BatchPlan& plan) override;
+  absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
   // As if the device had failed: what it held is lost, and so are steps in flight. What lies in the host's memory
   // stays.
@@ -61,6 +62,7 @@ class FakeBackend : public Backend {
   absl::flat_hash_map<PageId, Slot> kept_slots_[2];  // of checkpoints: on the device, on the host
   std::vector<std::vector<Block>> blocks_[3];        // by tier, then K/V group, then page
   std::deque<Launched> launched_;
+  std::vector<uint64_t> row_hash_;  // of the plan that was launched last
   std::chrono::steady_clock::time_point device_free_;
 };
 

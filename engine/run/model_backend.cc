@@ -39,9 +39,11 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                 .sequences = 2 * config.max_sequences,
                                                 .samples = config.max_batch_tokens + config.max_sequences,
                                                 .table_widths = table_widths});
+  const int64_t mask_words = (config.model.vocab_size + 31) / 32;
+  const size_t mask_bytes = static_cast<size_t>(config.max_sequences * mask_words) * sizeof(uint32_t);
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
   const int64_t workspace_bytes = Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) +
-                                  static_cast<int64_t>(input_bytes + result_bytes);
+                                  static_cast<int64_t>(input_bytes + result_bytes + mask_bytes);
   Device& device = ops->device();
   const DeviceInfo info = device.Info();
   BATUCADA_ASSIGN_OR_RETURN(const Budget budget, ComputeBudget({.shape = shape,
@@ -71,10 +73,13 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                             Workspace::Create(config.model, config.max_batch_tokens, LogitRows(config), *ops));
   BATUCADA_ASSIGN_OR_RETURN(b->inputs_, device.Allocate(input_bytes, "step inputs"));
   BATUCADA_ASSIGN_OR_RETURN(b->results_, device.Allocate(result_bytes, "step results"));
+  BATUCADA_ASSIGN_OR_RETURN(b->masks_, device.Allocate(mask_bytes, "masks of grammars"));
+  b->mask_words_ = mask_words;
   b->end_tokens_ = config.end_tokens;
   for (Staging& stage : b->staging_) {
     BATUCADA_ASSIGN_OR_RETURN(stage.inputs, device.AllocateHost(input_bytes, "staged step inputs"));
     BATUCADA_ASSIGN_OR_RETURN(stage.results, device.AllocateHost(result_bytes, "staged step results"));
+    BATUCADA_ASSIGN_OR_RETURN(stage.masks, device.AllocateHost(mask_bytes, "staged masks of grammars"));
   }
   b->model_.reset(new Model{.config = config.model,
                             .weights = std::move(weights),
@@ -164,15 +169,20 @@ std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, cons
   SampleView samples{.results = results_.As<RowSample>(),
                      .controls = model_->state.controls(),
                      .last_token = model_->state.last_token()};
-  StepInputs::Pack(plan, shape, scratch_, stage.inputs.data(), inputs_.data(), &step, &samples);
+  StepInputs::Pack(plan, shape, scratch_, stage.inputs.data(), inputs_.data(), &step, &samples,
+                   {.device = masks_.As<uint32_t>(), .words = mask_words_});
   device_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
   std::vector<std::vector<char>> control_rows = WriteControls(plan);
   // Steps of decode rows alone depend on nothing but how many there are.
   const bool decode = step.rows.num_decode == step.rows.num_sequences;
-  device_->RunCaptured(decode ? static_cast<uint64_t>(shape.sequences) : 0, [&] {
+  // A constrained step is cut in two before its draws, and so captured under another key.
+  constexpr uint64_t kForwardOnly = uint64_t{1} << 32;
+  const uint64_t key = decode ? static_cast<uint64_t>(shape.sequences) : 0;
+  device_->RunCaptured(key != 0 && plan.constrained ? key | kForwardOnly : key, [&] {
     Forward(*model_, step, *ops_);
-    SampleRows(*model_, samples, *ops_);
+    if (!plan.constrained) SampleRows(*model_, samples, *ops_);
   });
+  pending_samples_ = samples;
   return control_rows;
 }
 
@@ -183,16 +193,35 @@ absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   device_->CopyPieces(state.Pieces(plan.copies.ended));
   device_->CopyPieces(state.Pieces(plan.copies.restored));
   device_->CopyBeside(state.Pieces(plan.copies.moved));
-  std::vector<std::vector<char>> control_rows;
-  if (plan.num_tokens > 0) control_rows = RunStep(plan, ShapeOf(plan), stage);
+  pending_controls_.clear();
+  if (plan.num_tokens > 0) pending_controls_ = RunStep(plan, ShapeOf(plan), stage);
   device_->CopyPieces(state.Pieces(plan.copies.saved));
   if (!plan.copies.moved.empty()) device_->JoinCopies();
+  return plan.constrained ? device_->status() : Finish(plan);
+}
+
+absl::Status ModelBackend::Draw(const BatchPlan& plan) {
+  auto* const masks = staging_[next_stage_].masks.As<uint32_t>();
+  int64_t count = 0;
+  for (const PlannedSample& sample : plan.samples) {
+    if (sample.constraint == nullptr) continue;
+    const std::span<uint32_t> mask(masks + mask_words_ * count++, static_cast<size_t>(mask_words_));
+    // Without one nothing is allowed, which ends the sequence.
+    if (!sample.constraint->Mask(mask).ok()) std::fill(mask.begin(), mask.end(), 0);
+  }
+  device_->CopyToDevice(masks_.data(), masks, static_cast<size_t>(mask_words_ * count) * sizeof(uint32_t));
+  SampleRows(*model_, pending_samples_, *ops_);
+  return Finish(plan);
+}
+
+absl::Status ModelBackend::Finish(const BatchPlan& plan) {
+  const Staging& stage = staging_[next_stage_];
   device_->CopyToHost(stage.results.data(), results_.data(), plan.samples.size() * sizeof(RowSample));
   Launched launched{.step = plan.step,
                     .mark = device_->PlaceMark(),
                     .stage = next_stage_,
                     .num_top = {},
-                    .control_rows = std::move(control_rows)};
+                    .control_rows = std::move(pending_controls_)};
   for (const PlannedSample& sample : plan.samples) launched.num_top.push_back(sample.num_top);
   launched_.push_back(std::move(launched));
   next_stage_ = (next_stage_ + 1) % kMostInFlight;

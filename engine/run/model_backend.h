@@ -39,6 +39,7 @@ class ModelBackend : public Backend {
 
   const BackendCapacity& capacity() const override { return capacity_; }
   absl::Status Launch(const BatchPlan& plan) override;
+  absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
   int64_t plan_searches() const override { return ops_->plan_searches() - searches_at_start_; }
 
@@ -55,6 +56,7 @@ class ModelBackend : public Backend {
   struct Staging {
     Buffer inputs;
     Buffer results;  // RowSample[max_samples]
+    Buffer masks;    // as masks_
   };
 
   ModelBackend() = default;
@@ -67,6 +69,8 @@ class ModelBackend : public Backend {
   absl::Status WarmUp();
   absl::Status CaptureDecodeSteps();
   absl::Status RunPromptStep(int32_t rows);
+  // Fetches the results of the step launched last and puts it among those in flight.
+  absl::Status Finish(const BatchPlan& plan);
   // Packs, copies and computes; returns what must be kept until the step ends.
   std::vector<std::vector<char>> RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
 
@@ -78,6 +82,10 @@ class ModelBackend : public Backend {
   StepScratch scratch_;
   Buffer inputs_;   // device: StepInputs of the step that runs
   Buffer results_;  // device: RowSample[max_samples]
+  Buffer masks_;    // device: [max_sequences, mask_words_] of a constrained step's draws
+  int64_t mask_words_ = 0;
+  SampleView pending_samples_;                       // of the step launched last, until it is drawn for
+  std::vector<std::vector<char>> pending_controls_;  // likewise
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;
   std::deque<Launched> launched_;

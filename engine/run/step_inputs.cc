@@ -75,7 +75,7 @@ RowSampling ToRowSampling(const PlannedSample& sample) {
 size_t StepInputs::Bytes(const StepShape& shape) { return Arrays(shape, Carver(nullptr, nullptr)).bytes; }
 
 void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepScratch& scratch, void* host,
-                      void* device, StepView* step, SampleView* samples) {
+                      void* device, StepView* step, SampleView* samples, const StepMasks& masks) {
   const Arrays a(shape, Carver(host, device));
   int32_t row = 0, sequence = 0, max_chunk = 0;
   int64_t max_context = 1;
@@ -119,9 +119,11 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
   BATUCADA_CHECK(row == shape.tokens);
 
   int32_t sample = 0;
+  int64_t constrained = 0;
   for (const PlannedSample& s : plan.samples) {
     a.sample_rows.host[sample] = s.row;
     a.sampling.host[sample] = ToRowSampling(s);
+    if (s.constraint != nullptr) a.sampling.host[sample].control.allowed = masks.device + masks.words * constrained++;
     ++sample;
   }
   for (; sample < shape.samples; ++sample) {

@@ -25,6 +25,12 @@ struct StepScratch {
   std::array<PageId, kMaxKvGroups> blocks = {};  // by K/V group
 };
 
+// Where the masks of a constrained plan's draws will lie on the device, one after the other.
+struct StepMasks {
+  const uint32_t* device = nullptr;
+  int64_t words = 0;  // of one
+};
+
 class StepInputs {
  public:
   // Bytes that a step of this shape takes. Addresses inside depend on the shape alone, so that CUDA graphs of one
@@ -34,7 +40,7 @@ class StepInputs {
   // Writes the plan to `host`, [Bytes(shape)], and returns views of the same bytes at `device`. Decode rows and
   // sequences beyond the plan's are padding. REQUIRES: shape is at least the plan's; padding only if all rows decode.
   static void Pack(const BatchPlan& plan, const StepShape& shape, const StepScratch& scratch, void* host, void* device,
-                   StepView* step, SampleView* samples);
+                   StepView* step, SampleView* samples, const StepMasks& masks = {});
 };
 
 }  // namespace batucada

@@ -113,6 +113,11 @@ void StepLoop::Work() {
     Deliver(std::move(deliveries));
     if (plan) {
       Launch(*plan);
+      if (plan->constrained) {
+        // What may be drawn depends on what the steps before have drawn.
+        while (in_flight_.size() > 1) CommitOldest();
+        Draw(*plan);
+      }
       pace_.NoteStart(clock_->Now() - planned);
     }
     // A full pipeline waits for its oldest step; so does one that has nothing more to add.
@@ -134,6 +139,11 @@ void StepLoop::Launch(const BatchPlan& plan) {
   in_flight_.push_back({.launched = clock_->Now(),
                         .shape = {.decode_rows = plan.num_decode, .prompt_rows = plan.num_tokens - plan.num_decode}});
   if (const absl::Status status = backend_->Launch(plan); !status.ok()) Fail(status);
+}
+
+void StepLoop::Draw(const BatchPlan& plan) {
+  if (in_flight_.empty()) return;  // a step failed
+  if (const absl::Status status = backend_->Draw(plan); !status.ok()) Fail(status);
 }
 
 void StepLoop::CommitOldest() {

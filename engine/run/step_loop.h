@@ -77,6 +77,7 @@ class StepLoop {
   // Lets the step that runs get on, so that who comes meanwhile is in the next one.
   void AwaitLastMoment(std::unique_lock<Mutex>& lock);
   void Launch(const BatchPlan& plan);
+  void Draw(const BatchPlan& plan);
   void CommitOldest();
   void Fail(const absl::Status& status);
   // Moves the scheduler's events out, each with its listener. REQUIRES: mutex_ held.

@@ -33,7 +33,8 @@ struct PlannedSample {
   int32_t target = -1;   // score this prompt token; -1: draw one
   int32_t num_top = 0;   // alternatives to report
   const SamplingParams* sampling = nullptr;
-  int64_t first_end_position = 0;  // where min_tokens are drawn: from here on the text may end
+  int64_t first_end_position = 0;         // where min_tokens are drawn: from here on the text may end
+  TokenConstraint* constraint = nullptr;  // of a row that draws: asked for its mask when the draw is due; null: none
 };
 
 // Spans and pointers stay valid until the step is committed.
@@ -44,6 +45,7 @@ struct BatchPlan {
   std::vector<PlannedSequence> sequences;  // decode rows, then prompt chunks
   std::vector<PlannedSample> samples;      // in row order
   PlannedCopies copies;                    // of state, around the rows; a plan may be nothing but copies
+  bool constrained = false;                // some sample has a constraint: see Backend::Draw
   std::vector<SequenceId> admitted;        // who has a slot since this plan, in this order; some have no row yet
 };
 

@@ -94,7 +94,9 @@ void Scheduler::PlanDecodes(BatchPlan& plan) {
                             .target = -1,
                             .num_top = s->request.logprobs.value_or(0),
                             .sampling = &s->request.sampling,
-                            .first_end_position = s->prompt_length() + s->request.sampling.min_tokens});
+                            .first_end_position = s->prompt_length() + s->request.sampling.min_tokens,
+                            .constraint = s->constraint.get()});
+    plan.constrained = plan.constrained || s->constraint != nullptr;
     in_flight_.back().shares.push_back({.sequence = s, .prompt_tokens = 0, .num_scores = 0, .draws = true});
     ++plan.num_tokens;
     ++plan.num_decode;
@@ -195,7 +197,9 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
                             .target = -1,
                             .num_top = s.request.logprobs.value_or(0),
                             .sampling = &s.request.sampling,
-                            .first_end_position = s.prompt_length() + s.request.sampling.min_tokens});
+                            .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
+                            .constraint = s.constraint.get()});
+    plan.constrained = plan.constrained || s.constraint != nullptr;
     share.draws = true;
     ++s.planned_samples;
   }
@@ -244,8 +248,9 @@ void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time no
   if (token.id == kNothingDrawn) {
     return End(s, FinishReason::kError, now,
                "no token could be drawn: the model gave no finite logit, or the request's own limits "
-               "(allowed_token_ids, bad_words, logit_bias, min_tokens) left none");
+               "(a grammar or schema, allowed_token_ids, bad_words, logit_bias, min_tokens) left none");
   }
+  if (s.constraint != nullptr) s.constraint->Accept(token.id);
   const bool first = s.finish.generated_tokens++ == 0;
   if (first) s.finish.first_token = now;
   ++generated_tokens_;
@@ -257,6 +262,8 @@ void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time no
     s.finish.stop_token = token.id;
     End(s, FinishReason::kStop, now);
   } else if (!s.request.ignore_eos && IsEndToken(token.id)) {
+    End(s, FinishReason::kStop, now);
+  } else if (s.constraint != nullptr && s.constraint->finished()) {
     End(s, FinishReason::kStop, now);
   } else if (s.finish.generated_tokens == s.request.max_tokens) {
     End(s, FinishReason::kLength, now);

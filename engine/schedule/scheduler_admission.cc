@@ -19,6 +19,7 @@ absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
   auto sequence = std::make_unique<Sequence>();
   sequence->id = id;
   sequence->request = std::move(request);
+  if (sequence->request.constraint != nullptr) sequence->constraint = sequence->request.constraint->Begin();
   sequence->finish.submitted = now;
   sequence->finish.prompt_tokens = sequence->prompt_length();
   const Sequence& s = *sequence;

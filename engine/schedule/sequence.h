@@ -19,7 +19,8 @@ struct Sequence {
   SequenceId id = 0;
   Request request;
   Owner owner;
-  Finish finish;  // filled in as marks are passed; handed out once
+  std::unique_ptr<TokenConstraint> constraint;  // null: none
+  Finish finish;                                // filled in as marks are passed; handed out once
   absl::Time last_token = absl::InfinitePast();
 
   PageId slot = -1;                         // while running

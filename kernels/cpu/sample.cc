@@ -73,6 +73,17 @@ int32_t Draw(const LogitRow& logits, int32_t best, const RowSampling& row, std::
   return GumbelArgmax(logits, threshold, max, 1 / row.temperature, row.seed, row.position);
 }
 
+// Draws from the logits of allowed ids; -1 if that leaves nothing.
+int32_t DrawAllowed(const RowSampling& row, SampleScratch& scratch) {
+  const int32_t vocab = scratch.logits.vocab;
+  scratch.edited.resize(static_cast<size_t>(vocab));
+  for (int32_t id = 0; id < vocab; ++id) {
+    scratch.edited[static_cast<size_t>(id)] = IsAllowed(row.control.allowed, id) ? scratch.logits[id] : -INFINITY;
+  }
+  const int32_t best = CleanLogits(scratch.edited.data(), vocab, scratch.controlled);
+  return best < 0 ? -1 : Draw(scratch.controlled, best, row, scratch.candidates);
+}
+
 // Draws from what the slot's controls make of the logits, and notes the token there; -1 if they leave nothing.
 int32_t DrawControlled(const RowSampling& row, const ControlView& controls, SampleScratch& scratch) {
   const int32_t vocab = scratch.logits.vocab;
@@ -89,7 +100,8 @@ int32_t DrawControlled(const RowSampling& row, const ControlView& controls, Samp
   scratch.edited.resize(static_cast<size_t>(vocab));
   for (int32_t id = 0; id < vocab; ++id) {
     scratch.edited[static_cast<size_t>(id)] =
-        ControlledLogit(scratch.logits[id], tokens[id], row.control, row.position);
+        IsAllowed(row.control.allowed, id) ? ControlledLogit(scratch.logits[id], tokens[id], row.control, row.position)
+                                           : -INFINITY;
   }
   mark_banned(false);
   const int32_t best = CleanLogits(scratch.edited.data(), vocab, scratch.controlled);
@@ -126,6 +138,7 @@ RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, 
   const double log_sum = max + std::log(SumOfExponentials(scratch.logits.values.data(), vocab, max, 1));
   result.token = row.target >= 0           ? row.target
                  : row.control.active != 0 ? DrawControlled(row, controls, scratch)
+                 : row.control.allowed     ? DrawAllowed(row, scratch)
                                            : Draw(scratch.logits, best, row, scratch.candidates);
   if (result.token < 0) return result;
   result.logprob = static_cast<float>(scratch.logits[result.token] - log_sum);

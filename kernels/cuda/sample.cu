@@ -51,15 +51,17 @@ struct Row {
   const TokenControl* controls;  // null: the model's own
   ControlRequest request;
   int position;
+  const uint32_t* allowed;  // null: every id
 
   __device__ __forceinline__ float At(int id) const {
+    if (!IsAllowed(allowed, id)) return -INFINITY;
     return controls == nullptr ? logits[id] : ControlledLogit(logits[id], controls[id], request, position);
   }
 
   // Calls f(id, logit) for every id, four neighbours at a time where they are aligned.
   template <typename F>
   __device__ __forceinline__ void ForEach(F f) const {
-    if (controls != nullptr) {
+    if (controls != nullptr || allowed != nullptr) {
       for (int id = threadIdx.x; id < vocab; id += kThreads) f(id, At(id));
       return;
     }
@@ -391,7 +393,7 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   WaitForEarlierKernels();
   const RowSampling request = p.requests[blockIdx.x];
   RowSample& result = p.results[blockIdx.x];
-  const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position};
+  const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position, nullptr};
   const Summary model = Summarize(row, s);
 
   const bool draws = request.target < 0;
@@ -405,8 +407,9 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
     if (controlled) {
       MarkBanned(tokens, *phrases, true);
       drawn.controls = tokens;
-      left = Summarize(drawn, s);
     }
+    drawn.allowed = request.control.allowed;
+    if (controlled || drawn.allowed != nullptr) left = Summarize(drawn, s);
     token = Choose(drawn, s, request, left.top, left.min);
     if (controlled) {
       __syncthreads();  // all have read the marks

@@ -34,6 +34,7 @@ class FailingBackend : public Backend {
     if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");
     return fake_.Launch(plan);
   }
+  absl::Status Draw(const BatchPlan& plan) override { return fake_.Draw(plan); }
   absl::StatusOr<StepResult> Wait() override {
     ThreadWorld::Get().Yield();
     if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");

@@ -1,0 +1,32 @@
+// What a sequence may draw next, where that depends on what it has drawn: a grammar's hold on it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/status.h"
+
+namespace batucada {
+
+// Of one sequence. Used by one thread at a time.
+class TokenConstraint {
+ public:
+  virtual ~TokenConstraint() = default;
+  // Says of every token whether it may be drawn now: bit id % 32 of word id / 32, [ceil(vocab / 32)]. An error: none
+  // can be told, and the sequence must end.
+  [[nodiscard]] virtual absl::Status Mask(std::span<uint32_t> words) = 0;
+  // Takes note of the token that was drawn. REQUIRES: the mask allowed it, unless its error was seen.
+  virtual void Accept(int32_t token) = 0;
+  // Nothing may be drawn any more: the text is whole.
+  virtual bool finished() const = 0;
+};
+
+// Of a request: every sequence of it begins one of its own. Immutable; thread-safe.
+class Constraint {
+ public:
+  virtual ~Constraint() = default;
+  virtual std::unique_ptr<TokenConstraint> Begin() const = 0;
+};
+
+}  // namespace batucada
