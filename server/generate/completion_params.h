@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "engine/core/sampling_fields.h"
 #include "text/chat_template.h"
+#include "text/grammar.h"
 
 namespace batucada {
 
@@ -43,6 +44,7 @@ struct CompletionParams : SamplingOverrides {
   std::optional<int64_t> min_tokens;
   std::optional<std::vector<int64_t>> allowed_token_ids;
   std::vector<std::string> bad_words;
+  std::optional<GrammarSpec> grammar;  // what the text is held to
 
   std::vector<std::string> stop;
   std::vector<int64_t> stop_token_ids;

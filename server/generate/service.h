@@ -48,6 +48,7 @@ struct Service {
             .max_total_tokens = engine.config().max_total_tokens,
             .vocab_size = engine.model().vocab_size,
             .prefix_cache_scope = config.prefix_cache_scope,
+            .grammars = &engine.grammars(),
             .client = client};
   }
 };

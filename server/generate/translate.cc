@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "engine/grammar_constraint.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
 #include "server/generate/check_range.h"
@@ -26,6 +27,23 @@ absl::Status TranslateSampling(const SamplingOverrides& asked, SamplingParams* s
     BATUCADA_RETURN_IF_ERROR(CheckSampling(field, asked));
     ApplySampling(field, asked, sampling);
   }
+  return absl::OkStatus();
+}
+
+absl::Status TranslateGrammar(const CompletionParams& params, const TranslationContext& context, Request* request) {
+  if (!params.grammar) return absl::OkStatus();
+  const std::string& name = params.grammar->name;
+  if (params.ignore_eos) {
+    return InvalidParameter("ignore_eos", fmt::format("ignore_eos is true beside {}: its text has an end", name));
+  }
+  BATUCADA_CHECK(context.grammars != nullptr);
+  absl::StatusOr<std::shared_ptr<const Grammar>> grammar = context.grammars->Compile(*params.grammar);
+  if (!grammar.ok()) {
+    const auto message = grammar.status().message();
+    return InvalidParameter(name, fmt::format("{}: {}", name, std::string_view(message.data(), message.size())),
+                            "unsupported_parameter");
+  }
+  request->constraint = MakeConstraint(*std::move(grammar));
   return absl::OkStatus();
 }
 
@@ -200,6 +218,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   if (best_of > n && !request.logprobs) request.logprobs = 0;  // what the best are known by
   BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(AddModelBans(context.defaults, &request));
+  BATUCADA_RETURN_IF_ERROR(TranslateGrammar(params, context, &request));
   if (params.max_tokens) {
     // A conversation cannot only be scored.
     const int64_t least = params.conversation ? 1 : 0;

@@ -9,6 +9,7 @@
 #include "server/common/client.h"
 #include "server/config/server_config.h"
 #include "text/chat_template.h"
+#include "text/grammar.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
@@ -23,6 +24,7 @@ struct TranslationContext {
   int64_t max_total_tokens = 0;
   int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
   PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;
+  GrammarCompiler* grammars = nullptr;  // null: no request may ask for one
   Client client = {};      // whose request it is, with the least rights if nobody has said
 };
 

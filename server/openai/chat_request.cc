@@ -7,6 +7,7 @@
 #include "server/common/error.h"
 #include "server/generate/translate.h"
 #include "server/openai/conversation.h"
+#include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
 
 namespace batucada {
@@ -54,6 +55,7 @@ CompletionTable MakeTable() {
       ReadMaxTokens);
   table.AddRead("max_tokens", IntegerSchema("The older name of max_completion_tokens.", {.min = 1}), read_already);
   AddGenerationParameters(table);
+  AddGrammarParameters(table);
   table.AddRead("logprobs", BooleanSchema("Report the log-probability of every generated token.", false), ReadLogprobs);
   table.AddRead("top_logprobs",
                 IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "server/generate/translate.h"
+#include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
 
 namespace batucada {
@@ -109,6 +110,7 @@ CompletionTable MakeTable() {
                           {.min = 0, .fallback = kDefaultMaxTokens}),
             &Params::max_tokens);
   AddGenerationParameters(table);
+  AddGrammarParameters(table);
   table.Add("logprobs",
             IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely.",
                           {.min = 0, .max = kMaxLogprobs}),

@@ -28,7 +28,6 @@ constexpr std::string_view kTgi = "TGI's; not supported at other values.";
 // REQUIRES of every entry: at its neutral values the answer is the one without it.
 constexpr KnownParameter kTable[] = {
     // OpenAI
-    {"response_format", R"({"type": "text"})", kConstraint},
     {"tools", "[]", kTools},
     {"tool_choice", R"("none", "auto")", kTools},
     {"parallel_tool_calls", kFlag, "Only with tools."},
@@ -61,13 +60,8 @@ constexpr KnownParameter kTable[] = {
     {"documents", "[]", kVllm},
     {"mm_processor_kwargs", "{}", kParts},
     {"media_io_kwargs", "{}", kParts},
-    {"guided_json", kNone, kConstraint},
-    {"guided_regex", kNone, kConstraint},
-    {"guided_choice", kNone, kConstraint},
-    {"guided_grammar", kNone, kConstraint},
-    {"guided_decoding_backend", kAny, "Nothing is guided."},
-    {"guided_whitespace_pattern", kAny, "Nothing is guided."},
-    {"structured_outputs", "{}", kConstraint},
+    {"guided_decoding_backend", kAny, "How, not to what, a text is held."},
+    {"guided_whitespace_pattern", kNone, "Not supported: whitespace between JSON's parts is as it is."},
     {"structural_tag", kNone, kConstraint},
     {"kv_transfer_params", "{}", kRouting},
     {"ec_transfer_params", "{}", kRouting},

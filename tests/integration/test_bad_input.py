@@ -63,7 +63,7 @@ TABLE = [
     ({**OK, "mirostat": 2}, "mirostat", "is 2, which is not supported by this server: leave it out or set it to 0"),
     ({**OK, "tools": [{"type": "function"}]}, "tools", "not supported"),
     ({**OK, "functions": [{}]}, "functions", "not supported"),
-    ({**OK, "response_format": {"type": "json_object"}}, "response_format", "not supported"),
+    ({**OK, "suffix": "x"}, "suffix", "not supported"),
     ({**OK, "suffix": "end"}, "suffix", "not supported"),
     ({**OK, "presence_penalty": 2.5}, "presence_penalty", "at most 2"),
     ({**OK, "frequency_penalty": -2.5}, "frequency_penalty", "at least -2"),

@@ -332,7 +332,7 @@ TABLE = [
     ({"messages": [USER], "chat_template_kwargs": {"messages": []}}, "messages", "variable"),
     ({"messages": [USER], "tools": [{"type": "function"}]}, "tools", "not supported"),
     ({"messages": [USER], "tool_choice": "required"}, "tool_choice", "not supported"),
-    ({"messages": [USER], "response_format": {"type": "json_object"}}, "response_format", "not supported"),
+    ({"messages": [USER], "grammar": "root ::= x"}, "grammar", "not supported"),
     ({"messages": [USER], "modalities": ["text", "audio"]}, "modalities", "not supported"),
     ({"messages": [USER], "audio": {"voice": "x"}}, "audio", "not supported"),
     ({"messages": [USER], "store": 1}, "store", "not supported"),
