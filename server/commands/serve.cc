@@ -26,9 +26,11 @@
 #include "server/grpc/grpc_server.h"
 #include "server/http/gate.h"
 #include "server/http/http_server.h"
+#include "server/memory/disposer.h"
 #include "server/memory/limit.h"
 #include "server/memory/trimmer.h"
 #include "server/net/descriptors.h"
+#include "server/net/door.h"
 #include "server/net/tls.h"
 #include "server/operations/health_port.h"
 #include "server/telemetry/logging.h"
@@ -36,6 +38,7 @@
 namespace batucada {
 namespace {
 
+constexpr double kClientShare = 0.9;  // see --client-share
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
 
 // Whole or not at all: a reader never sees half of it.
@@ -127,8 +130,8 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const ChatTemplate> chat_template, LoadChatTemplate(config));
   Metrics metrics;
   EngineConfig engine_config = config.engine;
-  // Where keys tell clients apart, none may take all; addresses tell less, and often all come by one.
-  if (engine_config.client_share == 0) engine_config.client_share = keys.size() > 1 ? 0.9 : 1;
+  // Where keys tell clients apart, none may take all, not even one who is alone now.
+  if (engine_config.client_share == 0 && keys.size() > 1) engine_config.client_share = kClientShare;
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
   fmt::print("{}", engine->description());
   DecideRequestMemory(&config);
@@ -142,7 +145,9 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                   .keys = keys,
                   .fingerprint = FingerprintOf(*engine)};
   const MemoryTrimmer trimmer(service.memory);
+  Disposer disposer;
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
+  Door door(pool);
   const Router router = MakeRoutes(service, AddCompat);
   const Gate gate(service.keys, config.security.cors_origins);
   std::unique_ptr<HealthPort> health;  // outlives the other ports: a drain is not a death
@@ -153,16 +158,18 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                                                                                        .port = config.port,
                                                                                        .limits = config.http,
                                                                                        .tls = tls.get(),
-                                                                                       .memory = &service.memory},
-                                                                                      router, gate, pool, metrics));
+                                                                                       .memory = &service.memory,
+                                                                                       .disposer = &disposer},
+                                                                                      router, gate, door, metrics));
   std::unique_ptr<GrpcServer> grpc;
   if (config.grpc == Switch::kOn) {
     BATUCADA_ASSIGN_OR_RETURN(grpc, GrpcServer::Start({.host = config.host,
                                                        .port = config.grpc_port,
                                                        .limits = config.grpc_limits,
                                                        .reflection = config.grpc_reflection == Switch::kOn,
-                                                       .tls = grpc_tls.get()},
-                                                      service, pool));
+                                                       .tls = grpc_tls.get(),
+                                                       .disposer = &disposer},
+                                                      service, door));
   }
   service.accepting = true;
   signals.ExpectOrderlyEnd();

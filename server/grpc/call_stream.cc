@@ -17,10 +17,11 @@ constexpr int64_t kUnsentFree = 64 << 10;  // bytes of an answer that wait for t
 }  // namespace
 
 CallStream::CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info,
-                       MessageEncoding encoding, const HttpLimits& limits, MemoryAccount& memory, MemoryCharge place,
-                       Hooks hooks)
+                       MessageEncoding encoding, const HttpLimits& limits, MemoryAccount& memory, Disposer* disposer,
+                       MemoryCharge place, Hooks hooks)
     : stream_(stream), session_(session), method_(method), info_(std::move(info)), limits_(limits), memory_(memory),
-      hooks_(std::move(hooks)), reader_(limits.max_body_bytes, encoding), place_(std::move(place)),
+      disposer_(disposer), hooks_(std::move(hooks)),
+      reader_(std::make_shared<MessageReader>(limits.max_body_bytes, encoding)), place_(std::move(place)),
       owed_by_(method.requests == GrpcMethod::Requests::kOne ? ProcessNow() + limits.read_timeout
                                                              : absl::InfiniteFuture()) {}
 
@@ -47,7 +48,7 @@ void CallStream::OnData(std::string_view bytes) {
 // Small messages are charged to nobody: there are at most max_streams of them on a connection.
 absl::Status CallStream::ChargeReceived(size_t more) {
   constexpr int64_t kFree = 8 << 10, kStep = 64 << 10;
-  const auto held = static_cast<int64_t>(reader_.held() + waiting_.size() + more);
+  const auto held = static_cast<int64_t>(reader_->held() + waiting_.size() + more);
   if (held <= std::max(kFree, received_.bytes())) return absl::OkStatus();
   const int64_t steps = (held + kStep - 1) / kStep * kStep;
   if (received_.bytes() > 0) return received_.Resize(steps);
@@ -62,7 +63,7 @@ void CallStream::TakeMessages() {
   std::string_view rest = waiting_;
   while (!finished_ && !paused_ && !rest.empty()) {
     const size_t before = rest.size();
-    auto message = reader_.Read(&rest);
+    auto message = reader_->Read(&rest);
     session_.Consume(stream_, before - rest.size());
     if (!message.ok()) {
       Finish(message.status());
@@ -84,10 +85,10 @@ void CallStream::TakeMessages() {
   }
   waiting_.erase(0, waiting_.size() - rest.size());
   if (waiting_.empty()) std::exchange(waiting_, {});
-  if (reader_.within_message() && owed_by_ == absl::InfiniteFuture()) owed_by_ = ProcessNow() + limits_.read_timeout;
+  if (reader_->within_message() && owed_by_ == absl::InfiniteFuture()) owed_by_ = ProcessNow() + limits_.read_timeout;
   taking_ = false;
   if (ended_ && !finished_ && !paused_ && !std::exchange(end_told_, true)) {
-    if (reader_.within_message() || (messages_ == 0 && method_.requests == GrpcMethod::Requests::kOne)) {
+    if (reader_->within_message() || (messages_ == 0 && method_.requests == GrpcMethod::Requests::kOne)) {
       return Finish(absl::InvalidArgumentError("the call ended before its message was whole"));
     }
     const std::shared_ptr<CallHandler> handler = handler_;
@@ -156,7 +157,9 @@ void CallStream::Cancel() {
 void CallStream::EndHandler(const absl::Status& status) {
   finished_ = true;
   owed_by_ = absl::InfiniteFuture();
-  reader_.Drop();
+  const size_t held = reader_->held();
+  if (disposer_ != nullptr) disposer_->Dispose(std::exchange(reader_, nullptr), held, std::move(received_));
+  reader_ = nullptr;
   received_.Release();
   hooks_.finished(method_, status);
   if (handler_ == nullptr) return;

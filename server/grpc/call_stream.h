@@ -26,7 +26,7 @@ class CallStream final : public Call {
     std::function<void(const GrpcMethod&, const absl::Status&)> finished;
   };
   CallStream(int32_t stream, Http2Session& session, const GrpcMethod& method, CallInfo info, MessageEncoding encoding,
-             const HttpLimits& limits, MemoryAccount& memory, MemoryCharge place, Hooks hooks);
+             const HttpLimits& limits, MemoryAccount& memory, Disposer* disposer, MemoryCharge place, Hooks hooks);
   ~CallStream() override;
 
   // What the connection tells it.
@@ -39,6 +39,8 @@ class CallStream final : public Call {
   void Cancel();
 
   bool finished() const { return finished_; }
+  // It needs no key.
+  bool open_to_all() const { return method_.access == GrpcMethod::Access::kOpen; }
   // Until when its client has time for the message that it owes; infinite future: it owes none.
   absl::Time owed_by() const { return owed_by_; }
 
@@ -63,8 +65,9 @@ class CallStream final : public Call {
   const CallInfo info_;
   const HttpLimits& limits_;
   MemoryAccount& memory_;
+  Disposer* const disposer_;  // null: what is large goes here
   const Hooks hooks_;
-  MessageReader reader_;
+  std::shared_ptr<MessageReader> reader_;  // null once the call has ended
   std::shared_ptr<CallHandler> handler_;
   std::string waiting_;  // bytes that came while reading was paused
   const MemoryCharge place_;

@@ -39,6 +39,7 @@ struct GrpcContext {
   Service& service;
   const GrpcMethods& methods;
   GrpcLimits limits;
+  Disposer* disposer = nullptr;      // frees what is large of calls that end; null: the connection's thread does
   std::atomic<bool> closing{false};  // no new calls; finish those that run, then close
 };
 
@@ -71,6 +72,7 @@ class GrpcConnection : public std::enable_shared_from_this<GrpcConnection>, priv
   void OnClosed(int32_t stream) override;
 
   awaitable<void> ReadLoop(std::shared_ptr<GrpcConnection> self);
+  awaitable<void> ReadOn();
   awaitable<void> WriteLoop(std::shared_ptr<GrpcConnection> self);
   awaitable<bool> Write(const std::string& bytes);
   awaitable<void> Part();
@@ -83,6 +85,8 @@ class GrpcConnection : public std::enable_shared_from_this<GrpcConnection>, priv
   // Answers a request that becomes no call.
   void Refuse(int32_t stream, const GrpcMethod* method, const RequestOrigin& origin, const absl::Status& status);
   std::shared_ptr<CallStream> Find(int32_t stream);
+  // Calls that run and need no key.
+  int OpenCalls() const;
 
   std::unique_ptr<ByteStream> stream_;
   GrpcContext& context_;

@@ -1,20 +1,12 @@
 #include "server/grpc/grpc_server.h"
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <condition_variable>
-#include <exception>
 #include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -23,6 +15,7 @@
 #include "base/status.h"
 #include "server/grpc/grpc_connection.h"
 #include "server/net/descriptors.h"
+#include "server/net/listener.h"
 
 namespace batucada {
 
@@ -31,16 +24,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
-
-// What the kernel keeps of answers that the client's side does not take yet: see http_server.cc.
-constexpr int kMaxUnsentBytes = 32 << 10;
-
-void Tune(tcp::socket& socket) {
-  error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  (void)setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMaxUnsentBytes, sizeof kMaxUnsentBytes);
-}
 
 GrpcMethods MakeMethods(Service& service, bool reflection) {
   GrpcMethods methods;
@@ -55,44 +38,32 @@ GrpcMethods MakeMethods(Service& service, bool reflection) {
 
 class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(const Options& options, Service& service, IoPool& pool)
-      : options_(options), pool_(pool),
-        methods_(MakeMethods(service, options.reflection)), context_{.service = service,
-                                                                     .methods = methods_,
-                                                                     .limits = options.limits},
-        acceptor_(pool.NextContext()), retry_(acceptor_.get_executor()) {}
+  Impl(const Options& options, Service& service, Door& door)
+      : options_(options), methods_(MakeMethods(service, options.reflection)), context_{.service = service,
+                                                                                        .methods = methods_,
+                                                                                        .limits = options.limits,
+                                                                                        .disposer = options.disposer},
+        listener_(std::make_shared<Listener>(
+            Listener::Options{.host = options.host,
+                              .port = options.port,
+                              .protocol = "gRPC",
+                              .advice = "choose another address with --grpc-port or --host, or serve without gRPC: "
+                                        "--grpc off"},
+            door)) {}
 
-  absl::Status Listen() {
-    error_code error;
-    tcp::resolver resolver(acceptor_.get_executor());
-    const auto found = resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
-    if (!error && found.empty()) error = asio::error::host_not_found;
-    if (!error) {
-      const tcp::endpoint endpoint = found.begin()->endpoint();
-      acceptor_.open(endpoint.protocol(), error);
-      if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-      if (!error) acceptor_.bind(endpoint, error);
-      if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    }
-    if (!error) {
-      port_ = acceptor_.local_endpoint(error).port();
-      return absl::OkStatus();
-    }
-    return absl::UnavailableError(
-        fmt::format("cannot listen for gRPC on {}:{}: {}; choose another address with --grpc-port or --host, or serve "
-                    "without gRPC: --grpc off",
-                    options_.host, options_.port, error.message()));
+  absl::Status Listen() { return listener_->Listen(); }
+
+  void Start() {
+    const auto self = shared_from_this();
+    listener_->Start({.admit = [self](tcp::socket socket, Door::Seat seat,
+                                      Room) { self->Admit(std::move(socket), std::move(seat)); },
+                      .make_room = [] {},  // others must close first
+                      .stopped = [self] { self->NoteStopped(); }});
   }
-
-  void Start() { asio::co_spawn(acceptor_.get_executor(), Accept(shared_from_this()), asio::detached); }
 
   void StopAccepting() {
     context_.closing = true;
-    asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
-      error_code ignored;
-      self->acceptor_.close(ignored);
-      self->retry_.cancel();
-    });
+    listener_->Stop();
     ForEach([](GrpcConnection& connection) { connection.NoticeClosing(); });
   }
 
@@ -110,43 +81,27 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
     return true;
   }
 
-  int32_t port() const { return port_; }
+  int32_t port() const { return listener_->port(); }
 
  private:
-  asio::awaitable<void> Accept(std::shared_ptr<Impl>) {
-    while (acceptor_.is_open()) {
-      asio::io_context& loop = pool_.NextContext();
-      tcp::socket socket(loop);
-      auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
-      if (!acceptor_.is_open()) break;
-      if (error) {  // out of file descriptors, most likely: others must close first
-        spdlog::warn("cannot accept a gRPC connection: {}", error.message());
-        retry_.expires_after(std::chrono::milliseconds(100));
-        co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
-        continue;
-      }
-      try {
-        Admit(std::move(socket), loop);
-      } catch (const std::exception& exception) {  // memory ran out: this one is closed, and others may fare better
-        spdlog::warn("cannot accept a gRPC connection: {}", exception.what());
-      }
-    }
+  void NoteStopped() {
     const std::lock_guard lock(mutex_);
     accepting_ = false;
     ended_.notify_all();
   }
 
-  void Admit(tcp::socket socket, asio::io_context& loop) {
+  void Admit(tcp::socket socket, Door::Seat seat) {
     if (!MakeRoom()) return;  // closed: its client finds out at once, and comes back later
     const uint64_t id = next_id_++;
     const std::shared_ptr<void> place(nullptr, [this, id](void*) { End(id); });  // until the connection ends
-    Tune(socket);
     error_code ignored;
     const tcp::endpoint peer = socket.remote_endpoint(ignored);
     const Client client = ClientAt(peer.address().to_string(), peer.port());
+    asio::io_context& loop = *seat.loop;
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
-    auto connection = std::make_shared<GrpcConnection>(std::move(stream), context_, client, [place] {});
+    auto connection =
+        std::make_shared<GrpcConnection>(std::move(stream), context_, client, [place, taken = seat.taken] {});
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);
@@ -215,13 +170,10 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
   };
 
   const Options options_;
-  IoPool& pool_;
   const GrpcMethods methods_;
   GrpcContext context_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer retry_;
-  int32_t port_ = 0;
-  uint64_t next_id_ = 0;  // the accepting coroutine's
+  const std::shared_ptr<Listener> listener_;
+  uint64_t next_id_ = 0;  // the door thread's
 
   std::mutex mutex_;
   std::condition_variable ended_;
@@ -230,8 +182,8 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
   std::map<uint64_t, Place> connections_;
 };
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, Service& service, IoPool& pool) {
-  auto impl = std::make_shared<Impl>(options, service, pool);
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, Service& service, Door& door) {
+  auto impl = std::make_shared<Impl>(options, service, door);
   BATUCADA_RETURN_IF_ERROR(impl->Listen());
   impl->Start();
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));

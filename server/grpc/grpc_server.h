@@ -11,7 +11,8 @@
 #include "absl/time/time.h"
 #include "server/config/grpc_limits.h"
 #include "server/generate/service.h"
-#include "server/net/io_pool.h"
+#include "server/memory/disposer.h"
+#include "server/net/door.h"
 
 namespace boost::asio::ssl {
 class context;
@@ -28,11 +29,12 @@ class GrpcServer {
     GrpcLimits limits;
     bool reflection = true;                    // whether clients may ask what there is
     boost::asio::ssl::context* tls = nullptr;  // null: none; outlives the server
+    Disposer* disposer = nullptr;              // likewise: frees what is large of calls that end; null: whoever held it
   };
 
   // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.
-  // REQUIRES: service and pool outlive this.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options, Service& service, IoPool& pool);
+  // REQUIRES: service and door outlive this.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options, Service& service, Door& door);
   // Closes what is still open and waits for it.
   ~GrpcServer();
 

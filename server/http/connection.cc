@@ -5,28 +5,21 @@
 #include <new>
 #include <utility>
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
-#include "absl/strings/match.h"
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/common/request_id.h"
-#include "server/http/body_coding.h"
-#include "server/http/request_head.h"
 
 namespace batucada {
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using boost::system::error_code;
 
 constexpr size_t kReadBytes = 16 << 10;               // asked of the socket at once
@@ -107,6 +100,15 @@ void Connection::BePatient(absl::Duration duration) {
 }
 
 asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
+  try {
+    co_await ReadOn();
+  } catch (const std::exception& exception) {  // without a reader nobody would see the client go
+    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_id_);
+    Close();
+  }
+}
+
+asio::awaitable<void> Connection::ReadOn() {
   const size_t capacity = std::max(kMinInboxBytes, static_cast<size_t>(context_.limits.max_header_bytes) + kReadBytes);
   while (!peer_closed_) {
     if (inbox_.size() >= capacity) {
@@ -188,199 +190,6 @@ asio::awaitable<bool> Connection::Dispatch() {
     usable = co_await Respond(std::move(std::get<HttpResponse>(answer)));
   }
   co_return usable;
-}
-
-void Connection::Recognise(const http::request_header<>& head) {
-  const auto target = head.target();
-  error_form_ = context_.router.ErrorFormFor({target.data(), target.size()});
-  request_id_ = RequestIdOf(head);
-}
-
-Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
-  Recognise(head);
-  absl::StatusOr<HttpRequest> request = ToHttpRequest(head);
-  if (!request.ok()) {
-    return Reject(400, std::string(request.status().message()), "malformed_request");
-  }
-  request_ = *std::move(request);
-  request_.request_id = request_id_;
-  request_.client = client_;
-  head_only_ = request_.method == "HEAD";
-  match_ = context_.router.Find(request_.method, request_.path);
-  error_form_ = request_.error_form = match_.error_form;
-  answer_headers_ = context_.gate.AnswerHeaders(request_, match_.route);
-  if (match_.route != nullptr) endpoint_ = match_.route->name;
-  request_.captures = std::move(match_.captures);
-  std::optional<HttpResponse> stopped = context_.gate.Stop(&request_, match_.route);
-  if (!stopped && match_.route != nullptr) stopped = RefuseCoding(request_);
-  if (spare_ && (match_.route == nullptr || match_.route->access != Access::kHealth)) {
-    context_.metrics.OnConnectionRefused();
-    return Reject(503, "too many connections are open: there is no room for another now", "too_many_connections");
-  }
-  if (!stopped) return Intake::kRequest;
-  response_ = *std::move(stopped);
-  return Intake::kAnswered;
-}
-
-asio::awaitable<Connection::Read> Connection::ReadMore(size_t seen, Event::Clock::time_point deadline) {
-  while (inbox_.size() <= seen) {
-    if (peer_closed_) co_return Read::kClosed;
-    const bool notified = co_await arrived_.WaitUntil(deadline);
-    if (!notified) co_return Read::kTimeout;
-  }
-  co_return Read::kData;
-}
-
-asio::awaitable<Connection::Read> Connection::AwaitRequest() {
-  BeginIdling();
-  const auto patience = spare_ ? context_.limits.read_timeout : context_.limits.idle_timeout;
-  const auto deadline = Event::Clock::now() + ToChrono(patience);
-  while (true) {
-    // RFC 9112 §2.2: empty lines before a request are ignored.
-    while (inbox_.size() > 0) {
-      const char byte = *static_cast<const char*>(inbox_.data().data());
-      if (byte != '\r' && byte != '\n') co_return Read::kData;
-      inbox_.consume(1);
-    }
-    room_.Notify();
-    if (peer_closed_ || context_.closing) co_return Read::kClosed;
-    const bool notified = co_await arrived_.WaitUntil(deadline);
-    if (!notified) co_return Read::kTimeout;
-  }
-}
-
-Connection::Intake Connection::Reject(int status, std::string_view message, std::string_view code) {
-  response_ = ErrorResponse(status, message, code, error_form_);
-  return Intake::kRejected;
-}
-
-Connection::Intake Connection::Reject(const FramingFault& fault) {
-  return Reject(fault.status, fault.message, fault.code);
-}
-
-Connection::Intake Connection::RejectLate(std::string_view part) {
-  return Reject(408,
-                fmt::format("the request's {} did not arrive within {}", part,
-                            absl::FormatDuration(context_.limits.read_timeout)),
-                "request_timeout");
-}
-
-asio::awaitable<Connection::Intake> Connection::ReadRequest() {
-  const HttpLimits& limits = context_.limits;
-  const Read first = co_await AwaitRequest();
-  if (first != Read::kData) co_return Intake::kClosed;
-
-  auto deadline = Event::Clock::now() + ToChrono(limits.read_timeout);
-  HeadGuard head_guard(static_cast<size_t>(limits.max_header_bytes));
-  HeadGuard::State head_state = head_guard.Look(InboxBytes());
-  while (head_state == HeadGuard::State::kPartial) {
-    const Read read = co_await ReadMore(inbox_.size(), deadline);
-    if (read == Read::kClosed) co_return Intake::kClosed;
-    if (read == Read::kTimeout) co_return RejectLate("headers");
-    head_state = head_guard.Look(InboxBytes());
-  }
-  EndIdling();
-
-  http::request_parser<http::string_body> parser;
-  parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
-  parser.body_limit(static_cast<uint64_t>(limits.max_body_bytes));
-  parser.eager(true);
-  ChunkGuard chunk_guard(static_cast<size_t>(limits.max_header_bytes));
-  auto take_chunk = [&chunk_guard](uint64_t, boost::beast::string_view extension, error_code& error) {
-    if (!chunk_guard.TakeExtension({extension.data(), extension.size()})) error = http::error::header_limit;
-  };
-  parser.on_chunk_header(take_chunk);
-  bool headers_done = false, continued = false;
-  Patience patience(limits.read_timeout, limits.min_transfer_rate);
-  if (head_state == HeadGuard::State::kFault) {
-    // What can be read of it says whose error this is.
-    error_code ignored;
-    parser.put(inbox_.data(), ignored);
-    Recognise(parser.get().base());
-    co_return Reject(head_guard.fault());
-  }
-  while (true) {
-    error_code error;
-    size_t parsed = 0;
-    bool fits = true;
-    try {
-      parsed = parser.put(inbox_.data(), error);
-    } catch (const std::bad_alloc&) {
-      response_ = ErrorResponse(OutOfMemory(), error_form_);
-      fits = false;
-    }
-    if (!fits) co_return Intake::kRejected;
-    inbox_.consume(parsed);
-    room_.Notify();
-    const size_t seen = inbox_.size();
-    if (error && error != http::error::need_more && !headers_done) Recognise(parser.get().base());
-    const bool in_chunks = headers_done && parser.chunked() && !parser.is_done();
-    if (error == http::error::header_limit || (in_chunks && !chunk_guard.AllowsWaiting(seen))) {
-      co_return Reject(chunk_guard.TooLong());
-    }
-    if (error == http::error::body_limit) {
-      co_return Reject(413, fmt::format("the request's body is longer than {} bytes", limits.max_body_bytes),
-                       "body_too_large");
-    }
-    if (error && error != http::error::need_more) {
-      co_return Reject(400, fmt::format("not a valid HTTP/1.1 request: {}", error.message()), "malformed_request");
-    }
-    if (!headers_done && parser.is_header_done()) {
-      headers_done = true;
-      keep_alive_ = parser.keep_alive();
-      http_1_0_ = parser.get().version() < 11;
-      const Intake intake = AcceptHead(parser.get().base());
-      if (intake == Intake::kAnswered && !parser.is_done()) co_return Intake::kRejected;
-      if (intake != Intake::kRequest) co_return intake;
-    }
-    if (headers_done) {
-      const auto length = parser.content_length();
-      if (absl::Status status = ChargeBody(parser.get().body(), length ? std::optional(*length) : std::nullopt);
-          !status.ok()) {
-        response_ = ErrorResponse(status, error_form_);
-        co_return Intake::kRejected;
-      }
-    }
-    if (parser.is_done()) break;
-    if (headers_done && !continued) {
-      continued = true;
-      patience = Patience(limits.read_timeout, limits.min_transfer_rate);
-      const auto expect = parser.get()[http::field::expect];
-      if (ReadExpectation({expect.data(), expect.size()}, http_1_0_) == Expectation::kContinue) {
-        std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        const bool usable = co_await Write(std::move(go_on), patience);
-        if (!usable) co_return Intake::kClosed;
-      }
-    }
-    const auto before = Event::Clock::now();
-    const Read read = co_await ReadMore(seen, before + ToChrono(patience.left()));
-    patience.OnWaited(absl::FromChrono(Event::Clock::now() - before));
-    if (headers_done) patience.OnMoved(inbox_.size() - seen);
-    if (read == Read::kClosed) co_return Intake::kClosed;
-    if (read == Read::kTimeout) {
-      if (!headers_done) co_return RejectLate("headers");
-      co_return Reject(408,
-                       fmt::format("the request's body came too slowly: {} passed without {} bytes a "
-                                   "second (--read-timeout, --min-transfer-rate)",
-                                   absl::FormatDuration(limits.read_timeout), limits.min_transfer_rate),
-                       "request_timeout");
-    }
-  }
-  request_.body = std::move(parser.get().body());
-  co_return Intake::kRequest;
-}
-
-// A body whose length is known was given room for all of it, of which it has touched what has come; one in chunks grows
-// by doubling.
-absl::Status Connection::ChargeBody(const std::string& body, std::optional<uint64_t> length) {
-  constexpr int64_t kStep = 64 << 10;
-  if (context_.memory == nullptr || body.empty()) return absl::OkStatus();
-  int64_t bytes = static_cast<int64_t>(length ? body.size() : body.capacity());
-  if (bytes <= request_.memory.bytes()) return absl::OkStatus();
-  bytes = length ? std::min(static_cast<int64_t>(*length), bytes + kStep) : bytes;
-  if (request_.memory.bytes() > 0) return request_.memory.Resize(bytes);
-  BATUCADA_ASSIGN_OR_RETURN(request_.memory, context_.memory->Charge(MemoryPart::kBody, bytes));
-  return absl::OkStatus();
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {

@@ -32,6 +32,7 @@
 #include "server/http/http.h"
 #include "server/http/router.h"
 #include "server/memory/account.h"
+#include "server/memory/disposer.h"
 #include "server/net/byte_stream.h"
 #include "server/net/event.h"
 #include "server/net/patience.h"
@@ -45,6 +46,7 @@ struct ConnectionContext {
   const Gate& gate;
   Metrics& metrics;
   MemoryAccount* memory = nullptr;  // bodies are charged to it as they arrive; null: to none
+  Disposer* disposer = nullptr;     // frees large bodies; null: the connection's thread does
   HttpLimits limits;
   std::atomic<bool> parting{false};  // every answer ends its connection, so that clients look elsewhere
   std::atomic<bool> closing{false};  // answer what is there, then close
@@ -84,6 +86,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Intake : uint8_t { kRequest, kAnswered, kRejected, kClosed };
 
   awaitable<void> ReadLoop(std::shared_ptr<Connection> self);
+  awaitable<void> ReadOn();
   awaitable<void> Serve(std::shared_ptr<Connection> self);
   awaitable<bool> Open();
   awaitable<void> ServeRequests();
@@ -108,6 +111,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
   // Charges what has come of the request's body.
   absl::Status ChargeBody(const std::string& body, std::optional<uint64_t> length);
+  void Drop(std::string body);
   Patience AnswerPatience() const;
   // False: the connection is broken, or its other side has used up the patience that there is with the answer.
   awaitable<bool> Write(std::string bytes, Patience& patience);

@@ -1,28 +1,18 @@
 #include "server/http/http_server.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <condition_variable>
-#include <exception>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
 #include "base/clock.h"
 #include "base/status.h"
 #include "server/http/connection.h"
-#include "server/net/descriptors.h"
+#include "server/net/listener.h"
 
 namespace batucada {
 
@@ -34,69 +24,39 @@ using boost::system::error_code;
 // closed without a word. Each needs its place for a millisecond.
 constexpr size_t kMaxSpare = 64;
 
-// Between two tries to accept a connection where the process has no descriptor for it.
-constexpr auto kAcceptRetry = std::chrono::milliseconds(10);
-// Between two lines in the log about it.
-constexpr absl::Duration kWarnEvery = absl::Seconds(10);
-
-// What the kernel keeps of an answer that the client's side does not take yet. Without a bound it keeps megabytes for
-// each client that hardly reads, and nobody would notice that it hardly does.
-constexpr int kMaxUnsentBytes = 32 << 10;
-
-// Best effort: an answer does not depend on it.
-void Tune(tcp::socket& socket) {
-  error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  (void)setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMaxUnsentBytes, sizeof kMaxUnsentBytes);
-}
-
-// Whether there is a descriptor for everybody.
-enum class Room : uint8_t { kUsual, kScarce };
-
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(const Options& options, const Router& router, const Gate& gate, IoPool& pool, Metrics& metrics)
-      : options_(options), pool_(pool), metrics_(metrics), context_{.router = router,
-                                                                    .gate = gate,
-                                                                    .metrics = metrics,
-                                                                    .memory = options.memory,
-                                                                    .limits = options.limits},
-        acceptor_(pool.NextContext()), retry_(acceptor_.get_executor()) {}
+  Impl(const Options& options, const Router& router, const Gate& gate, Door& door, Metrics& metrics)
+      : options_(options), metrics_(metrics), context_{.router = router,
+                                                       .gate = gate,
+                                                       .metrics = metrics,
+                                                       .memory = options.memory,
+                                                       .disposer = options.disposer,
+                                                       .limits = options.limits},
+        listener_(std::make_shared<Listener>(
+            Listener::Options{.host = options.host,
+                              .port = options.port,
+                              .protocol = "HTTP",
+                              .advice = "choose another with --" + options.flag + ", or see --host",
+                              .reserve = Listener::Options::Reserve::kKeptDescriptors},
+            door)) {}
 
-  absl::Status Listen() {
-    error_code error;
-    tcp::resolver resolver(acceptor_.get_executor());
-    const auto found = resolver.resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive, error);
-    if (!error && found.empty()) error = asio::error::host_not_found;
-    if (!error) {
-      const tcp::endpoint endpoint = found.begin()->endpoint();
-      acceptor_.open(endpoint.protocol(), error);
-      if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-      if (!error) acceptor_.bind(endpoint, error);
-      if (!error) acceptor_.non_blocking(true, error);
-      if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    }
-    if (!error) {
-      port_ = acceptor_.local_endpoint(error).port();
-      return absl::OkStatus();
-    }
-    const std::string_view advice = error == asio::error::address_in_use ? "choose another with" : "see --host and";
-    return absl::UnavailableError(fmt::format("cannot listen for HTTP on {}:{}: {}; {} --{}", options_.host,
-                                              options_.port, error.message(), advice, options_.flag));
+  absl::Status Listen() { return listener_->Listen(); }
+
+  void Start() {
+    const auto self = shared_from_this();
+    listener_->Start({.admit = [self](tcp::socket socket, Door::Seat seat,
+                                      Room room) { self->Admit(std::move(socket), std::move(seat), room); },
+                      .make_room = [self] { self->MakeRoom(); },
+                      .stopped = [self] { self->NoteStopped(); }});
   }
-
-  void Start() { asio::co_spawn(acceptor_.get_executor(), Accept(shared_from_this()), asio::detached); }
 
   void StopKeepingAlive() { context_.parting = true; }
 
   void StopAccepting() {
     context_.parting = true;
     context_.closing = true;
-    asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
-      error_code ignored;
-      self->acceptor_.close(ignored);
-      self->retry_.cancel();
-    });
+    listener_->Stop();
     ForEach([](Connection& connection) { connection.NoticeClosing(); });
   }
 
@@ -114,51 +74,13 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     return true;
   }
 
-  int32_t port() const { return port_; }
+  int32_t port() const { return listener_->port(); }
 
  private:
-  asio::awaitable<void> Accept(std::shared_ptr<Impl>) {
-    while (acceptor_.is_open()) {
-      bool failed = false;
-      try {
-        co_await AcceptOne();
-      } catch (const std::exception& exception) {  // no memory for a connection, most likely
-        spdlog::error("a connection could not be accepted: {}", exception.what());
-        failed = true;
-      }
-      if (failed) std::this_thread::sleep_for(kAcceptRetry);
-    }
+  void NoteStopped() {
     const std::lock_guard lock(mutex_);
     accepting_ = false;
     ended_.notify_all();
-  }
-
-  asio::awaitable<void> AcceptOne() {
-    asio::io_context& loop = pool_.NextContext();
-    tcp::socket socket(loop);
-    auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
-    if (!acceptor_.is_open()) co_return;
-    Room room = Room::kUsual;
-    if (error) {  // out of file descriptors, most likely
-      WarnOfScarcity(error);
-      const KeptDescriptors kept;
-      room = Room::kScarce;
-      acceptor_.accept(socket, error);
-    }
-    if (error) {
-      if (error != asio::error::would_block) MakeRoom();
-      retry_.expires_after(kAcceptRetry);
-      co_await retry_.async_wait(asio::as_tuple(asio::use_awaitable));
-      co_return;
-    }
-    Admit(std::move(socket), loop, room);
-  }
-
-  void WarnOfScarcity(const error_code& error) {
-    const absl::Time now = ProcessNow();
-    if (now < next_warning_) return;
-    next_warning_ = now + kWarnEvery;
-    spdlog::warn("cannot accept a connection: {}; idle ones are closed for new ones", error.message());
   }
 
   // Closes the connection that needs its place least. False if none can be closed.
@@ -186,37 +108,39 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       full = open_ >= static_cast<size_t>(options_.limits.max_connections);
     }
     if ((!full && room == Room::kUsual) || CloseOldest(context_.idle)) return Connection::Admission::kServe;
-    bool crowded = false;
-    {
-      const std::lock_guard lock(mutex_);
-      crowded = ++spare_ > kMaxSpare;
-    }
-    if (crowded) CloseOldest(context_.spare);
     return Connection::Admission::kSpare;
   }
 
-  void Admit(tcp::socket socket, asio::io_context& loop, Room room) {
+  void Admit(tcp::socket socket, Door::Seat seat, Room room) {
     const Connection::Admission admission = Decide(room);
-    const bool spare = admission == Connection::Admission::kSpare;
-    {
-      const std::lock_guard lock(mutex_);
-      ++open_;
-      CountOpen();
-    }
     const uint64_t id = next_id_++;
-    Tune(socket);
+    const std::shared_ptr<void> place = Enter(id, admission == Connection::Admission::kSpare);
     error_code ignored;
     const tcp::endpoint peer = socket.remote_endpoint(ignored);
     const Client client = ClientAt(peer.address().to_string(), peer.port());
+    asio::io_context& loop = *seat.loop;
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
-    auto connection =
-        std::make_shared<Connection>(std::move(stream), context_, client, [this, id, spare] { End(id, spare); });
+    auto connection = std::make_shared<Connection>(std::move(stream), context_, client, [place, taken = seat.taken] {});
     {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);
     }
     asio::post(loop, [connection = std::move(connection), admission] { connection->Start(admission); });
+  }
+
+  // Counts one more, until what is returned is gone: with its connection, or because there is none after all.
+  std::shared_ptr<void> Enter(uint64_t id, bool spare) {
+    bool crowded = false;
+    {
+      const std::lock_guard lock(mutex_);
+      ++open_;
+      crowded = spare && ++spare_ > kMaxSpare;
+      CountOpen();
+    }
+    std::shared_ptr<void> place(nullptr, [this, id, spare](void*) { End(id, spare); });
+    if (crowded) CloseOldest(context_.spare);
+    return place;
   }
 
   void End(uint64_t id, bool spare) {
@@ -249,15 +173,10 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   const Options options_;
-  IoPool& pool_;
   Metrics& metrics_;
   ConnectionContext context_;
-  tcp::acceptor acceptor_;
-  asio::steady_timer retry_;
-  int32_t port_ = 0;
-  // The accepting coroutine's.
-  uint64_t next_id_ = 0;
-  absl::Time next_warning_ = absl::InfinitePast();
+  const std::shared_ptr<Listener> listener_;
+  uint64_t next_id_ = 0;  // the door thread's
 
   std::mutex mutex_;
   std::condition_variable ended_;
@@ -268,8 +187,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router,
-                                                              const Gate& gate, IoPool& pool, Metrics& metrics) {
-  auto impl = std::make_shared<Impl>(options, router, gate, pool, metrics);
+                                                              const Gate& gate, Door& door, Metrics& metrics) {
+  auto impl = std::make_shared<Impl>(options, router, gate, door, metrics);
   BATUCADA_RETURN_IF_ERROR(impl->Listen());
   impl->Start();
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

@@ -14,7 +14,8 @@
 #include "server/http/gate.h"
 #include "server/http/router.h"
 #include "server/memory/account.h"
-#include "server/net/io_pool.h"
+#include "server/memory/disposer.h"
+#include "server/net/door.h"
 #include "server/telemetry/metrics.h"
 
 namespace boost::asio::ssl {
@@ -32,14 +33,15 @@ class HttpServer {
     HttpLimits limits;
     boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP; outlives the server
     MemoryAccount* memory = nullptr;           // what bodies are charged to; null: to none. Outlives the server
+    Disposer* disposer = nullptr;              // likewise, what frees large bodies; null: whoever held them
     std::string flag = "port";                 // what sets the port, for messages
     bool counted = true;                       // whether its connections count in metrics
   };
 
   // Listens, and answers from now on. UNAVAILABLE, in one sentence, if the address cannot be had.
-  // REQUIRES: router, gate, pool and metrics outlive this.
+  // REQUIRES: router, gate, door and metrics outlive this.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Options& options, const Router& router,
-                                                           const Gate& gate, IoPool& pool, Metrics& metrics);
+                                                           const Gate& gate, Door& door, Metrics& metrics);
   // Closes what is still open and waits for it.
   ~HttpServer();
 

@@ -28,12 +28,17 @@ class PlainStream : public ByteStream {
   }
 
   awaitable<error_code> Read(boost::beast::flat_buffer& inbox, size_t most) override {
-    error_code error = asio::error::would_block;
-    while (error == asio::error::would_block) {
+    error_code error;
+    // A newcomer has nearly always sent something already, and need not wait behind all that is ready by now.
+    if (std::exchange(new_, false) && socket_.available(error) > 0) {
+      inbox.commit(socket_.read_some(inbox.prepare(most), error));
+      co_return error;
+    }
+    do {
       auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kNoThrow);
       if (wait_error) co_return wait_error;
       inbox.commit(socket_.read_some(inbox.prepare(most), error));
-    }
+    } while (error == asio::error::would_block);
     co_return error;
   }
 
@@ -61,6 +66,7 @@ class PlainStream : public ByteStream {
 
  private:
   tcp::socket socket_;
+  bool new_ = true;  // nothing was read yet
 };
 
 }  // namespace

@@ -52,7 +52,7 @@ absl::StatusOr<std::unique_ptr<HealthPort>> HealthPort::Start(Service& service) 
                                        .flag = "health-port",
                                        .counted = false};
   BATUCADA_ASSIGN_OR_RETURN(health->server_,
-                            HttpServer::Start(options, health->router_, health->gate_, health->pool_, service.metrics));
+                            HttpServer::Start(options, health->router_, health->gate_, health->door_, service.metrics));
   return health;
 }
 

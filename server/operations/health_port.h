@@ -29,6 +29,7 @@ class HealthPort {
   Router router_;
   Gate gate_;
   IoPool pool_{1};
+  Door door_{pool_};
   std::unique_ptr<HttpServer> server_;
 };
 

@@ -46,7 +46,7 @@ class ConnectionLimitTest : public ::testing::Test {
   int Start(int32_t max_connections) {
     limits_.max_connections = max_connections;
     auto server =
-        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, gate_, pool_, metrics_);
+        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, gate_, door_, metrics_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     return server_->port();
@@ -70,6 +70,7 @@ class ConnectionLimitTest : public ::testing::Test {
   Router router_;
   Gate gate_;
   IoPool pool_{1};  // so that connections become idle in the order in which they were answered
+  Door door_{pool_};
   std::unique_ptr<HttpServer> server_;
   std::list<RawClient> crowd_;
 };

@@ -91,7 +91,7 @@ class ConnectionTest : public ::testing::Test {
 
   int Start() {
     auto server =
-        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, gate_, pool_, metrics_);
+        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, gate_, door_, metrics_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     return server_->port();
@@ -109,6 +109,7 @@ class ConnectionTest : public ::testing::Test {
   Router router_;
   Gate gate_;
   IoPool pool_{2};
+  Door door_{pool_};
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -368,7 +369,7 @@ TEST_F(ConnectionTest, DestroyingTheServerEndsWhatRuns) {
 TEST_F(ConnectionTest, APortInUseIsOneClearSentence) {
   const int port = Start();
   const auto second =
-      HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, gate_, pool_, metrics_);
+      HttpServer::Start({.host = "127.0.0.1", .port = port, .limits = limits_}, router_, gate_, door_, metrics_);
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(std::string(second.status().message()), AllOf(HasSubstr(std::to_string(port)), HasSubstr("--port")));
 }

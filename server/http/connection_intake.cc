@@ -1,0 +1,226 @@
+// How a connection's requests come in.
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include <fmt/format.h>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
+#include "base/status.h"
+#include "server/common/error.h"
+#include "server/http/body_coding.h"
+#include "server/http/connection.h"
+#include "server/http/request_head.h"
+
+namespace batucada {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+void Connection::Recognise(const http::request_header<>& head) {
+  const auto target = head.target();
+  error_form_ = context_.router.ErrorFormFor({target.data(), target.size()});
+  request_id_ = RequestIdOf(head);
+}
+
+Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
+  Recognise(head);
+  absl::StatusOr<HttpRequest> request = ToHttpRequest(head);
+  if (!request.ok()) {
+    return Reject(400, std::string(request.status().message()), "malformed_request");
+  }
+  request_ = *std::move(request);
+  request_.request_id = request_id_;
+  request_.client = client_;
+  head_only_ = request_.method == "HEAD";
+  match_ = context_.router.Find(request_.method, request_.path);
+  error_form_ = request_.error_form = match_.error_form;
+  answer_headers_ = context_.gate.AnswerHeaders(request_, match_.route);
+  if (match_.route != nullptr) endpoint_ = match_.route->name;
+  request_.captures = std::move(match_.captures);
+  std::optional<HttpResponse> stopped = context_.gate.Stop(&request_, match_.route);
+  if (!stopped && match_.route != nullptr) stopped = RefuseCoding(request_);
+  if (spare_ && (match_.route == nullptr || match_.route->access != Access::kHealth)) {
+    context_.metrics.OnConnectionRefused();
+    return Reject(503, "too many connections are open: there is no room for another now", "too_many_connections");
+  }
+  if (!stopped) return Intake::kRequest;
+  response_ = *std::move(stopped);
+  return Intake::kAnswered;
+}
+
+asio::awaitable<Connection::Read> Connection::ReadMore(size_t seen, Event::Clock::time_point deadline) {
+  while (inbox_.size() <= seen) {
+    if (peer_closed_) co_return Read::kClosed;
+    const bool notified = co_await arrived_.WaitUntil(deadline);
+    if (!notified) co_return Read::kTimeout;
+  }
+  co_return Read::kData;
+}
+
+asio::awaitable<Connection::Read> Connection::AwaitRequest() {
+  BeginIdling();
+  const auto patience = spare_ ? context_.limits.read_timeout : context_.limits.idle_timeout;
+  const auto deadline = Event::Clock::now() + absl::ToChronoNanoseconds(patience);
+  while (true) {
+    // RFC 9112 §2.2: empty lines before a request are ignored.
+    while (inbox_.size() > 0) {
+      const char byte = *static_cast<const char*>(inbox_.data().data());
+      if (byte != '\r' && byte != '\n') co_return Read::kData;
+      inbox_.consume(1);
+    }
+    room_.Notify();
+    if (peer_closed_ || context_.closing) co_return Read::kClosed;
+    inbox_.shrink_to_fit();  // who is silent holds nothing; nobody reads into it meanwhile (see ByteStream::Read)
+    const bool notified = co_await arrived_.WaitUntil(deadline);
+    if (!notified) co_return Read::kTimeout;
+  }
+}
+
+Connection::Intake Connection::Reject(int status, std::string_view message, std::string_view code) {
+  response_ = ErrorResponse(status, message, code, error_form_);
+  return Intake::kRejected;
+}
+
+Connection::Intake Connection::Reject(const FramingFault& fault) {
+  return Reject(fault.status, fault.message, fault.code);
+}
+
+Connection::Intake Connection::RejectLate(std::string_view part) {
+  return Reject(408,
+                fmt::format("the request's {} did not arrive within {}", part,
+                            absl::FormatDuration(context_.limits.read_timeout)),
+                "request_timeout");
+}
+
+asio::awaitable<Connection::Intake> Connection::ReadRequest() {
+  const HttpLimits& limits = context_.limits;
+  const Read first = co_await AwaitRequest();
+  if (first != Read::kData) co_return Intake::kClosed;
+
+  auto deadline = Event::Clock::now() + absl::ToChronoNanoseconds(limits.read_timeout);
+  HeadGuard head_guard(static_cast<size_t>(limits.max_header_bytes));
+  HeadGuard::State head_state = head_guard.Look(InboxBytes());
+  while (head_state == HeadGuard::State::kPartial) {
+    const Read read = co_await ReadMore(inbox_.size(), deadline);
+    if (read == Read::kClosed) co_return Intake::kClosed;
+    if (read == Read::kTimeout) co_return RejectLate("headers");
+    head_state = head_guard.Look(InboxBytes());
+  }
+  EndIdling();
+
+  http::request_parser<http::string_body> parser;
+  const absl::Cleanup drop = [&] { Drop(std::move(parser.get().body())); };
+  parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
+  parser.body_limit(static_cast<uint64_t>(limits.max_body_bytes));
+  parser.eager(true);
+  ChunkGuard chunk_guard(static_cast<size_t>(limits.max_header_bytes));
+  size_t head_left = head_guard.size();  // bytes of it that the parser has not taken
+  bool headers_done = false, continued = false;
+  Patience patience(limits.read_timeout, limits.min_transfer_rate);
+  if (head_state == HeadGuard::State::kFault) {
+    // What can be read of it says whose error this is.
+    error_code ignored;
+    parser.put(inbox_.data(), ignored);
+    Recognise(parser.get().base());
+    co_return Reject(head_guard.fault());
+  }
+  while (true) {
+    error_code error;
+    size_t parsed = 0;
+    bool fits = true;
+    try {
+      parsed = parser.put(inbox_.data(), error);
+    } catch (const std::bad_alloc&) {
+      response_ = ErrorResponse(OutOfMemory(), error_form_);
+      fits = false;
+    }
+    if (!fits) co_return Intake::kRejected;
+    std::string_view taken = InboxBytes().substr(0, parsed);
+    taken.remove_prefix(std::exchange(head_left, head_left - std::min(head_left, parsed)) - head_left);
+    std::optional<FramingFault> fault;
+    if (!error || error == http::error::need_more) fault = chunk_guard.Follow(parser.chunked() ? taken : "");
+    inbox_.consume(parsed);
+    room_.Notify();
+    const size_t seen = inbox_.size();
+    if (error && error != http::error::need_more && !headers_done) Recognise(parser.get().base());
+    const bool in_chunks = headers_done && parser.chunked() && !parser.is_done();
+    if (in_chunks && !fault) fault = chunk_guard.CheckWaiting(seen);
+    if (error == http::error::body_limit) {
+      co_return Reject(413, fmt::format("the request's body is longer than {} bytes", limits.max_body_bytes),
+                       "body_too_large");
+    }
+    if (error && error != http::error::need_more) {
+      co_return Reject(400, fmt::format("not a valid HTTP/1.1 request: {}", error.message()), "malformed_request");
+    }
+    if (!headers_done && parser.is_header_done()) {
+      headers_done = true;
+      keep_alive_ = parser.keep_alive();
+      http_1_0_ = parser.get().version() < 11;
+      const Intake intake = AcceptHead(parser.get().base());
+      if (intake == Intake::kAnswered && (fault || !parser.is_done())) co_return Intake::kRejected;
+      if (intake != Intake::kRequest) co_return intake;
+    }
+    if (fault) co_return Reject(*fault);
+    if (headers_done) {
+      const auto length = parser.content_length();
+      if (absl::Status status = ChargeBody(parser.get().body(), length ? std::optional(*length) : std::nullopt);
+          !status.ok()) {
+        response_ = ErrorResponse(status, error_form_);
+        co_return Intake::kRejected;
+      }
+    }
+    if (parser.is_done()) break;
+    if (headers_done && !continued) {
+      continued = true;
+      patience = Patience(limits.read_timeout, limits.min_transfer_rate);
+      const auto expect = parser.get()[http::field::expect];
+      if (ReadExpectation({expect.data(), expect.size()}, http_1_0_) == Expectation::kContinue) {
+        std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        const bool usable = co_await Write(std::move(go_on), patience);
+        if (!usable) co_return Intake::kClosed;
+      }
+    }
+    const auto before = Event::Clock::now();
+    const Read read = co_await ReadMore(seen, before + absl::ToChronoNanoseconds(patience.left()));
+    patience.OnWaited(absl::FromChrono(Event::Clock::now() - before));
+    if (headers_done) patience.OnMoved(inbox_.size() - seen);
+    if (read == Read::kClosed) co_return Intake::kClosed;
+    if (read == Read::kTimeout) {
+      if (!headers_done) co_return RejectLate("headers");
+      co_return Reject(408,
+                       fmt::format("the request's body came too slowly: {} passed without {} bytes a "
+                                   "second (--read-timeout, --min-transfer-rate)",
+                                   absl::FormatDuration(limits.read_timeout), limits.min_transfer_rate),
+                       "request_timeout");
+    }
+  }
+  request_.body = std::move(parser.get().body());
+  co_return Intake::kRequest;
+}
+
+// Of a request that goes no further. What goes on has been taken from it.
+void Connection::Drop(std::string body) {
+  if (context_.disposer == nullptr || body.capacity() < Disposer::kLarge) return;
+  const size_t bytes = body.capacity();
+  context_.disposer->Dispose(std::make_shared<std::string>(std::move(body)), bytes, std::move(request_.memory));
+}
+
+// A body whose length is known was given room for all of it, of which it has touched what has come; one in chunks grows
+// by doubling.
+absl::Status Connection::ChargeBody(const std::string& body, std::optional<uint64_t> length) {
+  constexpr int64_t kStep = 64 << 10;
+  if (context_.memory == nullptr || body.empty()) return absl::OkStatus();
+  int64_t bytes = static_cast<int64_t>(length ? body.size() : body.capacity());
+  if (bytes <= request_.memory.bytes()) return absl::OkStatus();
+  bytes = length ? std::min(static_cast<int64_t>(*length), bytes + kStep) : bytes;
+  if (request_.memory.bytes() > 0) return request_.memory.Resize(bytes);
+  BATUCADA_ASSIGN_OR_RETURN(request_.memory, context_.memory->Charge(MemoryPart::kBody, bytes));
+  return absl::OkStatus();
+}
+
+}  // namespace batucada
