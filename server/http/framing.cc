@@ -1,6 +1,7 @@
 #include "server/http/framing.h"
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include <fmt/format.h>
@@ -148,7 +149,8 @@ Fault CheckExpect(const Head& head) {
 Fault ReadStartLine(std::string_view line, Head* head) {
   const size_t first = line.find(' ');
   head->method = line.substr(0, std::min(first, line.size()));
-  if (!IsToken(head->method)) return Bad("it does not begin with a method such as GET");
+  if (!IsToken(head->method) || head->method.size() > kMaxMethodBytes)
+    return Bad("it does not begin with a method such as GET");
   const size_t last = line.rfind(' ');
   if (first == line.npos || last == first) return Bad("its first line is not 'METHOD /path HTTP/1.1'");
   if (Fault fault = CheckVersion(line.substr(last + 1))) return fault;
@@ -213,6 +215,57 @@ HeadGuard::State HeadGuard::Look(std::string_view bytes) {
   }
   if (fault_) return State::kFault;
   return end == bytes.npos ? State::kPartial : State::kWhole;
+}
+
+std::optional<FramingFault> ChunkGuard::Follow(std::string_view bytes) {
+  while (!bytes.empty()) {
+    if (part_ == Part::kData) {
+      const size_t data = static_cast<size_t>(std::min<uint64_t>(data_left_, bytes.size()));
+      bytes.remove_prefix(data);
+      data_left_ -= data;
+      if (data_left_ == 0) part_ = Part::kSizeLine;
+      continue;
+    }
+    const size_t end = bytes.find('\n');
+    const std::string_view some = bytes.substr(0, end == bytes.npos ? end : end + 1);
+    line_.append(some.substr(0, limit_ + 1 - std::min(limit_, line_.size())));
+    if (line_.size() > limit_) return TooLong();
+    bytes.remove_prefix(some.size());
+    // The end of a chunk's data stands before the next size.
+    if (end == bytes.npos || line_ == "\r\n") continue;
+    if (Fault fault = EndLine()) return fault;
+  }
+  return std::nullopt;
+}
+
+std::optional<FramingFault> ChunkGuard::EndLine() {
+  if (part_ == Part::kTrailers) return line_.ends_with(kEnd) ? CheckTrailers() : std::nullopt;
+  const std::string_view line = std::string_view(line_).substr(line_.starts_with("\r\n") ? 2 : 0);
+  const std::string_view digits = line.substr(0, std::min(line.find_first_of("; \t\r"), line.size()));
+  // What is no number, or one of too many digits, the parser has refused.
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), data_left_, 16).ec != std::errc())
+    return std::nullopt;
+  extensions_ += line.size() - digits.size() - std::min<size_t>(2, line.size() - digits.size());
+  if (extensions_ > limit_) return TooLong();
+  part_ = data_left_ > 0 ? Part::kData : Part::kTrailers;
+  if (part_ == Part::kData) line_.clear();
+  return std::nullopt;
+}
+
+Fault ChunkGuard::CheckTrailers() const {
+  Head ignored;
+  const size_t begin = line_.find('\n', line_.starts_with("\r\n") ? 2 : 0) + 1;
+  for (size_t at = begin; at + 2 < line_.size();) {
+    const size_t end = line_.find("\r\n", at);
+    if (end == at) break;
+    if (Fault fault = ReadField(std::string_view(line_).substr(at, end - at), &ignored)) return fault;
+    at = end + 2;
+  }
+  return std::nullopt;
+}
+
+std::optional<FramingFault> ChunkGuard::CheckWaiting(size_t bytes) const {
+  return bytes >= limit_ ? std::optional(TooLong()) : std::nullopt;
 }
 
 FramingFault ChunkGuard::TooLong() const {

@@ -35,6 +35,8 @@ class HeadGuard {
   // come. What cannot become a request is a fault as soon as that is plain.
   State Look(std::string_view bytes);
   const FramingFault& fault() const { return *fault_; }
+  // Bytes of the head. REQUIRES: it is whole
+  size_t size() const { return scanned_; }
 
  private:
   std::optional<FramingFault> CheckStart(std::string_view bytes);
@@ -45,20 +47,31 @@ class HeadGuard {
   std::optional<FramingFault> fault_;
 };
 
-// The bytes of chunks that are not data: extensions, and the trailers after the last.
+// The bytes of a body in chunks that are not data: the lines of sizes with their extensions, and the trailers after the
+// last. Follows what the parser has taken, and is of its mind about where chunks end; what it let pass is held against
+// the letter here, and the same whether it came in one piece or in many. Not thread-safe.
 class ChunkGuard {
  public:
   explicit ChunkGuard(size_t max_bytes) : limit_(max_bytes) {}
 
-  // False if the extensions of all chunks together are too long.
-  bool TakeExtension(std::string_view extension) { return (taken_ += extension.size()) <= limit_; }
-  // False if what waits to become a whole chunk header, or the trailers, is too long.
-  bool AllowsWaiting(size_t bytes) const { return bytes <= limit_; }
-  FramingFault TooLong() const;
+  // `bytes`: of the body, what the parser took since the last call. A line that is longer than the limit, extensions
+  // that are together, or trailers that are, with the last chunk's line; and trailers that are no headers.
+  std::optional<FramingFault> Follow(std::string_view bytes);
+  // Whether so many bytes may wait for the end of a line of a size, or of the trailers.
+  std::optional<FramingFault> CheckWaiting(size_t bytes) const;
 
  private:
-  size_t limit_;
-  size_t taken_ = 0;
+  enum class Part : uint8_t { kSizeLine, kData, kTrailers };
+
+  std::optional<FramingFault> EndLine();
+  std::optional<FramingFault> CheckTrailers() const;
+  FramingFault TooLong() const;
+
+  const size_t limit_;
+  Part part_ = Part::kSizeLine;
+  std::string line_;        // of a size, as far as it is there; from the last chunk's on, all of the body
+  uint64_t data_left_ = 0;  // bytes of a chunk
+  size_t extensions_ = 0;   // bytes of them all
 };
 
 // What an Expect header asks for: HTTP/1.1 knows one expectation.

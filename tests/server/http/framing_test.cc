@@ -33,7 +33,7 @@ class FramingTest : public ::testing::TestWithParam<Delivery> {
         {"POST", "/echo", "echo", [](const HttpRequest& request) -> Answer { return TextResponse(request.body); }});
     const HttpLimits limits = {.max_body_bytes = 4096, .max_header_bytes = 1024, .read_timeout = absl::Seconds(30)};
     auto server =
-        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits}, router_, gate_, pool_, metrics_);
+        HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits}, router_, gate_, door_, metrics_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -87,6 +87,7 @@ class FramingTest : public ::testing::TestWithParam<Delivery> {
   Router router_;
   Gate gate_;
   IoPool pool_{2};
+  Door door_{pool_};
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -101,6 +102,32 @@ INSTANTIATE_TEST_SUITE_P(HoweverTheyCome, FramingTest, ::testing::Values(Deliver
                          [](const auto& delivery) {
                            return delivery.param == Delivery::kAtOnce ? "AtOnce" : "ByteByByte";
                          });
+
+// What the guard of a body in chunks says does not depend on where the bytes were cut.
+TEST(ChunkGuardTest, SaysTheSameHoweverTheBytesCome) {
+  constexpr size_t kMost = 64;
+  size_t sound = 0, faulty = 0;
+  for (const std::string& body :
+       {std::string("3\r\nabc\r\n0\r\n\r\n"), std::string("a;b=c\r\n0123456789\r\n0;d\r\nX: a\r\nY: b\r\n\r\n"),
+        "3\r\nabc\r\n0\r\nX: " + std::string(48, 'a') + "\r\n\r\n",
+        "3\r\nabc\r\n0\r\nX: " + std::string(53, 'a') + "\r\n\r\n",
+        "3;" + std::string(70, 'a') + "\r\nabc\r\n0\r\n\r\n", std::string("3\r\nabc\r\n0\r\nX: a\r\n b\r\n\r\n"),
+        std::string("3\r\n\n\n\n\r\n0\r\nX\r\n\r\n"), std::string("0\r\n: a\r\n\r\n")}) {
+    ChunkGuard at_once(kMost);
+    const std::optional<FramingFault> want = at_once.Follow(body);
+    ++(want ? faulty : sound);
+    for (size_t piece = 1; piece < body.size(); ++piece) {
+      ChunkGuard guard(kMost);
+      std::optional<FramingFault> got;
+      for (size_t at = 0; at < body.size() && !got; at += piece)
+        got = guard.Follow(std::string_view(body).substr(at, piece));
+      ASSERT_EQ(got.has_value(), want.has_value()) << body << piece;
+      if (got) EXPECT_EQ(got->status, want->status) << body << piece;
+    }
+  }
+  EXPECT_EQ(sound, 3U);
+  EXPECT_EQ(faulty, 5U);
+}
 
 TEST(FramingShapesTest, AreManyAndTellOfBothEnds) {
   size_t count = 0, refused = 0;
