@@ -27,8 +27,9 @@ absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<Comp
     return translation.status();
   }
   SubmittedGeneration submitted{.choices = translation->choices(), .with_logprobs = params->logprobs.has_value()};
-  if (params->echo) submitted.echo.assign(submitted.choices, translation->prompt_text.front());
+  const std::string echo = params->echo ? translation->prompt_text.front() : std::string();
   BATUCADA_ASSIGN_OR_RETURN(submitted.group, GenerationGroup::Submit(service, *std::move(translation), info.origin));
+  if (params->echo) submitted.echo.assign(submitted.choices, echo);  // there is room for it: it has been charged
   return submitted;
 }
 

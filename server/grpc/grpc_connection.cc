@@ -24,6 +24,7 @@ using boost::system::error_code;
 constexpr size_t kReadBytes = 32 << 10;    // asked of the socket at once
 constexpr size_t kWriteBytes = 64 << 10;   // taken from the session at once
 constexpr size_t kMaxQueuedFrames = 1000;  // past it nothing is read until the client has read
+constexpr int kMaxOpenCalls = 16;          // calls that need no key, at once: a few who watch health
 constexpr absl::Duration kTick = absl::Seconds(1);
 constexpr absl::Duration kLinger = absl::Seconds(2);               // for a client to read the last bytes
 constexpr absl::Duration kGoAwayNotice = absl::Milliseconds(200);  // from announcing GOAWAY until it counts
@@ -85,6 +86,15 @@ void GrpcConnection::BePatient(absl::Duration duration) {
 // --- bytes -----------------------------------------------------------------------------------------------------------
 
 asio::awaitable<void> GrpcConnection::ReadLoop(std::shared_ptr<GrpcConnection>) {
+  try {
+    co_await ReadOn();
+  } catch (const std::exception& exception) {  // without a reader nobody would see the client go
+    spdlog::error("a gRPC connection ended by an exception: {}", exception.what());
+    Close();
+  }
+}
+
+asio::awaitable<void> GrpcConnection::ReadOn() {
   while (!closed_) {
     if (session_.queued_frames() > kMaxQueuedFrames) {
       co_await room_.WaitUntil(Event::Never());
@@ -106,6 +116,7 @@ asio::awaitable<void> GrpcConnection::ReadLoop(std::shared_ptr<GrpcConnection>) 
       }
     }
     inbox_.clear();
+    inbox_.shrink_to_fit();  // who is silent holds nothing
     work_.Notify();
   }
 }
@@ -132,6 +143,7 @@ asio::awaitable<void> GrpcConnection::WriteLoop(std::shared_ptr<GrpcConnection> 
       }
       const absl::Time due = CheckClocks(ProcessNow());
       if (closed_) break;
+      out.shrink_to_fit();  // likewise
       co_await work_.WaitUntil(ToSteady(due));
     }
   } catch (const std::exception& exception) {
@@ -268,6 +280,10 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
   info.deadline = ProcessNow() + *timeout;
 
   // Also a call that asks for nothing holds something, and health needs no key.
+  if (method->access == GrpcMethod::Access::kOpen && OpenCalls() >= kMaxOpenCalls) {
+    return refuse(absl::ResourceExhaustedError(
+        fmt::format("{} calls that need no key run on this connection: no more may at once", kMaxOpenCalls)));
+  }
   absl::StatusOr<MemoryCharge> place = context_.service.memory.Charge(MemoryPart::kBody, CallStream::kPlaceBytes);
   if (!place.ok()) return refuse(place.status());
 
@@ -280,7 +296,7 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
                       const absl::Status& status) { metrics.OnGrpcEnd(ended.name, static_cast<int>(status.code())); }};
   const auto call =
       std::make_shared<CallStream>(stream, session_, *method, std::move(info), *decoded, context_.service.config.http,
-                                   context_.service.memory, *std::move(place), std::move(hooks));
+                                   context_.service.memory, context_.disposer, *std::move(place), std::move(hooks));
   calls_.emplace(stream, call);
   call->Start();
 }
@@ -293,6 +309,12 @@ void GrpcConnection::Refuse(int32_t stream, const GrpcMethod* method, const Requ
   Http2Headers answer = AnswerHeaders(origin.request_id);
   for (auto& trailer : StatusTrailers(status)) answer.push_back(std::move(trailer));
   session_.AnswerOnly(stream, answer);
+}
+
+int GrpcConnection::OpenCalls() const {
+  return static_cast<int>(std::count_if(calls_.begin(), calls_.end(), [](const auto& entry) {
+    return entry.second->open_to_all() && !entry.second->finished();
+  }));
 }
 
 std::shared_ptr<CallStream> GrpcConnection::Find(int32_t stream) {

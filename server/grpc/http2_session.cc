@@ -171,8 +171,10 @@ Http2Session::Http2Session(const Limits& limits, Events& events)
       callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::FrameReceived(given...); }); });
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
       callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::Data(given...); }); });
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::StreamClosed);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Callbacks::FrameSent);
+  nghttp2_session_callbacks_set_on_stream_close_callback(
+      callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::StreamClosed(given...); }); });
+  nghttp2_session_callbacks_set_on_frame_send_callback(
+      callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::FrameSent(given...); }); });
   nghttp2_option* options = nullptr;
   BATUCADA_CHECK(nghttp2_option_new(&options) == 0);
   nghttp2_option_set_no_auto_window_update(options, 1);

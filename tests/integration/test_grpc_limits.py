@@ -47,6 +47,25 @@ def test_streams_at_once_are_bounded_for_those_who_acknowledge_nothing(few):
         assert client.receive(lambda c: c.status(stream) == "0")
 
 
+def test_who_watches_health_without_end_holds_little():
+    with Server(*FAKE, "--api-key", "secret") as server, H2(server.grpc_port) as client:
+        streams = [client.open("/grpc.health.v1.Health/Watch") for _ in range(20)]
+        for stream in streams:
+            client.data_frame(stream, message(0), end=True)
+        assert client.receive(lambda c: len(c.data) == 16 and all(c.status(stream) == "8" for stream in streams[16:]))
+        for _ in range(3):  # nor is there room for others that need no key
+            stream = client.open(CHECK)
+            client.data_frame(stream, message(0), end=True)
+            assert client.receive(lambda c: c.status(stream) in ("0", "8"))
+            assert client.status(stream) == "8", "while the others watch"
+        for stream in streams[:4]:
+            client.send(frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL)))
+        for _ in range(20):
+            stream = client.open(CHECK)
+            client.data_frame(stream, message(0), end=True)
+            assert client.receive(lambda c: c.status(stream) == "0")
+
+
 def flood(client, frames, most=200_000):
     """Sends until the server has had enough: GOAWAY or a closed connection."""
     client.socket.settimeout(PATIENCE_S)
@@ -205,7 +224,7 @@ def test_who_only_holds_connections_keeps_nobody_out():
         silent = [socket.create_connection(("127.0.0.1", server.grpc_port), PATIENCE_S) for _ in range(40)]
         for _ in range(3):
             assert healthy(server)
-        assert server.metric("batucada_grpc_connections_refused_total") >= 30
+        wait_until(lambda: server.metric("batucada_grpc_connections_refused_total") >= 30, "the others' turn")
         # Those that are at work stay, and one more is turned away.
         busy = [H2(server.grpc_port) for _ in range(5)]
         streams = [client.open("/grpc.health.v1.Health/Watch") for client in busy]
