@@ -38,6 +38,10 @@ class Engine::Impl {
 
 namespace {
 
+// --client-share 0.
+constexpr double kUsualClientShare = 0.9;
+constexpr absl::Duration kAloneAfter = absl::Hours(1);
+
 // The model's own end tokens: config.json's, generation_config.json's and the tokenizer's eos_token, each once.
 absl::StatusOr<std::vector<int32_t>> EndTokens(const Checkpoint& checkpoint, const std::string& model_dir,
                                                const Tokenizer& tokenizer) {
@@ -141,6 +145,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   impl->backend = choice.backend.get();
   const BackendCapacity& capacity = impl->capacity;
   BATUCADA_RETURN_IF_ERROR(CheckUrgentSequences(config.urgent_sequences, capacity));
+  const bool any = config.client_share == 0;
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
                                                  .max_waiting = config.max_waiting,
@@ -151,7 +156,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .kv = capacity.kv,
                                                  .block_tokens = capacity.block_tokens,
                                                  .request_share = config.request_share,
-                                                 .client_share = config.client_share > 0 ? config.client_share : 1,
+                                                 .client_share = any ? kUsualClientShare : config.client_share,
+                                                 .client_alone_after = any ? kAloneAfter : absl::InfiniteDuration(),
                                                  .end_tokens = end_tokens,
                                                  .prefix_cache = PrefixCacheOf(capacity)},
                                  std::move(choice.backend), &impl->clock, observer);

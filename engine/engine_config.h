@@ -27,7 +27,7 @@ struct EngineConfig {
   int32_t max_sequences = 256;             // sequences that run at once at most
   int32_t urgent_sequences = 0;            // of them, how many only requests of a negative priority may be
   double request_share = 0.75;             // of the sequences that others leave, what one request may be; 1: all
-  double client_share = 0;                 // likewise all requests of a client; 0: all of them, too
+  double client_share = 0;                 // likewise all requests of a client; 0: 0.9 beside others, else all
   int32_t max_waiting = 1024;              // requests in the queue, and as many further choices of theirs
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue
   int64_t max_total_tokens = 1'048'576;    // prompt and generated tokens of one request

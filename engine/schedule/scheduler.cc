@@ -9,7 +9,9 @@
 
 namespace batucada {
 
-Scheduler::Scheduler(const SchedulerConfig& config) : config_(config), slots_("recurrent slots", config.slots) {
+Scheduler::Scheduler(const SchedulerConfig& config)
+    : config_(config), slots_("recurrent slots", config.slots),
+      client_share_(config.client_share, config.client_alone_after) {
   BATUCADA_CHECK(config.kv.size() <= static_cast<size_t>(kMaxKvGroups));
   for (const KvGroupSize& group : config.kv) blocks_.emplace_back("K/V blocks", group.blocks);
   if (config.prefix_cache && config.prefix_cache->device.slots > 0) {
@@ -47,6 +49,7 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
 
 std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   ExpireDeadlines(now);
+  client_share_.OnTime(now);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
 
   BatchPlan plan{.step = next_step_};

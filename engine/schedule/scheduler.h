@@ -48,14 +48,15 @@ struct SchedulerConfig {
                                            // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
-  int32_t slots = 1;                // sequences that run at once
-  int32_t urgent_slots = 0;         // of them, how many only urgent ones may use
-  std::vector<KvGroupSize> kv;      // K/V groups, at most kMaxKvGroups; none: no attention layers
-  int32_t block_tokens = 64;        // tokens of one block
-  double request_share = 1;         // (0, 1]: of what others leave, what one request may have: see shares.h
-  double client_share = 1;          // likewise one client
-  std::vector<int32_t> end_tokens;  // the model's own
-  std::optional<PrefixCacheConfig> prefix_cache;  // none: every prompt is computed whole
+  int32_t slots = 1;                    // sequences that run at once
+  int32_t urgent_slots = 0;             // of them, how many only urgent ones may use
+  std::vector<KvGroupSize> kv;          // K/V groups, at most kMaxKvGroups; none: no attention layers
+  int32_t block_tokens = 64;            // tokens of one block
+  double request_share = 1;             // (0, 1]: of what others leave, what one request may have: see shares.h
+  double client_share = 1;              // likewise one client
+  absl::Duration client_alone_after = absl::InfiniteDuration();  // see ClientShare
+  std::vector<int32_t> end_tokens;                               // the model's own
+  std::optional<PrefixCacheConfig> prefix_cache;                 // none: every prompt is computed whole
 };
 
 // Something that happened to a sequence. Events of one sequence come in order; one has `finish`, and it is the last.
@@ -176,6 +177,7 @@ class Scheduler {
   PageAllocator slots_;
   std::deque<BlockPool> blocks_;  // by K/V group
   Shares shares_;
+  ClientShare client_share_;
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
   std::deque<Sequence*> waiting_;                                         // by priority, then in arrival order
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission

@@ -34,6 +34,7 @@ absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
     }
   }
   sequence->owner = shares_.Find(id, s.request);
+  client_share_.OnRequest(s.request.client, now);
   if (absl::Status full = CheckQueue(s); !full.ok()) {
     shares_.Forget(id, s.request);
     return full;
@@ -68,11 +69,11 @@ absl::Status Scheduler::CheckQueue(const Sequence& s) const {
     return full("prompt tokens of this request", request.waiting_tokens + s.prompt_length(),
                 absl::StrCat("a part of ", config_.request_share, " of what others leave"), "--request-share");
   }
-  if (!WithinShare(config_.client_share, client.waiting_tokens, s.prompt_length(), free_tokens) ||
+  if (!WithinShare(client_share_.current(), client.waiting_tokens, s.prompt_length(), free_tokens) ||
       (request.waiting == 0 &&
-       !WithinShare(config_.client_share, client.waiting, 1, config_.max_waiting - waiting.requests))) {
+       !WithinShare(client_share_.current(), client.waiting, 1, config_.max_waiting - waiting.requests))) {
     return full("requests of this client", client.waiting,
-                absl::StrCat("a part of ", config_.client_share, " of what others leave"), "--client-share");
+                absl::StrCat("a part of ", client_share_.current(), " of what others leave"), "--client-share");
   }
   return absl::OkStatus();
 }
@@ -142,7 +143,7 @@ bool Scheduler::WithinShares(const Sequence& s) const {
     }
     return true;
   };
-  return within(config_.request_share, *s.owner.request) && within(config_.client_share, *s.owner.client);
+  return within(config_.request_share, *s.owner.request) && within(client_share_.current(), *s.owner.client);
 }
 
 bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {

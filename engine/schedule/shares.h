@@ -11,9 +11,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/container/node_hash_map.h"
+#include "absl/time/time.h"
 #include "engine/core/request.h"
 #include "engine/pages/kv_need.h"
 
@@ -39,6 +41,33 @@ struct Share {
 struct Owner {
   Share* client = nullptr;
   Share* request = nullptr;
+};
+
+// What one client may have: always a part, or all while there is nobody else. A reserve for others costs who is alone a
+// part of the machine, and addresses often are one, a proxy's.
+class ClientShare {
+ public:
+  // `alone_after`: one beside whom nobody else has asked for so long is alone; infinite: nobody ever is.
+  ClientShare(double share, absl::Duration alone_after) : share_(share), alone_after_(alone_after) {}
+
+  void OnRequest(uint64_t client, absl::Time now) {
+    if (last_client_ && *last_client_ != client) two_at_ = now;
+    last_client_ = client;
+    OnTime(now);
+  }
+  void OnTime(absl::Time now) {
+    const bool alone = alone_after_ < absl::InfiniteDuration() && now - two_at_ >= alone_after_;
+    current_ = alone ? 1 : share_;
+  }
+  // Of what others leave, for WithinShare.
+  double current() const { return current_; }
+
+ private:
+  const double share_;
+  const absl::Duration alone_after_;
+  double current_ = share_;
+  std::optional<uint64_t> last_client_;
+  absl::Time two_at_ = absl::InfinitePast();  // when somebody asked who was not the last who had
 };
 
 // Not thread-safe.

@@ -30,7 +30,8 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
                   "Of the sequences and the queue that others leave, the part that one request may have; 1: all",
                   &config->request_share);
   table.AddNumber("client-share", batching,
-                  "Likewise one client, by key or else by address; 0: 0.9 where there are two keys or more, else all",
+                  "Likewise one client, by key or else by address; 0: 0.9, but all for who has been alone for an hour "
+                  "where there are not two keys",
                   &config->client_share);
   table.AddInt("max-waiting", batching,
                "Requests that wait in the queue, and as many further choices; past it they get 429; urgent ones on "

@@ -110,6 +110,22 @@ TEST_F(SharesTest, AClientLeavesSlotsForOthersWhereItMust) {
   EXPECT_THAT(Step().admitted, ElementsAre(31));
 }
 
+TEST_F(SharesTest, WhoIsAloneHasAllSlotsUntilSomebodyElseComes) {
+  SchedulerConfig config = Config(/*slots=*/20);
+  config.client_share = 0.9;
+  config.client_alone_after = absl::Hours(1);
+  Start(config);
+  for (uint64_t group = 1; group <= 40; ++group) AddMany(1, Of(1, group));
+  EXPECT_EQ(Step().admitted.size(), 20u);
+  AddMany(1, Of(2, 41));
+  EXPECT_THAT(Step().admitted, ElementsAre());
+  for (SequenceId id = 1; id <= 3; ++id) scheduler->Cancel(id, FinishReason::kCancel, clock.Now());
+  // One for the newcomer, and of the two others that are free none: the first is past its part.
+  EXPECT_THAT(Step().admitted, ElementsAre(41));
+  clock.Advance(absl::Hours(1));
+  EXPECT_THAT(Step().admitted, ElementsAre(21, 22));
+}
+
 TEST_F(SharesTest, BlocksAreSharedLikeSlots) {
   SchedulerConfig config = Config(/*slots=*/100);
   config.kv = {{.blocks = 16, .most_per_sequence = 4}};
