@@ -28,12 +28,11 @@ absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& servic
     return translation.status();
   }
   answer->model_ = translation->model;
-  answer->texts_.resize(translation->choices());
-  if (answer->plan_.params.echo) {
-    answer->texts_.assign(translation->choices(), translation->prompt_text.front());
-  }
+  const size_t choices = translation->choices();
+  const std::string echo = answer->plan_.params.echo ? translation->prompt_text.front() : std::string();
   BATUCADA_ASSIGN_OR_RETURN(answer->group_,
                             GenerationGroup::Submit(service, *std::move(translation), std::move(origin)));
+  answer->texts_.assign(choices, echo);  // there is room for it: it has been charged
   if (!answer->plan_.pieces) answer->group_->KeepWhole();
   return answer;
 }

@@ -1,5 +1,6 @@
 #include "server/openai/completion_choice.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "text/utf8.h"
@@ -7,10 +8,10 @@
 namespace batucada {
 
 CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                                   const SharedArray<int32_t>& prompt, std::string prompt_text)
-    : index_(index), options_(options), text_(std::move(prompt_text)), prompt_size_(prompt.size()),
+                                   const SharedArray<int32_t>& prompt, std::shared_ptr<const std::string> prompt_text)
+    : index_(index), options_(options), echo_(std::move(prompt_text)), prompt_size_(prompt.size()),
       logprobs_(tokenizer, prompt, options.special_tokens ? Specials::kShown : Specials::kHidden,
-                static_cast<int64_t>(CountCharacters(text_)), TokenNamesOf(options)),
+                static_cast<int64_t>(echo_ == nullptr ? 0 : CountCharacters(*echo_)), TokenNamesOf(options)),
       extras_(options, tokenizer, options.return_token_ids ? prompt : SharedArray<int32_t>()) {
   if (options_.echo && options_.logprobs) logprobs_.AddFirstOfPrompt(prompt.front(), NextOfPrompt());
 }
@@ -35,11 +36,34 @@ Specials CompletionChoice::NextOfPrompt() {
   return added ? Specials::kHidden : Specials::kShown;
 }
 
-bool CompletionChoice::HasNews() const { return !text_.empty() || !logprobs_.empty() || extras_.HasNews() || finish_; }
+bool CompletionChoice::HasNews() const {
+  return (echo_ != nullptr && !echo_->empty()) || !text_.empty() || !logprobs_.empty() || extras_.HasNews() || finish_;
+}
+
+// The echo, which may be long, and the text behind it as one string.
+Pieces CompletionChoice::WriteEchoed(JsonWriter& json) {
+  constexpr size_t kPiece = 8 << 10;
+  json.BeginString();
+  for (size_t at = 0; at < echo_->size();) {
+    size_t end = std::min(at + kPiece, echo_->size());
+    // Whole characters.
+    for (int back = 0; back < 3 && end < echo_->size() && (static_cast<unsigned char>((*echo_)[end]) & 0xc0) == 0x80;) {
+      --end;
+      ++back;
+    }
+    json.AddToString(std::string_view(*echo_).substr(at, end - at));
+    at = end;
+    if (json.full()) co_yield nullptr;
+  }
+  json.AddToString(text_).EndString();
+  echo_.reset();
+}
 
 Pieces CompletionChoice::Write(JsonWriter& json) {
   json.BeginObject().Key("index").Int(index_).Key("text");
-  if (json.IsLong(text_)) {
+  if (echo_ != nullptr) {
+    BATUCADA_WRITE(WriteEchoed(json));
+  } else if (json.IsLong(text_)) {
     BATUCADA_WRITE(json.LongString(text_));
   } else {
     json.String(text_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/shared_array.h"
@@ -13,9 +14,10 @@ namespace batucada {
 
 class CompletionChoice : public Choice {
  public:
-  // `prompt` and `prompt_text` (if options.echo) are of this choice. `tokenizer` outlives this.
+  // `prompt` and `prompt_text` are of this choice's prompt, whose choices share them. `prompt_text`: if options.echo,
+  // else null. `tokenizer` outlives this.
   CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                   const SharedArray<int32_t>& prompt, std::string prompt_text);
+                   const SharedArray<int32_t>& prompt, std::shared_ptr<const std::string> prompt_text);
 
   void Take(Update& update) override;
   void SetIndex(int64_t index) override { index_ = index; }
@@ -23,11 +25,13 @@ class CompletionChoice : public Choice {
   Pieces Write(JsonWriter& json) override;
 
  private:
+  Pieces WriteEchoed(JsonWriter& json);
   // Whether the prompt's next token shows in the text if it is special.
   Specials NextOfPrompt();
 
   int64_t index_;
   const ChoiceOptions options_;
+  std::shared_ptr<const std::string> echo_;  // before the text, not written yet
   std::string text_;
   const size_t prompt_size_;
   size_t prompt_at_ = 0;  // tokens of the prompt that have been told of

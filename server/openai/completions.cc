@@ -19,6 +19,9 @@
 namespace batucada {
 namespace {
 
+// The text of each prompt, where choices begin with it; they share it.
+using Echoes = std::vector<std::shared_ptr<const std::string>>;
+
 // What differs between the two endpoints.
 struct Endpoint {
   std::string api;  // in the log
@@ -26,7 +29,7 @@ struct Endpoint {
   std::string id_prefix;
   std::string whole_object, streamed_object;
   std::unique_ptr<Choice> (*make_choice)(size_t index, const CompletionParams& params, const Translation& translation,
-                                         const Tokenizer& tokenizer);
+                                         const Echoes& echoes, const Tokenizer& tokenizer);
 };
 
 ChoiceOptions OptionsOf(const CompletionParams& params) {
@@ -39,7 +42,8 @@ ChoiceOptions OptionsOf(const CompletionParams& params) {
 }
 
 std::unique_ptr<Choice> MakeCompletionChoice(size_t index, const CompletionParams& params,
-                                             const Translation& translation, const Tokenizer& tokenizer) {
+                                             const Translation& translation, const Echoes& echoes,
+                                             const Tokenizer& tokenizer) {
   const size_t prompt = translation.PromptOf(index);
   ChoiceOptions options = OptionsOf(params);
   options.echoes_text = params.echo && EchoesText(params, prompt);
@@ -49,11 +53,11 @@ std::unique_ptr<Choice> MakeCompletionChoice(size_t index, const CompletionParam
   }
   return std::make_unique<CompletionChoice>(static_cast<int64_t>(index), options, tokenizer,
                                             translation.requests[prompt].prompt,
-                                            params.echo ? translation.prompt_text[prompt] : std::string());
+                                            params.echo ? echoes[prompt] : nullptr);
 }
 
 std::unique_ptr<Choice> MakeChatChoice(size_t index, const CompletionParams& params, const Translation& translation,
-                                       const Tokenizer& tokenizer) {
+                                       const Echoes&, const Tokenizer& tokenizer) {
   const bool keep_prompt = params.return_token_ids && index == 0;
   ChoiceOptions options = OptionsOf(params);
   options.prompt_logprobs &= index == 0;  // the first tells of the prompt
@@ -79,10 +83,14 @@ Headers HeadersOf(const HttpRequest& request, const RequestOrigin& origin, const
 absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const RequestOrigin& origin,
                                                      const CompletionParams& params, const Endpoint& endpoint,
                                                      Translation translation, Headers headers) {
+  Echoes echoes;
+  for (const std::string& text : translation.prompt_text) {
+    echoes.push_back(std::make_shared<const std::string>(text));
+  }
   Choices choices;
   std::vector<int64_t> prompt_tokens;  // of each choice, for continuous usage
   for (size_t i = 0; i < translation.choices(); ++i) {
-    choices.push_back(endpoint.make_choice(i, params, translation, service.engine.tokenizer()));
+    choices.push_back(endpoint.make_choice(i, params, translation, echoes, service.engine.tokenizer()));
     prompt_tokens.push_back(static_cast<int64_t>(translation.requests[translation.PromptOf(i)].prompt.size()));
   }
   Envelope envelope = {.id = endpoint.id_prefix + origin.request_id,

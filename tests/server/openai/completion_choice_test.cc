@@ -47,7 +47,7 @@ class CompletionChoiceTest : public ::testing::Test {
 const Tokenizer* CompletionChoiceTest::tokenizer_ = nullptr;
 
 TEST_F(CompletionChoiceTest, WritesWhatIsNewOnce) {
-  CompletionChoice choice(3, {}, *tokenizer_, {}, "");
+  CompletionChoice choice(3, {}, *tokenizer_, {}, nullptr);
   EXPECT_FALSE(choice.HasNews());
   Update update = TokenUpdate({10}, "ab");
   choice.Take(update);
@@ -58,12 +58,12 @@ TEST_F(CompletionChoiceTest, WritesWhatIsNewOnce) {
 }
 
 TEST_F(CompletionChoiceTest, TokensWithoutTextAreNoNewsUnlessAskedFor) {
-  CompletionChoice choice(0, {}, *tokenizer_, {}, "");
+  CompletionChoice choice(0, {}, *tokenizer_, {}, nullptr);
   Update update = TokenUpdate({10}, "");
   choice.Take(update);
   EXPECT_FALSE(choice.HasNews());
   const std::vector<int32_t> prompt = {7, 8};
-  CompletionChoice with_ids(0, {.return_token_ids = true}, *tokenizer_, prompt, "");
+  CompletionChoice with_ids(0, {.return_token_ids = true}, *tokenizer_, prompt, nullptr);
   with_ids.Take(update);
   const bj::object first = Written(with_ids);
   EXPECT_EQ(bj::serialize(first.at("token_ids")), "[10]");
@@ -72,7 +72,7 @@ TEST_F(CompletionChoiceTest, TokensWithoutTextAreNoNewsUnlessAskedFor) {
 }
 
 TEST_F(CompletionChoiceTest, SaysWhatStoppedIt) {
-  CompletionChoice choice(0, {}, *tokenizer_, {}, "");
+  CompletionChoice choice(0, {}, *tokenizer_, {}, nullptr);
   Update update;
   update.finish = Finish{.reason = FinishReason::kStop, .stop_string = "END", .stop_token = {}, .message = ""};
   choice.Take(update);
@@ -85,7 +85,8 @@ TEST_F(CompletionChoiceTest, LogprobsLineUpAndOffsetsCountCharacters) {
   const int32_t broken = BrokenToken();
   ASSERT_GE(broken, 0);
   const std::vector<int32_t> prompt = tokenizer_->Encode("Hi", {}).value();
-  CompletionChoice choice(0, {.logprobs = true, .echo = true}, *tokenizer_, prompt, "Hi");
+  CompletionChoice choice(0, {.logprobs = true, .echo = true}, *tokenizer_, prompt,
+                          std::make_shared<const std::string>("Hi"));
   Update update = TokenUpdate({broken}, "");
   std::vector<TokenResult> scores;
   for (size_t i = 1; i < prompt.size(); ++i) {
@@ -115,7 +116,7 @@ TEST_F(CompletionChoiceTest, LogprobsLineUpAndOffsetsCountCharacters) {
 
 TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
   const auto offsets = [](const ChoiceOptions& options, const std::string& text, const std::vector<int32_t>& prompt) {
-    CompletionChoice choice(0, options, *tokenizer_, prompt, text);
+    CompletionChoice choice(0, options, *tokenizer_, prompt, std::make_shared<const std::string>(text));
     Update update = TokenUpdate({0}, "");
     std::vector<TokenResult> scores;
     for (size_t i = 1; i < prompt.size(); ++i) scores.push_back({.id = prompt[i], .top = {}});
