@@ -6,7 +6,7 @@ import time
 
 import hpack
 
-from server import PATIENCE_S
+from patience import PATIENCE_S
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1

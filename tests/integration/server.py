@@ -14,11 +14,11 @@ import time
 import httpx
 import openai
 
+from patience import PATIENCE_S
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("BATUCADA_BINARY", str(ROOT / "build/release/bin/batucada"))
 MODEL = ROOT / "models/samba-classics-18m"
-# Sanitizers and busy machines are slow; every wait has this much patience, and none sleeps it out.
-PATIENCE_S = 60
 
 
 def wait_until(condition, what, patience_s=PATIENCE_S):
