@@ -11,6 +11,8 @@
 #include "server/grpc/http2_session.h"
 #include "server/grpc/message.h"
 #include "server/grpc/methods.h"
+#include "server/memory/account.h"
+#include "server/memory/disposer.h"
 
 namespace batucada {
 

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/common/request_id.h"
+#include "server/http/request_head.h"
 
 namespace batucada {
 namespace {
