@@ -125,6 +125,7 @@ def measure(options):
 # ---- the picture
 
 CELL, ROW, LEFT, TOP, GAP = 56, 30, 64, 54, 40
+FILLER = {"noise": "noise", "books": "text of books", "mixed": "noise and books in turn"}
 
 
 def colour(share):
@@ -139,7 +140,7 @@ def short(length):
 
 def panel(table, result, x, y):
     lengths, depths = result["lengths"], result["depths"]
-    name = f"{'one key' if table['keys'] == 1 else 'two keys'}, {'noise' if table['filler'] == 'noise' else 'text of books'} between"
+    name = f"{'one key' if table['keys'] == 1 else 'two keys'}, {FILLER[table['filler']]} between"
     parts = [f'<text x="{x + LEFT}" y="{y + 20}" font-weight="bold">{name}</text>']
     for i, length in enumerate(lengths):
         parts.append(f'<text x="{x + LEFT + CELL * (i + 0.5)}" y="{y + TOP - 8}" text-anchor="middle">{short(length)}</text>')
@@ -158,7 +159,7 @@ def draw(result):
     """SVG: a panel for each table, two beside each other; length across, depth down, accuracy in %."""
     columns = min(2, len(result["tables"]))
     rows = -(-len(result["tables"]) // columns)
-    width = LEFT + CELL * len(result["lengths"]) + GAP // 2
+    width = max(380, LEFT + CELL * len(result["lengths"]) + GAP // 2)  # a panel's name fits
     height = TOP + ROW * len(result["depths"]) + GAP // 2
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{columns * width}" height="{rows * height + 56}" '
              'font-family="system-ui, sans-serif" font-size="13" fill="#333333">',

@@ -10,7 +10,7 @@
 
 namespace batucada {
 
-// One case of golden.json, computed in fp32 by a full re-forward per token.
+// One case of golden.json, computed in fp32, the whole sequence at once.
 struct GoldenCase {
   std::string name;
   std::vector<int32_t> ids;                         // the prompt, start token included
