@@ -81,15 +81,18 @@ class PoolsTest : public testing::TestWithParam<const char*> {
 };
 
 PageRef Running(PageId page) { return {Tier::kRunning, page}; }
-PageRef Device(PageId page) { return {Tier::kDevice, page}; }
-PageRef Host(PageId page) { return {Tier::kHost, page}; }
+PageRef OnDevice(PageId page) { return {Tier::kDevice, page}; }
+PageRef OnHost(PageId page) { return {Tier::kHost, page}; }
 
 TEST_P(PoolsTest, AStateComesBackFromTheDeviceAndFromTheHost) {
   const Image image = Random();
   Write(image);
   // The sequence in slot 1, blocks 3 and 0 of the window, 2 of the growing group.
-  Copy({{kSlots, Running(1), Device(1)}, {0, Running(3), Device(2)}, {0, Running(0), Device(0)}});
-  Copy({{kSlots, Device(1), Host(0)}, {0, Device(2), Host(5)}, {0, Device(0), Host(1)}, {1, Running(2), Host(4)}});
+  Copy({{kSlots, Running(1), OnDevice(1)}, {0, Running(3), OnDevice(2)}, {0, Running(0), OnDevice(0)}});
+  Copy({{kSlots, OnDevice(1), OnHost(0)},
+        {0, OnDevice(2), OnHost(5)},
+        {0, OnDevice(0), OnHost(1)},
+        {1, Running(2), OnHost(4)}});
   Image cleared = image;
   std::fill(cleared.recurrent.begin(), cleared.recurrent.end(), 0);
   std::fill(cleared.window.begin(), cleared.window.end(), 0);
@@ -97,8 +100,11 @@ TEST_P(PoolsTest, AStateComesBackFromTheDeviceAndFromTheHost) {
   std::fill(cleared.last.begin(), cleared.last.end(), 0);
   Write(cleared);
   // One from the device, one from the host, to other pages.
-  Copy({{kSlots, Device(1), Running(2)}, {0, Device(2), Running(1)}, {0, Device(0), Running(4)}});
-  Copy({{kSlots, Host(0), Running(0)}, {0, Host(5), Running(2)}, {0, Host(1), Running(3)}, {1, Host(4), Running(6)}});
+  Copy({{kSlots, OnDevice(1), Running(2)}, {0, OnDevice(2), Running(1)}, {0, OnDevice(0), Running(4)}});
+  Copy({{kSlots, OnHost(0), Running(0)},
+        {0, OnHost(5), Running(2)},
+        {0, OnHost(1), Running(3)},
+        {1, OnHost(4), Running(6)}});
 
   Image expected = cleared;
   const StateShape shape = Shape();
