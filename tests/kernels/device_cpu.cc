@@ -65,7 +65,9 @@ absl::StatusOr<std::shared_ptr<Ops>> OpsUnderTest() {
   if (!made.ok()) return made.status();
   const char* name = std::getenv("BATUCADA_TEST_SIMD");
   const std::string device = (*made)->device().Info().name;
-  if (name != nullptr) EXPECT_NE(device.find(absl::StrCat("(", name, ",")), std::string::npos) << device;
+  if (name != nullptr) {
+    EXPECT_NE(device.find(absl::StrCat("(", name, ",")), std::string::npos) << device;
+  }
   return std::shared_ptr<Ops>(*std::move(made));
 }
 
