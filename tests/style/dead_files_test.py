@@ -70,7 +70,8 @@ def dead(root):
         elif path.suffix in SOURCE:
             alive = built(name, lists) or name in included or path.name in included
         elif path.suffix == ".py" and not FOUND_BY_NAME.search(name):
-            alive = users[path.stem] > (path.stem in re.findall(r"\w+", texts.get(name, "")))
+            text = texts.get(name, "")  # a program that people start tells them how
+            alive = users[path.stem] > (path.stem in re.findall(r"\w+", text)) or f"python {name}" in text
         else:
             continue
         count += 1
