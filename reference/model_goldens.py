@@ -1,5 +1,5 @@
-"""Goldens of small models of every architecture: transformers' own code in fp32 on a CPU, or for phi4flash
-reference/phi4flash.py, with weights of made_weights.py. Every token recomputes the whole text: no cache, no cache bug.
+"""Goldens of small models of every architecture: transformers' own code in fp32 on a CPU, with weights of
+made_weights.py. Every token recomputes the whole text: no cache, no cache bug.
 
     python reference/model_goldens.py [NAME...]        needs torch, transformers
 
@@ -63,33 +63,13 @@ def llama():
                               tie_word_embeddings=False, rope_theta=500000.0, max_position_embeddings=4096)
 
 
-def llama3_scaled():
-    # An original context of 64 tokens, so that all three ranges of wavelengths occur and texts go beyond it.
-    rope = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-                original_max_position_embeddings=64, rope_theta=10000.0)
-    return transformers_model("Llama", hidden_size=128, num_hidden_layers=2, num_attention_heads=2, head_dim=64,
-                              num_key_value_heads=1, intermediate_size=128, rms_norm_eps=1e-5,
-                              tie_word_embeddings=True, rope_parameters=rope, max_position_embeddings=4096)
-
-
-def llama_biased():
-    return transformers_model("Llama", hidden_size=128, num_hidden_layers=2, num_attention_heads=2, head_dim=64,
-                              num_key_value_heads=2, intermediate_size=128, rms_norm_eps=1e-5, attention_bias=True,
-                              mlp_bias=True, tie_word_embeddings=True, max_position_embeddings=4096)
-
-
 def mistral():
     return transformers_model("Mistral", hidden_size=128, num_hidden_layers=3, num_attention_heads=4, head_dim=64,
                               num_key_value_heads=2, intermediate_size=192, rms_norm_eps=1e-5, sliding_window=8,
                               tie_word_embeddings=False, max_position_embeddings=4096)
 
 
-def phi4flash():
-    import phi4flash as oracle
-    return oracle.small_model(VOCAB)
-
-
-MODELS = [falcon_mamba, mamba, jamba, jamba_mqa20, llama, llama3_scaled, mistral, phi4flash]
+MODELS = [falcon_mamba, mamba, jamba, jamba_mqa20, llama, mistral]
 
 
 def fill(model, tied):

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "base/json.h"
 #include "base/strings.h"
 #include "engine/model/architectures/architectures.h"
 
 namespace batucada {
 namespace {
 
-constexpr const Architecture* kArchitectures[] = {&kSamba, &kMamba, &kFalconMamba};
+constexpr const Architecture* kArchitectures[] = {&kSamba, &kMamba, &kFalconMamba, &kJamba, &kLlama, &kMistral};
 
 }  // namespace
 
@@ -36,6 +37,12 @@ const Architecture* FindArchitecture(std::string_view model_type) {
     if (architecture->model_type == model_type) return architecture;
   }
   return nullptr;
+}
+
+const Architecture* FindArchitecture(const JsonObject& root) {
+  // state-spaces' own files name no type.
+  if (!root.Has("model_type") && root.Has("d_model") && root.Has("n_layer")) return &kMambaOriginal;
+  return FindArchitecture(root.String("model_type"));
 }
 
 std::string ArchitectureNames() {

@@ -16,9 +16,9 @@ namespace batucada {
 
 class JsonObject;
 
-// A tensor on disk and the parts stacked in it, in their order. A name with "*" stands for one tensor in each layer that
-// has the first of the parts, with the layer's number in its place; further parts that a layer does not have are not
-// in its tensor. Lines are in the order of use.
+// A tensor on disk and the parts stacked in it, in their order. A name with "*" stands for one tensor in each layer
+// that has the first of the parts, with the layer's number in its place; further parts that a layer does not have are
+// not in its tensor. Lines are in the order of use.
 struct TensorLine {
   std::string_view name;
   std::array<std::optional<Part>, 3> parts;
@@ -32,13 +32,22 @@ struct Spelling {
   std::string_view ours;
 };
 
+// What config.json calls the sizes of the whole model.
+struct SizeKeys {
+  std::string_view vocab = "vocab_size";
+  std::string_view width = "hidden_size";
+  std::string_view layers = "num_hidden_layers";
+};
+
 struct Architecture {
   std::string_view model_type;
   // Fills in what is not common to all: layers, their norms, final_norm and tie_embeddings. config.json's vocabulary,
-  // width and tokens are there already. Problems go to root.Fail; what would change the answer and is not served is one.
+  // width and tokens are there already. Problems go to root.Fail; what would change the answer and is not served is
+  // one.
   void (*read)(const JsonObject& root, ModelConfig* config);
   std::span<const TensorLine> tensors;
   std::span<const Spelling> spellings = {};
+  SizeKeys keys = {};
   // The files know the MLP's width better than config.json does, which only implies it.
   bool mlp_width_from_file = false;
 
@@ -50,6 +59,8 @@ struct Architecture {
 
 // Null if there is no such model_type.
 const Architecture* FindArchitecture(std::string_view model_type);
+// That of a config.json, by its model_type, or by its keys where it names none. Null if there is no such.
+const Architecture* FindArchitecture(const JsonObject& root);
 // "a", "b" and "c": for messages.
 std::string ArchitectureNames();
 

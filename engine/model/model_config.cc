@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "engine/model/architecture.h"
 #include "engine/model/architectures/config_readers.h"
+#include "engine/pages/kv_need.h"
 
 namespace batucada {
 namespace {
@@ -42,6 +43,20 @@ void AssignCaches(ModelConfig* config) {
     layer.cache = static_cast<int32_t>(config->caches.size());
     config->caches.push_back(cache);
   }
+}
+
+// A sequence has a block table for each way in which layers keep keys and values.
+absl::Status CheckCaches(const ModelConfig& config) {
+  std::vector<CacheSpec> kinds;
+  for (const CacheSpec& cache : config.caches) {
+    if (cache.kind == CacheKind::kKv && std::find(kinds.begin(), kinds.end(), cache) == kinds.end()) {
+      kinds.push_back(cache);
+    }
+  }
+  if (kinds.size() <= size_t{kMaxKvGroups}) return absl::OkStatus();
+  return absl::InvalidArgumentError(Concat("config.json: attention layers differ in ", kinds.size(),
+                                           " ways in their K/V heads, head_dim and window, at most ", kMaxKvGroups,
+                                           " are supported"));
 }
 
 }  // namespace
@@ -87,26 +102,28 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json) {
   const JsonObject root(document, "config.json: ", &status);
 
   ModelConfig config;
-  config.model_type = root.String("model_type");
-  config.architecture = FindArchitecture(config.model_type);
+  config.architecture = FindArchitecture(root);
   if (config.architecture == nullptr) {
-    root.Fail("model_type",
-              Concat("is \"", Printable(config.model_type), "\", supported are ", ArchitectureNames()));
+    const std::string type = root.StringOr("model_type", "");
+    root.Fail("model_type", Concat("is \"", Printable(type), "\", supported are ", ArchitectureNames()));
     return status;
   }
+  config.model_type = config.architecture->model_type;
+  const SizeKeys& keys = config.architecture->keys;
   RefuseKeys(root, {"quantization_config"});
-  config.vocab_size = static_cast<int32_t>(root.Int("vocab_size", {.min = 1, .max = kMaxVocab}));
-  config.d_model = static_cast<int32_t>(root.Int("hidden_size", {.min = 8, .max = kMaxWidth}));
+  config.vocab_size = static_cast<int32_t>(root.Int(keys.vocab, {.min = 1, .max = kMaxVocab}));
+  config.d_model = static_cast<int32_t>(root.Int(keys.width, {.min = 8, .max = kMaxWidth}));
   if (config.d_model % 8 != 0) {
-    root.Fail("hidden_size", Concat("is ", config.d_model, ", expected a multiple of 8"));
+    root.Fail(keys.width, Concat("is ", config.d_model, ", expected a multiple of 8"));
   }
-  config.layers.resize(static_cast<size_t>(root.Int("num_hidden_layers", {.min = 1, .max = kMaxLayers})));
+  config.layers.resize(static_cast<size_t>(root.Int(keys.layers, {.min = 1, .max = kMaxLayers})));
   if (status.ok()) config.architecture->read(root, &config);
   ReadTokens(root, &config);
   config.max_position_embeddings =
       static_cast<int32_t>(root.IntOr("max_position_embeddings", 2048, {.min = 1, .max = INT32_MAX}));
   if (!status.ok()) return status;
   AssignCaches(&config);
+  BATUCADA_RETURN_IF_ERROR(CheckCaches(config));
   return config;
 }
 

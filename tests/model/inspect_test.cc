@@ -45,6 +45,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Shipped{"llama-1.6b", 1.6e9, 0.03, 0, 96}, Shipped{"mistral-1.6b", 1.6e9, 0.03, 0, 48},
                     Shipped{"mamba-1.8b", 1.8e9, 0.03, 17.5, 0}));
 
+// As published, to the last weight.
+TEST(InspectTest, PublishedModelsHaveTheirExactNumberOfParameters) {
+  const auto parameters = [](const std::string& name) {
+    const auto config = LoadModelConfig(std::string(BATUCADA_SOURCE_DIR "/configs/") + name);
+    EXPECT_TRUE(config.ok()) << config.status();
+    return config.ok() ? ParameterCount(*config) : 0;
+  };
+  EXPECT_EQ(parameters("falcon-mamba-7b"), 7'272'665'088);
+  EXPECT_EQ(parameters("jamba-reasoning-3b"), 3'029'337'472);
+}
+
 ModelConfig Embedded() { return *LoadModelConfig(BATUCADA_SOURCE_DIR "/models/samba-classics-18m"); }
 
 TEST(InspectTest, CountsEveryByteOfTheEmbeddedModel) {

@@ -140,8 +140,11 @@ TEST(ModelConfigTest, AttentionMayBeAListOfSpecifications) {
   EXPECT_THAT(Mixers(Parsed(With("attn", "null"))), ElementsAre(kM, kM));
   EXPECT_EQ(AttentionOf(Parsed(With("attn", R"([{"layers": [1], "num_heads": 1}])"))).rope_theta, 10000);
   EXPECT_THAT(ErrorOf(list(std::string(R"(, {"layers": [1], )") + spec)), HasSubstr("attn[1].layers names layer 1"));
-  EXPECT_THAT(ErrorOf(list(R"(, {"layers": [0], "num_heads": 1, "window_size": 9, "rope_theta": 100.0})")),
-              HasSubstr("attn[1].window_size is 9, but 8 in an earlier specification"));
+  const ModelConfig mixed = Parsed(list(R"(, {"layers": [0], "num_heads": 1, "window_size": null, "rope_theta": 0})"));
+  EXPECT_EQ(*mixed.layers[0].attention(), (AttentionSpec{.heads = 1, .kv_heads = 1, .head_dim = 64}));
+  EXPECT_EQ(mixed.layers[1].attention()->window, 8);
+  EXPECT_EQ(mixed.caches[0].window, kNoWindow);
+  EXPECT_EQ(mixed.caches[1].window, 8);
 }
 
 TEST(ModelConfigTest, ReadsTheMambaLayout) {

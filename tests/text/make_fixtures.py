@@ -27,6 +27,13 @@ GPT4_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,
                 r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 
 
+# The alternatives of GPT-4o's vocabulary, which Phi-4-mini-flash has, too.
+O200K_PATTERN = "|".join([
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"])
+
+
 def train(tokenizer, **options):
     trainer = trainers.BpeTrainer(vocab_size=700, show_progress=False, **options)
     tokenizer.train_from_iterator(BOOK.splitlines(keepends=True), trainer)
@@ -122,6 +129,20 @@ def fixtures():
         decoder=byte_level())
     yield "gpt2", file(over_bytes, pre_tokenizer=byte_level(add_prefix_space=True), decoder=byte_level(),
                        added_tokens=[added(byte_size, "<|endoftext|>", normalized=True)])
+    # Tokens of tool calls are text; the marks of a chat swallow the white space behind them.
+    yield "o200k", file(
+        over_bytes, decoder=byte_level(), post_processor=byte_level(),
+        pre_tokenizer=sequence("pretokenizers", split({"Regex": O200K_PATTERN}, "Removed", invert=True),
+                               byte_level(use_regex=False)),
+        added_tokens=[added(byte_size, "<|endoftext|>")] +
+        [added(byte_size + 1 + i, f"<|{name}|>", rstrip=True, special=not name.endswith("tool"))
+         for i, name in enumerate(["assistant", "end", "user", "system", "tool", "/tool"])])
+    yield "falcon", file(
+        over_bytes, decoder=byte_level(), post_processor=byte_level(),
+        pre_tokenizer=sequence("pretokenizers", {"type": "Punctuation", "behavior": "Contiguous"}, byte_level(),
+                               {"type": "Digits", "individual_digits": False},
+                               split({"Regex": "[0-9][0-9][0-9]"}, "Isolated")),
+        added_tokens=[added(byte_size, "<|endoftext|>"), added(byte_size + 1, "<|im_end|>")])
     yield "digits", file(
         over_bytes, decoder=byte_level(), normalizer={"type": "NFKC"},
         pre_tokenizer=sequence("pretokenizers", {"type": "Digits", "individual_digits": True},

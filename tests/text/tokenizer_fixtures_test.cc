@@ -46,8 +46,8 @@ TEST_P(FixtureTest, EqualsTheGoldens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, FixtureTest,
-                         testing::Values("llama2", "phi3", "metaspace", "metaspace_split", "llama3", "gpt2", "digits",
-                                         "digits_behind_bytes", "lowercase", "words"),
+                         testing::Values("llama2", "phi3", "metaspace", "metaspace_split", "llama3", "o200k", "falcon",
+                                         "gpt2", "digits", "digits_behind_bytes", "lowercase", "words"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

@@ -13,7 +13,16 @@ namespace batucada {
 extern const Architecture kSamba;
 // transformers' MambaForCausalLM: a stack of Mamba-1 layers (arXiv 2312.00752) without MLPs.
 extern const Architecture kMamba;
+// The same as state-spaces' own code writes it (mamba_ssm): config.json with d_model, n_layer and ssm_cfg.
+extern const Architecture kMambaOriginal;
 // transformers' FalconMambaForCausalLM: Mamba with norms of δ's low rank, B and C that have no weights.
 extern const Architecture kFalconMamba;
+// AI21's JambaForCausalLM (arXiv 2403.19887), dense: Mamba with learned norms of δ's low rank, B and C, attention without
+// rotation in every attn_layer_period-th layer, an MLP after each.
+extern const Architecture kJamba;
+// transformers' LlamaForCausalLM (arXiv 2302.13971, 2407.21783).
+extern const Architecture kLlama;
+// transformers' MistralForCausalLM (arXiv 2310.06825): with a window, or without.
+extern const Architecture kMistral;
 
 }  // namespace batucada

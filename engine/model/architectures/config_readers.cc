@@ -25,7 +25,8 @@ MambaSpec ReadMambaSpec(const JsonObject& root, const MambaKeys& keys, int32_t d
   MambaSpec spec;
   const int64_t expanded = root.IntOr(keys.expand, 2, {.min = 1, .max = 16}) * d_model;
   const bool named = !keys.inner.empty();
-  spec.d_inner = static_cast<int32_t>(named ? root.IntOr(keys.inner, expanded, {.min = 8, .max = kMaxInner}) : expanded);
+  spec.d_inner =
+      static_cast<int32_t>(named ? root.IntOr(keys.inner, expanded, {.min = 8, .max = kMaxInner}) : expanded);
   // The product is bounded only here, where the key for d_inner itself had its chance to replace it.
   if (spec.d_inner > kMaxInner || spec.d_inner % 8 != 0) {
     root.Fail(named ? keys.inner : keys.expand,
@@ -41,8 +42,8 @@ MambaSpec ReadMambaSpec(const JsonObject& root, const MambaKeys& keys, int32_t d
   }
   const boost::json::value* rank = root.Find(keys.rank);
   const bool automatic = rank == nullptr || (rank->is_string() && rank->get_string() == "auto");
-  spec.dt_rank = automatic ? (d_model + 15) / 16
-                           : static_cast<int32_t>(root.Int(keys.rank, {.min = 1, .max = kMaxWidth}));
+  spec.dt_rank =
+      automatic ? (d_model + 15) / 16 : static_cast<int32_t>(root.Int(keys.rank, {.min = 1, .max = kMaxWidth}));
   return spec;
 }
 
@@ -54,7 +55,8 @@ void ReadHeads(const JsonObject& object, const HeadKeys& keys, int32_t d_model, 
     object.Fail(keys.kv_heads, Concat("is ", spec->kv_heads, ", which does not divide ", keys.heads, " ", spec->heads));
   }
   if (!object.Has(keys.head_dim) && d_model % spec->heads != 0) {
-    object.Fail(keys.heads, Concat("is ", spec->heads, ", which does not divide hidden_size ", d_model, "; set ", keys.head_dim));
+    object.Fail(keys.heads,
+                Concat("is ", spec->heads, ", which does not divide hidden_size ", d_model, "; set ", keys.head_dim));
   }
   spec->head_dim =
       static_cast<int32_t>(object.IntOr(keys.head_dim, d_model / spec->heads, {.min = 1, .max = kMaxWidth}));

@@ -18,9 +18,7 @@ void Read(const JsonObject& root, ModelConfig* config) {
 }  // namespace
 
 // Names are those of Mamba: the norms inside have no weights.
-const Architecture kFalconMamba{.model_type = "falcon_mamba",
-                                .read = Read,
-                                .tensors = kMamba.tensors,
-                                .spellings = kMamba.spellings};
+const Architecture kFalconMamba{
+    .model_type = "falcon_mamba", .read = Read, .tensors = kMamba.tensors, .spellings = kMamba.spellings};
 
 }  // namespace batucada

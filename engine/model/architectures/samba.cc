@@ -29,39 +29,26 @@ AttentionSpec ReadAttention(const JsonObject& attn, AttentionForm form, int32_t 
   return spec;
 }
 
-// One specification of attention layers. `is_first`: of those that have layers.
-void ReadSpecification(const JsonObject& attn, AttentionForm form, ModelConfig* config, bool* is_first) {
+// One specification of attention layers; each may differ from the others.
+void ReadSpecification(const JsonObject& attn, AttentionForm form, ModelConfig* config) {
   if (!attn.Has("layers")) attn.Fail("layers", "is missing: expected the list of attention layers, [] for none");
   const std::vector<int64_t> layers = attn.Ints("layers", {.min = 0, .max = config->num_layers() - 1});
   if (layers.empty()) return;
   const AttentionSpec spec = ReadAttention(attn, form, config->d_model);
-  const AttentionSpec earlier = *is_first ? spec : *config->FirstAttention();
-  *is_first = false;
   for (const int64_t layer : layers) {
     MixerSpec& mixer = config->layers[static_cast<size_t>(layer)].mixer;
     if (std::holds_alternative<AttentionSpec>(mixer)) attn.Fail("layers", Concat("names layer ", layer, " twice"));
     mixer = spec;
   }
-  const auto same = [&](std::string_view key, auto AttentionSpec::*member) {
-    if (spec.*member == earlier.*member) return;
-    attn.Fail(key, Concat("is ", spec.*member, ", but ", earlier.*member,
-                          " in an earlier specification: all attention layers must be alike"));
-  };
-  same("num_heads", &AttentionSpec::heads);
-  same("num_kv_heads", &AttentionSpec::kv_heads);
-  same("head_dim", &AttentionSpec::head_dim);
-  same("window_size", &AttentionSpec::window);
-  same("rope_theta", &AttentionSpec::rope_theta);
 }
 
 // `attn`: one specification, or a list of them.
 void ReadAttentionLayers(const JsonObject& root, ModelConfig* config) {
-  bool is_first = true;
   if (!root.Find("attn")->is_array()) {
-    return ReadSpecification(root.Object("attn"), AttentionForm::kOne, config, &is_first);
+    return ReadSpecification(root.Object("attn"), AttentionForm::kOne, config);
   }
   for (const JsonObject& attn : root.Objects("attn")) {
-    ReadSpecification(attn, AttentionForm::kList, config, &is_first);
+    ReadSpecification(attn, AttentionForm::kList, config);
   }
 }
 
@@ -114,6 +101,30 @@ void ReadMamba(const JsonObject& root, ModelConfig* config) {
   ReadCommon(root, config);
 }
 
+void ReadOriginal(const JsonObject& root, ModelConfig* config) {
+  if (!root.BoolOr("rms_norm", true)) root.Fail("rms_norm", "is false: LayerNorm is not supported here");
+  if (root.IntOr("d_intermediate", 0, {.min = 0, .max = kMaxMlpWidth}) != 0) {
+    root.Fail("d_intermediate", "is not 0: an MLP after each mixer is not supported here");
+  }
+  if (!root.Ints("attn_layer_idx", {.min = 0, .max = kMaxLayers}).empty()) {
+    root.Fail("attn_layer_idx", "is not empty: attention layers are not supported here");
+  }
+  MambaSpec mamba = ReadMambaSpec(root, {}, config->d_model);  // of nothing: the defaults
+  if (root.Has("ssm_cfg")) {
+    const JsonObject ssm = root.Object("ssm_cfg");
+    if (const std::string layer = ssm.StringOr("layer", "Mamba1"); layer != "Mamba1") {
+      ssm.Fail("layer", Concat("is \"", Printable(layer), "\", only \"Mamba1\" is supported"));
+    }
+    mamba = ReadMambaSpec(ssm, {.state = "d_state", .conv = "d_conv", .rank = "dt_rank"}, config->d_model);
+  }
+  config->final_norm = {.kind = NormKind::kRms, .eps = 1e-5F};
+  for (LayerSpec& layer : config->layers) layer = {.mixer = mamba, .norm = config->final_norm};
+  // The embedding has rows for a vocabulary of a round size.
+  const auto multiple = static_cast<int32_t>(root.IntOr("pad_vocab_size_multiple", 8, {.min = 1, .max = 65536}));
+  config->vocab_size = (config->vocab_size + multiple - 1) / multiple * multiple;
+  config->tie_embeddings = root.BoolOr("tie_embeddings", true);
+}
+
 // flash-linear-attention's names, which transformers' Mamba shares but for the norms.
 constexpr TensorLine kTensors[] = {
     {"backbone.embeddings.weight", {Part::kEmbeddings}},
@@ -141,17 +152,24 @@ constexpr TensorLine kTensors[] = {
 
 constexpr Spelling kSpellings[] = {
     {Spelling::Where::kPrefix, "model.", "backbone."},
+    {Spelling::Where::kPrefix, "backbone.embedding.", "backbone.embeddings."},  // state-spaces' own
     {Spelling::Where::kSuffix, ".norm.weight", ".mixer_norm.weight"},
 };
 
 }  // namespace
 
 constinit const Architecture kSamba{.model_type = "samba",
-                          .read = ReadSamba,
-                          .tensors = kTensors,
-                          .spellings = kSpellings,
-                          .mlp_width_from_file = true};
+                                    .read = ReadSamba,
+                                    .tensors = kTensors,
+                                    .spellings = kSpellings,
+                                    .mlp_width_from_file = true};
 constinit const Architecture kMamba{
     .model_type = "mamba", .read = ReadMamba, .tensors = kTensors, .spellings = kSpellings};
+
+constinit const Architecture kMambaOriginal{.model_type = "mamba",
+                                            .read = ReadOriginal,
+                                            .tensors = kTensors,
+                                            .spellings = kSpellings,
+                                            .keys = {.width = "d_model", .layers = "n_layer"}};
 
 }  // namespace batucada

@@ -1,0 +1,175 @@
+// How each model_type's config.json is read, and that its tensors are called what the reference calls them.
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <boost/json.hpp>
+
+#include "engine/model/architecture.h"
+#include "engine/model/model_config.h"
+#include "engine/model/tensor_table.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+const fs::path kModels = fs::path(BATUCADA_SOURCE_DIR) / "tests" / "golden" / "models";
+
+bj::value ReadJson(const fs::path& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return bj::parse(text.str());
+}
+
+// The config of a model in tests/golden/models, with members replaced; null takes one out.
+std::string With(const std::string& model, const std::map<std::string, std::string>& members) {
+  bj::object config = ReadJson(kModels / model / "config.json").as_object();
+  for (const auto& [key, json] : members) {
+    if (json.empty()) {
+      config.erase(key);
+    } else {
+      config[key] = bj::parse(json);
+    }
+  }
+  return bj::serialize(config);
+}
+
+ModelConfig Parsed(const std::string& model, const std::map<std::string, std::string>& members = {}) {
+  auto config = ParseModelConfig(With(model, members));
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.ok() ? *config : ModelConfig{};
+}
+
+std::string ErrorOf(const std::string& model, const std::map<std::string, std::string>& members) {
+  const auto config = ParseModelConfig(With(model, members));
+  return config.ok() ? "no error" : std::string(config.status().message());
+}
+
+// Names and shapes as the reference saves them are exactly the table's.
+TEST(ArchitecturesTest, TensorsAreCalledWhatTheReferenceCallsThem) {
+  int models = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(kModels)) {
+    SCOPED_TRACE(entry.path());
+    const ModelConfig config = Parsed(entry.path().filename().string());
+    ASSERT_NE(config.architecture, nullptr);
+    std::map<std::string, std::vector<int64_t>> expected, saved;
+    const auto without_ones = [](std::vector<int64_t> shape) {
+      std::erase(shape, 1);
+      return shape;
+    };
+    for (const ExpectedTensor& tensor : ExpectedTensors(config)) {
+      expected[tensor.name] = without_ones({tensor.rows, tensor.cols});
+    }
+    const bj::value golden = ReadJson(entry.path() / "golden.json");
+    for (const bj::value& tensor : golden.at("tensors").as_array()) {
+      const std::string name(tensor.as_array()[0].as_string());
+      saved[config.architecture->CanonicalName(name)] =
+          without_ones(bj::value_to<std::vector<int64_t>>(tensor.as_array()[1]));
+    }
+    EXPECT_EQ(expected, saved);
+    ++models;
+  }
+  EXPECT_GE(models, 6);
+}
+
+TEST(ArchitecturesTest, MambaOriginalsNameNoType) {
+  const auto config = ParseModelConfig(R"({"d_model": 64, "n_layer": 2, "vocab_size": 50277, "ssm_cfg": {"d_state": 16},
+      "rms_norm": true, "residual_in_fp32": true, "fused_add_norm": true, "pad_vocab_size_multiple": 8})");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->model_type, "mamba");
+  EXPECT_EQ(config->vocab_size, 50280);
+  EXPECT_EQ(*config->FirstMamba(), (MambaSpec{.d_inner = 128, .d_state = 16, .conv_width = 4, .dt_rank = 4}));
+  EXPECT_TRUE(config->tie_embeddings);
+  EXPECT_EQ(config->architecture->CanonicalName("backbone.embedding.weight"), "backbone.embeddings.weight");
+  EXPECT_EQ(config->architecture->CanonicalName("backbone.layers.0.norm.weight"),
+            "backbone.layers.0.mixer_norm.weight");
+  const auto error =
+      ParseModelConfig(R"({"d_model": 64, "n_layer": 2, "vocab_size": 9, "ssm_cfg": {"layer": "Mamba2"}})");
+  EXPECT_THAT(std::string(error.status().message()), HasSubstr("ssm_cfg.layer is \"Mamba2\""));
+}
+
+TEST(ArchitecturesTest, UnknownTypesAreToldWhatThereIs) {
+  EXPECT_THAT(ErrorOf("mamba", {{"model_type", "\"gpt2\""}}),
+              AllOf(HasSubstr("is \"gpt2\", supported are \"samba\""), HasSubstr(" and ")));
+}
+
+TEST(ArchitecturesTest, FalconMambaNormsWithoutWeights) {
+  const ModelConfig config = Parsed("falcon_mamba");
+  EXPECT_EQ(*config.layers[2].mamba(), (MambaSpec{.d_inner = 128,  // not expand · hidden_size
+                                                  .d_state = 16,
+                                                  .conv_width = 4,
+                                                  .dt_rank = 12,
+                                                  .inner_norms = InnerNorms::kPlain,
+                                                  .inner_eps = 1e-6F}));
+  EXPECT_FALSE(config.tie_embeddings);
+  EXPECT_EQ(Parsed("falcon_mamba", {{"mixer_rms_eps", ""}}).FirstMamba()->inner_eps, 1e-6F);
+  EXPECT_EQ(Parsed("falcon_mamba", {{"mixer_rms_eps", "1e-5"}}).FirstMamba()->inner_eps, 1e-5F);
+  EXPECT_EQ(Parsed("falcon_mamba", {{"tie_word_embeddings", ""}}).tie_embeddings, true);
+  EXPECT_EQ(Parsed("mamba").FirstMamba()->inner_norms, InnerNorms::kNone);
+}
+
+TEST(ArchitecturesTest, JambaIsDenseAndUnrotated) {
+  const ModelConfig config = Parsed("jamba");
+  for (size_t i = 0; i < config.layers.size(); ++i) {
+    const LayerSpec& layer = config.layers[i];
+    EXPECT_EQ(layer.attention() != nullptr, i == 2) << i;
+    EXPECT_EQ(layer.mlp, (MlpSpec{MlpKind::kSwiGlu, 192}));
+    EXPECT_EQ(layer.norm.eps, 1e-6F);
+  }
+  EXPECT_EQ(*config.FirstAttention(), (AttentionSpec{.heads = 2, .kv_heads = 1, .head_dim = 64}));
+  EXPECT_EQ(config.FirstMamba()->inner_norms, InnerNorms::kWeighted);
+  EXPECT_EQ(config.FirstMamba()->d_inner, 256);
+  EXPECT_EQ(config.caches.size(), 4u);
+  EXPECT_EQ(config.Window(), std::nullopt);
+  EXPECT_THAT(ErrorOf("jamba", {{"num_experts", "16"}}),
+              HasSubstr("config.json: num_experts is 16: mixtures of experts are not supported"));
+  EXPECT_THAT(ErrorOf("jamba", {{"num_experts", ""}}), HasSubstr("num_experts is 16"));
+  EXPECT_THAT(ErrorOf("jamba", {{"mamba_proj_bias", "true"}}), HasSubstr("mamba_proj_bias is true"));
+  EXPECT_THAT(ErrorOf("jamba", {{"attn_layer_offset", "4"}}), HasSubstr("attn_layer_offset is 4, expected less"));
+  EXPECT_EQ(Parsed("jamba", {{"mamba_dt_rank", "\"auto\""}}).FirstMamba()->dt_rank, 8);
+}
+
+TEST(ArchitecturesTest, LlamaRotatesAsItsFileSays) {
+  const auto theta = [](const std::map<std::string, std::string>& members) {
+    return Parsed("llama", members).FirstAttention()->rope_theta;
+  };
+  EXPECT_EQ(theta({}), 500000);
+  EXPECT_EQ(theta({{"rope_parameters", ""}}), 10000);
+  EXPECT_EQ(theta({{"rope_parameters", ""}, {"rope_theta", "250000.0"}}), 250000);
+  EXPECT_EQ(theta({{"rope_parameters", ""}, {"rope_scaling", "null"}}), 10000);
+  for (const char* type : {"llama3", "linear", "yarn", "dynamic", "longrope"}) {
+    EXPECT_THAT(ErrorOf("llama", {{"rope_scaling", std::string(R"({"type": ")") + type + "\"}"}}),
+                AllOf(HasSubstr("rope_scaling.type is \""), HasSubstr("only \"default\" is supported")));
+    EXPECT_THAT(ErrorOf("llama", {{"rope_parameters", std::string(R"({"rope_type": ")") + type + "\"}"}}),
+                HasSubstr("rope_parameters.rope_type is \""));
+  }
+}
+
+TEST(ArchitecturesTest, LlamaRefusesWhatItDoesNotCompute) {
+  EXPECT_THAT(ErrorOf("llama", {{"attention_bias", "true"}}), HasSubstr("attention_bias is true"));
+  EXPECT_THAT(ErrorOf("llama", {{"mlp_bias", "true"}}), HasSubstr("mlp_bias is true"));
+  EXPECT_THAT(ErrorOf("llama", {{"hidden_act", "\"gelu\""}}), HasSubstr("hidden_act is \"gelu\""));
+  EXPECT_THAT(ErrorOf("llama", {{"sliding_window", "4096"}}), HasSubstr("sliding_window is set"));
+  EXPECT_THAT(ErrorOf("llama", {{"head_dim", "80"}}), HasSubstr("head_dim comes to 80"));
+  EXPECT_THAT(ErrorOf("llama", {{"quantization_config", R"({"quant_method": "fp8"})"}}),
+              HasSubstr("quantization_config is set"));
+}
+
+TEST(ArchitecturesTest, MistralsWindowIsANumberNullOrAbsent) {
+  EXPECT_EQ(Parsed("mistral").Window(), 8);
+  EXPECT_EQ(Parsed("mistral", {{"sliding_window", "null"}}).Window(), std::nullopt);
+  EXPECT_EQ(Parsed("mistral", {{"sliding_window", ""}}).Window(), 4096);
+  EXPECT_THAT(ErrorOf("mistral", {{"sliding_window", "0"}}), HasSubstr("sliding_window is 0"));
+}
+
+}  // namespace
+}  // namespace batucada
