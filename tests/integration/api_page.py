@@ -52,8 +52,9 @@ and the end of the connection: any `Transfer-Encoding` but `chunked`, or one bes
 in gzip or zstd (`Content-Encoding`), within the same `--max-body-bytes` when decoded; other codings get 415.
 
 `/generate` and `/info` speak as Text Generation Inference does (also `POST /`), `/completion`, `/apply-template`,
-`/props` and `/slots` as llama.cpp's server, `/api/…` as Ollama: each by its own names, through the same translation, so
-that the same request draws the same tokens. Their errors have their servers' shapes. What they have beyond this page is
+`/props` and `/slots` as llama.cpp's server, which has `/chat/completions` and `/models` too, `/api/…` as Ollama: each by
+its own names, through the same translation, so that the same request draws the same tokens. Their errors have their
+servers' shapes. What they have beyond this page is
 answered with 404 and a sentence, as are OpenAI's other endpoints. Where those servers have defaults of their own, TGI's
 hold (100 new tokens, and the likeliest token unless something asks to draw); llama.cpp's and Ollama's are the model's.
 
