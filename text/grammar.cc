@@ -81,7 +81,8 @@ bool GrammarMatcher::Accept(int32_t token) {
     return true;
   }
   const std::string_view bytes = vocabulary.bytes(token);
-  return !bytes.empty() && cursor_.Accept(bytes);
+  lost_ = lost_ || bytes.empty() || !cursor_.Accept(bytes);
+  return !lost_;
 }
 
 const grammar::Vocabulary& GrammarCompiler::vocabulary() {

@@ -57,8 +57,11 @@ class GrammarMatcher {
 
   // The tokens that may come next: bit id % 32 of word id / 32, [ceil(vocab / 32)]. RESOURCE_EXHAUSTED: the grammar is
   // too ambiguous to go on.
-  [[nodiscard]] absl::Status Mask(std::span<uint32_t> words) { return cursor_.Mask(words); }
-  // Goes on; false, and nothing has changed, if the token may not come.
+  [[nodiscard]] absl::Status Mask(std::span<uint32_t> words) {
+    if (lost_) return absl::ResourceExhaustedError("the text has left its grammar");
+    return cursor_.Mask(words);
+  }
+  // Goes on; false if the token may not come: then no mask is to be had any more.
   bool Accept(int32_t token);
   // The text has ended, or nothing can follow it.
   bool finished() const { return ended_ || (cursor_.dead_end() && cursor_.accepting()); }
@@ -67,6 +70,7 @@ class GrammarMatcher {
   std::shared_ptr<const Grammar> grammar_;
   grammar::Machine::Cursor cursor_;
   bool ended_ = false;
+  bool lost_ = false;
 };
 
 // Makes grammars and keeps those used lately. Thread-safe.

@@ -137,7 +137,7 @@ def validate(schema, text):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--schemas", type=int, default=1000)
+    parser.add_argument("--schemas", type=int, default=300)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokenizer", default="")

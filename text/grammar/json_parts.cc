@@ -1,5 +1,8 @@
 #include "text/grammar/json_parts.h"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -172,6 +175,11 @@ ExprId JsonParts::Literal(const boost::json::value& value) {
     return e_.Sequence(std::move(parts));
   }
   if (const boost::json::string* text = value.if_string()) return e_.Bytes(QuoteJson({text->data(), text->size()}));
+  if (const double* number = value.if_double()) {
+    std::array<char, 40> digits{};
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), *number);
+    if (error == std::errc()) return e_.Bytes({digits.data(), static_cast<size_t>(end - digits.data())});
+  }
   return e_.Bytes(boost::json::serialize(value));
 }
 

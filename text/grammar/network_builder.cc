@@ -343,10 +343,13 @@ absl::Status NetworkBuilder::CheckLeftRecursion() const {
       } else if (seen[static_cast<size_t>(to)] == kOpen) {
         RuleId rule = -1;
         bool calls = false;
+        StateId behind = to;  // of path[i], on the way back to `to`
         for (size_t i = path.size(); i-- > 0;) {
-          calls = calls || network_[path[i].state].kind == State::Kind::kCall;
-          if (rule_at[static_cast<size_t>(path[i].state)] >= 0) rule = rule_at[static_cast<size_t>(path[i].state)];
-          if (path[i].state == to) break;
+          const State& state = network_[path[i].state];
+          calls = calls || (state.kind == State::Kind::kCall && state.first == behind);
+          behind = path[i].state;
+          if (rule_at[static_cast<size_t>(behind)] >= 0) rule = rule_at[static_cast<size_t>(behind)];
+          if (behind == to) break;
         }
         if (!calls) continue;
         return absl::InvalidArgumentError(absl::StrCat("is left-recursive: ", NameOf(rule),
