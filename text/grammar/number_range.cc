@@ -26,6 +26,10 @@ ExprId AnyDigits(int32_t min, int32_t max, Expressions& e) { return e.Repeat(Dig
 // Digits of one length from `low` to `high`.
 ExprId SameLength(std::string_view low, std::string_view high, Expressions& e) {
   if (low.empty()) return kEmptyText;
+  // What is without bound needs no cases: they would double with every digit.
+  if (low.find_first_not_of('0') == low.npos && high.find_first_not_of('9') == high.npos) {
+    return AnyDigits(static_cast<int32_t>(low.size()), static_cast<int32_t>(low.size()), e);
+  }
   const auto rest = static_cast<int32_t>(low.size()) - 1;
   const std::string_view low_rest = low.substr(1), high_rest = high.substr(1);
   if (low[0] == high[0]) return e.Sequence({Digit(low[0], low[0], e), SameLength(low_rest, high_rest, e)});
