@@ -61,6 +61,7 @@ def test_messages_that_are_none_or_too_much(fast, method, wire, says):
         with pytest.raises(grpc.RpcError, match=says) as error:
             channel.unary_unary(f"/batucada.v1.Inference/{method}")(wire, timeout=PATIENCE_S)
         assert error.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert "libprotobuf" not in fast.log(), "a stranger writes lines of the log"
 
 
 def test_other_protocols_are_told_where_they_are(fast):
