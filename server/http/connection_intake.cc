@@ -141,7 +141,9 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     }
     if (!fits) co_return Intake::kRejected;
     std::string_view taken = InboxBytes().substr(0, parsed);
-    taken.remove_prefix(std::exchange(head_left, head_left - std::min(head_left, parsed)) - head_left);
+    const size_t of_head = std::min(head_left, parsed);
+    head_left -= of_head;
+    taken.remove_prefix(of_head);
     std::optional<FramingFault> fault;
     if (!error || error == http::error::need_more) fault = chunk_guard.Follow(parser.chunked() ? taken : "");
     inbox_.consume(parsed);
