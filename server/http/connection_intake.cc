@@ -207,9 +207,15 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
 
 // Of a request that goes no further. What goes on has been taken from it.
 void Connection::Drop(std::string body) {
-  if (context_.disposer == nullptr || body.capacity() < Disposer::kLarge) return;
   const size_t bytes = body.capacity();
-  context_.disposer->Dispose(std::make_shared<std::string>(std::move(body)), bytes, std::move(request_.memory));
+  if (context_.disposer == nullptr || bytes < Disposer::kLarge) return;
+  std::shared_ptr<std::string> waste;
+  try {
+    waste = std::make_shared<std::string>(std::move(body));
+  } catch (const std::bad_alloc&) {
+    return;  // it goes here
+  }
+  context_.disposer->Dispose(std::move(waste), bytes, std::move(request_.memory));
 }
 
 // A body whose length is known was given room for all of it, of which it has touched what has come; one in chunks grows
