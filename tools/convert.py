@@ -4,7 +4,8 @@
     python tools/convert.py CHECKPOINT OUT [--name Samba_421M] [--train-name NAME] [--tokenizer DIR] [--dtype bf16]
 
 CHECKPOINT is
-  - a .pth of microsoft/Samba (lit_gpt) or microsoft/ArchScale: Samba, and SambaY with differential attention;
+  - a .pth of microsoft/Samba (lit_gpt) or microsoft/ArchScale: Samba, and SambaY with differential attention, whose
+    model_type phi4flash is not served yet;
   - a directory or pytorch_model.bin of state-spaces' Mamba, with its config.json.
 Needs numpy alone. Pickles are read without running what is in them (torch_file.py). What cannot be expressed in the
 served layouts is refused by name.

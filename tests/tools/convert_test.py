@@ -127,6 +127,29 @@ class Convert(unittest.TestCase):
                 self.assertEqual([config[k] for k in ("model_type", "intermediate_size", "time_step_rank", "mlp_width",
                                                       "tie_word_embeddings")], ["samba", E, R, WIDTH, True])
 
+    def test_reads_what_torch_itself_wrote(self):
+        config, tensors = self.converted(HERE / "made_by_torch.pth")
+        self.assertEqual([config["attn"][k] for k in ("num_heads", "num_kv_heads", "layers")], [12, 4, [1]])
+
+        def numbers(name):
+            values = tensors[name]
+            if values.dtype == np.uint16:
+                values = (values.astype(np.uint32) << 16).view(np.float32)
+            return values.astype(np.float64)
+        said = json.loads((HERE / "made_by_torch.json").read_text())
+        names = {"backbone.embeddings.weight": "wte.weight", "backbone.norm_f.weight": "ln_f.weight"}
+        names.update({f"backbone.layers.0.mixer.{name}": f"h.0.attn.{name}"
+                      for name in ("A_log", "in_proj.weight", "conv1d.weight", "dt_proj.bias")})
+        names["backbone.layers.1.mixer.o_proj.weight"] = "h.1.attn.proj.weight"
+        for ours, theirs in names.items():
+            dtype, ends, total = said["transformer." + theirs]
+            values = numbers(ours)
+            self.assertEqual(tensors[ours].dtype == np.uint16, dtype == "torch.bfloat16", ours)
+            np.testing.assert_array_equal(np.r_[values.flat[:4], values.flat[-4:]], ends, err_msg=ours)
+            self.assertAlmostEqual(values.sum(), total, 9, ours)
+        qkv = sum(numbers(f"backbone.layers.1.mixer.{part}_proj.weight").sum() for part in "qkv")
+        self.assertAlmostEqual(qkv, said["transformer.h.1.attn.attn.weight"][2], 9)
+
     def test_views_and_types(self):
         served = self.samba(12, 12, 2)
         model = self.to_lit_gpt(served, 12, 12)
