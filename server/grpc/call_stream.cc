@@ -85,9 +85,10 @@ void CallStream::TakeMessages() {
   }
   waiting_.erase(0, waiting_.size() - rest.size());
   if (waiting_.empty()) std::exchange(waiting_, {});
-  if (reader_->within_message() && owed_by_ == absl::InfiniteFuture()) owed_by_ = ProcessNow() + limits_.read_timeout;
   taking_ = false;
-  if (ended_ && !finished_ && !paused_ && !std::exchange(end_told_, true)) {
+  if (finished_) return;  // and there is no reader any more
+  if (reader_->within_message() && owed_by_ == absl::InfiniteFuture()) owed_by_ = ProcessNow() + limits_.read_timeout;
+  if (ended_ && !paused_ && !std::exchange(end_told_, true)) {
     if (reader_->within_message() || (messages_ == 0 && method_.requests == GrpcMethod::Requests::kOne)) {
       return Finish(absl::InvalidArgumentError("the call ended before its message was whole"));
     }
