@@ -12,6 +12,7 @@ namespace batucada {
 Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request)
     : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, request.skip_special_tokens),
       stops_(std::move(stops)), stop_(request.stop), include_stop_(request.include_stop_in_text),
+      held_to_grammar_(request.constraint != nullptr),
       stops_after_(request.sampling.min_tokens) {
   detokenizer_.Follow(request.prompt);
 }
@@ -102,7 +103,10 @@ void Channel::AddText(const std::string& text, Update* update) {
 void Channel::Digest(Pending pending, Update* update) {
   update->prompt_logprobs = std::move(pending.prompt_logprobs);
   // The token that ended the sequence by itself is reported, but is not part of the text.
-  const bool last_is_end = pending.finish && pending.finish->reason == FinishReason::kStop && !stop_found_;
+  const bool by_grammar = held_to_grammar_ && pending.finish && !pending.finish->stop_token &&
+                          !pending.tokens.empty() && !tokenizer_->IsSpecial(pending.tokens.back().id);
+  const bool last_is_end =
+      pending.finish && pending.finish->reason == FinishReason::kStop && !stop_found_ && !by_grammar;
   for (size_t i = 0; i < pending.tokens.size() && !stop_found_; ++i) {
     if (!(last_is_end && i + 1 == pending.tokens.size())) AddText(detokenizer_.Push(pending.tokens[i].id), update);
     update->tokens.push_back(std::move(pending.tokens[i]));
