@@ -71,7 +71,7 @@ def test_every_described_parameter_is_read_and_no_other(strict, path):
     impossible = {"wrong": ["kind", 1.5, None]}
     for name in properties:
         error = fast.http.post(path, json={name: impossible}).json()["error"]
-        assert error["code"] != "unknown_parameter", error
+        assert (error["param"], error["code"]) != (name, "unknown_parameter"), error  # a member of it may be
     for name in ("no_such_parameter", *(f"{name}x" for name in properties)):
         base = {required: _sound(required) for required in schema_of(document, path).get("required", [])}
         error = fast.http.post(path, json={**base, name: 1}).json()["error"]
