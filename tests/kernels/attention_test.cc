@@ -228,6 +228,12 @@ TEST_F(AttentionTest, LongWindow) {
   }
 }
 
+TEST_F(AttentionTest, ManyHeadsShareOnePairOfKAndV) {
+  Prepare({act == DType::kF32 ? 66 : 20, 1, 64}, {90}, 4, 16);
+  RunInChunks(0, 60, 40);
+  ExpectRight(0, 40);
+}
+
 TEST_F(AttentionTest, WithoutRotation) {
   Prepare({4, 4, 128}, {110}, 8, 64);
   Step({{.rows = 109}}, 60, 0);

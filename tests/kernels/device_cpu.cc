@@ -52,7 +52,7 @@ const DeviceTraits& TraitsUnderTest() {
       .scan_slacks = {0, 3},
       .block_tokens = {1, 4, 32},
       .reads_ring_before_writing = true,
-      .heads = {{1, 1, 64}, {6, 2, 64}, {3, 3, 128}, {11, 1, 256}, {66, 1, 64}, {2, 1, 96}},
+      .heads = {{1, 1, 64}, {6, 2, 64}, {3, 3, 128}, {11, 1, 256}, {2, 1, 96}},
       .products = Products(),
       .norm_rows = {1, 5, 17, 30, 65},
   };
