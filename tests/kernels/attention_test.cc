@@ -216,6 +216,7 @@ TEST_F(AttentionTest, FullAttention) {
 // A long window splits a decode row over many blocks of a GPU's grid.
 TEST_F(AttentionTest, LongWindow) {
   for (const Heads& h : {Heads{2, 1, 64}, {32, 4, 64}}) {
+    if (h.heads > 2 && !ops->device().CapturesGraphs()) continue;  // too much for a CPU
     Prepare(h, {3001, 2048, 101}, 33, 64);
     Step({{.slot = 0, .rows = 3000}, {.slot = 1, .rows = 2047}, {.slot = 2, .rows = 100}}, 2048);
     Step({{.slot = 0, .start = 3000, .decode = true},
