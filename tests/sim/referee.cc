@@ -354,15 +354,24 @@ void Referee::OnStats(const SchedulerStats& stats, bool planned) {
 void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
   int64_t waiting = 0;
   int32_t others = 0;
+  GroupCounts held = {};  // blocks of all who have any, by K/V group
+  const auto add = [&](const Request& request) {
+    const GroupCounts need = BlocksFor(request);
+    for (size_t group = 0; group < need.size(); ++group) held[group] += need[group];
+  };
   struct Queue {
     int64_t sequences = 0, tokens = 0;
     std::set<std::pair<uint64_t, uint64_t>> requests;
   } queues[2];
+  for (const Ended& ended : ended_in_flight_) {
+    if (ended.life.admitted) add(ended.life.request);
+  }
   for (const auto& [id, life] : lives_) {
     if (!life.expected.empty() && life.expected.front() == kNothingDrawn) {
       Broke(absl::StrCat("tokens: ", id, " goes on although nothing could be drawn"));
     }
     if (life.admitted) {
+      add(life.request);
       others += life.request.urgent() ? 0 : 1;
       continue;
     }
@@ -373,7 +382,6 @@ void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
     queue.requests.emplace(life.request.group, life.request.group == 0 ? id : 0);
   }
   const int64_t tokens = queues[0].tokens + queues[1].tokens;
-  const GroupCounts held = Held().all.blocks;
   const int64_t blocks = std::accumulate(held.begin(), held.end(), int64_t{0});
   if (waiting != stats.waiting || blocks != stats.blocks_used || tokens != stats.waiting_tokens) {
     Broke(absl::StrCat("no leak: ", stats.blocks_used, " blocks are used, not ", blocks, "; ", stats.waiting,
