@@ -71,23 +71,35 @@ void ReadResponseFormat(RequestReader& reader, Params& params) {
     format.Fail("type", "must be one of text, json_object, json_schema",
                 type.empty() ? "missing_parameter" : "invalid_value");
   }
-  if (format.ok() && type == "json_schema" && (given == nullptr || !given->is_object())) {
-    format.Fail("json_schema", "must be an object with a name and a schema", "missing_parameter");
+  if (format.ok() && given != nullptr && !given->is_object()) {
+    format.Fail("json_schema", fmt::format("must be an object with a name and a schema, not {}", DescribeJson(*given)));
+  }
+  if (format.ok() && type == "json_schema" && given == nullptr) {
+    format.Fail("json_schema", "is missing: give an object with a name and a schema", "missing_parameter");
   }
   reader.Fail(format.Finish());
   if (!reader.ok()) return;
-  if (type == "json_object") return Set(reader, params, kName, {.kind = Kind::kJsonObject});
-  if (type != "json_schema") return;
-  RequestReader named(given->get_object(), "response_format.json_schema.", reader);
-  std::string unused;
-  bool strict = false;  // an answer is held to the schema in any case
-  named.Read("name", &unused);
-  named.Read("description", &unused);
-  named.Read("strict", &strict);
-  const bj::value* schema = named.Take("schema");
-  reader.Fail(named.Finish());
-  if (!reader.ok()) return;
-  if (schema == nullptr) return Set(reader, params, kName, {.kind = Kind::kJsonObject});
+  const bj::value* schema = nullptr;
+  if (given != nullptr) {  // held to its form whatever the type
+    RequestReader named(given->get_object(), "response_format.json_schema.", reader);
+    std::string unused;
+    bool strict = false;  // an answer is held to the schema in any case
+    const bj::value* name = given->get_object().if_contains("name");
+    if (name != nullptr && name->is_null()) named.Fail("name", "must be a string, not null");
+    named.Read("name", &unused);
+    named.Read("description", &unused);
+    named.Read("strict", &strict);
+    schema = named.Take("schema");
+    if (schema != nullptr && !schema->is_object() && !schema->is_string() && !schema->is_bool()) {
+      named.Fail("schema", fmt::format("must be a JSON Schema, not {}", DescribeJson(*schema)));
+    }
+    reader.Fail(named.Finish());
+    if (!reader.ok()) return;
+  }
+  if (type == "text") return;
+  if (type == "json_object" || schema == nullptr) {
+    return Set(reader, params, kName, {.kind = Kind::kJsonObject});
+  }
   SetSchema(reader, params, "response_format.json_schema.schema", *schema);
 }
 

@@ -16,9 +16,9 @@ SCHEMA = {
 USER = {"role": "user", "content": "hi"}
 
 
-@pytest.fixture(params=["fast", "cpu"])
-def server(request):
-    return request.getfixturevalue(request.param)
+@pytest.fixture
+def server(fast):
+    return fast
 
 
 def complete(server, **params):
@@ -101,3 +101,12 @@ def test_chat_streams_a_schema(server):
             if line.startswith("data: {"):
                 text += json.loads(line[6:])["choices"][0]["delta"].get("content", "")
     assert json.loads(text) in (1, {"a": "b"})
+
+
+def test_a_model_is_held_to_a_schema(cpu):
+    for seed in range(2):
+        status, answer = complete(cpu, seed=seed, n=2, max_tokens=40, guided_json={"enum": ["left", "right", [1, 2]]})
+        assert status == 200, answer
+        for choice in answer["choices"]:
+            assert choice["finish_reason"] == "stop"
+            assert json.loads(choice["text"]) in ("left", "right", [1, 2])
