@@ -169,8 +169,8 @@ double StepBench::PrefillFloor(int64_t length) const {
   for (const LayerSpec& layer : m.layers) {
     const AttentionSpec* const spec = layer.attention();
     if (spec == nullptr) continue;
-    attention += 4.0 * static_cast<double>(spec->query_width()) *
-                 MeanVisible(static_cast<double>(length), spec->window);
+    attention +=
+        4.0 * static_cast<double>(spec->query_width()) * MeanVisible(static_cast<double>(length), spec->window);
   }
   return ceilings_.flops_per_s / (2 * p + attention);
 }

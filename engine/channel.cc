@@ -12,8 +12,7 @@ namespace batucada {
 Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request)
     : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, request.skip_special_tokens),
       stops_(std::move(stops)), stop_(request.stop), include_stop_(request.include_stop_in_text),
-      held_to_grammar_(request.constraint != nullptr),
-      stops_after_(request.sampling.min_tokens) {
+      held_to_grammar_(request.constraint != nullptr), stops_after_(request.sampling.min_tokens) {
   detokenizer_.Follow(request.prompt);
 }
 

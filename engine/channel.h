@@ -65,9 +65,9 @@ class Channel : public SequenceListener {
   Detokenizer detokenizer_;
   StopMatcher stops_;
   const SharedArray<std::string> stop_;
-  const bool include_stop_;    // in the text
+  const bool include_stop_;     // in the text
   const bool held_to_grammar_;  // which may end the text with a token that is part of it
-  const int64_t stops_after_;  // tokens before which stop strings do not count
+  const int64_t stops_after_;   // tokens before which stop strings do not count
   std::optional<std::string> stop_found_;
   int64_t tokens_taken_ = 0;
   bool finished_ = false;

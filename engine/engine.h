@@ -38,9 +38,9 @@ struct EngineStats {
   int64_t blocks_used = 0, blocks_total = 0;
   int64_t block_tokens = 0;  // tokens a block holds
   uint64_t steps = 0;
-  int64_t plan_searches = 0;      // steps' products whose plan was not found at start-up: none is expected
-  uint64_t prompt_tokens = 0;     // prompt tokens computed since start
-  uint64_t generated_tokens = 0;  // tokens delivered since start
+  int64_t plan_searches = 0;               // steps' products whose plan was not found at start-up: none is expected
+  uint64_t prompt_tokens = 0;              // prompt tokens computed since start
+  uint64_t generated_tokens = 0;           // tokens delivered since start
   std::optional<PrefixCacheStats> prefix;  // none: there is no cache of prefixes
 };
 

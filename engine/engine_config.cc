@@ -40,7 +40,8 @@ absl::Status EngineConfig::Validate() const {
                                                    ", so that every sequence gets a row in every step"));
   }
   if (prefix_cache == PrefixCacheUse::kOff && host_cache_bytes > 0) {
-    return absl::InvalidArgumentError("host-cache is set, but prefix-cache is off: turn it on, or leave host-cache out");
+    return absl::InvalidArgumentError(
+        "host-cache is set, but prefix-cache is off: turn it on, or leave host-cache out");
   }
   if (stall_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("stall-timeout must be more than zero");

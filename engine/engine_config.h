@@ -39,10 +39,10 @@ struct EngineConfig {
   // Prompts go on from where an earlier one began the same. Checkpoints lie on the device, in memory of their own, and
   // behind it in the host's.
   PrefixCacheUse prefix_cache = PrefixCacheUse::kOff;
-  int64_t prefix_cache_bytes = 0;  // on the device; 0: a sixteenth of what weights and workspace leave, at most
-                                   // for half as many beginnings as sequences
-  int64_t host_cache_bytes = 0;    // in the host's memory; 0: none
-  int32_t stream_buffer_tokens = 4096;     // tokens kept for a consumer that does not read; past it the request ends
+  int64_t prefix_cache_bytes = 0;       // on the device; 0: a sixteenth of what weights and workspace leave, at most
+                                        // for half as many beginnings as sequences
+  int64_t host_cache_bytes = 0;         // in the host's memory; 0: none
+  int32_t stream_buffer_tokens = 4096;  // tokens kept for a consumer that does not read; past it the request ends
 
   absl::Duration stall_timeout = absl::Seconds(60);       // without a finished step while there is work: not alive
   absl::Duration fake_step_time = absl::Milliseconds(1);  // how long the fake backend's steps take

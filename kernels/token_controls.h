@@ -3,9 +3,9 @@
 // a CUDA graph of a step serves every request. Only rows whose RowSampling::control asks for it read it.
 //
 // In this order, as vLLM does:
-//   logit = -infinity            for banned ids, and for ids that end the text before ControlRequest::first_end_position
-//   logit = logit + bias         -infinity: never drawn
-//   logit = logit / r or · r     r = repetition penalty (arXiv 1909.05858), if the id is in the prompt or was drawn:
+//   logit = -infinity            for banned ids, and for ids that end the text before
+//   ControlRequest::first_end_position logit = logit + bias         -infinity: never drawn logit = logit / r or · r r =
+//   repetition penalty (arXiv 1909.05858), if the id is in the prompt or was drawn:
 //                                divided where positive, multiplied where negative
 //   logit = logit - frequency · times drawn - presence · (drawn at all)
 #pragma once

@@ -96,8 +96,7 @@ std::string DescribeModel(const ModelConfig& config, const InspectOptions& optio
     absl::StrAppendFormat(&out, "  %-14s %s\n", label, text);
   };
   const MlpSpec* const mlp = config.FirstMlp();
-  line("layers",
-       Concat(config.num_layers(), ": ", LayerPattern(config), mlp != nullptr ? ", each with an MLP" : ""));
+  line("layers", Concat(config.num_layers(), ": ", LayerPattern(config), mlp != nullptr ? ", each with an MLP" : ""));
   line("width", Concat("d_model ", config.d_model, mlp != nullptr ? Concat(", MLP ", mlp->width) : ""));
   for (const std::string& text : Variants<MambaSpec>(config, [](const MambaSpec& mamba) {
          return Concat("d_inner ", mamba.d_inner, ", d_state ", mamba.d_state, ", dt_rank ", mamba.dt_rank);
@@ -112,12 +111,11 @@ std::string DescribeModel(const ModelConfig& config, const InspectOptions& optio
     line("attention", text);
   }
   line("vocabulary", Concat(config.vocab_size, config.tie_embeddings ? ", embeddings tied" : ""));
-  line("parameters", Concat(HumanCount(sizes.parameters), " (", sizes.parameters, "), of which ", HumanCount(sizes.matmul_parameters),
-                            " multiply each token"));
+  line("parameters", Concat(HumanCount(sizes.parameters), " (", sizes.parameters, "), of which ",
+                            HumanCount(sizes.matmul_parameters), " multiply each token"));
   line("weights", Concat(HumanBytes(sizes.weight_bytes), " with matrices in ", NameOf(options.weight_dtype)));
 
-  const std::string kv_tokens =
-      Concat(" of ", sizes.kv_tokens, config.Window() ? " tokens" : " tokens of context");
+  const std::string kv_tokens = Concat(" of ", sizes.kv_tokens, config.Window() ? " tokens" : " tokens of context");
   line("per sequence",
        Concat(HumanBytes(sizes.sequence.total()), ": SSM ", HumanBytes(sizes.sequence.ssm), ", convolution ",
               HumanBytes(sizes.sequence.conv), ", K/V ", HumanBytes(sizes.sequence.kv),

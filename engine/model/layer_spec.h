@@ -64,7 +64,7 @@ struct MlpSpec {
 
 struct LayerSpec {
   MixerSpec mixer;
-  NormSpec norm;       // before the mixer, and before the MLP
+  NormSpec norm;  // before the mixer, and before the MLP
   MlpSpec mlp;
   int32_t cache = -1;  // which of ModelConfig::caches the mixer reads and writes
 

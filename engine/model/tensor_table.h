@@ -71,8 +71,8 @@ struct TensorPart {
 };
 
 struct ExpectedTensor {
-  std::string name;   // as the architecture's table spells it
-  int64_t rows = 0;   // 1 for 1-d tensors
+  std::string name;  // as the architecture's table spells it
+  int64_t rows = 0;  // 1 for 1-d tensors
   int64_t cols = 0;
   TensorRole role = TensorRole::kMatrix;
   SplitAxis split = SplitAxis::kNone;  // of each of its parts

@@ -17,17 +17,17 @@ struct Workspace {
   static int64_t Bytes(const ModelConfig& config, int32_t max_rows, int32_t max_logit_rows, DType activation);
 
   // Views are of all rows and of the widest layer; a step uses the first of them.
-  Tensor residual;     // [T, d_model] fp32
-  Tensor normed;       // [T, d_model] act
-  Tensor wide;         // [T, max(2E, (H + 2G)·d, 2·mlp)] act: x and z; q, k and v; gate and up
-  Tensor inner;        // [T, max(E, H·d, mlp)] act: convolution's, attention's and MLP's output
-  Tensor low_rank;     // [T, dt_rank + 2N] act: δ's low rank, B, C
-  Tensor raw_low_rank; // [T, dt_rank + 2N] fp32: the same before inner norms; empty without
-  Tensor dt;           // [T, E] act
-  Tensor scan;         // [T, E] act
-  Tensor last_hidden;  // [L, d_model] fp32: rows whose logits are wanted
-  Tensor last_normed;  // [L, d_model] act
-  Tensor logits;       // [L, vocab] fp32
+  Tensor residual;      // [T, d_model] fp32
+  Tensor normed;        // [T, d_model] act
+  Tensor wide;          // [T, max(2E, (H + 2G)·d, 2·mlp)] act: x and z; q, k and v; gate and up
+  Tensor inner;         // [T, max(E, H·d, mlp)] act: convolution's, attention's and MLP's output
+  Tensor low_rank;      // [T, dt_rank + 2N] act: δ's low rank, B, C
+  Tensor raw_low_rank;  // [T, dt_rank + 2N] fp32: the same before inner norms; empty without
+  Tensor dt;            // [T, E] act
+  Tensor scan;          // [T, E] act
+  Tensor last_hidden;   // [L, d_model] fp32: rows whose logits are wanted
+  Tensor last_normed;   // [L, d_model] act
+  Tensor logits;        // [L, vocab] fp32
   Buffer storage;
 };
 

@@ -29,8 +29,8 @@ class Backend {
   // Starts a step: of a plan that is constrained all but its draws. Everything the plan points to is read before this
   // returns, or Draw does.
   [[nodiscard]] virtual absl::Status Launch(const BatchPlan& plan) = 0;
-  // Draws for the constrained plan launched last, once every earlier step is committed: asks the samples' constraints for
-  // their masks, while the device computes, and has it draw behind that.
+  // Draws for the constrained plan launched last, once every earlier step is committed: asks the samples' constraints
+  // for their masks, while the device computes, and has it draw behind that.
   [[nodiscard]] virtual absl::Status Draw(const BatchPlan& plan) = 0;
   // Waits for the oldest step launched and not waited for.
   virtual absl::StatusOr<StepResult> Wait() = 0;

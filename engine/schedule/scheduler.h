@@ -48,12 +48,12 @@ struct SchedulerConfig {
                                            // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
-  int32_t slots = 1;                    // sequences that run at once
-  int32_t urgent_slots = 0;             // of them, how many only urgent ones may use
-  std::vector<KvGroupSize> kv;          // K/V groups, at most kMaxKvGroups; none: no attention layers
-  int32_t block_tokens = 64;            // tokens of one block
-  double request_share = 1;             // (0, 1]: of what others leave, what one request may have: see shares.h
-  double client_share = 1;              // likewise one client
+  int32_t slots = 1;            // sequences that run at once
+  int32_t urgent_slots = 0;     // of them, how many only urgent ones may use
+  std::vector<KvGroupSize> kv;  // K/V groups, at most kMaxKvGroups; none: no attention layers
+  int32_t block_tokens = 64;    // tokens of one block
+  double request_share = 1;     // (0, 1]: of what others leave, what one request may have: see shares.h
+  double client_share = 1;      // likewise one client
   absl::Duration client_alone_after = absl::InfiniteDuration();  // see ClientShare
   std::vector<int32_t> end_tokens;                               // the model's own
   std::optional<PrefixCacheConfig> prefix_cache;                 // none: every prompt is computed whole

@@ -50,7 +50,8 @@ class Bench {
     return b;
   }
 
-  // Median seconds of one call of `body(i)`: `calls` of them, i = 0 …, are captured as one CUDA graph, which is replayed.
+  // Median seconds of one call of `body(i)`: `calls` of them, i = 0 …, are captured as one CUDA graph, which is
+  // replayed.
   double Time(int calls, const std::function<void(int)>& body);
 
   // Files a time whose floor is `floor_s`; the line shows `work / seconds` in `unit` (for example work in 1e12

@@ -393,7 +393,8 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   WaitForEarlierKernels();
   const RowSampling request = p.requests[blockIdx.x];
   RowSample& result = p.results[blockIdx.x];
-  const Row row{p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position, nullptr};
+  const Row row{
+      p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position, nullptr};
   const Summary model = Summarize(row, s);
 
   const bool draws = request.target < 0;

@@ -38,7 +38,7 @@
 namespace batucada {
 namespace {
 
-constexpr double kClientShare = 0.9;  // see --client-share
+constexpr double kClientShare = 0.9;                     // see --client-share
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
 
 // Whole or not at all: a reader never sees half of it.

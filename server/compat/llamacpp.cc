@@ -156,7 +156,10 @@ class LlamaDialect : public Dialect {
     const SamplingParams& sampling = asked().sampling;
     json.Key("stop").Bool(true).Key("model").String(asked().model);
     json.Key("tokens_predicted").Int(generated.usage.generated_tokens);
-    json.Key("tokens_evaluated").Int(generated.usage.prompt_tokens).Key("tokens_cached").Int(generated.usage.cached_tokens);
+    json.Key("tokens_evaluated")
+        .Int(generated.usage.prompt_tokens)
+        .Key("tokens_cached")
+        .Int(generated.usage.cached_tokens);
     json.Key("truncated").Bool(false).Key("has_new_line").Bool(generated.text.find('\n') != std::string::npos);
     const EndedBy by = EndOf(generated.finish);
     json.Key("stop_type").String(by == EndedBy::kLength ? "limit" : by == EndedBy::kStopString ? "word" : "eos");

@@ -78,12 +78,12 @@ struct TracingConfig {
 struct ServerConfig {
   EngineConfig engine;
 
-  std::string host = "127.0.0.1";        // address to listen on; 0.0.0.0: all
-  int32_t port = 8000;                   // HTTP; 0: one that is free
-  Switch grpc = Switch::kOn;             // whether gRPC is served at all
-  int32_t grpc_port = 9000;              // gRPC; 0: one that is free
+  std::string host = "127.0.0.1";                                // address to listen on; 0.0.0.0: all
+  int32_t port = 8000;                                           // HTTP; 0: one that is free
+  Switch grpc = Switch::kOn;                                     // whether gRPC is served at all
+  int32_t grpc_port = 9000;                                      // gRPC; 0: one that is free
   PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;  // whose prompts may go on from whose
-  Switch grpc_reflection = Switch::kOn;  // whether gRPC's clients may ask what there is
+  Switch grpc_reflection = Switch::kOn;                          // whether gRPC's clients may ask what there is
   GrpcLimits grpc_limits;
   int32_t health_port = -1;   // health, metrics and administration alone; 0: one that is free; -1: none
   std::string port_file;      // if set, a line "http PORT" and so on for each, once all listen

@@ -25,7 +25,7 @@ struct TranslationContext {
   int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
   PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;
   GrammarCompiler* grammars = nullptr;  // null: no request may ask for one
-  Client client = {};      // whose request it is, with the least rights if nobody has said
+  Client client = {};                   // whose request it is, with the least rights if nobody has said
 };
 
 }  // namespace batucada

@@ -184,7 +184,8 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, Service& service, Door& door) {
-  // The library writes a line to standard error for every string that is not UTF-8: those would be a stranger's to fill.
+  // The library writes a line to standard error for every string that is not UTF-8: those would be a stranger's to
+  // fill.
   google::protobuf::SetLogHandler(nullptr);
   auto impl = std::make_shared<Impl>(options, service, door);
   BATUCADA_RETURN_IF_ERROR(impl->Listen());

@@ -64,8 +64,7 @@ std::string ByteTokenizer() {
       {"pre_tokenizer", nullptr},
       {"post_processor", nullptr},
       {"decoder", bj::object{{"type", "ByteFallback"}}},
-      {"model",
-       bj::object{{"type", "BPE"}, {"byte_fallback", true}, {"vocab", vocab}, {"merges", bj::array()}}}});
+      {"model", bj::object{{"type", "BPE"}, {"byte_fallback", true}, {"vocab", vocab}, {"merges", bj::array()}}}});
 }
 
 void WriteFile(const fs::path& path, const std::string& content) {

@@ -36,9 +36,7 @@ class MadeModels : public testing::TestWithParam<std::tuple<Contract, std::strin
 
 INSTANTIATE_TEST_SUITE_P(Architectures, MadeModels,
                          testing::Combine(testing::Values(kCpu, kCuda), testing::ValuesIn(MadeModelNames())),
-                         [](const auto& test) {
-                           return std::get<0>(test.param).name + "_" + std::get<1>(test.param);
-                         });
+                         [](const auto& test) { return std::get<0>(test.param).name + "_" + std::get<1>(test.param); });
 
 TEST_P(MadeModels, EachCaseAloneInChunksOfEverySize) {
   for (const int32_t rows : {1, 7, 64, 513}) {

@@ -34,7 +34,10 @@ TEST(RouterTest, ErrorsHaveTheFormOfTheirRoute) {
   Router router;
   router.Add({.method = "GET", .path = "/", .name = "root", .handler = handler});
   router.Add({.method = "POST", .path = "/", .name = "tgi", .handler = handler, .error_form = ErrorForm::kTgi});
-  router.Add({.method = "GET", .path = "/v2/models/*", .name = "v2", .handler = handler,
+  router.Add({.method = "GET",
+              .path = "/v2/models/*",
+              .name = "v2",
+              .handler = handler,
               .error_form = ErrorForm::kOpenInference});
   EXPECT_EQ(router.Find("GET", "/").error_form, ErrorForm::kOpenAi);
   EXPECT_EQ(router.Find("POST", "/").error_form, ErrorForm::kTgi);
