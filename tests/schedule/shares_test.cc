@@ -119,7 +119,7 @@ TEST_F(SharesTest, WhoIsAloneHasAllSlotsUntilSomebodyElseComes) {
   EXPECT_EQ(Step().admitted.size(), 20u);
   AddMany(1, Of(2, 41));
   EXPECT_THAT(Step().admitted, ElementsAre());
-  for (SequenceId id = 1; id <= 3; ++id) scheduler->Cancel(id, FinishReason::kCancel, clock.Now());
+  for (SequenceId id = 1; id <= 3; ++id) scheduler->Cancel(id, FinishReason::kCancelled, clock.Now());
   // One for the newcomer, and of the two others that are free none: the first is past its part.
   EXPECT_THAT(Step().admitted, ElementsAre(41));
   clock.Advance(absl::Hours(1));
