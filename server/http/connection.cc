@@ -62,13 +62,16 @@ Connection::~Connection() {
   on_end_();
 }
 
-void Connection::Start(Admission admission) {
+void Connection::TakePlace(Admission admission) {
   spare_ = admission == Admission::kSpare;
   if (spare_) {
     spare_place_ = context_.spare.Join(weak_from_this());
   } else {
     BeginIdling();
   }
+}
+
+void Connection::Start() {
   asio::co_spawn(executor(), Serve(shared_from_this()), asio::detached);
 }
 

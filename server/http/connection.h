@@ -67,8 +67,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
              std::function<void()> on_end);
   ~Connection();
 
+  // Before Start, on any thread: from now on it may have to make room for others.
+  void TakePlace(Admission admission);
   // Starts both coroutines, which keep this alive until the connection ends.
-  void Start(Admission admission);
+  void Start();
   // ConnectionContext::closing was set.
   void NoticeClosing() { arrived_.Notify(); }
   // Ends at once.

@@ -126,7 +126,9 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
       const std::lock_guard lock(mutex_);
       connections_.emplace(id, connection);
     }
-    asio::post(loop, [connection = std::move(connection), admission] { connection->Start(admission); });
+    // At once, and not when the loop comes to it: of many who come together the first make room for the last.
+    connection->TakePlace(admission);
+    asio::post(loop, [connection = std::move(connection)] { connection->Start(); });
   }
 
   // Counts one more, until what is returned is gone: with its connection, or because there is none after all.
