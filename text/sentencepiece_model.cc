@@ -2,38 +2,41 @@
 
 #include <sentencepiece_processor.h>
 
-#include <algorithm>
 #include <utility>
-
-#include "text/byte_fallback.h"
 
 namespace batucada {
 namespace {
 
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
 
-// Characters of a run that no token has: see SentencePieceModel::Encode.
-constexpr size_t kMaxStrangeRun = 16 << 10;
-
-bool HasByteTokens(const sentencepiece::SentencePieceProcessor& processor) {
-  for (int id = 0; id < processor.GetPieceSize(); ++id) {
-    if (processor.IsByte(id)) return true;
+// The library joins the unknown characters of a run to one token by copying what it has of the run for every character:
+// time squared in the length of the run. A model with byte tokens has no unknown characters, so a model without them is
+// given them for encoding, behind its own tokens. They take no part in the choice of tokens, which therefore stays the
+// same, and every stretch of them is an unknown token.
+std::string WithByteTokens(std::string_view model) {
+  // Serialised messages one behind the other are one merged message: 256 more of `pieces` and a field of
+  // `trainer_spec`.
+  constexpr std::string_view kPieceHead = "\x0a\x0a\x0a\x06";      // pieces, 10 bytes: piece, 6 bytes
+  constexpr std::string_view kByteKind = "\x18\x06";               // type: BYTE
+  constexpr std::string_view kFallsBack = "\x12\x03\x98\x02\x01";  // trainer_spec, 3 bytes: byte_fallback: true
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string extended(model);
+  for (size_t byte = 0; byte < 256; ++byte) {
+    extended += kPieceHead;
+    extended += {'<', '0', 'x', kDigits[byte / 16], kDigits[byte % 16], '>'};
+    extended += kByteKind;
   }
-  return false;
+  extended += kFallsBack;
+  return extended;
 }
 
-// Calls `look` with each character of UTF-8 as a number that is its own; of bytes that are none, with each.
-template <typename Look>
-void ForEachCharacter(std::string_view text, Look look) {
-  for (size_t at = 0; at < text.size();) {
-    uint32_t character = 0;
-    size_t end = at;
-    do {
-      character = character << 8 | static_cast<unsigned char>(text[end++]);
-    } while (end < text.size() && end - at < 4 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80);
-    at = end;
-    look(character);
+// A token of the model's own that is spelled as a byte token, whatever its kind, would be mistaken for one.
+bool SpellsBytes(const sentencepiece::SentencePieceProcessor& processor) {
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    const std::string& piece = processor.IdToPiece(id);
+    if (processor.IsByte(id) || (piece.size() == 6 && piece.starts_with("<0x") && piece.ends_with('>'))) return true;
   }
+  return false;
 }
 
 bool StartsMarked(std::string_view piece) { return piece.substr(0, kSpaceMark.size()) == kSpaceMark; }
@@ -46,27 +49,18 @@ std::optional<SentencePieceModel> SentencePieceModel::Load(std::string_view mode
     *error = status.ToString();
     return std::nullopt;
   }
-  // The library joins the unknown characters of a run to one token by copying what it has of the run for every
-  // character: time squared in the length of the run. With byte tokens there are no unknown characters.
   std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder;
-  if (HasByteTokens(*processor)) return SentencePieceModel(std::move(processor), nullptr, {});
-  if (const std::optional<std::string> with_bytes = WithByteTokens(model)) {
+  if (!SpellsBytes(*processor)) {
     byte_encoder = std::make_unique<sentencepiece::SentencePieceProcessor>();
-    if (!byte_encoder->LoadFromSerializedProto(*with_bytes).ok()) byte_encoder.reset();
+    // A file may hold texts with their tokens, which the library checks; with unknown characters in them it refuses.
+    if (!byte_encoder->LoadFromSerializedProto(WithByteTokens(model)).ok()) byte_encoder.reset();
   }
-  std::unordered_set<uint32_t> known;
-  if (byte_encoder == nullptr) known.insert(' ');  // which becomes the space mark
-  for (int id = 0; id < processor->GetPieceSize() && byte_encoder == nullptr; ++id) {
-    ForEachCharacter(processor->IdToPiece(id), [&](uint32_t character) { known.insert(character); });
-  }
-  return SentencePieceModel(std::move(processor), std::move(byte_encoder), std::move(known));
+  return SentencePieceModel(std::move(processor), std::move(byte_encoder));
 }
 
 SentencePieceModel::SentencePieceModel(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor,
-                                       std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder,
-                                       std::unordered_set<uint32_t> known)
-    : processor_(std::move(processor)), byte_encoder_(std::move(byte_encoder)), known_(std::move(known)),
-      space_rules_(ProbeSpaceRules()) {}
+                                       std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder)
+    : processor_(std::move(processor)), byte_encoder_(std::move(byte_encoder)), space_rules_(ProbeSpaceRules()) {}
 
 SentencePieceModel::SentencePieceModel(SentencePieceModel&&) noexcept = default;
 SentencePieceModel::~SentencePieceModel() = default;
@@ -89,18 +83,6 @@ std::optional<int> SentencePieceModel::start_id() const {
 }
 
 bool SentencePieceModel::Encode(std::string_view text, std::vector<int>* ids, std::string* error) const {
-  if (!known_.empty()) {
-    size_t run = 0, longest = 0;
-    ForEachCharacter(text, [&](uint32_t character) {
-      run = known_.contains(character) ? 0 : run + 1;
-      longest = std::max(longest, run);
-    });
-    if (longest > kMaxStrangeRun) {
-      *error = "it has " + std::to_string(longest) + " characters in a row that are in no token: at most " +
-               std::to_string(kMaxStrangeRun) + " may be";
-      return false;
-    }
-  }
   const auto status = (byte_encoder_ ? *byte_encoder_ : *processor_).Encode(text, ids);
   if (!status.ok()) *error = status.ToString();
   if (!byte_encoder_) return status.ok();

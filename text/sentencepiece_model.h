@@ -2,12 +2,10 @@
 // not compile beside Abseil's. Immutable after Load and thread-safe.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 namespace sentencepiece {
@@ -38,23 +36,20 @@ class SentencePieceModel {
   std::optional<int> start_id() const;
   SpaceRules space_rules() const { return space_rules_; }
 
-  // Replaces *ids. False if the text cannot be encoded, which *error then explains: the library refuses it, or, where
-  // there are neither byte tokens nor byte_encoder_ and a run of unknown characters takes time squared in its length,
-  // such a run is too long.
+  // Replaces *ids. False if the library refuses, which *error then explains. Where there are neither byte tokens nor
+  // byte_encoder_, a run of unknown characters takes time squared in its length.
   bool Encode(std::string_view text, std::vector<int>* ids, std::string* error) const;
   std::string Decode(const std::vector<int>& ids) const;
 
  private:
   SentencePieceModel(std::unique_ptr<sentencepiece::SentencePieceProcessor> processor,
-                     std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder,
-                     std::unordered_set<uint32_t> known);
+                     std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder);
 
   SpaceRules ProbeSpaceRules() const;
 
   std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
   // The same model with byte tokens behind its own, which encodes in place of it; null where the model needs none.
   std::unique_ptr<sentencepiece::SentencePieceProcessor> byte_encoder_;
-  std::unordered_set<uint32_t> known_;  // characters of tokens; empty where unknown ones cost nothing
   SpaceRules space_rules_;
 };
 

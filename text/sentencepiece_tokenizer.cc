@@ -103,7 +103,7 @@ absl::StatusOr<std::vector<int32_t>> SentencePieceTokenizer::Encode(std::string_
     }
     const std::string_view ordinary = text.substr(segment.begin, segment.end - segment.begin);
     if (!model_.Encode(ordinary, &pieces, &error)) {
-      return absl::InvalidArgumentError(Concat("the text cannot be encoded: ", error));
+      return absl::InternalError(Concat("SentencePiece cannot encode the text: ", error));
     }
     ids.insert(ids.end(), pieces.begin(), pieces.end());
   }

@@ -1,5 +1,4 @@
 // tokenizer.model against ids and texts of the SentencePiece library itself (make_fixtures.py).
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -72,60 +71,6 @@ TEST(SentencePieceTokenizerTest, RefusesWhatIsNoModel) {
     EXPECT_EQ(tokenizer.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(tokenizer.status().ToString(), testing::HasSubstr("tokenizer.model: not a SentencePiece model"));
   }
-}
-
-// Serialised messages one behind the other are one merged message: a token behind the model's own.
-std::string WithToken(std::string model, const std::string& piece, char type) {
-  model += {'\x0a', static_cast<char>(piece.size() + 4), '\x0a', static_cast<char>(piece.size())};
-  return model + piece + '\x18' + type;
-}
-constexpr char kNormal = 1, kControl = 3;
-constexpr std::string_view kSnowman = "\xe2\x98\x83";
-
-std::string Repeated(std::string_view text, size_t times) {
-  std::string all;
-  while (times-- > 0) all += text;
-  return all;
-}
-
-// A file with a text that the library is to check when it reads it.
-std::string WithSelfTest(std::string model, std::string_view input, std::string_view expected) {
-  const std::string sample = std::string("\x0a") + static_cast<char>(input.size()) + std::string(input) + '\x12' +
-                             static_cast<char>(expected.size()) + std::string(expected);
-  const std::string data = std::string("\x0a") + static_cast<char>(sample.size()) + sample;
-  return model + '\x22' + static_cast<char>(data.size()) + data;
-}
-
-TEST(SentencePieceTokenizerTest, TakesLongRunsOfUnknownCharactersWhateverTheFileHolds) {
-  const std::string model = ReadFileOrDie("tests/text/fixtures/sentencepiece_unigram/tokenizer.model");
-  const auto plain = SentencePieceTokenizer::Parse(model, "plain");
-  ASSERT_TRUE(plain.ok()) << plain.status();
-  std::vector<std::string> others = {WithToken(model, "<0x41>", kControl)};
-  for (const std::string_view expected : {"\xe2\x98\x83", "\xe2\x96\x81 \xe2\x98\x83", "\xe2\x96\x81\xe2\x98\x83"}) {
-    const std::string tested = WithSelfTest(model, kSnowman, expected);
-    if (SentencePieceTokenizer::Parse(tested, "tested").ok()) others.push_back(tested);
-  }
-  ASSERT_EQ(others.size(), 2U) << "one of the expectations is the library's";
-  // A million of them took hours.
-  const std::string text = "the " + Repeated(kSnowman, 1'000'000) + " A <0x41> end";
-  const auto want = (*plain)->Encode(text, {});
-  ASSERT_TRUE(want.ok()) << want.status();
-  for (const std::string& other : others) {
-    const auto tokenizer = SentencePieceTokenizer::Parse(other, "other");
-    ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-    EXPECT_EQ(*(*tokenizer)->Encode(text, {}), *want);
-  }
-}
-
-TEST(SentencePieceTokenizerTest, BoundsRunsOfUnknownCharactersWhereATokenIsSpelledAsAByte) {
-  const std::string model = ReadFileOrDie("tests/text/fixtures/sentencepiece_unigram/tokenizer.model");
-  const auto tokenizer = SentencePieceTokenizer::Parse(WithToken(model, "<0x41>", kNormal), "odd");
-  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
-  EXPECT_TRUE((*tokenizer)->Encode("the " + Repeated(kSnowman, 1000), {}).ok());
-  EXPECT_TRUE((*tokenizer)->Encode(Repeated("the end of it ", 20'000), {}).ok());
-  const auto refused = (*tokenizer)->Encode(Repeated(kSnowman, 20'000), {});
-  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(refused.status().ToString(), testing::HasSubstr("20000 characters in a row that are in no token"));
 }
 
 }  // namespace
