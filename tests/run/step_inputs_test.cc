@@ -131,7 +131,7 @@ TEST(StepInputs, EverySamplingFieldReachesItsRow) {
         .num_tokens = 1,
         .sequences = {{.id = 1, .slot = 0, .start = 9, .num_tokens = 1, .tokens = {}, .blocks = {}}},
         .samples = {{.row = 0, .slot = 0, .position = 10, .target = -1, .num_top = 0, .sampling = &sampling}}};
-    const Packed p = Pack(plan, {.tokens = 1, .sequences = 1, .samples = 1, .table_width = 1});
+    const Packed p = Pack(plan, {.tokens = 1, .sequences = 1, .samples = 1, .table_widths = {1}});
     std::string bytes(offsetof(RowSampling, control) + sizeof(ControlRequest), '\0');  // without padding
     std::memcpy(bytes.data(), p.samples.sampling, bytes.size());
     return bytes;
