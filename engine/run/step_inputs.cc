@@ -90,8 +90,10 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
     a.start.host[sequence] = static_cast<int32_t>(s.start);
     a.slot.host[sequence] = s.slot;
     a.first_row.host[sequence] = row;
-    for (size_t group = 0; group < s.blocks.size(); ++group) {
-      const std::vector<PageId>& blocks = s.blocks[group];
+    for (size_t group = 0; group < a.tables.size(); ++group) {
+      // A step that warms up has no blocks: it runs on scratch.
+      const std::span<const PageId> blocks =
+          group < s.blocks.size() ? std::span<const PageId>(s.blocks[group]) : std::span<const PageId>();
       int32_t* const table = a.tables[group].host + int64_t{sequence} * shape.table_widths[group];
       std::copy(blocks.begin(), blocks.end(), table);
       std::fill(table + blocks.size(), table + shape.table_widths[group], scratch.blocks[group]);
