@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "server/http/framing.h"
 #include "server/http/http_server.h"
 #include "tests/server/http/framing_shapes.h"
 #include "tests/server/raw_client.h"
@@ -122,7 +123,9 @@ TEST(ChunkGuardTest, SaysTheSameHoweverTheBytesCome) {
       for (size_t at = 0; at < body.size() && !got; at += piece)
         got = guard.Follow(std::string_view(body).substr(at, piece));
       ASSERT_EQ(got.has_value(), want.has_value()) << body << piece;
-      if (got) EXPECT_EQ(got->status, want->status) << body << piece;
+      if (got) {
+        EXPECT_EQ(got->status, want->status) << body << piece;
+      }
     }
   }
   EXPECT_EQ(sound, 3U);
