@@ -71,9 +71,7 @@ void Connection::TakePlace(Admission admission) {
   }
 }
 
-void Connection::Start() {
-  asio::co_spawn(executor(), Serve(shared_from_this()), asio::detached);
-}
+void Connection::Start() { asio::co_spawn(executor(), Serve(shared_from_this()), asio::detached); }
 
 void Connection::BeginIdling() {
   if (!idle_place_ && !spare_) idle_place_ = context_.idle.Join(weak_from_this());

@@ -20,7 +20,7 @@ TEST(CheckpointTest, TheEmbeddedModelLoads) {
   const auto checkpoint = OpenCheckpoint(BATUCADA_SOURCE_DIR "/models/samba-classics-18m");
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
   EXPECT_THAT(checkpoint->generation.eos_token_ids, ElementsAre(0, 2));
-  EXPECT_EQ(checkpoint->generation.sampling.temperature, 0.8F);
+  EXPECT_EQ(checkpoint->generation.sampling.temperature, 0.8);
   int64_t elements = 0;
   for (const ExpectedTensor& want : ExpectedTensors(checkpoint->config)) {
     const auto tensor = checkpoint->tensors->Get(want.name, want.rows, want.cols);

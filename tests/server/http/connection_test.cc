@@ -229,13 +229,6 @@ TEST_F(ConnectionTest, RefusesWhatIsNotHttp) {
       << "what is no UTF-8 could not be told in an answer";
 }
 
-TEST_F(ConnectionTest, ErrorsHaveTheFormOfThePathsClients) {
-  const std::string large = "Content-Length: 5000\r\n\r\n" + std::string(5000, 'a');
-  EXPECT_THAT(Exchange("POST /v2/x HTTP/1.1\r\nHost: x\r\n" + large), HasSubstr("{\"error\":\""));
-  EXPECT_THAT(Exchange("POST /v1/x HTTP/1.1\r\nHost: x\r\n" + large), HasSubstr("{\"error\":{"));
-  EXPECT_THAT(Exchange("GET /v2/%zz HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("{\"error\":\""));
-}
-
 TEST_F(ConnectionTest, BoundsHeaders) {
   const std::string answer =
       Exchange("GET /hello HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(2000, 'a') + "\r\n\r\n");
