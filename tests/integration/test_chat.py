@@ -239,9 +239,9 @@ def test_twenty_alternatives_are_the_most(chat):
 CONTROLS = [
     {"top_k": 2, "seed": 1}, {"top_p": 0.2, "seed": 1}, {"min_p": 0.5, "seed": 1}, {"seed": 2},
     {"temperature": 2, "seed": 1}, {"presence_penalty": 2}, {"frequency_penalty": 2}, {"repetition_penalty": 2}, {"logit_bias": {"300": 100}},
-    {"allowed_token_ids": [300, 301]}, {"stop_token_ids": [283]}, {"truncate_prompt_tokens": 3},
+    {"allowed_token_ids": [300, 301]}, {"stop_token_ids": [263]}, {"truncate_prompt_tokens": 3},
     {"logit_bias": {"0": 100}}, {"logit_bias": {"0": 100}, "ignore_eos": True, "skip_special_tokens": False},
-    {"stop": ["moon"]}, {"stop": ["moon"], "include_stop_str_in_output": True}, {"stop": ["moon"], "min_tokens": 5},
+    {"stop": ["sun"]}, {"stop": ["sun"], "include_stop_str_in_output": True}, {"stop": ["sun"], "min_tokens": 5},
 ]
 
 
