@@ -15,7 +15,8 @@ PROMPT = "It was a dark and stormy night"
 
 @pytest.fixture(scope="module")
 def server():
-    with Server("--backend", "fake", "--metrics-aliases", "vllm", "--served-model-name", "classics") as server:
+    with Server("--backend", "fake", "--metrics-aliases", "vllm", "--served-model-name", "classics",
+                "--prefix-cache", "on") as server:
         server.complete(prompt=PROMPT, max_tokens=20)
         yield server
 
