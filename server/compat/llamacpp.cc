@@ -10,6 +10,7 @@
 #include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
+#include "server/generate/check_range.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
 #include "server/openai/completion_request.h"
@@ -49,6 +50,8 @@ const Table& LlamaRequest() {
                    [name](RequestReader& reader, P& params) {
                      std::optional<int64_t> most;
                      ReadUnless(reader, name, -1, &most);
+                     // Here, since n_predict hides it from the checks of what is asked for.
+                     if (most) reader.Fail(CheckRange(name, *most, 0, std::numeric_limits<int64_t>::max()));
                      if (!params.max_tokens) params.max_tokens = most;
                    });
     }

@@ -100,6 +100,12 @@ def test_llamacpp_takes_openais_names_of_the_length(strict, path, more):
     assert (told["content"], told["tokens_predicted"]) == (plain(strict, max_tokens=4)["text"], 4)
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_llamacpp_refuses_a_length_that_is_none_even_where_another_goes_before_it(strict, name):
+    answer = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 4, name: -2})
+    assert answer.status_code == 400 and name in answer.text
+
+
 def test_llamacpp_may_generate_nothing(strict):
     told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 0}).json()
     assert (told["content"], told["tokens_predicted"], told["stop"]) == ("", 0, True)
