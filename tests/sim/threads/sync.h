@@ -5,6 +5,7 @@
 // stops with the seed: a deadlock.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -71,24 +72,29 @@ class Mutex {
     locked_ = true;
   }
   void unlock() {
+    Release();
+    ThreadWorld::Get().Yield();
+  }
+  // Unlocks, and nobody else goes on yet.
+  void Release() {
     locked_ = false;
     ThreadWorld::Get().Wake(this, /*all=*/true);
-    ThreadWorld::Get().Yield();
   }
 
  private:
   bool locked_ = false;
 };
 
+// To unlock and to begin to wait is one step, as of std::condition_variable: no notification falls between.
 class Condition {
  public:
   void notify_one() { ThreadWorld::Get().Wake(this, /*all=*/false); }
   void notify_all() { ThreadWorld::Get().Wake(this, /*all=*/true); }
 
   void wait(std::unique_lock<Mutex>& lock) {
-    lock.unlock();
+    lock.mutex()->Release();
     ThreadWorld::Get().Block(this, /*timed=*/false);
-    lock.lock();
+    lock.mutex()->lock();
   }
   template <typename Predicate>
   void wait(std::unique_lock<Mutex>& lock, Predicate holds) {
@@ -96,9 +102,11 @@ class Condition {
   }
   template <typename Duration>
   void wait_for(std::unique_lock<Mutex>& lock, Duration time) {
-    lock.unlock();
-    if (!ThreadWorld::Get().Block(this, /*timed=*/true)) ThreadWorld::Get().Advance(absl::FromChrono(time));
-    lock.lock();
+    lock.mutex()->Release();
+    // However short a wait, time passes in it.
+    const absl::Duration passes = std::max(absl::FromChrono(time), absl::Nanoseconds(1));
+    if (!ThreadWorld::Get().Block(this, /*timed=*/true)) ThreadWorld::Get().Advance(passes);
+    lock.mutex()->lock();
   }
   template <typename Duration, typename Predicate>
   bool wait_for(std::unique_lock<Mutex>& lock, Duration time, Predicate holds) {
