@@ -64,7 +64,6 @@ TABLE = [
     ({**OK, "tools": [{"type": "function"}]}, "tools", "not supported"),
     ({**OK, "functions": [{}]}, "functions", "not supported"),
     ({**OK, "suffix": "x"}, "suffix", "not supported"),
-    ({**OK, "suffix": "end"}, "suffix", "not supported"),
     ({**OK, "presence_penalty": 2.5}, "presence_penalty", "at most 2"),
     ({**OK, "frequency_penalty": -2.5}, "frequency_penalty", "at least -2"),
     ({**OK, "repetition_penalty": 0}, "repetition_penalty", "more than 0"),
