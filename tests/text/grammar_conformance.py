@@ -132,7 +132,7 @@ def validate(schema, text):
     def no_constant(name):
         raise ValueError(name)
     value = json.loads(text, parse_constant=no_constant)
-    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(value)
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER).validate(value)
 
 
 def main():
