@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -51,6 +53,15 @@ class OffloadedAnswer : public LiveAnswer {
   std::unique_ptr<LiveAnswer> inner_;  // once it is there
 };
 
+// Members of a grammar, or a name that is spelled with escapes: compiling one of a kilobyte may take as long as reading
+// a prompt of megabytes.
+bool MayHoldGrammar(std::string_view body) {
+  constexpr std::string_view kWords[] = {"format", "structured", "guided", "grammar", "tools", "\\u"};
+  return std::any_of(std::begin(kWords), std::end(kWords),
+                     [body](std::string_view word) { return body.find(word) != std::string_view::npos; });
+}
+constexpr int64_t kGrammarBytes = 64 << 10;  // what compiling one counts as when turns are dealt
+
 // `max_body_bytes`: of a body when it is decoded.
 Answer Handle(Service& service, const RequestOrigin& origin, const Handler& handler, HttpRequest request,
               size_t max_body_bytes) {
@@ -79,13 +90,16 @@ Answer Handle(Service& service, const RequestOrigin& origin, const Handler& hand
 
 Handler OffThread(Service& service, std::string api, Handler handler) {
   return [&service, api = std::move(api), handler = std::move(handler)](HttpRequest request) -> Answer {
-    if (request.body.size() <= kInlineBodyBytes && !HasCodedBody(request)) return handler(std::move(request));
+    const bool coded = HasCodedBody(request);
+    // Among larger ones it makes no difference to the turns.
+    const bool grammar = request.body.size() <= 8 * kInlineBodyBytes && MayHoldGrammar(request.body);
+    if (request.body.size() <= kInlineBodyBytes && !coded && !grammar) return handler(std::move(request));
     auto handover = std::make_shared<Handover>();
     const auto limit = service.config.http.max_body_bytes;
     // What takes time is the text, which is several times as long as its encoding.
     constexpr int64_t kUsualRatio = 8;
     const auto size = static_cast<int64_t>(request.body.size());
-    const int64_t bytes = HasCodedBody(request) ? std::min(kUsualRatio * size, limit) : size;
+    const int64_t bytes = coded ? std::min(kUsualRatio * size, limit) : grammar ? kGrammarBytes : size;
     const RequestOrigin origin = OriginOf(request, api);
     const ErrorForm form = request.error_form;
     // std::function wants to copy what it holds; the request itself is only moved.

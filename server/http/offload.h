@@ -10,9 +10,9 @@
 
 namespace batucada {
 
-// `handler`, run by `service.workers` for larger requests, and for encoded ones (content_coding.h), which it gets
-// decoded. When too much waits there, the answer is 429. `handler` must
-// be thread-safe; `api` names it in the log. REQUIRES: `service` outlives the answers.
+// `handler`, run by `service.workers` for larger requests, for those that may hold a grammar, and for encoded ones
+// (content_coding.h), which it gets decoded. When too much waits there, the answer is 429. `handler` must be
+// thread-safe; `api` names it in the log. REQUIRES: `service` outlives the answers.
 Handler OffThread(Service& service, std::string api, Handler handler);
 
 }  // namespace batucada
