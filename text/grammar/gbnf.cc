@@ -32,12 +32,12 @@ class GbnfReader {
     for (size_t i = 0; i < names_.size(); ++i) {
       if (!defined_[i]) return absl::InvalidArgumentError(Concat("has no rule ", names_[i], ", which others use"));
     }
-    const auto root = ids_.find("root");
-    if (root == ids_.end()) {
+    const auto root = rules_.find("root");
+    if (root == rules_.end()) {
       return absl::InvalidArgumentError(
           "has no rule root: write root ::= … (other notations, such as Lark's, are not read)");
     }
-    return e_.Reference(root->second);
+    return e_.Reference(root->second.id);
   }
 
  private:
@@ -81,10 +81,14 @@ class GbnfReader {
     at_ = begin;
     return rule;
   }
-  RuleId RuleOf(std::string_view name) {
-    const auto [found, fresh] = ids_.try_emplace(std::string(name), 0);
+  struct Rule {
+    RuleId id = 0;
+    size_t index = 0;  // in names_ and defined_
+  };
+  Rule RuleOf(std::string_view name) {
+    const auto [found, fresh] = rules_.try_emplace(std::string(name), Rule{});
     if (fresh) {
-      found->second = e_.NewRule();
+      found->second = {.id = e_.NewRule(), .index = names_.size()};
       names_.emplace_back(name);
       defined_.push_back(false);
     }
@@ -96,12 +100,11 @@ class GbnfReader {
     if (name.empty()) return Fail("something other than a rule (name ::= …)");
     Skip();
     if (!Take("::=")) return Fail(Concat("no ::= behind ", name));
-    const RuleId rule = RuleOf(name);
-    const auto index = static_cast<size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
-    if (defined_[index]) return Fail(Concat("a second rule ", name));
-    defined_[index] = true;
+    const Rule rule = RuleOf(name);
+    if (defined_[rule.index]) return Fail(Concat("a second rule ", name));
+    defined_[rule.index] = true;
     Skip();
-    e_.Define(rule, ReadAlternatives(0));
+    e_.Define(rule.id, ReadAlternatives(0));
   }
 
   ExprId ReadAlternatives(int depth) {
@@ -193,7 +196,7 @@ class GbnfReader {
     if (Take(".")) return e_.Chars(CharSet::All());
     const std::string_view name = ReadName();
     if (name.empty()) return Fail(Concat("a character that begins nothing: ", text_.substr(at_, 1))), kNoText;
-    return e_.Reference(RuleOf(name));
+    return e_.Reference(RuleOf(name).id);
   }
 
   char32_t ReadHex(size_t digits) {
@@ -239,7 +242,7 @@ class GbnfReader {
   Expressions& e_;
   std::vector<std::string>& names_;
   std::vector<bool> defined_;
-  absl::flat_hash_map<std::string, RuleId> ids_;
+  absl::flat_hash_map<std::string, Rule> rules_;
   size_t at_ = 0;
   absl::Status error_;
 };

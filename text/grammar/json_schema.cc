@@ -88,6 +88,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
 
 absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth) {
   bj::array lists = flat.at(kind).get_array();
+  if (!budget_.Spend(SizeOf(lists))) return Refused("$", "is too complex");
   const bj::array list = lists.back().get_array();
   lists.pop_back();
   if (lists.empty()) {
@@ -150,7 +151,11 @@ absl::StatusOr<ExprId> SchemaReader::ReadType(const Flat& flat, std::string_view
 
 bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
   if (a.contains(kNothing) || b.contains(kNothing)) return true;
-  if (depth > 4 || !budget_.Spend(100)) return false;
+  int64_t steps = 100;
+  for (const Flat* one : {&a, &b}) {
+    for (const auto& member : *one) steps += SizeOf(member.value());
+  }
+  if (depth > 4 || !budget_.Spend(steps)) return false;
   // Every alternative of either must be excluded: a single list is looked into.
   for (const char* kind : {kAnyOfs, kOneOfs}) {
     for (const bool left : {true, false}) {
@@ -176,6 +181,7 @@ bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
   }
   if (values != nullptr && others != nullptr) {
     const bj::array& list = others->get_array();
+    if (!budget_.Spend(static_cast<int64_t>(list.size() * values->get_array().size()))) return false;
     return std::all_of(values->get_array().begin(), values->get_array().end(), [&](const bj::value& value) {
       return std::find(list.begin(), list.end(), value) == list.end();
     });

@@ -60,11 +60,22 @@ std::string_view View(const bj::string_view text) { return {text.data(), text.si
 
 bool IsInteger(const bj::value& v) { return v.is_int64() || v.is_uint64(); }
 
+// No deeper than its parts, however many are put together.
 bj::value Both(const bj::value& a, const bj::value& b) {
   if (a == b || (b.is_bool() && b.get_bool())) return a;
   if (a.is_bool()) return a.get_bool() ? b : a;
   if (b.is_bool()) return b;
+  const bj::object* all = a.if_object();
+  if (all != nullptr && all->size() == 1 && all->contains("allOf") && all->at("allOf").is_array()) {
+    bj::array parts = all->at("allOf").get_array();
+    parts.push_back(b);
+    return bj::object{{"allOf", std::move(parts)}};
+  }
   return bj::object{{"allOf", bj::array{a, b}}};
+}
+
+int64_t Lists(const bj::value& a, const bj::value& b) {
+  return a.is_array() && b.is_array() ? static_cast<int64_t>(a.get_array().size() * b.get_array().size()) : 0;
 }
 
 // Types that are in both, where whole numbers are numbers.
@@ -95,6 +106,16 @@ absl::StatusOr<bj::array> ReadTypes(const bj::value& type, const std::string& pa
 }
 
 }  // namespace
+
+int64_t SizeOf(const bj::value& value) {
+  int64_t size = 1;
+  if (const bj::object* object = value.if_object()) {
+    for (const auto& member : *object) size += 1 + SizeOf(member.value());
+  } else if (const bj::array* array = value.if_array()) {
+    for (const bj::value& one : *array) size += SizeOf(one);
+  }
+  return size;
+}
 
 std::string Below(const std::string& path, std::string_view member) {
   const bool plain = !member.empty() && std::all_of(member.begin(), member.end(), [](char c) {
@@ -157,7 +178,7 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
   }
   const bj::object* object = schema.if_object();
   if (object == nullptr) return Refused(path, "must be a schema: an object, true or false");
-  if (!budget_.Spend(10 + static_cast<int64_t>(object->size()))) return Refused("$", "is too complex");
+  if (!budget_.Spend(10 + SizeOf(schema))) return Refused("$", "is too complex");
   bj::object flat;
   for (const auto& [key, value] : *object) {
     const std::string_view name = View(key);
@@ -188,6 +209,7 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
   }
   if (object->contains("const") && object->contains("enum")) {
     const bj::value& wanted = object->at("const");
+    if (!budget_.Spend(SizeOf(wanted) * SizeOf(object->at("enum")))) return Refused("$", "is too complex");
     const bj::array& list = object->at("enum").get_array();
     flat["enum"] = std::find(list.begin(), list.end(), wanted) == list.end() ? bj::array() : bj::array{wanted};
   }
@@ -209,8 +231,15 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
 }
 
 absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object& b, const std::string& path) {
+  // All of it may be copied, and lists are held against each other.
+  int64_t steps = 10;
+  for (const auto& member : a) steps += SizeOf(member.value());
+  for (const auto& [key, value] : b) {
+    const bj::value* mine = a.if_contains(key);
+    steps += SizeOf(value) + (mine != nullptr ? Lists(*mine, value) : 0);
+  }
+  if (!budget_.Spend(steps)) return Refused("$", "is too complex");
   if (a.empty()) return b;
-  if (!budget_.Spend(10 + static_cast<int64_t>(a.size() + b.size()))) return Refused("$", "is too complex");
   // What one says of properties that it does not name holds for those that the other does.
   const auto names_objects = [](const bj::object& o) {
     return o.contains("properties") || o.contains("additionalProperties");

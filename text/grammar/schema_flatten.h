@@ -4,7 +4,9 @@
 // What this server cannot hold an answer to is refused here, with its place in the schema, and never passed over.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <boost/json.hpp>
 
@@ -38,6 +40,8 @@ class SchemaFlattener {
   WorkBudget& budget_;
 };
 
+// Values in `value`, itself and names of members counted: what a copy of it costs.
+int64_t SizeOf(const boost::json::value& value);
 // "$.a[0]", or with quotes where the name needs them.
 std::string Below(const std::string& path, std::string_view member);
 absl::Status Refused(const std::string& path, std::string_view what);

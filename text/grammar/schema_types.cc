@@ -3,6 +3,8 @@
 #include <limits>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_join.h"
 #include "base/json.h"
 #include "base/status.h"
@@ -162,6 +164,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadArray(const Flat& flat, const std::stri
   std::vector<ExprId> ways;
   const auto fixed = static_cast<int32_t>(first.size());
   for (int32_t length = std::min(min, fixed); length < fixed && (max == kUnbounded || length <= max); ++length) {
+    if (!budget_.Spend(length)) return Refused("$", "is too complex");
     const std::vector<ExprId> some(first.begin(), first.begin() + length);
     ways.push_back(some.empty() ? json_.List({}, kNoText, 0, 0) : json_.List(some, kNoText, 0, 0));
   }
@@ -174,7 +177,10 @@ absl::StatusOr<ExprId> SchemaReader::ReadArray(const Flat& flat, const std::stri
 ExprId SchemaReader::OtherKey(const std::vector<std::string>& names) {
   // One rule for every beginning that some name has: what may follow it.
   std::vector<std::string> beginnings = {""};
+  const absl::flat_hash_set<std::string> whole(names.begin(), names.end());
   for (const std::string& name : names) {
+    // Each beginning is kept, and held against the longer ones.
+    if (!budget_.Spend(static_cast<int64_t>(name.size() * name.size() / 2))) return kNoText;
     for (size_t at = 0; at < name.size();) {
       NextCodepoint(name, &at);
       beginnings.push_back(name.substr(0, at));
@@ -198,7 +204,7 @@ ExprId SchemaReader::OtherKey(const std::vector<std::string>& names) {
       ways.push_back(e_.Sequence({json_.Char(CharSet({{c, c}})), e_.Reference(rules[*next])}));
     }
     ways.push_back(e_.Sequence({json_.Char(continued.Complement()), anything}));
-    if (std::find(names.begin(), names.end(), beginning) == names.end()) ways.push_back(kEmptyText);
+    if (!whole.contains(beginning)) ways.push_back(kEmptyText);
     e_.Define(rules[beginning], e_.Choice(std::move(ways)));
   }
   const ExprId quote = e_.Bytes("\"");
@@ -246,11 +252,12 @@ absl::StatusOr<ExprId> SchemaReader::ReadObject(const Flat& flat, const std::str
   const bj::value *properties = flat.if_contains("properties"), *needed = flat.if_contains("required");
   if (properties != nullptr && !properties->is_object()) return Refused(Below(path, "properties"), "must be an object");
   std::vector<std::string> required;
+  absl::flat_hash_set<std::string> asked_for, named;
   if (needed != nullptr) {
     if (!needed->is_array()) return Refused(Below(path, "required"), "must be a list of names");
     for (const bj::value& name : needed->get_array()) {
       if (!name.is_string()) return Refused(Below(path, "required"), "must be a list of names");
-      required.emplace_back(View(name.get_string()));
+      if (asked_for.emplace(View(name.get_string())).second) required.emplace_back(View(name.get_string()));
     }
   }
   if (properties == nullptr && required.empty()) return ReadMap(flat, path, depth);
@@ -273,8 +280,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadObject(const Flat& flat, const std::str
   };
   std::vector<Member> members;
   const auto add = [&](const std::string& name, ExprId value) {
-    const bool must = std::find(required.begin(), required.end(), name) != required.end();
-    members.push_back({name, e_.Sequence({e_.Bytes(QuoteJson(name)), json_.Colon(), value}), must});
+    named.insert(name);
+    members.push_back({name, e_.Sequence({e_.Bytes(QuoteJson(name)), json_.Colon(), value}), asked_for.contains(name)});
   };
   if (properties != nullptr) {
     for (const auto& [key, schema] : properties->get_object()) {
@@ -284,7 +291,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadObject(const Flat& flat, const std::str
     }
   }
   for (const std::string& name : required) {
-    if (std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.name == name; })) continue;
+    if (named.contains(name)) continue;
     if (more != nullptr && closed) return kNoText;  // asked for and forbidden
     add(name, more == nullptr ? json_.Value() : other_value);
   }
