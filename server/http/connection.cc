@@ -105,7 +105,7 @@ asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
   try {
     co_await ReadOn();
   } catch (const std::exception& exception) {  // without a reader nobody would see the client go
-    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_id_);
+    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), turn_.request_id);
     Close();
   }
 }
@@ -146,30 +146,25 @@ asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self) {
       co_await ServeRequests();
     }
   } catch (const std::exception& exception) {
-    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), request_id_);
+    spdlog::error("connection ended by an exception: {} request_id={}", exception.what(), turn_.request_id);
   }
   Close();
 }
 
 asio::awaitable<void> Connection::ServeRequests() {
   while (true) {
-    endpoint_ = "none";
-    request_ = {};
-    request_id_.clear();
-    answer_headers_.clear();
-    head_only_ = false;
-    error_form_ = ErrorForm::kOpenAi;
+    turn_ = {};
     const Intake intake = co_await ReadRequest();
     if (intake == Intake::kClosed) co_return;
-    if (intake == Intake::kRejected || spare_) keep_alive_ = false;
+    if (intake == Intake::kRejected || spare_) turn_.keep_alive = false;
     bool usable = false;
     if (intake == Intake::kRequest) {
       usable = co_await Dispatch();
     } else {
-      usable = co_await Respond(std::move(response_));
+      usable = co_await Respond(std::move(turn_.response));
     }
     if (!usable) co_return;
-    if (!keep_alive_) {
+    if (!turn_.keep_alive) {
       co_await CloseGently();
       co_return;
     }
@@ -180,9 +175,10 @@ asio::awaitable<bool> Connection::Dispatch() {
   bool usable = false;
   Answer answer;
   try {
-    answer = match_.route == nullptr ? Answer(std::move(match_.error)) : match_.route->handler(std::move(request_));
+    answer = turn_.match.route == nullptr ? Answer(std::move(turn_.match.error))
+                                          : turn_.match.route->handler(std::move(turn_.request));
   } catch (const std::bad_alloc&) {
-    answer = ErrorResponse(OutOfMemory(), error_form_);
+    answer = ErrorResponse(OutOfMemory(), turn_.error_form);
   }
   if (auto* live = std::get_if<std::unique_ptr<LiveAnswer>>(&answer)) {
     live_ = true;
@@ -195,16 +191,16 @@ asio::awaitable<bool> Connection::Dispatch() {
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
-  if (context_.parting) keep_alive_ = false;
-  if (request_id_.empty()) request_id_ = NewRequestId();  // nothing of the request was read
-  context_.metrics.OnHttpResponse(endpoint_, response.status);
-  response.headers.insert(response.headers.end(), answer_headers_.begin(), answer_headers_.end());
+  if (context_.parting) turn_.keep_alive = false;
+  if (turn_.request_id.empty()) turn_.request_id = NewRequestId();  // nothing of the request was read
+  context_.metrics.OnHttpResponse(turn_.endpoint, response.status);
+  response.headers.insert(response.headers.end(), turn_.answer_headers.begin(), turn_.answer_headers.end());
   constexpr size_t kShort = 32 << 10;  // worth copying, for the sake of one write
   Patience patience = AnswerPatience();
-  std::string bytes = ResponseHead(response, request_id_, Framing::kLength, keep_alive_);
-  if (!head_only_ && response.body.size() <= kShort) bytes += response.body;
+  std::string bytes = ResponseHead(response, turn_.request_id, Framing::kLength, turn_.keep_alive);
+  if (!turn_.head_only && response.body.size() <= kShort) bytes += response.body;
   bool usable = co_await Write(std::move(bytes), patience);
-  if (usable && !head_only_ && response.body.size() > kShort) {
+  if (usable && !turn_.head_only && response.body.size() > kShort) {
     usable = co_await Write(std::move(response.body), patience);
   }
   co_return usable;
@@ -214,7 +210,7 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
   const auto waker = std::make_shared<Waker>(shared_from_this());
   answer->OnReady([waker] { waker->Wake(); });
   // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
-  const Framing framing = http_1_0_ ? Framing::kUntilClose : Framing::kChunked;
+  const Framing framing = turn_.http_1_0 ? Framing::kUntilClose : Framing::kChunked;
   const HttpLimits& limits = context_.limits;
   Patience patience = AnswerPatience();
   bool streaming = false;
@@ -226,7 +222,7 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
       progress = answer->Advance(&head, &body);
     } catch (const std::bad_alloc&) {
       if (streaming) throw;
-      head = ErrorResponse(OutOfMemory(), error_form_);
+      head = ErrorResponse(OutOfMemory(), turn_.error_form);
       body.clear();
     }
     const bool done = progress == LiveAnswer::Progress::kDone;
@@ -237,10 +233,10 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     }
     if (head) {
       streaming = true;
-      if (http_1_0_ || context_.parting) keep_alive_ = false;
-      context_.metrics.OnHttpResponse(endpoint_, head->status);
-      head->headers.insert(head->headers.end(), answer_headers_.begin(), answer_headers_.end());
-      bytes = ResponseHead(*head, request_id_, framing, keep_alive_);
+      if (turn_.http_1_0 || context_.parting) turn_.keep_alive = false;
+      context_.metrics.OnHttpResponse(turn_.endpoint, head->status);
+      head->headers.insert(head->headers.end(), turn_.answer_headers.begin(), turn_.answer_headers.end());
+      bytes = ResponseHead(*head, turn_.request_id, framing, turn_.keep_alive);
     }
     if (framing == Framing::kChunked) {
       AppendChunk(body, &bytes);

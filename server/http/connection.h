@@ -83,8 +83,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   template <typename T>
   using awaitable = boost::asio::awaitable<T>;
   class Waker;
+  // One request and its answer.
+  struct Turn {
+    HttpRequest request;  // until its handler takes it
+    Router::Match match;  // where it goes
+    std::string request_id;
+    ErrorForm error_form = ErrorForm::kOpenAi;  // of what goes wrong before a handler has the request
+    std::string endpoint = "none";              // for metrics
+    bool http_1_0 = false;
+    bool head_only = false;  // a HEAD request: the answer's body stays here
+    Headers answer_headers;
+    HttpResponse response;   // without a handler's: see Intake
+    bool keep_alive = true;  // after the answer
+  };
   enum class Read : uint8_t { kData, kClosed, kTimeout };
-  // kAnswered: response_ holds the answer already; kRejected: likewise, and the rest of the request is not read.
+  // kAnswered: turn_.response holds the answer already; kRejected: likewise, and the rest of the request is not read.
   enum class Intake : uint8_t { kRequest, kAnswered, kRejected, kClosed };
 
   awaitable<void> ReadLoop(std::shared_ptr<Connection> self);
@@ -93,9 +106,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   awaitable<bool> Open();
   awaitable<void> ServeRequests();
   awaitable<bool> Dispatch();
-  // Takes from a head, or as much of it as there is, how to answer: request_id_ and error_form_.
+  // Takes from a head, or as much of it as there is, how to answer: the id and the form of errors.
   void Recognise(const boost::beast::http::request_header<>& head);
-  // The head of a request is there: fills request_ and match_.
+  // The head of a request is there: fills the turn.
   Intake AcceptHead(const boost::beast::http::request_header<>& head);
   void BePatient(absl::Duration duration);
   void BeginIdling();
@@ -105,7 +118,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Waits until the inbox holds more than `seen` bytes.
   awaitable<Read> ReadMore(size_t seen, Event::Clock::time_point deadline);
   awaitable<Read> AwaitRequest();   // the first byte of the next one
-  awaitable<Intake> ReadRequest();  // fills request_ and keep_alive_
+  awaitable<Intake> ReadRequest();  // fills the turn
   Intake Reject(int status, std::string_view message, std::string_view code);
   Intake Reject(const FramingFault& fault);
   Intake RejectLate(std::string_view part);        // 408: the request's `part` took too long
@@ -134,16 +147,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Event room_;     // inbox_ shrank
   Event wake_;     // a LiveAnswer has something, or peer_closed_
 
-  HttpRequest request_;  // until its handler takes it
-  Router::Match match_;  // where it goes
-  Headers answer_headers_;
-  std::string request_id_;
-  ErrorForm error_form_ = ErrorForm::kOpenAi;  // of what goes wrong before a handler has the request
-  bool head_only_ = false;                     // a HEAD request: the answer's body stays here
-  HttpResponse response_;
-  bool keep_alive_ = true;
-  bool http_1_0_ = false;
-  std::string endpoint_ = "none";  // of the request being served, for metrics
+  Turn turn_;
 };
 
 }  // namespace batucada

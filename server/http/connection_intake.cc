@@ -23,8 +23,8 @@ using boost::system::error_code;
 
 void Connection::Recognise(const http::request_header<>& head) {
   const auto target = head.target();
-  error_form_ = context_.router.ErrorFormFor({target.data(), target.size()});
-  request_id_ = RequestIdOf(head);
+  turn_.error_form = context_.router.ErrorFormFor({target.data(), target.size()});
+  turn_.request_id = RequestIdOf(head);
 }
 
 Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
@@ -33,23 +33,23 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   if (!request.ok()) {
     return Reject(400, std::string(request.status().message()), "malformed_request");
   }
-  request_ = *std::move(request);
-  request_.request_id = request_id_;
-  request_.client = client_;
-  head_only_ = request_.method == "HEAD";
-  match_ = context_.router.Find(request_.method, request_.path);
-  error_form_ = request_.error_form = match_.error_form;
-  answer_headers_ = context_.gate.AnswerHeaders(request_, match_.route);
-  if (match_.route != nullptr) endpoint_ = match_.route->name;
-  request_.captures = std::move(match_.captures);
-  std::optional<HttpResponse> stopped = context_.gate.Stop(&request_, match_.route);
-  if (!stopped && match_.route != nullptr) stopped = RefuseCoding(request_);
-  if (spare_ && (match_.route == nullptr || match_.route->access != Access::kHealth)) {
+  turn_.request = *std::move(request);
+  turn_.request.request_id = turn_.request_id;
+  turn_.request.client = client_;
+  turn_.head_only = turn_.request.method == "HEAD";
+  turn_.match = context_.router.Find(turn_.request.method, turn_.request.path);
+  turn_.error_form = turn_.request.error_form = turn_.match.error_form;
+  turn_.answer_headers = context_.gate.AnswerHeaders(turn_.request, turn_.match.route);
+  if (turn_.match.route != nullptr) turn_.endpoint = turn_.match.route->name;
+  turn_.request.captures = std::move(turn_.match.captures);
+  std::optional<HttpResponse> stopped = context_.gate.Stop(&turn_.request, turn_.match.route);
+  if (!stopped && turn_.match.route != nullptr) stopped = RefuseCoding(turn_.request);
+  if (spare_ && (turn_.match.route == nullptr || turn_.match.route->access != Access::kHealth)) {
     context_.metrics.OnConnectionRefused();
     return Reject(503, "too many connections are open: there is no room for another now", "too_many_connections");
   }
   if (!stopped) return Intake::kRequest;
-  response_ = *std::move(stopped);
+  turn_.response = *std::move(stopped);
   return Intake::kAnswered;
 }
 
@@ -82,7 +82,7 @@ asio::awaitable<Connection::Read> Connection::AwaitRequest() {
 }
 
 Connection::Intake Connection::Reject(int status, std::string_view message, std::string_view code) {
-  response_ = ErrorResponse(status, message, code, error_form_);
+  turn_.response = ErrorResponse(status, message, code, turn_.error_form);
   return Intake::kRejected;
 }
 
@@ -136,7 +136,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     try {
       parsed = parser.put(inbox_.data(), error);
     } catch (const std::bad_alloc&) {
-      response_ = ErrorResponse(OutOfMemory(), error_form_);
+      turn_.response = ErrorResponse(OutOfMemory(), turn_.error_form);
       fits = false;
     }
     if (!fits) co_return Intake::kRejected;
@@ -161,8 +161,8 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     }
     if (!headers_done && parser.is_header_done()) {
       headers_done = true;
-      keep_alive_ = parser.keep_alive();
-      http_1_0_ = parser.get().version() < 11;
+      turn_.keep_alive = parser.keep_alive();
+      turn_.http_1_0 = parser.get().version() < 11;
       const Intake intake = AcceptHead(parser.get().base());
       if (intake == Intake::kAnswered && (fault || !parser.is_done())) co_return Intake::kRejected;
       if (intake != Intake::kRequest) co_return intake;
@@ -172,7 +172,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
       const auto length = parser.content_length();
       if (absl::Status status = ChargeBody(parser.get().body(), length ? std::optional(*length) : std::nullopt);
           !status.ok()) {
-        response_ = ErrorResponse(status, error_form_);
+        turn_.response = ErrorResponse(status, turn_.error_form);
         co_return Intake::kRejected;
       }
     }
@@ -181,7 +181,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
       continued = true;
       patience = Patience(limits.read_timeout, limits.min_transfer_rate);
       const auto expect = parser.get()[http::field::expect];
-      if (ReadExpectation({expect.data(), expect.size()}, http_1_0_) == Expectation::kContinue) {
+      if (ReadExpectation({expect.data(), expect.size()}, turn_.http_1_0) == Expectation::kContinue) {
         std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
         const bool usable = co_await Write(std::move(go_on), patience);
         if (!usable) co_return Intake::kClosed;
@@ -201,7 +201,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
                        "request_timeout");
     }
   }
-  request_.body = std::move(parser.get().body());
+  turn_.request.body = std::move(parser.get().body());
   co_return Intake::kRequest;
 }
 
@@ -215,7 +215,7 @@ void Connection::Drop(std::string body) {
   } catch (const std::bad_alloc&) {
     return;  // it goes here
   }
-  context_.disposer->Dispose(std::move(waste), bytes, std::move(request_.memory));
+  context_.disposer->Dispose(std::move(waste), bytes, std::move(turn_.request.memory));
 }
 
 // A body whose length is known was given room for all of it, of which it has touched what has come; one in chunks grows
@@ -224,10 +224,10 @@ absl::Status Connection::ChargeBody(const std::string& body, std::optional<uint6
   constexpr int64_t kStep = 64 << 10;
   if (context_.memory == nullptr || body.empty()) return absl::OkStatus();
   int64_t bytes = static_cast<int64_t>(length ? body.size() : body.capacity());
-  if (bytes <= request_.memory.bytes()) return absl::OkStatus();
+  if (bytes <= turn_.request.memory.bytes()) return absl::OkStatus();
   bytes = length ? std::min(static_cast<int64_t>(*length), bytes + kStep) : bytes;
-  if (request_.memory.bytes() > 0) return request_.memory.Resize(bytes);
-  BATUCADA_ASSIGN_OR_RETURN(request_.memory, context_.memory->Charge(MemoryPart::kBody, bytes));
+  if (turn_.request.memory.bytes() > 0) return turn_.request.memory.Resize(bytes);
+  BATUCADA_ASSIGN_OR_RETURN(turn_.request.memory, context_.memory->Charge(MemoryPart::kBody, bytes));
   return absl::OkStatus();
 }
 
