@@ -63,6 +63,21 @@ GRAMMARS = [('root ::= "(" root ")" | [a-c]+', r"\(*[a-c]+\)*"),
 BOMBS = ["(" * 3000 + "a" + ")" * 3000, "((((a{1,9999}){1,9999}){1,9999}){1,9999}){1,9999}", "(a|a)" * 2000,
          "((a?){9999}){9999}", "[a-z]{9999}" * 40000]
 
+NAMES = [f"name{i}" for i in range(20000)]
+# Small to write and long to work out: refused, and soon.
+SCHEMA_BOMBS = [
+    {"allOf": [{"enum": NAMES}, {"enum": NAMES[::-1]}]},
+    {"allOf": [{"required": NAMES[:10000]}, {"required": NAMES[10000:]}]},
+    {"$defs": {"big": {"properties": {name: {"type": "string", "title": "x" * 20} for name in NAMES[:5000]}}},
+     "allOf": [{"$ref": "#/$defs/big", "title": str(i)} for i in range(500)]},
+    {"$defs": {"big": {"enum": NAMES}}, "anyOf": [{"$ref": "#/$defs/big"}] * 500},
+    {"allOf": [{"anyOf": [{"type": "object", "properties": {f"k{i}_{j}": {"type": "integer"}}} for j in range(6)]}
+               for i in range(8)]},
+    {"type": "array", "prefixItems": [{"type": "integer", "minimum": i} for i in range(5000)]},
+    {"properties": {"a" * 5000: {}, "b" * 5000: {}}, "additionalProperties": {"type": "integer"}},
+    {"allOf": [{"properties": {"a": {"minLength": i}}} for i in range(10000)]},
+]
+
 
 def random_schema(r, depth=0):
     kinds = ["string", "string", "integer", "number", "boolean", "null", "enum", "const"]
@@ -191,6 +206,9 @@ def main():
             failures.append((grammar, answer))
     for bomb in BOMBS:
         draws.ask("regex", bomb, 1, 1)  # whatever it says, soon
+    for bomb in SCHEMA_BOMBS:
+        if "too" not in draws.ask("json_schema", json.dumps(bomb), 1, 1).get("error", ""):
+            failures.append((str(bomb)[:200], "not refused"))
     for grammar in ("root ::= root \"a\" | \"b\"", "root ::= a\na ::= b\nb ::= a | \"x\"", "root ::= missing", "x ::= \"a\""):
         if "error" not in draws.ask("gbnf", grammar, 1, 1):
             failures.append((grammar, "not refused"))
