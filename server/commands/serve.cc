@@ -107,6 +107,13 @@ void DecideRequestMemory(ServerConfig* config) {
   if (config->request_memory == 0) config->request_memory = DefaultRequestMemory(limit);
   fmt::print("requests may hold {} together, of the {} that the process may have\n", HumanBytes(config->request_memory),
              HumanBytes(limit));
+  if (config->security.tls_certificate.empty()) return;
+  const int32_t fit = TlsConnectionsThatFit(config->request_memory);
+  for (int32_t* most : {&config->http.max_connections, &config->grpc_limits.max_connections}) {
+    if (*most <= fit) continue;
+    spdlog::warn("{} connections with TLS may hold more than all requests: at most {} are open at once", *most, fit);
+    *most = fit;
+  }
 }
 
 using Contexts = std::vector<std::shared_ptr<boost::asio::ssl::context>>;

@@ -73,4 +73,9 @@ int64_t ProcessMemoryLimit(const std::string& root) {
 
 int64_t DefaultRequestMemory(int64_t process_limit) { return std::max(process_limit / 4, int64_t{32} << 20); }
 
+int32_t TlsConnectionsThatFit(int64_t request_memory) {
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(request_memory / kTlsConnectionBytes, 64, std::numeric_limits<int32_t>::max()));
+}
+
 }  // namespace batucada
