@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "engine/backend_factory.h"
 #include "engine/channel.h"
+#include "engine/disk_tier.h"
 #include "engine/model/checkpoint.h"
 #include "engine/run/step_loop.h"
 #include "engine/validate_request.h"
@@ -90,13 +91,15 @@ absl::Status CheckUrgentSequences(int32_t urgent, const BackendCapacity& capacit
                                                  " sequences: lower it, or give them more memory (pool-memory)"));
 }
 
-std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity) {
+std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, CheckpointDisk* disk) {
   if (capacity.prefix.slots == 0) return std::nullopt;
   // Ids to remember: of texts with checkpoints, usual ones, and of as many without as tell where texts part.
-  constexpr int64_t kGhosts = 4 << 20, kUsualText = 8192;
+  constexpr int64_t kGhosts = 4 << 20, kUsualText = 8192, kOnDisk = 32 << 20;
   const int64_t checkpoints = int64_t{capacity.prefix.slots} + capacity.host.slots;
-  return PrefixCacheConfig{
-      .device = capacity.prefix, .host = capacity.host, .most_ids = kGhosts + checkpoints * kUsualText};
+  return PrefixCacheConfig{.device = capacity.prefix,
+                           .host = capacity.host,
+                           .most_ids = kGhosts + checkpoints * kUsualText + (disk == nullptr ? 0 : kOnDisk),
+                           .disk = disk};
 }
 
 // Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what
@@ -145,6 +148,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   impl->backend = choice.backend.get();
   const BackendCapacity& capacity = impl->capacity;
   BATUCADA_RETURN_IF_ERROR(CheckUrgentSequences(config.urgent_sequences, capacity));
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointDisk> disk,
+                            OpenDiskTier(config, choice.kind, *choice.backend, observer, &impl->description));
   const bool any = config.client_share == 0;
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
@@ -159,8 +164,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .client_share = any ? kUsualClientShare : config.client_share,
                                                  .client_alone_after = any ? kAloneAfter : absl::InfiniteDuration(),
                                                  .end_tokens = end_tokens,
-                                                 .prefix_cache = PrefixCacheOf(capacity)},
-                                 std::move(choice.backend), &impl->clock, observer);
+                                                 .prefix_cache = PrefixCacheOf(capacity, disk.get())},
+                                 std::move(choice.backend), &impl->clock, observer, std::move(disk));
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 

@@ -27,6 +27,7 @@ absl::Status EngineConfig::Validate() const {
         InRange<int64_t>("pool-memory", pool_bytes, 0, int64_t{1} << 50),
         InRange<int64_t>("prefix-cache-memory", prefix_cache_bytes, 0, int64_t{1} << 50),
         InRange<int64_t>("host-cache", host_cache_bytes, 0, int64_t{1} << 50),
+        InRange<int64_t>("disk-cache-size", disk_cache_bytes, 1 << 20, int64_t{1} << 60),
         InRange("memory-fraction", memory_fraction, 0.0, 1.0), InRange("block-tokens", block_tokens, 8, 1024),
         InRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
     if (!status.ok()) return status;
@@ -42,6 +43,10 @@ absl::Status EngineConfig::Validate() const {
   if (prefix_cache == PrefixCacheUse::kOff && host_cache_bytes > 0) {
     return absl::InvalidArgumentError(
         "host-cache is set, but prefix-cache is off: turn it on, or leave host-cache out");
+  }
+  if (!disk_cache_dir.empty() && host_cache_bytes == 0) {
+    return absl::InvalidArgumentError(
+        "disk-cache is set, but there is no host-cache, which what is read from a disk comes to: set host-cache, too");
   }
   if (stall_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("stall-timeout must be more than zero");

@@ -39,9 +39,12 @@ struct EngineConfig {
   // Prompts go on from where an earlier one began the same. Checkpoints lie on the device, in memory of their own, and
   // behind it in the host's.
   PrefixCacheUse prefix_cache = PrefixCacheUse::kOff;
-  int64_t prefix_cache_bytes = 0;       // on the device; 0: a sixteenth of what weights and workspace leave, at most
-                                        // for half as many beginnings as sequences
-  int64_t host_cache_bytes = 0;         // in the host's memory; 0: none
+  int64_t prefix_cache_bytes = 0;  // on the device; 0: a sixteenth of what weights and workspace leave, at most
+                                   // for half as many beginnings as sequences
+  int64_t host_cache_bytes = 0;    // in the host's memory; 0: none
+  std::string disk_cache_dir;      // behind the host's: a directory; empty: none
+  int64_t disk_cache_bytes = int64_t{10} << 30;  // of this model's files there
+  std::string disk_cache_digest = "model";       // names the weights: states of others are not used
   int32_t stream_buffer_tokens = 4096;  // tokens kept for a consumer that does not read; past it the request ends
 
   absl::Duration stall_timeout = absl::Seconds(60);       // without a finished step while there is work: not alive

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/time/time.h"
 #include "engine/core/request.h"
@@ -23,6 +24,8 @@ class EngineObserver {
   // A sequence got a token, `gap` after the one before; not called for its first.
   virtual void OnTokenGap(absl::Duration gap) = 0;
   virtual void OnFinish(const Finish& finish) = 0;
+  // Something that an operator should know, in a sentence; from any thread, at most about once a minute.
+  virtual void OnWarning(const std::string& /*warning*/) {}
 };
 
 }  // namespace batucada

@@ -27,13 +27,20 @@ struct StateCheckpoint {
   State state = State::kPromised;
   StoredPages device;
   StoredPages host;
-  bool moving = false;      // a step in flight copies it from device to host
+  bool moving = false;      // its pages on the host are being filled: by a step in flight, or from the disk
+  bool on_way = false;      // to or from the disk: its pages on the host stay as they are
+  uint64_t record = 0;      // on the disk, see CheckpointDisk; 0: it is not there
   int32_t pins = 0;         // by those who are about to go on from it: it stays where it is
   uint64_t used = 0;        // when it was last found or written
   bool superseded = false;  // the same text has gone on to another one
-  size_t place[2] = {};     // in the cache's lists of what is on the device, and on the host
+  size_t place[3] = {};     // in the cache's lists of what is on the device, on the host, and on the disk
 
   int64_t position() const { return node->end; }  // tokens that it stands for
+  // A sequence can go on from it now; or soon, without anybody's doing.
+  bool usable() const { return state == State::kReady && (device.stored() || (host.stored() && !moving)); }
+  bool coming() const { return state != State::kReady || (moving && !device.stored()); }
+  // It lies on the disk alone.
+  bool cold() const { return state == State::kReady && !device.stored() && !host.stored(); }
 };
 
 }  // namespace batucada

@@ -59,6 +59,17 @@ bool CheckpointStore::Store(int64_t position, const StoredPages& from, Tier from
   return true;
 }
 
+bool CheckpointStore::Reserve(int64_t position, StoredPages* pages) {
+  BATUCADA_CHECK(tier_ == Tier::kHost && !pages->stored());
+  if (!HasRoom(position)) return false;
+  pages->slot = slots_.Allocate(1)->front();
+  pages->blocks.assign(kv_.size(), {});
+  for (size_t group = 0; group < kv_.size(); ++group) {
+    pages->blocks[group] = *blocks_[group].Allocate(static_cast<int32_t>(Entries(position, group)));
+  }
+  return true;
+}
+
 void CheckpointStore::Release(StoredPages* pages) {
   if (!pages->stored()) return;
   slots_.Release(pages->slot);

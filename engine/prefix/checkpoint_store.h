@@ -30,6 +30,8 @@ class CheckpointStore {
   // `copies`. False, and nothing is changed, if there are not enough.
   bool Store(int64_t position, const StoredPages& from, Tier from_tier, StoredPages* pages,
              std::vector<PageCopy>* copies);
+  // The same without copies: somebody else fills them. REQUIRES: the tier is kHost.
+  bool Reserve(int64_t position, StoredPages* pages);
   void Release(StoredPages* pages);
 
   // Appends the copies that bring a state of `position` tokens to a sequence's pages. Full blocks that are shared are

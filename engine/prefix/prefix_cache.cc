@@ -18,7 +18,10 @@ constexpr int kMostEvictions = 64;
 constexpr double kSuperseded = 1.0 / 16;
 
 bool BranchesOff(const StateCheckpoint& checkpoint) { return checkpoint.node->children.size() > 1; }
-bool MayGo(const StateCheckpoint& c) { return c.state == StateCheckpoint::State::kReady && c.pins == 0 && !c.moving; }
+bool MayLeaveDevice(const StateCheckpoint& c) {
+  return c.state == StateCheckpoint::State::kReady && c.pins == 0 && !c.moving;
+}
+bool MayGo(const StateCheckpoint& c) { return MayLeaveDevice(c) && !c.on_way; }
 
 }  // namespace
 
@@ -27,11 +30,14 @@ PrefixCache::PrefixCache(const PrefixCacheConfig& config, const std::vector<KvGr
     : config_(config), running_(running), device_(Tier::kDevice, config.device, kv, block_tokens, running),
       host_(Tier::kHost, config.host, kv, block_tokens, running) {
   BATUCADA_CHECK(device_.exists());
+  BATUCADA_CHECK(config_.disk == nullptr || host_.exists());
+  if (config_.disk != nullptr) Adopt();
 }
 
 PrefixCache::~PrefixCache() {
+  for (auto& [node, c] : checkpoints_) c->on_way = false;  // the pages' memory outlives the disk's use of it
   Abandon();
-  while (!ListOf(Tier::kHost).empty()) Evict(ListOf(Tier::kHost).back(), Tier::kHost);
+  while (!listed_[kOnHost].empty()) Evict(listed_[kOnHost].back(), Tier::kHost);
 }
 
 PrefixNode* PrefixCache::Enter(const std::string& scope, std::span<const int32_t> prompt, int64_t* known) {
@@ -57,8 +63,10 @@ void PrefixCache::TrimTree() {
   // What is left may be texts with checkpoints.
   for (int i = 0; i < kTrimmed && tree_.tokens() > config_.most_ids; ++i) {
     for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
-      if (StateCheckpoint* const victim = Victim(tier)) Evict(victim, tier);
+      if (StateCheckpoint* const victim = Victim(IndexOf(tier))) Evict(victim, tier);
     }
+    // Its record stays where it is, for whoever reads the disk next.
+    if (StateCheckpoint* const victim = Victim(kOnDisk); victim != nullptr && victim->cold()) Forget(victim);
     tree_.Trim(config_.most_ids, kTrimmed);
   }
 }
@@ -66,7 +74,7 @@ void PrefixCache::TrimTree() {
 StateCheckpoint* PrefixCache::Find(PrefixNode* leaf, int64_t most) {
   for (const PrefixNode* node = leaf; node != nullptr; node = node->parent) {
     StateCheckpoint* const c = node->checkpoint;
-    if (c == nullptr || node->end > most || c->state != StateCheckpoint::State::kReady) continue;
+    if (c == nullptr || node->end > most || !c->usable()) continue;
     c->used = ++clock_;
     Pin(c);
     return c;
@@ -77,14 +85,18 @@ StateCheckpoint* PrefixCache::Find(PrefixNode* leaf, int64_t most) {
 StateCheckpoint* PrefixCache::FindComing(PrefixNode* leaf, int64_t most, int64_t least) {
   for (const PrefixNode* node = leaf; node != nullptr && node->end > least; node = node->parent) {
     StateCheckpoint* const c = node->checkpoint;
-    if (c != nullptr && node->end <= most && c->state != StateCheckpoint::State::kReady) return c;
+    if (c != nullptr && node->end <= most && c->coming()) return c;
   }
   return nullptr;
 }
 
 StateCheckpoint* PrefixCache::Promise(PrefixNode* below, int64_t position) {
   PrefixNode* const node = tree_.At(below, position);
-  if (node->checkpoint != nullptr) return nullptr;
+  if (StateCheckpoint* const there = node->checkpoint; there != nullptr) {
+    if (!there->cold()) return nullptr;
+    there->state = StateCheckpoint::State::kPromised;  // nobody could bring it back in time
+    return there;
+  }
   auto promised = std::make_unique<StateCheckpoint>();
   promised->node = node;
   node->checkpoint = promised.get();
@@ -100,11 +112,11 @@ bool PrefixCache::Write(StateCheckpoint* c, const StoredPages& sequence, std::ve
     if (stored || !MakeRoom(Tier::kDevice)) break;
   }
   if (!stored) {
-    Forget(c);
+    GiveUp(c);
     return false;
   }
   c->state = StateCheckpoint::State::kWriting;
-  List(c, Tier::kDevice);
+  List(c, kOnDevice);
   return true;
 }
 
@@ -127,7 +139,8 @@ void PrefixCache::Publish(StateCheckpoint* c) {
 
 void PrefixCache::Drop(StateCheckpoint* c) {
   BATUCADA_CHECK(c->state != StateCheckpoint::State::kReady);
-  Forget(c);
+  Lose(c, Tier::kDevice);
+  GiveUp(c);
 }
 
 bool PrefixCache::Load(const StateCheckpoint& c, PageId slot, const std::vector<std::vector<PageId>>& blocks,
@@ -160,7 +173,8 @@ void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<StateChec
 
 void PrefixCache::Moved(StateCheckpoint* c) {
   c->moving = false;
-  List(c, Tier::kHost);
+  List(c, kOnHost);
+  if (config_.disk != nullptr && c->record == 0) to_write_.push_back(c);
 }
 
 bool PrefixCache::Reclaim(size_t group, int64_t blocks) {
@@ -176,10 +190,13 @@ void PrefixCache::Abandon() {
   to_move_.clear();
   for (StateCheckpoint* c : all) {
     c->pins = 0;
-    if (std::exchange(c->moving, false)) host_.Release(&c->host);
+    if (c->moving && !c->on_way) {
+      c->moving = false;
+      host_.Release(&c->host);
+    }
     if (c->state != StateCheckpoint::State::kReady) {
-      Forget(c);
-    } else if (c->device.stored()) {
+      Drop(c);
+    } else if (c->device.stored() || (c->cold() && c->record == 0)) {
       Evict(c, Tier::kDevice);
     }
   }
@@ -206,6 +223,12 @@ PrefixCacheStats PrefixCache::stats() const {
   stats.host_stored = host_.stored();
   stats.host_capacity = host_.capacity();
   stats.tree_tokens = tree_.tokens();
+  if (config_.disk == nullptr) return stats;
+  const CheckpointDiskStats disk = config_.disk->stats();
+  stats.disk_stored = disk.stored;
+  stats.disk_bytes = disk.bytes;
+  stats.disk_dropped = disk.dropped;
+  stats.disk_errors = disk.errors;
   return stats;
 }
 
@@ -224,12 +247,12 @@ double PrefixCache::Worth(const StateCheckpoint& c) const {
   return c.superseded && !BranchesOff(c) ? worth * kSuperseded : worth;
 }
 
-StateCheckpoint* PrefixCache::Victim(Tier tier) {
-  const std::vector<StateCheckpoint*>& list = ListOf(tier);
+StateCheckpoint* PrefixCache::Victim(size_t where) {
+  const std::vector<StateCheckpoint*>& list = listed_[where];
   StateCheckpoint* victim = nullptr;
   double least = 0;
   const auto consider = [&](StateCheckpoint* c) {
-    if (!MayGo(*c)) return;
+    if (where == kOnDevice ? !MayLeaveDevice(*c) : !MayGo(*c)) return;
     const double worth = Worth(*c);
     if (victim != nullptr && worth >= least) return;
     victim = c;
@@ -241,7 +264,7 @@ StateCheckpoint* PrefixCache::Victim(Tier tier) {
 }
 
 bool PrefixCache::MakeRoom(Tier tier) {
-  StateCheckpoint* const victim = Victim(tier);
+  StateCheckpoint* const victim = Victim(IndexOf(tier));
   if (victim == nullptr) return false;
   Evict(victim, tier);
   ++(tier == Tier::kHost ? stats_.host_evictions : stats_.device_evictions);
@@ -260,32 +283,40 @@ void PrefixCache::CapPath(StateCheckpoint* tip) {
   Forget(victim);
 }
 
-void PrefixCache::List(StateCheckpoint* c, Tier tier) {
-  std::vector<StateCheckpoint*>& list = ListOf(tier);
-  c->place[tier == Tier::kHost ? 1 : 0] = list.size();
-  list.push_back(c);
+void PrefixCache::List(StateCheckpoint* c, size_t list) {
+  c->place[list] = listed_[list].size();
+  listed_[list].push_back(c);
 }
 
-void PrefixCache::Unlist(StateCheckpoint* c, Tier tier) {
+void PrefixCache::Unlist(StateCheckpoint* c, size_t list) {
+  const size_t place = c->place[list];
+  listed_[list][place] = listed_[list].back();
+  listed_[list][place]->place[list] = place;
+  listed_[list].pop_back();
+}
+
+void PrefixCache::Lose(StateCheckpoint* c, Tier tier) {
   StoredPages& pages = PagesOf(*c, tier);
   if (!pages.stored()) return;
   StoreOf(tier).Release(&pages);
-  std::vector<StateCheckpoint*>& list = ListOf(tier);
-  const size_t index = tier == Tier::kHost ? 1 : 0, place = c->place[index];
-  list[place] = list.back();
-  list[place]->place[index] = place;
-  list.pop_back();
-  if (tier == Tier::kDevice) std::erase(to_move_, c);
+  Unlist(c, IndexOf(tier));
+  std::erase(tier == Tier::kDevice ? to_move_ : to_write_, c);
 }
 
 void PrefixCache::Evict(StateCheckpoint* c, Tier tier) {
-  Unlist(c, tier);
-  if (!c->device.stored() && !c->host.stored()) Forget(c);
+  Lose(c, tier);
+  if (!c->device.stored() && !c->host.stored()) GiveUp(c);
+}
+
+void PrefixCache::GiveUp(StateCheckpoint* c) {
+  c->state = StateCheckpoint::State::kReady;
+  if (c->record == 0) Forget(c);
 }
 
 void PrefixCache::Forget(StateCheckpoint* c) {
-  Unlist(c, Tier::kDevice);
-  Unlist(c, Tier::kHost);
+  Lose(c, Tier::kDevice);
+  Lose(c, Tier::kHost);
+  LoseRecord(c);
   PrefixNode* const node = c->node;
   node->checkpoint = nullptr;
   checkpoints_.erase(node);

@@ -1,9 +1,10 @@
-// Checkpoints of texts' beginnings in a tree of prefixes, in two tiers: the device's memory, and the host's behind it.
-// Deals in ids: it says which pages are to be copied where, and a step copies them.
+// Checkpoints of texts' beginnings in a tree of prefixes, in tiers: the device's memory, the host's behind it, and a
+// disk behind that. Deals in ids: it says which pages are to be copied where, and a step, or the disk, copies them.
 //
 // Life of a checkpoint: promised (a sequence will get there), writing (a step copies it), ready (that step has ended
 // and succeeded). Nothing is read before it is ready; a step that fails publishes nothing. A ready one moves to the
-// host in the background and may then lose its place on the device.
+// host in the background and may then lose its place on the device; likewise from there to the disk. From the disk it
+// comes back to the host when a text wants to go on from it.
 //
 // Eviction takes what saves least: tokens up to the nearest other checkpoint on the way, divided by the time since it
 // was used. One that the same text has left behind, and where no other text branches off, counts little. (Marconi,
@@ -20,7 +21,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "engine/prefix/checkpoint.h"
+#include "engine/prefix/checkpoint_disk.h"
 #include "engine/prefix/checkpoint_store.h"
 #include "engine/prefix/prefix_cache_stats.h"
 #include "engine/prefix/prefix_tree.h"
@@ -37,6 +40,7 @@ struct PrefixCacheConfig {
   int32_t most_per_path = 32;            // checkpoints of one text
   int32_t most_moves = 4;                // that one step starts to copy to the host
   int64_t most_ids = int64_t{64} << 20;  // token ids of the tree
+  CheckpointDisk* disk = nullptr;        // null: none; outlives the cache. REQUIRES: there is a tier of the host's
 };
 
 class PrefixCache {
@@ -83,7 +87,17 @@ class PrefixCache {
   // Appends copies to the host, and who is copied: they are to be given to Moved when the step has ended.
   void PlanMoves(std::vector<PageCopy>* copies, std::vector<StateCheckpoint*>* moving);
   void Moved(StateCheckpoint* checkpoint);
-  bool has_moves() const { return !to_move_.empty(); }
+
+  // --- the disk, prefix_cache_disk.cc; nothing of it happens where there is none ---
+  // The longest checkpoint on the way to `leaf`, of more than `least` and at most `most` tokens, that lies on the disk
+  // alone: begins to bring it to the host. Null if there is none, or no room.
+  StateCheckpoint* Fetch(PrefixNode* leaf, int64_t most, int64_t least);
+  // What the disk has done since. `told` of each that was fetched: whether it is usable now; if not, it may be gone
+  // afterwards.
+  void PollDisk(absl::FunctionRef<void(const StateCheckpoint*, bool)> told);
+  bool fetching() const { return fetching_ > 0; }
+  // Nothing is left that the host, or the disk, is still to get.
+  bool saved() const { return to_move_.empty() && to_write_.empty(); }
 
   // Lets go of checkpoints until so many blocks of a growing group are free; false: that cannot be.
   bool Reclaim(size_t group, int64_t blocks);
@@ -100,20 +114,28 @@ class PrefixCache {
 
  private:
   // Whoever saves least of those that may go, of a few candidates; null if none may.
-  StateCheckpoint* Victim(Tier tier);
+  StateCheckpoint* Victim(size_t list);
   double Worth(const StateCheckpoint& checkpoint) const;
   bool MakeRoom(Tier tier);
   CheckpointStore& StoreOf(Tier tier) { return tier == Tier::kHost ? host_ : device_; }
-  std::vector<StateCheckpoint*>& ListOf(Tier tier) { return listed_[tier == Tier::kHost ? 1 : 0]; }
+  static constexpr size_t kOnDevice = 0, kOnHost = 1, kOnDisk = 2;
+  static size_t IndexOf(Tier tier) { return tier == Tier::kHost ? kOnHost : kOnDevice; }
   static StoredPages& PagesOf(StateCheckpoint& checkpoint, Tier tier) {
     return tier == Tier::kHost ? checkpoint.host : checkpoint.device;
   }
-  void List(StateCheckpoint* checkpoint, Tier tier);
+  void List(StateCheckpoint* checkpoint, size_t list);
+  void Unlist(StateCheckpoint* checkpoint, size_t list);
   // It loses its pages in the tier, if it has any there.
-  void Unlist(StateCheckpoint* checkpoint, Tier tier);
-  // Likewise, and is forgotten if it has none left.
+  void Lose(StateCheckpoint* checkpoint, Tier tier);
+  // Likewise, and is forgotten if it lies nowhere else.
   void Evict(StateCheckpoint* checkpoint, Tier tier);
+  // It will not be written, or has no pages any more: it is forgotten, or lies on the disk alone.
+  void GiveUp(StateCheckpoint* checkpoint);
   void Forget(StateCheckpoint* checkpoint);
+  void Adopt();
+  void SetRecord(StateCheckpoint* checkpoint, CheckpointDisk::Record record);
+  void LoseRecord(StateCheckpoint* checkpoint);
+  void BeginWrites();
   static StateCheckpoint* Above(const StateCheckpoint& checkpoint);  // the next ready one on the way to it, or null
   void CapPath(StateCheckpoint* tip);
   void TrimTree();
@@ -123,9 +145,12 @@ class PrefixCache {
   PrefixTree tree_;
   CheckpointStore device_, host_;
   absl::flat_hash_map<PrefixNode*, std::unique_ptr<StateCheckpoint>> checkpoints_;
-  std::vector<StateCheckpoint*> listed_[2];  // on the device, on the host; in no order
+  std::vector<StateCheckpoint*> listed_[3];  // on the device, on the host, on the disk; in no order
   std::deque<StateCheckpoint*> to_move_;     // ready, on the device alone
-  std::mt19937_64 random_;                   // seeded with a constant: candidates for eviction
+  std::deque<StateCheckpoint*> to_write_;    // on the host, and not on the disk
+  absl::flat_hash_map<CheckpointDisk::Record, StateCheckpoint*> on_way_, recorded_;
+  int32_t fetching_ = 0;    // of those on their way, to the host
+  std::mt19937_64 random_;  // seeded with a constant: candidates for eviction
   uint64_t clock_ = 0;
   PrefixCacheStats stats_;
 };

@@ -49,6 +49,19 @@ PrefixNode* PrefixTree::At(PrefixNode* below, int64_t position) {
   return Split(node, node->ids.size() - static_cast<size_t>(node->end - position));
 }
 
+const std::string& PrefixTree::ScopeOf(const PrefixNode* node) {
+  while (node->parent != nullptr) node = node->parent;
+  return *node->scope;
+}
+
+std::vector<int32_t> PrefixTree::TextOf(const PrefixNode* node) {
+  std::vector<int32_t> ids(static_cast<size_t>(node->end));
+  for (; node->parent != nullptr; node = node->parent) {
+    std::copy(node->ids.begin(), node->ids.end(), ids.begin() + static_cast<std::ptrdiff_t>(node->parent->end));
+  }
+  return ids;
+}
+
 bool PrefixTree::IsOnTheWay(const PrefixNode* node, const PrefixNode* below) {
   while (below != nullptr && below->end > node->end) below = below->parent;
   return below == node;

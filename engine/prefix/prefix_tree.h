@@ -38,6 +38,9 @@ class PrefixTree {
   // The node on the way to `below` that ends at `position`; made if it was not there. REQUIRES: 0 < position <= its
   // end.
   PrefixNode* At(PrefixNode* below, int64_t position);
+  static const std::string& ScopeOf(const PrefixNode* node);
+  // All ids from the root to its end.
+  static std::vector<int32_t> TextOf(const PrefixNode* node);
   static bool IsOnTheWay(const PrefixNode* node, const PrefixNode* below);
 
   // Removes nodes without children, state and users, those first that were not seen for the longest time, until at most

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,6 +35,9 @@ class Backend {
   [[nodiscard]] virtual absl::Status Draw(const BatchPlan& plan) = 0;
   // Waits for the oldest step launched and not waited for.
   virtual absl::StatusOr<StepResult> Wait() = 0;
+  // Where the bytes of a page of Tier::kHost lie (`group`: a K/V group, or kSlots), appended to `out`. Steps in flight
+  // aside, they change only by copies that a plan asks for. From any thread.
+  virtual void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) = 0;
   // How often a step had to search how its products are computed best; all that is to be found is found before the
   // first step. From any thread.
   virtual int64_t plan_searches() const { return 0; }

@@ -56,6 +56,13 @@ FakeBackend::FakeBackend(FakeBackendConfig config)
       device_free_(std::chrono::steady_clock::now()) {
   BATUCADA_CHECK(config_.vocab_size > static_cast<int32_t>(config_.never.size()));
   for (auto& tier : blocks_) tier.resize(config_.windows.size());
+  // What a disk may read and write beside the steps does not move.
+  const TierSize& host = config_.capacity.host;
+  host_slots_.resize(static_cast<size_t>(host.slots));
+  for (size_t group = 0; host.slots > 0 && group < config_.windows.size(); ++group) {
+    const Block empty(static_cast<size_t>(config_.capacity.block_tokens));
+    blocks_[static_cast<size_t>(Tier::kHost)][group].assign(static_cast<size_t>(host.blocks.at(group)), empty);
+  }
 }
 
 int32_t FakeBackend::Draw(const FakeBackendConfig& config, std::span<const int32_t> history,
@@ -101,7 +108,7 @@ uint64_t FakeBackend::Attend(const PlannedSequence& s, int64_t position, uint64_
 void FakeBackend::Copy(const std::vector<PageCopy>& copies) {
   const auto slot = [this](PageRef page) -> Slot& {
     if (page.tier == Tier::kRunning) return slots_.at(static_cast<size_t>(page.page));
-    return kept_slots_[page.tier == Tier::kHost ? 1 : 0][page.page];
+    return page.tier == Tier::kHost ? host_slots_.at(static_cast<size_t>(page.page)) : kept_slots_[page.page];
   };
   for (const PageCopy& copy : copies) {
     if (copy.group == kSlots) {
@@ -114,9 +121,18 @@ void FakeBackend::Copy(const std::vector<PageCopy>& copies) {
   }
 }
 
+void FakeBackend::HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) {
+  if (group == kSlots) {
+    out->emplace_back(reinterpret_cast<char*>(&host_slots_.at(static_cast<size_t>(page))), sizeof(Slot));
+  } else if (!config_.windows.empty()) {
+    Block& block = BlockAt(static_cast<size_t>(group), {Tier::kHost, page});
+    out->emplace_back(reinterpret_cast<char*>(block.data()), block.size() * sizeof(uint64_t));
+  }
+}
+
 void FakeBackend::LoseDevice() {
   std::fill(slots_.begin(), slots_.end(), Slot{});
-  kept_slots_[0].clear();
+  kept_slots_.clear();
   for (const Tier tier : {Tier::kRunning, Tier::kDevice}) {
     for (auto& blocks : blocks_[static_cast<size_t>(tier)]) blocks.clear();
   }

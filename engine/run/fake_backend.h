@@ -32,6 +32,7 @@ class FakeBackend : public Backend {
   absl::Status Launch(const BatchPlan& plan) override;
   absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
+  void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override;
   // As if the device had failed: what it held is lost, and so are steps in flight. What lies in the host's memory
   // stays.
   void LoseDevice();
@@ -59,8 +60,9 @@ class FakeBackend : public Backend {
 
   const FakeBackendConfig config_;
   std::vector<Slot> slots_;
-  absl::flat_hash_map<PageId, Slot> kept_slots_[2];  // of checkpoints: on the device, on the host
-  std::vector<std::vector<Block>> blocks_[3];        // by tier, then K/V group, then page
+  absl::flat_hash_map<PageId, Slot> kept_slots_;  // of checkpoints on the device
+  std::vector<Slot> host_slots_;                  // and on the host
+  std::vector<std::vector<Block>> blocks_[3];     // by tier, then K/V group, then page
   std::deque<Launched> launched_;
   std::vector<uint64_t> row_hash_;  // of the plan that was launched last
   std::chrono::steady_clock::time_point device_free_;

@@ -41,6 +41,9 @@ class ModelBackend : public Backend {
   absl::Status Launch(const BatchPlan& plan) override;
   absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
+  void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override {
+    model_->state.HostBytes(group, page, out);
+  }
   int64_t plan_searches() const override { return ops_->plan_searches() - searches_at_start_; }
 
  private:

@@ -1,6 +1,7 @@
 #include "engine/run/step_loop.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -9,12 +10,24 @@
 #include "base/status.h"
 
 namespace batucada {
+namespace {
+
+constexpr std::chrono::milliseconds kDiskPatience{100};
+
+}  // namespace
 
 StepLoop::StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock,
-                   EngineObserver* observer)
-    : clock_(clock), observer_(observer), backend_(std::move(backend)),
+                   EngineObserver* observer, std::unique_ptr<CheckpointDisk> disk)
+    : clock_(clock), observer_(observer), backend_(std::move(backend)), disk_(std::move(disk)),
       max_in_flight_(static_cast<size_t>(config.max_steps_in_flight)), scheduler_(config), last_progress_(clock->Now()),
-      thread_([this] { Run(); }) {}
+      thread_([this] { Run(); }) {
+  if (disk_ == nullptr) return;
+  disk_->WakeWith([this] {
+    const std::lock_guard lock(mutex_);
+    changed_ = true;
+    work_.notify_one();
+  });
+}
 
 StepLoop::~StepLoop() {
   Drain(absl::InfinitePast());
@@ -24,6 +37,7 @@ StepLoop::~StepLoop() {
   }
   work_.notify_all();
   thread_.join();
+  if (disk_ != nullptr) disk_->WakeWith(nullptr);
 }
 
 absl::StatusOr<SequenceId> StepLoop::Add(Request request, std::shared_ptr<SequenceListener> listener) {
@@ -51,7 +65,7 @@ void StepLoop::Drain(absl::Time deadline) {
   std::unique_lock lock(mutex_);
   draining_ = true;
   const auto is_idle = [this] { return scheduler_.idle() && listeners_.empty(); };
-  while (!is_idle()) {
+  while (!is_idle() || (!scheduler_.saved() && failure_.ok())) {
     const absl::Duration left = deadline - clock_->Now();
     if (left <= absl::ZeroDuration()) break;
     idle_.wait_for(lock, absl::ToChronoMilliseconds(std::min(left, absl::Milliseconds(100))));
@@ -102,6 +116,10 @@ void StepLoop::Work() {
     {
       std::unique_lock lock(mutex_);
       // With nothing in flight and nothing new, a plan would find what the last one found.
+      if (in_flight_.empty() && scheduler_.awaits_disk()) {
+        work_.wait_for(lock, kDiskPatience, [this] { return changed_ || stopping_; });
+        changed_ = true;  // somebody may have waited for long enough
+      }
       while (in_flight_.empty() && !changed_ && !stopping_) work_.wait(lock);
       if (stopping_ && in_flight_.empty()) return;
       AwaitLastMoment(lock);

@@ -43,7 +43,9 @@ class SequenceListener {
 class StepLoop {
  public:
   // `observer` may be null; it and `clock` must outlive the loop.
-  StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock, EngineObserver* observer);
+  // `disk`: what config.prefix_cache names; null: nothing.
+  StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock, EngineObserver* observer,
+           std::unique_ptr<CheckpointDisk> disk = nullptr);
   // Ends what still runs with kShutdown.
   ~StepLoop();
 
@@ -51,7 +53,8 @@ class StepLoop {
   absl::StatusOr<SequenceId> Add(Request request, std::shared_ptr<SequenceListener> listener);
   // Ends the sequence with `reason` and wakes the loop; the listener is told. Nothing if it has ended.
   void Cancel(SequenceId id, FinishReason reason);
-  // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown.
+  // Refuses new requests, waits until all have ended and what is kept of them is on its way to the disk, or `deadline`
+  // passes, then ends the rest with kShutdown.
   void Drain(absl::Time deadline);
 
   SchedulerStats stats() const;
@@ -86,7 +89,8 @@ class StepLoop {
 
   Clock* const clock_;
   EngineObserver* const observer_;
-  const std::unique_ptr<Backend> backend_;  // used by the loop's thread alone
+  const std::unique_ptr<Backend> backend_;      // used by the loop's thread alone
+  const std::unique_ptr<CheckpointDisk> disk_;  // reads and writes what lies in the backend's memory
   const size_t max_in_flight_;
   std::deque<Launched> in_flight_;                 // likewise
   absl::Time last_result_ = absl::InfinitePast();  // likewise

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "engine/prefix/checkpoint.h"
 
 namespace batucada {
@@ -16,6 +17,7 @@ struct PrefixUse {
   std::vector<StateCheckpoint*> promised;
   size_t next = 0;
   StateCheckpoint* awaits = nullptr;  // another sequence's, not ready: it computes nothing until then
+  absl::Time awaits_disk_until;       // and then goes on without it
   StateCheckpoint* resume = nullptr;  // ready and pinned: it goes on from there with the next plan
   bool arriving = false;              // its state is on its way from the host: from the next plan on it computes
   bool save = false;                  // it has ended, and what it held is to be kept

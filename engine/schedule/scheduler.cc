@@ -50,6 +50,7 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
 std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   ExpireDeadlines(now);
   client_share_.OnTime(now);
+  if (prefix_ != nullptr) PollDisk(now);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
 
   BatchPlan plan{.step = next_step_};

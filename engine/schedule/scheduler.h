@@ -100,8 +100,12 @@ class Scheduler {
   std::vector<SequenceEvent> TakeEvents();
 
   bool idle() const { return sequences_.empty(); }
-  // There may be something to plan: sequences, or copies of checkpoints to the host.
-  bool busy() const { return !idle() || (prefix_ != nullptr && prefix_->has_moves()); }
+  // There may be something to plan: sequences, or copies of checkpoints to the host and to the disk.
+  bool busy() const { return !idle() || !saved(); }
+  // Somebody waits for the disk: Plan again when it has something, and now and then.
+  bool awaits_disk() const { return prefix_ != nullptr && prefix_->fetching(); }
+  // No checkpoint has still to get to the host, or to be handed to the disk.
+  bool saved() const { return prefix_ == nullptr || prefix_->saved(); }
   // Of the cache of prefixes; none if there is none.
   std::optional<PrefixCacheStats> prefix_stats() const;
   SchedulerStats stats() const;
@@ -158,10 +162,12 @@ class Scheduler {
   // The checkpoint that the sequence can go on from, pinned, or null.
   StateCheckpoint* FindPrefix(Sequence& sequence);
   // It was admitted, and `hit` was found: it goes on from there, or waits for a better one.
-  void UsePrefix(Sequence& sequence, StateCheckpoint* hit, BatchPlan& plan);
+  void UsePrefix(Sequence& sequence, StateCheckpoint* hit, absl::Time now, BatchPlan& plan);
   StateCheckpoint* AskForCheckpoint(Sequence& sequence, int64_t start);
   void PromiseCheckpoints(Sequence& sequence, int64_t from);
   void Restore(Sequence& sequence, StateCheckpoint* checkpoint, BatchPlan& plan);
+  // What has come from the disk; who has waited too long goes on without.
+  void PollDisk(absl::Time now);
   // Copies of those that ended, and of those whose checkpoint has become ready.
   void PlanPrefixes(BatchPlan& plan);
   void SaveEnd(Sequence& sequence, BatchPlan& plan);

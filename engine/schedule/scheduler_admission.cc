@@ -171,7 +171,7 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
   }
   for (Share* share : {s.owner.client, s.owner.request}) ++share->running;
   s.finish.admitted = now;
-  if (s.prefix != nullptr) UsePrefix(s, hit, plan);
+  if (s.prefix != nullptr) UsePrefix(s, hit, now, plan);
   return true;
 }
 

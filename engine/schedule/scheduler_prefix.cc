@@ -13,6 +13,9 @@ namespace {
 // The end of a prompt, and of an answer, is kept if it is so far from the checkpoint before it.
 constexpr int64_t kLeastAnswer = 8;
 
+// A disk that takes longer is slower than computing.
+constexpr absl::Duration kMostFetching = absl::Seconds(2);
+
 StoredPages PagesOf(const Sequence& s) { return {.slot = s.slot, .blocks = s.blocks}; }
 
 void Append(std::vector<PageCopy>& to, const std::vector<PageCopy>& more) {
@@ -40,16 +43,20 @@ StateCheckpoint* Scheduler::FindPrefix(Sequence& s) {
   return prefix_->Find(s.prefix->leaf, s.prompt_length() - 1);
 }
 
-void Scheduler::UsePrefix(Sequence& s, StateCheckpoint* hit, BatchPlan& plan) {
+void Scheduler::UsePrefix(Sequence& s, StateCheckpoint* hit, absl::Time now, BatchPlan& plan) {
   PrefixUse& use = *s.prefix;
   const int64_t start = hit == nullptr ? 0 : hit->position();
   StateCheckpoint* coming =
       PrefixCache::FindComing(use.leaf, s.prompt_length() - 1, start + prefix_->config().worth_waiting - 1);
+  const int64_t least =
+      std::max(start + prefix_->config().worth_waiting - 1, coming == nullptr ? 0 : coming->position());
+  if (StateCheckpoint* const fetched = prefix_->Fetch(use.leaf, s.prompt_length() - 1, least)) coming = fetched;
   if (coming == nullptr) coming = AskForCheckpoint(s, start);
   prefix_->CountLookup(s.prompt_length());
   if (coming != nullptr) {
     prefix_->CountWait();
     use.awaits = coming;
+    use.awaits_disk_until = coming->on_way ? now + kMostFetching : absl::InfiniteFuture();
     if (hit != nullptr) prefix_->Unpin(hit);
   } else {
     prefix_->CountMissed(std::max<int64_t>(0, std::min(use.known, s.prompt_length() - 1) - start));
@@ -127,6 +134,16 @@ void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& pla
   }
   in_flight_.back().pinned.push_back(checkpoint);
   s.planned_tokens = s.first_position = s.finish.cached_tokens = checkpoint->position();
+}
+
+void Scheduler::PollDisk(absl::Time now) {
+  prefix_->PollDisk([this](const StateCheckpoint* checkpoint, bool ready) { ResolveWaiting(checkpoint, ready); });
+  if (!prefix_->fetching()) return;
+  for (Sequence* s : running_) {
+    if (s->prefix == nullptr || s->prefix->awaits == nullptr || s->prefix->awaits_disk_until > now) continue;
+    s->prefix->awaits = nullptr;
+    s->prefix->resume = prefix_->Find(s->prefix->leaf, s->prompt_length() - 1);
+  }
 }
 
 void Scheduler::PlanPrefixes(BatchPlan& plan) {

@@ -67,6 +67,15 @@ std::vector<CopyPiece> StatePools::Pieces(const std::vector<PageCopy>& copies) c
   return pieces;
 }
 
+void StatePools::HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) const {
+  const auto add = [&](const Pool& pool) {
+    if (pool.page_bytes > 0) out->emplace_back(pool.Page({Tier::kHost, page}), static_cast<size_t>(pool.page_bytes));
+  };
+  if (group != kSlots) return add(blocks_[static_cast<size_t>(group)]);
+  add(slots_);
+  add(last_token_);
+}
+
 RecurrentView StatePools::Recurrent(CacheId cache) const {
   const auto group = static_cast<size_t>(cache.group);
   BATUCADA_CHECK(group < shape_.recurrent.size(), "no recurrent group ", cache.group);

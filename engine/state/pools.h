@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -40,6 +41,8 @@ class StatePools {
   int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
   ControlView controls() const { return {.slots = controls_.As<char>(), .slot_bytes = shape_.ControlBytes()}; }
 
+  // The bytes of a page of kHost: for kSlots, those of the slot and of its last token. Appended to `out`.
+  void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) const;
   // Where the pages of copies within and between tiers lie, for Device::CopyPieces.
   std::vector<CopyPiece> Pieces(const std::vector<PageCopy>& copies) const;
 

@@ -65,19 +65,36 @@ bool IsOfModel(const fs::path& path) {
          name.ends_with(".index.json") || name == "special_tokens_map.json" || name == "chat_template.jinja";
 }
 
-}  // namespace
+bool IsOfWeights(const std::string& name) {
+  return name == "config.json" || name.ends_with(".safetensors") || name.ends_with(".index.json");
+}
 
-std::string SystemFingerprint(const std::string& model_dir, std::string_view computed_as) {
+template <typename Wanted>
+void AddFiles(const std::string& model_dir, Wanted wanted, Digest* digest) {
   std::vector<fs::path> paths;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(model_dir, error)) {
-    if (IsOfModel(entry.path()) && entry.is_regular_file(error)) paths.push_back(entry.path());
+    if (wanted(entry.path()) && entry.is_regular_file(error)) paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
+  for (const fs::path& path : paths) AddFile(path, digest);
+}
+
+}  // namespace
+
+std::string WeightsFingerprint(const std::string& model_dir, std::string_view computed_as) {
+  Digest digest;
+  digest.Add(computed_as);
+  AddFiles(
+      model_dir, [](const fs::path& path) { return IsOfWeights(path.filename().string()); }, &digest);
+  return digest.Hex().substr(0, kDigits);
+}
+
+std::string SystemFingerprint(const std::string& model_dir, std::string_view computed_as) {
   Digest digest;
   digest.Add(kVersion);
   digest.Add(computed_as);
-  for (const fs::path& path : paths) AddFile(path, &digest);
+  AddFiles(model_dir, IsOfModel, &digest);
   return "fp_" + digest.Hex().substr(0, kDigits);
 }
 

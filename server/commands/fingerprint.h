@@ -11,4 +11,8 @@ namespace batucada {
 // its header, and with it every tensor's dtype and shape. Files that cannot be read count as empty.
 std::string SystemFingerprint(const std::string& model_dir, std::string_view computed_as);
 
+// Likewise of the weights and what is computed with them alone: states kept by another version of this program are used
+// as long as their layout is the same.
+std::string WeightsFingerprint(const std::string& model_dir, std::string_view computed_as);
+
 }  // namespace batucada

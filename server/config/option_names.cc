@@ -55,6 +55,9 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
                  &config->prefix_cache_bytes);
   table.AddBytes("host-cache", batching, "Host memory behind it, for more and older beginnings; 0: none",
                  &config->host_cache_bytes);
+  table.AddString("disk-cache", batching, "Directory behind that, which survives a restart; empty: none",
+                  &config->disk_cache_dir);
+  table.AddBytes("disk-cache-size", batching, "Of this model's files there, at most", &config->disk_cache_bytes);
   table.AddInt("stream-buffer-tokens", batching,
                "Tokens kept for a client that does not read; past it its request ends", &config->stream_buffer_tokens);
 }

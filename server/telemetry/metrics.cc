@@ -1,5 +1,7 @@
 #include "server/telemetry/metrics.h"
 
+#include <spdlog/spdlog.h>
+
 #include "server/common/error.h"
 #include "server/telemetry/metrics_page.h"
 #include "server/telemetry/native_metrics.h"
@@ -46,6 +48,8 @@ void Metrics::OnStep(const StepStats& step) {
 }
 
 void Metrics::OnTokenGap(absl::Duration gap) { tally_.token_gap.Observe(absl::ToDoubleSeconds(gap)); }
+
+void Metrics::OnWarning(const std::string& warning) { spdlog::warn("{}", warning); }
 
 void Metrics::OnFinish(const Finish& finish) {
   const auto seconds = [](absl::Time from, absl::Time to) { return absl::ToDoubleSeconds(to - from); };

@@ -44,6 +44,7 @@ class Metrics : public EngineObserver {
   void OnStep(const StepStats& step) override;
   void OnTokenGap(absl::Duration gap) override;
   void OnFinish(const Finish& finish) override;
+  void OnWarning(const std::string& warning) override;
 
   // --- from the front ends ---
   // `endpoint` is a route's name, never what a client sent.

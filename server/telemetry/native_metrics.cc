@@ -43,6 +43,15 @@ void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
         Number(prefix.host_stored), false);
   tiers("batucada_prefix_checkpoints_capacity", "Checkpoints there is room for", Number(prefix.device_capacity),
         Number(prefix.host_capacity), false);
+  page.Counter("batucada_prefix_disk_reads_total", "Checkpoints brought back from the disk", Number(prefix.disk_hits));
+  page.Counter("batucada_prefix_disk_read_tokens_total", "Tokens that they stand for", Number(prefix.disk_hit_tokens));
+  page.Counter("batucada_prefix_disk_writes_total", "Checkpoints written to the disk", Number(prefix.disk_written));
+  page.Counter("batucada_prefix_disk_dropped_total", "Checkpoints on the disk that made room for newer ones",
+               Number(prefix.disk_dropped));
+  page.Counter("batucada_prefix_disk_errors_total", "Reads and writes of the disk that failed",
+               Number(prefix.disk_errors));
+  page.Gauge("batucada_prefix_disk_checkpoints", "Checkpoints on the disk", Number(prefix.disk_stored));
+  page.Gauge("batucada_prefix_disk_bytes", "Bytes of their files", Number(prefix.disk_bytes));
   page.Gauge("batucada_prefix_tree_tokens", "Token ids that the cache of prefixes remembers",
              Number(prefix.tree_tokens));
 }

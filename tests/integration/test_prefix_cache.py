@@ -2,7 +2,7 @@
 
 import pytest
 
-from server import Server
+from server import Server, run, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,43 @@ def test_it_can_be_off():
             answer = server.http.post("/v1/completions", json={"prompt": [4] * 300, "max_tokens": 2}).json()
             assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
         assert not [name for name in server.metrics() if name.startswith("batucada_prefix")]
+
+
+def test_a_conversation_outlives_a_killed_process(tmp_path):
+    flags = ["--backend", "cpu", "--prefix-cache", "on", "--host-cache", "64MiB", "--disk-cache", str(tmp_path)]
+    prompt = "It was the best of times, it was the worst of times. " * 40
+    server = Server(*flags)
+    try:
+        first = server.http.post("/v1/completions", json={"prompt": prompt, "max_tokens": 20, "temperature": 0}).json()
+        wait_until(lambda: server.metric("batucada_prefix_disk_writes_total") > 0, "a checkpoint on the disk")
+    finally:
+        server.process.kill()
+        server.process.wait()
+    with Server(*flags) as server:
+        assert server.metrics()["batucada_prefix_disk_checkpoints"] >= 1
+        again = server.http.post("/v1/completions", json={"prompt": prompt + " And", "max_tokens": 20, "temperature": 0}).json()
+        assert again["usage"]["prompt_tokens_details"]["cached_tokens"] > 300
+        assert server.metrics()["batucada_prefix_disk_reads_total"] == 1
+    with Server("--backend", "cpu") as server:
+        cold = server.http.post("/v1/completions", json={"prompt": prompt + " And", "max_tokens": 20, "temperature": 0}).json()
+    assert again["choices"][0]["text"] == cold["choices"][0]["text"]
+    assert first["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+
+
+def test_an_orderly_end_leaves_what_was_said_on_the_disk_and_one_process_has_it(tmp_path):
+    flags = ["--backend", "fake", "--fake-step-time", "0s", "--prefix-cache", "on", "--host-cache", "64MiB", "--disk-cache", str(tmp_path),
+             "--api-key", "alice", "--api-key", "bob"]
+    prompt = [5 + i % 90 for i in range(300)]
+    with Server(*flags) as server:
+        answer = ask(server, prompt, "alice")
+        with Server(*flags) as second:
+            assert "another process uses" in second.log()
+            assert cached(ask(second, prompt + [4], "alice")) == 0
+    with Server(*flags) as server:
+        assert cached(ask(server, going_on(prompt, answer), "bob")) == 0
+        assert cached(ask(server, going_on(prompt, answer), "alice")) == 300 + 29
+
+
+def test_a_disk_without_the_host_s_memory_is_refused():
+    refused = run("serve", "--prefix-cache", "on", "--disk-cache", "/tmp")
+    assert refused.returncode != 0 and "set host-cache, too" in refused.stderr

@@ -18,6 +18,8 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
     sum.waits += outcome.waits;
     sum.evictions += outcome.evictions;
     sum.host_evictions += outcome.host_evictions;
+    sum.disk_hits += outcome.disk_hits;
+    sum.restarts += outcome.restarts;
     sum.failures += outcome.failures;
     sum.answers += outcome.answers;
   }
@@ -27,6 +29,8 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
   EXPECT_GT(sum.waits, 100u);
   EXPECT_GT(sum.evictions, 1000u);
   EXPECT_GT(sum.host_evictions, 100u);
+  EXPECT_GT(sum.disk_hits, 100u);
+  EXPECT_GT(sum.restarts, 20u);
   EXPECT_GT(sum.failures, 10u);
   EXPECT_GT(sum.answers, 1000u);
 }
@@ -49,7 +53,8 @@ TEST_P(PlantedFault, IsFound) {
 
 INSTANTIATE_TEST_SUITE_P(Prefix, PlantedFault,
                          testing::Values(Fault::kSavedEarly, Fault::kWrongSlot, Fault::kAliasedSlot, Fault::kLostBlock,
-                                         Fault::kLostMove, Fault::kRestoreFirst, Fault::kNoScope));
+                                         Fault::kLostMove, Fault::kRestoreFirst, Fault::kNoScope, Fault::kDiskReadsLate,
+                                         Fault::kDiskWritesLate, Fault::kDiskOtherRecord));
 
 }  // namespace
 }  // namespace batucada::sim

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/sim/simulated_disk.h"
 
 namespace batucada::sim {
 namespace {
@@ -25,8 +26,7 @@ class PrefixLife {
  public:
   PrefixLife(uint64_t seed, Fault fault) : random_(seed), fault_(fault) {
     MakeConfig();
-    backend_ = std::make_unique<FakeBackend>(fake_);
-    scheduler_ = std::make_unique<Scheduler>(config_);
+    Begin();
   }
 
   PrefixOutcome Run(uint64_t steps) {
@@ -34,6 +34,9 @@ class PrefixLife {
       if (Chance(arrivals_)) Arrive();
       if (Chance(0.02) && !alive_.empty()) Cancel();
       if (Chance(0.002)) Fail();
+      if (with_disk_ && Chance(0.004)) Restart();
+      // A disk that takes too long.
+      if (scheduler_->awaits_disk() && Chance(0.02)) clock_.Advance(absl::Seconds(3));
       if (Chance(0.01)) arrivals_ = Chance(0.3) ? 0 : Chance(0.5) ? 0.1 : 0.8;
       Turn();
     }
@@ -58,6 +61,35 @@ class PrefixLife {
   bool Chance(double probability) { return std::bernoulli_distribution(probability)(random_); }
   void Broke(const std::string& what) {
     if (outcome_.violation.empty()) outcome_.violation = what;
+  }
+
+  void Begin() {
+    if (with_disk_) {
+      disk_ = std::make_unique<SimulatedDisk>(content_, Below(~uint64_t{0}), most_records_, Mistake());
+      config_.prefix_cache->disk = disk_.get();
+    }
+    backend_ = std::make_unique<FakeBackend>(fake_);
+    if (with_disk_) disk_->Use(backend_.get());
+    scheduler_ = std::make_unique<Scheduler>(config_);
+  }
+
+  // The process is killed, and another begins: all is gone but what is on the disk.
+  void Restart() {
+    ++outcome_.restarts;
+    before_ = outcome_;
+    alive_.clear();
+    out_.clear();
+    scheduler_.reset();
+    Begin();
+  }
+
+  SimulatedDisk::Mistake Mistake() const {
+    switch (fault_) {
+      case Fault::kDiskReadsLate: return SimulatedDisk::Mistake::kReadsLate;
+      case Fault::kDiskWritesLate: return SimulatedDisk::Mistake::kWritesLate;
+      case Fault::kDiskOtherRecord: return SimulatedDisk::Mistake::kOtherRecord;
+      default: return SimulatedDisk::Mistake::kNone;
+    }
   }
 
   void MakeConfig() {
@@ -88,10 +120,14 @@ class PrefixLife {
     cache.most_per_path = static_cast<int32_t>(1 + Below(10));
     cache.most_moves = static_cast<int32_t>(1 + Below(3));
     cache.most_ids = static_cast<int64_t>(400 + Below(20'000));
+    with_disk_ = cache.host.slots > 0 && Chance(0.7);
+    most_records_ = 1 + Below(60);
     config_.prefix_cache = cache;
     fake_.capacity = {.slots = config_.slots,
                       .kv = config_.kv,
                       .block_tokens = block_tokens,
+                      .prefix = cache.device,
+                      .host = cache.host,
                       .max_steps_in_flight = config_.max_steps_in_flight};
     fake_.vocab_size = kIds;
   }
@@ -191,6 +227,7 @@ class PrefixLife {
   }
 
   void Turn() {
+    if (disk_ != nullptr) disk_->Tick();
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
     Tell();
     if (plan) {
@@ -198,7 +235,7 @@ class PrefixLife {
       Plant(*plan);
       if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
       out_.push_back(plan->step);
-    } else if (out_.empty() && !alive_.empty()) {
+    } else if (out_.empty() && !alive_.empty() && !scheduler_->awaits_disk()) {
       return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
     }
     const bool full = static_cast<int32_t>(out_.size()) == config_.max_steps_in_flight;
@@ -237,11 +274,12 @@ class PrefixLife {
 
   void Count() {
     const PrefixCacheStats stats = *scheduler_->prefix_stats();
-    outcome_.hits = stats.hits;
-    outcome_.host_hits = stats.host_hits;
-    outcome_.waits = stats.waits;
-    outcome_.evictions = stats.device_evictions;
-    outcome_.host_evictions = stats.host_evictions;
+    outcome_.hits = before_.hits + stats.hits;
+    outcome_.host_hits = before_.host_hits + stats.host_hits;
+    outcome_.disk_hits = before_.disk_hits + stats.disk_hits;
+    outcome_.waits = before_.waits + stats.waits;
+    outcome_.evictions = before_.evictions + stats.device_evictions;
+    outcome_.host_evictions = before_.host_evictions + stats.host_evictions;
     if (stats.device_stored > stats.device_capacity || stats.host_stored > stats.host_capacity) Broke("more than fits");
   }
 
@@ -258,7 +296,11 @@ class PrefixLife {
   ManualClock clock_;
   SchedulerConfig config_{.max_waiting = 1000};
   FakeBackendConfig fake_;
+  bool with_disk_ = false;
+  size_t most_records_ = 0;
+  DiskContent content_;
   std::unique_ptr<FakeBackend> backend_;
+  std::unique_ptr<SimulatedDisk> disk_;
   std::unique_ptr<Scheduler> scheduler_;
   std::deque<uint64_t> out_;  // steps in flight
   std::map<SequenceId, Life> alive_;
@@ -267,6 +309,7 @@ class PrefixLife {
   SequenceId last_id_ = 0;
   double arrivals_ = 0.5;
   PrefixOutcome outcome_;
+  PrefixOutcome before_;  // what the counts were when the process that runs began
 };
 
 }  // namespace

@@ -40,6 +40,9 @@ class FailingBackend : public Backend {
     if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");
     return fake_.Wait();
   }
+  void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override {
+    fake_.HostBytes(group, page, out);
+  }
 
  private:
   FakeBackend fake_;

@@ -1,0 +1,142 @@
+// A disk for the simulation of prefixes: records in memory, which outlive whoever uses them; reads and writes that take
+// as long as chance wants and sometimes fail; records that go to make room. Bytes are copied when an operation ends, so
+// that pages which were not left alone until then show.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/prefix/checkpoint_disk.h"
+#include "engine/run/backend.h"
+
+namespace batucada::sim {
+
+// What is on the disk, whoever runs.
+struct DiskContent {
+  struct Entry {
+    std::string scope;
+    std::vector<int32_t> ids;
+    std::vector<std::vector<char>> pages;
+  };
+  std::map<CheckpointDisk::Record, Entry> entries;
+  CheckpointDisk::Record next = 1;
+};
+
+class SimulatedDisk : public CheckpointDisk {
+ public:
+  enum class Mistake : uint8_t { kNone, kReadsLate, kWritesLate, kOtherRecord };
+
+  SimulatedDisk(DiskContent& content, uint64_t seed, size_t most, Mistake mistake)
+      : content_(content), random_(seed), most_(most), mistake_(mistake) {}
+  void Use(Backend* backend) { backend_ = backend; }
+
+  // Time passes: some of what is under way ends.
+  void Tick() {
+    for (auto& [pages, bytes] : std::exchange(late_reads_, {})) Fill(pages, bytes);
+    for (auto& [record, pages] : std::exchange(late_writes_, {})) content_.entries[record].pages = BytesOf(pages);
+    while (!jobs_.empty() && random_() % 3 != 0) End();
+  }
+  bool idle() const { return jobs_.empty() && done_.empty(); }
+
+  std::vector<Found> TakeFound() override {
+    std::vector<Found> found;
+    for (const auto& [record, entry] : content_.entries) {
+      found.push_back({.record = record, .scope = entry.scope, .ids = entry.ids});
+    }
+    return found;
+  }
+  Record Write(const std::string& scope, std::vector<int32_t> ids, const StoredPages& pages) override {
+    if (jobs_.size() >= 4) return 0;
+    jobs_.push_back({.record = content_.next, .scope = scope, .ids = std::move(ids), .pages = pages});
+    return content_.next++;
+  }
+  void Read(Record record, const StoredPages& pages) override { jobs_.push_back({.record = record, .pages = pages}); }
+  std::vector<Done> TakeDone() override { return std::exchange(done_, {}); }
+  std::vector<Record> TakeGone() override { return std::exchange(gone_, {}); }
+  void WakeWith(std::function<void()>) override {}
+  CheckpointDiskStats stats() const override { return {.stored = static_cast<int64_t>(content_.entries.size())}; }
+
+ private:
+  struct Job {
+    Record record = 0;
+    std::string scope;
+    std::vector<int32_t> ids;  // none: it is read
+    StoredPages pages;
+  };
+  using Bytes = std::vector<std::vector<char>>;
+
+  std::vector<std::span<char>> SpansOf(const StoredPages& pages) {
+    std::vector<std::span<char>> spans;
+    backend_->HostBytes(kSlots, pages.slot, &spans);
+    for (size_t group = 0; group < pages.blocks.size(); ++group) {
+      for (const PageId block : pages.blocks[group]) backend_->HostBytes(static_cast<int32_t>(group), block, &spans);
+    }
+    return spans;
+  }
+  Bytes BytesOf(const StoredPages& pages) {
+    Bytes bytes;
+    for (const std::span<char> span : SpansOf(pages)) bytes.emplace_back(span.begin(), span.end());
+    return bytes;
+  }
+  void Fill(const StoredPages& pages, const Bytes& bytes) {
+    const std::vector<std::span<char>> spans = SpansOf(pages);
+    for (size_t i = 0; i < std::min(spans.size(), bytes.size()); ++i) {
+      std::memcpy(spans[i].data(), bytes[i].data(), std::min(spans[i].size(), bytes[i].size()));
+    }
+  }
+
+  void End() {
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    if (random_() % 20 == 0) {
+      content_.entries.erase(job.record);
+      done_.push_back({.record = job.record, .ok = false});
+      return;
+    }
+    bool ok = true;
+    if (job.ids.empty()) {
+      ok = EndRead(job);
+    } else {
+      while (content_.entries.size() >= most_) {
+        gone_.push_back(content_.entries.begin()->first);
+        content_.entries.erase(content_.entries.begin());
+      }
+      DiskContent::Entry& entry = content_.entries[job.record];
+      entry = {.scope = job.scope, .ids = job.ids, .pages = BytesOf(job.pages)};
+      if (mistake_ == Mistake::kWritesLate) late_writes_.emplace_back(job.record, job.pages);
+    }
+    done_.push_back({.record = job.record, .ok = ok});
+  }
+
+  bool EndRead(const Job& job) {
+    auto entry = content_.entries.find(job.record);
+    if (entry == content_.entries.end()) return false;
+    if (mistake_ == Mistake::kOtherRecord) entry = content_.entries.begin();
+    if (mistake_ == Mistake::kReadsLate) {
+      late_reads_.emplace_back(job.pages, entry->second.pages);
+    } else {
+      Fill(job.pages, entry->second.pages);
+    }
+    return true;
+  }
+
+  DiskContent& content_;
+  std::mt19937_64 random_;
+  const size_t most_;
+  const Mistake mistake_;
+  Backend* backend_ = nullptr;
+  std::deque<Job> jobs_;
+  std::vector<Done> done_;
+  std::vector<Record> gone_;
+  std::vector<std::pair<StoredPages, Bytes>> late_reads_;
+  std::vector<std::pair<Record, StoredPages>> late_writes_;
+};
+
+}  // namespace batucada::sim
