@@ -1,0 +1,166 @@
+#include "server/store/item_tree.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace batucada {
+namespace {
+
+absl::Status Gone() { return absl::NotFoundError("an item is not there any more"); }
+
+uint32_t Crc(uint32_t crc, std::string_view text) {
+  return static_cast<uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+}
+
+}  // namespace
+
+int64_t ChecksumOf(std::string_view id, std::string_view text) { return Crc(Crc(0, id), text); }
+
+absl::StatusOr<ItemNode> ItemTree::Append(StoreScope scope, ItemNode parent, const std::vector<StoredItem>& items) {
+  BATUCADA_ASSIGN_OR_RETURN(History before, HistoryOf(parent));
+  if (before.count + static_cast<int64_t>(items.size()) > kMaxHistoryItems) {
+    return absl::InvalidArgumentError(absl::StrCat("there would be ", before.count + static_cast<int64_t>(items.size()),
+                                                   " items with those before: at most ", kMaxHistoryItems));
+  }
+  for (const StoredItem& item : items) {
+    ++before.count;
+    before.bytes += static_cast<int64_t>(item.json.size());
+    Query insert(database_,
+                 "INSERT INTO items(scope, parent, held, count, bytes, checksum, id, json) "
+                 "VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7) RETURNING node",
+                 static_cast<int64_t>(scope), before.last, before.count, before.bytes, ChecksumOf(item.id, item.json),
+                 std::string_view(item.id), std::string_view(item.json));
+    BATUCADA_ASSIGN_OR_RETURN(const bool inserted, insert.Next());
+    BATUCADA_CHECK(inserted);
+    const ItemNode node = insert.Int(0);
+    BATUCADA_RETURN_IF_ERROR(insert.Finish());
+    BATUCADA_RETURN_IF_ERROR(Hold(before.last));
+    before.last = node;
+  }
+  return before.last;
+}
+
+absl::Status ItemTree::Hold(ItemNode node) {
+  if (node == 0) return absl::OkStatus();
+  return Query(database_, "UPDATE items SET held = held + 1 WHERE node = ?1", node).Finish();
+}
+
+absl::Status ItemTree::Release(ItemNode node) {
+  while (node != 0) {
+    ItemNode parent = 0;
+    {
+      Query release(database_, "UPDATE items SET held = held - 1 WHERE node = ?1 RETURNING held, parent", node);
+      BATUCADA_ASSIGN_OR_RETURN(const bool found, release.Next());
+      if (!found) return absl::DataLossError("an item that is held is not there");
+      const int64_t held = release.Int(0);
+      parent = release.Int(1);
+      BATUCADA_RETURN_IF_ERROR(release.Finish());
+      if (held > 0) return absl::OkStatus();
+    }
+    BATUCADA_RETURN_IF_ERROR(Query(database_, "DELETE FROM items WHERE node = ?1", node).Finish());
+    node = parent;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<History> ItemTree::HistoryOf(ItemNode last) {
+  if (last == 0) return History{};
+  Query query(database_, "SELECT count, bytes FROM items WHERE node = ?1", last);
+  BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
+  if (!found) return Gone();
+  return History{.last = last, .count = query.Int(0), .bytes = query.Int(1)};
+}
+
+absl::StatusOr<ItemNode> ItemTree::ParentOf(ItemNode node) {
+  Query query(database_, "SELECT parent FROM items WHERE node = ?1", node);
+  BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
+  return found ? absl::StatusOr<ItemNode>(query.Int(0)) : Gone();
+}
+
+absl::StatusOr<StoredItem> ItemTree::Get(ItemNode node) {
+  Query query(database_, "SELECT id, json, checksum FROM items WHERE node = ?1", node);
+  BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
+  if (!found || query.Int(2) != ChecksumOf(query.Text(0), query.Text(1))) return Gone();
+  return StoredItem{.id = std::string(query.Text(0)), .json = std::string(query.Text(1))};
+}
+
+absl::StatusOr<std::vector<StoredItem>> ItemTree::Between(ItemNode begin, ItemNode last) {
+  std::vector<StoredItem> items;
+  for (ItemNode node = last; node != begin;) {
+    if (node == 0) return Gone();
+    BATUCADA_ASSIGN_OR_RETURN(StoredItem item, Get(node));
+    items.push_back(std::move(item));
+    BATUCADA_ASSIGN_OR_RETURN(node, ParentOf(node));
+  }
+  std::reverse(items.begin(), items.end());
+  return items;
+}
+
+absl::Status ItemTree::Walk(ItemNode last, const std::function<bool(ItemNode node, std::string_view id)>& visit) {
+  for (ItemNode node = last; node != 0;) {
+    Query query(database_, "SELECT parent, id FROM items WHERE node = ?1", node);
+    BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
+    if (!found) return Gone();
+    if (!visit(node, query.Text(1))) return absl::OkStatus();
+    node = query.Int(0);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ItemNode> ItemTree::Find(ItemNode last, const std::string& id) {
+  ItemNode found = 0;
+  BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode node, std::string_view at) {
+    if (at == id) found = node;
+    return found == 0;
+  }));
+  return found != 0 ? absl::StatusOr<ItemNode>(found) : Gone();
+}
+
+absl::StatusOr<StoredItem> ItemTree::FindAnywhere(StoreScope scope, const std::string& id) {
+  ItemNode node = 0;
+  {
+    Query query(database_, "SELECT max(node) FROM items WHERE scope = ?1 AND id = ?2", static_cast<int64_t>(scope),
+                std::string_view(id));
+    BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
+    if (found) node = query.Int(0);
+  }
+  return Get(node);
+}
+
+absl::StatusOr<ItemPage> ItemTree::Page(ItemNode last, const PageRequest& page) {
+  std::vector<ItemNode> nodes;
+  size_t after = 0;  // place in `nodes` of page.after, and one more
+  BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode node, std::string_view id) {
+    nodes.push_back(node);
+    if (after == 0 && !page.after.empty() && id == page.after) after = nodes.size();
+    return true;
+  }));
+  if (!page.after.empty() && after == 0) return absl::InvalidArgumentError("after is no item of this list");
+  if (page.ascending) {
+    std::reverse(nodes.begin(), nodes.end());
+    if (after > 0) after = nodes.size() - after + 1;
+  }
+  const size_t end = std::min(nodes.size(), after + static_cast<size_t>(page.limit));
+  ItemPage result;
+  size_t at = after, bytes = 0;
+  for (; at < end && bytes < kMaxPageBytes; ++at) {
+    BATUCADA_ASSIGN_OR_RETURN(StoredItem item, Get(nodes[at]));
+    bytes += item.json.size();
+    result.items.push_back(std::move(item));
+  }
+  result.has_more = at < nodes.size();
+  return result;
+}
+
+absl::StatusOr<ItemNode> ItemTree::Without(StoreScope scope, ItemNode last, ItemNode gone) {
+  BATUCADA_ASSIGN_OR_RETURN(const ItemNode before, ParentOf(gone));
+  BATUCADA_ASSIGN_OR_RETURN(const std::vector<StoredItem> rest, Between(gone, last));
+  return Append(scope, before, rest);
+}
+
+}  // namespace batucada

@@ -1,0 +1,125 @@
+// Responses and conversations that outlive their requests, in one SQLite database: in a file of a directory, or in
+// memory.
+//
+// Durability: a record is there for every reader, and survives the process (kill -9), once its write returns; a machine
+// that loses power may lose the last ones, never others (WAL with synchronous=NORMAL). Records of which nobody has
+// written, or gone on from, for so long are deleted; so are the least recently used ones when there is no room for a
+// new one. Every text carries a checksum: what does not match is not there. A file that is no sound database is moved
+// aside with a line in the log, and a fresh one begun.
+//
+// Errors: NOT_FOUND; RESOURCE_EXHAUSTED for a record that is too large; UNAVAILABLE if the disk is full or fails: then
+// nothing of the record is kept, and what was there stays.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/store/item_tree.h"
+#include "server/store/records.h"
+#include "server/store/sqlite.h"
+#include "server/store/store_stats.h"
+
+namespace batucada {
+
+struct StoreOptions {
+  std::string directory;  // made if it is not there; empty: in memory
+  absl::Duration lifetime = absl::Hours(24 * 30);
+  int64_t max_bytes = 64 << 20;  // of the database; a record may have a quarter of them
+  // Microseconds since 1970; a test's own clock.
+  std::function<int64_t()> now = [] { return absl::GetCurrentTimeNanos() / 1000; };
+};
+
+// Thread-safe, and meant for threads that may wait: for the disk, and for each other.
+class Store {
+ public:
+  // FAILED_PRECONDITION, in a sentence for the operator, if another process has the directory, or its file is another
+  // program's or a newer version's; UNAVAILABLE if it cannot be written.
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Store>> Open(StoreOptions options);
+  // Empty and in memory. Where even that fails, the process ends.
+  static std::unique_ptr<Store> InMemory();
+
+  // --- responses ---
+  // In place of one with the same id. NOT_FOUND if what it goes on from has been deleted meanwhile.
+  [[nodiscard]] absl::Status PutResponse(StoreScope scope, const StoredResponse& response);
+  [[nodiscard]] absl::StatusOr<ReadResponse> GetResponse(StoreScope scope, const std::string& id);
+  [[nodiscard]] absl::Status DeleteResponse(StoreScope scope, const std::string& id);
+  // What it was given: everything before its output, from the beginning.
+  [[nodiscard]] absl::StatusOr<ItemPage> InputItems(StoreScope scope, const std::string& id, const PageRequest& page);
+  // Up to and with its output, for another to go on from. FAILED_PRECONDITION if its state is not kEnded.
+  [[nodiscard]] absl::StatusOr<History> HistoryOfResponse(StoreScope scope, const std::string& id);
+
+  // --- conversations ---
+  [[nodiscard]] absl::Status CreateConversation(StoreScope scope, const StoredConversation& conversation,
+                                                const std::vector<StoredItem>& items);
+  [[nodiscard]] absl::StatusOr<StoredConversation> GetConversation(StoreScope scope, const std::string& id);
+  [[nodiscard]] absl::Status UpdateConversation(StoreScope scope, const std::string& id, const std::string& metadata);
+  // Its items stay for the responses that were given them.
+  [[nodiscard]] absl::Status DeleteConversation(StoreScope scope, const std::string& id);
+  [[nodiscard]] absl::Status AppendItems(StoreScope scope, const std::string& conversation,
+                                         const std::vector<StoredItem>& items);
+  [[nodiscard]] absl::StatusOr<ItemPage> ConversationItems(StoreScope scope, const std::string& id,
+                                                           const PageRequest& page);
+  [[nodiscard]] absl::StatusOr<StoredItem> ConversationItem(StoreScope scope, const std::string& conversation,
+                                                            const std::string& item);
+  // The latest of that id.
+  [[nodiscard]] absl::Status DeleteConversationItem(StoreScope scope, const std::string& conversation,
+                                                    const std::string& item);
+  [[nodiscard]] absl::StatusOr<History> HistoryOfConversation(StoreScope scope, const std::string& id);
+
+  // --- items ---
+  // All of a history in order. NOT_FOUND if it has been deleted meanwhile.
+  [[nodiscard]] absl::StatusOr<std::vector<StoredItem>> ReadHistory(const History& history);
+  // The latest of that id, wherever it stands.
+  [[nodiscard]] absl::StatusOr<StoredItem> FindItem(StoreScope scope, const std::string& id);
+
+  // Deletes some of what has lived its time; true if there may be more.
+  bool Sweep();
+  StoreStats Stats() const;  // never waits
+
+ private:
+  explicit Store(StoreOptions options) : options_(std::move(options)) {}
+
+  absl::Status OpenDatabase();
+  // REQUIRES of all that follow: mutex_ held.
+  // Runs `body`, which writes `bytes` of text, as one transaction, with what must go for it.
+  absl::Status Write(int64_t bytes, const std::function<absl::Status()>& body);
+  absl::Status Read(const std::function<absl::Status()>& body);
+  // Of a file that turned out to be unsound: another takes its place.
+  void BeginAnew(const absl::Status& reason);
+  void Note(const absl::Status& failure);  // in the log, when the kind of failure is new
+  absl::Status MakeRoom();
+  // Whichever of all was used first, if that was before `before`; else false.
+  absl::StatusOr<bool> DeleteOldest(int64_t before);
+  int64_t EarliestUse() const;  // that is within the lifetime
+  absl::Status Publish();
+  absl::StatusOr<int64_t> UsedBytes();
+
+  absl::Status RemoveResponse(StoreScope scope, const std::string& id);
+  absl::Status InsertResponse(StoreScope scope, const StoredResponse& response);
+  absl::Status RemoveConversation(StoreScope scope, const std::string& id);
+  absl::StatusOr<ItemNode> ConversationEnd(StoreScope scope, const std::string& id);
+  // To `last` instead of what was its end.
+  absl::Status MoveConversation(StoreScope scope, const std::string& id, ItemNode last);
+
+  const StoreOptions options_;
+  std::mutex mutex_;  // guards what follows
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<ItemTree> items_;
+  int64_t tick_ = 0;      // of the latest use
+  uint64_t deleted_ = 0;  // by the transaction that runs
+  absl::StatusCode failing_ = absl::StatusCode::kOk;
+
+  std::atomic<int64_t> responses_{0}, conversations_{0}, item_count_{0}, bytes_{0};
+  std::atomic<uint64_t> evicted_{0}, expired_{0}, failures_{0};
+};
+
+}  // namespace batucada

@@ -1,0 +1,159 @@
+#include "server/store/store_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "base/status.h"
+
+namespace batucada {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kApplication = 0x42545543;  // "BTUC"
+constexpr int64_t kVersion = 1;
+constexpr int64_t kPageBytes = 4096;
+// Files up to this are read through before they are used; what is wrong in larger ones is found when it is met.
+constexpr int64_t kMostChecked = int64_t{1} << 30;
+
+// Counts are kept by triggers: counting rows takes time in proportion to them.
+constexpr char kSchema[] = R"sql(
+CREATE TABLE items(
+  node INTEGER PRIMARY KEY AUTOINCREMENT,
+  scope INTEGER NOT NULL,
+  parent INTEGER NOT NULL,    -- the item before it; 0: none
+  held INTEGER NOT NULL,      -- by so many items, responses and conversations
+  count INTEGER NOT NULL,     -- items up to this one
+  bytes INTEGER NOT NULL,     -- of their JSON
+  checksum INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  json TEXT NOT NULL) STRICT;
+CREATE INDEX items_by_id ON items(scope, id);
+CREATE TABLE responses(
+  number INTEGER PRIMARY KEY,
+  scope INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  used INTEGER NOT NULL,      -- microseconds since 1970
+  given INTEGER NOT NULL,     -- its last input item
+  made INTEGER NOT NULL,      -- its last output item
+  state INTEGER NOT NULL,     -- ResponseState
+  checksum INTEGER NOT NULL,
+  json TEXT NOT NULL,
+  UNIQUE(scope, id)) STRICT;
+CREATE INDEX responses_by_use ON responses(used);
+CREATE TABLE conversations(
+  number INTEGER PRIMARY KEY,
+  scope INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  used INTEGER NOT NULL,
+  created INTEGER NOT NULL,   -- seconds since 1970
+  last INTEGER NOT NULL,      -- its last item
+  checksum INTEGER NOT NULL,
+  metadata TEXT NOT NULL,
+  UNIQUE(scope, id)) STRICT;
+CREATE INDEX conversations_by_use ON conversations(used);
+CREATE TABLE counts(items INTEGER NOT NULL, responses INTEGER NOT NULL, conversations INTEGER NOT NULL) STRICT;
+INSERT INTO counts VALUES(0, 0, 0);
+)sql";
+
+std::string Schema() {
+  std::string schema(kSchema);
+  for (const char* table : {"items", "responses", "conversations"}) {
+    absl::StrAppend(&schema, "CREATE TRIGGER more_", table, " AFTER INSERT ON ", table, " BEGIN UPDATE counts SET ",
+                    table, " = ", table, " + 1; END;\n", "CREATE TRIGGER fewer_", table, " AFTER DELETE ON ", table,
+                    " BEGIN UPDATE counts SET ", table, " = ", table, " - 1; END;\n");
+  }
+  return schema;
+}
+
+fs::path FileIn(const std::string& directory) { return fs::path(directory) / "store.db"; }
+
+absl::Status MakeFile(const std::string& directory) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  // SQLite gives its other files the rights of this one.
+  const int file = open(FileIn(directory).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot write ", FileIn(directory).string(), ": ", std::strerror(errno)));
+  }
+  close(file);
+  return absl::OkStatus();
+}
+
+// Whether the schema is there already.
+absl::StatusOr<bool> HasSchema(Database& database, const std::string& directory) {
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t application, database.Number("PRAGMA application_id"));
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t version, database.Number("PRAGMA user_version"));
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t tables, database.Number("SELECT count(*) FROM sqlite_schema"));
+  if (application == 0 && tables == 0) return false;
+  if (application != kApplication) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(FileIn(directory).string(), " is another program's database: give another directory"));
+  }
+  if (version != kVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(FileIn(directory).string(),
+                                                      " was written by another version of this "
+                                                      "program (its schema is ",
+                                                      version, ", not ", kVersion,
+                                                      "): use that version, or delete the file"));
+  }
+  return true;
+}
+
+absl::Status SetUp(Database& database, const std::string& directory, int64_t max_bytes) {
+  // Kept until the database is closed, so that no other process can come between; and the log's index needs no shared
+  // memory, which network file systems do not have.
+  BATUCADA_RETURN_IF_ERROR(database.Run("PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 4096"));
+  const absl::Status locked = database.Run("PRAGMA journal_mode = WAL; BEGIN EXCLUSIVE; COMMIT");
+  if (absl::IsUnavailable(locked) && locked.message().find("locked") != absl::string_view::npos) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(FileIn(directory).string(), " is in use by another process: give each its own directory"));
+  }
+  BATUCADA_RETURN_IF_ERROR(locked);
+  // What is deleted is overwritten.
+  BATUCADA_RETURN_IF_ERROR(
+      database.Run(absl::StrCat("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; "
+                                "PRAGMA journal_size_limit = 4194304; PRAGMA max_page_count = ",
+                                (max_bytes + max_bytes / 2) / kPageBytes + 16)));
+  BATUCADA_ASSIGN_OR_RETURN(const bool there, HasSchema(database, directory));
+  if (!there) {
+    return database.Run(absl::StrCat("BEGIN IMMEDIATE; ", Schema(), "PRAGMA application_id = ", kApplication,
+                                     "; PRAGMA user_version = ", kVersion, "; COMMIT"));
+  }
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t pages, database.Number("PRAGMA page_count"));
+  if (pages * kPageBytes > kMostChecked) return absl::OkStatus();
+  BATUCADA_ASSIGN_OR_RETURN(const std::string found, database.Text("PRAGMA quick_check(1)"));
+  return found == "ok" ? absl::OkStatus() : absl::DataLossError(found);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& directory, int64_t max_bytes) {
+  if (!directory.empty()) BATUCADA_RETURN_IF_ERROR(MakeFile(directory));
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                            Database::Open(directory.empty() ? ":memory:" : FileIn(directory).string()));
+  BATUCADA_RETURN_IF_ERROR(SetUp(*database, directory, max_bytes));
+  return database;
+}
+
+absl::Status SetStoreFileAside(const std::string& directory) {
+  const fs::path file = FileIn(directory);
+  for (const char* part : {"", "-wal", "-shm", "-journal"}) {
+    std::error_code failed;
+    const fs::path from = file.string() + part, to = file.string() + ".corrupt" + part;
+    fs::remove(to, failed);
+    if (!fs::exists(from, failed)) continue;
+    fs::rename(from, to, failed);
+    if (failed) return absl::UnavailableError(absl::StrCat("cannot move ", from.string(), ": ", failed.message()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace batucada

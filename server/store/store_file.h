@@ -1,0 +1,24 @@
+// The file of a store: DIR/store.db, in SQLite's format, with its write-ahead log beside it.
+//
+// application_id 0x42545543 says whose it is, user_version which schema it has (1). Only its owner may read it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/sqlite.h"
+
+namespace batucada {
+
+// Opens the file, or makes it; for this process alone, for as long as the database lives. `directory` empty: in memory.
+// `max_bytes`: see StoreOptions; half as much again is where SQLite itself stops.
+// DATA_LOSS if it is no sound database; FAILED_PRECONDITION if it is another's, or another process has it.
+[[nodiscard]] absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& directory, int64_t max_bytes);
+
+// Moves the file to DIR/store.db.corrupt, in place of one that is there. REQUIRES: it is not open.
+[[nodiscard]] absl::Status SetStoreFileAside(const std::string& directory);
+
+}  // namespace batucada

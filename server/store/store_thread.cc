@@ -1,0 +1,65 @@
+#include "server/store/store_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+namespace batucada {
+namespace {
+
+constexpr absl::Duration kShortest = absl::Seconds(1), kLongest = absl::Minutes(5);
+
+}  // namespace
+
+StoreThread::StoreThread(Store& store, absl::Duration lifetime)
+    : store_(store), period_(std::clamp(lifetime / 100, kShortest, kLongest)), thread_([this] { Run(); }) {}
+
+StoreThread::~StoreThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void StoreThread::Post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  changed_.notify_all();
+}
+
+void StoreThread::Run() {
+  pthread_setname_np(pthread_self(), "batucada-store");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const bool woken =
+        changed_.wait_for(lock, absl::ToChronoNanoseconds(period_), [this] { return stopping_ || !tasks_.empty(); });
+    if (woken && tasks_.empty()) return;
+    std::function<void()> task;
+    if (woken) {
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    lock.unlock();
+    try {
+      if (task) {
+        task();
+      } else {
+        store_.Sweep();
+      }
+    } catch (const std::exception& exception) {  // no memory, most likely
+      spdlog::error("the store failed: {}", exception.what());
+    }
+    task = nullptr;  // what it held goes without the lock
+    lock.lock();
+  }
+}
+
+}  // namespace batucada

@@ -1,0 +1,422 @@
+#include "server/store/store.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "server/store/store_thread.h"
+
+namespace batucada {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr StoreScope kMine = 7, kTheirs = 8;
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() : directory_(fs::path(testing::TempDir()) / absl::StrCat("store", getpid(), "_", ++count_)) {}
+  ~StoreTest() override { fs::remove_all(directory_); }
+
+  std::unique_ptr<Store> Open(int64_t max_bytes = 64 << 20) {
+    absl::StatusOr<std::unique_ptr<Store>> store = TryOpen(max_bytes);
+    EXPECT_TRUE(store.ok()) << store.status();
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+  absl::StatusOr<std::unique_ptr<Store>> TryOpen(int64_t max_bytes = 64 << 20) {
+    return Store::Open(
+        {.directory = directory_.string(), .lifetime = absl::Hours(1), .max_bytes = max_bytes, .now = [this] {
+           return now_;
+         }});
+  }
+  fs::path file() const { return directory_ / "store.db"; }
+
+  static inline int count_ = 0;
+  const fs::path directory_;
+  int64_t now_ = 1'000'000'000'000'000;
+};
+
+StoredItem Item(const std::string& id) { return {.id = id, .json = absl::StrCat("{\"text\":\"", id, "\"}")}; }
+
+// A response of an input and an output item that goes on from `previous`, if that is not empty.
+absl::Status Put(Store& store, const std::string& id, const std::string& previous = "",
+                 const std::string& conversation = "") {
+  StoredResponse response{.id = id,
+                          .json = absl::StrCat("{\"id\":\"", id, "\"}"),
+                          .previous = previous,
+                          .conversation = conversation,
+                          .history = {},
+                          .input = {Item(id + ".in")},
+                          .output = {Item(id + ".out")}};
+  if (!previous.empty() || !conversation.empty()) {
+    const auto history =
+        previous.empty() ? store.HistoryOfConversation(kMine, conversation) : store.HistoryOfResponse(kMine, previous);
+    if (!history.ok()) return history.status();
+    response.history = *history;
+  }
+  return store.PutResponse(kMine, response);
+}
+
+std::vector<std::string> Ids(const std::vector<StoredItem>& items) {
+  std::vector<std::string> ids;
+  for (const StoredItem& item : items) {
+    EXPECT_EQ(item.json, Item(item.id).json);
+    ids.push_back(item.id);
+  }
+  return ids;
+}
+
+// All that `id` was given, in order.
+std::vector<std::string> Given(Store& store, const std::string& id) {
+  const auto page = store.InputItems(kMine, id, {.limit = 10'000, .ascending = true});
+  return page.ok() ? Ids(page->items) : std::vector<std::string>{std::string(page.status().message())};
+}
+
+std::vector<std::string> Conversation(Store& store, const std::string& id) {
+  const auto page = store.ConversationItems(kMine, id, {.limit = 10'000, .ascending = true});
+  return page.ok() ? Ids(page->items) : std::vector<std::string>{std::string(page.status().message())};
+}
+
+TEST_F(StoreTest, WhatGoesOnFromTheSameSharesItAndOutlivesIt) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  ASSERT_TRUE(Put(*store, "b", "a").ok());
+  ASSERT_TRUE(Put(*store, "c", "a").ok());
+  EXPECT_EQ(store->Stats().items, 6);
+  EXPECT_THAT(Given(*store, "b"), ElementsAre("a.in", "a.out", "b.in"));
+  EXPECT_THAT(Given(*store, "c"), ElementsAre("a.in", "a.out", "c.in"));
+
+  ASSERT_TRUE(store->DeleteResponse(kMine, "a").ok());
+  EXPECT_TRUE(absl::IsNotFound(store->DeleteResponse(kMine, "a")));
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "a").status()));
+  EXPECT_THAT(Given(*store, "b"), ElementsAre("a.in", "a.out", "b.in"));
+  ASSERT_TRUE(store->DeleteResponse(kMine, "b").ok());
+  EXPECT_THAT(Given(*store, "c"), ElementsAre("a.in", "a.out", "c.in"));
+  ASSERT_TRUE(store->DeleteResponse(kMine, "c").ok());
+  EXPECT_EQ(store->Stats().items, 0);
+}
+
+TEST_F(StoreTest, AnotherScopeSeesNothing) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {Item("x")}).ok());
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kTheirs, "a").status()));
+  EXPECT_TRUE(absl::IsNotFound(store->InputItems(kTheirs, "a", {}).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->HistoryOfResponse(kTheirs, "a").status()));
+  EXPECT_TRUE(absl::IsNotFound(store->DeleteResponse(kTheirs, "a")));
+  EXPECT_TRUE(absl::IsNotFound(store->FindItem(kTheirs, "a.in").status()));
+  EXPECT_TRUE(absl::IsNotFound(store->GetConversation(kTheirs, "k").status()));
+  EXPECT_TRUE(absl::IsNotFound(store->ConversationItems(kTheirs, "k", {}).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->AppendItems(kTheirs, "k", {Item("y")})));
+  EXPECT_TRUE(absl::IsNotFound(store->UpdateConversation(kTheirs, "k", "{}")));
+  EXPECT_TRUE(absl::IsNotFound(store->DeleteConversationItem(kTheirs, "k", "x")));
+  EXPECT_TRUE(absl::IsNotFound(store->DeleteConversation(kTheirs, "k")));
+  EXPECT_TRUE(store->GetResponse(kMine, "a").ok());
+  EXPECT_EQ(store->FindItem(kMine, "a.in")->json, Item("a.in").json);
+}
+
+TEST_F(StoreTest, WhatWasWrittenIsThereAfterARestart) {
+  {
+    const auto store = Open();
+    ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 5, .metadata = "{\"a\":1}"}, {Item("x")}).ok());
+    ASSERT_TRUE(Put(*store, "a", "", "k").ok());
+    ASSERT_TRUE(store->UpdateConversation(kMine, "k", "{\"a\":2}").ok());
+  }
+  const auto store = Open();
+  const auto response = store->GetResponse(kMine, "a");
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->json, "{\"id\":\"a\"}");
+  EXPECT_THAT(Ids(response->output), ElementsAre("a.out"));
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "a.in", "a.out"));
+  EXPECT_EQ(store->GetConversation(kMine, "k")->metadata, "{\"a\":2}");
+  EXPECT_EQ(store->GetConversation(kMine, "k")->created, 5);
+  EXPECT_EQ(store->Stats().responses, 1);
+  EXPECT_EQ(store->Stats().conversations, 1);
+  EXPECT_EQ(store->Stats().items, 3);
+}
+
+TEST_F(StoreTest, OnlyWhatHasEndedWellIsGoneOnFrom) {
+  const auto store = Open();
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {}).ok());
+  StoredResponse response{.id = "a",
+                          .json = "{}",
+                          .previous = "",
+                          .conversation = "k",
+                          .history = {},
+                          .input = {Item("in")},
+                          .output = {},
+                          .state = ResponseState::kRunning};
+  ASSERT_TRUE(store->PutResponse(kMine, response).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(store->HistoryOfResponse(kMine, "a").status()));
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre());
+  response.output = {Item("out")};
+  response.state = ResponseState::kFailed;
+  ASSERT_TRUE(store->PutResponse(kMine, response).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(store->HistoryOfResponse(kMine, "a").status()));
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre());
+  response.state = ResponseState::kEnded;
+  ASSERT_TRUE(store->PutResponse(kMine, response).ok());
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("in", "out"));
+  EXPECT_EQ(store->Stats().responses, 1);
+  EXPECT_EQ(store->Stats().items, 2);
+}
+
+TEST_F(StoreTest, AConversationThatGrewMeanwhileGrowsByBoth) {
+  const auto store = Open();
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {Item("x")}).ok());
+  const History early = *store->HistoryOfConversation(kMine, "k");
+  ASSERT_TRUE(Put(*store, "a", "", "k").ok());
+  ASSERT_TRUE(store
+                  ->PutResponse(kMine, {.id = "b",
+                                        .json = "{}",
+                                        .previous = "",
+                                        .conversation = "k",
+                                        .history = early,
+                                        .input = {Item("b.in")},
+                                        .output = {Item("b.out")}})
+                  .ok());
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "a.in", "a.out", "b.in", "b.out"));
+  EXPECT_THAT(Given(*store, "b"), ElementsAre("x", "b.in"));
+}
+
+TEST_F(StoreTest, NothingIsWrittenBehindWhatHasGone) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  const History history = *store->HistoryOfResponse(kMine, "a");
+  ASSERT_TRUE(store->DeleteResponse(kMine, "a").ok());
+  const absl::Status status = store->PutResponse(kMine, {.id = "b",
+                                                         .json = "{}",
+                                                         .previous = "a",
+                                                         .conversation = "",
+                                                         .history = history,
+                                                         .input = {Item("in")},
+                                                         .output = {}});
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_TRUE(absl::IsNotFound(store->ReadHistory(history).status()));
+  EXPECT_EQ(store->Stats().items, 0);
+}
+
+TEST_F(StoreTest, PagesGoThroughAListInBothOrders) {
+  const auto store = Open();
+  std::vector<StoredItem> items;
+  for (int i = 0; i < 7; ++i) items.push_back(Item(absl::StrCat("i", i)));
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, items).ok());
+  const auto page = [&](int64_t limit, bool ascending, const std::string& after) {
+    return *store->ConversationItems(kMine, "k", {.limit = limit, .ascending = ascending, .after = after});
+  };
+  EXPECT_THAT(Ids(page(3, true, "").items), ElementsAre("i0", "i1", "i2"));
+  EXPECT_THAT(Ids(page(3, true, "i2").items), ElementsAre("i3", "i4", "i5"));
+  EXPECT_TRUE(page(3, true, "i2").has_more);
+  EXPECT_THAT(Ids(page(3, true, "i5").items), ElementsAre("i6"));
+  EXPECT_FALSE(page(3, true, "i5").has_more);
+  EXPECT_FALSE(page(7, true, "").has_more);
+  EXPECT_THAT(Ids(page(3, false, "").items), ElementsAre("i6", "i5", "i4"));
+  EXPECT_THAT(Ids(page(4, false, "i4").items), ElementsAre("i3", "i2", "i1", "i0"));
+  EXPECT_THAT(Ids(page(4, false, "i0").items), ElementsAre());
+  EXPECT_TRUE(absl::IsInvalidArgument(store->ConversationItems(kMine, "k", {.after = "i7"}).status()));
+}
+
+TEST_F(StoreTest, ItemsCanBeTakenOutOfAConversation) {
+  const auto store = Open();
+  ASSERT_TRUE(
+      store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {Item("x"), Item("y"), Item("z")})
+          .ok());
+  ASSERT_TRUE(Put(*store, "a", "", "k").ok());
+  ASSERT_TRUE(store->DeleteConversationItem(kMine, "k", "y").ok());
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "z", "a.in", "a.out"));
+  EXPECT_THAT(Given(*store, "a"), ElementsAre("x", "y", "z", "a.in"));
+  EXPECT_TRUE(absl::IsNotFound(store->DeleteConversationItem(kMine, "k", "y")));
+  EXPECT_TRUE(absl::IsNotFound(store->ConversationItem(kMine, "k", "y").status()));
+  EXPECT_EQ(store->ConversationItem(kMine, "k", "z")->json, Item("z").json);
+  ASSERT_TRUE(store->DeleteResponse(kMine, "a").ok());
+  ASSERT_TRUE(store->DeleteConversation(kMine, "k").ok());
+  EXPECT_EQ(store->Stats().items, 0);
+}
+
+TEST_F(StoreTest, WhatNobodyUsesIsGoneAfterItsTime) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  ASSERT_TRUE(Put(*store, "b").ok());
+  now_ += 40LL * 60 * 1'000'000;
+  ASSERT_TRUE(Put(*store, "c", "b").ok());  // a use of b
+  now_ += 40LL * 60 * 1'000'000;
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "a").status()));
+  EXPECT_TRUE(store->GetResponse(kMine, "b").ok());
+  EXPECT_EQ(store->Stats().responses, 3);
+  EXPECT_FALSE(store->Sweep());
+  EXPECT_EQ(store->Stats().responses, 2);
+  EXPECT_EQ(store->Stats().expired, 1U);
+  EXPECT_THAT(Given(*store, "c"), ElementsAre("b.in", "b.out", "c.in"));
+}
+
+TEST_F(StoreTest, TheLeastRecentlyUsedMakesRoom) {
+  constexpr int64_t kSize = 1 << 20;
+  const auto store = Open(kSize);
+  const std::string text(20'000, 'x');
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(store
+                    ->PutResponse(kMine, {.id = absl::StrCat("r", i),
+                                          .json = "{}",
+                                          .previous = "r0",
+                                          .conversation = "",
+                                          .history = {},
+                                          .input = {{"i", text}},
+                                          .output = {}})
+                    .ok());
+    EXPECT_LE(store->Stats().bytes, kSize);
+  }
+  EXPECT_TRUE(store->GetResponse(kMine, "r299").ok());
+  EXPECT_TRUE(store->GetResponse(kMine, "r0").ok()) << "it was used by each";
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "r1").status()));
+  EXPECT_GT(store->Stats().evicted, 200U);
+  EXPECT_EQ(store->Stats().responses + static_cast<int64_t>(store->Stats().evicted), 300);
+  EXPECT_LE(fs::file_size(file()), static_cast<uintmax_t>(kSize * 3 / 2));
+
+  const absl::Status large = store->PutResponse(kMine, {.id = "l",
+                                                        .json = std::string(kSize / 4 + 1, 'x'),
+                                                        .previous = "",
+                                                        .conversation = "",
+                                                        .history = {},
+                                                        .input = {},
+                                                        .output = {}});
+  EXPECT_TRUE(absl::IsResourceExhausted(large)) << large;
+  EXPECT_TRUE(store->GetResponse(kMine, "r299").ok());
+}
+
+TEST_F(StoreTest, HistoriesHaveABound) {
+  const auto store = Open();
+  std::vector<StoredItem> items(kMaxHistoryItems, Item("x"));
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, items).ok());
+  const absl::Status status = store->AppendItems(kMine, "k", {Item("y")});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(store->HistoryOfConversation(kMine, "k")->count, kMaxHistoryItems);
+}
+
+TEST_F(StoreTest, ADirectoryIsOneProcesssAndOnesOwn) {
+  const auto store = Open();
+  const auto second = TryOpen();
+  EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("in use by another process"));
+  struct stat found {};
+  ASSERT_EQ(stat(file().c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0600U);
+}
+
+TEST_F(StoreTest, AnotherProgramsFileIsLeftAlone) {
+  fs::create_directories(directory_);
+  {
+    const auto database = Database::Open(file().string());
+    ASSERT_TRUE((*database)->Run("CREATE TABLE theirs(a)").ok());
+  }
+  EXPECT_THAT(std::string(TryOpen().status().message()), HasSubstr("another program's database"));
+  fs::remove(file());
+  { const auto store = Open(); }
+  {
+    const auto database = Database::Open(file().string());
+    ASSERT_TRUE((*database)->Run("PRAGMA user_version = 99").ok());
+  }
+  EXPECT_THAT(std::string(TryOpen().status().message()), HasSubstr("another version"));
+}
+
+std::string Contents(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+// Every damage leads to an exact answer or to none.
+void ExpectSoundOrNothing(Store& store) {
+  for (const char* id : {"a", "b"}) {
+    const auto response = store.GetResponse(kMine, id);
+    if (!response.ok()) continue;
+    EXPECT_EQ(response->json, absl::StrCat("{\"id\":\"", id, "\"}"));
+    EXPECT_THAT(Ids(response->output), ElementsAre(std::string(id) + ".out"));
+    const auto given = store.InputItems(kMine, id, {.ascending = true});
+    if (!given.ok()) continue;
+    if (std::string_view(id) == "a") {
+      EXPECT_THAT(Ids(given->items), ElementsAre("a.in"));
+    } else {
+      EXPECT_THAT(Ids(given->items), ElementsAre("a.in", "a.out", "b.in"));
+    }
+  }
+}
+
+TEST_F(StoreTest, DamagedFilesGiveNoWrongAnswer) {
+  {
+    const auto store = Open();
+    ASSERT_TRUE(Put(*store, "a").ok());
+    ASSERT_TRUE(Put(*store, "b", "a").ok());
+  }
+  const std::string sound = Contents(file());
+  const auto check = [&](const std::string& damaged) {
+    fs::remove_all(directory_);
+    fs::create_directories(directory_);
+    std::ofstream(file(), std::ios::binary) << damaged;
+    const auto store = TryOpen();
+    if (!store.ok()) {  // whose file it is cannot be told
+      EXPECT_TRUE(absl::IsFailedPrecondition(store.status())) << store.status();
+      return false;
+    }
+    ExpectSoundOrNothing(**store);
+    const absl::Status first = Put(**store, "c");
+    EXPECT_TRUE(first.ok() || fs::exists(directory_ / "store.db.corrupt")) << first;
+    EXPECT_TRUE(Put(**store, "c").ok());
+    EXPECT_TRUE((*store)->GetResponse(kMine, "c").ok());
+    return fs::exists(directory_ / "store.db.corrupt");
+  };
+  int set_aside = 0;
+  for (size_t length = 1; length < sound.size(); length += 997) set_aside += check(sound.substr(0, length));
+  EXPECT_GT(set_aside, 10);
+  for (size_t at = 0; at < sound.size(); at += 131) {
+    std::string damaged = sound;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    set_aside += check(damaged);
+  }
+  EXPECT_GT(set_aside, 20);
+}
+
+TEST_F(StoreTest, AFullDiskLosesWhatIsNewAndNothingElse) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tight = {.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  const absl::Status status = Put(*store, "b");
+  const auto still = store->GetResponse(kMine, "a");
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(store->Stats().failures, 1U);
+  EXPECT_TRUE(still.ok()) << still.status();
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "b").status()));
+  EXPECT_TRUE(Put(*store, "b").ok());
+  EXPECT_TRUE(store->GetResponse(kMine, "b").ok());
+}
+
+TEST_F(StoreTest, ItsThreadDoesAllThatWasPosted) {
+  const auto store = Open();
+  {
+    StoreThread thread(*store, absl::Hours(1));
+    for (int i = 0; i < 20; ++i) {
+      thread.Post([&store, i] { EXPECT_TRUE(Put(*store, absl::StrCat("r", i)).ok()); });
+    }
+  }
+  EXPECT_EQ(store->Stats().responses, 20);
+}
+
+}  // namespace
+}  // namespace batucada
