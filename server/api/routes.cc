@@ -13,6 +13,7 @@
 #include "server/operations/log_settings.h"
 #include "server/operations/probes.h"
 #include "server/operations/status.h"
+#include "server/responses/routes.h"
 
 namespace batucada {
 namespace {
@@ -92,6 +93,7 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
       "/tokenizer_info", "tokenizer_info", TokenizerInfo(service),
       {.summary = "What tokenizer_config.json says, and the chat template in use", .answer = "TokenizerInfo"});
 
+  AddResponses(list);
   AddOpenInference(list);
   const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {
     list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"},

@@ -33,6 +33,7 @@
 #include "server/net/door.h"
 #include "server/net/tls.h"
 #include "server/operations/health_port.h"
+#include "server/store/store.h"
 #include "server/telemetry/logging.h"
 
 namespace batucada {
@@ -116,6 +117,15 @@ void DecideRequestMemory(ServerConfig* config) {
   }
 }
 
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const StoreConfig& config) {
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      Store::Open({.directory = config.directory, .lifetime = config.lifetime, .max_bytes = config.size()});
+  if (!store.ok()) return absl::InvalidArgumentError(fmt::format("--store: {}", std::string(store.status().message())));
+  fmt::print("responses are kept in {}, {} at most\n", config.directory.empty() ? "memory" : config.directory,
+             HumanBytes(config.size()));
+  return store;
+}
+
 using Contexts = std::vector<std::shared_ptr<boost::asio::ssl::context>>;
 
 // `reread` makes of flags, environment and file what they say by then.
@@ -146,6 +156,7 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
   fmt::print("{}", engine->description());
   DecideRequestMemory(&config);
+  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenStore(config.store));
   std::fflush(stdout);
 
   Service service{.config = config,
@@ -154,7 +165,8 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                   .model_names = ServedModelNames(config),
                   .chat_template = std::move(chat_template),
                   .keys = keys,
-                  .fingerprint = FingerprintOf(*engine)};
+                  .fingerprint = FingerprintOf(*engine),
+                  .store = std::move(store)};
   const MemoryTrimmer trimmer(service.memory);
   Disposer disposer;
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());

@@ -57,6 +57,7 @@ SignalWatcher::SignalWatcher() {
   const sigset_t set = Watched();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a client that is gone is an error code, not a reason to end
+  std::signal(SIGXFSZ, SIG_IGN);  // likewise a file that may grow no further
   thread_ = std::thread([this] { Watch(); });
 }
 

@@ -148,6 +148,16 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
   table.AddDuration("grpc-max-connection-age-grace", grpc, "For the calls that run then",
                     &config->grpc_limits.max_age_grace);
 
+  const std::string store = "Stored responses and conversations";
+  table.AddString("store", store, "Directory to keep them in; default: memory, until the process ends",
+                  &config->store.directory);
+  table.AddDuration("store-ttl", store, "From when one was written, or last gone on from, until it is deleted",
+                    &config->store.lifetime);
+  table.AddBytes("store-size", store,
+                 "What they may take together, after which the least recently used go; 0: 1 GiB in a directory, 64 MiB "
+                 "in memory",
+                 &config->store.max_bytes);
+
   const std::string security = "Security";
   table.AddStrings(
       "api-key", security,

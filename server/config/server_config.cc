@@ -102,6 +102,10 @@ absl::Status ServerConfig::Validate() const {
   BATUCADA_RETURN_IF_ERROR(ValidateTelemetry(*this));
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-generated-tokens", request.max_generated_tokens, 0, int64_t{1} << 50));
   BATUCADA_RETURN_IF_ERROR(CheckRange("default-max-tokens", request.default_max_tokens, 1, int64_t{1} << 30));
+  if (store.max_bytes != 0) {
+    BATUCADA_RETURN_IF_ERROR(CheckRange("store-size", store.max_bytes, 1 << 20, int64_t{1} << 46));
+  }
+  BATUCADA_RETURN_IF_ERROR(CheckPositive("store-ttl", store.lifetime));
   if (request.max_time < absl::ZeroDuration()) return absl::InvalidArgumentError("--max-request-time is negative");
   BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompt-tokens", request.max_prompt_tokens, 0, engine.max_total_tokens));
   return absl::OkStatus();

@@ -66,6 +66,15 @@ struct SecurityConfig {
   std::string tls_key;
 };
 
+// What outlives a request: responses and conversations.
+struct StoreConfig {
+  std::string directory;                           // empty: in memory, until the process ends
+  absl::Duration lifetime = absl::Hours(24 * 30);  // of what nobody goes on from
+  int64_t max_bytes = 0;                           // 0: 1 GiB in a directory, 64 MiB in memory
+
+  int64_t size() const { return max_bytes > 0 ? max_bytes : directory.empty() ? 64 << 20 : 1 << 30; }
+};
+
 enum class MetricsAliases : uint8_t { kNone, kVllm };  // kVllm: what vLLM calls them, besides our own names
 
 // Where spans of requests go.
@@ -98,6 +107,7 @@ struct ServerConfig {
   RequestBounds request;
   StrictParameters strict_parameters = StrictParameters::kOff;
   SecurityConfig security;
+  StoreConfig store;
   MetricsAliases metrics_aliases = MetricsAliases::kNone;
 
   absl::Duration shutdown_grace = absl::Seconds(1);  // from unready until connections are no longer accepted

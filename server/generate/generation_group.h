@@ -42,6 +42,14 @@ class GenerationGroup {
   // and failure() says why.
   void KeepWhole() { keeps_whole_ = true; }
   bool done() const { return running_ == 0; }
+  // Of those that run.
+  std::vector<SequenceId> sequences() const {
+    std::vector<SequenceId> ids;
+    for (const std::optional<Generation>& generation : generations_) {
+      if (generation) ids.push_back(generation->id());
+    }
+    return ids;
+  }
   const RequestUsage& usage() const { return record_.usage; }        // complete once done
   const RequestTimings& timings() const { return record_.timings; }  // likewise
   // Set if a generation ended in a way that is the server's to explain: shutdown, deadline, overrun, failure.

@@ -10,10 +10,13 @@
 #include "server/common/access_keys.h"
 #include "server/config/server_config.h"
 #include "server/generate/running_requests.h"
+#include "server/generate/running_responses.h"
 #include "server/generate/translate.h"
 #include "server/memory/account.h"
 #include "server/net/io_pool.h"
 #include "server/net/work_pool.h"
+#include "server/store/store.h"
+#include "server/store/store_thread.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/request_journal.h"
 #include "text/chat_template.h"
@@ -28,13 +31,16 @@ struct Service {
   const std::vector<std::string> model_names;               // at least one
   const std::unique_ptr<const ChatTemplate> chat_template;  // null: the model has none
   const AccessKeys keys = {};
-  const std::string fingerprint = {};  // system_fingerprint of answers
+  const std::string fingerprint = {};                      // system_fingerprint of answers
+  const std::unique_ptr<Store> store = Store::InMemory();  // of what outlives requests
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
   MemoryAccount memory{config.request_memory};  // of what requests hold; REQUIRES: decided, not 0
   RunningRequests running;
+  RunningResponses responses;
   RequestJournal journal{config.tracing, config.request_log_sampling, metrics};
+  StoreThread store_thread{*store, config.store.lifetime};
   // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
   WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultTextThreads(), config.max_text_backlog_bytes};
 

@@ -62,7 +62,7 @@ std::optional<HttpResponse> Gate::StopPreflight(const HttpRequest& request) cons
         "origin_not_allowed", request.error_form);
   }
   HttpResponse response = {.content_type = ""};
-  response.headers.emplace_back("access-control-allow-methods", "GET, POST");
+  response.headers.emplace_back("access-control-allow-methods", "GET, POST, DELETE");
   response.headers.emplace_back("access-control-allow-headers",
                                 AllowedHeaders(request.Header("access-control-request-headers")));
   response.headers.emplace_back("access-control-max-age", kPreflightMaxAge);

@@ -88,17 +88,18 @@ Answer Handle(Service& service, const RequestOrigin& origin, const Handler& hand
 
 }  // namespace
 
-Handler OffThread(Service& service, std::string api, Handler handler) {
-  return [&service, api = std::move(api), handler = std::move(handler)](HttpRequest request) -> Answer {
+Handler OffThread(Service& service, std::string api, Handler handler, Offload when) {
+  return [&service, api = std::move(api), handler = std::move(handler), when](HttpRequest request) -> Answer {
     const bool coded = HasCodedBody(request);
     // Among larger ones it makes no difference to the turns.
     const bool grammar = request.body.size() <= 8 * kInlineBodyBytes && MayHoldGrammar(request.body);
-    if (request.body.size() <= kInlineBodyBytes && !coded && !grammar) return handler(std::move(request));
+    const bool small = request.body.size() <= kInlineBodyBytes && !coded && !grammar;
+    if (small && when == Offload::kIfLarge) return handler(std::move(request));
     auto handover = std::make_shared<Handover>();
     const auto limit = service.config.http.max_body_bytes;
     // What takes time is the text, which is several times as long as its encoding.
     constexpr int64_t kUsualRatio = 8;
-    const auto size = static_cast<int64_t>(request.body.size());
+    const auto size = std::max<int64_t>(static_cast<int64_t>(request.body.size()), kInlineBodyBytes);
     const int64_t bytes = coded ? std::min(kUsualRatio * size, limit) : grammar ? kGrammarBytes : size;
     const RequestOrigin origin = OriginOf(request, api);
     const ErrorForm form = request.error_form;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "server/generate/service.h"
@@ -10,9 +11,14 @@
 
 namespace batucada {
 
+enum class Offload : uint8_t {
+  kIfLarge,
+  kAlways,  // it waits for something
+};
+
 // `handler`, run by `service.workers` for larger requests, for those that may hold a grammar, and for encoded ones
 // (content_coding.h), which it gets decoded. When too much waits there, the answer is 429. `handler` must be
 // thread-safe; `api` names it in the log. REQUIRES: `service` outlives the answers.
-Handler OffThread(Service& service, std::string api, Handler handler);
+Handler OffThread(Service& service, std::string api, Handler handler, Offload when = Offload::kIfLarge);
 
 }  // namespace batucada

@@ -1,6 +1,8 @@
 #include "server/http/openapi.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -36,7 +38,19 @@ bj::object HeaderParameter(const char* name, const char* description) {
 }
 
 // What wildcards stand for, in their order.
-constexpr const char* kWildcards[] = {"model", "version"};
+struct Wildcards {
+  std::string_view prefix;  // of the path
+  std::array<const char*, 2> names;
+};
+constexpr Wildcards kWildcards[] = {{"/v1/responses", {"response_id", ""}},
+                                    {"/v1/conversations", {"conversation_id", "item_id"}},
+                                    {"", {"model", "version"}}};
+
+const char* WildcardName(const Route& route, size_t wildcard) {
+  const auto* const found = std::find_if(std::begin(kWildcards), std::end(kWildcards),
+                                         [&](const Wildcards& one) { return route.path.starts_with(one.prefix); });
+  return found->names.at(wildcard);
+}
 
 // "/v1/models/*" is "/v1/models/{model}" there.
 std::string TemplatedPath(const Route& route, std::string_view open, std::string_view close) {
@@ -44,7 +58,7 @@ std::string TemplatedPath(const Route& route, std::string_view open, std::string
   size_t wildcard = 0;
   for (const char c : route.path) {
     if (c == '*') {
-      path.append(open).append(kWildcards[wildcard++]).append(close);
+      path.append(open).append(WildcardName(route, wildcard++)).append(close);
     } else {
       path += c;
     }
@@ -78,6 +92,18 @@ bj::object MakeOperation(const OperationSpec& spec) {
       HeaderParameter("x-request-id",
                       "Up to 128 printable characters; comes back, and is in the log. Default: random."),
       HeaderParameter("traceparent", "W3C Trace Context; its trace id is in the log.")};
+  if (spec.pages) {
+    const auto parameter = [&](const char* name, const char* description, bj::object schema) {
+      operation["parameters"].get_array().push_back({{"name", name},
+                                                     {"in", "query"},
+                                                     {"required", false},
+                                                     {"description", description},
+                                                     {"schema", std::move(schema)}});
+    };
+    parameter("limit", "So many at most.", {{"type", "integer"}, {"minimum", 1}, {"maximum", 100}, {"default", 20}});
+    parameter("order", "desc: the latest first.", {{"type", "string"}, {"enum", {"asc", "desc"}}, {"default", "desc"}});
+    parameter("after", "Only what comes after the item of this id, in this order.", {{"type", "string"}});
+  }
   bj::object answers;
   bj::object ok = {{"description", "Done."}};
   if (!spec.answer.empty()) {
@@ -96,7 +122,7 @@ bj::object MakeOperation(const OperationSpec& spec) {
     add_error("422", "Not a valid request; the message names the parameter, its value and the limit.");
   }
   add_error("401", "An API key is missing or wrong.");
-  add_error("404", "There is no such model or path.");
+  add_error("404", "There is no such model, record or path.");
   add_error("408", "The request came too slowly.");
   add_error("413", "The body is too large.");
   add_error("415", "The body's coding or type is not taken.");
@@ -108,8 +134,10 @@ bj::object MakeOperation(const OperationSpec& spec) {
     operation["requestBody"] = {{"required", true},
                                 {"content", Content("application/json", SchemaReference(spec.request))}};
     add_error("409", "Cancelled by a gRPC call of Abort that named the request's x-request-id.");
-    add_error("429", "Too much waits already; Retry-After says when to ask again.");
     add_error("504", "The deadline passed.");
+  }
+  if (spec.waits || !spec.request.empty()) {
+    add_error("429", "Too much waits already; Retry-After says when to ask again.");
   }
   operation["responses"] = std::move(answers);
   return operation;
@@ -125,9 +153,10 @@ std::string OpenApiDocument(const Router& router, bj::object schemas, const bj::
     if (open) operation["security"] = bj::array();
     for (auto i = std::count(route.path.begin(), route.path.end(), '*'); i-- > 0;) {
       bj::array& parameters = operation["parameters"].get_array();
-      parameters.insert(
-          parameters.begin(),
-          bj::object{{"name", kWildcards[i]}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+      parameters.insert(parameters.begin(), bj::object{{"name", WildcardName(route, static_cast<size_t>(i))},
+                                                       {"in", "path"},
+                                                       {"required", true},
+                                                       {"schema", {{"type", "string"}}}});
     }
     const std::string path = TemplatedPath(route, "{", "}");
     if (!paths.contains(path)) paths[path] = bj::object();

@@ -22,6 +22,8 @@ struct OperationSpec {
   Streams streams = Streams::kNo;
   std::string_view stream_type = "text/event-stream";
   std::string_view unavailable;  // the schema of a 503 that is no error, by name
+  bool waits = false;            // for a thread of its own: it may be too much
+  bool pages = false;            // whether a part of a list is asked for: limit, order, after
   ErrorForm error_form = ErrorForm::kOpenAi;
 };
 

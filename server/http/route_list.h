@@ -60,6 +60,20 @@ class RouteList {
                  .error_form = spec.error_form,
                  .operation = MakeOperation(spec)});
   }
+  // For handlers that wait for something, whatever the method.
+  void AddWaiting(std::string method, std::string path, std::string name, Handle handle, OperationSpec spec) {
+    spec.waits = true;
+    Handler handler = [this_service = &service_, handle](const HttpRequest& request) {
+      return handle(*this_service, request);
+    };
+    router_.Add({.method = std::move(method),
+                 .path = std::move(path),
+                 .name = name,
+                 .handler = OffThread(service_, name, std::move(handler), Offload::kAlways),
+                 .access = Access::kKey,
+                 .error_form = spec.error_form,
+                 .operation = MakeOperation(spec)});
+  }
   // One of those that specs name, beside those of api_schemas.h.
   void AddSchema(std::string_view name, boost::json::object schema) {
     schemas_[boost::json::string_view(name.data(), name.size())] = std::move(schema);

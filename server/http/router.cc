@@ -35,7 +35,7 @@ bool MatchPath(std::string_view pattern, std::string_view path, std::vector<std:
 
 Router::Match Router::Find(std::string_view method, std::string_view path) const {
   if (method == "OPTIONS" && path == "*") {
-    return {.error = {.content_type = "", .headers = {{"allow", "GET, HEAD, OPTIONS, POST"}}}};
+    return {.error = {.content_type = "", .headers = {{"allow", "DELETE, GET, HEAD, OPTIONS, POST"}}}};
   }
   // Clients put addresses together with one slash too many.
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);

@@ -9,6 +9,10 @@ HttpResponse EventStreamHead() {
 }
 
 void BeginEvent(std::string* out) { *out += "data: "; }
+void BeginEvent(std::string* out, std::string_view type) {
+  out->append("event: ").append(type).append("\n");
+  BeginEvent(out);
+}
 void EndEvent(std::string* out) { *out += "\n\n"; }
 
 void AppendEvent(std::string_view json, std::string* out) {

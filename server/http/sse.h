@@ -11,6 +11,8 @@ namespace batucada {
 // An event in parts: what is appended between the two is its JSON, in one line.
 void BeginEvent(std::string* out);
 void EndEvent(std::string* out);
+// Likewise, with a name of its type.
+void BeginEvent(std::string* out, std::string_view type);
 // REQUIRES: no line break in `json`, which JSON never needs.
 void AppendEvent(std::string_view json, std::string* out);
 // What clients ignore. REQUIRES: no line break in `text`.

@@ -2,6 +2,7 @@
 // {"content":[{"token":…,"logprob":…,"bytes":[…],"top_logprobs":[…]},…],"refusal":null}.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "engine/core/request.h"
@@ -10,6 +11,10 @@
 #include "text/tokenizer.h"
 
 namespace batucada {
+
+// A list of tokens, each with its log-probability, bytes and alternatives. All outlive the pieces.
+Pieces WriteTokenLogprobs(const Tokenizer& tokenizer, TokenNames names, std::span<const TokenResult> tokens,
+                          JsonWriter& json);
 
 class ChatLogprobs {
  public:
@@ -23,8 +28,6 @@ class ChatLogprobs {
   Pieces Write(JsonWriter& json);
 
  private:
-  void WriteToken(int32_t id, float logprob, JsonWriter& json) const;  // its members, not its braces
-
   const Tokenizer& tokenizer_;
   const TokenNames names_;
   std::vector<TokenResult> tokens_;

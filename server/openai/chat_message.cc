@@ -65,7 +65,8 @@ bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::va
   if (members.ok() && (text == nullptr || !text->is_string())) {
     members.Fail(name, fmt::format("must be a string, not {}", text == nullptr ? "absent" : DescribeJson(*text)));
   }
-  for (const char* kept : {"annotations", "cache_control", "id", "index", "logprobs"}) members.Take(kept);
+  for (const char* kept : {"annotations", "cache_control", "id", "index", "logprobs", "prompt_cache_breakpoint"})
+    members.Take(kept);
   reader.Fail(members.Finish());
   if (!reader.ok()) return {};
   bj::object read = {{"type", "text"}, {"text", *text}};

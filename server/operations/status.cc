@@ -44,6 +44,7 @@ Answer HandleMetrics(Service& service, const HttpRequest&) {
                   .request_memory_budget = service.memory.budget(),
                   .request_memory = {},
                   .request_memory_refused = {},
+                  .store = service.store->Stats(),
                   .max_waiting = config.max_waiting,
                   .max_batch_tokens = config.max_batch_tokens,
                   .model = service.model_names.front(),
@@ -90,9 +91,9 @@ Answer HandleRoot(Service&, const HttpRequest& request) {
   json.BeginObject().Key("name").String("batucada").Key("version").String(kVersion);
   json.Key("endpoints").BeginArray();
   for (const char* endpoint :
-       {"POST /v1/completions", "POST /v1/chat/completions", "GET /v1/models", "POST /tokenize", "POST /detokenize",
-        "GET /health/live", "GET /health/ready", "GET /load", "GET /admin/log", "POST /admin/log", "GET /metrics",
-        "GET /version", "GET /openapi.json"}) {
+       {"POST /v1/completions", "POST /v1/chat/completions", "POST /v1/responses", "GET /v1/models", "POST /tokenize",
+        "POST /detokenize", "GET /health/live", "GET /health/ready", "GET /load", "GET /admin/log", "POST /admin/log",
+        "GET /metrics", "GET /version", "GET /openapi.json"}) {
     json.String(endpoint);
   }
   json.EndArray().EndObject();

@@ -13,7 +13,8 @@ namespace {
 Rejection RejectionOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument: return Rejection::kInvalid;
-    case absl::StatusCode::kNotFound: return Rejection::kUnknownModel;
+    case absl::StatusCode::kNotFound:
+      return ErrorCode(status) == "model_not_found" ? Rejection::kUnknownModel : Rejection::kInvalid;
     case absl::StatusCode::kUnauthenticated: return Rejection::kUnauthenticated;
     case absl::StatusCode::kUnavailable: return Rejection::kUnavailable;
     case absl::StatusCode::kResourceExhausted: break;

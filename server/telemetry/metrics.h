@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "server/config/server_config.h"
 #include "server/memory/account.h"
+#include "server/store/store_stats.h"
 #include "server/telemetry/process_stats.h"
 #include "server/telemetry/tally.h"
 
@@ -31,6 +32,7 @@ struct Snapshot {
   int64_t request_memory_budget = 0;
   std::array<int64_t, kMemoryPartNames.size()> request_memory{};           // bytes charged, by part
   std::array<uint64_t, kMemoryPartNames.size()> request_memory_refused{};  // charges refused, by part
+  StoreStats store;
   int64_t max_waiting = 0;
   int64_t max_batch_tokens = 0;
   std::string_view model;  // the first name served

@@ -56,6 +56,19 @@ void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
              Number(prefix.tree_tokens));
 }
 
+void AddStore(const StoreStats& store, MetricsPage& page) {
+  page.Gauge("batucada_store_entries", "What is stored, by kind", Number(store.responses), {{"kind", "response"}});
+  page.Sample(Number(store.conversations), {{"kind", "conversation"}});
+  page.Sample(Number(store.items), {{"kind", "item"}});
+  page.Gauge("batucada_store_bytes", "What it takes in the store's database", Number(store.bytes));
+  page.Gauge("batucada_store_capacity_bytes", "What it may take: --store-size", Number(store.capacity_bytes));
+  page.Counter("batucada_store_deleted_total", "Responses and conversations that went, by reason",
+               Number(store.evicted), {{"reason", "room"}});
+  page.Sample(Number(store.expired), {{"reason", "age"}});
+  page.Counter("batucada_store_failures_total", "Responses and conversations that could not be written",
+               Number(store.failures));
+}
+
 void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge(
       "batucada_build_info", "What runs; always 1", 1,
@@ -95,6 +108,7 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   page.Counter("batucada_prompt_tokens_total", "Prompt tokens computed", Number(engine.prompt_tokens));
   page.Counter("batucada_generation_tokens_total", "Tokens generated", Number(engine.generated_tokens));
   if (engine.prefix) AddPrefixCache(*engine.prefix, page);
+  AddStore(now.store, page);
 }
 
 void AddDistributions(const Tally& tally, MetricsPage& page) {

@@ -17,8 +17,16 @@ Every parameter that is not required may be `null`, which means its default. Wha
 not act on (OpenAI's, vLLM's, SGLang's, llama.cpp's, TGI's, LiteLLM's parameters) is listed with the values at which it
 changes nothing; any other value is refused with 400, naming parameter and value: nothing that would change an answer is
 ignored. A name that is not listed is ignored: the header `x-ignored-parameters` names it, so that a misspelling is
-found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. `store` and `metadata`
-are accepted; nothing is kept of any request.
+found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. Completions and chat
+accept `store` and `metadata` and keep nothing.
+
+`/v1/responses` and `/v1/conversations` are OpenAI's, for text: a response is chat whose past the server knows. What it is
+given are its `instructions`, all items of `previous_response_id` or of the `conversation`, and the `input`; the chat
+template makes of them what it would make of the same messages. It is kept unless `"store": false`; several may go on from
+the same. `usage.input_tokens_details.cached_tokens` is what the prefix cache gave. `input_items` lists all that the
+response was given, from the beginning. `/cancel` ends a response that is being made, whoever waits for it. Streams have
+OpenAI's events, and no `[DONE]`. Tools and reasoning are refused by name. [What is kept, how long, and what happens when
+it cannot be](operations.md#stored-responses-and-conversations).
 
 The names `dummy`, `tgi` and `default`, which clients write where no model was named, mean the first served one.
 `system_fingerprint` changes with the model's files, the device and the program's version. `--served-model-name` may hold
@@ -76,6 +84,15 @@ STREAMS = """
 With `"stream": true` the answer is server-sent events: one JSON chunk an event, then `data: [DONE]`. A comment
 (`: keep-alive`) comes whenever a stream has been silent for `--keep-alive-period`. What goes wrong after the stream has
 begun is an event with an `error`, which is the last: without `data: [DONE]` a text is not whole.
+"""
+
+RESPONSE_STREAMS = """
+With `"stream": true` the answer is server-sent events of OpenAI's types, numbered from 0: `response.created` and
+`response.in_progress`; for an item `response.output_item.added`, `response.content_part.added`,
+`response.output_text.delta` as the text comes, `response.output_text.done`, `response.content_part.done`,
+`response.output_item.done`; last, when it is kept, `response.completed`, `response.incomplete` (cut off, or with the status
+`cancelled`) or `response.failed`. A comment (`: keep-alive`) comes whenever a stream has been silent for
+`--keep-alive-period`.
 """
 
 OTHERS = """## Parameters of other servers
@@ -160,7 +177,8 @@ def limits():
             current = line[:-1]
         elif line.startswith("  ") and current:
             groups.setdefault(current, []).append(line.strip())
-    for group in ("Limits of a request", "Limits of a connection", "Limits of a gRPC connection", "Security"):
+    for group in ("Limits of a request", "Limits of a connection", "Limits of a gRPC connection",
+                  "Stored responses and conversations", "Security"):
         yield f"\n### {group}\n\n```"
         yield from groups[group]
         if group == "Limits of a request":
@@ -184,7 +202,7 @@ def render(document):
                 lines += ["", *parameters(schemas[name], told)]
             content = answers["200"].get("content", {})
             if {"text/event-stream", "application/json"} <= content.keys():
-                lines.append(STREAMS.rstrip())
+                lines.append((RESPONSE_STREAMS if path == "/v1/responses" else STREAMS).rstrip())
             lines.append("")
     lines += [OTHERS, *parameters({"properties": told}, {}), ""]
     lines.append("## Errors\n\n| status | |\n|---|---|")

@@ -8,7 +8,7 @@ import pytest
 from api_page import DOC, render
 from server import Server, run
 
-POSTS = ["/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"]
+POSTS = ["/v1/completions", "/v1/chat/completions", "/v1/responses", "/tokenize", "/detokenize"]
 # How the server computes and ends; no request is refused for them.
 OF_THE_DEVICE = ["--max-batch-tokens", "--max-sequences", "--stall-timeout", "--drain-timeout"]
 
@@ -37,8 +37,16 @@ def test_every_path_answers_as_described(fast, document):
     endpoints = set(fast.http.get("/").json()["endpoints"])
     described = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
     assert endpoints <= described and "POST /v1/chat/completions" in described
+    def made(path, body):
+        return fast.http.post(path, json=body).json()
+    conversation = made("/v1/conversations", {"items": [{"role": "user", "content": "a"}]})["id"]
+    there = {"{model}": "samba-classics-18m", "{version}": "1", "{conversation_id}": conversation,
+             "{response_id}": made("/v1/responses", {"input": "a", "max_output_tokens": 1})["id"],
+             "{item_id}": fast.http.get(f"/v1/conversations/{conversation}/items").json()["first_id"]}
     for path, item in document["paths"].items():
-        url = path.replace("{model}", "samba-classics-18m").replace("{version}", "1")
+        url = path
+        for name, value in there.items():
+            url = url.replace(name, value)
         for method in ("get", "post"):
             status = fast.http.request(method, url, content=b"{", headers={"content-type": "application/json"}).status_code
             if method not in item:
@@ -79,7 +87,7 @@ def test_every_described_parameter_is_read_and_no_other(strict, path):
 
 
 def _sound(name):
-    return {"prompt": "a", "messages": [{"role": "user", "content": "a"}], "tokens": [1]}[name]
+    return {"prompt": "a", "input": "a", "messages": [{"role": "user", "content": "a"}], "tokens": [1]}[name]
 
 
 def test_numbers_have_the_bounds_that_are_stated(fast, document):

@@ -98,7 +98,7 @@ TEST(RouterTest, SaysWhatTheServerAsAWholeCanDo) {
   const Router::Match match = TestRouter().Find("OPTIONS", "*");
   EXPECT_EQ(match.route, nullptr);
   EXPECT_EQ(match.error.status, 200);
-  EXPECT_THAT(match.error.headers, ::testing::Contains(::testing::Pair("allow", "GET, HEAD, OPTIONS, POST")));
+  EXPECT_THAT(match.error.headers, ::testing::Contains(::testing::Pair("allow", "DELETE, GET, HEAD, OPTIONS, POST")));
 }
 
 TEST(RouterTest, UnknownPathsAre404) {

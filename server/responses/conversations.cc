@@ -1,0 +1,166 @@
+#include "server/responses/conversations.h"
+
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+
+#include "absl/time/clock.h"
+#include "server/common/error.h"
+#include "server/responses/items.h"
+#include "server/responses/metadata.h"
+#include "server/responses/page_query.h"
+#include "server/responses/stored_answer.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+using Params = ConversationParams;
+using Table = ParameterTable<Params>;
+using Presence = Table::Presence;
+
+constexpr std::string_view kNoun = "Conversation", kItem = "Item";
+
+void AddItems(Table& table, Presence presence) {
+  const auto read = [presence](RequestReader& reader, Params& params) {
+    const bj::value* items = reader.Take("items");
+    if (items != nullptr && items->is_string()) return reader.Fail("items", "must be a list of items, not a string");
+    params.items = ReadItems(reader, "items");
+    if (presence == Presence::kRequired && params.items.empty()) {
+      reader.Fail("items", "is missing, or empty: give at least one item", "missing_parameter");
+    }
+    for (size_t i = 0; i < params.items.size() && reader.ok(); ++i) {
+      if (!params.items[i].json.empty()) continue;
+      reader.Fail("items[" + std::to_string(i) + "].type", "is item_reference: a conversation has items of its own",
+                  "unsupported_parameter");
+    }
+  };
+  table.AddRead("items", ItemsSchema("What it begins with, or grows by, in order."), read, presence);
+}
+
+void AddMetadata(Table& table, Presence presence) {
+  const auto read = [presence](RequestReader& reader, Params& params) {
+    if (presence == Presence::kRequired && reader.Take("metadata") == nullptr) {
+      reader.Fail("metadata", "is missing: give an object", "missing_parameter");
+    }
+    params.metadata = ReadMetadata(reader, "metadata");
+  };
+  table.AddRead("metadata", MetadataSchema(), read, presence);
+}
+
+std::string ConversationJson(const StoredConversation& conversation) {
+  std::string text;
+  JsonWriter json(&text);
+  json.BeginObject().Key("id").String(conversation.id).Key("object").String("conversation");
+  json.Key("created_at").Int(conversation.created).Key("metadata").Raw(conversation.metadata).EndObject();
+  return text;
+}
+
+absl::StatusOr<Params> Read(Service& service, const HttpRequest& request, const Table& table) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<Params> params = table.Parse(request.body.empty() ? "{}" : std::string_view(request.body), &unknown);
+  service.metrics.OnIgnoredParameters(unknown.ignored);
+  return params;
+}
+
+}  // namespace
+
+const Table& CreateConversationParameters() {
+  static const Table table = [] {
+    Table made;
+    AddItems(made, Presence::kOptional);
+    AddMetadata(made, Presence::kOptional);
+    return made;
+  }();
+  return table;
+}
+
+const Table& UpdateConversationParameters() {
+  static const Table table = [] {
+    Table made;
+    AddMetadata(made, Presence::kRequired);
+    return made;
+  }();
+  return table;
+}
+
+const Table& CreateItemsParameters() {
+  static const Table table = [] {
+    Table made;
+    AddItems(made, Presence::kRequired);
+    return made;
+  }();
+  return table;
+}
+
+Answer HandleCreateConversation(Service& service, const HttpRequest& request) {
+  const absl::StatusOr<Params> params = Read(service, request, CreateConversationParameters());
+  if (!params.ok()) return ErrorResponse(params.status());
+  const StoredConversation conversation = {
+      .id = NewId("conv_"), .created = absl::ToUnixSeconds(absl::Now()), .metadata = bj::serialize(params->metadata)};
+  const absl::Status created = service.store->CreateConversation(request.client.key, conversation, params->items);
+  if (!created.ok()) return StoreError(created, kNoun, conversation.id, "items");
+  return JsonResponse(ConversationJson(conversation));
+}
+
+Answer HandleGetConversation(Service& service, const HttpRequest& request) {
+  const std::string& id = request.captures.front();
+  const absl::StatusOr<StoredConversation> conversation = service.store->GetConversation(request.client.key, id);
+  if (!conversation.ok()) return StoreError(conversation.status(), kNoun, id);
+  return JsonResponse(ConversationJson(*conversation));
+}
+
+Answer HandleUpdateConversation(Service& service, const HttpRequest& request) {
+  const absl::StatusOr<Params> params = Read(service, request, UpdateConversationParameters());
+  if (!params.ok()) return ErrorResponse(params.status());
+  const std::string& id = request.captures.front();
+  const absl::Status updated =
+      service.store->UpdateConversation(request.client.key, id, bj::serialize(params->metadata));
+  if (!updated.ok()) return StoreError(updated, kNoun, id);
+  return HandleGetConversation(service, request);
+}
+
+Answer HandleDeleteConversation(Service& service, const HttpRequest& request) {
+  const std::string& id = request.captures.front();
+  const absl::Status deleted = service.store->DeleteConversation(request.client.key, id);
+  if (!deleted.ok()) return StoreError(deleted, kNoun, id);
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("id").String(id).Key("object").String("conversation.deleted");
+  json.Key("deleted").Bool(true).EndObject();
+  return response;
+}
+
+Answer HandleListItems(Service& service, const HttpRequest& request) {
+  const std::string& id = request.captures.front();
+  const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query);
+  if (!asked.ok()) return ErrorResponse(asked.status());
+  const absl::StatusOr<ItemPage> page = service.store->ConversationItems(request.client.key, id, *asked);
+  if (!page.ok()) return StoreError(page.status(), kNoun, id, "after");
+  return StoredJson(service, PageJson(*page));
+}
+
+Answer HandleCreateItems(Service& service, const HttpRequest& request) {
+  absl::StatusOr<Params> params = Read(service, request, CreateItemsParameters());
+  if (!params.ok()) return ErrorResponse(params.status());
+  const std::string& id = request.captures.front();
+  const absl::Status appended = service.store->AppendItems(request.client.key, id, params->items);
+  if (!appended.ok()) return StoreError(appended, kNoun, id, "items");
+  return StoredJson(service, PageJson({.items = std::move(params->items)}));
+}
+
+Answer HandleGetItem(Service& service, const HttpRequest& request) {
+  const std::string &id = request.captures[0], &item = request.captures[1];
+  absl::StatusOr<StoredItem> found = service.store->ConversationItem(request.client.key, id, item);
+  if (!found.ok()) return StoreError(found.status(), kItem, item);
+  return StoredJson(service, std::move(found->json));
+}
+
+Answer HandleDeleteItem(Service& service, const HttpRequest& request) {
+  const std::string &id = request.captures[0], &item = request.captures[1];
+  const absl::Status deleted = service.store->DeleteConversationItem(request.client.key, id, item);
+  if (!deleted.ok()) return StoreError(deleted, kItem, item);
+  return HandleGetConversation(service, request);
+}
+
+}  // namespace batucada

@@ -1,0 +1,264 @@
+#include "server/responses/items.h"
+
+#include <algorithm>
+#include <exception>
+#include <initializer_list>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "server/common/request_id.h"
+#include "server/json/json_schema.h"
+#include "server/openai/chat_message.h"
+#include "server/store/item_tree.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr const char* kRoles[] = {"user", "assistant", "system", "developer"};
+
+std::string Text(const bj::string& text) { return {text.data(), text.size()}; }
+bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
+
+StoredItem Keep(const bj::object& item) { return {.id = Text(item.at("id").as_string()), .json = bj::serialize(item)}; }
+
+// The client's own, which may be one that it was told, or a new one.
+std::string IdOf(RequestReader& members, std::string_view prefix) {
+  std::string id;
+  members.Read("id", &id);
+  if (id.empty()) return NewId(prefix);
+  if (!IsSoundRequestId(id)) {
+    members.Fail("id", "must be 1 to 128 printable ASCII characters, without spaces or quotes", "invalid_value");
+  }
+  return id;
+}
+
+bj::array Parts(const bj::value& content, const bj::string& role) {
+  const bool made = role == "assistant";
+  const auto part = [made](const bj::string& text) {
+    bj::object object = {{"type", made ? "output_text" : "input_text"}, {"text", text}};
+    if (made) object["annotations"] = bj::array();
+    return object;
+  };
+  bj::array parts;
+  if (const bj::string* text = content.if_string()) parts.push_back(part(*text));
+  if (const bj::array* list = content.if_array()) {
+    for (const bj::value& one : *list) parts.push_back(part(one.at("text").as_string()));
+  }
+  return parts;
+}
+
+StoredItem ReadMessage(RequestReader& reader, const std::string& path, const bj::object& object) {
+  RequestReader members(object, path + ".", reader);
+  std::string role;
+  members.Read("role", &role);
+  if (members.ok() && std::find(std::begin(kRoles), std::end(kRoles), role) == std::end(kRoles)) {
+    members.Fail("role", "must be one of user, assistant, system, developer",
+                 role.empty() ? "missing_parameter" : "invalid_value");
+  }
+  const std::string id = IdOf(members, "msg_");
+  for (const char* known : {"type", "status", "content", "phase"}) members.Take(known);
+  reader.Fail(members.Finish());
+  if (!reader.ok()) return {};
+  bj::object said = {{"role", Text(role)}};
+  if (const bj::value* content = object.if_contains("content")) said["content"] = *content;
+  const bj::object message = ReadChatMessage(reader, path, said);
+  if (!reader.ok()) return {};
+  return Keep({{"id", Text(id)},
+               {"type", "message"},
+               {"status", "completed"},
+               {"role", Text(role)},
+               {"content", Parts(message.at("content"), message.at("role").as_string())}});
+}
+
+// An item of texts that must be there, under these names, and of nothing else but what is `passed_over`.
+StoredItem ReadTexts(RequestReader& reader, const std::string& path, const bj::object& object, std::string_view prefix,
+                     std::initializer_list<const char*> names) {
+  RequestReader members(object, path + ".", reader);
+  bj::object item = {{"id", Text(IdOf(members, prefix))}, {"type", object.at("type")}, {"status", "completed"}};
+  for (const char* name : names) {
+    std::string text;
+    members.Read(name, &text);
+    if (members.ok() && members.Take(name) == nullptr) members.Fail(name, "is missing", "missing_parameter");
+    item[name] = Text(text);
+  }
+  for (const char* known : {"type", "status", "caller", "namespace"}) members.Take(known);
+  reader.Fail(members.Finish());
+  return reader.ok() ? Keep(item) : StoredItem{};
+}
+
+// `output` may be a list of parts, too.
+StoredItem ReadCallOutput(RequestReader& reader, const std::string& path, const bj::object& object) {
+  const bj::value* output = object.if_contains("output");
+  if (output == nullptr || !output->is_array()) {
+    return ReadTexts(reader, path, object, "fco_", {"call_id", "output"});
+  }
+  std::string joined;
+  const bj::array& parts = output->get_array();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bj::object* part = parts[i].if_object();
+    const bj::value* type = part == nullptr ? nullptr : part->if_contains("type");
+    const bj::value* text = part == nullptr ? nullptr : part->if_contains("text");
+    if (type == nullptr || *type != "input_text" || text == nullptr || !text->is_string()) {
+      reader.Fail(fmt::format("{}.output[{}]", path, i),
+                  "must be {\"type\": \"input_text\", \"text\": a string}: this "
+                  "server takes no images or files",
+                  "unsupported_parameter");
+      return {};
+    }
+    joined += Text(text->get_string());
+  }
+  bj::object plain = object;
+  plain["output"] = Text(joined);
+  return ReadTexts(reader, path, plain, "fco_", {"call_id", "output"});
+}
+
+// What a model thought is told to nobody but whoever asks for the item again.
+StoredItem ReadReasoning(RequestReader& reader, const std::string& path, const bj::object& object) {
+  RequestReader members(object, path + ".", reader);
+  bj::object item = object;
+  item["id"] = Text(IdOf(members, "rs_"));
+  const bj::value* summary = members.Take("summary");
+  if (summary != nullptr && !summary->is_array()) {
+    members.Fail("summary", fmt::format("must be a list, not {}", DescribeJson(*summary)));
+  }
+  if (summary == nullptr) item["summary"] = bj::array();
+  reader.Fail(members.status());
+  return reader.ok() ? Keep(item) : StoredItem{};
+}
+
+StoredItem ReadItem(RequestReader& reader, const std::string& path, const bj::value& value) {
+  if (!value.is_object()) {
+    reader.Fail(path, fmt::format("must be an object, not {}", DescribeJson(value)));
+    return {};
+  }
+  const bj::object& object = value.get_object();
+  RequestReader members(object, path + ".", reader);
+  std::string type;
+  members.Read("type", &type);
+  reader.Fail(members.status());
+  if (!reader.ok()) return {};
+  if (type == "message" || (type.empty() && object.contains("role"))) return ReadMessage(reader, path, object);
+  if (type == "function_call") return ReadTexts(reader, path, object, "fc_", {"call_id", "name", "arguments"});
+  if (type == "function_call_output") return ReadCallOutput(reader, path, object);
+  if (type == "reasoning") return ReadReasoning(reader, path, object);
+  if (type == "item_reference" || (type.empty() && object.contains("id"))) {
+    std::string id;
+    members.Read("id", &id);
+    if (members.ok() && id.empty()) members.Fail("id", "is missing", "missing_parameter");
+    reader.Fail(members.status());
+    return {.id = id, .json = ""};
+  }
+  reader.Fail(path + ".type",
+              type.empty() ? "is missing: give \"message\", or a role"
+                           : "must be message, function_call, function_call_output, reasoning or item_reference: this "
+                             "server takes no others",
+              type.empty() ? "missing_parameter" : "unsupported_parameter");
+  return {};
+}
+
+// A message's texts as a template takes them.
+bj::value ContentOf(const bj::array& parts) {
+  if (parts.size() == 1) return parts.front().at("text");
+  bj::array texts;
+  for (const bj::value& part : parts) texts.push_back({{"type", "text"}, {"text", part.at("text")}});
+  return texts;
+}
+
+void AddCall(const bj::object& item, bj::array* messages) {
+  bj::object call = {{"id", item.at("call_id")},
+                     {"type", "function"},
+                     {"function", {{"name", item.at("name")}, {"arguments", item.at("arguments")}}}};
+  const bool joins = !messages->empty() && messages->back().at("role") == "assistant";
+  if (!joins) messages->push_back({{"role", "assistant"}, {"content", nullptr}});
+  bj::object& message = messages->back().get_object();
+  if (!message.contains("tool_calls")) message["tool_calls"] = bj::array();
+  message["tool_calls"].get_array().push_back(std::move(call));
+}
+
+void AddMessage(const bj::object& item, bj::array* messages) {
+  const bj::string& type = item.at("type").as_string();
+  if (type == "message") {
+    messages->push_back({{"role", item.at("role")}, {"content", ContentOf(item.at("content").as_array())}});
+  } else if (type == "function_call") {
+    AddCall(item, messages);
+  } else if (type == "function_call_output") {
+    messages->push_back({{"role", "tool"}, {"tool_call_id", item.at("call_id")}, {"content", item.at("output")}});
+  }
+}
+
+}  // namespace
+
+std::string NewId(std::string_view prefix) { return std::string(prefix) + NewRequestId(); }
+
+StoredItem TextMessage(std::string_view role, std::string_view text) {
+  const bj::string name = Text(role);
+  return Keep({{"id", Text(NewId("msg_"))},
+               {"type", "message"},
+               {"status", "completed"},
+               {"role", name},
+               {"content", Parts(Text(text), name)}});
+}
+
+std::vector<StoredItem> ReadItems(RequestReader& reader, std::string_view name) {
+  std::vector<StoredItem> items;
+  const bj::value* value = reader.Take(name);
+  if (value == nullptr) return items;
+  if (const bj::string* text = value->if_string()) {
+    items.push_back(TextMessage("user", {text->data(), text->size()}));
+    return items;
+  }
+  if (!value->is_array()) {
+    reader.Fail(name, fmt::format("must be a string or a list of items, not {}", DescribeJson(*value)));
+    return items;
+  }
+  const bj::array& list = value->get_array();
+  if (static_cast<int64_t>(list.size()) > kMaxHistoryItems) {
+    reader.Fail(name, fmt::format("has {} items: at most {}", list.size(), kMaxHistoryItems), "invalid_value");
+    return items;
+  }
+  items.reserve(list.size());
+  for (size_t i = 0; i < list.size() && reader.ok(); ++i) {
+    items.push_back(ReadItem(reader, fmt::format("{}[{}]", name, i), list[i]));
+  }
+  return items;
+}
+
+absl::Status AddMessages(std::span<const StoredItem> items, bj::array* messages) {
+  for (const StoredItem& item : items) {
+    boost::system::error_code failed;
+    const bj::value value = bj::parse(item.json, failed);
+    if (failed || !value.is_object()) return absl::DataLossError("an item is no JSON object");
+    try {
+      AddMessage(value.get_object(), messages);
+    } catch (const std::exception& unexpected) {
+      return absl::DataLossError(unexpected.what());
+    }
+  }
+  return absl::OkStatus();
+}
+
+bj::object ItemsSchema(std::string_view description) {
+  bj::object type = StringSchema(
+      "message (the default, with role and content, a text or a list of text parts); function_call (call_id, name, "
+      "arguments) and function_call_output (call_id, output), calls of the past; reasoning, which the model does not "
+      "see "
+      "again; item_reference, an item that is stored (id).");
+  type["enum"] = {"message", "function_call", "function_call_output", "reasoning", "item_reference"};
+  bj::object items = ArraySchema(
+      description, ObjectSchema("", {{"type", Nullable(type)}, {"id", Nullable(StringSchema("Default: a new one."))}}));
+  items["maxItems"] = kMaxHistoryItems;
+  return items;
+}
+
+bj::object InputSchema() {
+  return AnyOfSchema("What the model is given, behind what the response goes on from.",
+                     {StringSchema("A user's message."), ItemsSchema("")});
+}
+
+}  // namespace batucada

@@ -1,0 +1,84 @@
+#include "server/responses/response_context.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "server/common/error.h"
+#include "server/responses/items.h"
+#include "server/responses/stored_answer.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+// For each byte of text as in ParsingBytes, and for the values that an item has in JSON.
+constexpr int64_t kByteFactor = 12, kItemBytes = 2048;
+
+absl::StatusOr<History> Locate(Service& service, StoreScope scope, const ResponseParams& params) {
+  if (!params.conversation_id.empty()) {
+    const absl::StatusOr<History> history = service.store->HistoryOfConversation(scope, params.conversation_id);
+    if (!absl::IsNotFound(history.status())) return history.ok() ? history : StoreTrouble();
+    return WithParameter(
+        absl::NotFoundError(fmt::format("Conversation with id '{}' not found.", Printable(params.conversation_id))),
+        "conversation", "conversation_not_found");
+  }
+  const std::string& previous = params.previous_response_id;
+  if (previous.empty()) return History{};
+  const absl::StatusOr<History> history = service.store->HistoryOfResponse(scope, previous);
+  if (absl::IsFailedPrecondition(history.status())) {
+    return InvalidParameter("previous_response_id",
+                            fmt::format("previous_response_id: the response '{}' {}", Printable(previous),
+                                        std::string(history.status().message())));
+  }
+  if (!absl::IsNotFound(history.status())) return history.ok() ? history : StoreTrouble();
+  return WithParameter(
+      absl::NotFoundError(fmt::format("Previous response with id '{}' not found.", Printable(previous))),
+      "previous_response_id", "previous_response_not_found");
+}
+
+// Charges each, for a short request may name a long item often.
+absl::Status FindReferences(Service& service, StoreScope scope, std::vector<StoredItem>* input, MemoryCharge* memory) {
+  for (size_t i = 0; i < input->size(); ++i) {
+    StoredItem& item = (*input)[i];
+    if (!item.json.empty()) continue;
+    absl::StatusOr<StoredItem> found = service.store->FindItem(scope, item.id);
+    if (absl::IsNotFound(found.status())) {
+      return WithParameter(absl::NotFoundError(fmt::format("Item with id '{}' not found.", Printable(item.id))),
+                           fmt::format("input[{}].id", i), "item_not_found");
+    }
+    if (!found.ok()) return StoreTrouble();
+    const auto bytes = static_cast<int64_t>(found->json.size());
+    BATUCADA_RETURN_IF_ERROR(memory->Resize(memory->bytes() + bytes * kByteFactor + kItemBytes));
+    item = *std::move(found);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ResponseContext> ReadContext(Service& service, const Client& client, ResponseParams* params) {
+  ResponseContext context;
+  BATUCADA_ASSIGN_OR_RETURN(context.history, Locate(service, client.key, *params));
+  BATUCADA_ASSIGN_OR_RETURN(
+      context.memory, service.memory.Charge(MemoryPart::kParsing,
+                                            context.history.bytes * kByteFactor + context.history.count * kItemBytes));
+  if (context.history.last != 0) {
+    BATUCADA_ASSIGN_OR_RETURN(context.items, service.store->ReadHistory(context.history));
+  }
+  BATUCADA_RETURN_IF_ERROR(FindReferences(service, client.key, &params->input, &context.memory));
+  return context;
+}
+
+absl::StatusOr<bj::array> MessagesOf(const ResponseContext& context, const ResponseParams& params) {
+  bj::array messages;
+  BATUCADA_RETURN_IF_ERROR(AddMessages(context.items, &messages));
+  BATUCADA_RETURN_IF_ERROR(AddMessages(params.input, &messages));
+  if (messages.empty()) return InvalidParameter("input", "input has no message: give one", "missing_parameter");
+  return messages;
+}
+
+}  // namespace batucada

@@ -1,0 +1,108 @@
+#include "server/responses/response_object.h"
+
+#include <fmt/format.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "server/common/error.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr const char* kServerError = "server_error";  // the one of OpenAI's codes that a fault of the server has
+
+void WriteId(JsonWriter& json, std::string_view id) { id.empty() ? json.Null() : json.String(id); }
+
+void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
+  json.BeginObject().Key("input_tokens").Int(usage.prompt_tokens);
+  json.Key("input_tokens_details").BeginObject().Key("cached_tokens").Int(usage.cached_tokens);
+  json.Key("cache_write_tokens").Int(0).EndObject();
+  json.Key("output_tokens").Int(usage.generated_tokens);
+  json.Key("output_tokens_details").BeginObject().Key("reasoning_tokens").Int(0).EndObject();
+  json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens).EndObject();
+}
+
+void WriteError(std::string_view code, std::string_view message, JsonWriter& json) {
+  json.BeginObject().Key("code").String(code).Key("message").String(message).EndObject();
+}
+
+std::string_view MessageOf(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
+
+}  // namespace
+
+std::string_view ResponseStatusName(ResponseStatus status) {
+  switch (status) {
+    case ResponseStatus::kInProgress: return "in_progress";
+    case ResponseStatus::kCompleted: return "completed";
+    case ResponseStatus::kIncomplete: return "incomplete";
+    case ResponseStatus::kCancelled: return "cancelled";
+    case ResponseStatus::kFailed: return "failed";
+  }
+  return "failed";
+}
+
+void ResponseObject::WriteMembers(JsonWriter& json) const {
+  json.Key("id").String(id).Key("object").String("response").Key("created_at").Int(created);
+  json.Key("status").String(ResponseStatusName(status)).Key("background").Bool(background);
+  json.Key("completed_at");
+  completed > 0 ? json.Int(completed) : json.Null();
+  json.Key("error");
+  failure.ok() ? void(json.Null()) : WriteError(kServerError, MessageOf(failure), json);
+  json.Key("incomplete_details");
+  if (status == ResponseStatus::kIncomplete) {
+    json.BeginObject().Key("reason").String("max_output_tokens").EndObject();
+  } else {
+    json.Null();
+  }
+  json.Key("model").String(model).Key("max_output_tokens");
+  max_output_tokens ? json.Int(*max_output_tokens) : json.Null();
+  json.Key("temperature").Raw(fmt::format("{}", temperature)).Key("top_p").Raw(fmt::format("{}", top_p));
+  json.Key("previous_response_id");
+  WriteId(json, previous_response_id);
+  json.Key("conversation");
+  conversation_id.empty() ? json.Null() : json.BeginObject().Key("id").String(conversation_id).EndObject();
+  json.Key("parallel_tool_calls").Bool(true).Key("tool_choice").String("auto").Key("tools").BeginArray().EndArray();
+  json.Key("max_tool_calls").Null().Key("service_tier").String("default");
+  json.Key("reasoning").BeginObject().Key("effort").Null().Key("summary").Null().EndObject();
+  for (const auto& [name, value] : told) {
+    json.Key({name.data(), name.size()}).Raw(bj::serialize(value));
+  }
+  json.Key("store").Bool(store && store_failure.ok());
+  if (!store_failure.ok()) {
+    const std::string code = ErrorCode(store_failure);
+    json.Key("store_error");
+    WriteError(code.empty() ? kServerError : code, MessageOf(store_failure), json);
+  }
+  json.Key("usage");
+  usage ? WriteUsage(*usage, json) : void(json.Null());
+}
+
+std::string ResponseObject::Json(std::string_view output) const {
+  std::string text;
+  JsonWriter json(&text);
+  json.BeginObject();
+  WriteMembers(json);
+  if (!output.empty()) json.Key("output").Raw(output);
+  json.EndObject();
+  return text;
+}
+
+std::string WithOutput(std::string json, std::string_view output) {
+  json.pop_back();
+  json.append(R"(,"output":)").append(output).append("}");
+  return json;
+}
+
+std::string WithStatus(const std::string& json, ResponseStatus status, const std::string& message) {
+  boost::system::error_code failed;
+  bj::value value = bj::parse(json, failed);
+  if (failed || !value.is_object()) return json;
+  const std::string_view name = ResponseStatusName(status);
+  value.get_object()["status"] = bj::string(name.data(), name.size());
+  if (!message.empty()) value.get_object()["error"] = {{"code", kServerError}, {"message", bj::string(message)}};
+  return bj::serialize(value);
+}
+
+}  // namespace batucada
