@@ -21,7 +21,7 @@ CHART = ROOT / "deploy/helm/batucada"
 BINARY = os.environ.get("BATUCADA_BINARY", str(ROOT / "build/release/bin/batucada"))
 
 # Flags that the chart sets itself, from other values.
-OWN = {"config", "model", "backend", "port", "grpc-port", "health-port", "port-file", "api-key", "api-key-file", "tls-cert", "tls-key",
+OWN = {"config", "model", "backend", "port", "grpc-port", "health-port", "port-file", "api-key", "api-key-file", "tls-cert", "tls-key", "store",
        "shutdown-grace", "drain-timeout"}
 
 HEAD = """# The batucada chart

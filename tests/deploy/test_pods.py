@@ -231,6 +231,23 @@ def test_a_stateful_pod_keeps_its_download():
     assert [claim["metadata"]["name"] for claim in claims] == ["model"]
 
 
+def test_what_is_stored_lies_where_it_is_said():
+    def of(kind, **values):
+        rendering = rendered(store={"kind": kind, "size": "3Gi"}, **values)
+        name = values.get("workload", "Deployment")
+        spec = one(rendering, name)["spec"]
+        mounts = [mount for mount in server(rendering)["volumeMounts"] if mount["name"] == "store"]
+        volumes = [volume for volume in spec["template"]["spec"]["volumes"] if volume["name"] == "store"]
+        return flags(rendering).get("store"), mounts, volumes, spec.get("volumeClaimTemplates", [])
+    folder, mounts = "/var/lib/batucada", [{"name": "store", "mountPath": "/var/lib/batucada"}]
+    assert of("memory") == (None, [], [], [])
+    assert of("emptyDir") == (folder, mounts, [{"name": "store", "emptyDir": {"sizeLimit": "3Gi"}}], [])
+    *told, claims = of("volume", workload="StatefulSet")
+    assert told == [folder, mounts, []]
+    assert [(claim["metadata"]["name"], claim["spec"]["resources"]["requests"]["storage"]) for claim in claims] == [
+        ("store", "3Gi")]
+
+
 def test_keys_and_certificates_come_from_secrets():
     rendering = rendered(auth={"mode": "keys", "existingSecret": "keys-of-ours", "key": "list"}, tls={"existingSecret": "cert"})
     told = flags(rendering)

@@ -93,6 +93,8 @@ def test_schema_and_values_have_the_same_keys():
     ({"ingress": {"paths": ["v1"]}}, "paths"),
     ({"grpcRoute": {"methods": ["Chat"]}}, "methods"),
     ({"tmp": {"sizeLimit": "much"}}, "sizeLimit"),
+    ({"store": {"kind": "tape"}}, "kind"),
+    ({"store": {"kind": "volume"}}, "store.kind is volume: set workload to StatefulSet"),
 ])
 def test_wrong_values_are_refused_by_name(values, says):
     with pytest.raises(chart.RenderError, match=says):

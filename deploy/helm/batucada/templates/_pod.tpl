@@ -16,6 +16,9 @@
 {{- $_ := set $own "tls-cert" "/etc/batucada/tls/tls.crt" -}}
 {{- $_ := set $own "tls-key" "/etc/batucada/tls/tls.key" -}}
 {{- end -}}
+{{- if ne .Values.store.kind "memory" -}}
+{{- $_ := set $own "store" "/var/lib/batucada" -}}
+{{- end -}}
 {{- $defaults := dict "host" "0.0.0.0" "grpc-reflection" "off" -}}
 {{- if include "batucada.metricsLocked" . -}}
 {{- $_ := set $defaults "metrics-access" "key" -}}
@@ -41,11 +44,16 @@ httpGet:
 {{ toYaml (merge (dict) (index . 1) (dict "timeoutSeconds" (min 2 (index . 1).periodSeconds))) }}
 {{- end }}
 
-{{/* The volumes of the pod; a StatefulSet brings that of a downloaded model itself. */}}
+{{/* The volumes of the pod; a StatefulSet brings those of a downloaded model and of the store itself. */}}
 {{- define "batucada.volumes" -}}
 - name: tmp
   emptyDir:
     sizeLimit: {{ .Values.tmp.sizeLimit }}
+{{- if eq .Values.store.kind "emptyDir" }}
+- name: store
+  emptyDir:
+    sizeLimit: {{ .Values.store.size }}
+{{- end }}
 {{- with .Values.model }}
 {{- if eq .source "pvc" }}
 - name: model
@@ -92,6 +100,10 @@ httpGet:
 {{- define "batucada.volumeMounts" -}}
 - name: tmp
   mountPath: /tmp
+{{- if ne .Values.store.kind "memory" }}
+- name: store
+  mountPath: /var/lib/batucada
+{{- end }}
 {{- if ne .Values.model.source "image" }}
 {{ include "batucada.modelMount" . }}
 {{- end }}

@@ -46,6 +46,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- if and (eq .Values.store.kind "volume") (ne .Values.workload "StatefulSet") -}}
+{{- fail "store.kind is volume: set workload to StatefulSet, whose pods have one each; or store.kind to emptyDir" -}}
+{{- end -}}
+
 {{- $scaling := .Values.autoscaling -}}
 {{- $fewest := int $scaling.minReplicas -}}
 {{- $most := int $scaling.maxReplicas -}}
