@@ -58,7 +58,7 @@ std::string ConversationJson(const StoredConversation& conversation) {
 
 absl::StatusOr<Params> Read(Service& service, const HttpRequest& request, const Table& table) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<Params> params = table.Parse(request.body.empty() ? "{}" : std::string_view(request.body), &unknown);
+  absl::StatusOr<Params> params = table.Parse(request.body, &unknown);
   service.metrics.OnIgnoredParameters(unknown.ignored);
   return params;
 }
