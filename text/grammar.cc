@@ -20,7 +20,7 @@ namespace {
 using grammar::Expressions;
 using grammar::ExprId;
 
-constexpr int64_t kCompileSteps = 3'000'000;  // some tenths of a second
+constexpr int64_t kCompileSteps = 1'500'000;  // a fifth of a second
 
 struct Parsed {
   ExprId root = grammar::kNoText;
@@ -65,7 +65,7 @@ absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, Expressions& expressions, 
 }
 
 std::string KeyOf(const GrammarSpec& spec) {
-  std::string key = Concat(static_cast<int>(spec.kind), ":", spec.text);
+  std::string key = Concat(static_cast<int>(spec.kind), ":", spec.scope.size(), ":", spec.scope, spec.text);
   for (const std::string& choice : spec.choices) absl::StrAppend(&key, choice.size(), ":", choice);
   return key;
 }
@@ -112,7 +112,7 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
   BATUCADA_ASSIGN_OR_RETURN(const Parsed parsed, Parse(spec, expressions, budget));
   BATUCADA_ASSIGN_OR_RETURN(grammar::Network network,
                             grammar::Network::Make(expressions, parsed.root, parsed.rule_names, budget));
-  auto made = std::make_shared<const Grammar>(std::move(network), words);
+  auto made = std::make_shared<const Grammar>(std::move(network), words, memory_);
   // What cannot even begin is refused now.
   std::vector<uint32_t> mask(words.words());
   if (const absl::Status begins = GrammarMatcher(made).Mask(mask); !begins.ok()) {
@@ -120,7 +120,14 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
   }
   const std::lock_guard lock(mutex_);
   kept_.emplace_front(key, made);
-  if (kept_.size() > kMostKept) kept_.pop_back();
+  // What they hold changes as they are used.
+  size_t bytes = 0, count = 0;
+  auto last = kept_.begin();
+  for (; last != kept_.end() && count < kMostKept; ++last, ++count) {
+    bytes += last->first.size() + last->second->bytes();
+    if (bytes > kMostKeptBytes) break;
+  }
+  kept_.erase(last, kept_.end());
   return made;
 }
 

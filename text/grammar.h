@@ -34,14 +34,17 @@ struct GrammarSpec {
   Kind kind = Kind::kJsonObject;
   std::string text;
   std::vector<std::string> choices;
-  std::string name;  // of the request's parameter, for errors
+  std::string name;   // of the request's parameter, for errors
+  std::string scope;  // whoever asks in another compiles it anew, and cannot tell from the time who else did
 };
 
 // Immutable but for what it remembers; thread-safe. What it refers to outlives it.
 class Grammar {
  public:
   // Made by GrammarCompiler.
-  Grammar(grammar::Network network, const grammar::Vocabulary& vocabulary) : machine_(std::move(network), vocabulary) {}
+  Grammar(grammar::Network network, const grammar::Vocabulary& vocabulary,
+          std::shared_ptr<grammar::MachineMemory> memory)
+      : machine_(std::move(network), vocabulary, std::move(memory)) {}
   size_t bytes() const { return machine_.bytes(); }
 
  private:
@@ -56,10 +59,15 @@ class GrammarMatcher {
       : grammar_(std::move(grammar)), cursor_(grammar_->machine_) {}
 
   // The tokens that may come next: bit id % 32 of word id / 32, [ceil(vocab / 32)]. RESOURCE_EXHAUSTED: the grammar is
-  // too ambiguous to go on.
-  [[nodiscard]] absl::Status Mask(std::span<uint32_t> words) {
+  // too ambiguous to go on, or `steps`, from which its work is taken, are used up.
+  [[nodiscard]] absl::Status Mask(std::span<uint32_t> words, int64_t* steps) {
     if (lost_) return absl::ResourceExhaustedError("the text has left its grammar");
-    return cursor_.Mask(words);
+    return cursor_.Mask(words, steps);
+  }
+  // The same with as many steps as a mask may take.
+  [[nodiscard]] absl::Status Mask(std::span<uint32_t> words) {
+    int64_t steps = grammar::Machine::kMaskSteps;
+    return Mask(words, &steps);
   }
   // Goes on; false if the token may not come: then no mask is to be had any more.
   bool Accept(int32_t token);
@@ -85,8 +93,9 @@ class GrammarCompiler {
   absl::StatusOr<std::shared_ptr<const Grammar>> Compile(const GrammarSpec& spec);
 
  private:
-  static constexpr size_t kMostKept = 64;                    // grammars
-  static constexpr size_t kMostTextBytes = size_t{1} << 19;  // of a spec
+  static constexpr size_t kMostKept = 64;                     // grammars
+  static constexpr size_t kMostKeptBytes = size_t{96} << 20;  // of them
+  static constexpr size_t kMostTextBytes = size_t{1} << 19;   // of a spec
 
   const grammar::Vocabulary& vocabulary();
 
@@ -96,6 +105,7 @@ class GrammarCompiler {
   std::mutex mutex_;                                                        // guards what follows
   std::unique_ptr<const grammar::Vocabulary> vocabulary_;                   // made when first needed
   std::list<std::pair<std::string, std::shared_ptr<const Grammar>>> kept_;  // used last first
+  const std::shared_ptr<grammar::MachineMemory> memory_ = std::make_shared<grammar::MachineMemory>();
 };
 
 }  // namespace batucada

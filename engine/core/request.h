@@ -103,6 +103,7 @@ struct Finish {
   std::optional<std::string> stop_string;  // the stop string that was found
   std::optional<int32_t> stop_token;       // the id that ended it, if not the model's own end token
   std::string message;                     // for kError
+  bool by_request = false;                 // of kError: what the request itself asked for left nothing to draw
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt, that a checkpoint gave
   int64_t generated_tokens = 0;

@@ -13,9 +13,11 @@ namespace batucada {
 class TokenConstraint {
  public:
   virtual ~TokenConstraint() = default;
-  // Says of every token whether it may be drawn now: bit id % 32 of word id / 32, [ceil(vocab / 32)]. An error: none
-  // can be told, and the sequence must end.
-  [[nodiscard]] virtual absl::Status Mask(std::span<uint32_t> words) = 0;
+  // Says of every token whether it may be drawn now: bit id % 32 of word id / 32, [ceil(vocab / 32)]. The work is taken
+  // from `steps`, of some 60 ns each. An error, which failure() tells from then on: none can be told, and the sequence
+  // must end.
+  [[nodiscard]] virtual absl::Status Mask(std::span<uint32_t> words, int64_t* steps) = 0;
+  virtual const absl::Status& failure() const = 0;
   // Takes note of the token that was drawn. REQUIRES: the mask allowed it, unless its error was seen.
   virtual void Accept(int32_t token) = 0;
   // Nothing may be drawn any more: the text is whole.
@@ -27,6 +29,7 @@ class Constraint {
  public:
   virtual ~Constraint() = default;
   virtual std::unique_ptr<TokenConstraint> Begin() const = 0;
+  virtual int64_t bytes() const = 0;  // that it holds now
 };
 
 }  // namespace batucada

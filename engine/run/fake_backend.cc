@@ -37,7 +37,7 @@ uint64_t Seen(uint64_t hash, int64_t back) { return Mix(hash + static_cast<uint6
 // otherwise.
 int32_t DrawAllowed(const FakeBackendConfig& config, uint64_t hash, const PlannedSample& sample) {
   std::vector<uint32_t> mask((static_cast<size_t>(config.vocab_size) + 31) / 32);
-  if (!sample.constraint->Mask(mask).ok()) return kNothingDrawn;
+  if (!sample.constraint->Mask(mask, sample.mask_steps).ok()) return kNothingDrawn;
   const uint64_t h = sample.sampling->temperature > 0 ? Mix(hash ^ sample.sampling->seed) : hash;
   const auto count = std::accumulate(mask.begin(), mask.end(), uint64_t{0}, [](uint64_t sum, uint32_t word) {
     return sum + static_cast<uint64_t>(std::popcount(word));

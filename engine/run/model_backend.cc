@@ -207,7 +207,7 @@ absl::Status ModelBackend::Draw(const BatchPlan& plan) {
     if (sample.constraint == nullptr) continue;
     const std::span<uint32_t> mask(masks + mask_words_ * count++, static_cast<size_t>(mask_words_));
     // Without one nothing is allowed, which ends the sequence.
-    if (!sample.constraint->Mask(mask).ok()) std::fill(mask.begin(), mask.end(), 0);
+    if (!sample.constraint->Mask(mask, sample.mask_steps).ok()) std::fill(mask.begin(), mask.end(), 0);
   }
   device_->CopyToDevice(masks_.data(), masks, static_cast<size_t>(mask_words_ * count) * sizeof(uint32_t));
   SampleRows(*model_, pending_samples_, *ops_);

@@ -12,7 +12,7 @@
 namespace batucada {
 namespace {
 
-constexpr std::chrono::milliseconds kDiskPatience{100};
+constexpr std::chrono::milliseconds kDiskPatience{100}, kMaskPatience{20};
 
 }  // namespace
 
@@ -116,8 +116,9 @@ void StepLoop::Work() {
     {
       std::unique_lock lock(mutex_);
       // With nothing in flight and nothing new, a plan would find what the last one found.
-      if (in_flight_.empty() && scheduler_.awaits_disk()) {
-        work_.wait_for(lock, kDiskPatience, [this] { return changed_ || stopping_; });
+      if (in_flight_.empty() && (scheduler_.awaits_disk() || scheduler_.awaits_masks())) {
+        const auto patience = scheduler_.awaits_masks() ? kMaskPatience : kDiskPatience;
+        work_.wait_for(lock, patience, [this] { return changed_ || stopping_; });
         changed_ = true;  // somebody may have waited for long enough
       }
       while (in_flight_.empty() && !changed_ && !stopping_) work_.wait(lock);

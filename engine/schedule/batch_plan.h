@@ -35,6 +35,7 @@ struct PlannedSample {
   const SamplingParams* sampling = nullptr;
   int64_t first_end_position = 0;         // where min_tokens are drawn: from here on the text may end
   TokenConstraint* constraint = nullptr;  // of a row that draws: asked for its mask when the draw is due; null: none
+  int64_t* mask_steps = nullptr;          // what making that mask may take, and is taken from; valid until the draw
 };
 
 // Spans and pointers stay valid until the step is committed.

@@ -61,8 +61,10 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
     PlanPrefixes(plan);
   }
   AdmitWaiting(now, plan);
-  PlanDecodes(plan);
-  PlanPrompts(plan);
+  mask_budgets_.Refill(now);
+  sitting_out_ = false;
+  PlanDecodes(now, plan);
+  PlanPrompts(now, plan);
   if (plan.sequences.empty() && plan.copies.empty()) {
     in_flight_.pop_back();
     return std::nullopt;
@@ -87,9 +89,20 @@ void Scheduler::ExpireDeadlines(absl::Time now) {
   }
 }
 
-void Scheduler::PlanDecodes(BatchPlan& plan) {
+int64_t* Scheduler::MaskSteps(const Sequence& s, absl::Time now) {
+  return s.constraint == nullptr ? nullptr : mask_budgets_.Find(s.request.client, now);
+}
+
+bool Scheduler::SitsOut(const Sequence& s, absl::Time now) {
+  const int64_t* const left = MaskSteps(s, now);
+  const bool sits_out = left != nullptr && !MaskBudgets::MayDraw(*left);
+  sitting_out_ |= sits_out;
+  return sits_out;
+}
+
+void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
   for (Sequence* s : running_) {
-    if (!s->wants_decode()) continue;
+    if (!s->wants_decode() || SitsOut(*s, now)) continue;
     plan.sequences.push_back(
         {.id = s->id, .slot = s->slot, .start = s->planned_tokens, .num_tokens = 1, .tokens = {}, .blocks = s->blocks});
     plan.samples.push_back({.row = plan.num_tokens,
@@ -99,7 +112,8 @@ void Scheduler::PlanDecodes(BatchPlan& plan) {
                             .num_top = s->request.logprobs.value_or(0),
                             .sampling = &s->request.sampling,
                             .first_end_position = s->prompt_length() + s->request.sampling.min_tokens,
-                            .constraint = s->constraint.get()});
+                            .constraint = s->constraint.get(),
+                            .mask_steps = MaskSteps(*s, now)});
     plan.constrained = plan.constrained || s->constraint != nullptr;
     in_flight_.back().shares.push_back({.sequence = s, .prompt_tokens = 0, .num_scores = 0, .draws = true});
     ++plan.num_tokens;
@@ -110,16 +124,16 @@ void Scheduler::PlanDecodes(BatchPlan& plan) {
   }
 }
 
-void Scheduler::PlanPrompts(BatchPlan& plan) {
+void Scheduler::PlanPrompts(absl::Time now, BatchPlan& plan) {
   std::vector<Sequence*> prompts;
   for (Sequence* s : running_) {
-    if (!s->ended && s->chunk_left() > 0) prompts.push_back(s);
+    if (!s->ended && s->chunk_left() > 0 && !SitsOut(*s, now)) prompts.push_back(s);
   }
   std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
   for (auto first = prompts.begin(); first != prompts.end();) {
     const auto end = std::upper_bound(first, prompts.end(), *first, MoreUrgent);
     GoRound({first, end});
-    SharePlan({first, end}, plan);
+    SharePlan({first, end}, now, plan);
     first = end;
   }
 }
@@ -139,7 +153,7 @@ void Scheduler::GoRound(std::span<Sequence*> prompts) {
   std::stable_sort(prompts.begin(), prompts.end(), by_turn);
 }
 
-void Scheduler::SharePlan(std::span<Sequence*> prompts, BatchPlan& plan) {
+void Scheduler::SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan) {
   // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads. What
   // they do not need goes to the next.
   constexpr int64_t kLeastShare = 64;
@@ -165,12 +179,12 @@ void Scheduler::SharePlan(std::span<Sequence*> prompts, BatchPlan& plan) {
     for (size_t i = 0; i < first.size(); ++i) {
       const int64_t more = std::min(first[i]->chunk_left() - rows[i], budget);
       budget -= more;
-      if (rows[i] + more > 0) PlanChunk(*first[i], static_cast<int32_t>(rows[i] + more), plan);
+      if (rows[i] + more > 0) PlanChunk(*first[i], static_cast<int32_t>(rows[i] + more), now, plan);
     }
   }
 }
 
-void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
+void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, BatchPlan& plan) {
   const int64_t start = s.planned_tokens;
   plan.sequences.push_back(
       {.id = s.id,
@@ -202,7 +216,8 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, BatchPlan& plan) {
                             .num_top = s.request.logprobs.value_or(0),
                             .sampling = &s.request.sampling,
                             .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
-                            .constraint = s.constraint.get()});
+                            .constraint = s.constraint.get(),
+                            .mask_steps = MaskSteps(s, now)});
     plan.constrained = plan.constrained || s.constraint != nullptr;
     share.draws = true;
     ++s.planned_samples;
@@ -250,6 +265,10 @@ void Scheduler::CommitScores(Sequence& s, std::span<const TokenResult> scores, a
 
 void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time now) {
   if (token.id == kNothingDrawn) {
+    s.finish.by_request = s.constraint != nullptr || s.request.sampling.controls_logits();
+    if (s.constraint != nullptr && !s.constraint->failure().ok()) {
+      return End(s, FinishReason::kError, now, std::string(s.constraint->failure().message()));
+    }
     return End(s, FinishReason::kError, now,
                "no token could be drawn: the model gave no finite logit, or the request's own limits "
                "(a grammar or schema, allowed_token_ids, bad_words, logit_bias, min_tokens) left none");

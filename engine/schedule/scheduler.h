@@ -37,6 +37,7 @@
 #include "engine/pages/kv_need.h"
 #include "engine/prefix/prefix_cache.h"
 #include "engine/schedule/batch_plan.h"
+#include "engine/schedule/mask_budgets.h"
 #include "engine/schedule/sequence.h"
 #include "engine/schedule/shares.h"
 
@@ -104,6 +105,8 @@ class Scheduler {
   bool busy() const { return !idle() || !saved(); }
   // Somebody waits for the disk: Plan again when it has something, and now and then.
   bool awaits_disk() const { return prefix_ != nullptr && prefix_->fetching(); }
+  // Somebody sits out: Plan again soon, even if nothing has happened.
+  bool awaits_masks() const { return sitting_out_; }
   // No checkpoint has still to get to the host, or to be handed to the disk.
   bool saved() const { return prefix_ == nullptr || prefix_->saved(); }
   // Of the cache of prefixes; none if there is none.
@@ -143,12 +146,15 @@ class Scheduler {
   const Waiting& WaitingLike(const Sequence& sequence) const {
     return waiting_totals_[sequence.request.urgent() ? 1 : 0];
   }
-  void PlanDecodes(BatchPlan& plan);
-  void PlanPrompts(BatchPlan& plan);
+  // Null: it has no grammar. Not to be planned now: its client's masks have taken too much.
+  int64_t* MaskSteps(const Sequence& sequence, absl::Time now);
+  bool SitsOut(const Sequence& sequence, absl::Time now);
+  void PlanDecodes(absl::Time now, BatchPlan& plan);
+  void PlanPrompts(absl::Time now, BatchPlan& plan);
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
-  void SharePlan(std::span<Sequence*> prompts, BatchPlan& plan);
-  void PlanChunk(Sequence& sequence, int32_t num_tokens, BatchPlan& plan);
+  void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
+  void PlanChunk(Sequence& sequence, int32_t num_tokens, absl::Time now, BatchPlan& plan);
   void CommitScores(Sequence& sequence, std::span<const TokenResult> scores, absl::Time now);
   void CommitToken(Sequence& sequence, const TokenResult& token, absl::Time now);
   // Tells the end, once. The sequence stays until Retire finds nothing of it in flight; then it is gone.
@@ -194,6 +200,8 @@ class Scheduler {
   std::vector<SequenceId> arriving_;       // whose state the newest plan brings from the host
   std::vector<SequenceId> admitted_;       // since the last plan
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
+  MaskBudgets mask_budgets_;
+  bool sitting_out_ = false;  // somebody, in the newest plan
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;
   uint64_t generated_tokens_ = 0;

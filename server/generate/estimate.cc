@@ -1,5 +1,7 @@
 #include "server/generate/estimate.h"
 
+#include <algorithm>
+
 namespace batucada {
 namespace {
 
@@ -40,6 +42,9 @@ int64_t PromptBytes(const Translation& translation) {
   }
   const Request& any = translation.requests.front();
   bytes += static_cast<int64_t>(any.sampling.allowed_token_ids.size() * sizeof(int32_t));
+  // A grammar grows while it is used: by a mask for each state that texts come to.
+  constexpr int64_t kLeastGrammar = 1 << 20;
+  if (any.constraint != nullptr) bytes += std::max(kLeastGrammar, any.constraint->bytes());
   return bytes + static_cast<int64_t>(any.sampling.logit_bias.size() * sizeof(LogitBias));
 }
 

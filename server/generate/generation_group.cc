@@ -32,6 +32,7 @@ absl::Status FailureOf(const Finish& finish) {
       return WithParameter(absl::UnavailableError("the server shut down before the request was done"), "", "shutdown");
     case FinishReason::kError: break;
   }
+  if (finish.by_request) return WithParameter(absl::InvalidArgumentError(finish.message), "", "nothing_to_draw");
   return WithParameter(absl::InternalError(fmt::format("the engine failed: {}", finish.message)), "", "engine_error");
 }
 

@@ -37,7 +37,9 @@ absl::Status TranslateGrammar(const CompletionParams& params, const TranslationC
     return InvalidParameter("ignore_eos", fmt::format("ignore_eos is true beside {}: its text has an end", name));
   }
   BATUCADA_CHECK(context.grammars != nullptr);
-  absl::StatusOr<std::shared_ptr<const Grammar>> grammar = context.grammars->Compile(*params.grammar);
+  GrammarSpec spec = *params.grammar;
+  spec.scope = request->cache_scope;
+  absl::StatusOr<std::shared_ptr<const Grammar>> grammar = context.grammars->Compile(spec);
   if (!grammar.ok()) {
     const auto message = grammar.status().message();
     return InvalidParameter(name, fmt::format("{}: {}", name, std::string_view(message.data(), message.size())),
@@ -218,7 +220,6 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   if (best_of > n && !request.logprobs) request.logprobs = 0;  // what the best are known by
   BATUCADA_RETURN_IF_ERROR(TranslateLogitControls(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(AddModelBans(context.defaults, &request));
-  BATUCADA_RETURN_IF_ERROR(TranslateGrammar(params, context, &request));
   if (params.max_tokens) {
     // A conversation cannot only be scored.
     const int64_t least = params.conversation ? 1 : 0;
@@ -246,6 +247,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   if (context.limits.max_time > absl::ZeroDuration()) {
     request.deadline = std::min(request.deadline, ProcessNow() + context.limits.max_time);
   }
+  BATUCADA_RETURN_IF_ERROR(TranslateGrammar(params, context, &request));
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 
   const size_t prompts = params.conversation ? 1 : params.prompts.size();

@@ -126,7 +126,7 @@ def test_a_text_that_cannot_go_on_ends_with_an_error():
                            if len(ids(letter * 2)) == 2 and len(set(ids(letter * 2))) == 1)
         request = {"prompt": "a", "max_tokens": 8, "allowed_token_ids": [token], "bad_words": [word], "return_token_ids": True}
         failed = server.http.post("/v1/completions", json=request)
-        assert failed.status_code == 500 and "no token could be drawn" in failed.json()["error"]["message"], failed.text
+        assert failed.status_code == 400 and "no token could be drawn" in failed.json()["error"]["message"], failed.text
         with server.http.stream("POST", "/v1/completions", json=request | {"stream": True}) as stream:
             events = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: {")]
         drawn = [id for event in events if event.get("choices") for id in event["choices"][0]["token_ids"]]

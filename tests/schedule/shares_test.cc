@@ -191,6 +191,65 @@ TEST_F(SharesTest, EqualPromptsGoInTheirOrder) {
   for (const SequenceId first : {1, 3, 5}) EXPECT_THAT(InPlan(Step()), ElementsAre(first, first + 1));
 }
 
+// A grammar whose masks take `cost` each.
+class CostlyConstraint : public Constraint {
+ public:
+  explicit CostlyConstraint(int64_t cost) : cost_(cost) {}
+  std::unique_ptr<TokenConstraint> Begin() const override { return std::make_unique<Tokens>(cost_); }
+  int64_t bytes() const override { return 0; }
+
+ private:
+  class Tokens : public TokenConstraint {
+   public:
+    explicit Tokens(int64_t cost) : cost_(cost) {}
+    absl::Status Mask(std::span<uint32_t>, int64_t* steps) override {
+      if (*steps < cost_) return failure_ = absl::ResourceExhaustedError("too costly");
+      *steps -= cost_;
+      return absl::OkStatus();
+    }
+    const absl::Status& failure() const override { return failure_; }
+    void Accept(int32_t) override {}
+    bool finished() const override { return false; }
+
+   private:
+    const int64_t cost_;
+    absl::Status failure_;
+  };
+  const int64_t cost_;
+};
+
+TEST_F(SharesTest, WhoseMasksTakeTooMuchSitsOutAndNobodyElse) {
+  Start(Config(/*slots=*/8));
+  Request costly = Of(1, 1, 4, 1000), usual = Of(2, 2, 4, 1000), plain = Of(3, 3, 4, 1000);
+  costly.constraint = std::make_shared<CostlyConstraint>(MaskBudgets::kMost / 2);
+  usual.constraint = std::make_shared<CostlyConstraint>(10);
+  AddMany(1, costly);
+  AddMany(1, usual);
+  AddMany(1, plain);
+  const auto step = [this] {
+    BatchPlan plan = *scheduler->Plan(clock.Now());
+    for (const PlannedSample& sample : plan.samples) {
+      if (sample.constraint != nullptr) {
+        EXPECT_TRUE(sample.constraint->Mask({}, sample.mask_steps).ok());
+      }
+    }
+    StepResult result{.step = plan.step, .samples = {}};
+    for (size_t i = 0; i < plan.samples.size(); ++i) result.samples.push_back({.id = 7});
+    scheduler->Commit(result, clock.Now());
+    return plan;
+  };
+  EXPECT_THAT(InPlan(step()), ElementsAre(1, 2, 3));
+  EXPECT_FALSE(scheduler->awaits_masks());
+  step();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(InPlan(step()), ElementsAre(2, 3)) << "it has used up what there is";
+    EXPECT_TRUE(scheduler->awaits_masks());
+  }
+  // Time brings new steps.
+  clock.Advance(absl::Seconds(1) * MaskBudgets::kMost / MaskBudgets::kPerSecond);
+  EXPECT_THAT(InPlan(step()), ElementsAre(1, 2, 3));
+}
+
 TEST_F(SharesTest, NothingToDrawEndsASequenceAndNoOther) {
   SchedulerConfig config = Config(/*slots=*/4);
   config.max_steps_in_flight = 2;

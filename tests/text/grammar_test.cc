@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "text/byte_tokenizer.h"
+#include "text/utf8.h"
 
 namespace batucada {
 namespace {
@@ -115,6 +116,78 @@ TEST_F(GrammarTest, BombsAreRefused) {
 TEST_F(GrammarTest, GrammarsAreKept) {
   const auto first = Make(GrammarSpec::Kind::kRegex, "[a-z]+"), second = Make(GrammarSpec::Kind::kRegex, "[a-z]+");
   EXPECT_EQ(first, second);
+}
+
+TEST_F(GrammarTest, ScopesShareNothing) {
+  const auto mine = compiler_.Compile({.kind = GrammarSpec::Kind::kRegex, .text = "[a-z]+", .scope = "a"});
+  const auto theirs = compiler_.Compile({.kind = GrammarSpec::Kind::kRegex, .text = "[a-z]+", .scope = "b"});
+  EXPECT_NE(*mine, *theirs);
+}
+
+TEST_F(GrammarTest, AMaskTakesItsWorkFromWhatThereIs) {
+  const auto grammar = Make(GrammarSpec::Kind::kRegex, "([ab]*a[ab][ab][ab][ab]c|[ab]*d)");
+  GrammarMatcher matcher(grammar);
+  std::vector<uint32_t> mask((kVocab + 31) / 32);
+  ASSERT_TRUE(matcher.Accept('a') && matcher.Accept('b'));
+  int64_t steps = 10'000;
+  ASSERT_TRUE(matcher.Mask(mask, &steps).ok());
+  const int64_t left = steps;
+  EXPECT_LT(left, 10'000) << "a new place costs something";
+  ASSERT_TRUE(matcher.Mask(mask, &steps).ok());
+  EXPECT_EQ(steps, left) << "a known one nothing";
+  ASSERT_TRUE(matcher.Accept('a'));
+  int64_t none = 0;
+  EXPECT_EQ(matcher.Mask(mask, &none).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(GrammarTest, AStackHasABottom) {
+  // Every byte opens a rule that is never closed.
+  const auto grammar = Make(GrammarSpec::Kind::kGbnf, R"(root ::= "a" root "b" | "x")");
+  GrammarMatcher matcher(grammar);
+  int taken = 0;
+  while (taken < 100'000 && matcher.Accept('a')) ++taken;
+  EXPECT_GT(taken, 1000);
+  EXPECT_LT(taken, 10'000);
+  EXPECT_LT(grammar->bytes(), size_t{8} << 20);
+}
+
+TEST_F(GrammarTest, WhatIsKeptIsBoundedWhateverIsFollowed) {
+  GrammarSpec spec{.kind = GrammarSpec::Kind::kRegex, .text = "([ -~]*a[ -~]{12}b|[ -~]*c)*"};
+  const auto network = *compiler_.Compile(spec);
+  GrammarMatcher matcher(network);
+  std::vector<uint32_t> mask((kVocab + 31) / 32);
+  uint32_t random = 1;
+  for (int i = 0; i < 3000; ++i) {
+    random = random * 1664525 + 1013904223;
+    if (!matcher.Mask(mask).ok() || !matcher.Accept(static_cast<int32_t>('a' + (random >> 24) % 3))) break;
+    ASSERT_LT(network->bytes(), size_t{64} << 20);
+  }
+}
+
+TEST_F(GrammarTest, ErrorsAreCutBetweenCharacters) {
+  std::string many;
+  for (int i = 0; i < 60; ++i) many += "é";
+  for (const auto& [kind, text] : {std::pair(GrammarSpec::Kind::kRegex, "x" + many + "(?=a)"),
+                                   std::pair(GrammarSpec::Kind::kGbnf, std::string("root ::= é"))}) {
+    const std::string refusal = Refusal(kind, text);
+    EXPECT_NE(refusal, "");
+    EXPECT_FALSE(FindInvalidUtf8(refusal).has_value()) << refusal;
+  }
+}
+
+TEST_F(GrammarTest, LeftRecursionIsSoughtInTimeOfItsSize) {
+  // A chain of rules that each may be empty and go back to its middle: a way back is not walked again for each.
+  std::string chain = "root ::= r0 \"x\"\n";
+  for (int i = 0; i < 12'000; ++i) {
+    chain += "r" + std::to_string(i) + " ::= (" + (i == 11'999 ? "\"y\"" : "r" + std::to_string(i + 1)) + ")?\n";
+  }
+  static_cast<void>(Refusal(GrammarSpec::Kind::kGbnf, chain));
+}
+
+TEST_F(GrammarTest, FactorsBeyondAnIntegerAreNoFailure) {
+  EXPECT_NE(Refusal(GrammarSpec::Kind::kJsonSchema,
+                    R"({"allOf":[{"type":"integer","multipleOf":18446744073709551615},{"multipleOf":3}]})"),
+            "");
 }
 
 }  // namespace

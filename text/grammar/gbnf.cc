@@ -195,7 +195,11 @@ class GbnfReader {
     }
     if (Take(".")) return e_.Chars(CharSet::All());
     const std::string_view name = ReadName();
-    if (name.empty()) return Fail(Concat("a character that begins nothing: ", text_.substr(at_, 1))), kNoText;
+    if (name.empty()) {
+      size_t end = at_;
+      if (end < text_.size()) NextCodepoint(text_, &end);
+      return Fail(Concat("a character that begins nothing: ", text_.substr(at_, end - at_))), kNoText;
+    }
     return e_.Reference(RuleOf(name).id);
   }
 

@@ -8,14 +8,19 @@
 
 namespace batucada::grammar {
 
-Machine::Machine(Network network, const Vocabulary& vocabulary, size_t max_bytes)
-    : network_(std::move(network)), vocabulary_(vocabulary), max_bytes_(max_bytes) {
+Machine::Machine(Network network, const Vocabulary& vocabulary, std::shared_ptr<MachineMemory> memory, size_t max_bytes)
+    : network_(std::move(network)), vocabulary_(vocabulary), memory_(std::move(memory)), max_bytes_(max_bytes),
+      trim_at_(max_bytes) {
+  memory_->held.fetch_add(static_cast<int64_t>(network_.bytes()), std::memory_order_relaxed);
   Forget();
+  Note();
 }
 
-size_t Machine::bytes() const {
-  const std::lock_guard lock(mutex_);
-  return network_.bytes() + Held();
+Machine::~Machine() { memory_->held.fetch_sub(static_cast<int64_t>(bytes()), std::memory_order_relaxed); }
+
+void Machine::Note() {
+  const size_t held = Held(), before = noted_.exchange(held, std::memory_order_relaxed);
+  memory_->held.fetch_add(static_cast<int64_t>(held) - static_cast<int64_t>(before), std::memory_order_relaxed);
 }
 
 size_t Machine::Held() const {
@@ -24,7 +29,10 @@ size_t Machine::Held() const {
          masks_.size() * vocabulary_.words() * sizeof(uint32_t);
 }
 
-int32_t Machine::FrameId(const Frame& frame) {
+int32_t Machine::FrameId(const Frame& of) {
+  Frame frame = of;
+  frame.depth = frames_[static_cast<size_t>(of.below)].depth + 1;
+  if (frame.depth > kMostDepth) budget_.Spend(budget_.left() + 1);
   const auto [found, fresh] = frame_ids_.try_emplace(frame, static_cast<int32_t>(frames_.size()));
   if (fresh) {
     frames_.push_back(frame);
@@ -44,6 +52,8 @@ int32_t Machine::PlaceId(std::vector<Thread> threads, bool accepting) {
     const Place& place = places_[static_cast<size_t>(id)];
     if (place.accepting == accepting && place.threads == threads) return id;
   }
+  // What texts stand at may not grow for ever either.
+  if (Held() > 2 * most()) budget_.Spend(budget_.left() + 1);
   const auto id = static_cast<int32_t>(places_.size());
   same.push_back(id);
   thread_count_ += threads.size();
@@ -66,7 +76,7 @@ int32_t Machine::Close(std::vector<Thread> open) {
   while (!open.empty()) {
     const auto [id, frame] = open.back();
     open.pop_back();
-    if (threads.size() > kMaxThreads) budget_.Spend(kMaskSteps);  // more than it has
+    if (threads.size() > kMaxThreads) budget_.Spend(budget_.left() + 1);
     if (!budget_.Spend()) return kNowhere;
     const State& state = network_[id];
     switch (state.kind) {
@@ -211,7 +221,6 @@ void Machine::Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& 
 }
 
 absl::Status Machine::MakeMask(int32_t place) {
-  budget_ = WorkBudget(kMaskSteps);
   std::vector<uint32_t> mask(vocabulary_.words());
   if (places_[static_cast<size_t>(place)].accepting) {
     for (const int32_t id : vocabulary_.end_tokens()) {
@@ -231,66 +240,84 @@ absl::Status Machine::MakeMask(int32_t place) {
 }
 
 void Machine::Forget() {
-  frames_.assign(1, Frame{});
-  normal_frames_.assign(1, kBottom);
-  frame_ids_.clear();
-  places_.clear();
-  place_ids_.clear();
-  steps_.clear();
-  masks_.clear();
+  // With the memory, which clear() would keep.
+  frames_ = {Frame{}};
+  normal_frames_ = {kBottom};
+  frame_ids_ = {};
+  places_ = {};
+  place_ids_ = {};
+  steps_ = {};
+  masks_ = {};
   thread_count_ = 0;
   budget_ = WorkBudget(kMaskSteps);
   start_ = Close({{network_.start(), kBottom}});
 }
 
 void Machine::Trim() {
-  if (Held() <= max_bytes_) return;
-  const std::vector<Frame> frames = frames_;
-  std::vector<std::pair<Cursor*, Place>> kept;
-  for (Cursor* cursor : cursors_) {
-    if (cursor->place_ >= 0) kept.emplace_back(cursor, places_[static_cast<size_t>(cursor->place_)]);
+  if (Held() <= (memory_->scarce() ? std::min(trim_at_, 2 * most()) : trim_at_)) return Note();
+  const std::vector<Frame> frames = std::move(frames_);
+  std::vector<std::pair<std::shared_ptr<int32_t>, Place>> kept;
+  for (const std::weak_ptr<int32_t>& cursor : cursors_) {
+    std::shared_ptr<int32_t> place = cursor.lock();
+    if (place == nullptr) continue;
+    const int32_t at = *place;
+    kept.emplace_back(std::move(place), at >= 0 ? places_[static_cast<size_t>(at)] : Place{});
   }
   Forget();
+  cursors_.clear();
+  std::vector<int32_t> new_ids(frames.size(), -1);
+  new_ids[kBottom] = kBottom;
   for (auto& [cursor, place] : kept) {
+    cursors_.push_back(cursor);
+    if (*cursor < 0) continue;
     for (Thread& thread : place.threads) {
       std::vector<int32_t> path;
-      for (int32_t at = thread.frame; at != kBottom; at = frames[static_cast<size_t>(at)].below) path.push_back(at);
-      thread.frame = kBottom;
+      for (int32_t at = thread.frame; new_ids[static_cast<size_t>(at)] < 0;
+           at = frames[static_cast<size_t>(at)].below) {
+        path.push_back(at);
+      }
       for (; !path.empty(); path.pop_back()) {
         Frame frame = frames[static_cast<size_t>(path.back())];
-        frame.below = thread.frame;
-        thread.frame = FrameId(frame);
+        frame.below = new_ids[static_cast<size_t>(frame.below)];
+        new_ids[static_cast<size_t>(path.back())] = FrameId(frame);
       }
+      thread.frame = new_ids[static_cast<size_t>(thread.frame)];
     }
     std::sort(place.threads.begin(), place.threads.end());
-    cursor->place_ = PlaceId(std::move(place.threads), place.accepting);
+    *cursor = PlaceId(std::move(place.threads), place.accepting);
   }
+  // Where little was to be forgotten, much must come before it is tried again.
+  trim_at_ = std::max(max_bytes_, 2 * Held());
+  Note();
 }
 
-Machine::Cursor::Cursor(Machine& machine) : machine_(machine) {
-  const std::lock_guard lock(machine_.mutex_);
-  place_ = machine_.start_;
-  machine_.cursors_.insert(this);
+int32_t Machine::PlaceOf(const Cursor& cursor) {
+  if (*cursor.place_ != kAtStart) return *cursor.place_;
+  if (cursors_.size() == cursors_.capacity()) {
+    std::erase_if(cursors_, [](const std::weak_ptr<int32_t>& one) { return one.expired(); });
+    cursors_.reserve(2 * cursors_.size() + 16);
+  }
+  cursors_.push_back(cursor.place_);
+  return *cursor.place_ = start_;
 }
 
 Machine::Cursor::Cursor(const Cursor& other) : machine_(other.machine_) {
   const std::lock_guard lock(machine_.mutex_);
-  place_ = other.place_;
-  machine_.cursors_.insert(this);
+  place_ = std::make_shared<int32_t>(*other.place_);
+  if (*place_ != kAtStart) machine_.cursors_.push_back(place_);
 }
 
-Machine::Cursor::~Cursor() {
+absl::Status Machine::Cursor::Mask(std::span<uint32_t> words, int64_t* steps) {
   const std::lock_guard lock(machine_.mutex_);
-  machine_.cursors_.erase(this);
-}
-
-absl::Status Machine::Cursor::Mask(std::span<uint32_t> words) {
-  const std::lock_guard lock(machine_.mutex_);
-  if (place_ < 0) return absl::ResourceExhaustedError("the grammar cannot be followed any further");
-  const int32_t like = machine_.Like(place_);
-  if (machine_.places_[static_cast<size_t>(like)].mask < 0) {
-    if (const absl::Status status = machine_.MakeMask(like); !status.ok()) return status;
-  }
+  const int32_t place = machine_.PlaceOf(*this);
+  if (place < 0) return absl::ResourceExhaustedError("the grammar cannot be followed any further");
+  const int64_t most = std::min(*steps, kMaskSteps);
+  machine_.budget_ = WorkBudget(most);
+  const int32_t like = machine_.Like(place);
+  absl::Status made = absl::OkStatus();
+  if (machine_.places_[static_cast<size_t>(like)].mask < 0) made = machine_.MakeMask(like);
+  *steps -= most - std::max<int64_t>(machine_.budget_.left(), 0);
+  if (!made.ok()) return made;
   const auto& mask = machine_.masks_[static_cast<size_t>(machine_.places_[static_cast<size_t>(like)].mask)];
   std::copy(mask.begin(), mask.end(), words.begin());
   machine_.Trim();
@@ -300,24 +327,26 @@ absl::Status Machine::Cursor::Mask(std::span<uint32_t> words) {
 bool Machine::Cursor::Accept(std::string_view bytes) {
   const std::lock_guard lock(machine_.mutex_);
   machine_.budget_ = WorkBudget(kMaskSteps);
-  int32_t place = place_;
+  int32_t place = machine_.PlaceOf(*this);
   for (size_t i = 0; i < bytes.size() && place >= 0; ++i) {
     place = machine_.Step(place, static_cast<uint8_t>(bytes[i]));
   }
   if (place < 0) return false;
-  place_ = place;
+  *place_ = place;
   machine_.Trim();
   return true;
 }
 
 bool Machine::Cursor::accepting() const {
   const std::lock_guard lock(machine_.mutex_);
-  return place_ >= 0 && machine_.places_[static_cast<size_t>(place_)].accepting;
+  const int32_t place = machine_.PlaceOf(*this);
+  return place >= 0 && machine_.places_[static_cast<size_t>(place)].accepting;
 }
 
 bool Machine::Cursor::dead_end() const {
   const std::lock_guard lock(machine_.mutex_);
-  return place_ < 0 || machine_.places_[static_cast<size_t>(place_)].threads.empty();
+  const int32_t place = machine_.PlaceOf(*this);
+  return place < 0 || machine_.places_[static_cast<size_t>(place)].threads.empty();
 }
 
 }  // namespace batucada::grammar

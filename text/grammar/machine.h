@@ -5,13 +5,15 @@
 // Masks are kept by place, too. Places that differ only in counts that no single token can bring to a bound share one
 // mask.
 //
-// What is kept is bounded: beyond max_bytes everything but the places that matchers stand at is forgotten. Work is
-// bounded, too: a mask that would take more than kMaskSteps is refused, as of a grammar that is ambiguous without end.
+// What is kept is bounded: beyond max_bytes everything but the places that matchers stand at is forgotten, and where
+// these alone hold more than twice that, or a stack is deeper than kMostDepth, the text cannot go on. Work is bounded,
+// too: a mask that would take more than kMaskSteps is refused, as of a grammar that is ambiguous without end.
 //
-// Thread-safe: one mutex, held while a mask is made (microseconds if it is known, a few milliseconds at most
-// otherwise).
+// Thread-safe: one mutex, held while a mask is made: microseconds if it is known, some milliseconds at most otherwise.
+// Making and ending a cursor takes none.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,26 +28,39 @@
 
 namespace batucada::grammar {
 
+// What all machines of a server hold together, in bytes. Thread-safe.
+struct MachineMemory {
+  static constexpr int64_t kMost = int64_t{128} << 20;  // past it each keeps little
+  std::atomic<int64_t> held{0};
+  bool scarce() const { return held.load(std::memory_order_relaxed) > kMost; }
+};
+
 class Machine {
  public:
   static constexpr size_t kDefaultBytes = size_t{24} << 20;
 
+  static constexpr int64_t kMaskSteps = 300'000;  // threads followed over bytes: some 20 ms
+  static constexpr size_t kMaxThreads = 2048;     // of a place
+  static constexpr int32_t kMostDepth = 4096;     // frames on a stack
+
   // `vocabulary` outlives this.
-  Machine(Network network, const Vocabulary& vocabulary, size_t max_bytes = kDefaultBytes);
+  Machine(Network network, const Vocabulary& vocabulary,
+          std::shared_ptr<MachineMemory> memory = std::make_shared<MachineMemory>(), size_t max_bytes = kDefaultBytes);
+  ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
   // A text on its way; moves and copies stand for themselves. Used by one thread at a time.
   class Cursor {
    public:
-    explicit Cursor(Machine& machine);
+    explicit Cursor(Machine& machine) : machine_(machine), place_(std::make_shared<int32_t>(kAtStart)) {}
     Cursor(const Cursor& other);
     Cursor& operator=(const Cursor&) = delete;
-    ~Cursor();
 
     // Sets the bits of the tokens that may come next, [Vocabulary::words()], those that end the text included.
-    // RESOURCE_EXHAUSTED: the grammar is too ambiguous here.
-    [[nodiscard]] absl::Status Mask(std::span<uint32_t> words);
+    // RESOURCE_EXHAUSTED: the grammar is too ambiguous here, or there was no more than `steps` to do it with; what it
+    // took is taken from them.
+    [[nodiscard]] absl::Status Mask(std::span<uint32_t> words, int64_t* steps);
     // Goes on with these bytes; false, and it has not moved, if they cannot come.
     bool Accept(std::string_view bytes);
     bool accepting() const;  // the text may end here
@@ -54,17 +69,15 @@ class Machine {
    private:
     friend class Machine;
     Machine& machine_;
-    int32_t place_;
+    std::shared_ptr<int32_t> place_;  // guarded by the machine's mutex
   };
 
   // What it holds, in bytes.
-  size_t bytes() const;
+  size_t bytes() const { return network_.bytes() + noted_.load(std::memory_order_relaxed); }
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
  private:
-  static constexpr int64_t kMaskSteps = 4'000'000;  // threads followed over bytes
-  static constexpr size_t kMaxThreads = 4096;       // of a place
-  static constexpr int32_t kNowhere = -1, kUnknown = -2;
+  static constexpr int32_t kNowhere = -1, kUnknown = -2, kAtStart = -3;
   static constexpr int32_t kBottom = 0;  // the frame below all
 
   struct Frame {
@@ -72,6 +85,7 @@ class Machine {
     StateId count = -1;  // of a kCount state: `done` bodies are read
     int32_t done = 0;
     int32_t below = 0;
+    int32_t depth = 0;  // frames below it; those above kBottom have one more than theirs
     friend bool operator==(const Frame&, const Frame&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Frame& f) {
@@ -102,14 +116,21 @@ class Machine {
   bool AllowsPlain(const Place& place) const;
   absl::Status MakeMask(int32_t place);
   void Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& mask);
+  // Where a cursor stands, which is counted from then on. REQUIRES: mutex_ held.
+  int32_t PlaceOf(const Cursor& cursor);
   // Forgets what no cursor needs, if there is too much.
   void Trim();
   void Forget();
   size_t Held() const;
+  // Tells the others what this one holds.
+  void Note();
+  size_t most() const { return memory_->scarce() ? max_bytes_ / 16 : max_bytes_; }
 
   const Network network_;
   const Vocabulary& vocabulary_;
+  const std::shared_ptr<MachineMemory> memory_;
   const size_t max_bytes_;
+  std::atomic<size_t> noted_{0};
 
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Frame> frames_;
@@ -119,8 +140,9 @@ class Machine {
   absl::flat_hash_map<uint64_t, std::vector<int32_t>> place_ids_;  // by hash
   std::vector<int32_t> steps_;                                     // [places, classes]
   std::vector<std::vector<uint32_t>> masks_;
-  size_t thread_count_ = 0;  // of all places
-  absl::flat_hash_set<Cursor*> cursors_;
+  size_t thread_count_ = 0;                      // of all places
+  std::vector<std::weak_ptr<int32_t>> cursors_;  // that have begun
+  size_t trim_at_;                               // bytes
   WorkBudget budget_{kMaskSteps};
   int32_t start_ = 0;
 };

@@ -321,14 +321,22 @@ absl::Status NetworkBuilder::CheckLeftRecursion() const {
   struct Visit {
     StateId state;
     std::vector<StateId> to;
+    size_t calls;  // on the path to here
     size_t next = 0;
   };
+  std::vector<size_t> place(network_.size());  // on the path, of those that are open
   for (const StateId start : rule_start_) {
     if (start < 0 || seen[static_cast<size_t>(start)] != kNew) continue;
     std::vector<Visit> path;
+    const auto is_call = [this](StateId from, StateId to) {
+      const State& state = network_[from];
+      return state.kind == State::Kind::kCall && state.first == to;
+    };
     const auto enter = [&](StateId state) {
       seen[static_cast<size_t>(state)] = kOpen;
-      path.push_back({state, WithoutReading(state, rule_at)});
+      place[static_cast<size_t>(state)] = path.size();
+      const size_t calls = path.empty() ? 0 : path.back().calls + (is_call(path.back().state, state) ? 1 : 0);
+      path.push_back({.state = state, .to = WithoutReading(state, rule_at), .calls = calls});
     };
     for (enter(start); !path.empty();) {
       Visit& top = path.back();
@@ -341,17 +349,10 @@ absl::Status NetworkBuilder::CheckLeftRecursion() const {
       if (seen[static_cast<size_t>(to)] == kNew) {
         enter(to);
       } else if (seen[static_cast<size_t>(to)] == kOpen) {
-        RuleId rule = -1;
-        bool calls = false;
-        StateId behind = to;  // of path[i], on the way back to `to`
-        for (size_t i = path.size(); i-- > 0;) {
-          const State& state = network_[path[i].state];
-          calls = calls || (state.kind == State::Kind::kCall && state.first == behind);
-          behind = path[i].state;
-          if (rule_at[static_cast<size_t>(behind)] >= 0) rule = rule_at[static_cast<size_t>(behind)];
-          if (behind == to) break;
-        }
-        if (!calls) continue;
+        const size_t begin = place[static_cast<size_t>(to)];
+        if (top.calls == path[begin].calls && !is_call(top.state, to)) continue;
+        RuleId rule = -1;  // the first on the way round
+        for (size_t i = begin; i < path.size() && rule < 0; ++i) rule = rule_at[static_cast<size_t>(path[i].state)];
         return absl::InvalidArgumentError(absl::StrCat("is left-recursive: ", NameOf(rule),
                                                        " begins with itself, before it reads anything: write it as a "
                                                        "repeat"));

@@ -79,7 +79,9 @@ class RegexReader {
     }
   }
   static std::string Quoted(std::string_view text) {
-    return Concat("\"", text.substr(0, 80), text.size() > 80 ? "…" : "", "\"");
+    size_t end = 0;  // whole characters
+    while (end < text.size() && end < 80) NextCodepoint(text, &end);
+    return Concat("\"", text.substr(0, end), text.size() > end ? "…" : "", "\"");
   }
   bool ok() const { return error_.ok(); }
   bool AtEnd() const { return at_ >= pattern_.size(); }

@@ -58,7 +58,7 @@ bool Has(const List& list, std::string_view name) {
 }
 std::string_view View(const bj::string_view text) { return {text.data(), text.size()}; }
 
-bool IsInteger(const bj::value& v) { return v.is_int64() || v.is_uint64(); }
+bool IsSmall(const bj::value& v) { return v.is_int64() && v.get_int64() > 0 && v.get_int64() < 10'000; }
 
 // No deeper than its parts, however many are put together.
 bj::value Both(const bj::value& a, const bj::value& b) {
@@ -308,10 +308,8 @@ absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object
     } else if (name == "minimum" || name == "exclusiveMinimum" || name == "minLength" || name == "minItems" ||
                name == "minProperties") {
       smaller(false);
-    } else if (name == "multipleOf" && IsInteger(*mine) && IsInteger(value) && mine->to_number<int64_t>() > 0 &&
-               value.to_number<int64_t>() > 0 && mine->to_number<int64_t>() < 10'000 &&
-               value.to_number<int64_t>() < 10'000) {
-      *mine = std::lcm(mine->to_number<int64_t>(), value.to_number<int64_t>());
+    } else if (name == "multipleOf" && IsSmall(*mine) && IsSmall(value)) {
+      *mine = std::lcm(mine->get_int64(), value.get_int64());
     } else if (name != kNothing) {
       return Refused(Below(path, name), "must hold together with another of its kind, which is not supported");
     }

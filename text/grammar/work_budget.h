@@ -11,6 +11,7 @@ class WorkBudget {
   // False once it is used up, and from then on.
   bool Spend(int64_t steps = 1) { return (left_ -= steps) >= 0; }
   bool spent() const { return left_ < 0; }
+  int64_t left() const { return left_; }
 
  private:
   int64_t left_;
