@@ -27,6 +27,7 @@
 #include "kernels/buffer.h"
 #include "kernels/communicator.h"
 #include "kernels/device.h"
+#include "kernels/rope_frequencies.h"
 #include "kernels/sampling.h"
 #include "kernels/tensor.h"
 
@@ -64,7 +65,8 @@ struct ScanArgs {
   const float* dt_bias;             // [E] fp32
   RecurrentView state;              // reads and writes ssm
   int32_t d_state = 16;
-  Tensor out;  // [T, E] act
+  Tensor memory = {};  // [T, E] act: C·h + D·x, before the gate, if wanted
+  Tensor out;          // [T, E] act
 };
 
 // Rotary position embedding (arXiv 2104.09864; non-interleaved halves over the whole head), causal attention over a
@@ -78,10 +80,47 @@ struct AttentionArgs {
   int32_t kv_heads;  // G
   int32_t head_dim;  // 64, 128 or 256
   int32_t window;    // tokens; kNoWindow: full causal attention
-  float rope_theta;  // base; 0: no rotation
-  Tensor out;        // [T, H·d] act
+  RopeSpec rope;
+  // Differential attention (arXiv 2410.05258): K/V head g attends with the values of heads g - g % 2 and the next side
+  // by side, so that a query head's output is twice as wide as a head.
+  bool paired_values = false;
+  Tensor out;  // [T, H·d] act; [T, H·2d] with paired values
 };
 inline constexpr int32_t kNoWindow = INT32_MAX;
+
+// Causal attention of single rows over keys and values that are all in blocks, the row's own included; nothing is
+// written, nothing rotated. Row i of q stands where row rows[i] of the batch stands.
+struct CrossAttentionArgs {
+  Tensor q;             // [n, H·d] act
+  const int32_t* rows;  // [n] on the device
+  KvView kv;
+  int32_t heads;
+  int32_t kv_heads;
+  int32_t head_dim;
+  bool paired_values = false;  // as in AttentionArgs
+  Tensor out;                  // [n, H·d] act; [n, H·2d] with paired values
+};
+
+// K and V of all rows of the batch, to where later queries look for them, unrotated.
+struct WriteKvArgs {
+  Tensor kv;  // [T, 2G·d] act: k, v
+  KvView to;
+  int32_t kv_heads;
+  int32_t head_dim;
+  int32_t window;  // of the layer: what no later query sees need not be written
+};
+
+// The end of differential attention: heads are in groups of `group`, an even number of groups; head i of groups 2p and
+// 2p + 1 are a pair:  out = RMSNorm(first - λ · second) · weight.
+struct DiffCombineArgs {
+  Tensor streams;  // [n, pairs · 2 · width] act
+  int32_t group;
+  int32_t width;
+  float lambda;
+  const float* weight;  // [width] fp32
+  float eps;
+  Tensor out;  // [n, pairs · width] act, in the order of p, then i
+};
 
 class Ops {
  public:
@@ -126,7 +165,17 @@ class Ops {
   // SwiGLU (arXiv 2002.05202): out = silu(in · gateᵀ) * (in · upᵀ), w from LoadGateUp.
   // in [rows, w.in] act, out [rows, w.out / 2] act; gate_up [rows, w.out] act is scratch
   virtual void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) = 0;
-  // out[i] = x[rows[i]].                   x [T, cols] fp32, rows [n] on the device, out [n, cols] fp32
+  // x += bias, row by row.                                       x [rows, cols] act or fp32, bias [cols]
+  virtual void AddBias(Tensor x, const float* bias) = 0;
+  // LayerNorm (arXiv 1607.06450): out = (x - mean) / sqrt(var + eps) * weight + bias.
+  // x [rows, cols] fp32, weight and bias [cols], out act
+  virtual void LayerNorm(Tensor x, const float* weight, const float* bias, float eps, Tensor out) = 0;
+  // out = silu(gate) * x (gated memory unit, arXiv 2507.06607).     all [rows, cols] act; out may be either
+  virtual void SiluGate(Tensor gate, Tensor x, Tensor out) = 0;
+  virtual void WriteKv(const BatchView& b, const WriteKvArgs& args) = 0;
+  virtual void CrossAttention(const BatchView& b, const CrossAttentionArgs& args) = 0;
+  virtual void DiffCombine(const DiffCombineArgs& args) = 0;
+  // out[i] = x[rows[i]].                   x [T, cols] fp32 or act, rows [n] on the device, out [n, cols] likewise
   virtual void GatherRows(Tensor x, const int32_t* rows, Tensor out) = 0;
   // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
   // Writes results[n] and last_token[slot] of drawn rows, all on the device. Drawing is Gumbel-max over the kept ids:

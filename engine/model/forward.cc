@@ -78,7 +78,7 @@ void Attention(const Model& m, const AttentionSpec& spec, const LayerWeights& la
                                                  .kv_heads = spec.kv_heads,
                                                  .head_dim = spec.head_dim,
                                                  .window = spec.window,
-                                                 .rope_theta = spec.rope_theta,
+                                                 .rope = {.theta = spec.rope_theta},
                                                  .out = out});
   AddToResidual(m, layer.attention.out, out, next, ops);
 }

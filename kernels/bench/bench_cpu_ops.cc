@@ -160,7 +160,14 @@ void AttentionBench(benchmark::State& state) {
   Activations blocks(static_cast<int64_t>(sequences) * width, 2 * plane);
   const KvView kv = {blocks.values.data(), blocks.values.data() + plane, 2 * plane, kBlockTokens};
   for (auto _ : state) {
-    Global().ops->Attention(batch.view, {qkv.view, kv, heads, kv_heads, head_dim, window, 0, out.view});
+    Global().ops->Attention(batch.view, {.qkv = qkv.view,
+                                         .kv = kv,
+                                         .heads = heads,
+                                         .kv_heads = kv_heads,
+                                         .head_dim = head_dim,
+                                         .window = window,
+                                         .rope = {},
+                                         .out = out.view});
   }
   const double pairs = static_cast<double>(sequences) * rows * heads * window;
   // Decode rows read the window's K and V once per K/V head; chunks are bound by arithmetic.

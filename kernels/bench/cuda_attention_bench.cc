@@ -54,6 +54,8 @@ void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t w
                                             .kv_heads = h.kv_heads,
                                             .head_dim = h.dim,
                                             .window = window,
+                                            .values = cuda::Values::kOwn,
+                                            .out_head_stride = h.dim,
                                             .out = out.As<bf16>(),
                                             .out_stride = int64_t{h.heads} * h.dim};
   const double seconds = bench.Time(2, [&](int) { Check(cuda::AttentionPrefill(params, bench.ops().target())); });
@@ -88,12 +90,16 @@ void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t 
                                                         .table = batch.view.block_table,
                                                         .table_width = width},
                                              .positions = batch.view.positions,
+                                             .row_of = nullptr,
+                                             .row_sequence = nullptr,
                                              .rows = rows,
                                              .heads = h.heads,
                                              .kv_heads = h.kv_heads,
                                              .head_dim = h.dim,
                                              .window = window,
                                              .splits = 0,
+                                             .values = cuda::Values::kOwn,
+                                             .out_head_stride = h.dim,
                                              .out = out.As<bf16>(),
                                              .out_stride = int64_t{h.heads} * h.dim};
     Check(cuda::AttentionDecode(params, bench.ops().target()));

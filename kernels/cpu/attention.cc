@@ -24,9 +24,11 @@ void PlanTiles(const BatchView& b, const AttentionArgs& args, AttentionScratch& 
         const int32_t count = std::min(tokens, rows - first_token);
         const int32_t newest = b.start[s] + first_token + count - 1;
         const int64_t keys = newest + 1 - OldestVisible(b.start[s] + first_token, args.window);
-        scratch.tiles.push_back({s, first_token, count, first_head, count_heads});
-        // Loading a key costs about as much as two products with it.
-        scratch.cost.push_back(scratch.cost.back() + keys * (count * count_heads + 2));
+        for (int32_t half = 0; half < (args.paired_values ? 2 : 1); ++half) {
+          scratch.tiles.push_back({s, first_token, count, first_head, count_heads, half});
+          // Loading a key costs about as much as two products with it.
+          scratch.cost.push_back(scratch.cost.back() + keys * (count * count_heads + 2));
+        }
       }
     }
   }
@@ -34,9 +36,8 @@ void PlanTiles(const BatchView& b, const AttentionArgs& args, AttentionScratch& 
 
 constexpr int64_t kMinPairs = 2048;  // (query, key) pairs worth a fork
 
-}  // namespace
-
-void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool) {
+void AttendTiles(const BatchView& b, const AttentionArgs& args, bool own_in_cache, AttentionScratch& scratch,
+                 ThreadPool& pool) {
   PlanTiles(b, args, scratch);
   const int64_t total = scratch.cost.back();
   const int64_t parts = std::clamp<int64_t>(total / kMinPairs, 1, pool.threads());
@@ -48,9 +49,48 @@ void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scr
   };
   pool.ParallelFor(parts, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = first_tile(begin); i < first_tile(end); ++i) {
-      AttendTile(b, args, scratch.tiles[static_cast<size_t>(i)], memory + static_cast<size_t>(thread) * floats);
+      AttendTile(b, args, scratch.tiles[static_cast<size_t>(i)], own_in_cache,
+                 memory + static_cast<size_t>(thread) * floats);
     }
   });
+}
+
+}  // namespace
+
+void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool) {
+  AttendTiles(b, args, /*own_in_cache=*/false, scratch, pool);
+}
+
+void CrossAttend(const BatchView& b, const CrossAttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool) {
+  // Each query as a sequence of its own, of one row.
+  const auto rows = static_cast<size_t>(args.q.rows), width = static_cast<size_t>(b.table_width);
+  scratch.first_row.resize(rows + 1);
+  scratch.start.resize(rows);
+  scratch.block_table.resize(rows * width);
+  for (size_t i = 0; i < rows; ++i) {
+    const int32_t row = args.rows[i];
+    scratch.first_row[i + 1] = static_cast<int32_t>(i) + 1;
+    scratch.start[i] = b.positions[row];
+    std::copy_n(b.block_table + static_cast<size_t>(b.row_sequence[row]) * width, width,
+                scratch.block_table.begin() + static_cast<std::ptrdiff_t>(i * width));
+  }
+  scratch.first_row[0] = 0;
+  BatchView queries = b;
+  queries.num_tokens = queries.num_sequences = static_cast<int32_t>(rows);
+  queries.first_row = scratch.first_row.data();
+  queries.start = scratch.start.data();
+  queries.block_table = scratch.block_table.data();
+  AttendTiles(queries,
+              {.qkv = args.q,
+               .kv = args.kv,
+               .heads = args.heads,
+               .kv_heads = args.kv_heads,
+               .head_dim = args.head_dim,
+               .window = kNoWindow,
+               .rope = {},
+               .paired_values = args.paired_values,
+               .out = args.out},
+              /*own_in_cache=*/true, scratch, pool);
 }
 
 }  // namespace batucada

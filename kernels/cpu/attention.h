@@ -16,6 +16,8 @@ struct AttentionScratch {
   std::vector<AttentionTile> tiles;
   std::vector<int64_t> cost;  // running sum over tiles
   AlignedScratch floats;      // AttentionTileFloats() per thread
+  // Of CrossAttend's queries, each a sequence of one row.
+  std::vector<int32_t> first_row, start, block_table;
 };
 
 // out = softmax(q·kᵀ / √d)·v for every row; q and k of args.qkv already rotated. Keys before the chunk are read from
@@ -27,5 +29,8 @@ struct AttentionScratch {
 // REQUIRES: head_dim is a multiple of 32. Floor: decode reads the window's K and V once; prefill is 4·d operations per
 // visible (query, key) pair.
 void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool);
+
+// The same for single queries, whose keys are all in the ring, their own included.
+void CrossAttend(const BatchView& b, const CrossAttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool);
 
 }  // namespace batucada

@@ -267,13 +267,16 @@ void StepAllRows(Queries& queries, const Keys& keys, int32_t window) {
 }
 
 // Finds the K and V rows of a step: before the chunk in the ring, a block at a time; after in the activations.
-void FindKeys(const BatchView& b, const AttentionArgs& args, int32_t s, int32_t kv_head, Keys& keys) {
-  const int32_t own = std::clamp(b.start[s] - keys.base, keys.begin, keys.end);  // the first key of the chunk itself
+void FindKeys(const BatchView& b, const AttentionArgs& args, int32_t s, int32_t kv_head, int32_t v_head,
+              bool own_in_cache, Keys& keys) {
+  // The first key of the chunk itself.
+  const int32_t own = own_in_cache ? keys.end : std::clamp(b.start[s] - keys.base, keys.begin, keys.end);
+  const int64_t v_shift = static_cast<int64_t>(v_head - kv_head) * args.kv.block_tokens * args.head_dim;
   for (int32_t j = keys.begin; j < own;) {
     const int32_t position = keys.base + j;
     const int64_t offset = RingOffset(b, args.kv, s, kv_head, args.head_dim, position);
     const float* k = static_cast<const float*>(args.kv.k) + offset;
-    const float* v = static_cast<const float*>(args.kv.v) + offset;
+    const float* v = static_cast<const float*>(args.kv.v) + offset + v_shift;
     const int32_t run = std::min(own - j, args.kv.block_tokens - position % args.kv.block_tokens);
     for (const int32_t end = j + run; j < end; ++j, k += args.head_dim, v += args.head_dim) {
       keys.k[j] = k;
@@ -281,7 +284,7 @@ void FindKeys(const BatchView& b, const AttentionArgs& args, int32_t s, int32_t 
     }
   }
   const int64_t k_column = (static_cast<int64_t>(args.heads) + kv_head) * args.head_dim;
-  const int64_t v_column = k_column + static_cast<int64_t>(args.kv_heads) * args.head_dim;
+  const int64_t v_column = (static_cast<int64_t>(args.heads) + args.kv_heads + v_head) * args.head_dim;
   for (int32_t j = own; j < keys.end; ++j) {
     const float* row = args.qkv.As<float>() + (b.first_row[s] + keys.base + j - b.start[s]) * args.qkv.stride;
     keys.k[j] = row + k_column;
@@ -289,7 +292,8 @@ void FindKeys(const BatchView& b, const AttentionArgs& args, int32_t s, int32_t 
   }
 }
 
-void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, float* scratch) {
+void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, bool own_in_cache,
+                    float* scratch) {
   const D d;
   const int64_t head_dim = args.head_dim;
   Queries queries;
@@ -303,6 +307,9 @@ void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const Attenti
   const int32_t first_position = b.start[s] + tile.first_token;
   const int64_t first_row = b.first_row[s] + tile.first_token;
   const auto column = [&](int32_t row) { return (tile.first_head + row % tile.heads) * head_dim; };
+  const auto out_column = [&](int32_t row) {
+    return args.paired_values ? 2 * column(row) + tile.half * head_dim : column(row);
+  };
   const V scale = hn::Set(d, 1 / std::sqrt(static_cast<float>(head_dim)));
   for (int32_t r = 0; r < queries.rows; ++r) {
     const int32_t token = r / tile.heads;
@@ -317,6 +324,7 @@ void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const Attenti
   }
 
   const int32_t kv_head = tile.first_head / (args.heads / args.kv_heads);
+  const int32_t v_head = args.paired_values ? kv_head / 2 * 2 + tile.half : kv_head;
   const int32_t oldest = OldestVisible(first_position, args.window);
   const int32_t newest = first_position + tile.tokens - 1;
   Keys keys, next;
@@ -328,7 +336,7 @@ void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const Attenti
   const auto find = [&](Keys& step) HWY_ATTR {
     step.begin = std::max(0, oldest - step.base);
     step.end = std::min(step.count, newest + 1 - step.base);
-    FindKeys(b, args, s, kv_head, step);
+    FindKeys(b, args, s, kv_head, v_head, own_in_cache, step);
   };
   keys.base = oldest / keys.count * keys.count;
   find(keys);
@@ -341,7 +349,7 @@ void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const Attenti
   }
 
   for (int32_t r = 0; r < queries.rows; ++r) {
-    float* out = args.out.As<float>() + (first_row + r / tile.heads) * args.out.stride + column(r);
+    float* out = args.out.As<float>() + (first_row + r / tile.heads) * args.out.stride + out_column(r);
     const V inverse = hn::Set(d, 1 / queries.sum[r]);
     for (int64_t i = 0; i < head_dim; i += kLanes) {
       hn::StoreU(hn::Mul(inverse, hn::Load(d, queries.out + r * head_dim + i)), d, out + i);
@@ -364,8 +372,9 @@ size_t AttentionTileFloats(int32_t head_dim) {
   return static_cast<size_t>(kMaxQueryRows * (2 * head_dim + kMaxStepKeys) + StepKeys(head_dim) * head_dim);
 }
 
-void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, float* scratch) {
-  HWY_DYNAMIC_DISPATCH(AttendTileImpl)(b, args, tile, scratch);
+void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, bool own_in_cache,
+                float* scratch) {
+  HWY_DYNAMIC_DISPATCH(AttendTileImpl)(b, args, tile, own_in_cache, scratch);
 }
 
 }  // namespace batucada

@@ -20,6 +20,7 @@ struct AttentionTile {
   int32_t tokens;
   int32_t first_head;  // query head
   int32_t heads;       // all of one group
+  int32_t half;        // of paired values: 0 or 1, which of the two heads' values
 };
 
 // Floats of working memory for one tile, aligned to 64 bytes.
@@ -28,6 +29,8 @@ size_t AttentionTileFloats(int32_t head_dim);
 // Online softmax (arXiv 2112.05682) in steps of a fixed number of keys that start at multiples of it. Per step: K is
 // transposed, scores are a product with keys along the vectors, the softmax rescales what is summed so far, and the
 // values are added as a second product. Every sum runs in one order, over i in q·k and over keys in p·v.
-void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, float* scratch);
+// `own_in_cache`: the chunk's own keys and values are in the blocks, too, and args.qkv has none.
+void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, bool own_in_cache,
+                float* scratch);
 
 }  // namespace batucada

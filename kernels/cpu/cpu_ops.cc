@@ -6,12 +6,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/cpu/add_bias.h"
 #include "kernels/cpu/causal_conv.h"
+#include "kernels/cpu/diff_combine.h"
 #include "kernels/cpu/embed.h"
 #include "kernels/cpu/kv_ring.h"
+#include "kernels/cpu/layer_norm.h"
 #include "kernels/cpu/pack.h"
 #include "kernels/cpu/rms_norm.h"
 #include "kernels/cpu/selective_scan.h"
+#include "kernels/cpu/silu_gate.h"
 #include "kernels/cpu/swiglu.h"
 
 namespace batucada {
@@ -35,6 +39,13 @@ bool IsBatch(const BatchView& b) {
   return b.num_tokens >= b.num_sequences && b.num_sequences >= b.num_decode && b.num_decode >= 0 &&
          b.first_row != nullptr && b.start != nullptr && b.slot != nullptr &&
          b.first_row[b.num_sequences] == b.num_tokens;
+}
+
+// Blocks of K and V that can be reached through the batch's table.
+bool IsKvView(const BatchView& b, const KvView& kv) {
+  return b.block_table != nullptr && b.table_width > 0 && b.positions != nullptr && b.row_sequence != nullptr &&
+         kv.k != nullptr && kv.v != nullptr && kv.block_tokens > 0 &&
+         std::has_single_bit(static_cast<uint32_t>(kv.block_tokens));
 }
 
 // Whether every sequence's old tokens that the batch's queries see fit in the ring.
@@ -163,7 +174,8 @@ void CpuOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
   const bool ok = IsBatch(b) && IsFloats(args.x, rows, channels) && IsFloats(args.dt, rows, channels) &&
                   IsFloats(args.z, rows, channels) && IsFloats(args.out, rows, channels) &&
                   IsFloats(args.b, rows, states) && IsFloats(args.c, rows, states) && args.a != nullptr &&
-                  args.d != nullptr && args.dt_bias != nullptr && args.state.ssm != nullptr;
+                  args.d != nullptr && args.dt_bias != nullptr && args.state.ssm != nullptr &&
+                  (args.memory.data == nullptr || IsFloats(args.memory, rows, channels));
   if (!Check(ok, "selective_scan", "needs x, dt, z, out [T, E] and b, c [T, N] fp32 with a, d, dt_bias and state"))
     return;
   if (args.dt_proj != nullptr) MatMul(*args.dt_proj, args.dt_low, args.dt);
@@ -178,19 +190,19 @@ void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
     return;
   if (!Check(args.window > 0, "attention", "window must be positive")) return;
   const bool ok = IsBatch(b) && IsFloats(args.qkv, b.num_tokens, (heads + 2 * kv_heads) * d) &&
-                  IsFloats(args.out, b.num_tokens, heads * d) && b.block_table != nullptr && b.table_width > 0 &&
-                  b.positions != nullptr && b.row_sequence != nullptr && args.kv.k != nullptr && args.kv.v != nullptr &&
-                  args.kv.block_tokens > 0 && std::has_single_bit(static_cast<uint32_t>(args.kv.block_tokens));
+                  IsFloats(args.out, b.num_tokens, heads * d * (args.paired_values ? 2 : 1)) && IsKvView(b, args.kv);
   if (!Check(ok, "attention", "needs qkv [T, (H + 2G)·d] and out [T, H·d] fp32, and a block table and K/V blocks"))
+    return;
+  if (!Check(!args.paired_values || kv_heads % 2 == 0, "attention", "paired values need an even number of K/V heads"))
     return;
   if (!Check(RingHoldsWindow(b, args), "attention", "the ring of blocks holds fewer tokens than the window shows"))
     return;
-  if (args.rope_theta != 0) {
-    rope_.Prepare(b.positions, b.num_tokens, args.head_dim, args.rope_theta, pool_);
+  if (args.rope.rotates()) {
+    rope_.Prepare(b.positions, b.num_tokens, args.head_dim, args.rope, pool_);
     Rotate(args.qkv.Cols(0, (heads + kv_heads) * d), args.head_dim, rope_, pool_);
   }
   Attend(b, args, attention_scratch_, pool_);
-  WriteKv(b, args, pool_);
+  batucada::WriteKv(b, args, pool_);
 }
 
 void CpuOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
@@ -200,6 +212,66 @@ void CpuOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out
   }
   MatMul(w, in, gate_up);
   if (status().ok()) SwiGlu(gate_up, out, pool_);
+}
+
+void CpuOps::AddBias(Tensor x, const float* bias) {
+  if (Check(IsFloats(x) && bias != nullptr, "add_bias", "needs x [rows, cols] fp32 and a bias")) {
+    batucada::AddBias(x, bias, pool_);
+  }
+}
+
+void CpuOps::LayerNorm(Tensor x, const float* weight, const float* bias, float eps, Tensor out) {
+  if (Check(IsFloats(x) && IsFloats(out, x.rows, x.cols) && weight != nullptr && bias != nullptr, "layer_norm",
+            "x and out must match, fp32, with weight and bias")) {
+    batucada::LayerNorm(x, weight, bias, eps, out, pool_);
+  }
+}
+
+void CpuOps::SiluGate(Tensor gate, Tensor x, Tensor out) {
+  if (Check(IsFloats(gate) && IsFloats(x, gate.rows, gate.cols) && IsFloats(out, gate.rows, gate.cols), "silu_gate",
+            "gate, x and out must match, fp32")) {
+    batucada::SiluGate(gate, x, out, pool_);
+  }
+}
+
+void CpuOps::WriteKv(const BatchView& b, const WriteKvArgs& args) {
+  const int64_t width = int64_t{2} * args.kv_heads * args.head_dim;
+  if (!Check(IsBatch(b) && IsFloats(args.kv, b.num_tokens, width) && IsKvView(b, args.to) && args.window > 0,
+             "write_kv", "needs kv [T, 2G·d] fp32, and a block table and K/V blocks")) {
+    return;
+  }
+  batucada::WriteKv(b,
+                    {.qkv = args.kv,
+                     .kv = args.to,
+                     .heads = 0,
+                     .kv_heads = args.kv_heads,
+                     .head_dim = args.head_dim,
+                     .window = args.window,
+                     .rope = {},
+                     .out = {}},
+                    pool_);
+}
+
+void CpuOps::CrossAttention(const BatchView& b, const CrossAttentionArgs& args) {
+  const int64_t d = args.head_dim, width = args.heads * d;
+  const bool ok = d > 0 && d % 32 == 0 && d <= 256 && args.kv_heads > 0 && args.heads > 0 &&
+                  args.heads % args.kv_heads == 0 && (!args.paired_values || args.kv_heads % 2 == 0) && IsBatch(b) &&
+                  args.rows != nullptr && IsFloats(args.q) && args.q.cols == width &&
+                  IsFloats(args.out, args.q.rows, width * (args.paired_values ? 2 : 1)) && IsKvView(b, args.kv);
+  if (!Check(ok, "cross_attention", "needs q [n, H·d], out and rows, and a block table and K/V blocks")) return;
+  for (int64_t i = 0; i < args.q.rows; ++i) {
+    if (!Check(args.rows[i] >= 0 && args.rows[i] < b.num_tokens, "cross_attention", "a row index is out of range"))
+      return;
+  }
+  CrossAttend(b, args, attention_scratch_, pool_);
+}
+
+void CpuOps::DiffCombine(const DiffCombineArgs& args) {
+  const bool ok = IsFloats(args.out) && args.width > 0 && args.group > 0 && args.weight != nullptr &&
+                  args.out.cols % (int64_t{args.group} * args.width) == 0 &&
+                  IsFloats(args.streams, args.out.rows, 2 * args.out.cols);
+  if (!Check(ok, "diff_combine", "needs streams [n, 2·cols] and out [n, cols] of whole groups of heads, fp32")) return;
+  batucada::DiffCombine(args.streams, args.group, args.width, args.lambda, args.weight, args.eps, args.out, pool_);
 }
 
 void CpuOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {

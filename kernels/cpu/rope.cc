@@ -36,20 +36,20 @@ constexpr int64_t kMinAngles = 512;          // per thread; a sine and cosine co
 constexpr int64_t kMinElements = 16 * 1024;  // per thread
 }  // namespace
 
-void RopeTable::Prepare(const int32_t* positions, int64_t rows, int32_t head_dim, float theta, ThreadPool& pool) {
-  if (head_dim_ == head_dim && theta_ == theta &&
+void RopeTable::Prepare(const int32_t* positions, int64_t rows, int32_t head_dim, const RopeSpec& rope,
+                        ThreadPool& pool) {
+  if (head_dim_ == head_dim && rope_ == rope &&
       std::equal(positions_.begin(), positions_.end(), positions, positions + rows)) {
     return;
   }
   const int64_t half = head_dim / 2;
   positions_.assign(positions, positions + rows);
   head_dim_ = head_dim;
-  theta_ = theta;
+  rope_ = rope;
   table_.resize(static_cast<size_t>(rows * head_dim));
   std::vector<float> inverse(static_cast<size_t>(half));
   for (int64_t i = 0; i < half; ++i) {
-    const float exponent = -static_cast<float>(2 * i) / static_cast<float>(head_dim);
-    inverse[static_cast<size_t>(i)] = static_cast<float>(std::pow(double{theta}, double{exponent}));
+    inverse[static_cast<size_t>(i)] = RopeFrequency(rope, head_dim, static_cast<int32_t>(i));
   }
   pool.ParallelFor(rows, std::max<int64_t>(1, kMinAngles / half), [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {

@@ -125,8 +125,10 @@ void ScanSequence(const BatchView& batch, const ScanArgs& args, int32_t s, int64
     for (int64_t t = 0; t < tokens; ++t) {
       const float *x = at(args.x, t), *z = at(args.z, t);
       float* out = at(args.out, t);
+      float* memory = args.memory.data == nullptr ? nullptr : at(args.memory, t);
       ForEachVector(channels, [&](auto d, int64_t i) HWY_ATTR {
         const auto y = hn::MulAdd(hn::LoadU(d, args.d + first + i), hn::LoadU(d, x + i), hn::LoadU(d, tile.y[t] + i));
+        if (memory != nullptr) hn::StoreU(y, d, memory + i);
         hn::StoreU(hn::Mul(y, Silu(d, hn::LoadU(d, z + i))), d, out + i);
       });
     }

@@ -27,24 +27,25 @@ struct Shape {
 __host__ __device__ constexpr int PartFloats(int heads, int dim) { return heads * (dim + 2); }
 
 template <int kDim>
-__device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int row, int kv_head, int position, int last,
-                                         uint32_t k_tile, uint32_t v_tile) {
+__device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int sequence, int kv_head, int64_t v_shift,
+                                         int position, int last, uint32_t k_tile, uint32_t v_tile) {
   constexpr int kPacks = kDim / 8;
   constexpr int kRowsAtOnce = kThreads / kPacks;
   const int pack = threadIdx.x % kPacks;
 #pragma unroll
   for (int i = 0; i < kKeys / kRowsAtOnce; ++i) {
     const int key = threadIdx.x / kPacks + i * kRowsAtOnce;
-    const int64_t offset = p.blocks.Offset(row, min(position + key, last), kv_head, kDim) + pack * 8;
+    const int64_t offset = p.blocks.Offset(sequence, min(position + key, last), kv_head, kDim) + pack * 8;
     CopyAsync(k_tile + TileOffset<kDim>(key, pack), p.blocks.k + offset);
-    CopyAsync(v_tile + TileOffset<kDim>(key, pack), p.blocks.v + offset);
+    CopyAsync(v_tile + TileOffset<kDim>(key, pack), p.blocks.v + offset + v_shift);
   }
 }
 
 // Adds the parts of one row and K/V head, `pitch` floats apart, into `to`; all threads of the block. `weights` is
 // scratch in shared memory for 2·heads·count floats.
 template <int kDim, int kHeads>
-__device__ __forceinline__ void AddParts(const float* parts, int count, int heads, float* weights, bf16* to) {
+__device__ __forceinline__ void AddParts(const float* parts, int count, int heads, float* weights, bf16* to,
+                                         int head_stride) {
   constexpr int kPitch = PartFloats(kHeads, kDim);
   float* const maxima = weights;
   float* const sums = weights + heads * count;
@@ -82,8 +83,9 @@ __device__ __forceinline__ void AddParts(const float* parts, int count, int head
       const float w = weight_of[part];
       sum = {sum.x + w * v.x, sum.y + w * v.y, sum.z + w * v.z, sum.w + w * v.w};
     }
-    reinterpret_cast<uint32_t*>(to)[i * 2] = Pack2(sum.x, sum.y);
-    reinterpret_cast<uint32_t*>(to)[i * 2 + 1] = Pack2(sum.z, sum.w);
+    uint32_t* const out = reinterpret_cast<uint32_t*>(to + i / (kDim / 4) * head_stride) + i % (kDim / 4) * 2;
+    out[0] = Pack2(sum.x, sum.y);
+    out[1] = Pack2(sum.z, sum.w);
   }
 }
 
@@ -102,7 +104,10 @@ __global__ void __launch_bounds__(kThreads)
   const int chunk_head = blockIdx.y % chunks * kHeads;  // first query head of the chunk, within the group
   const int heads = min(kHeads, group_heads - chunk_head);
   const int first_head = kv_head * group_heads + chunk_head;
-  const int last = p.positions[row];
+  const int at = p.row_of == nullptr ? row : p.row_of[row];
+  const int sequence = p.row_of == nullptr ? row : p.row_sequence[at];
+  const int last = p.positions[at];
+  const int64_t v_shift = static_cast<int64_t>(ValueHead(kv_head, p.values) - kv_head) * (kDim << p.blocks.block_shift);
   const int oldest = max(0, last - p.window + 1);
   const int all_tiles = CeilDiv(last + 1 - oldest, kKeys);
   const int split_tiles = CeilDiv(all_tiles, static_cast<int>(gridDim.x));
@@ -116,13 +121,14 @@ __global__ void __launch_bounds__(kThreads)
   const auto copy = [&](int tile) {
     if (tile < tiles) {
       const uint32_t k_tile = ring + tile % S::kStages * 2 * S::kTileBytes;
-      CopyTile<kDim>(p, row, kv_head, first_key + tile * kKeys, last, k_tile, k_tile + S::kTileBytes);
+      CopyTile<kDim>(p, sequence, kv_head, v_shift, first_key + tile * kKeys, last, k_tile, k_tile + S::kTileBytes);
     }
     CommitCopies();
   };
   // Positions and tables stand for the whole pass, and old tokens were written by an earlier one; only the tile with
   // the row's own token, which comes last, waits for the kernel that writes it.
-  const int safe_tiles = min(S::kStages - 1, first_tile + tiles == all_tiles ? tiles - 1 : tiles);
+  const int safe_tiles =
+      p.row_of != nullptr ? 0 : min(S::kStages - 1, first_tile + tiles == all_tiles ? tiles - 1 : tiles);
   for (int tile = 0; tile < safe_tiles; ++tile) copy(tile);
   WaitForEarlierKernels();
   for (int tile = safe_tiles; tile < S::kStages - 1; ++tile) copy(tile);
@@ -231,7 +237,7 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
   __syncthreads();
-  bf16* const to = p.out + row * p.out_stride + first_head * kDim;
+  bf16* const to = p.out + row * p.out_stride + static_cast<int64_t>(first_head) * p.out_head_stride;
   const int64_t cell = static_cast<int64_t>(row) * gridDim.y + blockIdx.y;
   float* const cell_parts = parts + cell * gridDim.x * kPart;
   for (int i = threadIdx.x; i < heads * kDim; i += kThreads) {
@@ -248,7 +254,7 @@ __global__ void __launch_bounds__(kThreads)
       value += weight * warp_parts[w * kPart + i];
     }
     if (splits == 1) {
-      to[i] = __float2bfloat16_rn(value / total);
+      to[head * p.out_head_stride + dim] = __float2bfloat16_rn(value / total);
     } else {
       float* const part = cell_parts + blockIdx.x * kPart;
       part[i] = value;
@@ -271,7 +277,7 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  AddParts<kDim, kHeads>(cell_parts, splits, heads, warp_parts, to);
+  AddParts<kDim, kHeads>(cell_parts, splits, heads, warp_parts, to, p.out_head_stride);
 }
 
 template <int kDim, int kGroups, int kStages>

@@ -23,12 +23,18 @@ struct AttentionDecodeParams {
   int64_t stride;
   KvBlocks blocks;           // read only
   const int32_t* positions;  // [D]
-  int32_t rows;              // D
+  // Null: row i is sequence i. Otherwise row i stands where row_of[i] of the batch does: at positions[row_of[i]] of
+  // sequence row_sequence[row_of[i]]; its keys may have been written by kernels shortly before this one.
+  const int32_t* row_of;
+  const int32_t* row_sequence;
+  int32_t rows;  // D
   int32_t heads;
   int32_t kv_heads;
   int32_t head_dim;
   int32_t window;
   int32_t splits;  // blocks per row and K/V head; 0: chosen to fill the device
+  Values values;
+  int32_t out_head_stride;  // elements from one head of out to the next, at least head_dim
   __nv_bfloat16* out;
   int64_t out_stride;
 };

@@ -28,6 +28,7 @@ struct Chunk {
   int start;      // position of the first row
   const bf16* k;  // of the chunk's first row in this K/V head; V likewise
   const bf16* v;
+  int64_t v_shift;  // elements from the K/V head's own values in a block to those it attends with
 };
 
 // Copies keys and values [position, position + kKeys) to shared memory; positions from `end` on repeat the last one.
@@ -50,7 +51,7 @@ __device__ __forceinline__ void CopyTile(const AttentionPrefillParams& p, const 
     } else {
       const int64_t offset = p.blocks.Offset(chunk.sequence, at, chunk.kv_head, kDim);
       k = p.blocks.k + offset;
-      v = p.blocks.v + offset;
+      v = p.blocks.v + offset + chunk.v_shift;
     }
     CopyAsync(k_tile + TileOffset<kDim>(row, pack), k + pack * 8);
     CopyAsync(v_tile + TileOffset<kDim>(row, pack), v + pack * 8);
@@ -73,7 +74,9 @@ __global__ void __launch_bounds__(kThreads)
   chunk.kv_head = head / (p.heads / p.kv_heads);
   chunk.start = p.start[chunk.sequence];
   chunk.k = p.qkv + chunk.first_row * p.stride + (p.heads + chunk.kv_head) * kDim;
-  chunk.v = chunk.k + p.kv_heads * kDim;
+  const int v_head = ValueHead(chunk.kv_head, p.values);
+  chunk.v = chunk.k + (p.kv_heads + v_head - chunk.kv_head) * kDim;
+  chunk.v_shift = static_cast<int64_t>(v_head - chunk.kv_head) * (kDim << p.blocks.block_shift);
   const int first_query = chunk.start + tile_row;  // position
   const int last_query = min(first_query + kQueries, chunk.start + chunk.rows) - 1;
   const int first_key = max(0, first_query - p.window + 1);
@@ -215,7 +218,8 @@ __global__ void __launch_bounds__(kThreads)
   const float scale0 = 1.f / sum0;
   const float scale1 = 1.f / sum1;
   const int row0 = tile_row + warp * 16 + g;
-  bf16* const to = p.out + (chunk.first_row + row0) * p.out_stride + head * kDim + t * 2;
+  bf16* const to =
+      p.out + (chunk.first_row + row0) * p.out_stride + static_cast<int64_t>(head) * p.out_head_stride + t * 2;
 #pragma unroll
   for (int i = 0; i < kDim / 8; ++i) {
     if (row0 < chunk.rows) *reinterpret_cast<uint32_t*>(to + i * 8) = Pack2(out[i][0] * scale0, out[i][1] * scale0);

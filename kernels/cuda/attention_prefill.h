@@ -31,6 +31,8 @@ struct AttentionPrefillParams {
   int32_t kv_heads;
   int32_t head_dim;
   int32_t window;
+  Values values;
+  int32_t out_head_stride;  // elements from one head of out to the next, at least head_dim
   __nv_bfloat16* out;
   int64_t out_stride;
 };

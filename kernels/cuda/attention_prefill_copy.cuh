@@ -66,21 +66,21 @@ struct Copier {
     }
   }
 
-  // The tile of K, or of V, from position `key` on. `col` is that of its head in qkv, `map` and `blocks` where old
-  // tokens lie.
-  __device__ __forceinline__ void Tile(const Item<kDim>& item, int key, int col, const CUtensorMap& map,
+  // The tile of K, or of V, of a head from position `key` on. `col` is that of the head in qkv, `map` and `blocks`
+  // where old tokens lie.
+  __device__ __forceinline__ void Tile(const Item<kDim>& item, int key, int head, int col, const CUtensorMap& map,
                                        const bf16* blocks, uint32_t to, uint32_t full) const {
     if (key >= item.start && key + S::kKeys <= item.start + item.rows) {
       OwnBoxes<S::kKeys>(item.first_row + key - item.start, col, to, full);
     } else if (key >= item.first_seen && key + S::kKeys <= item.start && maps.block_box_rows > 0) {
-      BlockBoxes(item, key, map, to, full);
+      BlockBoxes(item, key, head, map, to, full);
     } else {
       // Rows that nobody sees repeat one that somebody does: their weight is zero, which would not help against a NaN.
       const bf16* const own = p.qkv + static_cast<int64_t>(item.first_row) * p.stride + col;
       CopyRows<kDim, S::kKeys>(to, [&](int row) {
         const int at = min(max(key + row, item.first_seen), item.start + item.rows - 1);
         return at >= item.start ? own + static_cast<int64_t>(at - item.start) * p.stride
-                                : blocks + p.blocks.Offset(item.sequence, at, item.kv_head, kDim);
+                                : blocks + p.blocks.Offset(item.sequence, at, head, kDim);
       });
       PublishRows(full);
     }
@@ -99,15 +99,15 @@ struct Copier {
             full);
   }
 
-  __device__ __forceinline__ void BlockBoxes(const Item<kDim>& item, int key, const CUtensorMap& map, uint32_t to,
-                                             uint32_t full) const {
+  __device__ __forceinline__ void BlockBoxes(const Item<kDim>& item, int key, int head, const CUtensorMap& map,
+                                             uint32_t to, uint32_t full) const {
     const int box_rows = maps.block_box_rows;
     const int boxes = S::kKeys / box_rows;
     if (lane == 0) ArriveExpecting(full, S::kTileBytes);
     for (int i = lane; i < boxes * S::kPanels; i += 32) {
       const int box = i % boxes;
       const int panel = i / boxes;
-      const int64_t offset = p.blocks.Offset(item.sequence, key + box * box_rows, item.kv_head, kDim);
+      const int64_t offset = p.blocks.Offset(item.sequence, key + box * box_rows, head, kDim);
       CopyBox(to + (panel * S::kKeys + box * box_rows) * 128, map, panel * kPanel, static_cast<int>(offset / kDim),
               full);
     }
@@ -128,13 +128,16 @@ __device__ __forceinline__ void Produce(const AttentionPrefillParams& p, const A
     rings.queries.WaitEmpty(num_items);
     copier.Queries(item, rings.queries.Tile(num_items), rings.queries.Full(num_items));
     const int k_col = (p.heads + item.kv_head) * kDim;
-    const int v_col = k_col + p.kv_heads * kDim;
+    const int v_head = ValueHead(item.kv_head, p.values);
+    const int v_col = (p.heads + p.kv_heads + v_head) * kDim;
     for (int tile = 0; tile < item.tiles; ++tile) {
       const int key = item.first_key + tile * Shape<kDim>::kKeys;
       rings.keys.WaitEmpty(filled);
-      copier.Tile(item, key, k_col, maps.k_blocks, p.blocks.k, rings.keys.Tile(filled), rings.keys.Full(filled));
+      copier.Tile(item, key, item.kv_head, k_col, maps.k_blocks, p.blocks.k, rings.keys.Tile(filled),
+                  rings.keys.Full(filled));
       rings.values.WaitEmpty(filled);
-      copier.Tile(item, key, v_col, maps.v_blocks, p.blocks.v, rings.values.Tile(filled), rings.values.Full(filled));
+      copier.Tile(item, key, v_head, v_col, maps.v_blocks, p.blocks.v, rings.values.Tile(filled),
+                  rings.values.Full(filled));
       ++filled;
     }
     ++num_items;

@@ -207,7 +207,8 @@ __device__ __forceinline__ void Consume(const AttentionPrefillParams& p, const S
       const float share = 1.f / total;
       const int at = item.tile_row + lane_row + row * 8;
       if (at >= item.rows) continue;
-      bf16* const to = p.out + (item.first_row + at) * p.out_stride + item.head * kDim + lane % 4 * 2;
+      bf16* const to = p.out + (item.first_row + at) * p.out_stride +
+                       static_cast<int64_t>(item.head) * p.out_head_stride + lane % 4 * 2;
 #pragma unroll
       for (int i = 0; i < kDim / 8; ++i) {
         *reinterpret_cast<uint32_t*>(to + i * 8) =

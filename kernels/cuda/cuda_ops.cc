@@ -2,7 +2,6 @@
 #include "kernels/cuda/cuda_ops.h"
 
 #include <bit>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "kernels/cuda/attention_decode.h"
@@ -188,6 +187,9 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
     return Refuse("selective_scan", absl::StrCat("x is ", ShapeOf(a.x), " with ", a.d_state,
                                                  " states; 16 states and a multiple of 8 channels are needed"));
   }
+  if (a.memory.data != nullptr && (!IsAct(a.memory) || a.memory.rows != a.x.rows || a.memory.cols != a.x.cols)) {
+    return Refuse("selective_scan", absl::StrCat("memory is ", ShapeOf(a.memory), " for x ", ShapeOf(a.x)));
+  }
   // Decode rows make dt themselves where they can; the prompts' rows come after theirs.
   const bool fused = a.dt_proj != nullptr && b.num_decode > 0 && b.num_decode <= cuda::kMaxStepRows &&
                      a.dt_proj->in <= cuda::kMaxStepRank && a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
@@ -227,6 +229,8 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
                                                .max_chunk = b.max_chunk,
                                                .channels = Int(a.x.cols),
                                                .time_cuts = 0,
+                                               .memory = a.memory.As<bf16>(),
+                                               .memory_stride = a.memory.stride,
                                                .out = a.out.As<bf16>(),
                                                .out_stride = a.out.stride},
                                               target_));
@@ -236,7 +240,9 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
   if (!Ready() || b.num_tokens == 0) return;
   if (!IsAct(a.qkv) || !IsAct(a.out) || !Aligned16(a.qkv) || a.out.stride % 2 != 0 ||
       (a.head_dim != 64 && a.head_dim != 128 && a.head_dim != 256) || a.kv_heads < 1 || a.heads % a.kv_heads != 0 ||
-      a.window < 1 || a.qkv.cols != int64_t{a.heads + 2 * a.kv_heads} * a.head_dim ||
+      a.window < 1 || (a.paired_values && a.kv_heads % 2 != 0) ||
+      a.out.cols != int64_t{a.heads} * a.head_dim * (a.paired_values ? 2 : 1) ||
+      a.qkv.cols != int64_t{a.heads + 2 * a.kv_heads} * a.head_dim ||
       !std::has_single_bit(static_cast<uint32_t>(a.kv.block_tokens))) {
     return Refuse("attention",
                   absl::StrCat("qkv is ", ShapeOf(a.qkv), " for ", a.heads, "/", a.kv_heads, " heads of ", a.head_dim,
@@ -262,57 +268,75 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
                         .kv_heads = a.kv_heads,
                         .head_dim = a.head_dim,
                         .window = a.window,
-                        .rotate = a.rope_theta != 0,
+                        .rotate = a.rope.rotates(),
                         .frequencies = {}};
   for (int i = 0; rope.rotate && i < a.head_dim / 2; ++i) {
-    const float exponent = -static_cast<float>(2 * i) / static_cast<float>(a.head_dim);
-    rope.frequencies[i] =
-        static_cast<float>(std::pow(static_cast<double>(a.rope_theta), static_cast<double>(exponent)));
+    rope.frequencies[i] = RopeFrequency(a.rope, a.head_dim, i);
   }
   Check("attention: rope and write", cuda::RopeAndWriteDecode(rope, target_));
-  Check("attention: decode", cuda::AttentionDecode({.qkv = rope.qkv,
-                                                    .stride = rope.stride,
-                                                    .blocks = blocks,
-                                                    .positions = b.positions,
-                                                    .rows = b.num_decode,
-                                                    .heads = a.heads,
-                                                    .kv_heads = a.kv_heads,
-                                                    .head_dim = a.head_dim,
-                                                    .window = a.window,
-                                                    .splits = 0,
-                                                    .out = a.out.As<bf16>(),
-                                                    .out_stride = a.out.stride},
-                                                   target_));
-  Check("attention: prompts", cuda::AttentionPrefill({.qkv = rope.qkv,
+  // Paired values take two passes, each of which fills half of every head's output.
+  const auto attend = [&](cuda::Values values, int64_t first_col) {
+    const int32_t out_head_stride = a.head_dim * (a.paired_values ? 2 : 1);
+    bf16* const out = a.out.As<bf16>() + first_col;
+    Check("attention: decode", cuda::AttentionDecode({.qkv = rope.qkv,
                                                       .stride = rope.stride,
                                                       .blocks = blocks,
-                                                      .first_row = b.first_row,
-                                                      .start = b.start,
-                                                      .num_sequences = b.num_sequences,
-                                                      .num_decode = b.num_decode,
-                                                      .max_chunk = b.max_chunk,
+                                                      .positions = b.positions,
+                                                      .row_of = nullptr,
+                                                      .row_sequence = nullptr,
+                                                      .rows = b.num_decode,
                                                       .heads = a.heads,
                                                       .kv_heads = a.kv_heads,
                                                       .head_dim = a.head_dim,
                                                       .window = a.window,
-                                                      .out = a.out.As<bf16>(),
+                                                      .splits = 0,
+                                                      .values = values,
+                                                      .out_head_stride = out_head_stride,
+                                                      .out = out,
                                                       .out_stride = a.out.stride},
                                                      target_));
+    Check("attention: prompts", cuda::AttentionPrefill({.qkv = rope.qkv,
+                                                        .stride = rope.stride,
+                                                        .blocks = blocks,
+                                                        .first_row = b.first_row,
+                                                        .start = b.start,
+                                                        .num_sequences = b.num_sequences,
+                                                        .num_decode = b.num_decode,
+                                                        .max_chunk = b.max_chunk,
+                                                        .heads = a.heads,
+                                                        .kv_heads = a.kv_heads,
+                                                        .head_dim = a.head_dim,
+                                                        .window = a.window,
+                                                        .values = values,
+                                                        .out_head_stride = out_head_stride,
+                                                        .out = out,
+                                                        .out_stride = a.out.stride},
+                                                       target_));
+  };
+  if (a.paired_values) {
+    attend(cuda::Values::kFirstOfPair, 0);
+    attend(cuda::Values::kSecondOfPair, a.head_dim);
+  } else {
+    attend(cuda::Values::kOwn, 0);
+  }
   Check("attention: write prompts", cuda::WritePrompts(rope, target_));
 }
 
 void CudaOps::GatherRows(Tensor x, const int32_t* rows, Tensor out) {
   if (!Ready() || out.rows == 0) return;
-  if (x.dtype != DType::kF32 || out.dtype != DType::kF32 || x.cols != out.cols) {
+  // Two bf16 are copied as one float would be.
+  const int64_t pack = IsAct(x) ? 2 : 1;
+  const bool whole = x.cols % pack == 0 && x.stride % pack == 0 && out.stride % pack == 0;
+  if (x.dtype != out.dtype || (x.dtype != DType::kF32 && !IsAct(x)) || x.cols != out.cols || !whole) {
     return Refuse("gather_rows", absl::StrCat("from ", ShapeOf(x), " to ", ShapeOf(out)));
   }
   Check("gather_rows", cuda::GatherRows({.x = x.As<float>(),
-                                         .x_stride = x.stride,
+                                         .x_stride = x.stride / pack,
                                          .rows = rows,
                                          .count = Int(out.rows),
-                                         .cols = Int(out.cols),
+                                         .cols = Int(out.cols / pack),
                                          .out = out.As<float>(),
-                                         .out_stride = out.stride},
+                                         .out_stride = out.stride / pack},
                                         target_));
 }
 

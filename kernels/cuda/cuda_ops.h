@@ -38,6 +38,12 @@ class CudaOps final : public Ops {
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
   void Attention(const BatchView& b, const AttentionArgs& args) override;
   void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) override;
+  void AddBias(Tensor x, const float* bias) override;
+  void LayerNorm(Tensor x, const float* weight, const float* bias, float eps, Tensor out) override;
+  void SiluGate(Tensor gate, Tensor x, Tensor out) override;
+  void WriteKv(const BatchView& b, const WriteKvArgs& args) override;
+  void CrossAttention(const BatchView& b, const CrossAttentionArgs& args) override;
+  void DiffCombine(const DiffCombineArgs& args) override;
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;

@@ -8,6 +8,19 @@
 
 namespace batucada::cuda {
 
+// Whose values a K/V head attends with.
+enum class Values : int32_t {
+  kOwn,
+  kFirstOfPair,   // those of head g - g % 2
+  kSecondOfPair,  // those of the head behind it
+};
+
+#ifdef __CUDACC__
+__device__ __forceinline__ int ValueHead(int kv_head, Values values) {
+  return values == Values::kOwn ? kv_head : kv_head / 2 * 2 + (values == Values::kSecondOfPair ? 1 : 0);
+}
+#endif
+
 struct KvBlocks {
   __nv_bfloat16* k;
   __nv_bfloat16* v;

@@ -34,7 +34,7 @@ struct RopeParams {
   int32_t head_dim;
   int32_t window;
   bool rotate;
-  float frequencies[kMaxHeadDim / 2];  // theta^(-2i / head_dim)
+  float frequencies[kMaxHeadDim / 2];  // angle per position of elements i and i + head_dim / 2
 };
 
 cudaError_t RopeAndWriteDecode(const RopeParams& params, const Target& target);

@@ -130,7 +130,11 @@ struct Helper {
     Unpack8(in.z, z);
     const float* y = s.y[buffer][token] + group * 8;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) out[i] = (y[i] + skip[i] * x[i]) * Silu(z[i]);
+    for (int i = 0; i < 8; ++i) {
+      const float ungated = y[i] + skip[i] * x[i];
+      if (p.memory != nullptr) p.memory[in.row * p.memory_stride + channel + i] = __float2bfloat16_rn(ungated);
+      out[i] = ungated * Silu(z[i]);
+    }
     bf16* to = p.out + in.row * p.out_stride + channel;
     if constexpr (kAligned) {
       *reinterpret_cast<uint4*>(to) = Pack8(out);

@@ -57,7 +57,9 @@ struct SelectiveScanParams {
   int32_t num_decode;        // D: rows [0, D) are sequences [0, D)
   int32_t max_chunk;         // longest prompt chunk in rows
   int32_t channels;
-  int32_t time_cuts;  // into how many pieces prompts are cut; 0: chosen to fill the device
+  int32_t time_cuts;      // into how many pieces prompts are cut; 0: chosen to fill the device
+  __nv_bfloat16* memory;  // [T, channels]: C·h + D·x, before the gate; null: not wanted
+  int64_t memory_stride;
   __nv_bfloat16* out;
   int64_t out_stride;
 

@@ -129,7 +129,9 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
   }
   const float sum = SumOfLanes(y, quad);
   if (!valid || quad >= rows) return;
-  p.out[(first_row + quad) * p.out_stride + channel] = __float2bfloat16_rn((sum + skip * x) * Silu(z));
+  const float ungated = sum + skip * x;
+  if (p.memory != nullptr) p.memory[(first_row + quad) * p.memory_stride + channel] = __float2bfloat16_rn(ungated);
+  p.out[(first_row + quad) * p.out_stride + channel] = __float2bfloat16_rn(ungated * Silu(z));
 }
 
 template <int kPacks>

@@ -15,13 +15,15 @@ class AttentionTest : public OpTest {
  protected:
   static constexpr float kTheta = 10000;
 
+  int64_t OutWidth() const { return int64_t{heads.heads} * heads.head_dim * (paired ? 2 : 1); }
+
   // Sequences of these lengths with random q, k, v, and a pool with a ring of table_width blocks for each.
   void Prepare(const Heads& h, const std::vector<int32_t>& lengths, int32_t table_width, int32_t block_tokens) {
     heads = h;
     qkv.clear(), results.clear();
     for (const int32_t length : lengths) {
       qkv.push_back(Acts(length, (h.heads + 2 * h.kv_heads) * h.head_dim, 1.2));
-      results.emplace_back(length, h.heads * h.head_dim);
+      results.emplace_back(length, OutWidth());
     }
     kv.emplace(*ops, random, static_cast<int32_t>(lengths.size()), table_width, block_tokens, h.kv_heads, h.head_dim);
   }
@@ -29,14 +31,15 @@ class AttentionTest : public OpTest {
   void Step(const std::vector<Chunk>& chunks, int32_t window, float theta = kTheta) {
     const Batch batch(*ops, chunks, kv->tables());
     DeviceTensor in(*ops, batch.Gather(qkv), act, 16);
-    DeviceTensor out(*ops, batch.view().num_tokens, heads.heads * heads.head_dim, act, 2);
+    DeviceTensor out(*ops, batch.view().num_tokens, OutWidth(), act, 2);
     ops->Attention(batch.view(), {.qkv = in.view(),
                                   .kv = kv->view(),
                                   .heads = heads.heads,
                                   .kv_heads = heads.kv_heads,
                                   .head_dim = heads.head_dim,
                                   .window = window,
-                                  .rope_theta = theta,
+                                  .rope = {.theta = theta},
+                                  .paired_values = paired,
                                   .out = out.view()});
     batch.Scatter(out.Download(), results);
   }
@@ -59,8 +62,9 @@ class AttentionTest : public OpTest {
     std::iota(positions.begin(), positions.end(), 0);
     reference::Rope(q, heads.head_dim, positions, theta);
     reference::Rope(k, heads.head_dim, positions, theta);
-    return reference::Attention(q, k, all.ColRange((heads.heads + heads.kv_heads) * d, heads.kv_heads * d),
-                                heads.head_dim, window, first);
+    const Dense v = all.ColRange((heads.heads + heads.kv_heads) * d, heads.kv_heads * d);
+    return paired ? reference::PairedAttention(q, k, v, heads.head_dim, window, first)
+                  : reference::Attention(q, k, v, heads.head_dim, window, first);
   }
   void ExpectRight(int32_t slot, int32_t window, float theta = kTheta, int64_t first = 0) const {
     const Dense& result = results[static_cast<size_t>(slot)];
@@ -71,6 +75,7 @@ class AttentionTest : public OpTest {
   }
 
   Heads heads = {};
+  bool paired = false;              // values
   std::vector<Dense> qkv, results;  // by sequence
   std::optional<KvBlocks> kv;
 };
@@ -141,6 +146,26 @@ TEST_F(AttentionTest, MixedBatches) {
          130, 500000);
     const int32_t starts[] = {3, 129, 400, 0, 131, 300};
     for (int32_t s = 0; s < 6; ++s) ExpectRight(s, 130, 500000, starts[s]);
+  }
+}
+
+// Prompts, their continuation and decode rows, in windows and over all, where K/V heads lend each other their values.
+TEST_F(AttentionTest, PairedValues) {
+  paired = true;
+  for (Heads h : traits.heads) {
+    if (h.kv_heads % 2 != 0) h = {2 * h.heads, 2 * h.kv_heads, h.head_dim};
+    for (const int32_t window : {32, kNoWindow}) {
+      Prepare(h, {4, 130, 201}, 14, 16);
+      Step({{.slot = 0, .rows = 3}, {.slot = 1, .rows = 129}, {.slot = 2, .rows = 101}}, window);
+      Step({{.slot = 0, .start = 3, .decode = true},
+            {.slot = 1, .start = 129, .decode = true},
+            {.slot = 2, .start = 101, .rows = 100}},
+           window);
+      ExpectRight(0, window);
+      ExpectRight(1, window, kTheta, 120);
+      ExpectRight(2, window, kTheta, 90);
+      EXPECT_TRUE(kv->OtherLayerUntouched(*ops));
+    }
   }
 }
 
@@ -251,7 +276,14 @@ TEST_F(AttentionTest, RotatesQueriesAndKeysInPlaceUpToAMillionPositions) {
       const Dense rows = Acts(5, 5 * head_dim);
       const Batch batch(*ops, {{.start = start, .rows = 5}}, kv->tables());
       DeviceTensor in(*ops, rows, act), out(*ops, 5, 3 * head_dim, act);
-      ops->Attention(batch.view(), {in.view(), kv->view(), 3, 1, head_dim, 1, kTheta, out.view()});
+      ops->Attention(batch.view(), {.qkv = in.view(),
+                                    .kv = kv->view(),
+                                    .heads = 3,
+                                    .kv_heads = 1,
+                                    .head_dim = head_dim,
+                                    .window = 1,
+                                    .rope = {.theta = kTheta},
+                                    .out = out.view()});
       Dense rotated = rows.ColRange(0, 4 * head_dim);
       reference::Rope(rotated, head_dim, {start, start + 1, start + 2, start + 3, start + 4}, kTheta);
       const Dense result = in.Download();

@@ -85,10 +85,20 @@ TEST_F(CpuOpsTest, ARingThatCannotHoldTheWindowIsRefused) {
   const KvBlocks kv(*ops, random, 1, 2, 16, 1, 64);
   const Batch fits(*ops, {{.rows = 40}}, kv.tables()), does_not(*ops, {{.start = 40, .rows = 1}}, kv.tables());
   DeviceTensor in(*ops, Acts(40, 3 * 64), act), out(*ops, 40, 64, act);
-  ops->Attention(fits.view(), {in.view(), kv.view(), 1, 1, 64, 34, 0, out.view()});
+  const auto attend = [&](const Batch& batch, const DeviceTensor& qkv, const DeviceTensor& to) {
+    ops->Attention(batch.view(), {.qkv = qkv.view(),
+                                  .kv = kv.view(),
+                                  .heads = 1,
+                                  .kv_heads = 1,
+                                  .head_dim = 64,
+                                  .window = 34,
+                                  .rope = {},
+                                  .out = to.view()});
+  };
+  attend(fits, in, out);
   ASSERT_TRUE(ops->status().ok());
   DeviceTensor one(*ops, Acts(1, 3 * 64), act), out_one(*ops, 1, 64, act);
-  ops->Attention(does_not.view(), {one.view(), kv.view(), 1, 1, 64, 34, 0, out_one.view()});
+  attend(does_not, one, out_one);
   EXPECT_EQ(ops->status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(ops->status().message().find("attention"), std::string::npos);
 }

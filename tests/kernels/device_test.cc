@@ -184,7 +184,7 @@ TEST_F(DeviceTest, ReplayEqualsEager) {
                                     .kv_heads = kv_heads,
                                     .head_dim = head_dim,
                                     .window = 100,
-                                    .rope_theta = 10000,
+                                    .rope = {.theta = 10000},
                                     .out = mixed.view()});
       ops->MatMulAdd(out_weight, mixed.view(), x.view());
     };

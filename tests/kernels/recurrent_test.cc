@@ -75,8 +75,10 @@ class RecurrentTest : public OpTest {
                                    .out = out.view()});
     return out.Download();
   }
-  Dense Scan(const std::vector<Chunk>& chunks, RecurrentSlots& slots, int64_t slack = 0) {
+  Dense Scan(const std::vector<Chunk>& chunks, RecurrentSlots& slots, int64_t slack = 0, Dense* memory = nullptr) {
     const Batch batch(*ops, chunks);
+    std::optional<DeviceTensor> ungated;
+    if (memory != nullptr) ungated.emplace(*ops, batch.view().num_tokens, channels, act, slack);
     DeviceTensor in_x(*ops, batch.Gather(x), act, slack), in_z(*ops, batch.Gather(z), act, slack);
     DeviceTensor in_b(*ops, batch.Gather(b), act, slack), in_c(*ops, batch.Gather(c), act, slack);
     DeviceTensor out(*ops, batch.view().num_tokens, channels, act, slack);
@@ -100,14 +102,19 @@ class RecurrentTest : public OpTest {
                                       .dt_bias = device[4].As<float>(),
                                       .state = slots.view(),
                                       .d_state = kStates,
+                                      .memory = ungated ? ungated->view() : Tensor{},
                                       .out = out.view()});
+    if (ungated) *memory = ungated->Download();
     return out.Download();
   }
 
-  // One step of both ops, compared with the references, whose states are carried along by slot.
+  // One step of both ops, compared with the references, whose states are carried along by slot. Every other step wants
+  // the memory, too.
   void Check(const std::vector<Chunk>& chunks, RecurrentSlots& slots, std::vector<Dense>& conv_states,
              std::vector<Dense>& ssm_states, int64_t slack = 0) {
-    const Dense conv = Conv(chunks, slots), scan = Scan(chunks, slots, slack);
+    wants_memory = !wants_memory;
+    Dense memory;
+    const Dense conv = Conv(chunks, slots), scan = Scan(chunks, slots, slack, wants_memory ? &memory : nullptr);
     int64_t first = 0;
     for (const Chunk& chunk : chunks) {
       SCOPED_TRACE(::testing::Message() << channels << " channels, slack " << slack << ", rank " << dt_rank << ": "
@@ -118,9 +125,13 @@ class RecurrentTest : public OpTest {
                               reference::CausalConv(in.x, conv_weight, conv_bias, conv_states[slot])),
                 traits.act_tolerance);
       EXPECT_EQ(slots.Conv(chunk.slot).values, conv_states[slot].values);
+      Dense ungated;
       const Dense terms = TermsOf(in, ssm_states[slot]);
-      EXPECT_LT(RelativeError(scan.RowRange(first, chunk.rows), reference::SelectiveScan(in, ssm_states[slot]), terms),
-                traits.act_tolerance);
+      const Dense expected = reference::SelectiveScan(in, ssm_states[slot], &ungated);
+      EXPECT_LT(RelativeError(scan.RowRange(first, chunk.rows), expected, terms), traits.act_tolerance);
+      if (wants_memory) {
+        EXPECT_LT(RelativeError(memory.RowRange(first, chunk.rows), ungated, terms), traits.act_tolerance);
+      }
       // dt is rounded to the activation type where it is a product of its own.
       EXPECT_LT(RelativeError(slots.Ssm(chunk.slot), ssm_states[slot]),
                 dt_rank > 0 ? traits.act_tolerance : 10 * traits.f32_tolerance);
@@ -129,6 +140,7 @@ class RecurrentTest : public OpTest {
   }
 
   int64_t channels = 0, dt_rank = 0;
+  bool wants_memory = false;
   Dense conv_weight, a, dt_weights;
   std::vector<double> conv_bias, d, dt_bias;
   std::vector<Buffer> device;  // conv_weight, conv_bias, a, d, dt_bias

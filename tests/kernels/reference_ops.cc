@@ -73,6 +73,44 @@ Dense RmsNorm(const Dense& x, const std::vector<double>& weight, double eps) {
   return out;
 }
 
+Dense LayerNorm(const Dense& x, const std::vector<double>& weight, const std::vector<double>& bias, double eps) {
+  Dense out(x.rows, x.cols);
+  const auto count = static_cast<double>(x.cols);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    double mean = 0, variance = 0;
+    for (int64_t c = 0; c < x.cols; ++c) mean += x.At(r, c) / count;
+    for (int64_t c = 0; c < x.cols; ++c) variance += (x.At(r, c) - mean) * (x.At(r, c) - mean) / count;
+    for (int64_t c = 0; c < x.cols; ++c) {
+      const auto i = static_cast<size_t>(c);
+      out.At(r, c) = (x.At(r, c) - mean) / std::sqrt(variance + eps) * weight[i] + bias[i];
+    }
+  }
+  return out;
+}
+
+Dense SiluGate(const Dense& gate, const Dense& x) {
+  Dense out(x.rows, x.cols);
+  for (size_t i = 0; i < out.values.size(); ++i) out.values[i] = Silu(gate.values[i]) * x.values[i];
+  return out;
+}
+
+Dense DiffCombine(const Dense& streams, int64_t group, int64_t width, double lambda, const std::vector<double>& weight,
+                  double eps) {
+  const int64_t pairs = streams.cols / (2 * width);
+  Dense out(streams.rows, pairs * width);
+  for (int64_t pair = 0; pair < pairs; ++pair) {
+    const int64_t first = pair / group * 2 * group + pair % group;
+    Dense difference = streams.ColRange(first * width, width);
+    const Dense second = streams.ColRange((first + group) * width, width);
+    for (size_t i = 0; i < difference.values.size(); ++i) difference.values[i] -= lambda * second.values[i];
+    const Dense normed = RmsNorm(difference, weight, eps);
+    for (int64_t r = 0; r < out.rows; ++r) {
+      for (int64_t c = 0; c < width; ++c) out.At(r, pair * width + c) = normed.At(r, c);
+    }
+  }
+  return out;
+}
+
 Dense MatMul(const Dense& weight, const Dense& in) {
   Dense out(in.rows, weight.rows);
   for (int64_t r = 0; r < in.rows; ++r) {
@@ -110,8 +148,9 @@ Dense CausalConv(const Dense& x, const Dense& weight, const std::vector<double>&
   return out;
 }
 
-Dense SelectiveScan(const ScanInputs& in, Dense& state) {
+Dense SelectiveScan(const ScanInputs& in, Dense& state, Dense* memory) {
   Dense out(in.x.rows, in.x.cols);
+  if (memory != nullptr) *memory = out;
   for (int64_t t = 0; t < in.x.rows; ++t) {
     for (int64_t e = 0; e < in.x.cols; ++e) {
       const size_t channel = static_cast<size_t>(e);
@@ -123,6 +162,7 @@ Dense SelectiveScan(const ScanInputs& in, Dense& state) {
         y += in.c.At(t, n) * h;
       }
       out.At(t, e) = y * Silu(in.z.At(t, e));
+      if (memory != nullptr) memory->At(t, e) = y;
     }
   }
   return out;
@@ -176,6 +216,25 @@ Dense Attention(const Dense& q, const Dense& k, const Dense& v, int32_t head_dim
       for (int64_t s = oldest; s <= t; ++s) {
         const double p = weights[static_cast<size_t>(s - oldest)] / sum;
         for (int64_t i = 0; i < head_dim; ++i) out.At(t - first, q_col + i) += p * v.At(s, kv_col + i);
+      }
+    }
+  }
+  return out;
+}
+
+Dense PairedAttention(const Dense& q, const Dense& k, const Dense& v, int32_t head_dim, int32_t window, int64_t first) {
+  Dense out(q.rows - first, 2 * q.cols);
+  for (int64_t half = 0; half < 2; ++half) {
+    Dense values = v;
+    for (int64_t r = 0; r < v.rows; ++r) {
+      for (int64_t c = 0; c < v.cols; ++c) {
+        values.At(r, c) = v.At(r, (c / head_dim / 2 * 2 + half) * head_dim + c % head_dim);
+      }
+    }
+    const Dense part = Attention(q, k, values, head_dim, window, first);
+    for (int64_t r = 0; r < part.rows; ++r) {
+      for (int64_t c = 0; c < part.cols; ++c) {
+        out.At(r, (c / head_dim * 2 + half) * head_dim + c % head_dim) = part.At(r, c);
       }
     }
   }

@@ -34,6 +34,11 @@ double RelativeError(const Dense& actual, const Dense& expected);
 double RelativeError(const Dense& actual, const Dense& expected, const Dense& scale);
 
 Dense RmsNorm(const Dense& x, const std::vector<double>& weight, double eps);
+Dense LayerNorm(const Dense& x, const std::vector<double>& weight, const std::vector<double>& bias, double eps);
+Dense SiluGate(const Dense& gate, const Dense& x);  // silu(gate) · x
+// DiffCombineArgs: the pairs of heads of `streams` [n, 2 · pairs · width], normed.
+Dense DiffCombine(const Dense& streams, int64_t group, int64_t width, double lambda, const std::vector<double>& weight,
+                  double eps);
 Dense MatMul(const Dense& weight /* [out, in] */, const Dense& in /* [rows, in] */);  // -> [rows, out]
 Dense SwiGlu(const Dense& gate_up /* [rows, 2m] */);                                  // -> [rows, m]
 
@@ -49,8 +54,9 @@ struct ScanInputs {
   std::vector<double> d;        // [E]
   std::vector<double> dt_bias;  // [E]
 };
-// Consecutive rows of one sequence. `state` [E, N] is h before the first row and afterwards h after the last.
-Dense SelectiveScan(const ScanInputs& in, Dense& state);
+// Consecutive rows of one sequence. `state` [E, N] is h before the first row and afterwards h after the last. `memory`,
+// if wanted, becomes C·h + D·x.
+Dense SelectiveScan(const ScanInputs& in, Dense& state, Dense* memory = nullptr);
 
 // inv[i] = theta^(-2i / head_dim), i < head_dim / 2, as fp32: the exponent and the power are each rounded once.
 std::vector<float> RopeFrequencies(int32_t head_dim, float theta);
@@ -61,6 +67,9 @@ void Rope(Dense& x, int32_t head_dim, const std::vector<int32_t>& positions, flo
 // One whole sequence from position 0: q [L, H·d], k and v [L, G·d], already rotated. Position t sees
 // max(0, t - window + 1) … t. Returns rows first … L - 1 only: [L - first, H·d].
 Dense Attention(const Dense& q, const Dense& k, const Dense& v, int32_t head_dim, int32_t window, int64_t first = 0);
+// The same where K/V heads 2p and 2p + 1 attend with the values of both, side by side: [L - first, H·2d].
+Dense PairedAttention(const Dense& q, const Dense& k, const Dense& v, int32_t head_dim, int32_t window,
+                      int64_t first = 0);
 
 // Probabilities [vocab] after temperature, top-k, top-p and min-p, in that order, renormalised; ids that a filter
 // removed have 0. Ids that tie with the last one kept are kept. temperature 0: one-hot at the first maximum.

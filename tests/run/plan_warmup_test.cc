@@ -89,6 +89,14 @@ class SearchingOps : public Ops {
   void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) override { ops_->RmsNorm(x, weight, eps, out); }
   void CausalConv(const BatchView& b, const ConvArgs& args) override { ops_->CausalConv(b, args); }
   void Attention(const BatchView& b, const AttentionArgs& args) override { ops_->Attention(b, args); }
+  void AddBias(Tensor x, const float* bias) override { ops_->AddBias(x, bias); }
+  void LayerNorm(Tensor x, const float* weight, const float* bias, float eps, Tensor out) override {
+    ops_->LayerNorm(x, weight, bias, eps, out);
+  }
+  void SiluGate(Tensor gate, Tensor x, Tensor out) override { ops_->SiluGate(gate, x, out); }
+  void WriteKv(const BatchView& b, const WriteKvArgs& args) override { ops_->WriteKv(b, args); }
+  void CrossAttention(const BatchView& b, const CrossAttentionArgs& args) override { ops_->CrossAttention(b, args); }
+  void DiffCombine(const DiffCombineArgs& args) override { ops_->DiffCombine(args); }
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override { ops_->GatherRows(x, rows, out); }
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override {
