@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "engine/backend_factory.h"
@@ -65,9 +66,11 @@ std::string DescribeFiles(const Checkpoint& checkpoint) {
     absl::StrAppend(&lines, "default ", applied, ": generation_config.json\n");
   }
   if (const std::vector<std::string>& dropped = checkpoint.dropped; !dropped.empty()) {
-    absl::StrAppend(&lines, "dropped ", dropped.front());
-    if (dropped.size() > 1) absl::StrAppend(&lines, " and ", dropped.size() - 1, " more");
-    absl::StrAppend(&lines, dropped.size() > 1 ? " tensors" : "", ", which the model does not read\n");
+    constexpr size_t kMostNames = 20;
+    const size_t named = std::min(dropped.size(), kMostNames);
+    absl::StrAppend(&lines, "dropped tensors that the model does not read: ",
+                    absl::StrJoin(dropped.begin(), dropped.begin() + static_cast<std::ptrdiff_t>(named), ", "),
+                    dropped.size() > named ? absl::StrCat(" and ", dropped.size() - named, " more") : "", "\n");
   }
   return lines;
 }

@@ -53,6 +53,23 @@ bool IsComputed(std::string_view name) {
                      [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
+// What a surplus tensor says of a weight that is used; empty if nothing. `is_used` tells of names.
+template <typename IsUsed>
+std::string_view WhyNotDropped(std::string_view name, const IsUsed& is_used) {
+  static constexpr std::string_view kScales[] = {"_scale",         "_scale_inv", ".scales",  ".qweight",
+                                                 ".qzeros",        ".g_idx",     ".absmax",  ".quant_map",
+                                                 ".weight_packed", ".SCB",       "_scale_2", ".weight_shape"};
+  if (name.find(".lora_") != name.npos) return "is of an adapter: merge it into the weights first";
+  if (std::any_of(std::begin(kScales), std::end(kScales), [&](std::string_view end) { return name.ends_with(end); })) {
+    return "is of a quantised weight, which is not supported";
+  }
+  constexpr std::string_view kBias = ".bias";
+  if (name.ends_with(kBias) && is_used(Concat(name.substr(0, name.size() - kBias.size()), ".weight"))) {
+    return "is a bias that config.json says nothing of, or that is not supported here";
+  }
+  return "";
+}
+
 // "missing a, b and c", "missing a, b, c, d, e and 12 more", or nothing.
 void AppendNames(std::string_view label, const std::vector<std::string>& names, std::vector<std::string>* parts) {
   if (names.empty()) return;
@@ -99,8 +116,8 @@ class CheckpointSource final : public TensorSource {
     }
   }
 
-  // The whole file against the whole model, so that one message tells all that is wrong.
-  absl::Status CheckAgainst(const ModelConfig& config) const {
+  // The whole file against the whole model, so that one message tells all that is wrong. Drops what nobody reads.
+  absl::Status FitTo(const ModelConfig& config) {
     std::vector<std::string> missing;
     std::vector<std::string> wrong;
     absl::flat_hash_map<std::string, bool> expected;
@@ -108,19 +125,23 @@ class CheckpointSource final : public TensorSource {
       expected[want.name] = true;
       const auto found = by_name_.find(want.name);
       if (found == by_name_.end()) {
-        missing.push_back(Concat(want.name, " ", ShapeText(want.rows, want.cols)));
+        missing.push_back(Concat(want.name, " ", ShapeText(want.rows, want.cols), WhereItShouldBe(want.name)));
       } else if (absl::Status status = Check(*found->second.tensor, want.rows, want.cols); !status.ok()) {
         wrong.emplace_back(status.message());
       }
     }
-    std::vector<std::string> surplus;
     for (const StoredTensor& tensor : model_.tensors()) {
       const std::string name = architecture_.CanonicalName(tensor.name);
-      if (by_name_.contains(name) && !expected.contains(name)) surplus.push_back(Printable(tensor.name));
+      if (!by_name_.contains(name) || expected.contains(name)) continue;
+      const auto is_used = [&](const std::string& other) { return expected.contains(other); };
+      if (const std::string_view why = WhyNotDropped(name, is_used); !why.empty()) {
+        wrong.push_back(Concat("tensor ", Printable(tensor.name), " ", why));
+      }
+      by_name_.erase(name);
+      dropped_.push_back(Printable(tensor.name));
     }
     std::vector<std::string> problems;
     AppendNames("missing", missing, &problems);
-    AppendNames("surplus", surplus, &problems);
     if (!wrong.empty()) {
       const size_t shown = std::min(wrong.size(), kNamesInMessage);
       problems.push_back(absl::StrJoin(wrong.begin(), wrong.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
@@ -186,6 +207,16 @@ class CheckpointSource final : public TensorSource {
     return absl::OkStatus();
   }
 
+  // What the index says of a tensor that is in no file.
+  std::string WhereItShouldBe(const std::string& canonical) const {
+    for (const auto& [tensor, shard] : model_.absent()) {
+      if (architecture_.CanonicalName(tensor) == canonical) {
+        return Concat(" (in ", Printable(shard), ", says the index: is that file complete?)");
+      }
+    }
+    return "";
+  }
+
   std::string TyingHint(const ModelConfig& config) const {
     const std::string head(architecture_.NameOf(Part::kHead));
     if (config.tie_embeddings || by_name_.contains(head)) return "";
@@ -206,7 +237,7 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir, Gene
   BATUCADA_ASSIGN_OR_RETURN(checkpoint.generation, LoadGenerationConfig(dir, checkpoint.config.vocab_size, use));
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointSource> source, CheckpointSource::Open(dir, checkpoint.config));
   if (checkpoint.config.architecture->mlp_width_from_file) source->TakeMlpWidth(&checkpoint.config);
-  BATUCADA_RETURN_IF_ERROR(source->CheckAgainst(checkpoint.config));
+  BATUCADA_RETURN_IF_ERROR(source->FitTo(checkpoint.config));
   checkpoint.dropped = source->dropped();
   checkpoint.tensors = std::move(source);
   return checkpoint;

@@ -22,10 +22,11 @@ struct Checkpoint {
 };
 
 // Opens the safetensors of `dir`. Before it returns, every tensor that the config implies is known to be there with
-// the right shape and a dtype that can be used, and nothing else is: otherwise INVALID_ARGUMENT names the missing,
-// surplus and misshapen tensors. Where an architecture says so, the MLP is as wide as its tensors are.
-// Two kinds of surplus tensors are dropped, as transformers does: lm_head.weight where the embeddings are tied, and
-// buffers that are computed and not learned (rotary inv_freq, masked_bias, num_batches_tracked …).
+// the right shape and a dtype that can be used: otherwise INVALID_ARGUMENT names the missing and misshapen tensors.
+// Where an architecture says so, the MLP is as wide as its tensors are.
+// Surplus tensors are dropped, as transformers does: lm_head.weight where the embeddings are tied, buffers that are
+// computed and not learned, layers and heads that config.json knows nothing of. Not so those that say how others are
+// meant, which are refused by name: biases of weights that are used, scales of quantised ones, adapters.
 // Names may be spelled in every way that the architecture knows.
 // The files stay mapped as long as `tensors` lives.
 absl::StatusOr<Checkpoint> OpenCheckpoint(const std::filesystem::path& dir,

@@ -209,18 +209,8 @@ absl::StatusOr<SafetensorsModel> SafetensorsModel::OpenShards(const std::filesys
   for (auto& [shard, listed] : shards) {
     const size_t first = model.tensors_.size();
     BATUCADA_RETURN_IF_ERROR(model.Add(dir, shard));
-    for (size_t i = first; i < model.tensors_.size(); ++i) {
-      const StoredTensor& tensor = model.tensors_[i];
-      if (listed.erase(tensor.name) == 0) {
-        return Bad(model.what_,
-                   Concat(Printable(shard), " holds ", Named(tensor), ", which weight_map does not place there"));
-      }
-    }
-    if (!listed.empty()) {
-      return Bad(model.what_,
-                 Concat("weight_map places tensor ", Printable(*std::min_element(listed.begin(), listed.end())), " in ",
-                        Printable(shard), ", which does not hold it"));
-    }
+    for (size_t i = first; i < model.tensors_.size(); ++i) listed.erase(model.tensors_[i].name);
+    for (const std::string& tensor : listed) model.absent_[tensor] = shard;
   }
   return model;
 }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,11 +37,14 @@ absl::StatusOr<std::vector<StoredTensor>> ParseSafetensors(std::span<const std::
 class SafetensorsModel {
  public:
   // NOT_FOUND if the directory holds neither; INVALID_ARGUMENT names the file and what is wrong. Shards must lie in the
-  // directory itself, and index and shards must agree about which tensor is where.
+  // directory itself. What is in them counts, whatever the index says of it, as for the reference.
   static absl::StatusOr<SafetensorsModel> Open(const std::filesystem::path& dir);
 
   // All tensors, by file and offset.
   const std::vector<StoredTensor>& tensors() const { return tensors_; }
+  // Tensor -> shard: what the index names and the shard does not hold. Such are tied tensors that were not saved, and
+  // what an incomplete download lacks.
+  const std::map<std::string, std::string>& absent() const { return absent_; }
   // INVALID_ARGUMENT if a file was changed since Open. Ask after reading.
   [[nodiscard]] absl::Status CheckUnchanged() const;
   // What to call the file(s) in messages: "model.safetensors" or "model.safetensors.index.json".
@@ -54,6 +58,7 @@ class SafetensorsModel {
   std::string what_;
   std::vector<MappedFile> files_;
   std::vector<StoredTensor> tensors_;
+  std::map<std::string, std::string> absent_;
 };
 
 }  // namespace batucada

@@ -90,9 +90,58 @@ TEST_F(CheckpointFileTest, NamesAFewOfManyMissingTensorsAndCountsTheRest) {
   EXPECT_THAT(Error(), HasSubstr(absl::StrCat("and ", missing - 5, " more")));
 }
 
-TEST_F(CheckpointFileTest, NamesSurplusTensors) {
+// As transformers does: layers beyond those that config.json counts, and heads of other tasks.
+TEST_F(CheckpointFileTest, WhatConfigJsonKnowsNothingOfIsDropped) {
   entries_.push_back({.name = "backbone.layers.2.mixer_norm.weight", .shape = {64}});
-  EXPECT_THAT(Error(), HasSubstr("surplus tensor backbone.layers.2.mixer_norm.weight"));
+  entries_.push_back({.name = "score.weight", .dtype = "I16", .shape = {2, 64}});
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT(checkpoint->dropped, ElementsAre("backbone.layers.2.mixer_norm.weight", "score.weight"));
+  for (const ExpectedTensor& want : ExpectedTensors(config_)) {
+    ASSERT_TRUE(checkpoint->tensors->Get(want.name, want.rows, want.cols).ok()) << want.name;
+  }
+  EXPECT_TRUE(checkpoint->tensors->CheckComplete().ok());
+}
+
+// Without them the others would mean something else.
+TEST_F(CheckpointFileTest, WhatSaysHowOthersAreMeantIsRefused) {
+  const std::pair<const char*, const char*> refused[] = {
+      {"backbone.layers.1.mixer.k_proj.bias", "is a bias"},
+      {"backbone.layers.1.mixer.k_proj.weight_scale", "is of a quantised weight"},
+      {"backbone.layers.1.mixer.k_proj.weight_scale_inv", "is of a quantised weight"},
+      {"backbone.layers.1.mixer.k_proj.qweight", "is of a quantised weight"},
+      {"backbone.layers.1.mixer.k_proj.lora_A.weight", "is of an adapter"},
+      {"backbone.layers.1.mixer.k_proj.lora_B.default.weight", "is of an adapter"},
+  };
+  for (const auto& [name, reason] : refused) {
+    entries_.push_back({.name = name, .shape = {64}});
+    EXPECT_THAT(Error(), HasSubstr(absl::StrCat("tensor ", name, " ", reason)));
+    Remove(name);
+  }
+  // A bias of what is not used says nothing.
+  entries_.push_back({.name = "backbone.layers.7.mixer.k_proj.bias", .shape = {64}});
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(CheckpointFileTest, AnIndexMayNameATiedHeadThatWasNotSaved) {
+  Repack(&entries_);
+  dir_.Write("config.json", kTinyConfig);
+  dir_.Write("only.safetensors", FileBytes(entries_));
+  std::string map;
+  for (const Entry& entry : entries_) absl::StrAppend(&map, "\"", entry.name, "\":\"only.safetensors\",");
+  dir_.Write("model.safetensors.index.json",
+             absl::StrCat(R"({"weight_map":{)", map, R"("lm_head.weight":"only.safetensors"}})"));
+  const auto checkpoint = OpenCheckpoint(dir_.path());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_TRUE(checkpoint->config.tie_embeddings);
+  // Of a tensor that is needed the message says where it should have been.
+  dir_.Write("model.safetensors.index.json",
+             absl::StrCat(R"({"weight_map":{)", map, R"("lm_head.weight":"only.safetensors"}})"));
+  Remove("backbone.norm_f.weight");
+  Repack(&entries_);
+  dir_.Write("only.safetensors", FileBytes(entries_));
+  EXPECT_THAT(std::string(OpenCheckpoint(dir_.path()).status().message()),
+              HasSubstr("missing tensor backbone.norm_f.weight [64] (in only.safetensors, says the index"));
 }
 
 TEST_F(CheckpointFileTest, NamesMisshapenTensorsWithBothShapes) {
@@ -109,10 +158,8 @@ TEST_F(CheckpointFileTest, TransposedTensorsAreMisshapen) {
 TEST_F(CheckpointFileTest, SeveralProblemsAreToldAtOnce) {
   Remove("backbone.norm_f.weight");
   Named("backbone.layers.0.mixer.D").shape = {127};
-  entries_.push_back({.name = "what.is.this", .shape = {1}});
-  EXPECT_THAT(Error(),
-              AllOf(HasSubstr("missing tensor backbone.norm_f.weight [64]"), HasSubstr("surplus tensor what.is.this"),
-                    HasSubstr("backbone.layers.0.mixer.D has shape [127], expected [128]")));
+  EXPECT_THAT(Error(), AllOf(HasSubstr("missing tensor backbone.norm_f.weight [64]"),
+                             HasSubstr("backbone.layers.0.mixer.D has shape [127], expected [128]")));
 }
 
 TEST_F(CheckpointFileTest, DTypesThatCannotRunAreNamed) {
