@@ -13,6 +13,7 @@
 #include "engine/backend_factory.h"
 #include "engine/channel.h"
 #include "engine/disk_tier.h"
+#include "engine/model/architecture.h"
 #include "engine/model/checkpoint.h"
 #include "engine/run/step_loop.h"
 #include "engine/validate_request.h"
@@ -135,6 +136,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
     return absl::InvalidArgumentError(
         absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ", impl->tokenizer->vocab_size() - 1,
                      ", but the model's vocabulary has only ", checkpoint.config.vocab_size, " entries"));
+  }
+  if (checkpoint.config.architecture->pads_vocabulary) {
+    checkpoint.config.vocab_size = impl->tokenizer->vocab_size();
   }
   BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> end_tokens,
                             EndTokens(checkpoint, config.model_dir, *impl->tokenizer));

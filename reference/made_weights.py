@@ -41,7 +41,8 @@ def recipe(name, shape):
             return 0.0, 0.25
         return 1.0, 0.5  # norms and D
     if "embed" in name or "lm_head" in name:
-        return 0.0, 0.5
+        # Where wide embeddings are tied, larger ones would have every token predict itself whatever the layers say.
+        return 0.0, 0.125 if shape[-1] >= 512 else 0.5
     return 0.0, 2.0 ** round(np.log2(1.6 / np.sqrt(shape[-1])))
 
 

@@ -1,5 +1,5 @@
-"""Goldens of small models of every architecture: transformers' own code in fp32 on a CPU, with weights of
-made_weights.py. Every token recomputes the whole text: no cache, no cache bug.
+"""Goldens of small models of every architecture: transformers' own code in fp32 on a CPU, or our oracle where it has
+none, with weights of made_weights.py. Every token recomputes the whole text: no cache, no cache bug.
 
     python reference/model_goldens.py [NAME...]        needs torch, transformers
 
@@ -15,6 +15,7 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import made_weights  # noqa: E402
+import phi4flash as sambay  # noqa: E402
 
 OUT = pathlib.Path(__file__).resolve().parents[1] / "tests" / "golden" / "models"
 VOCAB = 320
@@ -63,13 +64,40 @@ def llama():
                               tie_word_embeddings=False, rope_theta=500000.0, max_position_embeddings=4096)
 
 
+def llama_biased():
+    return transformers_model("Llama", hidden_size=128, num_hidden_layers=2, num_attention_heads=2, head_dim=64,
+                              num_key_value_heads=1, intermediate_size=96, rms_norm_eps=1e-5, attention_bias=True,
+                              tie_word_embeddings=False, max_position_embeddings=4096)
+
+
+def scaled_llama(**rope):
+    return transformers_model("Llama", hidden_size=128, num_hidden_layers=2, num_attention_heads=2, head_dim=64,
+                              num_key_value_heads=1, intermediate_size=128, rms_norm_eps=1e-5,
+                              tie_word_embeddings=True, max_position_embeddings=4096,
+                              rope_parameters=dict(rope_theta=10000.0, **rope))
+
+
+def llama3_scaled():
+    # Of a context so short that texts reach frequencies of all three kinds.
+    return scaled_llama(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                        original_max_position_embeddings=64)
+
+
+def llama_linear():
+    return scaled_llama(rope_type="linear", factor=2.5)
+
+
 def mistral():
     return transformers_model("Mistral", hidden_size=128, num_hidden_layers=3, num_attention_heads=4, head_dim=64,
                               num_key_value_heads=2, intermediate_size=192, rms_norm_eps=1e-5, sliding_window=8,
                               tie_word_embeddings=False, max_position_embeddings=4096)
 
 
-MODELS = [falcon_mamba, mamba, jamba, jamba_mqa20, llama, mistral]
+def phi4flash():
+    return sambay.small_model(VOCAB)
+
+
+MODELS = [falcon_mamba, mamba, jamba, jamba_mqa20, llama, llama_biased, llama3_scaled, llama_linear, mistral, phi4flash]
 
 
 def fill(model, tied):

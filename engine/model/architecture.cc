@@ -9,7 +9,8 @@
 namespace batucada {
 namespace {
 
-constexpr const Architecture* kArchitectures[] = {&kSamba, &kMamba, &kFalconMamba, &kJamba, &kLlama, &kMistral};
+constexpr const Architecture* kArchitectures[] = {&kSamba, &kMamba,   &kFalconMamba, &kJamba,
+                                                  &kLlama, &kMistral, &kPhi4Flash};
 
 }  // namespace
 

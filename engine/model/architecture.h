@@ -50,6 +50,9 @@ struct Architecture {
   SizeKeys keys = {};
   // The files know the MLP's width better than config.json does, which only implies it.
   bool mlp_width_from_file = false;
+  // Rows of the embeddings without an id in the tokenizer are padding that was never trained: no id of a text, never
+  // drawn.
+  bool pads_vocabulary = false;
 
   // The name that the table has for a tensor of a file. Each spelling is applied at most once.
   std::string CanonicalName(std::string_view name) const;

@@ -130,6 +130,10 @@ class DummySource final : public TensorSource {
           value = dt + std::log(-std::expm1(-dt));
         }
         break;
+      case TensorRole::kBias: break;  // zeros
+      case TensorRole::kLambda:       // as differential attention initialises them: N(0, 0.1²)
+        for (float& value : values) value = 0.1F * random.Normals().first;
+        break;
       case TensorRole::kConv:
       case TensorRole::kConvBias: {  // uniform within one over the square root of the taps
         const float bound = 1 / std::sqrt(static_cast<float>(conv_width_));

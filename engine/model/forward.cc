@@ -5,32 +5,56 @@
 namespace batucada {
 namespace {
 
+// The rows that go through a layer: all of a step, or some of those whose logits are wanted.
+struct Rows {
+  int64_t count = 0;
+  Tensor residual;                // [count, d_model] fp32
+  Tensor normed;                  // [count, d_model] act
+  Tensor memory;                  // [count, E] act, what GMU layers gate
+  const int32_t* rows = nullptr;  // [count] which rows of the step; null: all
+};
+
 // The norm in front of what follows. Without weights there is none: after the last layer only rows that sample go on.
 struct NextNorm {
-  const Buffer* weight = nullptr;
+  const NormWeights* weights = nullptr;
   NormSpec spec;
 };
 
-// Adds a part's product to the residual stream and norms that for what follows.
-void AddToResidual(const Model& m, const Matrix& w, Tensor in, const NextNorm& next, Ops& ops) {
-  const Tensor residual = m.workspace.residual.Rows(0, in.rows);
-  if (next.weight == nullptr) return ops.MatMulAdd(w, in, residual);
-  ops.MatMulAddNorm(w, in, residual, next.weight->As<float>(), next.spec.eps, m.workspace.normed.Rows(0, in.rows));
+void Norm(const NormSpec& spec, const NormWeights& w, Tensor x, Tensor out, Ops& ops) {
+  switch (spec.kind) {
+    case NormKind::kRms: return ops.RmsNorm(x, w.weight.As<float>(), spec.eps, out);
+    case NormKind::kLayer: return ops.LayerNorm(x, w.weight.As<float>(), w.bias.As<float>(), spec.eps, out);
+  }
 }
 
-void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, const BatchView& b, const NextNorm& next,
-           Ops& ops) {
+void AddBias(Tensor x, const Buffer& bias, Ops& ops) {
+  if (bias.data() != nullptr) ops.AddBias(x, bias.As<float>());
+}
+
+// Adds a part's product, and its bias if there is one, to the residual stream and norms that for what follows.
+void AddToResidual(const Matrix& w, const Buffer* bias, Tensor in, const Rows& r, const NextNorm& next, Ops& ops) {
+  const bool biased = bias != nullptr && bias->data() != nullptr;
+  if (next.weights != nullptr && next.spec.kind == NormKind::kRms && !biased) {
+    return ops.MatMulAddNorm(w, in, r.residual, next.weights->weight.As<float>(), next.spec.eps, r.normed);
+  }
+  ops.MatMulAdd(w, in, r.residual);
+  if (biased) ops.AddBias(r.residual, bias->As<float>());
+  if (next.weights != nullptr) Norm(next.spec, *next.weights, r.residual, r.normed, ops);
+}
+
+void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, const BatchView& b, const Rows& rows,
+           const NextNorm& next, Ops& ops) {
   const MambaWeights& w = layer.mamba;
-  const int64_t rows = b.num_tokens, e = spec.d_inner, n = spec.d_state, r = PaddedRank(spec);
+  const int64_t count = rows.count, e = spec.d_inner, n = spec.d_state, r = PaddedRank(spec);
   const Workspace& ws = m.workspace;
-  const Tensor xz = ws.wide.Rows(0, rows).Cols(0, 2 * e);
-  const Tensor x = ws.inner.Rows(0, rows).Cols(0, e);
-  const Tensor low_rank = ws.low_rank.Rows(0, rows).Cols(0, r + 2 * n);
-  const Tensor dt = ws.dt.Rows(0, rows).Cols(0, e);
-  const Tensor y = ws.scan.Rows(0, rows).Cols(0, e);
+  const Tensor xz = ws.wide.Rows(0, count).Cols(0, 2 * e);
+  const Tensor x = ws.inner.Rows(0, count).Cols(0, e);
+  const Tensor low_rank = ws.low_rank.Rows(0, count).Cols(0, r + 2 * n);
+  const Tensor dt = ws.dt.Rows(0, count).Cols(0, e);
+  const Tensor y = ws.scan.Rows(0, count).Cols(0, e);
   const RecurrentView state = m.state.Recurrent(layer.cache);
 
-  ops.MatMul(w.in_proj, ws.normed.Rows(0, rows), xz);
+  ops.MatMul(w.in_proj, rows.normed, xz);
   ops.CausalConv(b, {.x = xz.Cols(0, e),
                      .weight = w.conv_weight.As<float>(),
                      .bias = w.conv_bias.As<float>(),
@@ -39,9 +63,9 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
   if (spec.inner_norms == InnerNorms::kNone) {
     ops.MatMul(w.x_proj, x, low_rank);
   } else {
-    const Tensor raw = ws.raw_low_rank.Rows(0, rows).Cols(0, r + 2 * n);
-    const auto norm = [&](int64_t first, int64_t count, const Buffer& weight) {
-      ops.RmsNorm(raw.Cols(first, count), weight.As<float>(), spec.inner_eps, low_rank.Cols(first, count));
+    const Tensor raw = ws.raw_low_rank.Rows(0, count).Cols(0, r + 2 * n);
+    const auto norm = [&](int64_t first, int64_t width, const Buffer& weight) {
+      ops.RmsNorm(raw.Cols(first, width), weight.As<float>(), spec.inner_eps, low_rank.Cols(first, width));
     };
     ops.MatMul(w.x_proj, x, raw);
     norm(0, spec.dt_rank, w.dt_norm);
@@ -60,75 +84,164 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
                         .dt_bias = w.dt_bias.As<float>(),
                         .state = state,
                         .d_state = spec.d_state,
+                        .memory = spec.publishes_memory ? rows.memory.Cols(0, e) : Tensor{},
                         .out = y});
-  AddToResidual(m, w.out_proj, y, next, ops);
+  AddToResidual(w.out_proj, nullptr, y, rows, next, ops);
+}
+
+void Gmu(const Model& m, const GmuSpec& spec, const LayerWeights& layer, const Rows& rows, const NextNorm& next,
+         Ops& ops) {
+  const Tensor gate = m.workspace.wide.Rows(0, rows.count).Cols(0, spec.d_inner);
+  ops.MatMul(layer.gmu.in, rows.normed, gate);
+  ops.SiluGate(gate, rows.memory.Cols(0, spec.d_inner), gate);
+  AddToResidual(layer.gmu.out, nullptr, gate, rows, next, ops);
+}
+
+// What attention has made of the values, on its way to the residual stream.
+void AddAttention(const Model& m, const AttentionSpec& spec, const AttentionWeights& w, Tensor out, const Rows& rows,
+                  const NextNorm& next, Ops& ops) {
+  if (!spec.differential) return AddToResidual(w.out, &w.out_bias, out, rows, next, ops);
+  constexpr float kPairEps = 1e-5F;
+  const Tensor combined = m.workspace.wide.Rows(0, rows.count).Cols(0, spec.query_width());
+  ops.DiffCombine({.streams = out,
+                   .group = spec.heads / spec.kv_heads,
+                   .width = 2 * spec.head_dim,
+                   .lambda = w.lambda,
+                   .weight = w.pair_norm.As<float>(),
+                   .eps = kPairEps,
+                   .out = combined});
+  AddToResidual(w.out, &w.out_bias, combined, rows, next, ops);
 }
 
 void Attention(const Model& m, const AttentionSpec& spec, const LayerWeights& layer, const StepView& step,
-               const NextNorm& next, Ops& ops) {
-  const int64_t rows = step.rows.num_tokens, q = spec.query_width(), kv = spec.kv_width();
-  const Workspace& ws = m.workspace;
-  const Tensor qkv = ws.wide.Rows(0, rows).Cols(0, q + 2 * kv);
-  const Tensor out = ws.inner.Rows(0, rows).Cols(0, q);
+               const Rows& rows, const NextNorm& next, Ops& ops) {
+  const AttentionWeights& w = layer.attention;
+  const int64_t q = spec.query_width(), kv = spec.kv_width();
+  const Tensor qkv = m.workspace.wide.Rows(0, rows.count).Cols(0, q + 2 * kv);
+  const Tensor out = m.workspace.inner.Rows(0, rows.count).Cols(0, spec.differential ? 2 * q : q);
 
-  ops.MatMul(layer.attention.qkv, ws.normed.Rows(0, rows), qkv);
+  ops.MatMul(w.qkv, rows.normed, qkv);
+  AddBias(qkv, w.qkv_bias, ops);
   ops.Attention(step.WithKv(layer.cache.group), {.qkv = qkv,
                                                  .kv = m.state.Kv(layer.cache),
                                                  .heads = spec.heads,
                                                  .kv_heads = spec.kv_heads,
                                                  .head_dim = spec.head_dim,
                                                  .window = spec.window,
-                                                 .rope = {.theta = spec.rope_theta},
+                                                 .rope = spec.rope,
+                                                 .paired_values = spec.differential,
                                                  .out = out});
-  AddToResidual(m, layer.attention.out, out, next, ops);
+  AddAttention(m, spec, w, out, rows, next, ops);
 }
 
-void Mlp(const Model& m, const MlpSpec& spec, const LayerWeights& layer, const BatchView& b, const NextNorm& next,
+// Keys and values of all rows, where the queries of later layers and tokens find them.
+void WriteKv(const Model& m, const AttentionSpec& spec, const LayerWeights& layer, const StepView& step,
+             const Rows& rows, Ops& ops) {
+  const Tensor kv = m.workspace.wide.Rows(0, rows.count).Cols(0, 2 * spec.kv_width());
+  ops.MatMul(layer.attention.kv, rows.normed, kv);
+  AddBias(kv, layer.attention.kv_bias, ops);
+  ops.WriteKv(step.WithKv(layer.cache.group), {.kv = kv,
+                                               .to = m.state.Kv(layer.cache),
+                                               .kv_heads = spec.kv_heads,
+                                               .head_dim = spec.head_dim,
+                                               .window = spec.window});
+}
+
+// Attention over keys and values that are all written already.
+void CrossAttention(const Model& m, const AttentionSpec& spec, const LayerWeights& layer, const StepView& step,
+                    const Rows& rows, const NextNorm& next, Ops& ops) {
+  const AttentionWeights& w = layer.attention;
+  const int64_t width = spec.query_width();
+  const Tensor q = m.workspace.wide.Rows(0, rows.count).Cols(0, width);
+  const Tensor out = m.workspace.inner.Rows(0, rows.count).Cols(0, spec.differential ? 2 * width : width);
+  ops.MatMul(w.q, rows.normed, q);
+  AddBias(q, w.q_bias, ops);
+  ops.CrossAttention(step.WithKv(layer.cache.group), {.q = q,
+                                                      .rows = rows.rows,
+                                                      .kv = m.state.Kv(layer.cache),
+                                                      .heads = spec.heads,
+                                                      .kv_heads = spec.kv_heads,
+                                                      .head_dim = spec.head_dim,
+                                                      .paired_values = spec.differential,
+                                                      .out = out});
+  AddAttention(m, spec, w, out, rows, next, ops);
+}
+
+void Mlp(const Model& m, const MlpSpec& spec, const LayerWeights& layer, const Rows& rows, const NextNorm& next,
          Ops& ops) {
-  const int64_t rows = b.num_tokens, width = PaddedWidth(spec);
-  const Workspace& ws = m.workspace;
-  const Tensor gate_up = ws.wide.Rows(0, rows).Cols(0, 2 * width);
-  const Tensor hidden = ws.inner.Rows(0, rows).Cols(0, width);
+  const int64_t width = PaddedWidth(spec);
+  const Tensor gate_up = m.workspace.wide.Rows(0, rows.count).Cols(0, 2 * width);
+  const Tensor hidden = m.workspace.inner.Rows(0, rows.count).Cols(0, width);
 
-  ops.MatMulSwiGlu(layer.mlp.gate_up, ws.normed.Rows(0, rows), gate_up, hidden);
-  AddToResidual(m, layer.mlp.down, hidden, next, ops);
+  ops.MatMulSwiGlu(layer.mlp.gate_up, rows.normed, gate_up, hidden);
+  AddToResidual(layer.mlp.down, nullptr, hidden, rows, next, ops);
 }
 
-}  // namespace
-
-void Forward(const Model& m, const StepView& step, Ops& ops) {
-  const BatchView& b = step.rows;
-  const Workspace& ws = m.workspace;
-  const Tensor residual = ws.residual.Rows(0, b.num_tokens);
-  ops.Embed(m.weights.embeddings, b, residual);
+// Layers [first, end) of the rows, which come normed for the first and leave normed for layer `end`, if there is one.
+void RunLayers(const Model& m, size_t first, size_t end, const StepView& step, const Rows& rows, Ops& ops) {
   const std::vector<LayerSpec>& specs = m.config.layers;
   const std::vector<LayerWeights>& layers = m.weights.layers;
-  ops.RmsNorm(residual, layers[0].mixer_norm.As<float>(), specs[0].norm.eps, ws.normed.Rows(0, b.num_tokens));
-  for (size_t i = 0; i < layers.size(); ++i) {
+  for (size_t i = first; i < end; ++i) {
     const LayerSpec& spec = specs[i];
     const LayerWeights& layer = layers[i];
     const NextNorm next_layer =
         i + 1 < layers.size() ? NextNorm{&layers[i + 1].mixer_norm, specs[i + 1].norm} : NextNorm{};
     const NextNorm after_mixer = spec.has_mlp() ? NextNorm{&layer.mlp.norm, spec.norm} : next_layer;
     switch (spec.kind()) {
-      case MixerKind::kMamba: Mamba(m, *spec.mamba(), layer, b, after_mixer, ops); break;
-      case MixerKind::kAttention: Attention(m, *spec.attention(), layer, step, after_mixer, ops); break;
+      case MixerKind::kMamba: Mamba(m, *spec.mamba(), layer, step.rows, rows, after_mixer, ops); break;
+      case MixerKind::kGmu: Gmu(m, *spec.gmu(), layer, rows, after_mixer, ops); break;
+      case MixerKind::kAttention:
+        rows.rows == nullptr ? Attention(m, *spec.attention(), layer, step, rows, after_mixer, ops)
+                             : CrossAttention(m, *spec.attention(), layer, step, rows, after_mixer, ops);
+        break;
     }
-    if (spec.has_mlp()) Mlp(m, spec.mlp, layer, b, next_layer, ops);
+    if (spec.has_mlp()) Mlp(m, spec.mlp, layer, rows, next_layer, ops);
   }
 }
 
-void SampleRows(const Model& m, const SampleView& s, Ops& ops) {
+// How many layers all rows go through.
+size_t SharedLayers(const Model& m) {
+  return std::min(m.config.layers.size(), static_cast<size_t>(m.config.sampled_from));
+}
+
+}  // namespace
+
+void Forward(const Model& m, const StepView& step, Ops& ops) {
   const Workspace& ws = m.workspace;
+  const int64_t count = step.rows.num_tokens;
+  const Rows rows{.count = count,
+                  .residual = ws.residual.Rows(0, count),
+                  .normed = ws.normed.Rows(0, count),
+                  .memory = ws.memory.Rows(0, count)};
+  ops.Embed(m.weights.embeddings, step.rows, rows.residual);
+  Norm(m.config.layers[0].norm, m.weights.layers[0].mixer_norm, rows.residual, rows.normed, ops);
+  const size_t shared = SharedLayers(m);
+  RunLayers(m, 0, shared, step, rows, ops);
+  if (shared < m.config.layers.size()) {
+    WriteKv(m, *m.config.layers[shared].attention(), m.weights.layers[shared], step, rows, ops);
+  }
+}
+
+void SampleRows(const Model& m, const StepView& step, const SampleView& s, Ops& ops) {
+  const Workspace& ws = m.workspace;
+  const size_t shared = SharedLayers(m), layers = m.config.layers.size();
   const auto most = static_cast<int32_t>(ws.logits.rows);
   for (int32_t first = 0; first < s.count; first += most) {
     const int32_t count = std::min(most, s.count - first);
-    const Tensor hidden = ws.last_hidden.Rows(0, count);
-    const Tensor normed = ws.last_normed.Rows(0, count);
+    const Rows rows{.count = count,
+                    .residual = ws.last_hidden.Rows(0, count),
+                    .normed = ws.last_normed.Rows(0, count),
+                    .memory = ws.last_memory.Rows(0, count),
+                    .rows = s.rows + first};
     const Tensor logits = ws.logits.Rows(0, count);
-    ops.GatherRows(ws.residual, s.rows + first, hidden);
-    ops.RmsNorm(hidden, m.weights.final_norm.As<float>(), m.config.final_norm.eps, normed);
-    ops.MatMul(m.weights.head(), normed, logits);
+    ops.GatherRows(ws.residual, rows.rows, rows.residual);
+    if (shared < layers) {
+      if (rows.memory.cols > 0) ops.GatherRows(ws.memory, rows.rows, rows.memory);
+      Norm(m.config.layers[shared].norm, m.weights.layers[shared].mixer_norm, rows.residual, rows.normed, ops);
+      RunLayers(m, shared, layers, step, rows, ops);
+    }
+    Norm(m.config.final_norm, m.weights.final_norm, rows.residual, rows.normed, ops);
+    ops.MatMul(m.weights.head(), rows.normed, logits);
     ops.Sample(logits, m.config.vocab_size, s.sampling + first, s.controls, s.results + first, s.last_token);
   }
 }

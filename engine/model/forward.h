@@ -29,9 +29,10 @@ struct SampleView {
   int32_t* last_token = nullptr;          // [slots] out: what decode rows continue from
 };
 
-// Embeds the batch, runs every layer and updates the state of every sequence in it.
+// Embeds the batch, runs every layer that all rows go through and updates the state of every sequence in it.
 void Forward(const Model& model, const StepView& step, Ops& ops);
-// Final norm, logits and sampling, only for the rows that want them, as many at a time as the workspace holds.
-void SampleRows(const Model& model, const SampleView& samples, Ops& ops);
+// The layers that serve nothing but a row's own logits (ModelConfig::sampled_from), final norm, logits and sampling,
+// only for the rows that want them, as many at a time as the workspace holds. Behind Forward of the same step.
+void SampleRows(const Model& model, const StepView& step, const SampleView& samples, Ops& ops);
 
 }  // namespace batucada

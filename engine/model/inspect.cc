@@ -22,6 +22,7 @@ std::string_view NameOf(MixerKind kind) {
   switch (kind) {
     case MixerKind::kMamba: return "Mamba";
     case MixerKind::kAttention: return "attention";
+    case MixerKind::kGmu: return "GMU";
   }
   return "?";
 }
@@ -104,9 +105,10 @@ std::string DescribeModel(const ModelConfig& config, const InspectOptions& optio
     line("Mamba", text);
   }
   for (const std::string& text : Variants<AttentionSpec>(config, [](const AttentionSpec& attention) {
-         const std::string rope = attention.rope_theta > 0 ? Concat("RoPE base ", attention.rope_theta) : "no RoPE";
+         const std::string rope = attention.rope.rotates() ? Concat("RoPE base ", attention.rope.theta) : "no RoPE";
          return Concat(attention.heads, " query and ", attention.kv_heads, " key/value heads of ", attention.head_dim,
-                       ", ", WindowText(attention), ", ", rope);
+                       ", ", attention.source < 0 ? WindowText(attention) : Concat("K/V of layer ", attention.source),
+                       ", ", rope, attention.differential ? ", differential" : "");
        })) {
     line("attention", text);
   }

@@ -27,6 +27,11 @@ void ReadTokens(const JsonObject& root, ModelConfig* config) {
 // Gives every layer that writes a cache one of its own, bottom to top.
 void AssignCaches(ModelConfig* config) {
   for (LayerSpec& layer : config->layers) {
+    if (layer.gmu() != nullptr) continue;
+    if (const AttentionSpec* attention = layer.attention(); attention != nullptr && attention->source >= 0) {
+      layer.cache = config->layers[static_cast<size_t>(attention->source)].cache;
+      continue;
+    }
     CacheSpec cache;
     if (const MambaSpec* mamba = layer.mamba()) {
       cache = {.kind = CacheKind::kRecurrent,
@@ -122,6 +127,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(std::string_view json) {
   config.max_position_embeddings =
       static_cast<int32_t>(root.IntOr("max_position_embeddings", 2048, {.min = 1, .max = INT32_MAX}));
   if (!status.ok()) return status;
+  config.embedding_rows = config.vocab_size;
   AssignCaches(&config);
   BATUCADA_RETURN_IF_ERROR(CheckCaches(config));
   return config;

@@ -21,12 +21,17 @@ namespace batucada {
 struct Architecture;
 
 struct ModelConfig {
-  std::string model_type;                      // as config.json has it
+  std::string model_type;                      // its architecture's
   const Architecture* architecture = nullptr;  // what its tensors are called; never null in a parsed config
-  int32_t vocab_size = 0;                      // token ids, rows of the embedding
+  int32_t vocab_size = 0;                      // token ids
+  int32_t embedding_rows = 0;                  // of the embeddings and the head; beyond vocab_size lies padding
   int32_t d_model = 0;                         // width of the residual stream, a multiple of 8
   std::vector<LayerSpec> layers;               // bottom to top
   std::vector<CacheSpec> caches;               // what a sequence holds, one for each layer that writes, bottom to top
+
+  // From this layer on, a token's layers serve nothing but its own logits: of this one only keys and values are
+  // computed for all tokens, the rest for tokens whose logits are wanted. num_layers() or more: of no layer.
+  int32_t sampled_from = INT32_MAX;
 
   NormSpec final_norm;          // before the logits
   bool tie_embeddings = false;  // logits use the embedding matrix; there is no matrix of their own

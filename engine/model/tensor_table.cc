@@ -25,14 +25,20 @@ struct PartSpec {
 constexpr auto kRows = SplitAxis::kRows;
 constexpr auto kColumns = SplitAxis::kColumns;
 
+std::optional<PartSpec> NormBias(const ModelConfig& c, const NormSpec& norm) {
+  if (norm.kind != NormKind::kLayer) return std::nullopt;
+  return PartSpec{1, c.d_model, TensorRole::kBias};
+}
+
 // A part of the whole model; nothing if the model has none.
 std::optional<PartSpec> ModelPart(const ModelConfig& c, Part part) {
   switch (part) {
-    case Part::kEmbeddings: return PartSpec{c.vocab_size, c.d_model, TensorRole::kEmbedding, kRows};
+    case Part::kEmbeddings: return PartSpec{c.embedding_rows, c.d_model, TensorRole::kEmbedding, kRows};
     case Part::kFinalNorm: return PartSpec{1, c.d_model, TensorRole::kNorm};
+    case Part::kFinalNormBias: return NormBias(c, c.final_norm);
     case Part::kHead:
       if (c.tie_embeddings) return std::nullopt;
-      return PartSpec{c.vocab_size, c.d_model, TensorRole::kMatrix, kRows};
+      return PartSpec{c.embedding_rows, c.d_model, TensorRole::kMatrix, kRows};
     default: return std::nullopt;
   }
 }
@@ -61,18 +67,37 @@ std::optional<PartSpec> MambaPart(const ModelConfig& c, const MambaSpec& m, Part
 }
 
 std::optional<PartSpec> AttentionPart(const ModelConfig& c, const AttentionSpec& a, Part part) {
+  const bool own_kv = a.source < 0;
+  const auto given_if = [](bool there, PartSpec spec) { return there ? std::optional(spec) : std::nullopt; };
   switch (part) {
     case Part::kQuery: return PartSpec{a.query_width(), c.d_model, TensorRole::kMatrix, kRows};
     case Part::kKey:
-    case Part::kValue: return PartSpec{a.kv_width(), c.d_model, TensorRole::kMatrix, kRows};
+    case Part::kValue: return given_if(own_kv, {a.kv_width(), c.d_model, TensorRole::kMatrix, kRows});
     case Part::kAttentionOut: return PartSpec{c.d_model, a.query_width(), TensorRole::kMatrix, kColumns};
+    case Part::kQueryBias: return given_if(a.bias, {1, a.query_width(), TensorRole::kBias, kRows});
+    case Part::kKeyBias:
+    case Part::kValueBias: return given_if(a.bias && own_kv, {1, a.kv_width(), TensorRole::kBias, kRows});
+    case Part::kAttentionOutBias: return given_if(a.bias, {1, c.d_model, TensorRole::kBias});
+    case Part::kLambdaQ1:
+    case Part::kLambdaK1:
+    case Part::kLambdaQ2:
+    case Part::kLambdaK2: return given_if(a.differential, {1, a.head_dim, TensorRole::kLambda});
+    case Part::kPairNorm: return given_if(a.differential, {1, int64_t{2} * a.head_dim, TensorRole::kNorm});
     default: return std::nullopt;
   }
+}
+
+std::optional<PartSpec> GmuPart(const ModelConfig& c, const GmuSpec& g, Part part) {
+  if (part == Part::kGmuIn) return PartSpec{g.d_inner, c.d_model, TensorRole::kMatrix, kRows};
+  if (part == Part::kGmuOut) return PartSpec{c.d_model, g.d_inner, TensorRole::kMatrix, kColumns};
+  return std::nullopt;
 }
 
 std::optional<PartSpec> LayerPart(const ModelConfig& c, const LayerSpec& layer, Part part) {
   switch (part) {
     case Part::kMixerNorm: return PartSpec{1, c.d_model, TensorRole::kNorm};
+    case Part::kMixerNormBias: return NormBias(c, layer.norm);
+    case Part::kMlpNormBias: return layer.has_mlp() ? NormBias(c, layer.norm) : std::nullopt;
     case Part::kMlpNorm:
       if (!layer.has_mlp()) return std::nullopt;
       return PartSpec{1, c.d_model, TensorRole::kNorm};
@@ -86,6 +111,7 @@ std::optional<PartSpec> LayerPart(const ModelConfig& c, const LayerSpec& layer, 
     default: break;
   }
   if (const MambaSpec* mamba = layer.mamba()) return MambaPart(c, *mamba, part);
+  if (const GmuSpec* gmu = layer.gmu()) return GmuPart(c, *gmu, part);
   return AttentionPart(c, *layer.attention(), part);
 }
 

@@ -13,10 +13,12 @@ namespace batucada {
 
 // A piece of the model, as the forward pass knows it. Sizes are the layer's: E = d_inner, N = d_state, R = dt_rank.
 enum class Part : uint8_t {
-  kEmbeddings,  // [vocab, d_model]
-  kFinalNorm,   // [d_model]
-  kHead,        // [vocab, d_model], unless the embeddings are tied
-  kMixerNorm,   // [d_model]
+  kEmbeddings,     // [vocab, d_model]
+  kFinalNorm,      // [d_model]
+  kFinalNormBias,  // [d_model], like the other norms' biases only with LayerNorm
+  kHead,           // [vocab, d_model], unless the embeddings are tied
+  kMixerNorm,      // [d_model]
+  kMixerNormBias,  // [d_model]
   // Mamba layers
   kInX,       // [E, d_model]: what goes through convolution and scan
   kInZ,       // [E, d_model]: the gate
@@ -34,15 +36,28 @@ enum class Part : uint8_t {
   kBNorm,     // [N]
   kCNorm,     // [N]
   // attention layers
-  kQuery,         // [heads · head_dim, d_model]
-  kKey,           // [kv_heads · head_dim, d_model]
-  kValue,         // [kv_heads · head_dim, d_model]
-  kAttentionOut,  // [d_model, heads · head_dim]
+  kQuery,             // [heads · head_dim, d_model]
+  kKey,               // [kv_heads · head_dim, d_model]
+  kValue,             // [kv_heads · head_dim, d_model]
+  kAttentionOut,      // [d_model, heads · head_dim]
+  kQueryBias,         // [heads · head_dim], like the three below only with biases
+  kKeyBias,           // [kv_heads · head_dim]
+  kValueBias,         // [kv_heads · head_dim]
+  kAttentionOutBias,  // [d_model]
+  kLambdaQ1,          // [head_dim], like the four below only of differential attention
+  kLambdaK1,          // [head_dim]
+  kLambdaQ2,          // [head_dim]
+  kLambdaK2,          // [head_dim]
+  kPairNorm,          // [2 · head_dim]
+  // GMU layers
+  kGmuIn,   // [E, d_model]
+  kGmuOut,  // [d_model, E]
   // layers with an MLP
-  kMlpNorm,  // [d_model]
-  kGate,     // [width, d_model]
-  kUp,       // [width, d_model]
-  kDown,     // [d_model, width]
+  kMlpNorm,      // [d_model]
+  kMlpNormBias,  // [d_model]
+  kGate,         // [width, d_model]
+  kUp,           // [width, d_model]
+  kDown,         // [d_model, width]
 };
 
 // What a tensor is for, which decides the dtype it runs in and what random weights for it look like.
@@ -55,6 +70,8 @@ enum class TensorRole : uint8_t {
   kTimeStepBias,  // fp32, dt_proj's
   kALog,          // fp32
   kSkip,          // fp32
+  kBias,          // fp32
+  kLambda,        // fp32
 };
 
 constexpr bool IsMatrix(TensorRole role) { return role == TensorRole::kEmbedding || role == TensorRole::kMatrix; }

@@ -33,29 +33,53 @@ struct MambaWeights {
   Buffer c_norm;       // [N] fp32
 };
 
+// A norm's weight, and bias if it is a LayerNorm.
+struct NormWeights {
+  Buffer weight;  // [d_model] fp32
+  Buffer bias;    // [d_model] fp32; empty with RMSNorm
+};
+
+// Biases are empty where there are none. Layers whose keys and values are computed for more tokens than their queries
+// (ModelConfig::sampled_from), or not at all, have q and kv, all others qkv. Query heads of differential attention are
+// in the order of DiffCombineArgs: those of K/V head 0, then those of head 1, and so on.
 struct AttentionWeights {
-  Matrix qkv;  // [(H + 2G)·head_dim, d_model]
-  Matrix out;  // [d_model, H·head_dim]
+  Matrix qkv;       // [(H + 2G)·head_dim, d_model]
+  Buffer qkv_bias;  // [(H + 2G)·head_dim] fp32
+  Matrix q;         // [H·head_dim, d_model]
+  Buffer q_bias;    // [H·head_dim] fp32
+  Matrix kv;        // [2G·head_dim, d_model]
+  Buffer kv_bias;   // [2G·head_dim] fp32
+  Matrix out;       // [d_model, H·head_dim]
+  Buffer out_bias;  // [d_model] fp32
+  // Of differential attention.
+  float lambda = 0;
+  Buffer pair_norm;  // [2·head_dim] fp32, times 1 - lambda_init
+};
+
+struct GmuWeights {
+  Matrix in;   // [E, d_model]
+  Matrix out;  // [d_model, E]
 };
 
 struct MlpWeights {
-  Buffer norm;     // [d_model] fp32
+  NormWeights norm;
   Matrix gate_up;  // [2 mlp, d_model], rows as MatMulSwiGlu likes them
   Matrix down;     // [d_model, mlp]
 };
 
 struct LayerWeights {
-  CacheId cache;               // where its state lies in the pools
-  Buffer mixer_norm;           // [d_model] fp32
+  CacheId cache;  // where its state lies in the pools
+  NormWeights mixer_norm;
   MambaWeights mamba;          // of a Mamba layer
   AttentionWeights attention;  // of an attention layer
+  GmuWeights gmu;              // of a GMU layer
   MlpWeights mlp;              // of a layer with an MLP
 };
 
 struct Weights {
   Matrix embeddings;  // [vocab, d_model]
   Matrix lm_head;     // [vocab, d_model]; empty if the embeddings are tied
-  Buffer final_norm;  // [d_model] fp32
+  NormWeights final_norm;
   std::vector<LayerWeights> layers;
 
   const Matrix& head() const { return lm_head.storage.data() != nullptr ? lm_head : embeddings; }

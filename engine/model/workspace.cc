@@ -40,14 +40,18 @@ struct Widths {
       }
       if (const AttentionSpec* attention = layer.attention()) {
         at_least(wide, attention->query_width() + 2 * attention->kv_width());
-        at_least(inner, attention->query_width());
+        at_least(inner, attention->query_width() * (attention->differential ? 2 : 1));
+      }
+      if (const GmuSpec* gmu = layer.gmu()) {
+        at_least(wide, gmu->d_inner);
+        at_least(memory, gmu->d_inner);
       }
       at_least(wide, 2 * PaddedWidth(layer.mlp));
       at_least(inner, PaddedWidth(layer.mlp));
     }
   }
 
-  int64_t wide = 0, inner = 0, d_inner = 0, low_rank = 0, raw_low_rank = 0;
+  int64_t wide = 0, inner = 0, d_inner = 0, low_rank = 0, raw_low_rank = 0, memory = 0;
 };
 
 int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_rows, DType act, char* base) {
@@ -61,8 +65,10 @@ int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_row
   w.raw_low_rank = layout.Take(rows, widths.raw_low_rank, DType::kF32);
   w.dt = layout.Take(rows, widths.d_inner, act);
   w.scan = layout.Take(rows, widths.d_inner, act);
+  w.memory = layout.Take(rows, widths.memory, act);
   w.last_hidden = layout.Take(logit_rows, c.d_model, DType::kF32);
   w.last_normed = layout.Take(logit_rows, c.d_model, act);
+  w.last_memory = layout.Take(logit_rows, widths.memory, act);
   w.logits = layout.Take(logit_rows, PaddedVocab(c), DType::kF32);
   return layout.bytes();
 }

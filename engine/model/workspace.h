@@ -25,8 +25,10 @@ struct Workspace {
   Tensor raw_low_rank;  // [T, dt_rank + 2N] fp32: the same before inner norms; empty without
   Tensor dt;            // [T, E] act
   Tensor scan;          // [T, E] act
+  Tensor memory;        // [T, E] act: what GMU layers gate; empty without such
   Tensor last_hidden;   // [L, d_model] fp32: rows whose logits are wanted
   Tensor last_normed;   // [L, d_model] act
+  Tensor last_memory;   // [L, E] act: of the same rows; empty without GMU layers
   Tensor logits;        // [L, vocab] fp32
   Buffer storage;
 };

@@ -180,8 +180,9 @@ std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, cons
   const uint64_t key = decode ? static_cast<uint64_t>(shape.sequences) : 0;
   device_->RunCaptured(key != 0 && plan.constrained ? key | kForwardOnly : key, [&] {
     Forward(*model_, step, *ops_);
-    if (!plan.constrained) SampleRows(*model_, samples, *ops_);
+    if (!plan.constrained) SampleRows(*model_, step, samples, *ops_);
   });
+  pending_step_ = step;
   pending_samples_ = samples;
   return control_rows;
 }
@@ -210,7 +211,7 @@ absl::Status ModelBackend::Draw(const BatchPlan& plan) {
     if (!sample.constraint->Mask(mask, sample.mask_steps).ok()) std::fill(mask.begin(), mask.end(), 0);
   }
   device_->CopyToDevice(masks_.data(), masks, static_cast<size_t>(mask_words_ * count) * sizeof(uint32_t));
-  SampleRows(*model_, pending_samples_, *ops_);
+  SampleRows(*model_, pending_step_, pending_samples_, *ops_);
   return Finish(plan);
 }
 

@@ -87,7 +87,8 @@ class ModelBackend : public Backend {
   Buffer results_;  // device: RowSample[max_samples]
   Buffer masks_;    // device: [max_sequences, mask_words_] of a constrained step's draws
   int64_t mask_words_ = 0;
-  SampleView pending_samples_;                       // of the step launched last, until it is drawn for
+  StepView pending_step_;                            // launched last, until it is drawn for
+  SampleView pending_samples_;                       // likewise
   std::vector<std::vector<char>> pending_controls_;  // likewise
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
+#include <string>
 
 #include <boost/json.hpp>
 
@@ -37,8 +38,8 @@ float Element(uint64_t name_hash, uint64_t i, float base, float scale) {
   return base + scale * (static_cast<float>(static_cast<int64_t>(z % 255) - 127) / 128.0F);
 }
 
-// A tokenizer of single bytes, for a vocabulary of at least 256 + 3.
-std::string ByteTokenizer() {
+// A tokenizer of single bytes, 256 + 3 ids, and of as many more that no text has as `ids` wants.
+std::string ByteTokenizer(int64_t ids) {
   bj::object vocab;
   vocab["<pad>"] = 0;
   vocab["<s>"] = 1;
@@ -47,6 +48,7 @@ std::string ByteTokenizer() {
     constexpr char kHex[] = "0123456789ABCDEF";
     vocab[std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">"] = 3 + byte;
   }
+  for (int64_t id = 256 + 3; id < ids; ++id) vocab["<unused" + std::to_string(id) + ">"] = id;
   bj::array added;
   for (const char* token : {"<pad>", "<s>", "</s>"}) {
     added.push_back(bj::object{{"id", vocab[token]},
@@ -82,7 +84,7 @@ std::vector<std::string> MadeModelNames() {
   return names;
 }
 
-void WriteMadeModel(const std::string& name, const fs::path& dir) {
+void WriteMadeModel(const std::string& name, const fs::path& dir, MadeTokenizer tokenizer) {
   fs::copy_file(kModels / name / "config.json", dir / "config.json", fs::copy_options::overwrite_existing);
   const bj::value golden = bj::parse(ReadFile(kModels / name / "golden.json"));
   bj::object header;
@@ -107,7 +109,8 @@ void WriteMadeModel(const std::string& name, const fs::path& dir) {
   std::string length(sizeof(uint64_t), '\0');
   for (size_t i = 0; i < length.size(); ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
   WriteFile(dir / "model.safetensors", length + text + data);
-  WriteFile(dir / "tokenizer.json", ByteTokenizer());
+  const int64_t vocab = bj::parse(ReadFile(dir / "config.json")).at("vocab_size").as_int64();
+  WriteFile(dir / "tokenizer.json", ByteTokenizer(tokenizer == MadeTokenizer::kWhole ? vocab : 0));
 }
 
 std::vector<GoldenCase> ReadMadeCases(const std::string& name) {

@@ -2,6 +2,7 @@
 // (reference/made_weights.py has the formula), so that only config.json and the reference's answers are kept.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,9 +14,16 @@ namespace batucada {
 // tests/golden/models/NAME for each NAME, sorted.
 std::vector<std::string> MadeModelNames();
 
+enum class MadeTokenizer : uint8_t {
+  kWhole,  // has an id for every row of the embeddings
+  kBytes,  // 256 + 3: the rest is padding
+};
+inline constexpr int32_t kByteTokenizerIds = 256 + 3;
+
 // Writes config.json, model.safetensors and a tokenizer of single bytes for a model of tests/golden/models into `dir`:
 // the tensors under the names and shapes in which the reference saves them, in fp32.
-void WriteMadeModel(const std::string& name, const std::filesystem::path& dir);
+void WriteMadeModel(const std::string& name, const std::filesystem::path& dir,
+                    MadeTokenizer tokenizer = MadeTokenizer::kWhole);
 
 // The reference's answers.
 std::vector<GoldenCase> ReadMadeCases(const std::string& name);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <tuple>
 
@@ -66,6 +67,57 @@ TEST_P(MadeModels, UnscoredPromptsHaveTheSameLogits) {
       c.prompt_logprobs.clear();
       ExpectMatches(contract_, c, Collect(*generation));
     }
+  }
+}
+
+// The ids that a model with padding draws, and those that it says are likeliest, where no text holds padding.
+std::vector<int32_t> DrawnIds(Engine& engine) {
+  std::vector<int32_t> ids;
+  for (int32_t first = 3; first < 40; ++first) {
+    for (const float temperature : {0.0F, 2.0F}) {
+      auto generation = engine.Submit({.prompt = {first},
+                                       .sampling = {.temperature = temperature, .seed = 1},
+                                       .max_tokens = 20,
+                                       .ignore_eos = true,
+                                       .logprobs = 8});
+      EXPECT_TRUE(generation.ok()) << generation.status();
+      if (!generation.ok()) return ids;
+      for (const TokenResult& token : Collect(*generation).tokens) {
+        ids.push_back(token.id);
+        for (const auto& top : token.top) ids.push_back(top.id);
+      }
+    }
+  }
+  return ids;
+}
+
+// Rows of the embeddings that the tokenizer has no id for are no part of the vocabulary of a model that pads it:
+// neither drawn, nor among the likeliest, nor to be had by asking.
+TEST(PaddedVocabulary, PaddingIsNeverDrawn) {
+  for (const Contract& contract : {kCpu, kCuda}) {
+    const TempDir dir;
+    const auto make = [&](MadeTokenizer tokenizer) {
+      WriteMadeModel("phi4flash", dir.path(), tokenizer);
+      return MakeEngine({.model_dir = dir.path().string(),
+                         .backend = contract.backend,
+                         .max_batch_tokens = 64,
+                         .max_sequences = 4,
+                         .max_total_tokens = 1000,
+                         .pool_bytes = int64_t{256} << 20,
+                         .block_tokens = 16});
+    };
+    const auto is_padding = [](int32_t id) { return id >= kByteTokenizerIds; };
+    {
+      const auto padded = make(MadeTokenizer::kBytes);
+      if (padded == nullptr) continue;  // no GPU here
+      const std::vector<int32_t> ids = DrawnIds(*padded);
+      EXPECT_GT(ids.size(), 1000u);
+      EXPECT_TRUE(std::ranges::none_of(ids, is_padding));
+      EXPECT_THAT(padded->Submit({.prompt = {kByteTokenizerIds}, .max_tokens = 1}).status().message(),
+                  testing::HasSubstr("ids must be between 0 and 258"));
+    }
+    const auto whole = make(MadeTokenizer::kWhole);
+    EXPECT_TRUE(std::ranges::any_of(DrawnIds(*whole), is_padding)) << "the model would not draw padding anyway";
   }
 }
 

@@ -78,7 +78,7 @@ TEST(ArchitecturesTest, TensorsAreCalledWhatTheReferenceCallsThem) {
     EXPECT_EQ(expected, saved);
     ++models;
   }
-  EXPECT_GE(models, 6);
+  EXPECT_GE(models, 10);
 }
 
 TEST(ArchitecturesTest, MambaOriginalsNameNoType) {
@@ -139,23 +139,34 @@ TEST(ArchitecturesTest, JambaIsDenseAndUnrotated) {
 }
 
 TEST(ArchitecturesTest, LlamaRotatesAsItsFileSays) {
-  const auto theta = [](const std::map<std::string, std::string>& members) {
-    return Parsed("llama", members).FirstAttention()->rope_theta;
+  const auto rope = [](const std::map<std::string, std::string>& members) {
+    return Parsed("llama", members).FirstAttention()->rope;
   };
-  EXPECT_EQ(theta({}), 500000);
-  EXPECT_EQ(theta({{"rope_parameters", ""}}), 10000);
-  EXPECT_EQ(theta({{"rope_parameters", ""}, {"rope_theta", "250000.0"}}), 250000);
-  EXPECT_EQ(theta({{"rope_parameters", ""}, {"rope_scaling", "null"}}), 10000);
-  for (const char* type : {"llama3", "linear", "yarn", "dynamic", "longrope"}) {
+  EXPECT_EQ(rope({}), (RopeSpec{.theta = 500000}));
+  EXPECT_EQ(rope({{"rope_parameters", ""}}), (RopeSpec{.theta = 10000}));
+  EXPECT_EQ(rope({{"rope_parameters", ""}, {"rope_theta", "250000.0"}}), (RopeSpec{.theta = 250000}));
+  const RopeSpec llama3{.theta = 10000,
+                        .scaling = {.kind = RopeScaling::Kind::kLlama3,
+                                    .factor = 8,
+                                    .low_freq_factor = 1,
+                                    .high_freq_factor = 4,
+                                    .original_context = 64}};
+  EXPECT_EQ(Parsed("llama3_scaled").FirstAttention()->rope, llama3);
+  const std::string scaling = R"({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+      "high_freq_factor": 4.0, "original_max_position_embeddings": 64})";
+  EXPECT_EQ(rope({{"rope_parameters", ""}, {"rope_scaling", scaling}}), llama3);
+  EXPECT_EQ(rope({{"rope_parameters", ""}, {"rope_scaling", R"({"type": "linear", "factor": 2.0})"}}).scaling,
+            (RopeScaling{.kind = RopeScaling::Kind::kLinear, .factor = 2}));
+  for (const char* type : {"yarn", "dynamic", "longrope"}) {
     EXPECT_THAT(ErrorOf("llama", {{"rope_scaling", std::string(R"({"type": ")") + type + "\"}"}}),
-                AllOf(HasSubstr("rope_scaling.type is \""), HasSubstr("only \"default\" is supported")));
-    EXPECT_THAT(ErrorOf("llama", {{"rope_parameters", std::string(R"({"rope_type": ")") + type + "\"}"}}),
-                HasSubstr("rope_parameters.rope_type is \""));
+                AllOf(HasSubstr("rope_scaling.type is \""), HasSubstr("expected \"default\"")));
   }
+  EXPECT_THAT(ErrorOf("llama3_scaled", {{"rope_parameters", R"({"rope_type": "llama3", "factor": 8.0})"}}),
+              HasSubstr("is missing"));
 }
 
 TEST(ArchitecturesTest, LlamaRefusesWhatItDoesNotCompute) {
-  EXPECT_THAT(ErrorOf("llama", {{"attention_bias", "true"}}), HasSubstr("attention_bias is true"));
+  EXPECT_THAT(ErrorOf("mistral", {{"attention_bias", "true"}}), HasSubstr("attention_bias is true"));
   EXPECT_THAT(ErrorOf("llama", {{"mlp_bias", "true"}}), HasSubstr("mlp_bias is true"));
   EXPECT_THAT(ErrorOf("llama", {{"hidden_act", "\"gelu\""}}), HasSubstr("hidden_act is \"gelu\""));
   EXPECT_THAT(ErrorOf("llama", {{"sliding_window", "4096"}}), HasSubstr("sliding_window is set"));
@@ -169,6 +180,43 @@ TEST(ArchitecturesTest, MistralsWindowIsANumberNullOrAbsent) {
   EXPECT_EQ(Parsed("mistral", {{"sliding_window", "null"}}).Window(), std::nullopt);
   EXPECT_EQ(Parsed("mistral", {{"sliding_window", ""}}).Window(), 4096);
   EXPECT_THAT(ErrorOf("mistral", {{"sliding_window", "0"}}), HasSubstr("sliding_window is 0"));
+}
+
+TEST(ArchitecturesTest, Phi4FlashIsTwoDecodersInOne) {
+  const ModelConfig config = Parsed("phi4flash");
+  std::string kinds;
+  for (const LayerSpec& layer : config.layers) {
+    const AttentionSpec* const attention = layer.attention();
+    kinds += layer.gmu() != nullptr           ? 'g'
+             : attention == nullptr           ? layer.mamba()->publishes_memory ? 'M' : 'm'
+             : attention->source >= 0         ? 'c'
+             : attention->window == kNoWindow ? 'F'
+                                              : 'w';
+    EXPECT_EQ(layer.norm.kind, NormKind::kLayer);
+  }
+  EXPECT_EQ(kinds, "mwmwMFgc");
+  EXPECT_EQ(config.sampled_from, 5);
+  EXPECT_EQ(config.layers[7].attention()->source, 5);
+  EXPECT_EQ(config.layers[7].cache, config.layers[5].cache);
+  EXPECT_EQ(config.layers[6].cache, -1);
+  EXPECT_EQ(config.caches.size(), 6u);
+  EXPECT_EQ(config.caches[3].window, 8);
+  // 0.8 - 0.6·exp(-0.3·i), counted from 0 in the whole model.
+  EXPECT_FLOAT_EQ(config.layers[1].attention()->lambda_init, 0.35550906F);
+  EXPECT_FLOAT_EQ(config.layers[7].attention()->lambda_init, 0.72652614F);
+}
+
+TEST(ArchitecturesTest, Phi4FlashsWindowComesInThreeForms) {
+  EXPECT_EQ(Parsed("phi4flash", {{"sliding_window", "[null, 9, null, 9, null, null, null, null]"}}).caches[1].window,
+            9);
+  EXPECT_THAT(ErrorOf("phi4flash", {{"sliding_window", "[null, 9, null, 9, null, 9, null, null]"}}),
+              HasSubstr("sliding_window of layer 5 is 9, expected null"));
+  EXPECT_THAT(ErrorOf("phi4flash", {{"sliding_window", "[null, 9]"}}), HasSubstr("lists 2 layers of 8"));
+  EXPECT_THAT(ErrorOf("phi4flash", {{"sliding_window", "[null, 9, null, 8, null, null, null, null]"}}),
+              HasSubstr("differs between layers"));
+  EXPECT_THAT(ErrorOf("phi4flash", {{"num_hidden_layers", "6"}}), HasSubstr("expected a multiple of 4"));
+  EXPECT_THAT(ErrorOf("phi4flash", {{"mlp_bias", "true"}}), HasSubstr("mlp_bias is true"));
+  EXPECT_THAT(ErrorOf("phi4flash", {{"mb_per_layer", "3"}}), HasSubstr("mb_per_layer is 3"));
 }
 
 }  // namespace

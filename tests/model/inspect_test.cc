@@ -54,6 +54,7 @@ TEST(InspectTest, PublishedModelsHaveTheirExactNumberOfParameters) {
   };
   EXPECT_EQ(parameters("falcon-mamba-7b"), 7'272'665'088);
   EXPECT_EQ(parameters("jamba-reasoning-3b"), 3'029'337'472);
+  EXPECT_EQ(parameters("phi-4-mini-flash"), 3'852'562'944);
 }
 
 ModelConfig Embedded() { return *LoadModelConfig(BATUCADA_SOURCE_DIR "/models/samba-classics-18m"); }

@@ -71,7 +71,7 @@ TEST(ModelConfigTest, ReadsTheEmbeddedModel) {
       EXPECT_EQ(cache, (CacheSpec{.kind = CacheKind::kRecurrent, .d_inner = 768, .d_state = 16, .conv_width = 4}));
     } else {
       EXPECT_EQ(*layer.attention(),
-                (AttentionSpec{.heads = 6, .kv_heads = 2, .head_dim = 64, .window = 512, .rope_theta = 10000}));
+                (AttentionSpec{.heads = 6, .kv_heads = 2, .head_dim = 64, .window = 512, .rope = {.theta = 10000}}));
       EXPECT_EQ(cache, (CacheSpec{.kind = CacheKind::kKv, .kv_heads = 2, .head_dim = 64, .window = 512}));
     }
   }
@@ -106,8 +106,8 @@ TEST(ModelConfigTest, WindowAndRotationMayBeAbsent) {
   EXPECT_EQ(AttentionOf(Parsed(With("attn.window_size", "null"))).window, kNoWindow);
   EXPECT_EQ(AttentionOf(Parsed(With("attn.window_size", ""))).window, kNoWindow);
   EXPECT_EQ(Parsed(With("attn.window_size", "")).Window(), std::nullopt);
-  EXPECT_EQ(AttentionOf(Parsed(With("attn.rope_theta", "null"))).rope_theta, 0);
-  EXPECT_EQ(AttentionOf(Parsed(With("attn.rope_theta", "0"))).rope_theta, 0);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn.rope_theta", "null"))).rope.theta, 0);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn.rope_theta", "0"))).rope.theta, 0);
   EXPECT_THAT(ErrorOf(With("attn.rope_theta", "")), HasSubstr("config.json: attn.rope_theta is missing"));
 }
 
@@ -131,14 +131,14 @@ TEST(ModelConfigTest, AttentionMayBeAListOfSpecifications) {
   const ModelConfig one = Parsed(list(""));
   EXPECT_THAT(Mixers(one), ElementsAre(kM, kA));
   EXPECT_EQ(AttentionOf(one).window, 8);
-  EXPECT_EQ(AttentionOf(one).rope_theta, 100);
+  EXPECT_EQ(AttentionOf(one).rope.theta, 100);
   const ModelConfig two = Parsed(list(std::string(R"(, {"layers": [0], )") + spec));
   EXPECT_THAT(Mixers(two), ElementsAre(kA, kA));
   const ModelConfig empty = Parsed(list(R"(, {"layers": [], "num_heads": 4})"));
   EXPECT_THAT(Mixers(empty), ElementsAre(kM, kA));
   EXPECT_THAT(Mixers(Parsed(With("attn", "[]"))), ElementsAre(kM, kM));
   EXPECT_THAT(Mixers(Parsed(With("attn", "null"))), ElementsAre(kM, kM));
-  EXPECT_EQ(AttentionOf(Parsed(With("attn", R"([{"layers": [1], "num_heads": 1}])"))).rope_theta, 10000);
+  EXPECT_EQ(AttentionOf(Parsed(With("attn", R"([{"layers": [1], "num_heads": 1}])"))).rope.theta, 10000);
   EXPECT_THAT(ErrorOf(list(std::string(R"(, {"layers": [1], )") + spec)), HasSubstr("attn[1].layers names layer 1"));
   const ModelConfig mixed = Parsed(list(R"(, {"layers": [0], "num_heads": 1, "window_size": null, "rope_theta": 0})"));
   EXPECT_EQ(*mixed.layers[0].attention(), (AttentionSpec{.heads = 1, .kv_heads = 1, .head_dim = 64}));

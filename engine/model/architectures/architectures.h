@@ -24,5 +24,9 @@ extern const Architecture kJamba;
 extern const Architecture kLlama;
 // transformers' MistralForCausalLM (arXiv 2310.06825): with a window, or without.
 extern const Architecture kMistral;
+// Microsoft's Phi4FlashForCausalLM, SambaY with differential attention (arXiv 2507.06607): the lower half is Mamba and
+// windowed attention by turns; above, gated memory units and attention read the memory and the keys and values of the
+// two layers in the middle.
+extern const Architecture kPhi4Flash;
 
 }  // namespace batucada

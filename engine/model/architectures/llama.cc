@@ -7,40 +7,65 @@
 namespace batucada {
 namespace {
 
-// The base of the rotation. What stretches it stands in `rope_scaling`, or since transformers 5 in `rope_parameters`,
-// which holds the base, too; none of that is served.
-float ReadRopeTheta(const JsonObject& root) {
+void Refuse(const JsonObject& object, std::string_view key, std::string_view found) {
+  object.Fail(key, Concat("is \"", Printable(found), "\", expected \"default\", \"linear\" or \"llama3\""));
+}
+
+// What stretches the rotation: `rope_scaling`, or since transformers 5 `rope_parameters`, which holds the base, too.
+void ReadScaling(const JsonObject& rope, std::string_view type_key, RopeSpec* spec) {
+  const std::string type = rope.StringOr(type_key, "default");
+  constexpr NumberRange kFactors = {.min = 1, .max = 1e6};
+  if (type == "default") return;
+  if (type == "linear") {
+    spec->scaling.kind = RopeScaling::Kind::kLinear;
+    spec->scaling.factor = static_cast<float>(rope.NumberOr("factor", 1, kFactors));
+    return;
+  }
+  if (type != "llama3") return Refuse(rope, type_key, type);
+  const auto number = [&](std::string_view key, double fallback) {
+    if (!rope.Has(key)) rope.Fail(key, "is missing: expected a number");
+    return static_cast<float>(rope.NumberOr(key, fallback, {.min = 1e-3, .max = 1e6}));
+  };
+  spec->scaling = {.kind = RopeScaling::Kind::kLlama3,
+                   .factor = number("factor", 8),
+                   .low_freq_factor = number("low_freq_factor", 1),
+                   .high_freq_factor = number("high_freq_factor", 4),
+                   .original_context = static_cast<int32_t>(
+                       rope.Int("original_max_position_embeddings", {.min = 1, .max = INT32_MAX}))};
+  if (spec->scaling.high_freq_factor <= spec->scaling.low_freq_factor) {
+    rope.Fail("high_freq_factor", "is not above low_freq_factor");
+  }
+}
+
+RopeSpec ReadRope(const JsonObject& root) {
+  RopeSpec spec;
   constexpr double kTheta = 10000;
   constexpr NumberRange kThetas = {.min = 1, .max = 1e12};
-  const auto plain = [](const JsonObject& rope, std::string_view key) {
-    const std::string type = rope.StringOr(key, "default");
-    if (type != "default") rope.Fail(key, Concat("is \"", Printable(type), "\", only \"default\" is supported"));
-  };
   double theta = root.NumberOr("rope_theta", kTheta, kThetas);
   if (root.Has("rope_parameters")) {
     const JsonObject rope = root.Object("rope_parameters");
     theta = rope.NumberOr("rope_theta", theta, kThetas);
-    plain(rope, "rope_type");
+    ReadScaling(rope, "rope_type", &spec);
   }
   if (root.Has("rope_scaling")) {
     const JsonObject rope = root.Object("rope_scaling");
-    plain(rope, rope.Has("rope_type") ? "rope_type" : "type");
+    ReadScaling(rope, rope.Has("rope_type") ? "rope_type" : "type", &spec);
   }
-  return static_cast<float>(theta);
+  spec.theta = static_cast<float>(theta);
+  return spec;
 }
 
 void ReadTransformer(const JsonObject& root, ModelConfig* config) {
   RequireSilu(root);
-  for (const std::string_view key : {"attention_bias", "mlp_bias"}) {
-    if (root.BoolOr(key, false)) root.Fail(key, "is true: projections with a bias are not supported");
-  }
+  if (root.BoolOr("mlp_bias", false)) root.Fail("mlp_bias", "is true: an MLP with biases is not supported");
   if (root.NumberOr("partial_rotary_factor", 1, {.min = 0, .max = 1}) != 1) {
     root.Fail("partial_rotary_factor", "is not 1: rotating a part of a head is not supported");
   }
   AttentionSpec attention;
   ReadHeads(root, {.heads = "num_attention_heads", .kv_heads = "num_key_value_heads", .head_dim = "head_dim"},
             config->d_model, &attention);
-  attention.rope_theta = ReadRopeTheta(root);
+  attention.rope = ReadRope(root);
+  attention.bias = root.BoolOr("attention_bias", false);
   const MlpSpec mlp{.kind = MlpKind::kSwiGlu,
                     .width = static_cast<int32_t>(root.Int("intermediate_size", {.min = 1, .max = kMaxMlpWidth}))};
   config->final_norm = {.kind = NormKind::kRms,
@@ -58,6 +83,7 @@ void ReadLlama(const JsonObject& root, ModelConfig* config) {
 
 // The window of every layer. Older files say 4096 or null; a file that says nothing gets what its class does, 4096.
 void ReadMistral(const JsonObject& root, ModelConfig* config) {
+  if (root.BoolOr("attention_bias", false)) root.Fail("attention_bias", "is true, but Mistral has none: Llama has");
   ReadTransformer(root, config);
   const int64_t absent = root.Mentions("sliding_window") ? kNoWindow : 4096;
   const int64_t window = root.IntOr("sliding_window", absent, {.min = 1, .max = kNoWindow - 1});
@@ -70,9 +96,13 @@ constexpr TensorLine kTensors[] = {
     {"model.embed_tokens.weight", {Part::kEmbeddings}},
     {"model.layers.*.input_layernorm.weight", {Part::kMixerNorm}},
     {"model.layers.*.self_attn.q_proj.weight", {Part::kQuery}},
+    {"model.layers.*.self_attn.q_proj.bias", {Part::kQueryBias}},
     {"model.layers.*.self_attn.k_proj.weight", {Part::kKey}},
+    {"model.layers.*.self_attn.k_proj.bias", {Part::kKeyBias}},
     {"model.layers.*.self_attn.v_proj.weight", {Part::kValue}},
+    {"model.layers.*.self_attn.v_proj.bias", {Part::kValueBias}},
     {"model.layers.*.self_attn.o_proj.weight", {Part::kAttentionOut}},
+    {"model.layers.*.self_attn.o_proj.bias", {Part::kAttentionOutBias}},
     {"model.layers.*.post_attention_layernorm.weight", {Part::kMlpNorm}},
     {"model.layers.*.mlp.gate_proj.weight", {Part::kGate}},
     {"model.layers.*.mlp.up_proj.weight", {Part::kUp}},

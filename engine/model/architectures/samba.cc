@@ -22,8 +22,8 @@ AttentionSpec ReadAttention(const JsonObject& attn, AttentionForm form, int32_t 
   if (!says_theta && form == AttentionForm::kOne) {
     attn.Fail("rope_theta", "is missing: expected the base of the rotary embedding, null or 0 for no rotation");
   }
-  spec.rope_theta = static_cast<float>(attn.NumberOr("rope_theta", says_theta ? 0 : 10000, {.min = 0, .max = 1e12}));
-  if (spec.rope_theta != 0 && spec.rope_theta < 1) {
+  spec.rope.theta = static_cast<float>(attn.NumberOr("rope_theta", says_theta ? 0 : 10000, {.min = 0, .max = 1e12}));
+  if (spec.rope.theta != 0 && spec.rope.theta < 1) {
     attn.Fail("rope_theta", "is below 1, expected 0 (no rotation) or a base of at least 1");
   }
   return spec;
