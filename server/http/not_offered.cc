@@ -18,8 +18,6 @@ struct Missing {
 constexpr Missing kMissing[] = {
     // OpenAI
     {"/v1/embeddings", "embeddings"},
-    {"/v1/responses", "this part of the Responses API"},
-    {"/v1/conversations", "this part of the Conversations API"},
     {"/v1/images", "images"},
     {"/v1/videos", "videos"},
     {"/v1/audio", "audio"},

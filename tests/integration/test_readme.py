@@ -61,6 +61,7 @@ def test_every_page_with_curl(server):
               "/v1/completions": {"prompt": "a", "max_tokens": 1}, "/tokenize": {"prompt": "a"}, "/detokenize": {"tokens": [70]},
               "/v1/chat/completions": {"messages": [message], "max_tokens": 1},
               "/chat/completions": {"messages": [message], "max_tokens": 1},
+              "/v1/responses": {"input": "a", "max_output_tokens": 1}, "/v1/conversations": {},
               "/v2/repository/index": {}, "/admin/log": {"request_sampling": 1}}
     for page in sorted(pages):
         method, path = page.split()

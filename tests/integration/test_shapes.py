@@ -102,7 +102,7 @@ def test_tokenizer_info(fast):
     assert {name: info[name] for name in config} == config
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/responses/input_tokens",
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/files",
                                   "/v1/moderations", "/v1/messages", "/rerank"])
 def test_what_is_not_offered_is_said(fast, path):
     response = fast.http.post(path, json={})

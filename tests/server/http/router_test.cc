@@ -110,7 +110,7 @@ TEST(RouterTest, UnknownPathsAre404) {
 
 TEST(RouterTest, SaysWhatIsNotOffered) {
   const Router router = TestRouter();
-  for (const char* path : {"/v1/embeddings", "/v1/images/generations", "/v1/responses/resp_1", "/api/pull"}) {
+  for (const char* path : {"/v1/embeddings", "/v1/images/generations", "/v1/files/file_1", "/api/pull"}) {
     EXPECT_THAT(router.Find("POST", path).error.body, HasSubstr("this server does not offer ")) << path;
   }
   EXPECT_THAT(router.Find("POST", "/v1/embeddingsx").error.body, HasSubstr("there is nothing at"));
