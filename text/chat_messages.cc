@@ -77,6 +77,15 @@ void AliasReasoning(boost::json::array* messages) {
   }
 }
 
+std::string FinalText(const boost::json::array& messages) {
+  const boost::json::object* last = messages.empty() ? nullptr : messages.back().if_object();
+  const boost::json::value* content = last == nullptr ? nullptr : last->if_contains("content");
+  if (content == nullptr) return "";
+  if (const boost::json::string* text = content->if_string()) return std::string(View(*text));
+  if (!content->is_array()) return "";
+  return JoinedParts(content->get_array(), messages.size() - 1).value_or("");
+}
+
 absl::StatusOr<FinalMessageMark> FinalMessageMark::Add(boost::json::array* messages) {
   if (messages->empty()) return absl::InvalidArgumentError("there is no final message to continue");
   boost::json::value& last = messages->back();

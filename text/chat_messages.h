@@ -17,6 +17,9 @@ namespace batucada {
 // A message's reasoning goes by three names; the template may know another one than the client. As Hugging Face does.
 void AliasReasoning(boost::json::array* messages);
 
+// What the last message says, its parts joined by newlines; empty if it says nothing as text.
+std::string FinalText(const boost::json::array& messages);
+
 // Keeps the end of the last message open: a mark behind its content shows where the rendered text is to be cut.
 class FinalMessageMark {
  public:

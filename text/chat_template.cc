@@ -9,18 +9,26 @@
 #include "text/jinja/text.h"
 
 namespace batucada {
-
 absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Parse(std::string_view source,
                                                                         boost::json::object special_tokens) {
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const jinja::Template> jinja, jinja::Template::Parse(source));
-  return std::unique_ptr<const ChatTemplate>(new ChatTemplate(std::move(jinja), std::move(special_tokens)));
+  return std::unique_ptr<const ChatTemplate>(new ChatTemplate(std::move(jinja), source, std::move(special_tokens)));
 }
 
-ChatTemplate::ChatTemplate(std::unique_ptr<const jinja::Template> jinja, boost::json::object special_tokens)
+ChatTemplate::ChatTemplate(std::unique_ptr<const jinja::Template> jinja, std::string_view source,
+                           boost::json::object special_tokens)
     : jinja_(std::move(jinja)), special_tokens_(std::move(special_tokens)), content_form_(FindContentForm()),
       call_form_(FindCallForm([this](boost::json::array messages) {
         return RenderOwned(std::move(messages), {.ending = ChatEnding::kGenerationPrompt});
-      })) {}
+      })),
+      tools_form_(FindToolsForm(
+          [this](boost::json::array messages, boost::json::object variables) {
+            ConvertCalls(call_form_, &messages);
+            return RenderOwned(std::move(messages),
+                               {.ending = ChatEnding::kGenerationPrompt, .variables = std::move(variables)});
+          },
+          source)),
+      thinking_format_(FindThinkingFormat(source)) {}
 
 std::unique_ptr<const ChatTemplate> ChatTemplate::Unusable(absl::Status reason) {
   BATUCADA_CHECK(!reason.ok());
@@ -50,7 +58,13 @@ absl::StatusOr<std::string> ChatTemplate::Render(const ChatInput& input) const {
 absl::StatusOr<std::string> ChatTemplate::RenderReplayed(const ChatInput& input) const {
   boost::json::array messages = input.messages;
   ConvertCalls(call_form_, &messages);
-  return RenderOwned(std::move(messages), input);
+  if (input.tools.empty()) {
+    OfferTools(tools_form_, {}, &messages, nullptr);
+    return RenderOwned(std::move(messages), input);
+  }
+  ChatInput offered = {.ending = input.ending, .variables = input.variables, .now = input.now};
+  OfferTools(tools_form_, input.tools, &messages, &offered.variables);
+  return RenderOwned(std::move(messages), offered);
 }
 
 absl::StatusOr<std::string> ChatTemplate::RenderOwned(boost::json::array messages, const ChatInput& input) const {

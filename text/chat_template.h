@@ -16,7 +16,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "text/answer/call_format.h"
+#include "text/answer/thinking.h"
 #include "text/jinja/template.h"
+#include "text/offered_tools.h"
 #include "text/replayed_calls.h"
 
 namespace batucada {
@@ -33,7 +36,9 @@ struct ChatInput {
   // knows, such as "name" and "tool_calls".
   boost::json::array messages;
   ChatEnding ending = ChatEnding::kClosed;
-  // More names for the template to see, such as "enable_thinking", "tools" and "documents". They go before the special
+  // What the model may call, as clients write it: [{"type": "function", "function": {"name": …, …}}].
+  boost::json::array tools;
+  // More names for the template to see, such as "enable_thinking" and "documents". They go before the special
   // tokens of the same names.
   boost::json::object variables;
   // What strftime_now() tells, in local time; without it, the time of the call.
@@ -65,8 +70,8 @@ class ChatTemplate {
   // take.
   [[nodiscard]] absl::StatusOr<std::string> Render(const ChatInput& input) const;
 
-  // The text for a conversation as it came over the wire: like Render, with past calls of tools in the form that the
-  // template takes (replayed_calls.h).
+  // The text for a conversation as it came over the wire: like Render, with past calls of tools (replayed_calls.h) and
+  // the tools themselves (offered_tools.h) in the form that the template takes.
   [[nodiscard]] absl::StatusOr<std::string> RenderReplayed(const ChatInput& input) const;
 
   // What keeps the template from being rendered at all: every Render returns it too.
@@ -77,8 +82,14 @@ class ChatTemplate {
   enum class ContentForm : uint8_t { kText, kParts, kEither };
   ContentForm content_form() const { return content_form_; }
 
+  // How the model writes calls of tools and what it thinks, as far as the template speaks of it. Where the template
+  // knows no tools, calls are as it is told to write them.
+  CallFormat call_format() const { return tools_form_.calls; }
+  ThinkingFormat thinking_format() const { return thinking_format_; }
+
  private:
-  ChatTemplate(std::unique_ptr<const jinja::Template> jinja, boost::json::object special_tokens);
+  ChatTemplate(std::unique_ptr<const jinja::Template> jinja, std::string_view source,
+               boost::json::object special_tokens);
 
   explicit ChatTemplate(absl::Status reason) : usable_(std::move(reason)) {}
 
@@ -92,6 +103,8 @@ class ChatTemplate {
   const boost::json::object special_tokens_;
   const ContentForm content_form_ = ContentForm::kText;
   const CallForm call_form_;
+  const ToolsForm tools_form_;
+  const ThinkingFormat thinking_format_ = ThinkingFormat::kNone;
 };
 
 }  // namespace batucada

@@ -1,5 +1,6 @@
 #include "text/detokenizer.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -15,7 +16,8 @@ Detokenizer::Detokenizer(const TokenTable& table, bool skip_special)
       assembler_(table.rules().bad_bytes) {}
 
 bool Detokenizer::Contributes(int32_t id) const {
-  return table_->kind(id) != TokenKind::kUndefined && !(skip_special_ && table_->is_special(id));
+  if (table_->kind(id) == TokenKind::kUndefined) return false;
+  return !skip_special_ || !table_->is_special(id) || std::find(shown_.begin(), shown_.end(), id) != shown_.end();
 }
 
 void Detokenizer::Follow(std::span<const int32_t> context) {

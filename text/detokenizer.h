@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "text/token_table.h"
 #include "text/utf8.h"
@@ -30,6 +31,9 @@ class Detokenizer {
   // REQUIRES: `tokenizer` outlives this. `skip_special`: special tokens add nothing to the text.
   Detokenizer(const Tokenizer& tokenizer, bool skip_special);
   Detokenizer(const TokenTable& table, bool skip_special);
+
+  // Special tokens that add to the text all the same; a few. First of all.
+  void Show(std::span<const int32_t> ids) { shown_.assign(ids.begin(), ids.end()); }
 
   // Goes on from a text of these ids, as if each had been pushed. Looks at the ends of `context` only, so it costs next
   // to nothing however long that is. REQUIRES: nothing pushed yet.
@@ -52,6 +56,7 @@ class Detokenizer {
 
   const TokenTable* table_;
   bool skip_special_;
+  std::vector<int32_t> shown_;
   bool at_start_ = true;
   int strip_start_left_;
   Utf8Assembler assembler_;

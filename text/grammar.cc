@@ -12,6 +12,7 @@
 #include "text/grammar/json_parts.h"
 #include "text/grammar/json_schema.h"
 #include "text/grammar/regex.h"
+#include "text/grammar/structural_tag.h"
 #include "text/utf8.h"
 
 namespace batucada {
@@ -27,18 +28,23 @@ struct Parsed {
   std::vector<std::string> rule_names;
 };
 
-absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, Expressions& expressions, grammar::WorkBudget& budget) {
+absl::StatusOr<boost::json::value> ParseText(const std::string& text) {
+  boost::system::error_code error;
+  boost::json::parse_options options;
+  options.max_depth = 300;
+  boost::json::value value = boost::json::parse(boost::json::string_view(text.data(), text.size()), error, {}, options);
+  if (error) return absl::InvalidArgumentError("is not JSON");
+  return value;
+}
+
+absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, const Tokenizer& tokenizer, Expressions& expressions,
+                             grammar::WorkBudget& budget) {
   grammar::JsonParts json(expressions);
   Parsed parsed;
   switch (spec.kind) {
     case GrammarSpec::Kind::kJsonObject: parsed.root = json.Object(); break;
     case GrammarSpec::Kind::kJsonSchema: {
-      boost::system::error_code error;
-      boost::json::parse_options options;
-      options.max_depth = 300;
-      const boost::json::value schema =
-          boost::json::parse(boost::json::string_view(spec.text.data(), spec.text.size()), error, {}, options);
-      if (error) return absl::InvalidArgumentError("is not JSON");
+      BATUCADA_ASSIGN_OR_RETURN(const boost::json::value schema, ParseText(spec.text));
       BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadJsonSchema(schema, expressions, json, budget));
       break;
     }
@@ -54,6 +60,11 @@ absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, Expressions& expressions, 
       std::vector<ExprId> ways;
       for (const std::string& choice : spec.choices) ways.push_back(expressions.Bytes(choice));
       parsed.root = expressions.Choice(std::move(ways));
+      break;
+    }
+    case GrammarSpec::Kind::kStructuralTag: {
+      BATUCADA_ASSIGN_OR_RETURN(const boost::json::value tag, ParseText(spec.text));
+      BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadStructuralTag(tag, tokenizer, expressions, json, budget));
       break;
     }
     case GrammarSpec::Kind::kGbnf: {
@@ -109,7 +120,7 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
   }
   Expressions expressions;
   grammar::WorkBudget budget(kCompileSteps);
-  BATUCADA_ASSIGN_OR_RETURN(const Parsed parsed, Parse(spec, expressions, budget));
+  BATUCADA_ASSIGN_OR_RETURN(const Parsed parsed, Parse(spec, tokenizer_, expressions, budget));
   BATUCADA_ASSIGN_OR_RETURN(grammar::Network network,
                             grammar::Network::Make(expressions, parsed.root, parsed.rule_names, budget));
   auto made = std::make_shared<const Grammar>(std::move(network), words, memory_);

@@ -25,17 +25,19 @@ namespace batucada {
 
 struct GrammarSpec {
   enum class Kind : uint8_t {
-    kJsonObject,  // any JSON object
-    kJsonSchema,  // text: the schema
-    kRegex,       // text: the whole answer matches it
-    kChoice,      // choices: the answer is one of them
-    kGbnf,        // text: the grammar
+    kJsonObject,     // any JSON object
+    kJsonSchema,     // text: the schema
+    kRegex,          // text: the whole answer matches it
+    kChoice,         // choices: the answer is one of them
+    kGbnf,           // text: the grammar
+    kStructuralTag,  // text: parts of different kinds, see grammar/structural_tag.h
   };
   Kind kind = Kind::kJsonObject;
   std::string text;
   std::vector<std::string> choices;
-  std::string name;   // of the request's parameter, for errors
-  std::string scope;  // whoever asks in another compiles it anew, and cannot tell from the time who else did
+  std::string name;       // of the request's parameter, for errors
+  std::string scope;      // whoever asks in another compiles it anew, and cannot tell from the time who else did
+  bool or_calls = false;  // where there are tools, the answer may be calls of them instead
 };
 
 // Immutable but for what it remembers; thread-safe. What it refers to outlives it.

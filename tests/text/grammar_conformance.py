@@ -135,8 +135,8 @@ class Draws:
         self.process = subprocess.Popen([program, *([tokenizer] if tokenizer else [])], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, encoding="utf-8")
 
-    def ask(self, kind, text, draws, seed):
-        self.process.stdin.write(json.dumps({"kind": kind, "text": text, "draws": draws, "seed": seed}) + "\n")
+    def ask(self, kind, text, draws, seed, **more):
+        self.process.stdin.write(json.dumps({"kind": kind, "text": text, "draws": draws, "seed": seed, **more}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         assert line, f"the program ended at {kind} {text[:300]}"

@@ -1,11 +1,13 @@
 // Draws texts from grammars, every allowed token as likely as any other: for grammar_conformance.py, which asks another
-// program whether they are valid. Reads a line of JSON for each grammar: {"kind": "json_schema" | "regex" | "gbnf",
-// "text": …, "draws": n, "seed": n}; writes a line: {"error": …} or {"texts": […], "unfinished": n}.
+// program whether they are valid. Reads a line of JSON for each grammar: {"kind": "json_schema" | "regex" | "gbnf" |
+// "structural_tag", "text": …, "draws": n, "seed": n, "judge": […]}; writes a line: {"error": …} or {"texts": […],
+// "unfinished": n, "allowed": […]}, the last of which says of each text to judge whether the grammar allows it.
 #include <cstdint>
 #include <iostream>
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -29,9 +31,10 @@ class Drawer {
 
   bj::object Draw(const bj::object& line) {
     const std::string kind(line.at("kind").as_string());
-    GrammarSpec spec{.kind = kind == "regex"  ? GrammarSpec::Kind::kRegex
-                             : kind == "gbnf" ? GrammarSpec::Kind::kGbnf
-                                              : GrammarSpec::Kind::kJsonSchema,
+    GrammarSpec spec{.kind = kind == "regex"            ? GrammarSpec::Kind::kRegex
+                             : kind == "gbnf"           ? GrammarSpec::Kind::kGbnf
+                             : kind == "structural_tag" ? GrammarSpec::Kind::kStructuralTag
+                                                        : GrammarSpec::Kind::kJsonSchema,
                      .text = std::string(line.at("text").as_string())};
     const auto grammar = compiler_.Compile(spec);
     if (!grammar.ok()) return {{"error", std::string(grammar.status().message())}};
@@ -68,10 +71,23 @@ class Drawer {
         ++unfinished;
       }
     }
-    return {{"texts", std::move(texts)}, {"unfinished", unfinished}};
+    bj::array allowed;
+    if (const bj::value* judged = line.if_contains("judge")) {
+      for (const bj::value& text : judged->as_array()) allowed.emplace_back(Allows(*grammar, text.as_string()));
+    }
+    return {{"texts", std::move(texts)}, {"unfinished", unfinished}, {"allowed", std::move(allowed)}};
   }
 
  private:
+  // REQUIRES: tokens are bytes.
+  bool Allows(const std::shared_ptr<const batucada::Grammar>& grammar, std::string_view text) const {
+    GrammarMatcher matcher(grammar);
+    for (const char c : text) {
+      if (!matcher.Accept(static_cast<uint8_t>(c))) return false;
+    }
+    return matcher.Accept(end_);
+  }
+
   const batucada::Tokenizer& tokenizer_;
   const int32_t vocab_, end_;
   batucada::GrammarCompiler compiler_;

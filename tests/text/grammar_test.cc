@@ -190,5 +190,71 @@ TEST_F(GrammarTest, FactorsBeyondAnIntegerAreNoFailure) {
             "");
 }
 
+TEST_F(GrammarTest, FreeTextEndsAtAWord) {
+  const auto tag = [](std::string_view format) {
+    return R"({"type": "structural_tag", "format": )" + std::string(format) + "}";
+  };
+  const auto thinking = Make(GrammarSpec::Kind::kStructuralTag, tag(R"({"type": "sequence", "elements": [
+      {"type": "any_text", "excludes": ["</think>"]}, {"type": "const_string", "value": "</think>"},
+      {"type": "json_schema", "json_schema": {"enum": [1, 2]}}]})"));
+  EXPECT_TRUE(Takes(thinking, "</think>1"));
+  EXPECT_TRUE(Takes(thinking, "a <b> </thin </</think>2"));
+  EXPECT_FALSE(Takes(thinking, "a</think>b</think>1"));
+  EXPECT_FALSE(Takes(thinking, "a"));
+  EXPECT_FALSE(Takes(thinking, "1"));
+
+  const auto calls = Make(GrammarSpec::Kind::kStructuralTag, tag(R"({"type": "triggered_tags", "triggers": ["<f="],
+      "tags": [{"begin": "<f=a>", "content": {"type": "regex", "pattern": "x+"}, "end": "</f>"},
+               {"begin": "<f=ab>", "content": {"type": "json_schema", "json_schema": {"type": "boolean"}}, "end": "</f>"}]})"));
+  EXPECT_TRUE(Takes(calls, ""));
+  EXPECT_TRUE(Takes(calls, "ü <f <<f=a>xx</f> and <f=ab>true</f><f"));
+  EXPECT_FALSE(Takes(calls, "<f=b>"));
+  EXPECT_FALSE(Takes(calls, "<f=a>true</f>"));
+  EXPECT_FALSE(Takes(calls, "<f=ab>true"));
+
+  const auto one = Make(GrammarSpec::Kind::kStructuralTag, tag(R"({"type": "triggered_tags", "triggers": ["<<"],
+      "tags": [{"begin": "<<", "content": {"type": "any_text"}, "end": [">>", ">."]}], "at_least_one": true,
+      "stop_after_first": true})"));
+  EXPECT_TRUE(Takes(one, "a<b <<c>d>>"));
+  EXPECT_TRUE(Takes(one, "<<>."));
+  EXPECT_FALSE(Takes(one, "a"));
+  EXPECT_FALSE(Takes(one, "<<a>>b"));
+
+  const auto list = Make(GrammarSpec::Kind::kStructuralTag, tag(R"({"type": "tags_with_separator", "separator": ", ",
+      "tags": [{"begin": "<", "content": {"type": "grammar", "grammar": "root ::= [a-c]*"}, "end": ">"}],
+      "at_least_one": true})"));
+  EXPECT_TRUE(Takes(list, "<a>, <>, <cb>"));
+  EXPECT_FALSE(Takes(list, ""));
+  EXPECT_FALSE(Takes(list, "<a>,<b>"));
+
+  // Words within words: the longer comes where the shorter does not.
+  const auto nested =
+      Make(GrammarSpec::Kind::kStructuralTag, tag(R"({"type": "any_text", "excludes": ["abcd", "bc", "ababx"]})"));
+  EXPECT_TRUE(Takes(nested, "ababab"));
+  EXPECT_FALSE(Takes(nested, "abc"));
+  EXPECT_FALSE(Takes(nested, "aababx"));
+}
+
+TEST_F(GrammarTest, StructuralTagsAreRefusedByPlace) {
+  const auto refusal = [this](std::string_view format) {
+    return Refusal(GrammarSpec::Kind::kStructuralTag,
+                   R"({"type": "structural_tag", "format": )" + std::string(format) + "}");
+  };
+  EXPECT_THAT(refusal(R"({"type": "other"})"), HasSubstr("$.format.type must be one of"));
+  EXPECT_THAT(refusal(R"({"type": "sequence", "elements": [{"type": "regex", "pattern": "("}]})"),
+              HasSubstr("$.format.elements[0].pattern"));
+  EXPECT_THAT(refusal(R"({"type": "triggered_tags", "triggers": ["<"], "tags": [{"begin": "a", "end": "",
+                          "content": {"type": "any_text"}}]})"),
+              HasSubstr("$.format.tags[0].begin"));
+  EXPECT_THAT(refusal(R"({"type": "json_schema", "json_schema": {"not": {}}})"),
+              HasSubstr("$.format.json_schema: $.not"));
+  EXPECT_THAT(refusal(R"({"type": "any_text", "excludes": [""]})"), HasSubstr("empty"));
+  std::string deep = R"({"type": "any_text"})";
+  for (int i = 0; i < 60; ++i) deep = R"({"type": "optional", "content": )" + deep + "}";
+  EXPECT_THAT(refusal(deep), HasSubstr("deeply"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kStructuralTag, "{}"), HasSubstr("format"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kStructuralTag, "x"), HasSubstr("JSON"));
+}
+
 }  // namespace
 }  // namespace batucada
