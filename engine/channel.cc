@@ -13,6 +13,7 @@ Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, St
     : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, request.skip_special_tokens),
       stops_(std::move(stops)), stop_(request.stop), include_stop_(request.include_stop_in_text),
       held_to_grammar_(request.constraint != nullptr), stops_after_(request.sampling.min_tokens) {
+  detokenizer_.Show(request.shown_special_tokens);
   detokenizer_.Follow(request.prompt);
 }
 

@@ -55,12 +55,13 @@ struct Request {
   SamplingParams sampling;
   int64_t max_tokens = 16;        // tokens to generate at most; 0 only with prompt_logprobs: score the prompt and end
   SharedArray<std::string> stop;  // generation ends before the first of these appears in the text
-  SharedArray<int32_t> stop_token_ids;     // generation ends with any of these ids, besides the model's own
-  bool ignore_eos = false;                 // do not end at the model's own end tokens
-  std::optional<int32_t> logprobs;         // report log-probabilities, and so many alternatives, of generated tokens
-  std::optional<int32_t> prompt_logprobs;  // likewise of every prompt token but the first
-  bool skip_special_tokens = true;         // special tokens add nothing to the text
-  bool include_stop_in_text = false;       // the stop string that was found is part of the text
+  SharedArray<int32_t> stop_token_ids;        // generation ends with any of these ids, besides the model's own
+  bool ignore_eos = false;                    // do not end at the model's own end tokens
+  std::optional<int32_t> logprobs;            // report log-probabilities, and so many alternatives, of generated tokens
+  std::optional<int32_t> prompt_logprobs;     // likewise of every prompt token but the first
+  bool skip_special_tokens = true;            // special tokens add nothing to the text
+  SharedArray<int32_t> shown_special_tokens;  // but these do
+  bool include_stop_in_text = false;          // the stop string that was found is part of the text
   std::shared_ptr<const Constraint> constraint;  // what the text is held to; null: nothing
   // Reuse of beginnings that were computed before: texts of one scope alone share them.
   bool use_prefix_cache = true;

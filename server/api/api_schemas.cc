@@ -24,8 +24,8 @@ constexpr char kAnswers[] = R"json({
   "completion_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"},
   "prompt_tokens_details": {"type": "object", "properties": {"cached_tokens": {"type": "integer",
     "description": "Of the prompts' tokens, those that were not computed again because an earlier prompt began the same."}}}}},
-"FinishReason": {"type": ["string", "null"], "enum": ["stop", "length", "cancelled", "shutdown", "deadline", "overrun", "error", null],
-  "description": "stop: end token, stop token or stop string. length: max_tokens. The others only in streams, which then end with an error."},
+"FinishReason": {"type": ["string", "null"], "enum": ["stop", "length", "tool_calls", "cancelled", "shutdown", "deadline", "overrun", "error", null],
+  "description": "stop: end token, stop token or stop string. length: max_tokens. tool_calls: like stop, behind calls of tools. The others only in streams, which then end with an error."},
 "StopReason": {"type": ["string", "integer", "null"],
   "description": "The stop string or stop token that ended the text; null if the model's own end token did."},
 "TokenIds": {"type": "array", "items": {"type": "integer"}, "description": "With return_token_ids."},
@@ -65,7 +65,14 @@ constexpr char kAnswers[] = R"json({
     "required": ["index", "message", "logprobs", "finish_reason", "stop_reason"], "properties": {
       "index": {"type": "integer"},
       "message": {"type": "object", "required": ["role", "content", "refusal"], "properties": {
-        "role": {"const": "assistant"}, "content": {"type": "string"}, "refusal": {"type": "null"}}},
+        "role": {"const": "assistant"}, "refusal": {"type": "null"},
+        "content": {"type": ["string", "null"], "description": "null where there are calls alone."},
+        "reasoning_content": {"type": "string", "description": "What the model thought, if it did."},
+        "reasoning": {"type": "string", "description": "The same."},
+        "tool_calls": {"type": "array", "items": {"type": "object", "required": ["id", "type", "function"], "properties": {
+          "id": {"type": "string"}, "type": {"const": "function"}, "function": {"type": "object",
+            "required": ["name", "arguments"], "properties": {"name": {"type": "string"},
+              "arguments": {"type": "string", "description": "JSON, as the model wrote it."}}}}}}}},
       "logprobs": {"type": ["object", "null"], "required": ["content", "refusal"], "properties": {
         "content": {"type": "array", "items": {"$ref": "#/components/schemas/TokenLogprob"}},
         "refusal": {"type": "null"}}},

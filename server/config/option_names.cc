@@ -84,6 +84,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                    &config->served_model_names);
   table.AddString("chat-template", model, "Jinja file for /v1/chat/completions; default: the model's own",
                   &config->chat_template);
+  table.AddEnum("tool-call-parser", model, "How the model writes calls of tools; auto: as its chat template says",
+                CallFormatNames(), &config->tool_call_parser);
+  table.AddEnum("reasoning-parser", model, "How the model writes what it thinks; auto: as its chat template says",
+                ThinkingFormatNames(), &config->reasoning_parser);
   table.AddInt("io-threads", listen, "Threads that read and write connections; 0: a quarter of the cores, 1 to 4",
                &config->io_threads);
   table.AddInt(

@@ -15,6 +15,8 @@
 #include "engine/engine_config.h"
 #include "server/config/grpc_limits.h"
 #include "server/json/unknown_members.h"
+#include "text/answer/call_format.h"
+#include "text/answer/thinking.h"
 
 namespace batucada {
 
@@ -97,6 +99,8 @@ struct ServerConfig {
   int32_t health_port = -1;   // health, metrics and administration alone; 0: one that is free; -1: none
   std::string port_file;      // if set, a line "http PORT" and so on for each, once all listen
   std::string chat_template;  // a Jinja file; empty: the model's own, if it has one
+  CallFormat tool_call_parser = CallFormat::kAuto;          // how the model writes calls of tools
+  ThinkingFormat reasoning_parser = ThinkingFormat::kAuto;  // and what it thinks
   // Names it answers to; "*" in one stands for any text. None: the model directory's own name.
   std::vector<std::string> served_model_names;
   int32_t io_threads = 0;      // threads that read and write connections; 0: a quarter of the cores, 1 to 4

@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "engine/core/sampling_fields.h"
+#include "text/answer/tools.h"
 #include "text/chat_template.h"
 #include "text/grammar.h"
 
@@ -44,7 +45,11 @@ struct CompletionParams : SamplingOverrides {
   std::optional<int64_t> min_tokens;
   std::optional<std::vector<int64_t>> allowed_token_ids;
   std::vector<std::string> bad_words;
-  std::optional<GrammarSpec> grammar;  // what the text is held to
+  std::optional<GrammarSpec> grammar;      // what the text is held to
+  std::optional<OfferedTools> tools;       // of a conversation
+  bool splits_thinking = true;             // else it stays in the text
+  bool tells_thinking = true;              // else it is dropped
+  std::optional<int64_t> thinking_tokens;  // after which the answer begins
 
   std::vector<std::string> stop;
   std::vector<int64_t> stop_token_ids;

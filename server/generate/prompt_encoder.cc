@@ -56,9 +56,8 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const st
   return NotEmpty(ids, name);
 }
 
-absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
-                                                        const EncodeOptions& options,
-                                                        const TranslationContext& context) {
+absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const std::string& name,
+                                               const TranslationContext& context) {
   if (context.chat_template == nullptr) {
     return InvalidParameter(name,
                             fmt::format("{} cannot be used: this model has no chat template. Use /v1/completions, or "
@@ -73,11 +72,18 @@ absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& convers
                                         name, std::string(usable.message())),
                             "no_chat_template");
   }
-  const absl::StatusOr<std::string> text = context.chat_template->RenderReplayed(conversation);
+  absl::StatusOr<std::string> text = context.chat_template->RenderReplayed(conversation);
   if (!text.ok()) {
     return InvalidParameter(name, fmt::format("{}: {}", name, std::string(text.status().message())));
   }
-  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(*text, name, options, context.tokenizer));
+  return text;
+}
+
+absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
+                                                        const EncodeOptions& options,
+                                                        const TranslationContext& context) {
+  BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(conversation, name, context));
+  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(text, name, options, context.tokenizer));
   return NotEmpty(std::move(ids), name);
 }
 

@@ -21,6 +21,10 @@ absl::StatusOr<std::vector<int32_t>> EncodeText(const std::string& text, const s
 absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
                                                   const EncodeOptions& options, const TranslationContext& context);
 
+// The conversation as text: what EncodeConversation encodes.
+absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const std::string& name,
+                                               const TranslationContext& context);
+
 // The conversation as the model's chat template writes it, special tokens and all. The template has written the start
 // token, if there is to be one: options.add_special_tokens puts another before it.
 absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,

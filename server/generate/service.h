@@ -55,6 +55,8 @@ struct Service {
             .vocab_size = engine.model().vocab_size,
             .prefix_cache_scope = config.prefix_cache_scope,
             .grammars = &engine.grammars(),
+            .call_format = config.tool_call_parser,
+            .thinking_format = config.reasoning_parser,
             .client = client};
   }
 };

@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "engine/grammar_constraint.h"
+#include "engine/thinking_budget.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
+#include "server/generate/answer_plan.h"
 #include "server/generate/check_range.h"
 #include "server/generate/generation_defaults.h"
 #include "server/generate/logit_controls.h"
@@ -30,21 +32,18 @@ absl::Status TranslateSampling(const SamplingOverrides& asked, SamplingParams* s
   return absl::OkStatus();
 }
 
-absl::Status TranslateGrammar(const CompletionParams& params, const TranslationContext& context, Request* request) {
-  if (!params.grammar) return absl::OkStatus();
-  const std::string& name = params.grammar->name;
+absl::Status TranslateGrammar(const std::optional<GrammarSpec>& grammar_spec, const CompletionParams& params,
+                              const TranslationContext& context, Request* request) {
+  if (!grammar_spec) return absl::OkStatus();
+  const std::string& name = grammar_spec->name;
   if (params.ignore_eos) {
     return InvalidParameter("ignore_eos", fmt::format("ignore_eos is true beside {}: its text has an end", name));
   }
   BATUCADA_CHECK(context.grammars != nullptr);
-  GrammarSpec spec = *params.grammar;
+  GrammarSpec spec = *grammar_spec;
   spec.scope = request->cache_scope;
   absl::StatusOr<std::shared_ptr<const Grammar>> grammar = context.grammars->Compile(spec);
-  if (!grammar.ok()) {
-    const auto message = grammar.status().message();
-    return InvalidParameter(name, fmt::format("{}: {}", name, std::string_view(message.data(), message.size())),
-                            "unsupported_parameter");
-  }
+  if (!grammar.ok()) return GrammarFault(spec, params, std::string(grammar.status().message()));
   request->constraint = MakeConstraint(*std::move(grammar));
   return absl::OkStatus();
 }
@@ -247,16 +246,32 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   if (context.limits.max_time > absl::ZeroDuration()) {
     request.deadline = std::min(request.deadline, ProcessNow() + context.limits.max_time);
   }
-  BATUCADA_RETURN_IF_ERROR(TranslateGrammar(params, context, &request));
+  AnswerPlan plan = {.grammar = params.grammar};
+  std::vector<int32_t> conversation;
+  if (params.conversation) {
+    const std::string& name = params.names.prompt;
+    BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(*params.conversation, name, context));
+    BATUCADA_ASSIGN_OR_RETURN(plan, PlanAnswer(params, text, context));
+    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(false)};
+    BATUCADA_ASSIGN_OR_RETURN(conversation, EncodePrompt(text, name, options, context));
+  }
+  translation.answer = std::move(plan.form);
+  request.shown_special_tokens = std::move(plan.shown_special_tokens);
+  BATUCADA_RETURN_IF_ERROR(TranslateGrammar(plan.grammar, params, context, &request));
+  if (params.thinking_tokens && translation.answer != nullptr && translation.answer->thinking) {
+    request.constraint = BoundThinking({.marks = *translation.answer->thinking,
+                                        .start = translation.answer->thinking_start,
+                                        .tokens = *params.thinking_tokens},
+                                       context.tokenizer, std::move(request.constraint));
+  }
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 
   const size_t prompts = params.conversation ? 1 : params.prompts.size();
   for (size_t p = 0; p < prompts; ++p) {
     const std::string name = prompts == 1 ? params.names.prompt : fmt::format("{}[{}]", params.names.prompt, p);
-    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation)};
-    absl::StatusOr<std::vector<int32_t>> ids = params.conversation
-                                                   ? EncodeConversation(*params.conversation, name, options, context)
-                                                   : EncodePrompt(params.prompts[p], name, options, context);
+    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(true)};
+    absl::StatusOr<std::vector<int32_t>> ids =
+        params.conversation ? std::move(conversation) : EncodePrompt(params.prompts[p], name, options, context);
     if (!ids.ok()) return ids.status();
     Truncate(params, context.max_total_tokens, &*ids);
     request.prompt = *std::move(ids);

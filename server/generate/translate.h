@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "server/config/served_names.h"
 #include "server/generate/completion_params.h"
 #include "server/generate/translation_context.h"
+#include "text/answer/answer_parser.h"
 
 namespace batucada {
 
@@ -25,10 +27,11 @@ struct Translation {
   std::string model;              // the name the answer carries
   std::vector<Request> requests;  // one for each prompt, with the seed of its first choice
   std::vector<std::string>
-      prompt_text;                    // of each prompt, if the answer echoes it: the text that the completion follows
-  double temperature = 1, top_p = 1;  // as they were given, before they became single precision
-  int32_t choices_per_prompt = 1;     // n, or best_of; choice i of prompt p has the index p * n + i on the wire
-  int32_t kept_per_prompt = 1;        // n
+      prompt_text;  // of each prompt, if the answer echoes it: the text that the completion follows
+  std::shared_ptr<const AnswerForm> answer;  // what to look for in the answers to a conversation; null: no conversation
+  double temperature = 1, top_p = 1;         // as they were given, before they became single precision
+  int32_t choices_per_prompt = 1;            // n, or best_of; choice i of prompt p has the index p * n + i on the wire
+  int32_t kept_per_prompt = 1;               // n
 
   size_t choices() const { return requests.size() * static_cast<size_t>(choices_per_prompt); }
   size_t PromptOf(size_t choice) const { return choice / static_cast<size_t>(choices_per_prompt); }

@@ -8,6 +8,8 @@
 #include "engine/model/generation_config.h"
 #include "server/common/client.h"
 #include "server/config/server_config.h"
+#include "text/answer/call_format.h"
+#include "text/answer/thinking.h"
 #include "text/chat_template.h"
 #include "text/grammar.h"
 #include "text/tokenizer.h"
@@ -24,8 +26,10 @@ struct TranslationContext {
   int64_t max_total_tokens = 0;
   int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
   PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;
-  GrammarCompiler* grammars = nullptr;  // null: no request may ask for one
-  Client client = {};                   // whose request it is, with the least rights if nobody has said
+  GrammarCompiler* grammars = nullptr;                     // null: no request may ask for one
+  CallFormat call_format = CallFormat::kAuto;              // kAuto: the template's
+  ThinkingFormat thinking_format = ThinkingFormat::kAuto;  // likewise
+  Client client = {};  // whose request it is, with the least rights if nobody has said
 };
 
 }  // namespace batucada

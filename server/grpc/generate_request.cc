@@ -1,6 +1,7 @@
 #include "server/grpc/generate_request.h"
 
 #include <string>
+#include <utility>
 #include <variant>
 
 #include <fmt/format.h>
@@ -52,6 +53,31 @@ void ReadOutput(const v1::OutputOptions& output, CompletionParams* params) {
   params->skip_special_tokens = !output.show_special_tokens();
 }
 
+void ReadStructure(const v1::StructuredOutput& asked, CompletionParams* params) {
+  using Kind = GrammarSpec::Kind;
+  using Output = v1::StructuredOutput;
+  GrammarSpec spec;
+  spec.name = "structured_output";
+  switch (asked.format_case()) {
+    case Output::kJsonSchema: spec = {.kind = Kind::kJsonSchema, .text = asked.json_schema()}; break;
+    case Output::kJsonObject:
+      if (!asked.json_object()) return;
+      break;
+    case Output::kRegex: spec = {.kind = Kind::kRegex, .text = asked.regex()}; break;
+    case Output::kGrammar: spec = {.kind = Kind::kGbnf, .text = asked.grammar()}; break;
+    case Output::kChoices: {
+      const auto& texts = asked.choices().texts();
+      spec = {.kind = Kind::kChoice, .text = {}, .choices = {texts.begin(), texts.end()}};
+      break;
+    }
+    case Output::kStructuralTag: spec = {.kind = Kind::kStructuralTag, .text = asked.structural_tag()}; break;
+    case Output::FORMAT_NOT_SET: return;
+  }
+  spec.name = fmt::format("structured_output.{}",
+                          Output::descriptor()->FindFieldByNumber(static_cast<int>(asked.format_case()))->name());
+  params->grammar = std::move(spec);
+}
+
 // What Generate and Chat have in common.
 template <typename Request>
 CompletionParams ReadCommon(const Request& request) {
@@ -64,6 +90,7 @@ CompletionParams ReadCommon(const Request& request) {
   ReadSampling(request.sampling(), &params);
   ReadStopping(request.stopping(), &params);
   ReadOutput(request.output(), &params);
+  ReadStructure(request.structured_output(), &params);
   return params;
 }
 

@@ -1,28 +1,73 @@
 #include "server/openai/chat_choice.h"
 
+#include <iterator>
 #include <utility>
 
+#include "server/common/request_id.h"
+
 namespace batucada {
+namespace {
+
+using Kind = AnswerPiece::Kind;
+
+Pieces WriteText(std::string_view text, JsonWriter& json) {
+  if (json.IsLong(text)) return json.LongString(text);
+  json.String(text);
+  return {};
+}
+
+}  // namespace
 
 ChatChoice::ChatChoice(int64_t index, Form form, const ChoiceOptions& options, const Tokenizer& tokenizer,
-                       SharedArray<int32_t> prompt, std::string echo)
-    : index_(index), form_(form), options_(options), text_(std::move(echo)),
-      logprobs_(tokenizer, TokenNamesOf(options)), extras_(options, tokenizer, std::move(prompt)) {}
+                       SharedArray<int32_t> prompt, std::string echo, std::shared_ptr<const AnswerForm> answer)
+    : index_(index), form_(form), options_(options), logprobs_(tokenizer, TokenNamesOf(options)),
+      extras_(options, tokenizer, std::move(prompt)) {
+  news_.Add(Kind::kText, echo);
+  if (answer == nullptr || answer->plain()) return;
+  call_format_ = answer->calls;
+  parser_.emplace(std::move(answer));
+}
 
 void ChatChoice::Take(Update& update) {
-  text_ += update.text;
+  if (parser_) {
+    parser_->Add(update.text, &news_);
+    if (update.finish) parser_->Finish(&news_);
+  } else {
+    news_.Add(Kind::kText, update.text);
+  }
   if (options_.logprobs) {
     for (const TokenResult& token : update.tokens) logprobs_.Add(token);
   }
   extras_.Take(update);
   if (update.finish) finish_ = std::move(update.finish);
+  if (form_ == Form::kWhole) {
+    for (AnswerPiece& piece : news_.Take()) Keep(std::move(piece));
+  }
 }
 
-bool ChatChoice::HasNews() const { return HasText() || finish_; }
+void ChatChoice::Keep(AnswerPiece piece) {
+  switch (piece.kind) {
+    case Kind::kText: text_ += piece.text; break;
+    case Kind::kThinking: thinking_ += piece.text; break;
+    case Kind::kCall:
+      ++calls_begun_;
+      calls_.push_back({.id = NewCallId(), .name = std::move(piece.text), .arguments = {}});
+      break;
+    case Kind::kArguments: calls_.back().arguments += piece.text; break;
+  }
+}
 
-ChatChoice::Piece ChatChoice::NextPiece() const {
-  if (!began_) return Piece::kRole;
-  return HasText() ? Piece::kText : Piece::kEnd;
+std::string ChatChoice::NewCallId() const {
+  // Mistral's templates take ids of nine letters and digits alone.
+  if (call_format_ == CallFormat::kMistral) return NewRequestId().substr(0, 9);
+  return "call_" + NewRequestId().substr(0, 24);
+}
+
+bool ChatChoice::HasNews() const { return HasPiece() || finish_; }
+
+ChatChoice::Part ChatChoice::NextPart() const {
+  if (!began_) return Part::kRole;
+  return HasPiece() ? Part::kPiece : Part::kEnd;
 }
 
 Pieces ChatChoice::Write(JsonWriter& json) {
@@ -44,39 +89,94 @@ Pieces ChatChoice::WriteLogprobs(JsonWriter& json) {
   }
 }
 
+void ChatChoice::WriteReason(const std::optional<Finish>& finish, JsonWriter& json) const {
+  const bool calls = finish && finish->reason == FinishReason::kStop && calls_begun_ > 0;
+  WriteFinish(finish, json, calls ? "tool_calls" : "");
+}
+
 Pieces ChatChoice::WriteWhole(JsonWriter& json) {
   json.Key("message").BeginObject().Key("role").String("assistant").Key("content");
-  BATUCADA_WRITE(json.LongString(text_));
-  json.Key("refusal").Null().EndObject();
+  if (text_.empty() && !calls_.empty()) {
+    json.Null();
+  } else {
+    BATUCADA_WRITE(json.LongString(text_));
+  }
+  json.Key("refusal").Null();
+  if (!thinking_.empty()) {
+    for (const char* name : {"reasoning_content", "reasoning"}) {
+      json.Key(name);
+      BATUCADA_WRITE(json.LongString(thinking_));
+    }
+  }
+  if (!calls_.empty()) {
+    json.Key("tool_calls");
+    BATUCADA_WRITE(WriteCalls(json));
+  }
+  json.EndObject();
   BATUCADA_WRITE(WriteLogprobs(json));
-  WriteFinish(finish_, json);
+  WriteReason(finish_, json);
   BATUCADA_WRITE(extras_.WriteTokens(json));
 }
 
+Pieces ChatChoice::WriteCalls(JsonWriter& json) {
+  json.BeginArray();
+  for (const Call& call : calls_) {
+    json.BeginObject().Key("id").String(call.id).Key("type").String("function").Key("function").BeginObject();
+    json.Key("name").String(call.name).Key("arguments");
+    BATUCADA_WRITE(json.LongString(call.arguments));
+    json.EndObject().EndObject();
+  }
+  json.EndArray();
+}
+
+Pieces ChatChoice::WritePiece(const AnswerPiece& piece, JsonWriter& json) {
+  if (piece.kind == Kind::kText) {
+    json.Key("content");
+    BATUCADA_WRITE(WriteText(piece.text, json));
+    co_return;
+  }
+  if (piece.kind == Kind::kThinking) {
+    for (const char* name : {"reasoning_content", "reasoning"}) {
+      json.Key(name);
+      BATUCADA_WRITE(WriteText(piece.text, json));
+    }
+    co_return;
+  }
+  const bool begins = piece.kind == Kind::kCall;
+  if (begins) ++calls_begun_;
+  json.Key("tool_calls").BeginArray().BeginObject().Key("index").Int(calls_begun_ - 1);
+  if (begins) json.Key("id").String(NewCallId()).Key("type").String("function");
+  json.Key("function").BeginObject();
+  if (begins) json.Key("name").String(piece.text);
+  json.Key("arguments");
+  BATUCADA_WRITE(WriteText(begins ? std::string_view() : std::string_view(piece.text), json));
+  json.EndObject().EndObject().EndArray();
+}
+
 Pieces ChatChoice::WriteDelta(JsonWriter& json) {
-  const Piece piece = NextPiece();
+  const Part part = NextPart();
   json.Key("delta").BeginObject();
-  if (piece == Piece::kRole) {
+  if (part == Part::kRole) {
     json.Key("role").String("assistant").Key("content").String("").Key("refusal").Null();
     began_ = true;
   }
-  if (piece == Piece::kText) {
-    json.Key("content");
-    if (json.IsLong(text_)) {
-      BATUCADA_WRITE(json.LongString(text_));
-    } else {
-      json.String(text_);
+  if (part == Part::kPiece) {
+    if (pieces_.empty()) {
+      std::vector<AnswerPiece> news = news_.Take();
+      pieces_.assign(std::make_move_iterator(news.begin()), std::make_move_iterator(news.end()));
     }
-    text_.clear();
+    if (pieces_.empty()) pieces_.emplace_back();  // tokens whose text is still to come
+    BATUCADA_WRITE(WritePiece(pieces_.front(), json));
+    pieces_.pop_front();
   }
   json.EndObject();
-  if (piece == Piece::kText) {
+  if (part == Part::kPiece) {
     BATUCADA_WRITE(WriteLogprobs(json));
     if (extras_.wanted()) BATUCADA_WRITE(extras_.WriteTokens(json));
   } else {
     json.Key("logprobs").Null();
   }
-  WriteFinish(piece == Piece::kEnd ? std::exchange(finish_, std::nullopt) : std::nullopt, json);
+  WriteReason(part == Part::kEnd ? std::exchange(finish_, std::nullopt) : std::nullopt, json);
 }
 
 }  // namespace batucada

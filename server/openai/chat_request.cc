@@ -9,6 +9,8 @@
 #include "server/openai/conversation.h"
 #include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
+#include "server/openai/reasoning_parameters.h"
+#include "server/openai/tool_parameters.h"
 
 namespace batucada {
 namespace {
@@ -47,6 +49,8 @@ void ReadLogprobs(RequestReader& reader, Params& params) {
 CompletionTable MakeTable() {
   CompletionTable table;
   AddConversation(table, &Params::conversation, CompletionTable::Presence::kRequired);
+  AddToolParameters(table);
+  AddReasoningParameters(table);
   const auto read_already = [](RequestReader&, Params&) {};
   table.AddRead(
       "max_completion_tokens",

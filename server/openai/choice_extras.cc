@@ -8,9 +8,9 @@
 
 namespace batucada {
 
-void WriteFinish(const std::optional<Finish>& finish, JsonWriter& json) {
+void WriteFinish(const std::optional<Finish>& finish, JsonWriter& json, std::string_view reason) {
   json.Key("finish_reason");
-  finish ? json.String(FinishReasonName(finish->reason)) : json.Null();
+  finish ? json.String(reason.empty() ? FinishReasonName(finish->reason) : reason) : json.Null();
   json.Key("stop_reason");
   if (finish && finish->stop_string) {
     json.String(*finish->stop_string);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
@@ -13,8 +14,8 @@
 
 namespace batucada {
 
-// "finish_reason" and "stop_reason", null while there is no end.
-void WriteFinish(const std::optional<Finish>& finish, JsonWriter& json);
+// "finish_reason" and "stop_reason", null while there is no end. `reason`: instead of the finish's own, unless empty.
+void WriteFinish(const std::optional<Finish>& finish, JsonWriter& json, std::string_view reason = "");
 
 // [1,2,…]. The ids outlive the pieces.
 Pieces WriteIds(std::span<const int32_t> ids, JsonWriter& json);

@@ -64,7 +64,7 @@ std::unique_ptr<Choice> MakeChatChoice(size_t index, const CompletionParams& par
   return std::make_unique<ChatChoice>(
       static_cast<int64_t>(index), params.stream ? ChatChoice::Form::kStreamed : ChatChoice::Form::kWhole, options,
       tokenizer, keep_prompt ? translation.requests.front().prompt : SharedArray<int32_t>(),
-      params.echo_message ? FinalAssistantText(*params.conversation) : std::string());
+      params.echo_message ? FinalAssistantText(*params.conversation) : std::string(), translation.answer);
 }
 
 UsageEvents UsageOf(const CompletionParams& params) {

@@ -25,6 +25,17 @@ void Set(RequestReader& reader, Params& params, std::string name, GrammarSpec sp
   params.grammar = std::move(spec);
 }
 
+// A structural tag as an object, or as a text that holds one.
+void SetTag(RequestReader& reader, Params& params, const std::string& name, const bj::value& tag) {
+  if (const bj::string* text = tag.if_string()) {
+    return Set(reader, params, name, {.kind = Kind::kStructuralTag, .text = Text(*text)});
+  }
+  if (!tag.is_object()) {
+    return reader.Fail(name, fmt::format("must be a structural tag, not {}", DescribeJson(tag)));
+  }
+  Set(reader, params, name, {.kind = Kind::kStructuralTag, .text = std::string(bj::serialize(tag))});
+}
+
 // A schema as an object, or as a text that holds one.
 void SetSchema(RequestReader& reader, Params& params, const std::string& name, const bj::value& schema) {
   if (const bj::string* text = schema.if_string()) {
@@ -63,12 +74,14 @@ void ReadResponseFormat(RequestReader& reader, Params& params) {
   const bj::value* value = reader.Take(kName);
   if (value == nullptr) return;
   if (!value->is_object()) return reader.Fail(kName, fmt::format("must be an object, not {}", DescribeJson(*value)));
+  const bj::value* tagged = value->get_object().if_contains("type");
+  if (tagged != nullptr && *tagged == "structural_tag") return SetTag(reader, params, kName, *value);
   RequestReader format(value->get_object(), "response_format.", reader);
   std::string type;
   format.Read("type", &type);
   const bj::value* given = format.Take("json_schema");
   if (format.ok() && type != "text" && type != "json_object" && type != "json_schema") {
-    format.Fail("type", "must be one of text, json_object, json_schema",
+    format.Fail("type", "must be one of text, json_object, json_schema, structural_tag",
                 type.empty() ? "missing_parameter" : "invalid_value");
   }
   if (format.ok() && given != nullptr && !given->is_object()) {
@@ -98,9 +111,11 @@ void ReadResponseFormat(RequestReader& reader, Params& params) {
   }
   if (type == "text") return;
   if (type == "json_object" || schema == nullptr) {
-    return Set(reader, params, kName, {.kind = Kind::kJsonObject});
+    Set(reader, params, kName, {.kind = Kind::kJsonObject});
+  } else {
+    SetSchema(reader, params, "response_format.json_schema.schema", *schema);
   }
-  SetSchema(reader, params, "response_format.json_schema.schema", *schema);
+  if (params.grammar) params.grammar->or_calls = true;
 }
 
 void ReadStructuredOutputs(RequestReader& reader, Params& params) {
@@ -110,11 +125,10 @@ void ReadStructuredOutputs(RequestReader& reader, Params& params) {
   if (!value->is_object()) return reader.Fail(kName, fmt::format("must be an object, not {}", DescribeJson(*value)));
   RequestReader members(value->get_object(), "structured_outputs.", reader);
   const bj::value *json = members.Take("json"), *regex = members.Take("regex"), *choice = members.Take("choice"),
-                  *grammar = members.Take("grammar");
+                  *grammar = members.Take("grammar"), *tag = members.Take("structural_tag");
   bool json_object = false, unused = false;
   members.Read("json_object", &json_object);
   members.Read("disable_fallback", &unused);  // there is none
-  members.Refuse("structural_tag", {});
   members.Refuse("whitespace_pattern", {});
   members.Refuse("disable_any_whitespace", {false});
   members.Refuse("disable_additional_properties", {false});
@@ -125,6 +139,7 @@ void ReadStructuredOutputs(RequestReader& reader, Params& params) {
   if (regex != nullptr) SetText(reader, params, path + "regex", Kind::kRegex, *regex);
   if (choice != nullptr) SetChoice(reader, params, path + "choice", *choice);
   if (grammar != nullptr) SetText(reader, params, path + "grammar", Kind::kGbnf, *grammar);
+  if (tag != nullptr) SetTag(reader, params, path + "structural_tag", *tag);
   if (json_object) Set(reader, params, path + "json_object", {.kind = Kind::kJsonObject});
 }
 
@@ -136,15 +151,17 @@ bj::object SchemaOfSchema(std::string_view description) {
 
 void AddGrammarParameters(CompletionTable& table) {
   bj::object type = StringSchema("");
-  type["enum"] = bj::array{"text", "json_object", "json_schema"};
+  type["enum"] = bj::array{"text", "json_object", "json_schema", "structural_tag"};
   bj::object named =
       ObjectSchema("", {{"name", StringSchema("")},
                         {"description", Nullable(StringSchema(""))},
                         {"schema", Nullable(SchemaOfSchema("Draft 2020-12."))},
                         {"strict", Nullable(BooleanSchema("The answer is held to the schema in any case.", false))}});
-  bj::object format =
-      ObjectSchema("Hold the text to JSON, or to a JSON Schema; what a text cannot be held to is refused.",
-                   {{"type", type}, {"json_schema", Nullable(std::move(named))}});
+  bj::object format = ObjectSchema(
+      "Hold the text to JSON, or to a JSON Schema; what a text cannot be held to is refused.",
+      {{"type", type},
+       {"json_schema", Nullable(std::move(named))},
+       {"format", ObjectSchema("Of a structural_tag, as XGrammar describes them: text of several parts.", {})}});
   format["required"] = bj::array{"type"};
   table.AddRead("response_format", std::move(format), ReadResponseFormat);
   const bj::object choice = ArraySchema("The text is one of these.", StringSchema(""));
@@ -156,6 +173,8 @@ void AddGrammarParameters(CompletionTable& table) {
                               {"regex", Nullable(regex)},
                               {"choice", Nullable(choice)},
                               {"grammar", Nullable(grammar)},
+                              {"structural_tag", Nullable(AnyOfSchema("A structural tag, or a text that holds one.",
+                                                                      {StringSchema(""), ObjectSchema("", {})}))},
                               {"json_object", Nullable(BooleanSchema("The text is a JSON object.", false))}}),
                 ReadStructuredOutputs);
   table.AddRead("guided_json", SchemaOfSchema("The older name of structured_outputs.json."),

@@ -44,7 +44,8 @@ Beside OpenAI's members a choice has `stop_reason`, the stop string or stop toke
 asked for, `token_ids`, `prompt_token_ids` and `prompt_logprobs`; the latter two stand beside the choices in an answer
 of chat, as in vLLM's. HEAD is answered wherever GET is.
 
-With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`; gRPC calls need the same as metadata.
+With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`, or `x-api-key: KEY` as Anthropic's
+clients send it; gRPC calls need the same as metadata.
 Open to all are
 %s,
 and `/metrics` unless `--metrics-access key`. `/admin/log` takes a key with the right `admin`; where no keys are required,

@@ -3,6 +3,7 @@
 import json
 import re
 
+import grpc
 import jsonschema
 import pytest
 
@@ -81,7 +82,9 @@ def test_json_object_beside_free_text(server):
     ({"guided_grammar": 'root ::= root "a" | "b"'}, "guided_grammar", "left-recursive"),
     ({"guided_choice": []}, "guided_choice", "list"),
     ({"guided_choice": ["a"], "guided_regex": "b"}, "guided_choice", "both"),
-    ({"structured_outputs": {"structural_tag": "x"}}, "structured_outputs.structural_tag", "not supported"),
+    ({"structured_outputs": {"structural_tag": "x"}}, "structured_outputs.structural_tag", "not JSON"),
+    ({"structured_outputs": {"structural_tag": {"type": "structural_tag", "format": {"type": "tag"}}}},
+     "structured_outputs.structural_tag", "$.format.begin"),
     ({"guided_choice": ["a"], "ignore_eos": True}, "ignore_eos", "end"),
 ])
 def test_what_cannot_be_held_to_is_refused(server, params, where, why):
@@ -89,6 +92,65 @@ def test_what_cannot_be_held_to_is_refused(server, params, where, why):
     assert status == 400, answer
     assert answer["error"]["param"] == where
     assert why in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("wire", ["response_format", "structured_outputs"])
+def test_a_text_of_several_parts(server, wire):
+    tags = [{"type": "tag", "begin": f"<f={name}>", "content": {"type": "json_schema", "json_schema": schema}, "end": "</f>"}
+            for name, schema in (("one", {"enum": [1, 2]}), ("two", {"type": "boolean"}))]
+    tag = {"type": "structural_tag", "format": {"type": "triggered_tags", "triggers": ["<f="], "tags": tags,
+                                                "at_least_one": True, "stop_after_first": True}}
+    seen = set()
+    for seed in range(8):
+        status, answer = complete(server, seed=seed, **({wire: tag} if wire == "response_format" else {wire: {"structural_tag": tag}}),
+                                  logit_bias={id: 100 for id in ids_of(server, "<f=")})
+        assert status == 200, answer
+        [choice] = answer["choices"]
+        if choice["finish_reason"] == "stop":
+            found = re.fullmatch(r"(.*?)<f=(one>[12]|two>(true|false))</f>", choice["text"], re.DOTALL)
+            assert found and "<f=" not in found[1], choice["text"]
+            seen.add(found[2])
+    assert seen
+
+
+def test_the_older_form_of_structural_tags(server):
+    tag = {"type": "structural_tag", "structures": [{"begin": "<a>", "schema": {"enum": ["x"]}, "end": "</a>"}], "triggers": ["<"]}
+    status, answer = complete(server, seed=1, max_tokens=40, response_format=tag)
+    assert status == 200, answer
+    assert "<" not in answer["choices"][0]["text"].replace('<a>"x"</a>', "")
+
+
+def ids_of(server, text):
+    return server.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
+
+
+def test_grpc(server, stubs):
+    pb, services = stubs
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = services.InferenceStub(channel)
+        def text(**output):
+            [choice] = stub.Complete(pb.GenerateRequest(text="x", max_tokens=200, structured_output=pb.StructuredOutput(**output))).choices
+            assert choice.finish_reason == pb.FINISH_REASON_STOP
+            return choice.text
+        assert json.loads(text(json_schema='{"enum": [1, "a"]}')) in (1, "a")
+        assert re.fullmatch("[ab]{3}", text(regex="[ab]{3}"))
+        assert text(grammar='root ::= "c"') == "c"
+        assert text(choices=pb.StructuredOutput.Choices(texts=["left", "right"])) in ("left", "right")
+        assert text(structural_tag=json.dumps({"type": "structural_tag", "format": {"type": "const_string", "value": "so"}})) == "so"
+        chat = pb.ChatRequest(messages=[pb.ChatMessage(role="user", content="hi")], max_tokens=40,
+                              structured_output=pb.StructuredOutput(regex="yes|no"))
+        assert "".join(one.text for one in stub.Chat(chat)) in ("yes", "no")
+        with pytest.raises(grpc.RpcError) as raised:
+            text(json_schema='{"not": {}}')
+        assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "structured_output.json_schema" in raised.value.details()
+
+
+@pytest.mark.parametrize("parameters", [{"guided_choice": ["left"]}, {"guided_json": '{"const": "left"}'},
+                                        {"structured_outputs": {"choice": ["left"]}}])
+def test_open_inference(server, parameters):
+    answer = server.http.post("/v2/models/samba-classics-18m/generate", json={"text_input": "x", "parameters": parameters})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["text_output"].strip('"') == "left"
 
 
 def test_chat_streams_a_schema(server):

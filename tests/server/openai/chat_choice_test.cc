@@ -70,6 +70,38 @@ TEST_F(ChatChoiceTest, WholeIsOneMessage) {
                              R"("logprobs":null,"finish_reason":"length","stop_reason":null})");
 }
 
+TEST_F(ChatChoiceTest, CallsAndThinkingHaveDeltasOfTheirOwn) {
+  const auto form = std::make_shared<AnswerForm>(AnswerForm{.calls = CallFormat::kHermes,
+                                                            .tool_names = {"time"},
+                                                            .thinking = MarksOf(ThinkingFormat::kQwen3),
+                                                            .thinking_start = ThinkingStart::kInside});
+  const std::string text = "Hm.</think>\n<tool_call>{\"name\": \"time\", \"arguments\": {\"a\": 1}}</tool_call>";
+  Finish stop;
+  ChatChoice whole(0, ChatChoice::Form::kWhole, {}, *tokenizer_, {}, "", form);
+  Take(whole, text, stop);
+  const std::string message = Written(whole);
+  EXPECT_NE(
+      message.find(
+          R"("content":null,"refusal":null,"reasoning_content":"Hm.","reasoning":"Hm.","tool_calls":[{"id":"call_)"),
+      std::string::npos)
+      << message;
+  EXPECT_NE(message.find(R"("type":"function","function":{"name":"time","arguments":"{\"a\": 1}"}}])"),
+            std::string::npos);
+  EXPECT_NE(message.find(R"("finish_reason":"tool_calls")"), std::string::npos);
+
+  ChatChoice streamed(0, ChatChoice::Form::kStreamed, {}, *tokenizer_, {}, "", form);
+  for (const char c : text) Take(streamed, std::string(1, c));
+  Take(streamed, "", stop);
+  std::string deltas;
+  while (streamed.HasNews()) deltas += Written(streamed) + "\n";
+  EXPECT_NE(deltas.find(R"("delta":{"reasoning_content":"Hm.","reasoning":"Hm."})"), std::string::npos) << deltas;
+  EXPECT_NE(deltas.find(R"("delta":{"tool_calls":[{"index":0,"id":"call_)"), std::string::npos);
+  EXPECT_NE(deltas.find(R"("type":"function","function":{"name":"time","arguments":""}}]})"), std::string::npos);
+  EXPECT_NE(deltas.find(R"("delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\": 1}"}}]})"),
+            std::string::npos);
+  EXPECT_NE(deltas.find(R"("delta":{},"logprobs":null,"finish_reason":"tool_calls")"), std::string::npos);
+}
+
 TEST_F(ChatChoiceTest, TheFirstTellsOfThePromptOnceAndBeside) {
   const auto beside = [](ChatChoice& choice) {
     std::string out;

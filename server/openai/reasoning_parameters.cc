@@ -1,0 +1,125 @@
+#include "server/openai/reasoning_parameters.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+using Params = CompletionParams;
+
+constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+
+void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {
+  if (effort.empty() || !reader.ok() || !params.conversation) return;
+  if (std::find(kEfforts.begin(), kEfforts.end(), effort) == kEfforts.end()) {
+    return reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
+  }
+  SetThinking(effort != "none", params);
+  params.conversation->variables.emplace("reasoning_effort", effort);
+}
+
+// A number of tokens, or nothing.
+void ReadBudget(RequestReader& members, const char* name, Params& params) {
+  std::optional<int64_t> budget;
+  members.Read(name, &budget);
+  if (!budget || !members.ok()) return;
+  if (*budget < 0) return members.Fail(name, fmt::format("is {}: it must be at least 0", *budget), "invalid_value");
+  params.thinking_tokens = budget;
+}
+
+// LiteLLM's and Anthropic's: {"type": "enabled", "budget_tokens": …}
+void ReadThinking(RequestReader& reader, Params& params) {
+  const bj::value* value = reader.Take("thinking");
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    return reader.Fail("thinking", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  }
+  RequestReader members(value->get_object(), "thinking.", reader);
+  std::string type;
+  members.Read("type", &type);
+  ReadBudget(members, "budget_tokens", params);
+  members.Take("display");
+  if (members.ok() && type != "enabled" && type != "disabled" && type != "adaptive") {
+    members.Fail("type", "must be one of enabled, disabled, adaptive", "invalid_value");
+  }
+  reader.Fail(members.Finish());
+  if (reader.ok() && params.conversation) SetThinking(type != "disabled", params);
+}
+
+// OpenRouter's: {"effort": …, "max_tokens": …, "enabled": …, "exclude": …}
+void ReadReasoning(RequestReader& reader, Params& params) {
+  const bj::value* value = reader.Take("reasoning");
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    return reader.Fail("reasoning", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  }
+  RequestReader members(value->get_object(), "reasoning.", reader);
+  std::string effort;
+  std::optional<bool> enabled;
+  bool exclude = false;
+  members.Read("effort", &effort);
+  members.Read("enabled", &enabled);
+  members.Read("exclude", &exclude);
+  ReadBudget(members, "max_tokens", params);
+  reader.Fail(members.Finish());
+  if (!reader.ok() || !params.conversation) return;
+  if (enabled) SetThinking(*enabled, params);
+  if (exclude) params.tells_thinking = false;
+  SetEffort(reader, "reasoning.effort", effort, params);
+}
+
+}  // namespace
+
+void SetThinking(bool on, CompletionParams& params) {
+  for (const char* name : {"enable_thinking", "thinking"}) params.conversation->variables.emplace(name, on);
+}
+
+void AddReasoningParameters(CompletionTable& table) {
+  bj::object effort =
+      StringSchema("For the template, as the variable reasoning_effort; none: enable_thinking is false.");
+  bj::array efforts;
+  for (const std::string_view one : kEfforts) efforts.push_back(bj::string(one.data(), one.size()));
+  effort["enum"] = std::move(efforts);
+  table.AddRead("reasoning_effort", std::move(effort), [](RequestReader& reader, Params& params) {
+    std::string asked;
+    reader.Read("reasoning_effort", &asked);
+    SetEffort(reader, "reasoning_effort", asked, params);
+  });
+  table.AddRead("enable_thinking", BooleanSchema("For the template, as in chat_template_kwargs."),
+                [](RequestReader& reader, Params& params) {
+                  std::optional<bool> asked;
+                  reader.Read("enable_thinking", &asked);
+                  if (asked && params.conversation) SetThinking(*asked, params);
+                });
+  table.Add("include_reasoning", BooleanSchema("Tell what the model thinks, and not only what it answers.", true),
+            &Params::tells_thinking);
+  table.Add(
+      "separate_reasoning",
+      BooleanSchema("Tell what the model thinks apart from the content; false: in it, as the model wrote it.", true),
+      &Params::splits_thinking);
+  table.AddRead("thinking_token_budget",
+                IntegerSchema("After so many tokens of thinking the answer begins.", {.min = 0}),
+                [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_token_budget", params); });
+  const bj::object count = Nullable(IntegerSchema("As thinking_token_budget.", {.min = 0}));
+  table.AddRead("thinking",
+                ObjectSchema("LiteLLM's way to say it.",
+                             {{"type", StringSchema("enabled, disabled or adaptive.")}, {"budget_tokens", count}}),
+                ReadThinking);
+  table.AddRead(
+      "reasoning",
+      ObjectSchema("OpenRouter's way to say it.", {{"effort", Nullable(StringSchema("As reasoning_effort."))},
+                                                   {"enabled", Nullable(BooleanSchema("As enable_thinking."))},
+                                                   {"exclude", Nullable(BooleanSchema("Not include_reasoning."))},
+                                                   {"max_tokens", count}}),
+      ReadReasoning);
+}
+
+}  // namespace batucada
