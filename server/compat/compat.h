@@ -5,15 +5,17 @@
 
 namespace batucada {
 
-void AddTgi(RouteList& list);       // tgi.cc: Text Generation Inference
-void AddLlamaCpp(RouteList& list);  // llamacpp.cc: llama.cpp's server
-void AddOllama(RouteList& list);    // ollama.cc
+void AddTgi(RouteList& list);        // tgi.cc: Text Generation Inference
+void AddLlamaCpp(RouteList& list);   // llamacpp.cc: llama.cpp's server
+void AddOllama(RouteList& list);     // ollama.cc
+void AddAnthropic(RouteList& list);  // anthropic.cc
 
 // All of them.
 inline void AddCompat(RouteList& list) {
   AddTgi(list);
   AddLlamaCpp(list);
   AddOllama(list);
+  AddAnthropic(list);
 }
 
 }  // namespace batucada

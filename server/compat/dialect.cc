@@ -29,6 +29,7 @@ class DialectAnswer : public LiveAnswer {
       *head = EventStreamHead();
       (*head)->content_type = std::string(dialect_->stream_type());
       (*head)->headers.insert((*head)->headers.end(), headers_.begin(), headers_.end());
+      dialect_->Start(body);
     }
     group_->Poll([&](size_t, Update& update) { Take(update, body); });
     if (!group_->done()) return Progress::kWaiting;
@@ -80,7 +81,8 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
                  .prompt = {},
                  .sampling = first.sampling,
                  .max_tokens = first.max_tokens,
-                 .prompt_tokens = static_cast<int64_t>(first.prompt.size())};
+                 .prompt_tokens = static_cast<int64_t>(first.prompt.size()),
+                 .answer = translation->answer};
   const std::string* text = params.prompts.empty() ? nullptr : std::get_if<std::string>(&params.prompts.front());
   MemoryCharge memory;
   if (text != nullptr && dialect->KeepsPrompt()) {

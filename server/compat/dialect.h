@@ -32,6 +32,7 @@ struct Asked {
   SamplingParams sampling;
   int64_t max_tokens = 0;
   int64_t prompt_tokens = 0;
+  std::shared_ptr<const AnswerForm> answer;  // see Translation
 };
 
 class Dialect {
@@ -40,6 +41,8 @@ class Dialect {
 
   // Called first.
   virtual void Begin(Asked asked) { asked_ = std::move(asked); }
+  // What a stream begins with, before there is anything to tell.
+  virtual void Start(std::string* /*body*/) {}
   // Whether the answer repeats the prompt.
   virtual bool KeepsPrompt() const { return false; }
   // Whether tokens are kept for Whole and End.

@@ -73,7 +73,9 @@ std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route)
   // What a server or a path can do is asked without a key; the router knows.
   if (request->method == "OPTIONS") return StopPreflight(*request);
   const std::string_view header = request->Header("authorization");
-  const std::optional<Client> client = keys_.FindAuthorization(header);
+  const std::string_view key = request->Header("x-api-key");  // as Anthropic's clients send it
+  const bool by_key = header.empty() && !key.empty();
+  const std::optional<Client> client = by_key ? keys_.Find(key) : keys_.FindAuthorization(header);
   if (client) {
     request->client.key = client->key;
     request->client.rights = client->rights;
@@ -85,7 +87,7 @@ std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route)
   } else if (client || access != Access::kKey || place_ == AdminPlace::kHealthPort) {
     return std::nullopt;
   }
-  HttpResponse response = ErrorResponse(Unauthenticated(!header.empty()), request->error_form);
+  HttpResponse response = ErrorResponse(Unauthenticated(by_key || !header.empty()), request->error_form);
   response.headers.emplace_back("www-authenticate", "Bearer");
   return response;
 }

@@ -34,6 +34,26 @@ std::string TgiErrorJson(int status, std::string_view message) {
   return text;
 }
 
+std::string AnthropicErrorJson(int status, std::string_view message) {
+  const auto type = [status]() -> std::string_view {
+    switch (status) {
+      case 401: return "authentication_error";
+      case 403: return "permission_error";
+      case 404: return "not_found_error";
+      case 413: return "request_too_large";
+      case 429: return "rate_limit_error";
+      case 503: return "overloaded_error";
+      case 504: return "timeout_error";
+      default: return status < 500 ? "invalid_request_error" : "api_error";
+    }
+  };
+  std::string text;
+  JsonWriter json(&text);
+  json.BeginObject().Key("type").String("error").Key("error").BeginObject();
+  json.Key("type").String(type()).Key("message").String(message).EndObject().EndObject();
+  return text;
+}
+
 int StatusIn(ErrorForm form, int status) { return form == ErrorForm::kTgi && status == 400 ? 422 : status; }
 
 void AddAdvice(HttpResponse* response) {
@@ -52,6 +72,7 @@ HttpResponse ErrorResponse(const absl::Status& status, ErrorForm form) {
     case ErrorForm::kOpenAi: response.body = ErrorJson(status); break;
     case ErrorForm::kOpenInference: response.body = PlainErrorJson(message); break;
     case ErrorForm::kTgi: response.body = TgiErrorJson(code, message); break;
+    case ErrorForm::kAnthropic: response.body = AnthropicErrorJson(code, message); break;
   }
   AddAdvice(&response);
   return response;
@@ -63,6 +84,7 @@ HttpResponse ErrorResponse(int http_status, std::string_view message, std::strin
     case ErrorForm::kOpenAi: response.body = ErrorJson(http_status, message, "", code); break;
     case ErrorForm::kOpenInference: response.body = PlainErrorJson(message); break;
     case ErrorForm::kTgi: response.body = TgiErrorJson(http_status, message); break;
+    case ErrorForm::kAnthropic: response.body = AnthropicErrorJson(http_status, message); break;
   }
   AddAdvice(&response);
   return response;

@@ -26,6 +26,7 @@ enum class ErrorForm : uint8_t {
   kOpenAi,         // {"error": {"message": …, "type": …, "param": …, "code": …}}
   kOpenInference,  // {"error": "…"}, as Ollama's are too
   kTgi,            // {"error": "…", "error_type": "validation"}, and 422 for a bad request
+  kAnthropic,      // {"type": "error", "error": {"type": …, "message": …}}
 };
 
 struct HttpRequest {

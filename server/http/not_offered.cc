@@ -37,7 +37,7 @@ constexpr Missing kMissing[] = {
     {"/v1/containers", "containers"},
     {"/v1/chat/completions/", "stored completions"},
     // Anthropic
-    {"/v1/messages", "the Messages API"},
+    {"/v1/messages/", "batches of messages"},
     {"/v1/complete", "the Text Completions API"},
     // vLLM, SGLang, TGI
     {"/v1/rerank", "reranking"},

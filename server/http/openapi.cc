@@ -80,6 +80,7 @@ std::string_view ErrorSchemaName(ErrorForm form) {
     case ErrorForm::kOpenAi: return "Error";
     case ErrorForm::kOpenInference: return "InferError";
     case ErrorForm::kTgi: return "TgiError";
+    case ErrorForm::kAnthropic: return "AnthropicError";
   }
   return "";
 }

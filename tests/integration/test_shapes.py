@@ -103,7 +103,7 @@ def test_tokenizer_info(fast):
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/files",
-                                  "/v1/moderations", "/v1/messages", "/rerank"])
+                                  "/v1/moderations", "/v1/messages/batches", "/rerank"])
 def test_what_is_not_offered_is_said(fast, path):
     response = fast.http.post(path, json={})
     error = response.json()["error"]

@@ -113,6 +113,7 @@ TEST_F(AnswerGrammarTest, ThinkingIsFreeAndFirst) {
   EXPECT_TRUE(Takes(inside, "</think>No."));
   EXPECT_FALSE(Takes(inside, "Yes."));
   EXPECT_FALSE(Takes(inside, "Hm.</think>Maybe."));
+  EXPECT_TRUE(Takes(inside, std::string(50'000, 'a') + "</think>Yes.")) << "free text leaves nothing on the stack";
   form.thinking_start = ThinkingStart::kOpen;
   const auto open = Compile(AnswerGrammar(nullptr, form, own));
   EXPECT_TRUE(Takes(open, "<think>Hm.</think>\nYes."));

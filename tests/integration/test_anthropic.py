@@ -1,0 +1,151 @@
+"""Anthropic's Messages API through its official client."""
+
+import anthropic
+import httpx
+import jsonschema
+import pytest
+
+from server import ROOT, Server
+
+TEMPLATES = ROOT / "tests/integration/templates"
+MODEL = "samba-classics-18m"
+USER = [{"role": "user", "content": "Weather in Rio?"}]
+SCHEMA = {"type": "object", "properties": {"city": {"enum": ["Rio", "Lima"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+          "required": ["city", "days"], "additionalProperties": False}
+WEATHER = {"name": "weather", "description": "Tells it", "input_schema": SCHEMA}
+
+
+def client_of(server, **options):
+    return anthropic.Anthropic(base_url=server.url, max_retries=0, http_client=httpx.Client(trust_env=False),
+                               **{"api_key": "none", **options})
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(TEMPLATES / "qwen.jinja")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return client_of(server)
+
+
+def test_a_message(server, client):
+    answer = client.messages.create(model=MODEL, max_tokens=12, messages=USER, temperature=0, system="Be brief.")
+    assert answer.id.startswith("msg_") and answer.role == "assistant" and answer.model == MODEL
+    [block] = answer.content
+    assert block.type == "text" and block.text and answer.stop_reason == "max_tokens" and answer.stop_sequence is None
+    chat = server.openai().chat.completions.create(
+        model=MODEL, max_tokens=12, temperature=0, messages=[{"role": "system", "content": "Be brief."}, *USER],
+        extra_body={"chat_template_kwargs": {"enable_thinking": False}})
+    assert block.text == chat.choices[0].message.content
+    usage = answer.usage
+    assert usage.output_tokens == 12 and usage.input_tokens + usage.cache_read_input_tokens == chat.usage.prompt_tokens
+    stop = block.text[8:12]
+    stopped = client.messages.create(model=MODEL, max_tokens=12, messages=USER, temperature=0, system="Be brief.", stop_sequences=[stop])
+    assert stopped.stop_reason == "stop_sequence" and stopped.stop_sequence == stop
+    assert stopped.content[0].text == block.text[:block.text.index(stop)]
+
+
+def test_a_stream_says_the_same(client):
+    request = {"model": MODEL, "max_tokens": 16, "messages": USER, "temperature": 0}
+    whole = client.messages.create(**request)
+    types = []
+    with client.messages.stream(**request) as stream:
+        for event in stream:
+            types.append(event.type)
+        final = stream.get_final_message()
+    assert final.content[0].text == whole.content[0].text and final.stop_reason == whole.stop_reason
+    assert final.usage.output_tokens == 16 and final.id.startswith("msg_")
+    assert types[0] == "message_start" and types[-1] == "message_stop"
+    raw = [event.type for event in client.messages.create(**request, stream=True)]
+    assert [one for one in raw if one not in ("ping", "content_block_delta")] == \
+        ["message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop"]
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "weather"}])
+def test_tools(client, choice):
+    request = {"model": MODEL, "max_tokens": 2000, "messages": USER, "tools": [WEATHER],
+               "tool_choice": {**choice, "disable_parallel_tool_use": True}}
+    answer = client.messages.create(**request, temperature=0)
+    [use] = answer.content
+    assert use.type == "tool_use" and use.name == "weather" and use.id.startswith("toolu_") and answer.stop_reason == "tool_use"
+    jsonschema.validate(use.input, SCHEMA)
+    with client.messages.stream(**request, temperature=0) as stream:
+        final = stream.get_final_message()
+    assert final.content[0].input == use.input and final.content[0].name == "weather" and final.stop_reason == "tool_use"
+    history = [*USER, {"role": "assistant", "content": answer.content},
+               {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": [{"type": "text", "text": "22"}]},
+                                            {"type": "text", "text": "And tomorrow?"}]}]
+    assert client.messages.create(model=MODEL, max_tokens=4, messages=history, tools=[WEATHER]).content
+
+
+def test_what_the_template_sees(server, client):
+    def tokens(**body):
+        return client.messages.count_tokens(model=MODEL, **body).input_tokens
+    history = [*USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "text", "text": "Let me see."},
+                                                        {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Rio", "days": 1}}]},
+               {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "22"}, {"type": "text", "text": "Thanks."}]}]
+    as_chat = [*USER, {"role": "assistant", "content": "Let me see.", "reasoning_content": "Hm.", "tool_calls": [
+        {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rio", "days": 1}'}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "22"}, {"role": "user", "content": "Thanks."}]
+    tool = {"type": "function", "function": {"name": "weather", "description": "Tells it", "parameters": SCHEMA}}
+    chat = server.http.post("/v1/chat/completions", json={"messages": as_chat, "tools": [tool], "max_tokens": 1,
+                                                          "chat_template_kwargs": {"enable_thinking": False}}).json()
+    assert tokens(messages=history, tools=[WEATHER]) == chat["usage"]["prompt_tokens"]
+    assert tokens(messages=USER, system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]) > tokens(messages=USER)
+    # The assistant's last message is gone on with.
+    assert tokens(messages=[*USER, {"role": "assistant", "content": "It is"}]) < tokens(messages=[*USER, {"role": "assistant", "content": "It is"}, USER[0]])
+
+
+def test_thinking(client):
+    request = {"model": MODEL, "max_tokens": 64, "messages": USER, "temperature": 0}
+    # The template opens the thinking only where a client asks for it.
+    plain = client.messages.create(**request)
+    assert [block.type for block in plain.content] == ["text"]
+    budget = {"type": "enabled", "budget_tokens": 8}
+    answer = client.messages.create(**request, thinking=budget)
+    with client.messages.stream(**request, thinking=budget) as stream:
+        final = stream.get_final_message()
+    assert [(block.type, getattr(block, "text", None)) for block in final.content] == \
+        [(block.type, getattr(block, "text", None)) for block in answer.content]
+
+
+def test_structured_output(client):
+    answer = client.messages.create(model=MODEL, max_tokens=200, messages=USER, extra_body={
+        "output_config": {"format": {"type": "json_schema", "schema": {"enum": ["left", "right"]}}}})
+    assert answer.content[0].text in ('"left"', '"right"') and answer.stop_reason == "end_turn"
+
+
+@pytest.mark.parametrize("body, why", [
+    ({"messages": []}, "messages"),
+    ({"messages": [{"role": "robot", "content": "a"}]}, "messages[0].role"),
+    ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages[0].content[0].type"),
+    ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
+    ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
+    ({"tools": [{"name": "a", "input_schema": {"not": {}}}], "tool_choice": {"type": "any"}}, "$.not"),
+    ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "b"}}, "tool_choice.name"),
+    ({"max_tokens": 0}, "max_tokens"),
+])
+def test_errors_are_in_its_shape(client, body, why):
+    with pytest.raises(anthropic.BadRequestError) as raised:
+        client.messages.create(**{"model": MODEL, "max_tokens": 4, "messages": USER, **body})
+    error = raised.value.body
+    assert error["type"] == "error" and error["error"]["type"] == "invalid_request_error" and why in error["error"]["message"]
+
+
+def test_no_such_model(client):
+    with pytest.raises(anthropic.NotFoundError) as raised:
+        client.messages.create(model="other", max_tokens=4, messages=USER)
+    assert raised.value.body["error"]["type"] == "not_found_error"
+
+
+def test_keys():
+    with Server("--backend", "fake", "--api-key", "secret") as server:
+        assert client_of(server, api_key="secret").messages.create(model=MODEL, max_tokens=2, messages=USER).content
+        assert client_of(server, api_key=None, auth_token="secret").messages.create(model=MODEL, max_tokens=2, messages=USER).content
+        with pytest.raises(anthropic.AuthenticationError) as raised:
+            client_of(server, api_key="wrong").messages.create(model=MODEL, max_tokens=2, messages=USER)
+        assert raised.value.body["error"]["type"] == "authentication_error"
+        assert server.http.get("/v1/models", headers={"x-api-key": "secret"}).status_code == 200
