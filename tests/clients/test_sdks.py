@@ -3,6 +3,7 @@
 import json
 import os
 
+import pytest
 import yaml
 from conftest import NAME, call, offline, script, tool
 
@@ -35,6 +36,13 @@ def test_pydantic_ai(server, reference, tmp_path):
     said = script("pydantic_ai", "pydantic_ai_plain.py", server.url, tmp_path)
     assert (said["chat"], said["stream"], said["tokens"]) == (reference.chat(), reference.chat(), 8)
     assert said["second"]
+
+
+@pytest.mark.parametrize("environment, name", [("instructor", "instructor_structured.py"), ("langchain", "langchain_structured.py"),
+                                               ("pydantic_ai", "pydantic_ai_structured.py")])
+def test_structured_output_and_tools(server, tmp_path, environment, name):
+    said = script(environment, name, server.url, tmp_path)
+    assert said and all(said.values()), said
 
 
 def test_huggingface_inference_client(server, reference, tmp_path):
