@@ -66,6 +66,7 @@ absl::StatusOr<ResponseDraft> MakeDraft(Service& service, const Client& client, 
   BATUCADA_ASSIGN_OR_RETURN(draft.memory, service.memory.Charge(MemoryPart::kPrompt, BytesOf(params)));
   draft.scope = client.key;
   draft.logprobs = params.logprobs.has_value();
+  draft.answer = translation.answer;
   draft.object = {.id = NewId("resp_"),
                   .created = absl::ToUnixSeconds(absl::Now()),
                   .model = translation.model,

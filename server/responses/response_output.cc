@@ -9,16 +9,30 @@
 
 namespace batucada {
 
+ResponseOutput::ResponseOutput(const Tokenizer& tokenizer, bool logprobs, std::shared_ptr<const AnswerForm> answer)
+    : tokenizer_(tokenizer), logprobs_(logprobs) {
+  if (answer != nullptr && !answer->plain()) parser_.emplace(std::move(answer));
+}
+
 void ResponseOutput::Open() {
   if (items_.empty()) items_.push_back({.id = NewId("msg_"), .text = {}, .tokens = {}});
 }
 
 void ResponseOutput::Take(Update& update) {
-  if (update.text.empty() && (update.tokens.empty() || !logprobs_)) return;
+  if (parser_) {
+    parser_->Add(update.text, &pieces_);
+    if (update.finish) parser_->Finish(&pieces_);
+  } else {
+    pieces_.Add(AnswerPiece::Kind::kText, update.text);
+  }
+  for (const AnswerPiece& piece : pieces_.Take()) {
+    if (piece.kind != AnswerPiece::Kind::kText) continue;
+    Open();
+    items_.back().text += piece.text;
+  }
+  if (!logprobs_ || update.tokens.empty()) return;
   Open();
-  OutputItem& item = items_.back();
-  item.text += update.text;
-  if (logprobs_) std::move(update.tokens.begin(), update.tokens.end(), std::back_inserter(item.tokens));
+  std::move(update.tokens.begin(), update.tokens.end(), std::back_inserter(items_.back().tokens));
 }
 
 void ResponseOutput::Finish(OutputItem::State state) {

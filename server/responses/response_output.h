@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "server/json/json_writer.h"
 #include "server/json/pieces.h"
 #include "server/store/records.h"
+#include "text/answer/answer_parser.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
@@ -29,8 +32,9 @@ struct OutputItem {
 // Used by one thread at a time.
 class ResponseOutput {
  public:
-  // `tokenizer` outlives this.
-  ResponseOutput(const Tokenizer& tokenizer, bool logprobs) : tokenizer_(tokenizer), logprobs_(logprobs) {}
+  // `answer`: what to look for in the text; null: nothing. What the model thinks is told to nobody. `tokenizer`
+  // outlives this.
+  ResponseOutput(const Tokenizer& tokenizer, bool logprobs, std::shared_ptr<const AnswerForm> answer);
 
   void Take(Update& update);
   // No more comes: the last item is whole, or was cut off.
@@ -52,6 +56,8 @@ class ResponseOutput {
 
   const Tokenizer& tokenizer_;
   const bool logprobs_;
+  std::optional<AnswerParser> parser_;
+  AnswerPieces pieces_;  // of the update that is being taken
   std::deque<OutputItem> items_;
 };
 

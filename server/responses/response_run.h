@@ -22,7 +22,8 @@ struct ResponseDraft {
   StoreScope scope = 0;
   StoredResponse record;
   bool logprobs = false;
-  MemoryCharge memory;  // for all of this
+  std::shared_ptr<const AnswerForm> answer;  // what to look for in the text; null: nothing
+  MemoryCharge memory;                       // for all of this
 };
 
 // Used by one thread at a time; for as long as it lives, RunningResponses knows of it until it is kept.

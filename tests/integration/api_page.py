@@ -25,8 +25,9 @@ given are its `instructions`, all items of `previous_response_id` or of the `con
 template makes of them what it would make of the same messages. It is kept unless `"store": false`; several may go on from
 the same. `usage.input_tokens_details.cached_tokens` is what the prefix cache gave. `input_items` lists all that the
 response was given, from the beginning. `/cancel` ends a response that is being made, whoever waits for it. Streams have
-OpenAI's events, and no `[DONE]`. Tools and reasoning are refused by name. [What is kept, how long, and what happens when
-it cannot be](operations.md#stored-responses-and-conversations).
+OpenAI's events, and no `[DONE]`. Tools and settings of reasoning are refused by name; what a model thinks before it answers
+is not told. [What is kept, how long, and what happens when it cannot
+be](operations.md#stored-responses-and-conversations).
 
 The names `dummy`, `tgi` and `default`, which clients write where no model was named, mean the first served one.
 `system_fingerprint` changes with the model's files, the device and the program's version. `--served-model-name` may hold
