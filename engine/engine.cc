@@ -171,7 +171,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .client_share = any ? kUsualClientShare : config.client_share,
                                                  .client_alone_after = any ? kAloneAfter : absl::InfiniteDuration(),
                                                  .end_tokens = end_tokens,
-                                                 .prefix_cache = PrefixCacheOf(capacity, disk.get())},
+                                                 .prefix_cache = PrefixCacheOf(capacity, disk.get()),
+                                                 .max_decode_rows = capacity.max_decode_rows},
                                  std::move(choice.backend), &impl->clock, observer, std::move(disk));
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }

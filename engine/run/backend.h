@@ -20,6 +20,7 @@ struct BackendCapacity {
   int32_t block_tokens = 0;
   TierSize prefix, host;  // pages of checkpoints on the device and in the host's memory; no slots: none
   int32_t max_steps_in_flight = 1;
+  int32_t max_decode_rows = 1;  // of one decode share (PlannedSequence); 1: it computes no drafts
 };
 
 // Used by one thread. After an error it is unusable: what it held is lost.

@@ -143,23 +143,49 @@ absl::Status FakeBackend::Launch(const BatchPlan& plan) {
   Copy(plan.copies.ended);
   Copy(plan.copies.restored);
   row_hash_.clear();
+  row_state_.clear();
   row_hash_.reserve(static_cast<size_t>(plan.num_tokens));
+  row_state_.reserve(static_cast<size_t>(plan.num_tokens));
   for (const PlannedSequence& s : plan.sequences) {
     Slot& slot = slots_.at(static_cast<size_t>(s.slot));
+    const bool decodes = s.tokens.empty();
     if (s.start == 0) slot = {};
-    if (s.start != slot.position) {
-      return absl::InternalError(
-          absl::StrCat("sequence ", s.id, " goes on at ", s.start, ", its slot is at ", slot.position));
+    if (slot.position > s.start || slot.position < s.start - s.undecided) {
+      return absl::InternalError(absl::StrCat("sequence ", s.id, " goes on at ", s.start, " or up to ", s.undecided,
+                                              " before, its slot is at ", slot.position));
+    }
+    if (decodes && s.num_tokens > config_.capacity.max_decode_rows) {
+      return absl::InternalError(absl::StrCat("sequence ", s.id, " has a decode share of ", s.num_tokens, " rows"));
     }
     for (int32_t i = 0; i < s.num_tokens; ++i) {
-      slot.hash = Extend(slot.hash, s.tokens.empty() ? slot.last : s.tokens[static_cast<size_t>(i)]);
-      row_hash_.push_back(config_.windows.empty() ? slot.hash : Attend(s, s.start + i, slot.hash));
+      const auto row = static_cast<size_t>(i);
+      const int32_t token = !decodes ? s.tokens[row] : i == 0 ? slot.last : s.drafts[row - 1];
+      slot.hash = Extend(slot.hash, token);
+      row_state_.push_back(slot.hash);
+      row_hash_.push_back(config_.windows.empty() ? slot.hash : Attend(s, slot.position, slot.hash));
+      ++slot.position;
     }
-    slot.position += s.num_tokens;
   }
   Copy(plan.copies.moved);
   Copy(plan.copies.saved);
   return plan.constrained ? absl::OkStatus() : Draw(plan);
+}
+
+std::vector<int32_t> FakeBackend::KeepRows(const BatchPlan& plan, const StepResult& result) {
+  std::vector<int32_t> kept;
+  size_t first = 0;  // of the share's rows, and of its samples
+  for (int32_t i = 0; i < plan.num_decode; ++i) {
+    const PlannedSequence& s = plan.sequences[static_cast<size_t>(i)];
+    size_t keeps = 1;
+    while (keeps <= s.drafts.size() && result.samples[first + keeps - 1].id == s.drafts[keeps - 1]) ++keeps;
+    Slot& slot = slots_.at(static_cast<size_t>(s.slot));
+    slot.hash = row_state_[first + keeps - 1];
+    slot.last = std::max(result.samples[first + keeps - 1].id, 0);
+    kept.push_back(static_cast<int32_t>(keeps));
+    slot.position -= s.num_tokens - kept.back();
+    first += static_cast<size_t>(s.num_tokens);
+  }
+  return kept;
 }
 
 absl::Status FakeBackend::Draw(const BatchPlan& plan) {
@@ -178,6 +204,7 @@ absl::Status FakeBackend::Draw(const BatchPlan& plan) {
     }
     result.samples.push_back(std::move(token));
   }
+  if (plan.decode_rows() > plan.num_decode) result.kept = KeepRows(plan, result);
   device_free_ =
       std::max(device_free_, std::chrono::steady_clock::now()) + absl::ToChronoNanoseconds(config_.step_time);
   launched_.push_back({.ready = device_free_, .result = std::move(result)});

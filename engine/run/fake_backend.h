@@ -1,6 +1,7 @@
 // A model that is no model: tokens are a hash of a sequence's whole history, and a step takes a set time. It proves the
 // scheduler, the server and load tools without arithmetic: a token fed to the wrong sequence, twice or not at all
-// changes every token after it, and so does a state that is copied too early, from the wrong place or in part.
+// changes every token after it, and so does a state that is copied too early, from the wrong place or in part, or that
+// a rejected row has left behind.
 #pragma once
 
 #include <chrono>
@@ -54,6 +55,8 @@ class FakeBackend : public Backend {
   };
 
   void Copy(const std::vector<PageCopy>& copies);
+  // Of a plan's decode shares, what was drawn: brings each slot back to the last row that is kept, and says which.
+  std::vector<int32_t> KeepRows(const BatchPlan& plan, const StepResult& result);
   // Writes the newest row's hash to the sequence's blocks and reads the window's; returns both together.
   uint64_t Attend(const PlannedSequence& sequence, int64_t position, uint64_t hash);
   Block& BlockAt(size_t group, PageRef page);
@@ -64,7 +67,8 @@ class FakeBackend : public Backend {
   std::vector<Slot> host_slots_;                  // and on the host
   std::vector<std::vector<Block>> blocks_[3];     // by tier, then K/V group, then page
   std::deque<Launched> launched_;
-  std::vector<uint64_t> row_hash_;  // of the plan that was launched last
+  std::vector<uint64_t> row_hash_;   // of the plan that was launched last: what each row draws by
+  std::vector<uint64_t> row_state_;  // and the hash of its sequence up to it
   std::chrono::steady_clock::time_point device_free_;
 };
 

@@ -87,6 +87,7 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
   };
   for (const PlannedSequence& s : plan.sequences) {
     BATUCADA_CHECK(s.start + s.num_tokens <= std::numeric_limits<int32_t>::max(), "position overflows");
+    BATUCADA_CHECK(s.drafts.empty() && s.undecided == 0, "decode shares are of one row");
     a.start.host[sequence] = static_cast<int32_t>(s.start);
     a.slot.host[sequence] = s.slot;
     a.first_row.host[sequence] = row;

@@ -155,8 +155,9 @@ void StepLoop::AwaitLastMoment(std::unique_lock<Mutex>& lock) {
 }
 
 void StepLoop::Launch(const BatchPlan& plan) {
-  in_flight_.push_back({.launched = clock_->Now(),
-                        .shape = {.decode_rows = plan.num_decode, .prompt_rows = plan.num_tokens - plan.num_decode}});
+  const int32_t decode_rows = plan.decode_rows();
+  in_flight_.push_back(
+      {.launched = clock_->Now(), .shape = {.decode_rows = decode_rows, .prompt_rows = plan.num_tokens - decode_rows}});
   if (const absl::Status status = backend_->Launch(plan); !status.ok()) Fail(status);
 }
 

@@ -13,13 +13,21 @@
 namespace batucada {
 
 // One sequence's share of a step: `num_tokens` rows at positions start, start + 1, …
+//
+// A decode share is k >= 1 rows, of which each draws. The first continues from the token that the slot drew last, known
+// to the device before the host; the others are fed drafts (drafter.h). A row is kept if all before it are and the one
+// before it drew what this one was fed; so the first always is. The sequence goes on behind the last row that is kept
+// as if there had been no other: its state is that row's, and the slot's last token what that row drew. Noise is named
+// by seed, position and id, so that the text is the one that single rows draw.
 struct PlannedSequence {
   SequenceId id = 0;
   PageId slot = 0;
-  int64_t start = 0;
+  int64_t start = 0;      // of a decode share: if all rows in flight are kept
+  int32_t undecided = 0;  // so many of these may be rejected. The share, and its samples, then begin as many positions
+                          // earlier: the device knows where
   int32_t num_tokens = 0;
-  std::span<const int32_t> tokens;  // [num_tokens] prompt ids; empty for a decode row, which continues from the token
-                                    // its slot sampled last, known to the device before the host
+  std::span<const int32_t> tokens;       // [num_tokens] prompt ids; none of a decode share
+  std::span<const int32_t> drafts = {};  // [num_tokens - 1] of a decode share: what its second, third, … row is fed
   std::span<const std::vector<PageId>> blocks;  // by K/V group, each as in BatchView::block_table
   const Request* controlled = nullptr;  // set in the first chunk of a request that changes logits: its slot's controls
                                         // are to be written before anything is drawn
@@ -27,9 +35,9 @@ struct PlannedSequence {
 
 // One row whose logits are wanted.
 struct PlannedSample {
-  int32_t row = 0;  // in the step, decode rows first
+  int32_t row = 0;  // in the step, decode shares first
   PageId slot = 0;
-  int64_t position = 0;  // of the token being drawn or scored
+  int64_t position = 0;  // of the token being drawn or scored; see PlannedSequence::undecided
   int32_t target = -1;   // score this prompt token; -1: draw one
   int32_t num_top = 0;   // alternatives to report
   const SamplingParams* sampling = nullptr;
@@ -41,13 +49,19 @@ struct PlannedSample {
 // Spans and pointers stay valid until the step is committed.
 struct BatchPlan {
   uint64_t step = 0;                       // 1, 2, 3, …
-  int32_t num_decode = 0;                  // the first so many sequences are decode rows
+  int32_t num_decode = 0;                  // the first so many sequences are decode shares
   int32_t num_tokens = 0;                  // rows in all
-  std::vector<PlannedSequence> sequences;  // decode rows, then prompt chunks
+  std::vector<PlannedSequence> sequences;  // decode shares, then prompt chunks
   std::vector<PlannedSample> samples;      // in row order
   PlannedCopies copies;                    // of state, around the rows; a plan may be nothing but copies
   bool constrained = false;                // some sample has a constraint: see Backend::Draw
   std::vector<SequenceId> admitted;        // who has a slot since this plan, in this order; some have no row yet
+
+  int32_t decode_rows() const {
+    int32_t rows = 0;
+    for (int32_t i = 0; i < num_decode; ++i) rows += sequences[static_cast<size_t>(i)].num_tokens;
+    return rows;
+  }
 };
 
 // A token that was to be drawn has the id kNothingDrawn where the logits left none: all of them were taken away, or
@@ -56,7 +70,8 @@ inline constexpr int32_t kNothingDrawn = -1;
 
 struct StepResult {
   uint64_t step = 0;
-  std::vector<TokenResult> samples;  // one for each of the plan's, in its order
+  std::vector<TokenResult> samples;  // one for each of the plan's, in its order; of rows that are not kept any
+  std::vector<int32_t> kept = {};    // rows of each decode share; empty: all, of shares of one row
 };
 
 }  // namespace batucada

@@ -14,13 +14,15 @@ namespace batucada {
 struct Scheduler::InFlight {
   struct Share {
     Sequence* sequence;
-    int32_t prompt_tokens;  // computed by this step; 0 for a decode row
+    int32_t prompt_tokens;  // computed by this step; 0 for a decode share
     int32_t num_scores;     // prompt log-probabilities
-    bool draws;             // and then one token
+    int32_t draws;          // and then so many tokens: one, or one for every row of a decode share
   };
   uint64_t step = 0;
   size_t num_samples = 0;
+  size_t num_decode = 0;                  // the first so many shares
   std::vector<Share> shares;              // in the order of the plan's samples
+  std::vector<int32_t> drafts;            // that the plan points to
   std::vector<StateCheckpoint*> written;  // by its copies: published with its result
   std::vector<StateCheckpoint*> moving;   // to the host
   std::vector<StateCheckpoint*> pinned;   // that its copies read

@@ -19,6 +19,8 @@ Scheduler::Scheduler(const SchedulerConfig& config)
   }
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
   BATUCADA_CHECK(config.request_share > 0 && config.client_share > 0);
+  // A rejected row has overwritten what lay a ring before it, which is out of every later row's window only so far.
+  BATUCADA_CHECK(config.max_decode_rows >= 1 && config.max_decode_rows <= config.block_tokens);
   BATUCADA_CHECK(config.urgent_slots >= 0 && config.urgent_slots < config.slots, "the others need a slot too");
 }
 
@@ -71,6 +73,7 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   }
   plan.admitted = std::exchange(admitted_, {});
   in_flight_.back().num_samples = plan.samples.size();
+  in_flight_.back().num_decode = static_cast<size_t>(plan.num_decode);
   ++next_step_;
   return plan;
 }
@@ -98,30 +101,6 @@ bool Scheduler::SitsOut(const Sequence& s, absl::Time now) {
   const bool sits_out = left != nullptr && !MaskBudgets::MayDraw(*left);
   sitting_out_ |= sits_out;
   return sits_out;
-}
-
-void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
-  for (Sequence* s : running_) {
-    if (!s->wants_decode() || SitsOut(*s, now)) continue;
-    plan.sequences.push_back(
-        {.id = s->id, .slot = s->slot, .start = s->planned_tokens, .num_tokens = 1, .tokens = {}, .blocks = s->blocks});
-    plan.samples.push_back({.row = plan.num_tokens,
-                            .slot = s->slot,
-                            .position = s->planned_tokens + 1,
-                            .target = -1,
-                            .num_top = s->request.logprobs.value_or(0),
-                            .sampling = &s->request.sampling,
-                            .first_end_position = s->prompt_length() + s->request.sampling.min_tokens,
-                            .constraint = s->constraint.get(),
-                            .mask_steps = MaskSteps(*s, now)});
-    plan.constrained = plan.constrained || s->constraint != nullptr;
-    in_flight_.back().shares.push_back({.sequence = s, .prompt_tokens = 0, .num_scores = 0, .draws = true});
-    ++plan.num_tokens;
-    ++plan.num_decode;
-    ++s->planned_tokens;
-    ++s->planned_samples;
-    ++s->steps_in_flight;
-  }
 }
 
 void Scheduler::PlanPrompts(absl::Time now, BatchPlan& plan) {
@@ -195,7 +174,7 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
            std::span(s.request.prompt.vector()).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
        .blocks = s.blocks,
        .controlled = start == s.first_position && s.request.sampling.controls_logits() ? &s.request : nullptr});
-  InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = false};
+  InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = 0};
   if (s.request.prompt_logprobs.has_value()) {
     for (int64_t position = start + 1; position <= start + num_tokens && position < s.prompt_length(); ++position) {
       plan.samples.push_back({.row = plan.num_tokens + static_cast<int32_t>(position - start - 1),
@@ -219,7 +198,7 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
                             .constraint = s.constraint.get(),
                             .mask_steps = MaskSteps(s, now)});
     plan.constrained = plan.constrained || s.constraint != nullptr;
-    share.draws = true;
+    share.draws = 1;
     ++s.planned_samples;
   }
   plan.num_tokens += num_tokens;
@@ -233,23 +212,27 @@ void Scheduler::Commit(const StepResult& result, absl::Time now) {
   const InFlight step = std::move(in_flight_.front());
   in_flight_.pop_front();
   BATUCADA_CHECK(step.num_samples == result.samples.size(), "step ", result.step, ": wrong number of samples");
+  BATUCADA_CHECK(result.kept.size() == (step.drafts.empty() ? 0 : step.num_decode), "step ", result.step,
+                 ": who is kept is not said of every decode share");
 
   if (prefix_ != nullptr) CommitPrefixes(step);
   size_t next = 0;
-  for (const InFlight::Share& share : step.shares) {
+  for (size_t i = 0; i < step.shares.size(); ++i) {
+    const InFlight::Share& share = step.shares[i];
     Sequence& s = *share.sequence;
     --s.steps_in_flight;
     const auto scores = std::span(result.samples).subspan(next, static_cast<size_t>(share.num_scores));
-    next += scores.size();
-    const TokenResult* token = share.draws ? &result.samples[next++] : nullptr;
+    const auto drawn = std::span(result.samples).subspan(next + scores.size(), static_cast<size_t>(share.draws));
+    next += scores.size() + drawn.size();
     prompt_tokens_ += static_cast<uint64_t>(share.prompt_tokens);
-    if (s.prefix != nullptr && token != nullptr) s.prefix->generated.push_back(token->id);
-    if (!s.ended) {
-      if (!scores.empty()) CommitScores(s, scores, now);
-      if (!s.ended && token != nullptr) CommitToken(s, *token, now);
-      if (!s.ended && s.request.max_tokens == 0 && s.prompt_left() == 0 && s.steps_in_flight == 0) {
-        End(s, FinishReason::kLength, now);
-      }
+    const bool all = result.kept.empty() || i >= step.num_decode;
+    const int32_t kept = all ? share.draws : result.kept[i];
+    BATUCADA_CHECK(kept <= share.draws && (kept > 0 || share.draws == 0), "step ", step.step, ": ", kept, " rows of ",
+                   share.draws, " are kept");
+    if (!s.ended && !scores.empty()) CommitScores(s, scores, now);
+    if (share.draws > 0) CommitDraws(s, drawn.first(static_cast<size_t>(kept)), share.draws, now);
+    if (!s.ended && s.request.max_tokens == 0 && s.prompt_left() == 0 && s.steps_in_flight == 0) {
+      End(s, FinishReason::kLength, now);
     }
     Retire(s);
   }
@@ -302,6 +285,7 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
   // A token and the end that it brings are one event.
   if (events_.empty() || events_.back().id != s.id || !events_.back().token) events_.push_back({.id = s.id});
   events_.back().finish = s.finish;
+  if (config_.drafter != nullptr && s.slot >= 0) config_.drafter->OnEnded(s.id);
   if (s.prefix == nullptr) return;
   // A text that was cut short by its reader may be gone on with, too.
   const bool goes_on = reason == FinishReason::kStop || reason == FinishReason::kLength ||

@@ -15,6 +15,10 @@
 // Urgent requests (of a negative priority) have a queue of their own size, so that a flood of others does not refuse
 // them, and `urgent_slots` slots with the blocks for them, so that they need not wait for another's end.
 //
+// Where there is a drafter, a sequence that decodes may have several rows (PlannedSequence). Drafts take no more than
+// half of the rows that are left beside prompts. Who has a constraint, or controls that what was drawn changes, has one
+// row. A sequence whose rows in flight may already be all that it can draw waits for them.
+//
 // Starvation-free within a priority: a decoding sequence is in every plan, prompts share every plan's rest, and who
 // runs nothing is passed in the queue by nobody who came later. Deterministic: the same calls at the same times give
 // the same plans. Not thread-safe, host-only.
@@ -37,6 +41,7 @@
 #include "engine/pages/kv_need.h"
 #include "engine/prefix/prefix_cache.h"
 #include "engine/schedule/batch_plan.h"
+#include "engine/schedule/drafter.h"
 #include "engine/schedule/mask_budgets.h"
 #include "engine/schedule/sequence.h"
 #include "engine/schedule/shares.h"
@@ -58,6 +63,8 @@ struct SchedulerConfig {
   absl::Duration client_alone_after = absl::InfiniteDuration();  // see ClientShare
   std::vector<int32_t> end_tokens;                               // the model's own
   std::optional<PrefixCacheConfig> prefix_cache;                 // none: every prompt is computed whole
+  Drafter* drafter = nullptr;   // outlives the scheduler; null: every decode share is one row
+  int32_t max_decode_rows = 1;  // of one share, as many as the backend computes; at most block_tokens
 };
 
 // Something that happened to a sequence. Events of one sequence come in order; one has `finish`, and it is the last.
@@ -150,12 +157,18 @@ class Scheduler {
   int64_t* MaskSteps(const Sequence& sequence, absl::Time now);
   bool SitsOut(const Sequence& sequence, absl::Time now);
   void PlanDecodes(absl::Time now, BatchPlan& plan);
+  void PlanDecode(Sequence& sequence, int32_t most_drafts, absl::Time now, BatchPlan& plan);
+  // Rows that drafts may have beside `decoding` sequences and the prompts that wait for theirs.
+  int32_t RowsForDrafts(int32_t decoding) const;
+  int32_t MostDrafts(const Sequence& sequence) const;
   void PlanPrompts(absl::Time now, BatchPlan& plan);
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
   void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
   void PlanChunk(Sequence& sequence, int32_t num_tokens, absl::Time now, BatchPlan& plan);
   void CommitScores(Sequence& sequence, std::span<const TokenResult> scores, absl::Time now);
+  // What a share drew: `rows` rows of a decode share, of which as many are kept as there are tokens.
+  void CommitDraws(Sequence& sequence, std::span<const TokenResult> kept, int32_t rows, absl::Time now);
   void CommitToken(Sequence& sequence, const TokenResult& token, absl::Time now);
   // Tells the end, once. The sequence stays until Retire finds nothing of it in flight; then it is gone.
   void End(Sequence& sequence, FinishReason reason, absl::Time now, const std::string& message = {});

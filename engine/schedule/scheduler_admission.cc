@@ -109,6 +109,7 @@ void Scheduler::AdmitWaiting(absl::Time now, BatchPlan& plan) {
     LeaveQueue(**next);
     running_.push_back(*next);
     admitted_.push_back((*next)->id);
+    if (config_.drafter != nullptr) config_.drafter->OnAdmitted((*next)->id, (*next)->request);
     waiting_.erase(next);
   }
 }

@@ -29,8 +29,9 @@ struct Sequence {
   std::unique_ptr<PrefixUse> prefix;  // null: it has nothing to do with the cache of prefixes
   int64_t first_position = 0;         // where its own computing begins: a checkpoint gave it what comes before
 
-  int64_t planned_tokens = 0;   // positions computed or in flight
-  int64_t planned_samples = 0;  // tokens drawn or in flight
+  int64_t planned_tokens = 0;   // positions computed or in flight, if all rows in flight are kept
+  int64_t planned_samples = 0;  // tokens drawn or in flight, likewise
+  int32_t undecided = 0;        // rows in flight that may be rejected
   int32_t steps_in_flight = 0;  // launched and not committed
   int32_t turn = 0;             // of its prompt, while a plan is made
   bool ended = false;           // its end has been told; what is still in flight is dropped
@@ -44,7 +45,7 @@ struct Sequence {
     if (prefix->next == prefix->promised.size()) return prompt_left();
     return std::min(prompt_left(), prefix->promised[prefix->next]->position() - planned_tokens);
   }
-  // The prompt is planned and another token may be drawn without knowing the ones in flight.
+  // The prompt is planned and another token may be drawn, whatever those in flight are and however many are kept.
   bool wants_decode() const { return !ended && prompt_left() == 0 && planned_samples < request.max_tokens; }
   // Positions that will ever be computed: the last token drawn is not fed back.
   int64_t total_positions() const { return prompt_length() + (request.max_tokens > 0 ? request.max_tokens - 1 : 0); }

@@ -21,6 +21,8 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
     sum.disk_hits += outcome.disk_hits;
     sum.restarts += outcome.restarts;
     sum.failures += outcome.failures;
+    sum.kept += outcome.kept;
+    sum.rejected += outcome.rejected;
     sum.answers += outcome.answers;
   }
   // All of it happened, and often.
@@ -32,6 +34,8 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
   EXPECT_GT(sum.disk_hits, 100u);
   EXPECT_GT(sum.restarts, 20u);
   EXPECT_GT(sum.failures, 10u);
+  EXPECT_GT(sum.kept, 1000u);
+  EXPECT_GT(sum.rejected, 1000u);
   EXPECT_GT(sum.answers, 1000u);
 }
 
@@ -53,7 +57,8 @@ TEST_P(PlantedFault, IsFound) {
 
 INSTANTIATE_TEST_SUITE_P(Prefix, PlantedFault,
                          testing::Values(Fault::kSavedEarly, Fault::kWrongSlot, Fault::kAliasedSlot, Fault::kLostBlock,
-                                         Fault::kLostMove, Fault::kRestoreFirst, Fault::kNoScope, Fault::kDiskReadsLate,
+                                         Fault::kLostMove, Fault::kRestoreFirst, Fault::kNoScope, Fault::kRowTooMany,
+                                         Fault::kRowTooFew, Fault::kStateAhead, Fault::kDiskReadsLate,
                                          Fault::kDiskWritesLate, Fault::kDiskOtherRecord));
 
 }  // namespace

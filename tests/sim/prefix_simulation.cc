@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/sim/knowing_drafter.h"
 #include "tests/sim/simulated_disk.h"
 
 namespace batucada::sim {
@@ -26,6 +27,10 @@ class PrefixLife {
  public:
   PrefixLife(uint64_t seed, Fault fault) : random_(seed), fault_(fault) {
     MakeConfig();
+    if (fake_.capacity.max_decode_rows > 1) {
+      drafter_ = std::make_unique<KnowingDrafter>(fake_, seed);
+      config_.drafter = drafter_.get();
+    }
     Begin();
   }
 
@@ -47,6 +52,7 @@ class PrefixLife {
     CheckNothingIsLeft();
     // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
     if (!outcome_.violation.empty()) static_cast<void>(scheduler_.release());
+    if (drafter_ != nullptr) outcome_.kept = drafter_->kept(), outcome_.rejected = drafter_->rejected();
     return outcome_;
   }
 
@@ -123,12 +129,14 @@ class PrefixLife {
     with_disk_ = cache.host.slots > 0 && Chance(0.7);
     most_records_ = 1 + Below(60);
     config_.prefix_cache = cache;
+    config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
     fake_.capacity = {.slots = config_.slots,
                       .kv = config_.kv,
                       .block_tokens = block_tokens,
                       .prefix = cache.device,
                       .host = cache.host,
-                      .max_steps_in_flight = config_.max_steps_in_flight};
+                      .max_steps_in_flight = config_.max_steps_in_flight,
+                      .max_decode_rows = config_.max_decode_rows};
     fake_.vocab_size = kIds;
   }
 
@@ -222,7 +230,32 @@ class PrefixLife {
         break;
       case Fault::kLostMove: std::erase_if(c.moved, [](const PageCopy& copy) { return copy.group != kSlots; }); break;
       case Fault::kRestoreFirst: std::swap(c.restored, c.ended); break;
+      case Fault::kStateAhead: PlantStateAhead(plan); break;
       default: break;
+    }
+  }
+
+  // What the step leaves in the slots before anything is rejected is put aside, and back before the next step.
+  void PlantStateAhead(BatchPlan& plan) {
+    constexpr PageId kAside = 1000;  // beyond all pages of checkpoints
+    std::swap(plan.copies.ended, ahead_);
+    plan.copies.ended.insert(plan.copies.ended.end(), ahead_.begin(), ahead_.end());
+    ahead_.clear();
+    for (int32_t i = 0; i < plan.num_decode; ++i) {
+      const PlannedSequence& s = plan.sequences[static_cast<size_t>(i)];
+      if (s.drafts.empty()) continue;
+      const PageRef slot{Tier::kRunning, s.slot}, aside{Tier::kDevice, kAside + s.slot};
+      plan.copies.saved.push_back({.from = slot, .to = aside});
+      ahead_.push_back({.from = aside, .to = slot});
+    }
+  }
+
+  void Plant(const BatchPlan& plan, StepResult& result) {
+    if (fault_ != Fault::kRowTooMany && fault_ != Fault::kRowTooFew) return;
+    for (size_t i = 0; i < result.kept.size(); ++i) {
+      const int32_t rows = plan.sequences[i].num_tokens;
+      int32_t& kept = result.kept[i];
+      kept = fault_ == Fault::kRowTooMany ? std::min(kept + 1, rows) : std::max(kept - 1, 1);
     }
   }
 
@@ -234,14 +267,15 @@ class PrefixLife {
       ++outcome_.steps;
       Plant(*plan);
       if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
-      out_.push_back(plan->step);
+      out_.push_back(*std::move(plan));
     } else if (out_.empty() && !alive_.empty() && !scheduler_->awaits_disk()) {
       return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
     }
     const bool full = static_cast<int32_t>(out_.size()) == config_.max_steps_in_flight;
     if (!out_.empty() && (full || !plan || Chance(0.5))) {
+      absl::StatusOr<StepResult> result = backend_->Wait();
+      Plant(out_.front(), *result);
       out_.pop_front();
-      const absl::StatusOr<StepResult> result = backend_->Wait();
       clock_.Advance(absl::Milliseconds(1));
       scheduler_->Commit(*result, clock_.Now());
       Tell();
@@ -299,10 +333,12 @@ class PrefixLife {
   bool with_disk_ = false;
   size_t most_records_ = 0;
   DiskContent content_;
+  std::unique_ptr<KnowingDrafter> drafter_;
   std::unique_ptr<FakeBackend> backend_;
   std::unique_ptr<SimulatedDisk> disk_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::deque<uint64_t> out_;  // steps in flight
+  std::deque<BatchPlan> out_;    // in flight
+  std::vector<PageCopy> ahead_;  // see PlantStateAhead
   std::map<SequenceId, Life> alive_;
   std::deque<std::pair<std::string, std::vector<int32_t>>> texts_;
   std::map<std::string, std::unordered_map<uint64_t, int32_t>> seen_;  // by scope: beginnings, and how often

@@ -1,8 +1,8 @@
 // A scheduler with a cache of prefixes and the fake backend, whose every token depends on the whole text before it and,
 // through its blocks, on every page: conversations that go on and branch, equal prompts at once, cancels, failures,
-// evictions in all tiers, a process that is
-// killed and another that finds what was on the disk. Every token is compared with the one that a computation from the
-// start draws.
+// evictions in all tiers, decode shares of several rows of which some are rejected, a process that is killed and
+// another that finds what was on the disk. Every token is compared with the one that a computation from the start
+// draws.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,9 @@ enum class Fault : uint8_t {
   kLostMove,      // what goes to the host is not copied, but for its slot
   kRestoreFirst,  // pages are given to the next before what was in them is kept
   kNoScope,       // texts of all scopes meet
+  kRowTooMany,    // a row is kept whose draft was wrong
+  kRowTooFew,     // a row is not kept whose draft was right
+  kStateAhead,    // a rejected row's state stays
   // Of the disk:
   kDiskReadsLate,    // says that a checkpoint is there before its bytes are
   kDiskWritesLate,   // says that it has written what it goes on to read
@@ -29,6 +32,7 @@ enum class Fault : uint8_t {
 struct PrefixOutcome {
   std::string violation;  // empty: every answer was the cold one
   uint64_t steps = 0, answers = 0, failures = 0;
+  uint64_t kept = 0, rejected = 0;  // rows of drafts
   uint64_t hits = 0, host_hits = 0, disk_hits = 0, waits = 0, evictions = 0, host_evictions = 0, restarts = 0;
 };
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr size_t kFinishReasons = 7;
 
-int64_t PromptLength(const Request& request) { return static_cast<int64_t>(request.prompt.size()); }
-
 bool Contains(const std::vector<int32_t>& ids, int32_t id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
@@ -51,8 +49,10 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   for (const SequenceId id : plan.admitted) OnAdmitted(id);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) Broke("budget: too many steps in flight");
   int32_t want = 0;
+  bool prompts = false;
   for (const auto& [id, life] : lives_) {
     want += WantsDecode(life) ? 1 : 0;
+    prompts = prompts || (life.admitted && life.next_position < PromptLength(life.request));
     if (life.request.deadline <= now) Broke(absl::StrCat("deadlines: ", id, " lives past its own"));
   }
   if (want != plan.num_decode)
@@ -75,64 +75,15 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
       }
     }
   }
-  for (const PlannedSample& sample : plan.samples) {
-    const SequenceId owner = slot_owner_[static_cast<size_t>(sample.slot)];
-    const auto found = lives_.find(owner);
-    if (found == lives_.end()) return Broke("pages: a sample is of a slot that is nobody's");
-    Life& life = found->second;
-    if (sample.target < 0) {
-      if (++life.drawn > life.request.max_tokens) Broke(absl::StrCat("tokens: too many drawn for ", owner));
-      if (sample.position != life.next_position) Broke(absl::StrCat("positions: ", owner, " draws at a wrong one"));
-    } else if (sample.target != life.request.prompt.at(static_cast<size_t>(sample.position))) {
-      Broke(absl::StrCat("positions: ", owner, " scores what is not its prompt"));
+  CheckDrafts(plan, prompts);
+  for (const PlannedSample& sample : plan.samples) OnSample(plan, sample, &touched);
+  for (int32_t row = 0; row < plan.decode_rows(); ++row) {
+    const auto at = static_cast<size_t>(row);
+    if (at >= touched.samples.size() || touched.samples[at].row != row || touched.samples[at].target >= 0) {
+      Broke(absl::StrCat("rows: row ", row, " decodes and does not draw"));
     }
-    // The row whose logits are wanted computes the position before.
-    const auto share = std::find_if(plan.sequences.begin(), plan.sequences.end(),
-                                    [owner](const PlannedSequence& each) { return each.id == owner; });
-    int32_t first = 0;
-    for (auto before = plan.sequences.begin(); before != share; ++before) first += before->num_tokens;
-    if (share == plan.sequences.end() || sample.row < first || sample.row >= first + share->num_tokens ||
-        share->start + (sample.row - first) + 1 != sample.position) {
-      Broke(absl::StrCat("rows: a sample of ", owner, " is of row ", sample.row));
-    }
-    if (!touched.samples.empty() && touched.samples.back().row >= sample.row) Broke("rows: samples are out of order");
-    touched.samples.push_back(sample);
-    touched.sample_owners.push_back(owner);
   }
   in_flight_.push_back(std::move(touched));
-}
-
-void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touched) {
-  Mix(share.id * 0x9E3779B97F4A7C15ULL + static_cast<uint64_t>(share.start) * 4096 +
-      static_cast<uint64_t>(share.num_tokens));
-  const auto found = lives_.find(share.id);
-  if (found == lives_.end()) return Broke(absl::StrCat("one end: ", share.id, " is planned and not alive"));
-  Life& life = found->second;
-  if (!life.admitted) Broke(absl::StrCat("order: ", share.id, " has rows and was not admitted"));
-  if (life.slot < 0) Place(life, share);
-  const std::vector<PageId> blocks = Flat(share.blocks);
-  if (share.slot != life.slot || blocks != life.blocks) Broke(absl::StrCat("pages: ", share.id, " changed its own"));
-  if (std::find(touched->sequences.begin(), touched->sequences.end(), share.id) != touched->sequences.end()) {
-    Broke(absl::StrCat("positions: ", share.id, " is in the plan twice"));
-  }
-  if (share.start != life.next_position || share.num_tokens < 1) {
-    Broke(absl::StrCat("positions: ", share.id, " goes on at ", share.start, ", not at ", life.next_position));
-  }
-  if (decode) {
-    if (!WantsDecode(life) || share.num_tokens != 1 || !share.tokens.empty()) {
-      Broke(absl::StrCat("progress: ", share.id, " decodes and should not"));
-    }
-  } else {
-    const auto first = life.request.prompt.begin() + static_cast<std::ptrdiff_t>(share.start);
-    if (share.start + share.num_tokens > PromptLength(life.request) ||
-        !std::equal(share.tokens.begin(), share.tokens.end(), first, first + share.num_tokens)) {
-      return Broke(absl::StrCat("positions: ", share.id, " is fed what is not its prompt"));
-    }
-  }
-  life.next_position += share.num_tokens;
-  touched->sequences.push_back(share.id);
-  touched->slots.push_back(share.slot);
-  touched->blocks.insert(touched->blocks.end(), blocks.begin(), blocks.end());
 }
 
 void Referee::OnAdmitted(SequenceId id) {
@@ -261,16 +212,6 @@ void Referee::OnNoPlan(bool steps_in_flight) {
   if (!steps_in_flight && alive_ > 0) Broke(absl::StrCat("progress: ", alive_, " are alive and nothing is planned"));
 }
 
-void Referee::OnResult(const StepResult& result) {
-  const Touched step = std::move(in_flight_.front());
-  in_flight_.pop_front();
-  ForgetEnded();
-  for (size_t i = 0; i < step.samples.size(); ++i) {
-    const auto found = lives_.find(step.sample_owners[i]);
-    if (found != lives_.end() && step.samples[i].target < 0) found->second.expected.push_back(result.samples[i].id);
-  }
-}
-
 void Referee::OnAbandoned() {
   in_flight_.clear();
   ForgetEnded();
@@ -328,7 +269,11 @@ void Referee::End(SequenceId id, const Finish& finish) {
   if (!life.expected.empty() && life.expected.front() == kNothingDrawn && finish.reason == FinishReason::kError) {
     if (finish.message.empty()) Broke(absl::StrCat("tokens: ", id, " is not told why it ends"));
   }
-  if (!life.expected.empty() && prompt_done) Broke(absl::StrCat("tokens: ", id, " was not told all"));
+  // Rows of a share behind the one that ends the text have drawn, too, and are not told.
+  const auto untold = static_cast<int32_t>(life.expected.size());
+  if (prompt_done && untold > (whole ? 0 : config_.max_decode_rows - 1)) {
+    Broke(absl::StrCat("tokens: ", id, " was not told all"));
+  }
   ++ended_[static_cast<size_t>(finish.reason)];
   if (InFlight(id)) ended_in_flight_.push_back({.id = id, .life = life});
   if (life.slot >= 0) slot_owner_[static_cast<size_t>(life.slot)] = 0;

@@ -12,6 +12,8 @@
 //   tokens        what the model drew is told, once, in order, and no more than max_tokens of it
 //   deadlines     nobody lives past one
 //   bounds        each queue holds at most the sequences and the tokens that it may
+//   drafts        a share has no more rows than it may, drafts leave prompts their half, and the rows that are kept are
+//                 those whose drafts were drawn; what the others drew is not told, and their positions come again
 //   no starvation who is next in the queue is admitted as soon as there are pages for it; urgent slots are kept
 //   rows          samples are of their sequence's own rows, in row order
 //   no leak       what is used is what somebody alive, or ended and still in flight, holds: at every step
@@ -32,6 +34,8 @@
 #include "engine/schedule/scheduler.h"
 
 namespace batucada::sim {
+
+inline int64_t PromptLength(const Request& request) { return static_cast<int64_t>(request.prompt.size()); }
 
 class Referee {
  public:
@@ -67,8 +71,9 @@ class Referee {
     Request request;
     uint64_t arrival = 0;
     bool admitted = false;
-    int64_t next_position = 0;     // to be computed
-    int64_t drawn = 0;             // tokens that plans asked for
+    int64_t next_position = 0;     // to be computed, if all rows in flight are kept
+    int64_t drawn = 0;             // tokens that plans asked for, likewise
+    int32_t undecided = 0;         // rows in flight that may be rejected
     int64_t told = 0;              // tokens that came as events
     int64_t scored = 0;            // prompt log-probabilities likewise
     PageId slot = -1;              // -1: no row so far
@@ -76,7 +81,12 @@ class Referee {
     std::deque<int32_t> expected;  // tokens that results brought and events have not told
     size_t alive_index = 0;
   };
+  struct DecodeShare {
+    SequenceId id = 0;
+    std::vector<int32_t> drafts;
+  };
   struct Touched {  // by a step in flight
+    std::vector<DecodeShare> decodes;
     std::vector<SequenceId> sequences;
     std::vector<PageId> slots, blocks;
     std::vector<PlannedSample> samples;
@@ -85,6 +95,12 @@ class Referee {
 
   void Mix(uint64_t value) { digest_ = (digest_ ^ value) * 0x100000001B3ULL; }
   void OnShare(const PlannedSequence& share, bool decode, Touched* touched);
+  void OnDecodeShare(const PlannedSequence& share, Life& life, Touched* touched);
+  // `prompts`: some wait for rows.
+  void CheckDrafts(const BatchPlan& plan, bool prompts);
+  void OnSample(const BatchPlan& plan, const PlannedSample& sample, Touched* touched);
+  // Rows of each decode share that the draws keep, as many as the result says.
+  std::vector<size_t> KeptRows(const Touched& step, const StepResult& result);
   void OnAdmitted(SequenceId id);
   void Place(Life& life, const PlannedSequence& share);
   struct Has {

@@ -17,11 +17,15 @@ TEST(Simulation, AMillionStepsOfManyLivesBreakNoRule) {
     all.accepted += one.accepted;
     all.refused += one.refused;
     all.failures += one.failures;
+    all.kept += one.kept;
+    all.rejected += one.rejected;
     for (size_t i = 0; i < 7; ++i) all.ended[i] += one.ended[i];
   }
   EXPECT_GE(all.steps, 1'000'000u);
   EXPECT_GT(all.refused, 1000u) << "queues were full now and then";
   EXPECT_GT(all.failures, 100u);
+  EXPECT_GT(all.kept, 100'000u) << "rows of drafts";
+  EXPECT_GT(all.rejected, 100'000u);
   uint64_t ended = 0;
   for (const FinishReason reason : {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled,
                                     FinishReason::kDeadline, FinishReason::kOverrun, FinishReason::kError}) {

@@ -5,13 +5,49 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "engine/schedule/drafter.h"
+
 namespace batucada::sim {
 namespace {
+
+// Any number of any guesses, of sequences that run.
+class AnyDrafts : public Drafter {
+ public:
+  AnyDrafts(Workload* workload, Referee* referee) : workload_(workload), referee_(referee) {}
+
+  void OnAdmitted(SequenceId id, const Request& /*request*/) override {
+    if (!running_.insert(id).second) referee_->Broke("drafts: somebody is admitted twice");
+  }
+  void OnDrawn(SequenceId id, std::span<const TokenResult> tokens, int32_t rows) override {
+    if (!running_.contains(id) || tokens.empty() || static_cast<int32_t>(tokens.size()) > rows) {
+      referee_->Broke("drafts: tokens are told of nobody, or none, or too many");
+    }
+  }
+  void OnEnded(SequenceId id) override {
+    if (running_.erase(id) == 0) referee_->Broke("drafts: the end of somebody who does not run");
+  }
+  void Draft(SequenceId id, int64_t /*position*/, int32_t /*undecided*/, int32_t most,
+             std::vector<int32_t>* drafts) override {
+    if (!running_.contains(id) || most < 1) referee_->Broke("drafts: none can be wanted");
+    for (uint64_t count = workload_->Below(static_cast<uint64_t>(most) + 1); count > 0; --count) {
+      drafts->push_back(static_cast<int32_t>(workload_->Below(kVocabulary)));
+    }
+  }
+
+ private:
+  Workload* const workload_;
+  Referee* const referee_;
+  absl::flat_hash_set<SequenceId> running_;
+};
 
 class Life {
  public:
   explicit Life(uint64_t seed)
-      : workload_(seed), scheduler_(std::make_unique<Scheduler>(workload_.config())), referee_(workload_.config()) {}
+      : workload_(seed), config_(workload_.config()), referee_(config_), drafter_(&workload_, &referee_) {
+    if (config_.max_decode_rows > 1) config_.drafter = &drafter_;
+    scheduler_ = std::make_unique<Scheduler>(config_);
+  }
 
   Outcome Run(uint64_t steps) {
     while (outcome_.steps < steps && referee_.violation().empty()) {
@@ -108,18 +144,39 @@ class Life {
       const int32_t id = sample.target >= 0 ? sample.target : workload_.Draw();
       result.samples.push_back({.id = id, .logprob = -1, .rank = 1, .top = {}});
     }
+    if (plan.decode_rows() > plan.num_decode) Keep(plan, result);
     clock_.Advance(workload_.StepTime());
     referee_.OnResult(result);
     scheduler_->Commit(result, clock_.Now());
     Tell();
   }
 
+  // Most drafts turn out to be right.
+  void Keep(const BatchPlan& plan, StepResult& result) {
+    size_t row = 0;
+    for (int32_t i = 0; i < plan.num_decode; ++i) {
+      const PlannedSequence& share = plan.sequences[static_cast<size_t>(i)];
+      size_t kept = 1;
+      for (; kept <= share.drafts.size(); ++kept) {
+        int32_t& id = result.samples[row + kept - 1].id;
+        if (id != kNothingDrawn && workload_.Chance(0.7)) id = share.drafts[kept - 1];
+        if (id != share.drafts[kept - 1]) break;
+      }
+      result.kept.push_back(static_cast<int32_t>(kept));
+      outcome_.kept += kept - 1;
+      outcome_.rejected += static_cast<uint64_t>(share.num_tokens) - kept;
+      row += static_cast<size_t>(share.num_tokens);
+    }
+  }
+
   void Tell() { referee_.OnEvents(scheduler_->TakeEvents()); }
 
   Workload workload_;
+  SchedulerConfig config_;
   ManualClock clock_;
-  std::unique_ptr<Scheduler> scheduler_;
   Referee referee_;
+  AnyDrafts drafter_;
+  std::unique_ptr<Scheduler> scheduler_;
   std::deque<BatchPlan> out_;  // planned, not committed
   SequenceId last_id_ = 0;
   int64_t promised_ = 0;  // tokens of those accepted since nobody was there

@@ -26,6 +26,7 @@ Workload::Workload(uint64_t seed) : random_(seed) {
   config_.client_share = Chance(0.5) ? 1 : kShares[Below(std::size(kShares))];
   clients_ = 1 + Below(5);
   config_.end_tokens = {kEndToken};
+  config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
   longest_prompt_ = static_cast<int64_t>(8 << Below(9));
   longest_text_ = static_cast<int64_t>(2 << Below(8));
 }

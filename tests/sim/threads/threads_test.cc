@@ -12,6 +12,7 @@
 #include "engine/channel.h"
 #include "engine/run/fake_backend.h"
 #include "engine/run/step_loop.h"
+#include "tests/sim/knowing_drafter.h"
 #include "text/byte_tokenizer.h"
 
 namespace batucada {
@@ -23,6 +24,7 @@ struct Outcome {
   uint64_t switches = 0;
   uint64_t ended[7] = {};  // by FinishReason
   uint64_t refused = 0, abandoned = 0;
+  uint64_t kept = 0, rejected = 0;  // rows of drafts
 };
 
 // Fails now and then, as a device does.
@@ -60,7 +62,11 @@ class World {
     SchedulerConfig config{.max_batch_tokens = slots + static_cast<int32_t>(threads_.Below(10)),
                            .max_waiting = static_cast<int32_t>(1 + threads_.Below(6)),
                            .max_steps_in_flight = in_flight,
-                           .slots = slots};
+                           .slots = slots,
+                           .max_decode_rows = static_cast<int32_t>(1 + threads_.Below(4))};
+    fake_.capacity.max_decode_rows = config.max_decode_rows;
+    drafter_ = std::make_unique<sim::KnowingDrafter>(fake_, seed);
+    if (config.max_decode_rows > 1) config.drafter = drafter_.get();
     if (threads_.Below(2) == 0) {
       config.prefix_cache = PrefixCacheConfig{.device = {.slots = 3, .blocks = {}},
                                               .host = {.slots = 4, .blocks = {}},
@@ -83,6 +89,8 @@ class World {
     EXPECT_EQ(loop_->stats().running, 0);
     loop_.reset();  // its thread ends
     outcome_.switches = threads_.switches();
+    outcome_.kept = drafter_->kept();
+    outcome_.rejected = drafter_->rejected();
     return outcome_;
   }
 
@@ -184,6 +192,7 @@ class World {
   ThreadWorld threads_;
   FakeBackendConfig fake_;
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::unique_ptr<sim::KnowingDrafter> drafter_;
   std::shared_ptr<StepLoop> loop_;
   Outcome outcome_;
 };
@@ -196,6 +205,8 @@ TEST(Threads, EveryConsumerIsToldItsWholeTextAndItsEndOnce) {
     for (size_t i = 0; i < std::size(sum.ended); ++i) sum.ended[i] += outcome.ended[i];
     sum.refused += outcome.refused;
     sum.abandoned += outcome.abandoned;
+    sum.kept += outcome.kept;
+    sum.rejected += outcome.rejected;
   }
   // All of it happened.
   EXPECT_GT(sum.ended[static_cast<size_t>(FinishReason::kLength)], 30u);
@@ -205,6 +216,8 @@ TEST(Threads, EveryConsumerIsToldItsWholeTextAndItsEndOnce) {
   EXPECT_GT(sum.ended[static_cast<size_t>(FinishReason::kError)], 0u);
   EXPECT_GT(sum.refused, 0u);
   EXPECT_GT(sum.abandoned, 0u);
+  EXPECT_GT(sum.kept, 100u);
+  EXPECT_GT(sum.rejected, 100u);
 }
 
 TEST(Threads, ASeedIsALife) {

@@ -1,0 +1,101 @@
+// Decode shares: a row for every sequence that generates, and rows of drafts where they have room.
+#include <algorithm>
+
+#include "base/status.h"
+#include "engine/schedule/in_flight.h"
+#include "engine/schedule/scheduler.h"
+
+namespace batucada {
+
+void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
+  if (config_.drafter == nullptr) {
+    for (Sequence* s : running_) {
+      if (s->wants_decode() && !SitsOut(*s, now)) PlanDecode(*s, 0, now, plan);
+    }
+    return;
+  }
+  std::vector<Sequence*> decoding;
+  for (Sequence* s : running_) {
+    if (s->wants_decode() && !SitsOut(*s, now)) decoding.push_back(s);
+  }
+  // What the plan points to must not move.
+  in_flight_.back().drafts.reserve(static_cast<size_t>(config_.max_batch_tokens));
+  // Even parts; what one does not need goes to those after it.
+  auto left = static_cast<int32_t>(decoding.size());
+  int32_t rows = RowsForDrafts(left);
+  for (Sequence* s : decoding) {
+    const int32_t before = plan.num_tokens;
+    PlanDecode(*s, std::min(MostDrafts(*s), (rows + left - 1) / left), now, plan);
+    rows -= plan.num_tokens - before - 1;
+    --left;
+  }
+}
+
+int32_t Scheduler::RowsForDrafts(int32_t decoding) const {
+  const int32_t left = config_.max_batch_tokens - decoding;
+  const bool prompts =
+      std::any_of(running_.begin(), running_.end(), [](const Sequence* s) { return !s->ended && s->chunk_left() > 0; });
+  return prompts ? left / 2 : left;
+}
+
+int32_t Scheduler::MostDrafts(const Sequence& s) const {
+  // What one row draws changes what the next may: its draw would have to wait for the other.
+  if (s.constraint != nullptr || s.request.sampling.controls_logits()) return 0;
+  const int64_t draws = s.request.max_tokens - s.planned_samples;
+  return static_cast<int32_t>(std::min<int64_t>(config_.max_decode_rows, draws)) - 1;
+}
+
+void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, BatchPlan& plan) {
+  InFlight& step = in_flight_.back();
+  const size_t first = step.drafts.size();
+  if (most_drafts > 0) {
+    config_.drafter->Draft(s.id, s.planned_tokens + 1, s.undecided, most_drafts, &step.drafts);
+    BATUCADA_CHECK(step.drafts.size() <= first + static_cast<size_t>(most_drafts), "more drafts than were asked for");
+  }
+  const auto drafts = std::span<const int32_t>(step.drafts).subspan(first);
+  const int32_t rows = 1 + static_cast<int32_t>(drafts.size());
+  plan.sequences.push_back({.id = s.id,
+                            .slot = s.slot,
+                            .start = s.planned_tokens,
+                            .undecided = s.undecided,
+                            .num_tokens = rows,
+                            .tokens = {},
+                            .drafts = drafts,
+                            .blocks = s.blocks});
+  for (int32_t row = 0; row < rows; ++row) {
+    plan.samples.push_back({.row = plan.num_tokens + row,
+                            .slot = s.slot,
+                            .position = s.planned_tokens + row + 1,
+                            .target = -1,
+                            .num_top = s.request.logprobs.value_or(0),
+                            .sampling = &s.request.sampling,
+                            .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
+                            .constraint = s.constraint.get(),
+                            .mask_steps = MaskSteps(s, now)});
+  }
+  plan.constrained = plan.constrained || s.constraint != nullptr;
+  step.shares.push_back({.sequence = &s, .prompt_tokens = 0, .num_scores = 0, .draws = rows});
+  plan.num_tokens += rows;
+  ++plan.num_decode;
+  s.planned_tokens += rows;
+  s.planned_samples += rows;
+  s.undecided += rows - 1;
+  ++s.steps_in_flight;
+}
+
+void Scheduler::CommitDraws(Sequence& s, std::span<const TokenResult> kept, int32_t rows, absl::Time now) {
+  const int32_t rejected = rows - static_cast<int32_t>(kept.size());
+  s.planned_tokens -= rejected;
+  s.planned_samples -= rejected;
+  s.undecided -= rows - 1;
+  if (s.prefix != nullptr) {
+    for (const TokenResult& token : kept) s.prefix->generated.push_back(token.id);
+  }
+  for (const TokenResult& token : kept) {
+    if (s.ended) return;
+    CommitToken(s, token, now);
+  }
+  if (!s.ended && config_.drafter != nullptr) config_.drafter->OnDrawn(s.id, kept, rows);
+}
+
+}  // namespace batucada
