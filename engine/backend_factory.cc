@@ -35,15 +35,18 @@ BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint,
   }
   absl::StrAppend(report, "device  none: the fake backend, a step every ", absl::FormatDuration(config.fake_step_time),
                   "\n");
-  return {.backend = std::make_unique<FakeBackend>(FakeBackendConfig{.capacity = {.slots = config.max_sequences,
-                                                                                  .kv = std::move(kv),
-                                                                                  .block_tokens = config.block_tokens,
-                                                                                  .prefix = std::move(prefix),
-                                                                                  .host = std::move(host),
-                                                                                  .max_steps_in_flight = 2},
-                                                                     .vocab_size = checkpoint.config.vocab_size,
-                                                                     .never = end_tokens,
-                                                                     .step_time = config.fake_step_time}),
+  return {.backend = std::make_unique<FakeBackend>(FakeBackendConfig{
+              .capacity = {.slots = config.max_sequences,
+                           .control_rows =
+                               config.controlled_sequences > 0 ? config.controlled_sequences : config.max_sequences,
+                           .kv = std::move(kv),
+                           .block_tokens = config.block_tokens,
+                           .prefix = std::move(prefix),
+                           .host = std::move(host),
+                           .max_steps_in_flight = 2},
+              .vocab_size = checkpoint.config.vocab_size,
+              .never = end_tokens,
+              .step_time = config.fake_step_time}),
           .kind = BackendKind::kFake,
           .max_batch_tokens =
               std::max(config.max_sequences, config.max_batch_tokens > 0 ? config.max_batch_tokens : kCudaBatchTokens)};
@@ -81,6 +84,7 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
   ModelBackendConfig model_config{.model = checkpoint.config,
                                   .max_batch_tokens = std::max(rows, config.max_sequences),
                                   .max_sequences = config.max_sequences,
+                                  .controlled_sequences = config.controlled_sequences,
                                   .max_total_tokens = config.max_total_tokens,
                                   .pool_bytes = config.pool_bytes,
                                   .memory_fraction = config.memory_fraction > 0 ? config.memory_fraction

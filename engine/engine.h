@@ -35,6 +35,7 @@ struct EngineStats {
   int64_t waiting = 0;         // sequences in the queue
   int64_t waiting_tokens = 0;  // prompt tokens in the queue
   int64_t slots_used = 0, slots_total = 0;
+  int64_t control_rows_used = 0, control_rows_total = 0;  // of sequences that change logits
   int64_t blocks_used = 0, blocks_total = 0;
   int64_t block_tokens = 0;  // tokens a block holds
   uint64_t steps = 0;

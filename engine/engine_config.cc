@@ -20,6 +20,7 @@ absl::Status EngineConfig::Validate() const {
        {InRange("threads", threads, 0, 1024), InRange("device", device, 0, 1023),
         InRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20), InRange("max-sequences", max_sequences, 1, 65536),
         InRange("urgent-sequences", urgent_sequences, 0, max_sequences - 1),
+        InRange("controlled-sequences", controlled_sequences, 0, max_sequences),
         InRange("request-share", request_share, 0.01, 1.0), InRange("client-share", client_share, 0.0, 1.0),
         InRange("max-waiting", max_waiting, 1, 1 << 20),
         InRange<int64_t>("max-waiting-tokens", max_waiting_tokens, 1, int64_t{1} << 40),

@@ -26,6 +26,8 @@ struct EngineConfig {
   int32_t max_batch_tokens = 0;            // rows one step computes at most; 0: 512 on the CPU, 8192 on CUDA
   int32_t max_sequences = 256;             // sequences that run at once at most
   int32_t urgent_sequences = 0;            // of them, how many only requests of a negative priority may be
+  int32_t controlled_sequences = 0;        // of them, how many may change logits; 0: as many as fit in a sixteenth of
+                                           // the memory for sequences
   double request_share = 0.75;             // of the sequences that others leave, what one request may be; 1: all
   double client_share = 0;                 // likewise all requests of a client; 0: 0.9 beside others, else all
   int32_t max_waiting = 1024;              // requests in the queue, and as many further choices of theirs

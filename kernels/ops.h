@@ -180,7 +180,7 @@ class Ops {
   // Draws or scores one token per row of logits [n, padded vocabulary] fp32; ids >= vocab are padding and never drawn.
   // Writes results[n] and last_token[slot] of drawn rows, all on the device. Drawing is Gumbel-max over the kept ids:
   // argmax(logit / temperature + g(seed, position, id)), so the result depends on nothing but the row and, if it is
-  // controlled, its slot's controls, which take note of the token. At most one row of a slot draws.
+  // controlled, its control row, which takes note of the token. At most one row of a slot draws.
   virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
                       RowSample* results, int32_t* last_token) = 0;
 

@@ -1,11 +1,12 @@
 // What a request may do to the logits before a token is drawn: a bias per id, penalties for ids that were seen, ids and
-// phrases that must not come. Kept per slot beside the sequence's state, so that a step needs nothing of the host's and
-// a CUDA graph of a step serves every request. Only rows whose RowSampling::control asks for it read it.
+// phrases that must not come. A sequence that asks for any has a control row in the device's memory as long as it runs,
+// so that a step needs nothing of the host's and a CUDA graph of a step serves every request.
 //
 // In this order, as vLLM does:
-//   logit = -infinity            for banned ids, and for ids that end the text before
-//   ControlRequest::first_end_position logit = logit + bias         -infinity: never drawn logit = logit / r or · r r =
-//   repetition penalty (arXiv 1909.05858), if the id is in the prompt or was drawn:
+//   logit = -infinity            for banned ids, and for ids that end the text, at positions before
+//                                ControlRequest::first_end_position
+//   logit = logit + bias         -infinity: never drawn
+//   logit = logit / r or · r     r = repetition penalty (arXiv 1909.05858), if the id is in the prompt or was drawn:
 //                                divided where positive, multiplied where negative
 //   logit = logit - frequency · times drawn - presence · (drawn at all)
 #pragma once
@@ -38,16 +39,16 @@ struct BannedPhrases {
   int32_t recent[kMaxPhraseIds] = {};  // the newest ids of the sequence, newest first; -1 before the first
 };
 
-// A slot's controls: {TokenControl[vocab], BannedPhrases}, one slot after the other. Empty: no row may be controlled.
+// Control rows: each {TokenControl[vocab], BannedPhrases}, one after the other. Empty: no sequence may be controlled.
 struct ControlView {
-  char* slots = nullptr;
-  int64_t slot_bytes = 0;  // from one slot to the next
+  char* rows = nullptr;
+  int64_t row_bytes = 0;  // from one row to the next
 
-  BATUCADA_HOST_DEVICE TokenControl* TokensOf(int32_t slot) const {
-    return reinterpret_cast<TokenControl*>(slots + slot * slot_bytes);
+  BATUCADA_HOST_DEVICE TokenControl* TokensOf(int32_t row) const {
+    return reinterpret_cast<TokenControl*>(rows + row * row_bytes);
   }
-  BATUCADA_HOST_DEVICE BannedPhrases* PhrasesOf(int32_t slot, int32_t vocab) const {
-    return reinterpret_cast<BannedPhrases*>(TokensOf(slot) + vocab);
+  BATUCADA_HOST_DEVICE BannedPhrases* PhrasesOf(int32_t row, int32_t vocab) const {
+    return reinterpret_cast<BannedPhrases*>(TokensOf(row) + vocab);
   }
 };
 constexpr int64_t ControlBytes(int32_t vocab) {
@@ -55,13 +56,13 @@ constexpr int64_t ControlBytes(int32_t vocab) {
   return (bytes + 255) / 256 * 256;
 }
 
-// What a row asks of its slot's controls, and what a grammar leaves of the vocabulary. POD, part of RowSampling.
+// What a draw asks of its sequence's controls, and what a grammar leaves of the vocabulary. POD, part of RowSampling.
 struct ControlRequest {
   float repetition_penalty = 1;  // > 0
   float presence_penalty = 0;
   float frequency_penalty = 0;
   int32_t first_end_position = 0;     // ids that end the text are not drawn at positions before this
-  int32_t active = 0;                 // 0: the slot's controls are neither read nor written
+  int32_t row = -1;                   // of ControlView, of this sequence alone; -1: no controls are read or written
   const uint32_t* allowed = nullptr;  // [ceil(vocab / 32)] on the device: an id whose bit id % 32 of word id / 32 is
                                       // not set has the logit -infinity, before all else; null: every id is allowed
 };

@@ -85,6 +85,7 @@ ModelSizes MeasureModel(const ModelConfig& config, const InspectOptions& options
     sizes.kv_tokens = std::max(sizes.kv_tokens, tokens);
     sizes.sequence.kv += tokens * shape.BlockBytes(group);
   }
+  sizes.control_bytes = shape.ControlBytes();
   const int64_t left = options.memory_bytes - sizes.weight_bytes;
   if (left > 0 && sizes.sequence.total() > 0) sizes.sequences_that_fit = left / sizes.sequence.total();
   return sizes;
@@ -122,6 +123,8 @@ std::string DescribeModel(const ModelConfig& config, const InspectOptions& optio
        Concat(HumanBytes(sizes.sequence.total()), ": SSM ", HumanBytes(sizes.sequence.ssm), ", convolution ",
               HumanBytes(sizes.sequence.conv), ", K/V ", HumanBytes(sizes.sequence.kv),
               sizes.kv_tokens > 0 ? kv_tokens : "", " (", NameOf(options.activation_dtype), ")"));
+  line("with controls",
+       Concat(HumanBytes(sizes.control_bytes), " more, where a request has penalties, biases, bans or least lengths"));
   if (options.memory_bytes > 0) {
     line("fits", sizes.weight_bytes > options.memory_bytes
                      ? Concat("not in ", HumanBytes(options.memory_bytes), ": the weights alone are larger")

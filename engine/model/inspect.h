@@ -31,6 +31,7 @@ struct ModelSizes {
   int64_t weight_bytes = 0;
   int64_t kv_tokens = 0;  // tokens whose K/V a sequence keeps, in the layer that keeps most: min(window, context)
   SequenceBytes sequence;
+  int64_t control_bytes = 0;       // that a sequence holds besides, if it has penalties, biases, bans or least lengths
   int64_t sequences_that_fit = 0;  // beside the weights in memory_bytes. An upper bound: the server also needs room for
                                    // activations, and rounds K/V up to blocks
 };

@@ -16,6 +16,7 @@ namespace batucada {
 // What a backend has room for; the scheduler is configured with it.
 struct BackendCapacity {
   int32_t slots = 0;            // sequences at once
+  int32_t control_rows = 0;     // of them, how many may change logits (SamplingParams::controls_logits)
   std::vector<KvGroupSize> kv;  // K/V groups; none: the model has no attention layers
   int32_t block_tokens = 0;
   TierSize prefix, host;  // pages of checkpoints on the device and in the host's memory; no slots: none

@@ -29,7 +29,7 @@ void FillPhrases(const Request& request, BannedPhrases& phrases) {
 std::vector<char> MakeControlRow(const Request& request, int32_t vocab, std::span<const int32_t> end_tokens) {
   const SamplingParams& s = request.sampling;
   std::vector<char> bytes(static_cast<size_t>(ControlBytes(vocab)));
-  const ControlView view{.slots = bytes.data(), .slot_bytes = ControlBytes(vocab)};
+  const ControlView view{.rows = bytes.data(), .row_bytes = ControlBytes(vocab)};
   auto* const tokens = new (view.TokensOf(0)) TokenControl[static_cast<size_t>(vocab)];
   auto* const phrases = new (view.PhrasesOf(0, vocab)) BannedPhrases;
 

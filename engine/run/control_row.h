@@ -1,4 +1,4 @@
-// What a request does to the logits, as its slot keeps it on the device (kernels/token_controls.h).
+// What a request does to the logits, as the device keeps it (kernels/token_controls.h).
 #pragma once
 
 #include <cstdint>

@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                                 .workspace_bytes = workspace_bytes,
                                                                 .pool_bytes = config.pool_bytes,
                                                                 .max_sequences = config.max_sequences,
+                                                                .controlled_sequences = config.controlled_sequences,
                                                                 .max_total_tokens = config.max_total_tokens,
                                                                 .prefix_bytes = config.prefix_bytes,
                                                                 .host_bytes = config.host_bytes}));
@@ -60,13 +61,17 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
 
   std::unique_ptr<ModelBackend> b(new ModelBackend());
   b->capacity_ = {.slots = budget.slots,
+                  .control_rows = budget.control_rows,
                   .kv = budget.kv,
                   .block_tokens = config.block_tokens,
                   .prefix = budget.prefix,
                   .host = budget.host,
                   .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight)};
   BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops));
-  PoolSizes sizes{.running = {.slots = budget.slots, .blocks = {}}, .device = budget.prefix, .host = budget.host};
+  PoolSizes sizes{.running = {.slots = budget.slots, .blocks = {}},
+                  .device = budget.prefix,
+                  .host = budget.host,
+                  .control_rows = budget.control_rows};
   for (const KvGroupSize& group : budget.kv) sizes.running.blocks.push_back(group.blocks);
   BATUCADA_ASSIGN_OR_RETURN(StatePools state, StatePools::Create(shape, sizes, *ops));
   BATUCADA_ASSIGN_OR_RETURN(Workspace workspace,
@@ -158,7 +163,7 @@ std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan
   for (const PlannedSequence& s : plan.sequences) {
     if (s.controlled == nullptr) continue;
     rows.push_back(MakeControlRow(*s.controlled, vocab, end_tokens_));
-    device_->CopyToDevice(model_->state.controls().TokensOf(s.slot), rows.back().data(), rows.back().size());
+    device_->CopyToDevice(model_->state.controls().TokensOf(s.control_row), rows.back().data(), rows.back().size());
   }
   return rows;
 }

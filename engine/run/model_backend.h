@@ -20,11 +20,12 @@ struct ModelBackendConfig {
   ModelConfig model;
   int32_t max_batch_tokens = 512;  // rows of one step
   int32_t max_sequences = 256;
-  int64_t max_total_tokens = 0;  // of one sequence
-  int64_t pool_bytes = 0;        // 0: what max_sequences needs, if the device has it
-  double memory_fraction = 0.9;  // of the device's free memory
-  int64_t prefix_bytes = 0;      // for checkpoints, see BudgetRequest
-  int64_t host_bytes = 0;        // likewise
+  int32_t controlled_sequences = 0;  // see BudgetRequest
+  int64_t max_total_tokens = 0;      // of one sequence
+  int64_t pool_bytes = 0;            // 0: what max_sequences needs, if the device has it
+  double memory_fraction = 0.9;      // of the device's free memory
+  int64_t prefix_bytes = 0;          // for checkpoints, see BudgetRequest
+  int64_t host_bytes = 0;            // likewise
   int32_t block_tokens = 64;
   std::vector<int32_t> end_tokens;  // the model's own
 };
@@ -64,7 +65,7 @@ class ModelBackend : public Backend {
 
   ModelBackend() = default;
   StepShape ShapeOf(const BatchPlan& plan) const;
-  // Writes the controls of requests that start with this plan to their slots; returns what must be kept until it ends.
+  // Writes the control rows of requests that start with this plan; returns what must be kept until it ends.
   std::vector<std::vector<char>> WriteControls(const BatchPlan& plan);
   StepShape DecodeShape(int32_t rows) const;
   // Captures every decode step there can be as a CUDA graph, and finds every plan that other steps need: no request

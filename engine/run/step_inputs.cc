@@ -67,7 +67,7 @@ RowSampling ToRowSampling(const PlannedSample& sample) {
                       .presence_penalty = p.presence_penalty,
                       .frequency_penalty = p.frequency_penalty,
                       .first_end_position = static_cast<int32_t>(sample.first_end_position),
-                      .active = p.controls_logits() && sample.target < 0}};
+                      .row = sample.target < 0 ? sample.control_row : -1}};
 }
 
 }  // namespace

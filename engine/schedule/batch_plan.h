@@ -29,8 +29,9 @@ struct PlannedSequence {
   std::span<const int32_t> tokens;       // [num_tokens] prompt ids; none of a decode share
   std::span<const int32_t> drafts = {};  // [num_tokens - 1] of a decode share: what its second, third, … row is fed
   std::span<const std::vector<PageId>> blocks;  // by K/V group, each as in BatchView::block_table
-  const Request* controlled = nullptr;  // set in the first chunk of a request that changes logits: its slot's controls
-                                        // are to be written before anything is drawn
+  PageId control_row = -1;                      // of a request that changes logits; -1: it does not
+  const Request* controlled = nullptr;  // set in its first chunk: the control row is to be written before anything is
+                                        // drawn
 };
 
 // One row whose logits are wanted.
@@ -41,6 +42,7 @@ struct PlannedSample {
   int32_t target = -1;   // score this prompt token; -1: draw one
   int32_t num_top = 0;   // alternatives to report
   const SamplingParams* sampling = nullptr;
+  PageId control_row = -1;                // of its sequence
   int64_t first_end_position = 0;         // where min_tokens are drawn: from here on the text may end
   TokenConstraint* constraint = nullptr;  // of a row that draws: asked for its mask when the draw is due; null: none
   int64_t* mask_steps = nullptr;          // what making that mask may take, and is taken from; valid until the draw

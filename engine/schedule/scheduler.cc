@@ -10,7 +10,7 @@
 namespace batucada {
 
 Scheduler::Scheduler(const SchedulerConfig& config)
-    : config_(config), slots_("recurrent slots", config.slots),
+    : config_(config), slots_("recurrent slots", config.slots), control_rows_("control rows", config.control_rows),
       client_share_(config.client_share, config.client_alone_after) {
   BATUCADA_CHECK(config.kv.size() <= static_cast<size_t>(kMaxKvGroups));
   for (const KvGroupSize& group : config.kv) blocks_.emplace_back("K/V blocks", group.blocks);
@@ -173,7 +173,8 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
        .tokens =
            std::span(s.request.prompt.vector()).subspan(static_cast<size_t>(start), static_cast<size_t>(num_tokens)),
        .blocks = s.blocks,
-       .controlled = start == s.first_position && s.request.sampling.controls_logits() ? &s.request : nullptr});
+       .control_row = s.control_row,
+       .controlled = start == s.first_position && s.controlled() ? &s.request : nullptr});
   InFlight::Share share{.sequence = &s, .prompt_tokens = num_tokens, .num_scores = 0, .draws = 0};
   if (s.request.prompt_logprobs.has_value()) {
     for (int64_t position = start + 1; position <= start + num_tokens && position < s.prompt_length(); ++position) {
@@ -194,6 +195,7 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
                             .target = -1,
                             .num_top = s.request.logprobs.value_or(0),
                             .sampling = &s.request.sampling,
+                            .control_row = s.control_row,
                             .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
                             .constraint = s.constraint.get(),
                             .mask_steps = MaskSteps(s, now)});
@@ -307,6 +309,10 @@ void Scheduler::Free(Sequence& s) {
     waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &s));
   } else {
     slots_.Release(s.slot);
+    if (s.control_row >= 0) {
+      control_rows_.Release(s.control_row);
+      for (Share* share : {s.owner.client, s.owner.request}) --share->controlled;
+    }
     for (size_t group = 0; group < blocks_.size(); ++group) {
       blocks_[group].Release(s.blocks[group]);
       for (Share* share : {s.owner.client, s.owner.request}) {
@@ -338,6 +344,7 @@ SchedulerStats Scheduler::stats() const {
           .waiting = static_cast<int64_t>(waiting_.size()),
           .waiting_tokens = waiting_totals_[0].tokens + waiting_totals_[1].tokens,
           .slots_used = slots_.used(),
+          .control_rows_used = control_rows_.used(),
           .blocks_used = blocks_used,
           .steps_in_flight = static_cast<int64_t>(in_flight_.size()),
           .prompt_tokens = prompt_tokens_,

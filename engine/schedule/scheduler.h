@@ -12,6 +12,9 @@
 // Up to `max_steps_in_flight` plans may be out at once: a plan never depends on tokens the host has not seen yet. A
 // sequence that turns out to have ended gives back its pages when its last step in flight is committed.
 //
+// A request that changes logits needs a control row with its slot. While there is none for it, those behind that need
+// none pass it: whoever gives back a row gives back a slot, so that it is not kept waiting by them.
+//
 // Urgent requests (of a negative priority) have a queue of their own size, so that a flood of others does not refuse
 // them, and `urgent_slots` slots with the blocks for them, so that they need not wait for another's end.
 //
@@ -24,6 +27,7 @@
 // the same plans. Not thread-safe, host-only.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -56,6 +60,7 @@ struct SchedulerConfig {
   int32_t max_steps_in_flight = 1;
   int32_t slots = 1;            // sequences that run at once
   int32_t urgent_slots = 0;     // of them, how many only urgent ones may use
+  int32_t control_rows = 0;     // sequences at once that change logits; 0: none may
   std::vector<KvGroupSize> kv;  // K/V groups, at most kMaxKvGroups; none: no attention layers
   int32_t block_tokens = 64;    // tokens of one block
   double request_share = 1;     // (0, 1]: of what others leave, what one request may have: see shares.h
@@ -81,6 +86,7 @@ struct SchedulerStats {
   int64_t waiting = 0;
   int64_t waiting_tokens = 0;
   int64_t slots_used = 0;
+  int64_t control_rows_used = 0;
   int64_t blocks_used = 0;  // of all K/V groups
   int64_t steps_in_flight = 0;
   uint64_t prompt_tokens = 0;     // committed since start
@@ -147,6 +153,13 @@ class Scheduler {
   int32_t KeptBlocks(const Sequence& sequence, size_t group) const {
     return KeptSlots(sequence) * config_.kv[group].most_per_sequence;
   }
+  // Whether there is a control row for it, besides those kept for urgent ones; or it needs none.
+  bool HasControlRow(const Sequence& sequence) const {
+    return !sequence.controlled() || control_rows_.available() > KeptControlRows(sequence);
+  }
+  int32_t KeptControlRows(const Sequence& sequence) const {
+    return std::min(KeptSlots(sequence), std::max(config_.control_rows - 1, 0));
+  }
   void EnterQueue(Sequence& sequence);
   void LeaveQueue(const Sequence& sequence);
   Waiting& WaitingLike(const Sequence& sequence) { return waiting_totals_[sequence.request.urgent() ? 1 : 0]; }
@@ -200,6 +213,7 @@ class Scheduler {
 
   const SchedulerConfig config_;
   PageAllocator slots_;
+  PageAllocator control_rows_;
   std::deque<BlockPool> blocks_;  // by K/V group
   Shares shares_;
   ClientShare client_share_;

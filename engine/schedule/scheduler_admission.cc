@@ -24,6 +24,12 @@ absl::Status Scheduler::Add(SequenceId id, Request request, absl::Time now) {
   sequence->finish.prompt_tokens = sequence->prompt_length();
   const Sequence& s = *sequence;
   BATUCADA_CHECK(s.prompt_length() > 0 && s.request.max_tokens >= 0);
+  if (s.controlled() && config_.control_rows == 0) {
+    return absl::InvalidArgumentError(
+        "the request changes logits (penalties, logit_bias, allowed_token_ids, bad_words or min_tokens), and this "
+        "server "
+        "keeps no memory for that: leave these out");
+  }
   for (size_t group = 0; group < config_.kv.size(); ++group) {
     const int64_t usable = config_.kv[group].blocks - KeptBlocks(s, group);
     if (const int64_t need = BlocksFor(s, group); need > usable) {
@@ -120,7 +126,7 @@ std::deque<Sequence*>::iterator Scheduler::NextToAdmit() {
   for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
     const Owner& owner = (*it)->owner;
     if (next != waiting_.end() && MoreUrgent(*next, *it)) break;
-    if (owner.request == full) continue;
+    if (owner.request == full || !HasControlRow(**it)) continue;
     if (!WithinShares(**it)) {
       full = owner.request;
       continue;
@@ -137,6 +143,8 @@ bool Scheduler::WithinShares(const Sequence& s) const {
   const auto within = [&](double share, const Share& has) {
     if (has.running == 0 || share >= 1) return true;
     if (!WithinShare(share, has.running, 1, slots_.available() - KeptSlots(s))) return false;
+    const int32_t rows = control_rows_.available() - KeptControlRows(s);
+    if (s.controlled() && !WithinShare(share, has.controlled, 1, rows)) return false;
     for (size_t group = 0; group < blocks_.size(); ++group) {
       const BlockPool& pool = blocks_[group];
       const int64_t free = pool.available() + pool.reclaimable() - KeptBlocks(s, group);
@@ -157,6 +165,10 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
     if (!HaveBlocks(s, nullptr)) return false;
   }
   s.slot = slots_.Allocate(1)->front();
+  if (s.controlled()) {
+    s.control_row = control_rows_.Allocate(1)->front();
+    for (Share* share : {s.owner.client, s.owner.request}) ++share->controlled;
+  }
   s.blocks.resize(blocks_.size());
   for (size_t group = 0; group < blocks_.size(); ++group) {
     std::vector<PageId>& blocks = s.blocks[group];

@@ -40,7 +40,7 @@ int32_t Scheduler::RowsForDrafts(int32_t decoding) const {
 
 int32_t Scheduler::MostDrafts(const Sequence& s) const {
   // What one row draws changes what the next may: its draw would have to wait for the other.
-  if (s.constraint != nullptr || s.request.sampling.controls_logits()) return 0;
+  if (s.constraint != nullptr || s.controlled()) return 0;
   const int64_t draws = s.request.max_tokens - s.planned_samples;
   return static_cast<int32_t>(std::min<int64_t>(config_.max_decode_rows, draws)) - 1;
 }
@@ -61,7 +61,8 @@ void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, Bat
                             .num_tokens = rows,
                             .tokens = {},
                             .drafts = drafts,
-                            .blocks = s.blocks});
+                            .blocks = s.blocks,
+                            .control_row = s.control_row});
   for (int32_t row = 0; row < rows; ++row) {
     plan.samples.push_back({.row = plan.num_tokens + row,
                             .slot = s.slot,
@@ -69,6 +70,7 @@ void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, Bat
                             .target = -1,
                             .num_top = s.request.logprobs.value_or(0),
                             .sampling = &s.request.sampling,
+                            .control_row = s.control_row,
                             .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
                             .constraint = s.constraint.get(),
                             .mask_steps = MaskSteps(s, now)});

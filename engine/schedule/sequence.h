@@ -24,6 +24,7 @@ struct Sequence {
   absl::Time last_token = absl::InfinitePast();
 
   PageId slot = -1;                         // while running
+  PageId control_row = -1;                  // while running, if it is controlled
   std::vector<std::vector<PageId>> blocks;  // while running: by K/V group, each as in BatchView::block_table
 
   std::unique_ptr<PrefixUse> prefix;  // null: it has nothing to do with the cache of prefixes
@@ -36,6 +37,8 @@ struct Sequence {
   int32_t turn = 0;             // of its prompt, while a plan is made
   bool ended = false;           // its end has been told; what is still in flight is dropped
 
+  // It needs a control row.
+  bool controlled() const { return request.sampling.controls_logits(); }
   int64_t prompt_length() const { return static_cast<int64_t>(request.prompt.size()); }
   int64_t prompt_left() const { return planned_tokens < prompt_length() ? prompt_length() - planned_tokens : 0; }
   // Rows that its next chunk may have.

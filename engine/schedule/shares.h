@@ -29,6 +29,7 @@ inline bool WithinShare(double share, int64_t own, int64_t more, int64_t free) {
 // What a client, or a request, has.
 struct Share {
   int32_t running = 0;         // slots
+  int32_t controlled = 0;      // with them, control rows
   GroupCounts blocks = {};     // with them, by K/V group
   int32_t waiting = 0;         // sequences in the queue
   int64_t waiting_tokens = 0;  // of their prompts

@@ -19,6 +19,8 @@ constexpr int64_t kMostCheckpoints = 1 << 20;
 // Where nobody says how much: one part in so many of what is free beside weights and workspace, for half as many
 // checkpoints as sequences at most.
 constexpr int64_t kAutomaticShare = 16;
+// Of the pools, what controls take where nobody says how many sequences may have any.
+constexpr int64_t kControlsShare = 16;
 constexpr int64_t kMostBlocks = std::numeric_limits<int32_t>::max() / 2;
 
 // Bytes of one block of every group.
@@ -102,6 +104,14 @@ int64_t CheckpointBytes(const StateShape& shape, const TierSize& size) {
   return bytes;
 }
 
+// Control rows in pools of so many bytes, beside one sequence of the longest.
+int64_t CountControlRows(const BudgetRequest& r, int64_t pool) {
+  const int64_t bytes = std::max<int64_t>(r.shape.ControlBytes(), 1);
+  if (r.controlled_sequences > 0) return std::min(r.controlled_sequences, r.max_sequences);
+  const int64_t beside = (pool - r.shape.SequenceBytes(r.max_total_tokens)) / bytes;
+  return std::clamp<int64_t>(std::min(pool / kControlsShare / bytes, beside), 1, r.max_sequences);
+}
+
 std::string NameOfGroup(const StateShape& shape, size_t group) {
   if (shape.kv.size() == 1) return "K/V blocks";
   return absl::StrCat("K/V blocks, ",
@@ -112,8 +122,7 @@ std::string NameOfGroup(const StateShape& shape, size_t group) {
 
 absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   const int64_t state = r.shape.SlotBytes(), controls = r.shape.ControlBytes();
-  const int64_t slot = state + controls;
-  const int64_t scratch = slot + OneOfEach(r.shape);
+  const int64_t scratch = state + OneOfEach(r.shape);
   const int64_t usable = static_cast<int64_t>(r.fraction * static_cast<double>(r.device_bytes));
   const int64_t fixed = r.weight_bytes + r.workspace_bytes + scratch;
   const int64_t free = std::max<int64_t>(usable - fixed, 0);
@@ -122,20 +131,29 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   const int64_t room = usable - fixed - prefix_bytes;
   const int64_t wanted = r.pool_bytes > 0 ? r.pool_bytes : std::max<int64_t>(room, 0);
   const int64_t largest = controls + r.shape.SequenceBytes(r.max_total_tokens);
-  if (room < largest || wanted < largest) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("not even one sequence fits: of ", HumanBytes(r.device_bytes), " free, ", HumanBytes(usable),
-                     " may be used (memory fraction ", r.fraction, "); weights take ", HumanBytes(r.weight_bytes),
-                     ", the workspace ", HumanBytes(r.workspace_bytes), ", scratch ", HumanBytes(scratch),
-                     prefix_bytes > 0 ? absl::StrCat(", checkpoints ", HumanBytes(prefix_bytes)) : "",
-                     r.pool_bytes > 0 ? absl::StrCat(", the pools may take ", HumanBytes(r.pool_bytes)) : "",
-                     ", and one sequence of ", r.max_total_tokens, " tokens needs ", HumanBytes(largest),
-                     "; lower max-total-tokens or max-batch-tokens, raise pool-memory, or use a larger device"));
+  // Those that were asked for are there from the start.
+  const int64_t asked = std::min(r.controlled_sequences, r.max_sequences),
+                more_controls = std::max<int64_t>(asked - 1, 0) * controls;
+  if (std::min(room, wanted) < largest + more_controls) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "not even one sequence fits: of ", HumanBytes(r.device_bytes), " free, ", HumanBytes(usable),
+        " may be used (memory fraction ", r.fraction, "); weights take ", HumanBytes(r.weight_bytes),
+        ", the workspace ", HumanBytes(r.workspace_bytes), ", scratch ", HumanBytes(scratch),
+        prefix_bytes > 0 ? absl::StrCat(", checkpoints ", HumanBytes(prefix_bytes)) : "",
+        r.pool_bytes > 0 ? absl::StrCat(", the pools may take ", HumanBytes(r.pool_bytes)) : "",
+        more_controls > 0 ? absl::StrCat(", the controls of ", asked - 1, " others ", HumanBytes(more_controls)) : "",
+        ", and one sequence of ", r.max_total_tokens, " tokens needs ", HumanBytes(largest), "; lower ",
+        more_controls > 0 ? "controlled-sequences, " : "",
+        "max-total-tokens or max-batch-tokens, raise pool-memory, or use a larger device"));
   }
   const int64_t pool = std::min(room, wanted);
-  const int64_t slots = CountSlots(r, slot, pool);
-  Budget budget{
-      .slots = static_cast<int32_t>(slots), .kv = CountBlocks(r, slots, pool - slots * slot), .prefix = prefix};
+  const int64_t most_rows = CountControlRows(r, pool);
+  const int64_t slots = CountSlots(r, state, pool - most_rows * controls);
+  const int64_t rows = std::min(most_rows, slots);
+  Budget budget{.slots = static_cast<int32_t>(slots),
+                .control_rows = static_cast<int32_t>(rows),
+                .kv = CountBlocks(r, slots, pool - slots * state - rows * controls),
+                .prefix = prefix};
   if (prefix.slots > 0) budget.host = CountCheckpoints(r, Tier::kHost, r.host_bytes, 0);
   const auto line = [&](std::string_view what, int64_t bytes, std::string_view note) {
     absl::StrAppendFormat(&budget.report, "  %-22s %12s  %s\n", what, HumanBytes(bytes), note);
@@ -143,8 +161,9 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   line("weights", r.weight_bytes, "");
   line("workspace", r.workspace_bytes, "activations, logits, packed inputs");
   line("recurrent slots", (slots + 1) * state, absl::StrCat(slots, " + 1 scratch, ", HumanBytes(state), " each"));
-  line("sampling controls", (slots + 1) * controls, absl::StrCat("of each slot ", HumanBytes(controls)));
-  int64_t sum = fixed + slots * slot + prefix_bytes;
+  line("sampling controls", rows * controls,
+       absl::StrCat(rows, ", ", HumanBytes(controls), " each, for sequences with penalties, biases or bans"));
+  int64_t sum = fixed + slots * state + rows * controls + prefix_bytes;
   for (size_t i = 0; i < budget.kv.size(); ++i) {
     const int64_t block = r.shape.BlockBytes(r.shape.kv[i]), blocks = budget.kv[i].blocks;
     line(NameOfGroup(r.shape, i), (blocks + 1) * block,

@@ -40,7 +40,7 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
                             MakePool(sizeof(int32_t), running.slots, device.slots, host.slots, "last tokens", ops));
   BATUCADA_ASSIGN_OR_RETURN(
       pools.controls_,
-      ops.device().Allocate(AtLeastOne((int64_t{running.slots} + 1) * shape.ControlBytes()), "sampling controls"));
+      ops.device().Allocate(AtLeastOne(sizes.control_rows * shape.ControlBytes()), "sampling controls"));
   const auto blocks_of = [](const TierSize& tier, size_t group) { return tier.slots == 0 ? 0 : tier.blocks.at(group); };
   for (size_t g = 0; g < shape.kv.size(); ++g) {
     BATUCADA_ASSIGN_OR_RETURN(Pool blocks, MakePool(shape.BlockBytes(shape.kv[g]), running.blocks[g],

@@ -17,13 +17,15 @@ namespace batucada {
 // Pages of each tier, without scratch; those of the cache of prefixes may be none.
 struct PoolSizes {
   TierSize running, device, host;
+  int32_t control_rows = 0;
 };
 
-// Every pool has one page more, scratch, for the padded rows of captured steps; live state is never used as padding.
+// Every pool but that of controls has one page more, scratch, for the padded rows of captured steps; live state is
+// never used as padding.
 //
 //   slots       [slots + 1][recurrent group][layer]{ssm, conv}
 //   last_token  [slots + 1] int32: what the slot's next decode row continues from
-//   controls    [slots + 1]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
+//   controls    [control rows]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
 //   blocks      by K/V group: [blocks + 1][layer][K, V][kv_heads][block_tokens][head_dim]
 //
 // Pages of checkpoints in kDevice lie behind the scratch page of the same pools; those in kHost in memory of the
@@ -39,7 +41,7 @@ class StatePools {
   RecurrentView Recurrent(CacheId cache) const;
   KvView Kv(CacheId cache) const;
   int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
-  ControlView controls() const { return {.slots = controls_.As<char>(), .slot_bytes = shape_.ControlBytes()}; }
+  ControlView controls() const { return {.rows = controls_.As<char>(), .row_bytes = shape_.ControlBytes()}; }
 
   // The bytes of a page of kHost: for kSlots, those of the slot and of its last token. Appended to `out`.
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) const;

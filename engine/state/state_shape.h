@@ -1,12 +1,12 @@
 // What a sequence holds while it lives, and how many bytes that is: the one place that turns a model's shape into the
 // layout of pools. A sequence holds caches of three kinds:
 //
-//   fixed     recurrent state of Mamba layers, the token sampled last, sampling controls: one size at every position
+//   fixed     recurrent state of Mamba layers, the token sampled last: one size at every position
 //   window    K/V of layers that see the last `window` tokens: a ring of blocks
 //   growing   K/V of layers that see all tokens: as many blocks as the text has
 //
 // Layers of one shape are a group. One slot id names all of a sequence's fixed caches; each K/V group has blocks of its
-// own size and a block table of its own.
+// own size and a block table of its own. A sequence whose request changes logits holds a control row, too.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,7 @@ struct StateShape {
     return bytes;
   }
 
-  // Bytes of a sequence's sampling controls (kernels/token_controls.h).
+  // Bytes of a control row (kernels/token_controls.h).
   int64_t ControlBytes() const { return vocab == 0 ? 0 : batucada::ControlBytes(vocab); }
 
   // Elements of K (or of V) of one layer in a block, and bytes of a whole block: every layer's K and V.

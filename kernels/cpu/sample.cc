@@ -84,11 +84,11 @@ int32_t DrawAllowed(const RowSampling& row, SampleScratch& scratch) {
   return best < 0 ? -1 : Draw(scratch.controlled, best, row, scratch.candidates);
 }
 
-// Draws from what the slot's controls make of the logits, and notes the token there; -1 if they leave nothing.
+// Draws from what the sequence's controls make of the logits, and notes the token there; -1 if they leave nothing.
 int32_t DrawControlled(const RowSampling& row, const ControlView& controls, SampleScratch& scratch) {
   const int32_t vocab = scratch.logits.vocab;
-  TokenControl* const tokens = controls.TokensOf(row.slot);
-  BannedPhrases& phrases = *controls.PhrasesOf(row.slot, vocab);
+  TokenControl* const tokens = controls.TokensOf(row.control.row);
+  BannedPhrases& phrases = *controls.PhrasesOf(row.control.row, vocab);
   const auto mark_banned = [&](bool banned) {
     for (int32_t i = 0; i < phrases.count; ++i) {
       const int32_t id = BannedByPhrase(phrases, i);
@@ -136,10 +136,10 @@ RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, 
   if (best < 0) return result;
   const float max = scratch.logits[best];
   const double log_sum = max + std::log(SumOfExponentials(scratch.logits.values.data(), vocab, max, 1));
-  result.token = row.target >= 0           ? row.target
-                 : row.control.active != 0 ? DrawControlled(row, controls, scratch)
-                 : row.control.allowed     ? DrawAllowed(row, scratch)
-                                           : Draw(scratch.logits, best, row, scratch.candidates);
+  result.token = row.target >= 0        ? row.target
+                 : row.control.row >= 0 ? DrawControlled(row, controls, scratch)
+                 : row.control.allowed  ? DrawAllowed(row, scratch)
+                                        : Draw(scratch.logits, best, row, scratch.candidates);
   if (result.token < 0) return result;
   result.logprob = static_cast<float>(scratch.logits[result.token] - log_sum);
   result.rank = CountAhead(scratch.logits, result.token) + 1;

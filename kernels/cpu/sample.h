@@ -29,7 +29,7 @@ struct SampleScratch {
   std::vector<float> candidates;  // logits that may survive the filters
 };
 
-// Rows [0, logits.rows). Writes results and, for rows that draw, last_token[slot] and the slot's controls. REQUIRES: 0
+// Rows [0, logits.rows). Writes results and, for rows that draw, last_token[slot] and the control row. REQUIRES: 0
 // < vocab <= logits.cols, 0 <= num_top <= min(kMaxTop, vocab), target < vocab, temperature >= 0. scratch has one entry
 // per thread of the pool.
 void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,

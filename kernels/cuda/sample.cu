@@ -43,7 +43,8 @@ struct Shared {
   uint32_t above_count;
 };
 
-// One row of logits, read by all threads of the block: as the model gave them, or as the slot's controls leave them.
+// One row of logits, read by all threads of the block: as the model gave them, or as the sequence's controls leave
+// them.
 struct Row {
   const float* logits;
   int vocab;
@@ -402,9 +403,9 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   if (draws && model.top.id >= 0) {
     Row drawn = row;
     Summary left = model;
-    const bool controlled = request.control.active != 0;
-    TokenControl* const tokens = controlled ? p.controls.TokensOf(request.slot) : nullptr;
-    BannedPhrases* const phrases = controlled ? p.controls.PhrasesOf(request.slot, p.vocab) : nullptr;
+    const bool controlled = request.control.row >= 0;
+    TokenControl* const tokens = controlled ? p.controls.TokensOf(request.control.row) : nullptr;
+    BannedPhrases* const phrases = controlled ? p.controls.PhrasesOf(request.control.row, p.vocab) : nullptr;
     if (controlled) {
       MarkBanned(tokens, *phrases, true);
       drawn.controls = tokens;

@@ -23,7 +23,7 @@ struct SampleParams {
   int32_t rows;
   int32_t vocab;
   const RowSampling* requests;  // [rows]
-  ControlView controls;         // of slots whose rows are controlled
+  ControlView controls;         // of sequences that are controlled
   RowSample* results;           // [rows]
   int32_t* last_token;          // [num_slots]: written at the slot of rows that draw
 };

@@ -33,6 +33,7 @@ std::string InspectJson(const ModelConfig& config, const InspectOptions& options
   json.Key("weight_bytes").Int(sizes.weight_bytes);
   json.Key("sequence_bytes").BeginObject().Key("ssm").Int(sizes.sequence.ssm).Key("conv").Int(sizes.sequence.conv);
   json.Key("kv").Int(sizes.sequence.kv).Key("total").Int(sizes.sequence.total()).EndObject();
+  json.Key("control_bytes").Int(sizes.control_bytes);
   if (options.memory_bytes > 0) {
     json.Key("memory_bytes").Int(options.memory_bytes).Key("sequences_that_fit").Int(sizes.sequences_that_fit);
   }

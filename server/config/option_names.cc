@@ -26,6 +26,11 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddInt("max-sequences", batching, "Sequences that run at once at most", &config->max_sequences);
   table.AddInt("urgent-sequences", batching, "Of them, how many are kept for requests of a negative priority",
                &config->urgent_sequences);
+  table.AddInt(
+      "controlled-sequences", batching,
+      "Of them, how many may have penalties, biases, bans or least lengths; others with such wait; 0: as many as "
+      "fit in a sixteenth of the memory for sequences",
+      &config->controlled_sequences);
   table.AddNumber("request-share", batching,
                   "Of the sequences and the queue that others leave, the part that one request may have; 1: all",
                   &config->request_share);

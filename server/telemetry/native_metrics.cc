@@ -97,6 +97,9 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   }
   page.Gauge("batucada_recurrent_slots_used", "Recurrent slots in use", Number(engine.slots_used));
   page.Gauge("batucada_recurrent_slots_capacity", "Recurrent slots there are", Number(engine.slots_total));
+  page.Gauge("batucada_control_rows_used", "Sequences that change logits: penalties, biases, bans, least lengths",
+             Number(engine.control_rows_used));
+  page.Gauge("batucada_control_rows_capacity", "How many of these may run", Number(engine.control_rows_total));
   page.Gauge("batucada_kv_blocks_used", "K/V blocks in use or promised to a running sequence",
              Number(engine.blocks_used));
   page.Gauge("batucada_kv_blocks_capacity", "K/V blocks there are", Number(engine.blocks_total));

@@ -73,6 +73,34 @@ TEST_F(SamplingControlsTest, ABiasDecides) {
   EXPECT_TRUE(std::equal(plain.begin(), plain.begin() + 3, without.begin()));
 }
 
+// Memory for one sequence's controls: the others wait for it, each with its own, and who needs none does not.
+TEST_F(SamplingControlsTest, TheyAreHandedOn) {
+  auto small = Engine::Create({.model_dir = std::string(BATUCADA_SOURCE_DIR) + "/models/samba-classics-18m",
+                               .backend = BackendKind::kCpu,
+                               .max_sequences = 4,
+                               .controlled_sequences = 1});
+  ASSERT_TRUE(small.ok()) << small.status();
+  EXPECT_EQ((*small)->Stats().control_rows_total, 1);
+  EXPECT_THAT((*small)->description(), testing::ContainsRegex("sampling controls +[0-9.]+ KiB +1, "));
+  std::vector<Request> requests;
+  for (int32_t i = 0; i < 6; ++i) {
+    Request request = Story(12);
+    if (i % 3 == 0) request.sampling.frequency_penalty = 0.3F * static_cast<float>(i + 1);
+    if (i % 3 == 1) request.sampling.logit_bias = {{.id = 321 + i, .bias = 6}, {.id = 40, .bias = 4}};
+    requests.push_back(request);
+  }
+  std::vector<Generation> generations;
+  for (const Request& request : requests) {
+    auto generation = (*small)->Submit(request);
+    ASSERT_TRUE(generation.ok()) << generation.status();
+    generations.push_back(*std::move(generation));
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(Collect(generations[i]).ids, Complete(requests[i]).ids) << i;
+  }
+  EXPECT_EQ((*small)->Stats().control_rows_used, 0);
+}
+
 TEST_F(SamplingControlsTest, OnlyAllowedIdsAreDrawn) {
   Request request = Story(50);
   request.sampling.temperature = 1;

@@ -303,10 +303,10 @@ std::vector<float> ApplyControls(const std::vector<float>& logits, const Control
   return out;
 }
 
-std::vector<char> ControlSlot(const Controls& controls) {
+std::vector<char> ControlRow(const Controls& controls) {
   const auto vocab = static_cast<int32_t>(controls.bias.size());
   std::vector<char> bytes(static_cast<size_t>(ControlBytes(vocab)));
-  const ControlView view{.slots = bytes.data(), .slot_bytes = ControlBytes(vocab)};
+  const ControlView view{.rows = bytes.data(), .row_bytes = ControlBytes(vocab)};
   auto* const tokens = new (view.TokensOf(0)) TokenControl[controls.bias.size()];
   for (size_t i = 0; i < controls.bias.size(); ++i) {
     tokens[i] = {.bias = controls.bias[i], .marks = controls.ends_text[i] ? kEndsText : 0};

@@ -84,8 +84,8 @@ struct Controls {
 };
 // The logits from which a controlled row draws.
 std::vector<float> ApplyControls(const std::vector<float>& logits, const Controls& controls, const RowSampling& row);
-// The bytes of a slot, as kernels/token_controls.h lays them out.
-std::vector<char> ControlSlot(const Controls& controls);
+// The bytes of a control row, as kernels/token_controls.h lays them out.
+std::vector<char> ControlRow(const Controls& controls);
 // Random ones: any mix of biases, ends, bans and a history of up to a hundred ids, some of them drawn often.
 Controls RandomControls(int32_t vocab, const std::function<int32_t(int32_t below)>& random);
 

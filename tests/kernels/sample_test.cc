@@ -314,13 +314,13 @@ TEST_F(SampleTest, Controls) {
   for (const int32_t vocab : {3, 60, 1000, 4096, 50304}) {
     constexpr size_t kRows = 24;
     std::vector<reference::Controls> controls(kRows);
-    std::vector<char> slots;
+    std::vector<char> control_rows;
     std::vector<RowSampling> rows(kRows);
     for (size_t i = 0; i < kRows; ++i) {
       controls[i] = reference::RandomControls(
           vocab, [&](int32_t below) { return static_cast<int32_t>(random.Bits() % static_cast<uint64_t>(below)); });
-      const std::vector<char> slot = reference::ControlSlot(controls[i]);
-      slots.insert(slots.end(), slot.begin(), slot.end());
+      const std::vector<char> bytes = reference::ControlRow(controls[i]);
+      control_rows.insert(control_rows.begin(), bytes.begin(), bytes.end());
       rows[i] = {.temperature = i % 3 == 0 ? 0.F : 1.F,
                  .top_p = i % 4 == 1 ? 0.7F : 1.F,
                  .top_k = i % 5 == 1 ? 3 : 0,
@@ -330,10 +330,10 @@ TEST_F(SampleTest, Controls) {
                              .presence_penalty = i % 3 == 1 ? 0.F : 0.8F,
                              .frequency_penalty = i % 5 == 2 ? -0.2F : 0.1F,
                              .first_end_position = 11,
-                             .active = i % 7 == 6 ? 0 : 1}};
+                             .row = i % 7 == 6 ? -1 : static_cast<int32_t>(kRows - 1 - i)}};
     }
-    const Buffer device = OnDevice(*ops, slots);
-    const ControlView view{.slots = device.As<char>(), .slot_bytes = ControlBytes(vocab)};
+    const Buffer device = OnDevice(*ops, control_rows);
+    const ControlView view{.rows = device.As<char>(), .row_bytes = ControlBytes(vocab)};
     for (int32_t position = 9; position < 12; ++position) {
       std::vector<std::vector<float>> logits;
       for (RowSampling& row : rows) {
@@ -343,7 +343,7 @@ TEST_F(SampleTest, Controls) {
       const std::vector<RowSample> samples = Run(logits, rows, view);
       for (size_t i = 0; i < kRows; ++i) {
         SCOPED_TRACE(::testing::Message() << vocab << " ids, row " << i << ", position " << position);
-        const bool active = rows[i].control.active != 0;
+        const bool active = rows[i].control.row >= 0;
         const std::vector<float> left = active ? reference::ApplyControls(logits[i], controls[i], rows[i]) : logits[i];
         const bool nothing_left = std::all_of(left.begin(), left.end(), [](float l) { return l == -kInfinity; });
         const int32_t expected = nothing_left ? -1 : reference::Sample(left, rows[i]).token;

@@ -52,6 +52,7 @@ class SchedulerRowsTest : public testing::Test {
             .max_waiting = 100,
             .max_steps_in_flight = 2,
             .slots = 4,
+            .control_rows = 4,
             .kv = {{.blocks = 32, .most_per_sequence = 8}},
             .block_tokens = 16,
             .end_tokens = {kEnd},

@@ -23,7 +23,8 @@ bool Overlap(const std::vector<PageId>& a, const std::vector<PageId>& b) {
 }  // namespace
 
 Referee::Referee(const SchedulerConfig& config)
-    : config_(config), slot_owner_(static_cast<size_t>(config.slots)), ended_(kFinishReasons) {
+    : config_(config), slot_owner_(static_cast<size_t>(config.slots)),
+      control_owner_(static_cast<size_t>(config.control_rows)), ended_(kFinishReasons) {
   for (const KvGroupSize& group : config.kv) {
     block_owner_.resize(block_owner_.size() + static_cast<size_t>(group.blocks));
   }
@@ -94,9 +95,11 @@ void Referee::OnAdmitted(SequenceId id) {
   }
   Life& life = found->second;
   const Holdings held = Held();
+  if (!HasControlRow(life, held)) Broke(absl::StrCat("controls: ", id, " is admitted and there is no row for it"));
   if (!WithinShares(life, held)) Broke(absl::StrCat("share: ", id, " is more than its request or its client may have"));
   for (const auto& [other_id, other] : lives_) {
-    if (!other.admitted && TurnOf(other, held) < TurnOf(life, held) && WithinShares(other, held)) {
+    const bool could = !other.admitted && HasControlRow(other, held) && WithinShares(other, held);
+    if (could && TurnOf(other, held) < TurnOf(life, held)) {
       Broke(absl::StrCat("order: ", id, " is admitted before ", other_id));
     }
   }
@@ -110,6 +113,7 @@ Referee::Holdings Referee::Held() const {
     const GroupCounts blocks = BlocksFor(life.request);
     for (Has* has : {&held.all, &held.clients[life.request.client], &held.requests[life.request.group]}) {
       ++has->slots;
+      has->control_rows += life.request.sampling.controls_logits() ? 1 : 0;
       for (size_t group = 0; group < blocks.size(); ++group) has->blocks[group] += blocks[group];
     }
   };
@@ -138,6 +142,9 @@ bool Referee::WithinShares(const Life& life, const Holdings& held) const {
       return static_cast<double>(own + more) <= share * (static_cast<double>(own) + free);
     };
     if (!fits(has->second.slots, 1, free_slots)) return false;
+    const auto free_rows = static_cast<double>(config_.control_rows - held.all.control_rows - KeptControlRows(life));
+    const int64_t own_rows = has->second.control_rows;
+    if (life.request.sampling.controls_logits() && own_rows > 0 && !fits(own_rows, 1, free_rows)) return false;
     for (size_t group = 0; group < config_.kv.size(); ++group) {
       const KvGroupSize& size = config_.kv[group];
       const auto free = static_cast<double>(size.blocks - held.all.blocks[group] - kept * size.most_per_sequence);
@@ -150,11 +157,20 @@ bool Referee::WithinShares(const Life& life, const Holdings& held) const {
          within(config_.client_share, held.clients, life.request.client);
 }
 
+int64_t Referee::KeptControlRows(const Life& life) const {
+  return life.request.urgent() ? 0 : std::min(config_.urgent_slots, config_.control_rows - 1);
+}
+
+bool Referee::HasControlRow(const Life& life, const Holdings& held) const {
+  if (!life.request.sampling.controls_logits()) return true;
+  return config_.control_rows - held.all.control_rows > KeptControlRows(life);
+}
+
 const Referee::Life* Referee::Next() const {
   const Holdings held = Held();
   const Life* next = nullptr;
   for (const auto& [id, life] : lives_) {
-    if (life.admitted || !WithinShares(life, held)) continue;
+    if (life.admitted || !HasControlRow(life, held) || !WithinShares(life, held)) continue;
     if (next == nullptr || TurnOf(life, held) < TurnOf(*next, held)) next = &life;
   }
   return next;
@@ -163,6 +179,7 @@ const Referee::Life* Referee::Next() const {
 void Referee::Place(Life& life, const PlannedSequence& share) {
   life.slot = share.slot;
   life.blocks = Flat(share.blocks);
+  PlaceControls(life, share);
   const GroupCounts need = BlocksFor(life.request);
   for (size_t group = 0; group < config_.kv.size(); ++group) {
     if (group >= share.blocks.size() || static_cast<int64_t>(share.blocks[group].size()) != need[group]) {
@@ -181,6 +198,23 @@ void Referee::Place(Life& life, const PlannedSequence& share) {
     const bool slot = std::find(step.slots.begin(), step.slots.end(), life.slot) != step.slots.end();
     if (slot || Overlap(step.blocks, life.blocks)) {
       Broke(absl::StrCat("pages: ", share.id, " has pages that a step in flight still writes"));
+    }
+  }
+}
+
+void Referee::PlaceControls(Life& life, const PlannedSequence& share) {
+  life.control_row = share.control_row;
+  const bool needs = life.request.sampling.controls_logits();
+  if (needs != (life.control_row >= 0) || needs != (share.controlled != nullptr)) {
+    return Broke(absl::StrCat("controls: ", share.id, needs ? " has none" : " has some and needs none"));
+  }
+  if (!needs) return;
+  if (std::exchange(control_owner_.at(static_cast<size_t>(life.control_row)), share.id) != 0) {
+    Broke(absl::StrCat("controls: those of ", share.id, " are another's"));
+  }
+  for (const Touched& step : in_flight_) {
+    if (std::find(step.control_rows.begin(), step.control_rows.end(), life.control_row) != step.control_rows.end()) {
+      Broke(absl::StrCat("controls: those of ", share.id, " are still written by a step in flight"));
     }
   }
 }
@@ -277,6 +311,7 @@ void Referee::End(SequenceId id, const Finish& finish) {
   ++ended_[static_cast<size_t>(finish.reason)];
   if (InFlight(id)) ended_in_flight_.push_back({.id = id, .life = life});
   if (life.slot >= 0) slot_owner_[static_cast<size_t>(life.slot)] = 0;
+  if (life.control_row >= 0) control_owner_[static_cast<size_t>(life.control_row)] = 0;
   for (const PageId block : life.blocks) block_owner_[static_cast<size_t>(block)] = 0;
   alive_ids_[life.alive_index] = alive_ids_.back();
   lives_.at(alive_ids_.back()).alive_index = life.alive_index;
@@ -297,12 +332,13 @@ void Referee::OnStats(const SchedulerStats& stats, bool planned) {
 }
 
 void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
-  int64_t waiting = 0;
+  int64_t waiting = 0, control_rows = 0;
   int32_t others = 0;
   GroupCounts held = {};  // blocks of all who have any, by K/V group
   const auto add = [&](const Request& request) {
     const GroupCounts need = BlocksFor(request);
     for (size_t group = 0; group < need.size(); ++group) held[group] += need[group];
+    control_rows += request.sampling.controls_logits() ? 1 : 0;
   };
   struct Queue {
     int64_t sequences = 0, tokens = 0;
@@ -331,6 +367,9 @@ void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
   if (waiting != stats.waiting || blocks != stats.blocks_used || tokens != stats.waiting_tokens) {
     Broke(absl::StrCat("no leak: ", stats.blocks_used, " blocks are used, not ", blocks, "; ", stats.waiting,
                        " wait, not ", waiting, "; ", stats.waiting_tokens, " tokens wait, not ", tokens));
+  }
+  if (control_rows != stats.control_rows_used) {
+    Broke(absl::StrCat("no leak: ", stats.control_rows_used, " control rows are used, not ", control_rows));
   }
   for (const Queue& queue : queues) {
     const auto requests = static_cast<int64_t>(queue.requests.size());

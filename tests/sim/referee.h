@@ -16,6 +16,8 @@
 //                 those whose drafts were drawn; what the others drew is not told, and their positions come again
 //   no starvation who is next in the queue is admitted as soon as there are pages for it; urgent slots are kept
 //   rows          samples are of their sequence's own rows, in row order
+//   controls      who changes logits, and nobody else, has a control row of its own; while there is none for it, others
+//                 pass
 //   no leak       what is used is what somebody alive, or ended and still in flight, holds: at every step
 #pragma once
 
@@ -71,12 +73,13 @@ class Referee {
     Request request;
     uint64_t arrival = 0;
     bool admitted = false;
-    int64_t next_position = 0;     // to be computed, if all rows in flight are kept
-    int64_t drawn = 0;             // tokens that plans asked for, likewise
-    int32_t undecided = 0;         // rows in flight that may be rejected
-    int64_t told = 0;              // tokens that came as events
-    int64_t scored = 0;            // prompt log-probabilities likewise
-    PageId slot = -1;              // -1: no row so far
+    int64_t next_position = 0;  // to be computed, if all rows in flight are kept
+    int64_t drawn = 0;          // tokens that plans asked for, likewise
+    int32_t undecided = 0;      // rows in flight that may be rejected
+    int64_t told = 0;           // tokens that came as events
+    int64_t scored = 0;         // prompt log-probabilities likewise
+    PageId slot = -1;           // -1: no row so far
+    PageId control_row = -1;
     std::vector<PageId> blocks;    // of all K/V groups, numbered through
     std::deque<int32_t> expected;  // tokens that results brought and events have not told
     size_t alive_index = 0;
@@ -88,7 +91,7 @@ class Referee {
   struct Touched {  // by a step in flight
     std::vector<DecodeShare> decodes;
     std::vector<SequenceId> sequences;
-    std::vector<PageId> slots, blocks;
+    std::vector<PageId> slots, blocks, control_rows;
     std::vector<PlannedSample> samples;
     std::vector<SequenceId> sample_owners;
   };
@@ -105,6 +108,7 @@ class Referee {
   void Place(Life& life, const PlannedSequence& share);
   struct Has {
     int64_t slots = 0;
+    int64_t control_rows = 0;
     GroupCounts blocks = {};  // by K/V group
   };
   // What all, and each client and each request of more than one sequence, hold now.
@@ -118,6 +122,9 @@ class Referee {
   // What it counts with, and whether it may have a slot more.
   static std::tuple<Priority, int64_t, int64_t, uint64_t> TurnOf(const Life& life, const Holdings& held);
   bool WithinShares(const Life& life, const Holdings& held) const;
+  bool HasControlRow(const Life& life, const Holdings& held) const;
+  int64_t KeptControlRows(const Life& life) const;
+  void PlaceControls(Life& life, const PlannedSequence& share);
   bool WantsDecode(const Life& life) const;
   void End(SequenceId id, const Finish& finish);
   bool InFlight(SequenceId id) const;
@@ -138,8 +145,8 @@ class Referee {
   std::vector<Ended> ended_in_flight_;  // and hold their pages
   std::vector<SequenceId> alive_ids_;
   size_t alive_ = 0;
-  std::vector<SequenceId> slot_owner_, block_owner_;  // 0: nobody
-  std::deque<Touched> in_flight_;                     // oldest first
+  std::vector<SequenceId> slot_owner_, block_owner_, control_owner_;  // 0: nobody
+  std::deque<Touched> in_flight_;                                     // oldest first
   std::vector<uint64_t> ended_;
   uint64_t arrivals_ = 0;
   uint64_t last_step_ = 0;

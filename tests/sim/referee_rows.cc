@@ -16,7 +16,8 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   if (!life.admitted) Broke(absl::StrCat("order: ", share.id, " has rows and was not admitted"));
   if (life.slot < 0) Place(life, share);
   const std::vector<PageId> blocks = Flat(share.blocks);
-  if (share.slot != life.slot || blocks != life.blocks) Broke(absl::StrCat("pages: ", share.id, " changed its own"));
+  if (share.slot != life.slot || blocks != life.blocks || share.control_row != life.control_row)
+    Broke(absl::StrCat("pages: ", share.id, " changed its own"));
   if (std::find(touched->sequences.begin(), touched->sequences.end(), share.id) != touched->sequences.end()) {
     Broke(absl::StrCat("positions: ", share.id, " is in the plan twice"));
   }
@@ -35,6 +36,7 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   life.next_position += share.num_tokens;
   touched->sequences.push_back(share.id);
   touched->slots.push_back(share.slot);
+  if (share.control_row >= 0) touched->control_rows.push_back(share.control_row);
   touched->blocks.insert(touched->blocks.end(), blocks.begin(), blocks.end());
 }
 
@@ -67,6 +69,7 @@ void Referee::OnSample(const BatchPlan& plan, const PlannedSample& sample, Touch
   if (found == lives_.end()) return Broke("pages: a sample is of a slot that is nobody's");
   Life& life = found->second;
   if (sample.target < 0) {
+    if (sample.control_row != life.control_row) Broke(absl::StrCat("controls: ", owner, " draws with another's"));
     if (++life.drawn > life.request.max_tokens) Broke(absl::StrCat("tokens: too many drawn for ", owner));
     if (sample.position < PromptLength(life.request) || sample.position > life.next_position) {
       Broke(absl::StrCat("positions: ", owner, " draws at a wrong one"));

@@ -16,7 +16,12 @@ using testing::HasSubstr;
 class RefereeRowsTest : public testing::Test {
  protected:
   static SchedulerConfig Config() {
-    return {.max_batch_tokens = 12, .max_steps_in_flight = 2, .slots = 2, .block_tokens = 8, .max_decode_rows = 4};
+    return {.max_batch_tokens = 12,
+            .max_steps_in_flight = 2,
+            .slots = 2,
+            .control_rows = 1,
+            .block_tokens = 8,
+            .max_decode_rows = 4};
   }
 
   // One sequence whose prompt is computed and has drawn 5; it may draw nine more.
@@ -163,11 +168,20 @@ TEST_F(RefereeRowsTest, SeesDraftsForWhoHasControls) {
   other.OnAccepted(1, penalised);
   BatchPlan plan{.step = 1, .num_tokens = 2};
   plan.admitted = {1};
-  plan.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = penalised.prompt.vector()}};
-  plan.samples = {{.row = 1, .slot = 0, .position = 2}};
+  plan.sequences = {{.id = 1,
+                     .slot = 0,
+                     .num_tokens = 2,
+                     .tokens = penalised.prompt.vector(),
+                     .blocks = {},
+                     .control_row = 0,
+                     .controlled = &penalised}};
+  plan.samples = {{.row = 1, .slot = 0, .position = 2, .control_row = 0}};
   other.OnPlan(plan, absl::UnixEpoch());
   EXPECT_EQ(other.violation(), "");
-  other.OnPlan(Plan(2, drafts), absl::UnixEpoch());
+  plan = Plan(2, drafts);
+  plan.sequences[0].control_row = 0;
+  for (PlannedSample& sample : plan.samples) sample.control_row = 0;
+  other.OnPlan(plan, absl::UnixEpoch());
   EXPECT_THAT(other.violation(), HasSubstr("drafts: 1 has 4 rows"));
 }
 

@@ -8,6 +8,7 @@ namespace batucada::sim {
 Workload::Workload(uint64_t seed) : random_(seed) {
   config_.slots = static_cast<int32_t>(1 + Below(24));
   config_.urgent_slots = Chance(0.5) ? static_cast<int32_t>(Below(static_cast<uint64_t>(config_.slots))) : 0;
+  config_.control_rows = static_cast<int32_t>(1 + Below(static_cast<uint64_t>(config_.slots)));
   config_.block_tokens = static_cast<int32_t>(8 << Below(4));
   // No K/V, mostly one group, sometimes several; blocks from hardly enough to plenty.
   const uint64_t groups = Chance(0.1) ? 0 : Chance(0.7) ? 1 : 2 + Below(kMaxKvGroups - 1);
@@ -59,7 +60,7 @@ Request Workload::NextRequest(absl::Time now) {
   if (Chance(0.2)) request.priority = static_cast<Priority>(Below(5)) - 2;
   request.client = Below(clients_);
   request.group = Chance(0.1) ? 0 : ++groups_;
-  if (Chance(0.05)) request.sampling.min_tokens = static_cast<int64_t>(Below(4));
+  if (Chance(0.2)) request.sampling.min_tokens = static_cast<int64_t>(Below(4));
   if (Chance(0.1)) request.deadline = now + absl::Milliseconds(static_cast<int64_t>(Below(2000)));
   return request;
 }

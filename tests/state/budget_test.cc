@@ -55,10 +55,13 @@ TEST(Budget, GivesEverySequenceItsWholeWindow) {
 TEST(Budget, NeverExceedsWhatMayBeUsed) {
   for (int64_t gib : {5, 6, 8, 16, 24}) {
     BudgetRequest request = Request();
+    request.shape.vocab = 32'000;
     request.device_bytes = gib * 1024 * kMiB;
     const auto budget = ComputeBudget(request);
     ASSERT_TRUE(budget.ok()) << budget.status();
+    EXPECT_LE(budget->control_rows, budget->slots);
     const int64_t sum = request.weight_bytes + request.workspace_bytes +
+                        budget->control_rows * request.shape.ControlBytes() +
                         (budget->slots + 1) * request.shape.SlotBytes() +
                         (budget->kv[0].blocks + 1) * request.shape.BlockBytes(request.shape.kv[0]);
     EXPECT_LE(sum, static_cast<int64_t>(0.9 * static_cast<double>(request.device_bytes)));
@@ -139,6 +142,45 @@ TEST(Budget, DividesThePoolBetweenWindowsAndAGrowingCache) {
     }
     EXPECT_LE(sum, static_cast<int64_t>(0.9 * static_cast<double>(request.device_bytes)));
   }
+}
+
+TEST(Budget, ControlsAreForThoseWhoUseThem) {
+  BudgetRequest request = Request();
+  request.shape.vocab = 32'000;
+  const int64_t row = request.shape.ControlBytes();
+  EXPECT_GE(row, 32'000 * 8);
+  const auto plenty = ComputeBudget(request);
+  ASSERT_TRUE(plenty.ok()) << plenty.status();
+  EXPECT_EQ(plenty->control_rows, 256) << "a sixteenth of the pools holds more than one for each";
+  EXPECT_THAT(plenty->report, testing::ContainsRegex("sampling controls +[0-9.]+ MiB +256, "));
+
+  // Where they are large beside the pools, they do not take the sequences' place.
+  request.shape.vocab = 1'000'000;
+  request.pool_bytes = 1000 * kMiB;
+  const auto large = ComputeBudget(request);
+  ASSERT_TRUE(large.ok()) << large.status();
+  EXPECT_EQ(large->control_rows, 1000 * kMiB / 16 / request.shape.ControlBytes());
+  EXPECT_GT(large->control_rows, 1);
+  EXPECT_GT(large->slots, 30);
+
+  request.controlled_sequences = 1;
+  const auto one = ComputeBudget(request);
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(one->control_rows, 1);
+  EXPECT_GE(one->slots, large->slots + 1);
+
+  // One always has a place, and what was asked for is there or refused.
+  request.pool_bytes = 50 * kMiB;
+  request.controlled_sequences = 0;
+  const auto little = ComputeBudget(request);
+  ASSERT_TRUE(little.ok()) << little.status();
+  EXPECT_EQ(little->control_rows, 1);
+  request.controlled_sequences = 8;
+  const auto refused = ComputeBudget(request);
+  ASSERT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(
+      std::string(refused.status().message()),
+      testing::AllOf(testing::HasSubstr("the controls of 7 others"), testing::HasSubstr("lower controlled-sequences")));
 }
 
 TEST(Budget, CheckpointsHaveALineOfTheirOwn) {
