@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "server/commands/command.h"
+#include "server/commands/model_location.h"
 #include "server/config/options.h"
 #include "server/config/server_config.h"
 #include "server/generate/completion_params.h"
@@ -63,6 +64,10 @@ class CompleteCommand : public Command {
   absl::StatusOr<int> Run() override {
     BATUCADA_RETURN_IF_ERROR(table_.Apply([](const char* name) -> const char* { return std::getenv(name); }));
     BATUCADA_RETURN_IF_ERROR(config_.Validate());
+    const bool dummy = config_.engine.load_format == LoadFormat::kDummy;
+    BATUCADA_ASSIGN_OR_RETURN(const ModelLocation location,
+                              LocateModel(config_.engine.model_dir, dummy ? HubPart::kConfig : HubPart::kModel));
+    config_.engine.model_dir = location.directory;
     BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(config_.engine));
     const std::vector<std::string> names = ServedModelNames(config_);
     params_.prompts = {prompt_};

@@ -7,6 +7,7 @@
 #include "engine/model/inspect.h"
 #include "engine/model/model_config.h"
 #include "server/commands/command.h"
+#include "server/commands/model_location.h"
 #include "server/config/units.h"
 #include "server/json/json_writer.h"
 
@@ -45,7 +46,9 @@ class InspectCommand : public Command {
  public:
   void Declare(CLI::App& program) override {
     command_ = program.add_subcommand("inspect", "Say what a checkpoint is and how much memory it takes");
-    command_->add_option("model", model_, "Directory of a Hugging Face checkpoint; config.json is enough")
+    command_
+        ->add_option("model", model_,
+                     "Directory of a Hugging Face checkpoint, where config.json is enough, or ORG/NAME of the Hub")
         ->required()
         ->type_name("MODEL");
     command_->add_option("--memory", memory_, "How many sequences fit in so much, for example 80GiB")
@@ -75,10 +78,11 @@ class InspectCommand : public Command {
     if (!memory_.empty()) {
       BATUCADA_ASSIGN_OR_RETURN(options.memory_bytes, ParseBytes(memory_));
     }
-    std::filesystem::path path = std::filesystem::path(model_).lexically_normal();
+    BATUCADA_ASSIGN_OR_RETURN(const ModelLocation location, LocateModel(model_, HubPart::kConfig));
+    std::filesystem::path path = std::filesystem::path(location.directory).lexically_normal();
     if (!path.has_filename()) path = path.parent_path();
     BATUCADA_ASSIGN_OR_RETURN(const ModelConfig config, LoadModelConfig(path));
-    const std::string name = path.filename().string();
+    const std::string name = location.hub ? location.hub->repository : path.filename().string();
     const std::string report = json_ ? InspectJson(config, options, name) : DescribeModel(config, options, name);
     std::fputs(report.c_str(), stdout);
     return 0;

@@ -16,12 +16,14 @@
 #include "server/api/routes.h"
 #include "server/commands/command.h"
 #include "server/commands/fingerprint.h"
+#include "server/commands/model_location.h"
 #include "server/commands/reloader.h"
 #include "server/commands/signals.h"
 #include "server/common/access_keys.h"
 #include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/config/options.h"
+#include "server/config/served_names.h"
 #include "server/generate/service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/http/gate.h"
@@ -85,6 +87,19 @@ void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, Gr
   grpc_shutdown.join();
 }
 
+// Fetches a model of the Hub, which is served under its name there.
+absl::Status FindModel(ServerConfig* config) {
+  const bool dummy = config->engine.load_format == LoadFormat::kDummy;
+  BATUCADA_ASSIGN_OR_RETURN(const ModelLocation location,
+                            LocateModel(config->engine.model_dir, dummy ? HubPart::kConfig : HubPart::kModel));
+  config->engine.model_dir = location.directory;
+  std::vector<std::string>& names = config->served_model_names;
+  if (location.hub && (names.empty() || IsPattern(names.front()))) {
+    names.insert(names.begin(), location.hub->repository);
+  }
+  return absl::OkStatus();
+}
+
 // The operator's, which must be right, else the model's; null for a model that has none. A model whose own is wrong is
 // served without chat.
 absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const ServerConfig& config) {
@@ -144,6 +159,7 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
     BATUCADA_ASSIGN_OR_RETURN(grpc_tls, LoadTls(tls_files));
     RequireHttp2(*grpc_tls);
   }
+  BATUCADA_RETURN_IF_ERROR(FindModel(&config));
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const ChatTemplate> chat_template, LoadChatTemplate(config));
   Metrics metrics;
   EngineConfig engine_config = config.engine;

@@ -5,7 +5,8 @@ namespace batucada {
 
 void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   const std::string model = "Model", compute = "Compute", batching = "Batching and memory";
-  table.AddString("model", model, "Directory of a Hugging Face checkpoint", &config->model_dir);
+  table.AddString("model", model, "Directory of a Hugging Face checkpoint, or ORG/NAME[@REVISION] on the Hub",
+                  &config->model_dir);
   table.AddEnum("load-format", model, "auto reads the weights; dummy makes seeded random ones from config.json alone",
                 {"auto", "dummy"}, &config->load_format);
 

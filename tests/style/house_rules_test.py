@@ -20,7 +20,7 @@ TEXT = CODE | {".md", ".txt", ".yaml", ".yml", ".toml", ".supp", ""}
 DATA = ("models/", "tests/golden/texts/", "tests/deploy/golden/", "build/", ".git/")
 
 # Links may lead to papers, to what we speak with and to made-up hosts, and SVG names its namespace; anything else dates or depends on a machine.
-HOSTS = re.compile(r"(arxiv\.org|github\.com|www\.w3\.org|www\.apache\.org|localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|([a-z]+\.)?example\.(com|org)"
+HOSTS = re.compile(r"(arxiv\.org|github\.com|huggingface\.co|www\.w3\.org|www\.apache\.org|localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]|([a-z]+\.)?example\.(com|org)"
                    r"|[a-z]\.[a-z])$|.*[${}<>%]|$")
 URL = re.compile(r"https?://(\[[^\]]*\]|[^/:\s\"'`)\]]*)")
 PERSONAL_PATH = re.compile(r"(?<![\w.$}/*-])/(?:" + "|".join(["work", "root", "home", "Users"]) + r")/\w")
