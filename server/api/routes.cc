@@ -51,7 +51,7 @@ void AddOpenInference(RouteList& list) {
       {.summary = "The models and their states", .answer = "RepositoryIndex", .error_form = ErrorForm::kOpenInference});
   list.Get("/v2", "infer.server", HandleInferServer,
            {.summary = "The server's name", .answer = "InferServer", .error_form = ErrorForm::kOpenInference});
-  const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {
+  const auto health = [&list](const char* path, const RouteList::Handle& handle, std::string_view summary) {
     list.Get(path, "infer.health", handle,
              {.summary = summary,
               .answer = "InferState",
@@ -95,7 +95,7 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
 
   AddResponses(list);
   AddOpenInference(list);
-  const auto health = [&list](const char* path, RouteList::Handle handle, std::string_view summary) {
+  const auto health = [&list](const char* path, const RouteList::Handle& handle, std::string_view summary) {
     list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"},
              Access::kHealth);
   };
@@ -103,7 +103,7 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
   health("/health/ready", HandleReady, "Whether new requests are welcome");
   health("/health/live", HandleLive, "Whether work makes progress; if not, restart the process");
   const bool metrics_open = service.config.security.metrics_access == MetricsAccess::kOpen;
-  list.Get("/metrics", "metrics", HandleMetrics,
+  list.Get("/metrics", "metrics", MetricsHandler(),
            {.summary = "Metrics for Prometheus", .answer = "Metrics", .answer_type = "text/plain"},
            metrics_open ? Access::kOpen : Access::kKey);
   list.Get("/admin/log", "admin.log", HandleLogSettings, {.summary = "How much is logged", .answer = "LogSettings"},

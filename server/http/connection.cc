@@ -168,6 +168,8 @@ asio::awaitable<void> Connection::ServeRequests() {
       co_await CloseGently();
       co_return;
     }
+    // What the client has sent ahead of this answer waits until the thread's other connections have had a turn.
+    if (inbox_.size() > 0) co_await asio::post(executor(), asio::use_awaitable);
   }
 }
 

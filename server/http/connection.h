@@ -3,7 +3,8 @@
 // Two coroutines on one thread. The reader always has a read outstanding, so a client that goes away is noticed even
 // while its answer is being computed; it fills a bounded inbox and waits when that is full. The server parses requests
 // from the inbox, asks the router, and writes. An answer that is worked on (LiveAnswer) is destroyed as soon as the
-// client is gone; a client that closes only its sending side during one counts as gone.
+// client is gone; a client that closes only its sending side during one counts as gone. Requests that are sent ahead
+// are answered one a turn of the thread, so that its other connections wait for one of them and not for all.
 //
 //   no request yet    idle_timeout    closed silently; before that if others need its place (ConnectionQueue)
 //   headers           read_timeout    408

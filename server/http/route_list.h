@@ -16,13 +16,13 @@ namespace batucada {
 
 class RouteList {
  public:
-  using Handle = Answer (*)(Service&, const HttpRequest&);
+  using Handle = std::function<Answer(Service&, const HttpRequest&)>;  // thread-safe
 
   // `service` outlives the router.
   explicit RouteList(Service& service) : service_(service) {}
 
   void Get(std::string path, std::string name, Handle handle, const OperationSpec& spec, Access access = Access::kKey) {
-    Add("GET", std::move(path), std::move(name), handle, spec, access);
+    Add("GET", std::move(path), std::move(name), std::move(handle), spec, access);
   }
   // Without a body, or with one that does not matter.
   void Add(std::string method, std::string path, std::string name, Handle handle, const OperationSpec& spec,
@@ -30,8 +30,8 @@ class RouteList {
     router_.Add({.method = std::move(method),
                  .path = std::move(path),
                  .name = std::move(name),
-                 .handler = [this_service = &service_,
-                             handle](const HttpRequest& request) { return handle(*this_service, request); },
+                 .handler = [this_service = &service_, handle = std::move(handle)](
+                                const HttpRequest& request) { return handle(*this_service, request); },
                  .access = access,
                  .error_form = spec.error_form,
                  .operation = MakeOperation(spec)});
@@ -49,7 +49,7 @@ class RouteList {
   // Bodies may be large: off the connection's thread with them.
   void Post(std::string path, std::string name, Handle handle, const OperationSpec& spec,
             Access access = Access::kKey) {
-    Handler handler = [this_service = &service_, handle](const HttpRequest& request) {
+    Handler handler = [this_service = &service_, handle = std::move(handle)](const HttpRequest& request) {
       return handle(*this_service, request);
     };
     router_.Add({.method = "POST",

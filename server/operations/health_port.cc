@@ -1,5 +1,6 @@
 #include "server/operations/health_port.h"
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -18,7 +19,7 @@ constexpr HttpLimits kLimits = {.max_body_bytes = 16 << 10,
                                 .read_timeout = absl::Seconds(5),
                                 .write_timeout = absl::Seconds(10)};
 
-using Handle = Answer (*)(Service&, const HttpRequest&);
+using Handle = std::function<Answer(Service&, const HttpRequest&)>;
 
 }  // namespace
 
@@ -28,13 +29,14 @@ Router MakeHealthRoutes(Service& service) {
     router.Add({.method = std::move(method),
                 .path = std::move(path),
                 .name = std::move(name),
-                .handler = [&service, handle](const HttpRequest& request) { return handle(service, request); },
+                .handler = [&service, handle = std::move(handle)](
+                               const HttpRequest& request) { return handle(service, request); },
                 .access = access});
   };
   add("GET", "/health", "health", HandleReady, Access::kHealth);
   add("GET", "/health/ready", "health", HandleReady, Access::kHealth);
   add("GET", "/health/live", "health", HandleLive, Access::kHealth);
-  add("GET", "/metrics", "metrics", HandleMetrics, Access::kOpen);
+  add("GET", "/metrics", "metrics", MetricsHandler(), Access::kOpen);
   add("GET", "/version", "version", HandleVersion, Access::kOpen);
   add("GET", "/admin/log", "admin.log", HandleLogSettings, Access::kAdmin);
   add("POST", "/admin/log", "admin.log", HandleSetLog, Access::kAdmin);

@@ -1,9 +1,12 @@
 #include "server/operations/status.h"
 
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "server/common/version.h"
 #include "server/json/json_writer.h"
+#include "server/operations/scrape_page.h"
 #include "server/web/page.h"
 
 namespace batucada {
@@ -19,21 +22,7 @@ HttpResponse State(int http_status, std::string_view state, std::string_view rea
   return response;
 }
 
-}  // namespace
-
-Answer HandleLive(Service& service, const HttpRequest&) {
-  const EngineHealth health = service.engine.Health();
-  return health.alive ? State(200, "alive", "") : State(503, "not alive", health.reason);
-}
-
-Answer HandleReady(Service& service, const HttpRequest&) {
-  const EngineHealth health = service.engine.Health();
-  if (!health.alive) return State(503, "not alive", health.reason);
-  if (!service.accepting) return State(503, "not ready", "starting or shutting down");
-  return State(200, "ready", "");
-}
-
-Answer HandleMetrics(Service& service, const HttpRequest&) {
+std::string MetricsText(Service& service) {
   const EngineConfig& config = service.engine.config();
   const bool alive = service.engine.Health().alive;
   Snapshot now = {.engine = service.engine.Stats(),
@@ -54,8 +43,28 @@ Answer HandleMetrics(Service& service, const HttpRequest&) {
     now.request_memory[i] = service.memory.used(part);
     now.request_memory_refused[i] = service.memory.refused(part);
   }
-  return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                      .body = service.metrics.Render(now, service.config.metrics_aliases)};
+  return service.metrics.Render(now, service.config.metrics_aliases);
+}
+
+}  // namespace
+
+Answer HandleLive(Service& service, const HttpRequest&) {
+  const EngineHealth health = service.engine.Health();
+  return health.alive ? State(200, "alive", "") : State(503, "not alive", health.reason);
+}
+
+Answer HandleReady(Service& service, const HttpRequest&) {
+  const EngineHealth health = service.engine.Health();
+  if (!health.alive) return State(503, "not alive", health.reason);
+  if (!service.accepting) return State(503, "not ready", "starting or shutting down");
+  return State(200, "ready", "");
+}
+
+std::function<Answer(Service&, const HttpRequest&)> MetricsHandler() {
+  return [page = std::make_shared<ScrapePage>()](Service& service, const HttpRequest&) -> Answer {
+    return HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                        .body = *page->Get([&service] { return MetricsText(service); })};
+  };
 }
 
 Answer HandleLoad(Service& service, const HttpRequest&) {

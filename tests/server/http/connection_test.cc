@@ -128,6 +128,53 @@ TEST_F(ConnectionTest, KeepsConnectionsAndAnswersPipelinedRequestsInOrder) {
   EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), HasSubstr("200 OK"));
 }
 
+// A client that sends hundreds of requests ahead holds up the thread's other clients by one of them at a time.
+TEST_F(ConnectionTest, RequestsThatWereSentAheadLeaveOthersATurn) {
+  constexpr int kAhead = 400;
+  limits_.idle_timeout = limits_.read_timeout = absl::Minutes(1);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool held = false, released = false;
+  int answered_before = -1, answered = 0;
+  router_.Add({"GET", "/ahead", "ahead", [&](const HttpRequest&) -> Answer {
+                 std::unique_lock lock(mutex);
+                 if (answered++ == 0) {  // holds the thread until the other's request is there
+                   held = true;
+                   changed.notify_all();
+                   changed.wait(lock, [&] { return released; });
+                 }
+                 return TextResponse("");
+               }});
+  router_.Add({"GET", "/other", "other", [&](const HttpRequest&) -> Answer {
+                 const std::lock_guard lock(mutex);
+                 if (answered_before < 0 && answered > 0) answered_before = answered;
+                 return TextResponse("other");
+               }});
+  IoPool one_thread(1);
+  Door door(one_thread);
+  auto server = HttpServer::Start({.host = "127.0.0.1", .port = 0, .limits = limits_}, router_, gate_, door, metrics_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  RawClient other((*server)->port()), ahead((*server)->port());
+  constexpr std::string_view kOther = "GET /other HTTP/1.1\r\nHost: x\r\n\r\n";
+  other.Send(kOther);
+  other.ReadUntil("\r\n\r\nother");
+
+  std::string many;
+  for (int i = 0; i < kAhead; ++i) many += "GET /ahead HTTP/1.1\r\nHost: x\r\n\r\n";
+  ahead.Send(many);
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return held; });
+    other.Send(kOther);
+    released = true;
+  }
+  changed.notify_all();
+  other.ReadUntil("\r\n\r\nother");
+  const std::lock_guard lock(mutex);
+  EXPECT_GT(answered_before, 0);
+  EXPECT_LT(answered_before, 20) << "of " << kAhead;
+}
+
 TEST_F(ConnectionTest, ARequestMayComeByteByByte) {
   RawClient client(Start());
   for (const char byte : kHello) client.Send(std::string_view(&byte, 1));
