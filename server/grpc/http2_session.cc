@@ -14,8 +14,11 @@
 namespace batucada {
 namespace {
 
-constexpr size_t kMaxOutboundAcks = 256;  // of PING and SETTINGS that wait to be sent
-constexpr int64_t kHeaderOverhead = 32;   // of one header, as RFC 9113 counts (SETTINGS_MAX_HEADER_LIST_SIZE)
+constexpr size_t kMaxOutboundAcks = 256;       // of PING and SETTINGS that wait to be sent
+constexpr int64_t kHeaderOverhead = 32;        // of one header, as RFC 9113 counts (SETTINGS_MAX_HEADER_LIST_SIZE)
+constexpr double kHeaderBytesPerFrame = 1024;  // of those past the limit: as many count for a frame of no use
+constexpr int64_t kMostOverLimit = 4;          // past so many times the limit a block of headers is not looked at
+constexpr size_t kReceivedAtOnce = 4096;       // bytes, between which the session may come to its end
 
 std::string_view View(const uint8_t* bytes, size_t size) { return {reinterpret_cast<const char*>(bytes), size}; }
 
@@ -61,11 +64,12 @@ struct Http2Session::Callbacks {
   }
 
   static int BeginFrame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
-    if (const double cost = CostOf(*frame); cost > 0 && !Self(user).CountIdleFrame(cost)) Self(user).Calm();
+    if (const double cost = CostOf(*frame); cost > 0) Self(user).CountIdle(cost);
     return 0;
   }
 
   static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Self(user).block_bytes_ = 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       Self(user).streams_.try_emplace(frame->hd.stream_id, Self(user).limits_);
     }
@@ -74,13 +78,21 @@ struct Http2Session::Callbacks {
 
   static int Header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
                     const uint8_t* value, size_t value_size, uint8_t, void* user) {
+    const int64_t bytes = static_cast<int64_t>(name_size + value_size) + kHeaderOverhead;
+    if (const int verdict = Self(user).CountHeader(bytes); verdict != 0) return verdict;
     Stream* const stream = Self(user).Find(frame->hd.stream_id);
     if (stream == nullptr) return 0;
-    stream->header_bytes += static_cast<int64_t>(name_size + value_size) + kHeaderOverhead;
+    stream->header_bytes += bytes;
     // What comes past the limit, and trailers, which mean nothing to us, are read and not kept.
     if (stream->header_bytes > Self(user).limits_.max_header_bytes || stream->told) return 0;
     stream->headers.emplace_back(View(name, name_size), View(value, value_size));
     return 0;
+  }
+
+  // A field that HTTP does not allow is left out, and costs what others cost.
+  static int InvalidHeader(nghttp2_session*, const nghttp2_frame*, const uint8_t*, size_t name_size, const uint8_t*,
+                           size_t value_size, uint8_t, void* user) {
+    return Self(user).CountHeader(static_cast<int64_t>(name_size + value_size) + kHeaderOverhead);
   }
 
   static int FrameReceived(nghttp2_session*, const nghttp2_frame* frame, void* user) {
@@ -167,6 +179,7 @@ Http2Session::Http2Session(const Limits& limits, Events& events)
       callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::BeginHeaders(given...); }); });
   nghttp2_session_callbacks_set_on_header_callback(
       callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::Header(given...); }); });
+  nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, Callbacks::InvalidHeader);
   nghttp2_session_callbacks_set_on_frame_recv_callback(
       callbacks, [](auto... given) { return Callbacks::Guarded([&] { return Callbacks::FrameReceived(given...); }); });
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
@@ -206,19 +219,32 @@ Http2Session::Stream* Http2Session::Find(int32_t stream) {
   return found == streams_.end() ? nullptr : &found->second;
 }
 
-bool Http2Session::CountIdleFrame(double cost) {
+void Http2Session::CountIdle(double cost) {
   const absl::Time now = ProcessNow();
   idle_frames_ += absl::ToDoubleSeconds(now - counted_) * kIdleFramesPerSecond;
   idle_frames_ = std::min(idle_frames_, kIdleFrameBurst) - cost;
   counted_ = now;
-  return idle_frames_ >= 0;
+  if (idle_frames_ < 0) Calm();
+}
+
+// A byte of a block may stand for 4,000 of headers, each of which nghttp2 checks; those of a block that is given up it
+// only unpacks.
+int Http2Session::CountHeader(int64_t bytes) {
+  const int64_t limit = limits_.max_header_bytes;
+  const int64_t before = std::max(block_bytes_, limit);
+  block_bytes_ += bytes;
+  if (block_bytes_ <= limit) return 0;
+  CountIdle(static_cast<double>(block_bytes_ - before) / kHeaderBytesPerFrame);
+  return block_bytes_ > kMostOverLimit * limit ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
 }
 
 bool Http2Session::Receive(std::string_view bytes) {
-  if (broken_) return false;
-  const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  broken_ = used < 0;
-  return !broken_;
+  while (!bytes.empty() && !broken_ && !calmed_) {
+    const std::string_view some = bytes.substr(0, kReceivedAtOnce);
+    bytes.remove_prefix(some.size());
+    broken_ = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(some.data()), some.size()) < 0;
+  }
+  return !broken_ && !calmed_;
 }
 
 void Http2Session::TakeOutput(size_t most, std::string* out) {
@@ -298,6 +324,8 @@ void Http2Session::GoAway() {
                         NGHTTP2_NO_ERROR, nullptr, 0);
 }
 
-void Http2Session::Calm() { nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM); }
+void Http2Session::Calm() {
+  if (!std::exchange(calmed_, true)) nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+}
 
 }  // namespace batucada

@@ -3,8 +3,9 @@
 //
 // What the other side can make it hold or do is bounded here, whether it keeps to our SETTINGS or not:
 //   streams at once      max_streams; one more is refused (REFUSED_STREAM), acknowledged SETTINGS or not
-//   headers              max_header_bytes of a request, names and values and 32 bytes for each; nghttp2 ends the
-//                        connection past 8 CONTINUATION frames of a header block
+//   headers              max_header_bytes of a request, names and values and 32 bytes for each; more are not kept, a
+//                        kilobyte of them counts for a frame of no use, and past four times the limit the stream is
+//                        reset; nghttp2 ends the connection past 8 CONTINUATION frames of a header block
 //   data                 kStreamWindow of a stream until Consume says that there is room for more
 //   frames of no use     PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA: kIdleFrameBurst at once and
 //                        kIdleFramesPerSecond from then on, and more while there is an answer that they are about;
@@ -101,7 +102,7 @@ class Http2Session {
   // No new streams; those that run go on. The first says that it will come to that, so that no request is lost.
   void AnnounceGoAway();
   void GoAway();
-  // Ends the connection for a client that asks too much.
+  // Ends the connection for a client that asks too much: nothing more is received.
   void Calm();
 
  private:
@@ -121,8 +122,10 @@ class Http2Session {
   struct Callbacks;
 
   Stream* Find(int32_t stream);
-  // False: there were too many. A frame may count for several.
-  bool CountIdleFrame(double cost);
+  // A frame of no use, which may count for several; past their limit the connection ends.
+  void CountIdle(double cost);
+  // A header of so many bytes, whether it is kept or not; what its callback returns.
+  int CountHeader(int64_t bytes);
 
   const Limits limits_;
   Events& events_;
@@ -133,6 +136,8 @@ class Http2Session {
   absl::Time counted_;                    // when that was so
   bool greeted_ = false;
   bool broken_ = false;
+  bool calmed_ = false;      // Calm
+  int64_t block_bytes_ = 0;  // of the header block that is coming in
 };
 
 }  // namespace batucada
