@@ -41,7 +41,7 @@ PrefixCache::~PrefixCache() {
 }
 
 PrefixNode* PrefixCache::Enter(const std::string& scope, std::span<const int32_t> prompt, int64_t* known) {
-  if (tree_.tokens() + static_cast<int64_t>(prompt.size()) > config_.most_ids) TrimTree();
+  if (tree_.size() + static_cast<int64_t>(prompt.size()) > config_.most_ids) TrimTree();
   PrefixNode* const leaf = tree_.Extend(tree_.Root(scope), prompt, known);
   ++leaf->users;
   return leaf;
@@ -61,7 +61,7 @@ void PrefixCache::TrimTree() {
   // A little at a time, so that no step waits for it.
   tree_.Trim(config_.most_ids, kTrimmed);
   // What is left may be texts with checkpoints.
-  for (int i = 0; i < kTrimmed && tree_.tokens() > config_.most_ids; ++i) {
+  for (int i = 0; i < kTrimmed && tree_.size() > config_.most_ids; ++i) {
     for (const Tier tier : {Tier::kDevice, Tier::kHost}) {
       if (StateCheckpoint* const victim = Victim(IndexOf(tier))) Evict(victim, tier);
     }

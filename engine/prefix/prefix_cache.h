@@ -39,7 +39,7 @@ struct PrefixCacheConfig {
   int32_t most_cuts = 8;                 // checkpoints within one prompt, besides the ladder
   int32_t most_per_path = 32;            // checkpoints of one text
   int32_t most_moves = 4;                // that one step starts to copy to the host
-  int64_t most_ids = int64_t{64} << 20;  // token ids of the tree
+  int64_t most_ids = int64_t{64} << 20;  // that the tree may be worth (PrefixTree::size), four bytes each
   CheckpointDisk* disk = nullptr;        // null: none; outlives the cache. REQUIRES: there is a tier of the host's
 };
 

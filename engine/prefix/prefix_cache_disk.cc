@@ -9,7 +9,7 @@ namespace batucada {
 void PrefixCache::Adopt() {
   for (CheckpointDisk::Found& found : config_.disk->TakeFound()) {
     // The newest come last, and are worth most.
-    while (tree_.tokens() + static_cast<int64_t>(found.ids.size()) > config_.most_ids && !listed_[kOnDisk].empty()) {
+    while (tree_.size() + static_cast<int64_t>(found.ids.size()) > config_.most_ids && !listed_[kOnDisk].empty()) {
       Forget(listed_[kOnDisk].front());
       tree_.Trim(config_.most_ids, 1);
     }

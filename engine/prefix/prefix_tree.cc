@@ -9,8 +9,15 @@ namespace batucada {
 
 PrefixNode* PrefixTree::Root(const std::string& scope) {
   const auto [root, made] = roots_.try_emplace(scope);
-  if (made) root->second.scope = &root->first;
+  if (made) {
+    root->second.scope = &root->first;
+    overhead_ += RootIds(scope);
+  }
   return &root->second;
+}
+
+int64_t PrefixTree::RootIds(const std::string& scope) {
+  return kNodeIds + static_cast<int64_t>(scope.size() / sizeof(int32_t)) + 1;
 }
 
 PrefixNode* PrefixTree::Extend(PrefixNode* from, std::span<const int32_t> ids, int64_t* known) {
@@ -24,6 +31,7 @@ PrefixNode* PrefixTree::Extend(PrefixNode* from, std::span<const int32_t> ids, i
       leaf->ids.assign(ids.begin(), ids.end());
       leaf->end = node->end + static_cast<int64_t>(ids.size());
       tokens_ += static_cast<int64_t>(ids.size());
+      overhead_ += kNodeIds;
       PrefixNode* const made = leaf.get();
       node->children.emplace(ids.front(), std::move(leaf));
       node = made;
@@ -77,6 +85,8 @@ PrefixNode* PrefixTree::Split(PrefixNode* node, size_t ids) {
   std::unique_ptr<PrefixNode> lower = std::move(place);
   lower->parent = upper.get();
   lower->ids.erase(lower->ids.begin(), lower->ids.begin() + static_cast<std::ptrdiff_t>(ids));
+  lower->ids.shrink_to_fit();  // or a text that is cut again and again would be held as often
+  overhead_ += kNodeIds;
   const int32_t first = lower->ids.front();
   upper->children.emplace(first, std::move(lower));
   place = std::move(upper);
@@ -95,7 +105,7 @@ void PrefixTree::Untouch(PrefixNode* node) {
 }
 
 void PrefixTree::Trim(int64_t most, int64_t tries) {
-  for (; tokens_ > most && tries > 0 && !by_age_.empty(); --tries) {
+  for (; size() > most && tries > 0 && !by_age_.empty(); --tries) {
     PrefixNode* const node = by_age_.begin()->second;
     if (!node->children.empty()) {
       Untouch(node);  // until it is a leaf again
@@ -112,11 +122,15 @@ void PrefixTree::Remove(PrefixNode* leaf) {
     PrefixNode* const parent = leaf->parent;
     Untouch(leaf);
     tokens_ -= static_cast<int64_t>(leaf->ids.size());
+    overhead_ -= kNodeIds;
     parent->children.erase(leaf->ids.front());  // it is gone
     if (!parent->children.empty()) return;
     const bool idle = parent->checkpoint == nullptr && parent->users == 0;
     if (parent->parent == nullptr) {
-      if (idle) roots_.erase(std::string(*parent->scope));
+      if (!idle) return;
+      const std::string scope = *parent->scope;
+      overhead_ -= RootIds(scope);
+      roots_.erase(scope);
       return;
     }
     if (parent->seen != 0) return;  // it is among those to be looked at

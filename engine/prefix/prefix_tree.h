@@ -44,12 +44,18 @@ class PrefixTree {
   static bool IsOnTheWay(const PrefixNode* node, const PrefixNode* below);
 
   // Removes nodes without children, state and users, those first that were not seen for the longest time, until at most
-  // `most` ids are kept or `tries` nodes were looked at.
+  // what is kept is worth `most` ids or `tries` nodes were looked at.
   void Trim(int64_t most, int64_t tries);
 
   int64_t tokens() const { return tokens_; }  // ids kept
+  // Of all that is kept, in ids of four bytes: the ids, kNodeIds for every node and root, and the roots' names. So a
+  // bound of it is one of memory, however the texts part.
+  int64_t size() const { return tokens_ + overhead_; }
+  // A node, its place among its parent's children and by age, and what the allocator rounds up: 210 to 250 bytes.
+  static constexpr int64_t kNodeIds = 64;
 
  private:
+  static int64_t RootIds(const std::string& scope);
   // The upper part of the node, of so many ids, as a node of its own.
   PrefixNode* Split(PrefixNode* node, size_t ids);
   void Touch(PrefixNode* node);
@@ -60,6 +66,7 @@ class PrefixTree {
   absl::node_hash_map<std::string, PrefixNode> roots_;
   absl::btree_map<uint64_t, PrefixNode*> by_age_;  // by `seen`: every leaf, and some others
   int64_t tokens_ = 0;
+  int64_t overhead_ = 0;  // see size
   uint64_t clock_ = 0;
 };
 

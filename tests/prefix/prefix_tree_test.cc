@@ -1,9 +1,12 @@
 #include "engine/prefix/prefix_tree.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "engine/prefix/checkpoint.h"
@@ -77,8 +80,9 @@ TEST(PrefixTree, ForgetsWhatWasSeenLongestAgoAndKeepsWhatIsUsed) {
   leaves[0]->checkpoint = &kept;
   leaves[1]->users = 1;
   tree.Extend(tree.Root(""), Ids{7, 2, 2, 2}, &known);
-  tree.Trim(1 + 4 * 3, 100);
-  EXPECT_LE(tree.tokens(), 1 + 4 * 3);
+  constexpr int64_t kFourLeaves = 1 + 4 * 3 + 6 * PrefixTree::kNodeIds + 1;  // with what they share, and the root
+  tree.Trim(kFourLeaves, 100);
+  EXPECT_LE(tree.size(), kFourLeaves);
   for (const int32_t i : {0, 1, 2, 9}) {
     tree.Extend(tree.Root(""), Ids{7, i, i, i}, &known);
     EXPECT_EQ(known, 4) << i;
@@ -89,6 +93,33 @@ TEST(PrefixTree, ForgetsWhatWasSeenLongestAgoAndKeepsWhatIsUsed) {
   leaves[1]->users = 0;
   tree.Trim(0, 100);
   EXPECT_EQ(tree.tokens(), 0);
+  EXPECT_EQ(tree.size(), 0) << "nodes and roots are given back as they were counted";
+}
+
+// What the allocator has given away. 0 where another allocator stands in for it, as under sanitizers.
+int64_t HeapBytes() { return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd); }
+
+TEST(PrefixTree, IsNoLargerThanItSays) {
+  PrefixTree tree;
+  int64_t known = 0, before = HeapBytes();
+  const auto expect_bounded = [&](const char* what) {
+    EXPECT_LE(HeapBytes() - before, tree.size() * static_cast<int64_t>(sizeof(int32_t))) << what;
+    while (tree.size() > 0) tree.Trim(0, 1000);
+    EXPECT_EQ(tree.tokens(), 0);
+    before = HeapBytes();
+  };
+  for (int32_t i = 0; i < 20'000; ++i) tree.Extend(tree.Root(""), Ids{5, i % 100, i}, &known);
+  EXPECT_GT(tree.size(), 20'000 * PrefixTree::kNodeIds);
+  expect_bounded("nodes of one id");
+
+  for (int32_t i = 0; i < 2000; ++i) tree.Extend(tree.Root(std::string(200, 'a') + std::to_string(i)), Ids{1}, &known);
+  expect_bounded("scopes with long names");
+
+  Ids text(20'000);
+  std::iota(text.begin(), text.end(), 0);
+  for (; text.size() > 19'000; text.pop_back()) tree.Extend(tree.Root(""), text, &known);
+  EXPECT_EQ(tree.tokens(), 20'000);
+  expect_bounded("one text that is cut again and again");
 }
 
 }  // namespace

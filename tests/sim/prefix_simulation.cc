@@ -125,7 +125,7 @@ class PrefixLife {
     cache.most_cuts = static_cast<int32_t>(Below(5));
     cache.most_per_path = static_cast<int32_t>(1 + Below(10));
     cache.most_moves = static_cast<int32_t>(1 + Below(3));
-    cache.most_ids = static_cast<int64_t>(400 + Below(20'000));
+    cache.most_ids = static_cast<int64_t>(2'000 + Below(60'000));
     with_disk_ = cache.host.slots > 0 && Chance(0.7);
     most_records_ = 1 + Below(60);
     config_.prefix_cache = cache;
