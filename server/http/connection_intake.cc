@@ -1,6 +1,7 @@
 // How a connection's requests come in.
 #include <algorithm>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,6 +21,12 @@ namespace batucada {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
+
+namespace {
+
+constexpr std::string_view kEmptyLine = "\r\n";
+
+}  // namespace
 
 void Connection::Recognise(const http::request_header<>& head) {
   const auto target = head.target();
@@ -67,12 +74,9 @@ asio::awaitable<Connection::Read> Connection::AwaitRequest() {
   const auto patience = spare_ ? context_.limits.read_timeout : context_.limits.idle_timeout;
   const auto deadline = Event::Clock::now() + absl::ToChronoNanoseconds(patience);
   while (true) {
-    // RFC 9112 §2.2: empty lines before a request are ignored.
-    while (inbox_.size() > 0) {
-      const char byte = *static_cast<const char*>(inbox_.data().data());
-      if (byte != '\r' && byte != '\n') co_return Read::kData;
-      inbox_.consume(1);
-    }
+    // RFC 9112 §2.2: empty lines before a request are ignored. CR or LF alone is no line, and HeadGuard says so.
+    while (InboxBytes().starts_with(kEmptyLine)) inbox_.consume(kEmptyLine.size());
+    if (inbox_.size() > 0 && !kEmptyLine.starts_with(InboxBytes())) co_return Read::kData;
     room_.Notify();
     if (peer_closed_ || context_.closing) co_return Read::kClosed;
     inbox_.shrink_to_fit();  // who is silent holds nothing; nobody reads into it meanwhile (see ByteStream::Read)

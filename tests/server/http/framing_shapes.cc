@@ -25,6 +25,10 @@ std::vector<Shape> StartLineShapes() {
   return {
       {"plain", Get("GET /hello HTTP/1.1"), "200 +"},
       {"empty lines before it", "\r\n\r\n" + Get("GET /hello HTTP/1.1"), "200 +"},
+      {"LF before it", "\n" + Get("GET /hello HTTP/1.1"), "400"},
+      {"LF behind an empty line", "\r\n\n" + Get("GET /hello HTTP/1.1"), "400"},
+      {"CR before it", "\r" + Get("GET /hello HTTP/1.1"), "400"},
+      {"CR before an empty line", "\r\r\n" + Get("GET /hello HTTP/1.1"), "400"},
       {"query", Get("GET /hello?a=b&c HTTP/1.1"), "200 +"},
       {"odd escapes in the query", Get("GET /hello?%zz HTTP/1.1"), "200 +"},
       {"escaped letter", Get("GET /hel%6Co HTTP/1.1"), "200 +"},
