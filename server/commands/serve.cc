@@ -59,7 +59,8 @@ absl::Status WritePortFile(const std::string& path, const HttpServer& http, cons
   return absl::OkStatus();
 }
 
-void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServer* grpc, const HealthPort* health) {
+void Announce(const Service& service, const HttpServer& http, const GrpcServer* grpc, const HealthPort* health) {
+  const ServerConfig& config = service.config;
   const std::string shown = config.host == "0.0.0.0" || config.host == "::" ? "127.0.0.1" : config.host;
   const std::string grpc_at = grpc == nullptr ? "off" : fmt::format("{}:{}", config.host, grpc->port());
   fmt::print("ready http={}:{} grpc={}", config.host, http.port(), grpc_at);
@@ -68,6 +69,7 @@ void Announce(const ServerConfig& config, const HttpServer& http, const GrpcServ
   const char* scheme = config.security.tls_certificate.empty() ? "http" : "https";
   fmt::print("  curl -N {}://{}:{}/v1/completions -H 'Content-Type: application/json' \\\n", scheme, shown,
              http.port());
+  if (service.keys.required()) fmt::print("    -H \"Authorization: Bearer $BATUCADA_API_KEY\" \\\n");
   fmt::print("    -d '{{\"prompt\": \"It was a dark and stormy night\", \"max_tokens\": 64, \"stream\": true}}'\n\n");
   std::fflush(stdout);
 }
@@ -215,7 +217,7 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   if (!config.port_file.empty()) {
     BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, *http, grpc.get(), health.get()));
   }
-  Announce(config, *http, grpc.get(), health.get());
+  Announce(service, *http, grpc.get(), health.get());
 
   Reloader reloader(reread, keys, tls == nullptr ? Contexts{} : Contexts{tls, grpc_tls}, service.journal);
   signals.OnHangup([&reloader] { reloader.Reload(); });

@@ -1,14 +1,18 @@
 """Starting, ending, and refusing to start: what an operator and an orchestrator see."""
 
 import json
+import os
+import re
 import signal
 import socket
+import subprocess
 import threading
 
 import httpx
 import openai
 import pytest
 
+from patience import PATIENCE_S
 from server import MODEL, Server, run, wait_until
 
 FAKE = ("--backend", "fake")
@@ -138,9 +142,18 @@ def test_start_up_says_what_was_decided():
     with Server(*FAKE, "--served-model-name", "one", "--served-model-name", "two") as server:
         log = server.log()
         assert f"ready http=127.0.0.1:{server.http_port} grpc=127.0.0.1:{server.grpc_port}" in log
-        assert "curl -N" in log and "device" in log
+        assert "curl -N" in log and "device" in log and "Authorization" not in log
         assert server.complete(prompt="a", model="two")["model"] == "two"
         assert server.complete(prompt="a")["model"] == "one"
+
+
+def test_the_first_question_works_where_keys_are_required():
+    with Server(*FAKE, "--api-key", "secret") as server:
+        told = wait_until(lambda: re.search(r"curl (.*?)\n\n", server.log(), re.DOTALL), "the first question")
+        assert "secret" not in server.log()
+        answer = subprocess.run(["sh", "-c", f"curl -s {told.group(1)}"], env={**os.environ, "BATUCADA_API_KEY": "secret"},
+                                capture_output=True, text=True, timeout=PATIENCE_S, check=True).stdout
+        assert answer.rstrip().endswith("data: [DONE]"), answer
 
 
 def test_help_is_grouped():

@@ -212,6 +212,17 @@ TEST_F(ConnectionTest, PagesOfAllowedOriginsMayRead) {
   EXPECT_THAT(client.ReadUntil("\r\n\r\nhi"), AllOf(Not(HasSubstr("allow-origin")), HasSubstr("vary: origin\r\n")));
 }
 
+TEST_F(ConnectionTest, PagesThatMayNotAskAreToldWhatWouldLetThem) {
+  RawClient client(Start());
+  client.Send("OPTIONS /echo HTTP/1.1\r\nHost: x\r\nOrigin: " + std::string(kPage) +
+              "\r\nAccess-Control-Request-Method: POST\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("\"}}"), AllOf(StartsWith("HTTP/1.1 403 "), HasSubstr("--cors-origin"),
+                                              HasSubstr("origin_not_allowed"), Not(HasSubstr("allow-origin"))));
+  // Without a page nobody means CORS.
+  client.Send("OPTIONS /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(client.ReadUntil("\"}}"), StartsWith("HTTP/1.1 405 "));
+}
+
 TEST_F(ConnectionTest, SilentStreamsAreKeptAlive) {
   limits_.keep_alive_period = absl::Milliseconds(50);
   RawClient client(Start());
