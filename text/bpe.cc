@@ -87,6 +87,7 @@ void Bpe::EncodeWord(std::string_view word, Scratch* scratch, std::vector<int32_
   }
   std::vector<int32_t>& symbols = scratch->word;
   symbols.clear();
+  symbols.reserve(word.size());
   AppendSymbols(word, &symbols);
   if (symbols.size() <= kShortWord) {
     MergeShort(&symbols, &scratch->ranks);

@@ -66,9 +66,8 @@ absl::Status JsonTokenizer::EncodeNormalized(std::string_view text, bool at_star
 
 absl::Status JsonTokenizer::EncodePieces(std::string_view text, bool at_start, Scratch* scratch,
                                          std::vector<int32_t>* ids) const {
-  BATUCADA_RETURN_IF_ERROR(pre_tokenizer_.Run(text, at_start, &scratch->pre_tokenizer));
-  for (const PreTokenizer::Piece& piece : scratch->pre_tokenizer.pieces) bpe_.Encode(piece.text, &scratch->bpe, ids);
-  return absl::OkStatus();
+  return pre_tokenizer_.Run(text, at_start, &scratch->pre_tokenizer,
+                            [&](const PreTokenizer::Piece& piece) { bpe_.Encode(piece.text, &scratch->bpe, ids); });
 }
 
 }  // namespace batucada

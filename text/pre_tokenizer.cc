@@ -1,6 +1,7 @@
 #include "text/pre_tokenizer.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_replace.h"
@@ -13,6 +14,7 @@
 namespace batucada {
 namespace {
 
+constexpr size_t kAtOnce = 4096;  // pieces of a step
 constexpr size_t kMaxSpelledBytes = size_t{1} << 28;
 
 // The pattern that ByteLevel splits by where it is asked to: the one of GPT-2.
@@ -28,34 +30,6 @@ Regex MustCompile(std::string_view pattern) {
   BATUCADA_CHECK(regex.ok(), regex.status().message());
   return *std::move(regex);
 }
-
-// Pieces that point into one string under construction: positions first, views once the string has stopped moving.
-class Rewriter {
- public:
-  explicit Rewriter(PreTokenizer::Scratch* scratch) : scratch_(scratch), out_(&scratch->buffers.emplace_back()) {
-    size_t total = 0;
-    for (const PreTokenizer::Piece& piece : scratch->pieces) total += piece.text.size();
-    out_->reserve(total + total / 2 + 4 * scratch->pieces.size());
-  }
-
-  std::string& text() { return *out_; }
-
-  // The text added since the last call is the rewritten form of the next piece.
-  void EndPiece() { ends_.push_back(out_->size()); }
-
-  void Finish() {
-    size_t begin = 0;
-    for (size_t i = 0; i < ends_.size(); ++i) {
-      scratch_->pieces[i].text = std::string_view{*out_}.substr(begin, ends_[i] - begin);
-      begin = ends_[i];
-    }
-  }
-
- private:
-  PreTokenizer::Scratch* scratch_;
-  std::string* out_;
-  std::vector<size_t> ends_;
-};
 
 }  // namespace
 
@@ -139,34 +113,61 @@ bool PreTokenizer::TakeFinalByteSpelling() {
   return true;
 }
 
-absl::Status PreTokenizer::Run(std::string_view text, bool at_start, Scratch* scratch) const {
-  scratch->pieces.clear();
-  scratch->buffers.clear();
+absl::Status PreTokenizer::Run(std::string_view text, bool at_start, Scratch* scratch, Sink sink) const {
+  scratch->stages.resize(steps_.size());
+  for (Stage& stage : scratch->stages) stage.taken = 0;
   if (text.empty()) return absl::OkStatus();
-  scratch->pieces.push_back({.text = text, .at_start = at_start});
-  for (const Step& step : steps_) {
-    BATUCADA_RETURN_IF_ERROR(std::visit([&](const auto& s) { return Apply(s, scratch); }, step));
+  const Piece whole = {.text = text, .at_start = at_start};
+  return Pass(0, {&whole, 1}, scratch, sink);
+}
+
+absl::Status PreTokenizer::Pass(size_t step, std::span<const Piece> pieces, Scratch* scratch, Sink sink) const {
+  if (step == steps_.size()) {
+    for (const Piece& piece : pieces) sink(piece);
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  if (const auto* cut = std::get_if<Cut>(&steps_[step])) return Apply(*cut, step, pieces, scratch, sink);
+  Stage& stage = scratch->stages[step];
+  size_t total = 0;
+  for (const Piece& piece : pieces) total += piece.text.size();
+  stage.taken += total;
+  stage.text.clear();
+  stage.text.reserve(total + total / 2 + 4 * pieces.size());
+  stage.ends.clear();
+  const auto rewrite = [&](const auto& rewriting) -> absl::Status {
+    if constexpr (std::is_same_v<decltype(rewriting), const Cut&>) {
+      return absl::OkStatus();
+    } else {
+      return Rewrite(rewriting, pieces, &stage);
+    }
+  };
+  BATUCADA_RETURN_IF_ERROR(std::visit(rewrite, steps_[step]));
+  stage.pieces.clear();
+  for (size_t i = 0, begin = 0; i < pieces.size(); begin = stage.ends[i++]) {
+    const std::string_view text = std::string_view(stage.text).substr(begin, stage.ends[i] - begin);
+    stage.pieces.push_back({.text = text, .at_start = pieces[i].at_start});
+  }
+  return Pass(step + 1, stage.pieces, scratch, sink);
 }
 
 // Puts the matches of a pattern and the stretches between them together as a behaviour asks.
 class PreTokenizer::Joiner {
  public:
   Joiner(Behavior behavior, const Piece& piece, std::vector<Piece>* out)
-      : behavior_(behavior), piece_(piece), out_(*out), first_(out->size()) {}
+      : behavior_(behavior), piece_(piece), out_(*out) {}
 
   // Called from left to right, without gaps.
   void Add(size_t begin, size_t end, bool is_match) {
-    const bool has_last = out_.size() > first_;
     switch (behavior_) {
       case Behavior::kIsolated: Emit(begin, end); break;
       case Behavior::kRemoved:
         if (!is_match) Emit(begin, end);
         break;
-      case Behavior::kContiguous: has_last&& is_match == previous_is_match_ ? ExtendLast(end) : Emit(begin, end); break;
+      case Behavior::kContiguous:
+        has_last_&& is_match == previous_is_match_ ? ExtendLast(end) : Emit(begin, end);
+        break;
       case Behavior::kMergedWithPrevious:
-        has_last&& is_match && !previous_is_match_ ? ExtendLast(end) : Emit(begin, end);
+        has_last_&& is_match && !previous_is_match_ ? ExtendLast(end) : Emit(begin, end);
         break;
       case Behavior::kMergedWithNext:  // a match waits for what follows; another match does not join it
         if (is_match) {
@@ -191,6 +192,7 @@ class PreTokenizer::Joiner {
 
   void Emit(size_t begin, size_t end) {
     if (begin == end) return;
+    has_last_ = true;
     out_.push_back({.text = piece_.text.substr(begin, end - begin), .at_start = piece_.at_start && begin == 0});
   }
 
@@ -202,74 +204,75 @@ class PreTokenizer::Joiner {
   const Behavior behavior_;
   const Piece piece_;
   std::vector<Piece>& out_;
-  const size_t first_;  // of this piece in out_
+  bool has_last_ = false;  // the last of out_ is of this piece
   bool previous_is_match_ = false;
   size_t waiting_ = kNone;  // where a match begins that will be merged with the next stretch
 };
 
-absl::Status PreTokenizer::Apply(const Cut& cut, Scratch* scratch) {
-  scratch->next.clear();
-  for (const Piece& piece : scratch->pieces) {
-    BATUCADA_RETURN_IF_ERROR(cut.pattern.FindAll(piece.text, &scratch->regex, &scratch->matches));
-    Joiner joiner(cut.behavior, piece, &scratch->next);
+absl::Status PreTokenizer::Apply(const Cut& cut, size_t step, std::span<const Piece> pieces, Scratch* scratch,
+                                 Sink sink) const {
+  Stage& stage = scratch->stages[step];
+  stage.pieces.clear();
+  for (const Piece& piece : pieces) {
+    Joiner joiner(cut.behavior, piece, &stage.pieces);
     size_t from = 0;
-    for (const Regex::Span& match : scratch->matches) {
-      if (from != match.begin) joiner.Add(from, match.begin, cut.invert);
-      joiner.Add(match.begin, match.end, !cut.invert);
-      from = match.end;
+    for (Regex::Search search; !search.done;) {
+      BATUCADA_RETURN_IF_ERROR(cut.pattern.FindSome(piece.text, kAtOnce, &search, &scratch->regex, &stage.matches));
+      for (const Regex::Span& match : stage.matches) {
+        if (from != match.begin) joiner.Add(from, match.begin, cut.invert);
+        joiner.Add(match.begin, match.end, !cut.invert);
+        from = match.end;
+      }
+      if (stage.pieces.size() <= kAtOnce) continue;
+      // All but the last, which may yet grow.
+      const Piece last = stage.pieces.back();
+      stage.pieces.pop_back();
+      BATUCADA_RETURN_IF_ERROR(Pass(step + 1, stage.pieces, scratch, sink));
+      stage.pieces.assign(1, last);
     }
     if (from != piece.text.size()) joiner.Add(from, piece.text.size(), cut.invert);
     joiner.Finish(piece.text.size());
   }
-  std::swap(scratch->pieces, scratch->next);
-  return absl::OkStatus();
+  return Pass(step + 1, stage.pieces, scratch, sink);
 }
 
-absl::Status PreTokenizer::Apply(const PrependSpace&, Scratch* scratch) {
-  Rewriter rewriter(scratch);
-  for (const Piece& piece : scratch->pieces) {
-    if (piece.text.front() != ' ') rewriter.text() += ' ';
-    rewriter.text() += piece.text;
-    rewriter.EndPiece();
+absl::Status PreTokenizer::Rewrite(const PrependSpace&, std::span<const Piece> pieces, Stage* stage) {
+  for (const Piece& piece : pieces) {
+    if (piece.text.front() != ' ') stage->text += ' ';
+    stage->text += piece.text;
+    stage->ends.push_back(stage->text.size());
   }
-  rewriter.Finish();
   return absl::OkStatus();
 }
 
-absl::Status PreTokenizer::Apply(const MarkSpaces& mark, Scratch* scratch) {
-  Rewriter rewriter(scratch);
-  for (const Piece& piece : scratch->pieces) {
+absl::Status PreTokenizer::Rewrite(const MarkSpaces& mark, std::span<const Piece> pieces, Stage* stage) {
+  for (const Piece& piece : pieces) {
     const bool wanted =
         mark.scheme == PrependScheme::kAlways || (mark.scheme == PrependScheme::kFirst && piece.at_start);
     const bool marked = piece.text.front() == ' ' || piece.text.substr(0, mark.mark.size()) == mark.mark;
-    if (wanted && !marked) rewriter.text() += mark.mark;
+    if (wanted && !marked) stage->text += mark.mark;
     for (const char c : piece.text) {
       if (c == ' ') {
-        rewriter.text() += mark.mark;
+        stage->text += mark.mark;
       } else {
-        rewriter.text() += c;
+        stage->text += c;
       }
     }
-    rewriter.EndPiece();
+    stage->ends.push_back(stage->text.size());
   }
-  rewriter.Finish();
   return absl::OkStatus();
 }
 
-absl::Status PreTokenizer::Apply(const SpellBytes&, Scratch* scratch) {
+absl::Status PreTokenizer::Rewrite(const SpellBytes&, std::span<const Piece> pieces, Stage* stage) {
   // Each step may double a text, and a file may have many.
-  size_t total = 0;
-  for (const Piece& piece : scratch->pieces) total += piece.text.size();
-  if (total > kMaxSpelledBytes) {
+  if (stage->taken > kMaxSpelledBytes) {
     return absl::ResourceExhaustedError(
         Concat("the tokenizer's pre-tokenizer makes more than ", kMaxSpelledBytes, " bytes of this text"));
   }
-  Rewriter rewriter(scratch);
-  for (const Piece& piece : scratch->pieces) {
-    for (const char c : piece.text) rewriter.text() += ByteLevelCharacter(static_cast<uint8_t>(c));
-    rewriter.EndPiece();
+  for (const Piece& piece : pieces) {
+    for (const char c : piece.text) stage->text += ByteLevelCharacter(static_cast<uint8_t>(c));
+    stage->ends.push_back(stage->text.size());
   }
-  rewriter.Finish();
   return absl::OkStatus();
 }
 

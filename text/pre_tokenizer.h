@@ -4,12 +4,14 @@
 // steps: cut by a pattern, prepend a space, mark spaces, spell bytes. Immutable and thread-safe.
 #pragma once
 
-#include <deque>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "text/json_cursor.h"
 #include "text/regex.h"
@@ -23,13 +25,21 @@ class PreTokenizer {
     bool at_start = false;  // begins where the whole text begins
   };
 
+  using Sink = absl::FunctionRef<void(const Piece&)>;
+
+  // What a step is at. Some thousand pieces at a time go through all steps, so that a text of a piece a byte needs no
+  // lists of that length.
+  struct Stage {
+    std::vector<Piece> pieces;         // made, not yet passed on
+    std::vector<Regex::Span> matches;  // of a piece, some at a time
+    std::string text;                  // rewritten, which pieces point into
+    std::vector<size_t> ends;          // of the rewritten pieces in it
+    size_t taken = 0;                  // bytes, of all pieces of the text
+  };
   // Working memory of one text. Not thread-safe; reuse it.
   struct Scratch {
     RegexScratch regex;
-    std::vector<Piece> pieces;  // the result of Run
-    std::vector<Piece> next;    // the step at work
-    std::vector<Regex::Span> matches;
-    std::deque<std::string> buffers;  // rewritten text that pieces point into
+    std::vector<Stage> stages;  // one for each step
   };
 
   // An absent pre-tokenizer leaves text in one piece. Errors are reported through the cursor.
@@ -39,8 +49,9 @@ class PreTokenizer {
   // kept as bytes needs no spelling.
   bool TakeFinalByteSpelling();
 
-  // Cuts `text` into scratch->pieces, none of them empty, which point into `text` or into the scratch.
-  [[nodiscard]] absl::Status Run(std::string_view text, bool at_start, Scratch* scratch) const;
+  // Cuts `text` into pieces, none of them empty, and gives `sink` one after the other; what a piece points into is
+  // there until `sink` returns. After an error some have been given.
+  [[nodiscard]] absl::Status Run(std::string_view text, bool at_start, Scratch* scratch, Sink sink) const;
 
  private:
   enum class Behavior { kIsolated, kRemoved, kContiguous, kMergedWithPrevious, kMergedWithNext };
@@ -64,10 +75,14 @@ class PreTokenizer {
   void ParseMetaspace(const JsonCursor& json);
   static Behavior ParseBehavior(const JsonCursor& json);
 
-  [[nodiscard]] static absl::Status Apply(const Cut& cut, Scratch* scratch);
-  [[nodiscard]] static absl::Status Apply(const PrependSpace& prepend, Scratch* scratch);
-  [[nodiscard]] static absl::Status Apply(const MarkSpaces& mark, Scratch* scratch);
-  [[nodiscard]] static absl::Status Apply(const SpellBytes& spell, Scratch* scratch);
+  // Does what step `step` and those behind it do to `pieces`.
+  [[nodiscard]] absl::Status Pass(size_t step, std::span<const Piece> pieces, Scratch* scratch, Sink sink) const;
+  [[nodiscard]] absl::Status Apply(const Cut& cut, size_t step, std::span<const Piece> pieces, Scratch* scratch,
+                                   Sink sink) const;
+  // Steps that rewrite pieces and leave them whole: what they put into stage->text.
+  [[nodiscard]] static absl::Status Rewrite(const PrependSpace&, std::span<const Piece> pieces, Stage* stage);
+  [[nodiscard]] static absl::Status Rewrite(const MarkSpaces& mark, std::span<const Piece> pieces, Stage* stage);
+  [[nodiscard]] static absl::Status Rewrite(const SpellBytes&, std::span<const Piece> pieces, Stage* stage);
 
   static constexpr size_t kMaxSteps = 64;
 

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/status.h"
 #include "base/strings.h"
@@ -91,6 +92,12 @@ int Regex::MatchInWindow(std::string_view text, size_t from, RegexScratch* scrat
 }
 
 absl::Status Regex::FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const {
+  Search search;
+  return FindSome(text, std::numeric_limits<size_t>::max(), &search, scratch, matches);
+}
+
+absl::Status Regex::FindSome(std::string_view text, size_t most, Search* search, RegexScratch* scratch,
+                             std::vector<Span>* matches) const {
   matches->clear();
   pcre2_set_match_limit(scratch->context_, static_cast<uint32_t>(std::min<size_t>(
                                                kMatchSteps + kMatchStepsPerByte * text.size(), 1U << 31)));
@@ -101,8 +108,9 @@ absl::Status Regex::FindAll(std::string_view text, RegexScratch* scratch, std::v
     while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
     return at;
   };
-  size_t from = 0;
+  size_t& from = search->from;
   while (from <= text.size()) {
+    if (matches->size() >= most) return absl::OkStatus();
     const int count = MatchInWindow(text, from, scratch);
     if (scratch->budget_.Spent()) {
       return absl::ResourceExhaustedError(
@@ -121,13 +129,18 @@ absl::Status Regex::FindAll(std::string_view text, RegexScratch* scratch, std::v
     const Span match{.begin = span[0], .end = span[1]};
     if (match.begin < match.end) {
       matches->push_back(match);
+      search->last_end = match.end;
       from = match.end;
       continue;
     }
     // An empty match counts only where it does not touch the match before; then step over one character.
-    if (matches->empty() || matches->back().end != match.begin) matches->push_back(match);
+    if (search->last_end != match.begin) {
+      matches->push_back(match);
+      search->last_end = match.end;
+    }
     from = behind(match.end);
   }
+  search->done = true;
   return absl::OkStatus();
 }
 

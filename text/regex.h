@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,10 +55,20 @@ class Regex {
   // Matches `text` itself. REQUIRES: not empty.
   [[nodiscard]] static absl::StatusOr<Regex> Literal(std::string_view text);
 
+  // How far the matches of a text were found.
+  struct Search {
+    size_t from = 0;                 // bytes
+    std::optional<size_t> last_end;  // of the match before, if there was one
+    bool done = false;
+  };
+
   // All matches from left to right, not overlapping; no empty match right behind a match. Replaces *matches.
   // RESOURCE_EXHAUSTED if a limit is hit, of one match or of the text that the scratch is at. REQUIRES: `text` is valid
   // UTF-8.
   [[nodiscard]] absl::Status FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const;
+  // The next of them, up to `most`, with one `search` for all of `text`.
+  [[nodiscard]] absl::Status FindSome(std::string_view text, size_t most, Search* search, RegexScratch* scratch,
+                                      std::vector<Span>* matches) const;
 
  private:
   explicit Regex(std::shared_ptr<pcre2_real_code_8> code) : code_(std::move(code)) {}
