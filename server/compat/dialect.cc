@@ -109,10 +109,10 @@ Answer Tell(Service& service, const HttpRequest& request, std::string api,
     NoteRefusal(service, origin, params.status());
     return ErrorResponse(params.status(), form);
   }
-  service.metrics.OnIgnoredParameters(unknown.ignored);
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
       Start(service, request, std::move(origin), *params, unknown, std::move(dialect), form);
   if (!answer.ok()) return ErrorResponse(answer.status(), form);
+  service.metrics.OnIgnoredParameters(unknown.ignored);
   return *std::move(answer);
 }
 

@@ -17,6 +17,7 @@
 #include "server/generate/answer_plan.h"
 #include "server/generate/check_range.h"
 #include "server/generate/generation_defaults.h"
+#include "server/generate/inline_attempt.h"
 #include "server/generate/logit_controls.h"
 #include "server/generate/prompt_encoder.h"
 #include "text/detokenizer.h"
@@ -39,6 +40,8 @@ absl::Status TranslateGrammar(const std::optional<GrammarSpec>& grammar_spec, co
   if (params.ignore_eos) {
     return InvalidParameter("ignore_eos", fmt::format("ignore_eos is true beside {}: its text has an end", name));
   }
+  // One of a kilobyte may take as long as a prompt of megabytes.
+  if (InlineAttempt::Defer()) return absl::UnavailableError("grammars are compiled by the work pool");
   BATUCADA_CHECK(context.grammars != nullptr);
   GrammarSpec spec = *grammar_spec;
   spec.scope = request->cache_scope;

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/generate/generation_group.h"
+#include "server/generate/inline_attempt.h"
 #include "server/generate/service.h"
 #include "server/grpc/call.h"
 #include "server/net/work_pool.h"
@@ -35,19 +36,28 @@ absl::StatusOr<T> RunGuarded(const std::function<absl::StatusOr<T>()>& work, con
 }
 
 // Runs `work` and then, on the call's thread and only while the call is there, `done` with what it gave: at once for
-// messages up to kInlineBodyBytes, later for larger or compressed ones. `work` must be thread-safe and know nothing of
-// the handler. RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives
-// the work.
+// messages up to kInlineBodyBytes, later for larger or compressed ones and where `work` was deferred
+// (inline_attempt.h), which is then run again. `work` must be thread-safe and know nothing of the handler.
+// RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives the work.
 template <typename T>
 [[nodiscard]] absl::Status RunForCall(Service& service, const std::shared_ptr<CallHandler>& handler, Call& call,
                                       const WireMessage& message, std::function<absl::StatusOr<T>()> work,
                                       std::function<void(absl::StatusOr<T>)> done) {
   const RequestOrigin origin = call.info().origin;
+  bool deferred = false;
   if (message.bytes.size() <= kInlineBodyBytes && message.encoding == MessageEncoding::kIdentity) {
-    done(RunGuarded(work, origin));
-    return absl::OkStatus();
+    std::optional<absl::StatusOr<T>> result;
+    {
+      InlineAttempt attempt;
+      result.emplace(RunGuarded(work, origin));
+      deferred = attempt.deferred();
+    }
+    if (!deferred) {
+      done(*std::move(result));
+      return absl::OkStatus();
+    }
   }
-  const auto bytes = static_cast<int64_t>(message.bytes.size());
+  const int64_t bytes = deferred ? kDeferredBytes : WorkBytes(message.bytes);
   const std::weak_ptr<CallHandler> weak = handler;
   const absl::Status refusal = service.workers.TryPost(
       origin.client, bytes, [weak, executor = call.executor(), origin, work = std::move(work), done] {

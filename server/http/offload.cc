@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <exception>
-#include <iterator>
 #include <new>
-#include <string_view>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -12,6 +10,7 @@
 #include "server/common/error.h"
 #include "server/generate/estimate.h"
 #include "server/generate/generation_group.h"
+#include "server/generate/inline_attempt.h"
 #include "server/http/body_coding.h"
 #include "server/http/handover.h"
 #include "server/http/request_origin.h"
@@ -53,17 +52,8 @@ class OffloadedAnswer : public LiveAnswer {
   std::unique_ptr<LiveAnswer> inner_;  // once it is there
 };
 
-// Members of a grammar, or a name that is spelled with escapes: compiling one of a kilobyte may take as long as reading
-// a prompt of megabytes.
-bool MayHoldGrammar(std::string_view body) {
-  constexpr std::string_view kWords[] = {"format", "structured", "guided", "grammar", "tools", "\\u"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
-                     [body](std::string_view word) { return body.find(word) != std::string_view::npos; });
-}
-constexpr int64_t kGrammarBytes = 64 << 10;  // what compiling one counts as when turns are dealt
-
 // `max_body_bytes`: of a body when it is decoded.
-Answer Handle(Service& service, const RequestOrigin& origin, const Handler& handler, HttpRequest request,
+Answer Handle(Service& service, const RequestOrigin& origin, const LentHandler& handler, HttpRequest request,
               size_t max_body_bytes) {
   const std::string id = request.request_id;
   const ErrorForm form = request.error_form;
@@ -76,7 +66,7 @@ Answer Handle(Service& service, const RequestOrigin& origin, const Handler& hand
       NoteRefusal(service, origin, parsing.status());
       return ErrorResponse(parsing.status(), form);
     }
-    return handler(std::move(request));
+    return handler(request);
   } catch (const std::bad_alloc&) {
     NoteRefusal(service, origin, OutOfMemory());
     return ErrorResponse(OutOfMemory(), form);
@@ -88,19 +78,24 @@ Answer Handle(Service& service, const RequestOrigin& origin, const Handler& hand
 
 }  // namespace
 
-Handler OffThread(Service& service, std::string api, Handler handler, Offload when) {
+Handler OffThread(Service& service, std::string api, LentHandler handler, Offload when) {
   return [&service, api = std::move(api), handler = std::move(handler), when](HttpRequest request) -> Answer {
     const bool coded = HasCodedBody(request);
-    // Among larger ones it makes no difference to the turns.
-    const bool grammar = request.body.size() <= 8 * kInlineBodyBytes && MayHoldGrammar(request.body);
-    const bool small = request.body.size() <= kInlineBodyBytes && !coded && !grammar;
-    if (small && when == Offload::kIfLarge) return handler(std::move(request));
+    bool deferred = false;
+    if (request.body.size() <= kInlineBodyBytes && !coded && when == Offload::kIfLarge) {
+      InlineAttempt attempt;
+      Answer answer = handler(request);
+      if (!attempt.deferred()) return answer;
+      deferred = true;
+    }
     auto handover = std::make_shared<Handover>();
     const auto limit = service.config.http.max_body_bytes;
     // What takes time is the text, which is several times as long as its encoding.
     constexpr int64_t kUsualRatio = 8;
     const auto size = std::max<int64_t>(static_cast<int64_t>(request.body.size()), kInlineBodyBytes);
-    const int64_t bytes = coded ? std::min(kUsualRatio * size, limit) : grammar ? kGrammarBytes : size;
+    const int64_t bytes = coded      ? std::min(kUsualRatio * size, limit)
+                          : deferred ? kDeferredBytes
+                                     : std::max(size, WorkBytes(request.body));
     const RequestOrigin origin = OriginOf(request, api);
     const ErrorForm form = request.error_form;
     // std::function wants to copy what it holds; the request itself is only moved.

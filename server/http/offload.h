@@ -2,8 +2,8 @@
 // prompt of megabytes is parsed and tokenized.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "server/generate/service.h"
@@ -16,9 +16,13 @@ enum class Offload : uint8_t {
   kAlways,  // it waits for something
 };
 
-// `handler`, run by `service.workers` for larger requests, for those that may hold a grammar, and for encoded ones
-// (content_coding.h), which it gets decoded. When too much waits there, the answer is 429. `handler` must be
-// thread-safe; `api` names it in the log. REQUIRES: `service` outlives the answers.
-Handler OffThread(Service& service, std::string api, Handler handler, Offload when = Offload::kIfLarge);
+// Looks at a request that somebody else keeps.
+using LentHandler = std::function<Answer(const HttpRequest&)>;
+
+// `handler`, run by `service.workers` for larger requests, for those whose handling is deferred (inline_attempt.h), and
+// for encoded ones (content_coding.h), which it gets decoded. When too much waits there, the answer is 429. `handler`
+// must be thread-safe, and must not mind to be run twice where its first run was deferred; `api` names it in the log.
+// REQUIRES: `service` outlives the answers.
+Handler OffThread(Service& service, std::string api, LentHandler handler, Offload when = Offload::kIfLarge);
 
 }  // namespace batucada

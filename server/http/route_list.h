@@ -49,7 +49,7 @@ class RouteList {
   // Bodies may be large: off the connection's thread with them.
   void Post(std::string path, std::string name, Handle handle, const OperationSpec& spec,
             Access access = Access::kKey) {
-    Handler handler = [this_service = &service_, handle = std::move(handle)](const HttpRequest& request) {
+    LentHandler handler = [this_service = &service_, handle = std::move(handle)](const HttpRequest& request) {
       return handle(*this_service, request);
     };
     router_.Add({.method = "POST",
@@ -63,7 +63,7 @@ class RouteList {
   // For handlers that wait for something, whatever the method.
   void AddWaiting(std::string method, std::string path, std::string name, Handle handle, OperationSpec spec) {
     spec.waits = true;
-    Handler handler = [this_service = &service_, handle](const HttpRequest& request) {
+    LentHandler handler = [this_service = &service_, handle = std::move(handle)](const HttpRequest& request) {
       return handle(*this_service, request);
     };
     router_.Add({.method = std::move(method),

@@ -130,13 +130,13 @@ Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endp
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<CompletionParams> params = Parse(endpoint, request.body, &unknown);
   if (!params.ok()) return refuse(params.status());
-  service.metrics.OnIgnoredParameters(unknown.ignored);
   // A header is what proxies and logs on the way know the request by.
   if (!params->request_id.empty() && !IsSoundRequestId(request.Header("x-request-id"))) {
     origin.request_id = params->request_id;
   }
   absl::StatusOr<Translation> translation = Translate(*params, service.translation(request.client));
   if (!translation.ok()) return refuse(WithAskedModel(translation.status(), params->model));
+  service.metrics.OnIgnoredParameters(unknown.ignored);
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
       Generate(service, origin, *params, endpoint, *std::move(translation), HeadersOf(request, origin, unknown));
   if (!answer.ok()) return ErrorResponse(answer.status());  // noted by the group

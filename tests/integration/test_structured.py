@@ -5,7 +5,12 @@ import re
 
 import grpc
 import jsonschema
+import numpy
 import pytest
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+
+from server import MODEL
 
 SCHEMA = {
     "type": "object",
@@ -151,6 +156,25 @@ def test_open_inference(server, parameters):
     answer = server.http.post("/v2/models/samba-classics-18m/generate", json={"text_input": "x", "parameters": parameters})
     assert answer.status_code == 200, answer.text
     assert answer.json()["text_output"].strip('"') == "left"
+
+
+def test_what_is_begun_twice_is_counted_once(server):
+    """A connection's thread leaves a grammar to the work pool, which begins the request anew."""
+    rejected = 'batucada_requests_rejected_total{reason="invalid"}'
+    before = server.metrics()
+    assert complete(server, guided_regex="(?=a)")[0] == 400
+    with triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as client:
+        text = triton.InferInput("text_input", [1], "BYTES")
+        text.set_data_from_numpy(numpy.array([b"x"], dtype=object))
+        with pytest.raises(InferenceServerException, match="lookahead"):
+            client.infer(MODEL.name, [text], parameters={"guided_regex": "(?=a)"})
+        answer = client.infer(MODEL.name, [text], parameters={"guided_regex": "(yes|no)", "max_tokens": 300})
+        assert answer.as_numpy("text_output")[0] in (b"xyes", b"xno", b"yes", b"no")
+    assert server.metrics()[rejected] - before[rejected] == 2
+    response = server.http.post("/v1/completions", json={"prompt": "x", "guided_regex": "a", "unheard_of": 1})
+    assert response.status_code == 200 and "unheard_of" in response.headers["x-ignored-parameters"]
+    ignored = "batucada_ignored_parameters_total"
+    assert server.metrics()[ignored] - before[ignored] == 1
 
 
 def test_chat_streams_a_schema(server):

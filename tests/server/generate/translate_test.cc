@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "server/common/error.h"
+#include "server/generate/inline_attempt.h"
 
 namespace batucada {
 namespace {
@@ -54,6 +55,17 @@ class TranslateTest : public ::testing::Test {
   std::vector<std::string> names_ = {"main", "alias"};
 };
 const Tokenizer* TranslateTest::tokenizer_ = nullptr;
+
+TEST_F(TranslateTest, AConnectionsThreadLeavesGrammarsToOthers) {
+  CompletionParams params = Hello();
+  InlineAttempt attempt;
+  EXPECT_TRUE(Do(params).ok());
+  EXPECT_FALSE(attempt.deferred());
+  // There is no compiler here: to ask for one would end the test.
+  params.grammar = GrammarSpec{.kind = GrammarSpec::Kind::kRegex, .text = "a+", .name = "guided_regex"};
+  EXPECT_FALSE(Do(params).ok());
+  EXPECT_TRUE(attempt.deferred());
+}
 
 TEST_F(TranslateTest, EveryFieldArrivesAtBothEndsOfItsRange) {
   for (const SamplingField& field : kSamplingFields) {
