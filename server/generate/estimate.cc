@@ -7,9 +7,12 @@ namespace {
 
 // A JSON value, the parser's stack of them, which doubles, and the number or string that it becomes.
 constexpr int64_t kJsonValueBytes = 96;
-// For each byte of text: the value, the parameter, its normalized form, ids of at least a byte each, and the
-// tokenizer's own lists.
+// For each byte of text: the value, the parameter, its normalized form, and ids of at least a byte each, in a list that
+// doubles.
 constexpr int64_t kTextFactor = 12;
+// For each byte of a word, while its symbols are merged: the symbols, the list that links them, and the pairs that
+// wait, in a list that doubles.
+constexpr int64_t kWordFactor = 40;
 // A choice's channel, its sequence with a copy of the request that shares its arrays, and what it is written by.
 constexpr int64_t kChoiceBytes = 4096;
 constexpr int64_t kTokenBytes = 96;    // a result in a list that doubles, and its text
@@ -21,15 +24,32 @@ int64_t ResultBytes(int32_t top) { return kTokenBytes + (top > 0 ? kTopListBytes
 
 }  // namespace
 
+int64_t WordBytes(std::string_view text) {
+  int64_t longest = 0, run = 0;
+  bool spaces = false;
+  for (const char c : text) {
+    if ((c == ' ') != spaces) {
+      spaces = !spaces;
+      run = 0;
+    }
+    const bool separates = static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' && c != '\r';
+    run = separates ? 0 : run + 1;
+    longest = std::max(longest, run);
+  }
+  return longest * kWordFactor;
+}
+
 int64_t ParsingBytes(std::string_view body) {
-  int64_t values = 1;
+  int64_t values = 1, word = 0;
   for (size_t i = 0; i < body.size(); ++i) {
     const char c = body[i];
     if (c == ',' || c == ':' || c == '[' || c == '{') ++values;
     if (c != '"') continue;
+    const size_t begin = i + 1;
     for (++i; i < body.size() && body[i] != '"'; ++i) i += body[i] == '\\' ? 1 : 0;
+    word = std::max(word, WordBytes(body.substr(begin, i - begin)));
   }
-  return values * kJsonValueBytes + static_cast<int64_t>(body.size()) * kTextFactor;
+  return values * kJsonValueBytes + static_cast<int64_t>(body.size()) * kTextFactor + word;
 }
 
 int64_t PromptBytes(const Translation& translation) {

@@ -13,6 +13,9 @@ namespace batucada {
 // While a JSON body becomes parameters, texts and token ids: its values, a copy or two of its texts, and what
 // tokenizing them takes. One look at every byte.
 int64_t ParsingBytes(std::string_view body);
+// Of that, what merging the longest word takes: of a text that has no spaces, or nothing else, many times its bytes.
+// Bytes that no text has part words too, so that lists of numbers in a message count for little.
+int64_t WordBytes(std::string_view text);
 
 // Ids, which the choices of a prompt share, and echoed texts, which they do not.
 int64_t PromptBytes(const Translation& translation);

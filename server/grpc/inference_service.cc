@@ -10,6 +10,7 @@
 #include "engine/model/inspect.h"
 #include "server/common/version.h"
 #include "server/config/served_names.h"
+#include "server/generate/estimate.h"
 #include "server/generate/prompt_encoder.h"
 #include "server/generate/translate.h"
 #include "server/grpc/generation_call.h"
@@ -109,14 +110,14 @@ MessageBounds BoundsOf(const Service& service) {
 
 absl::StatusOr<MemoryCharge> DecodeCharged(Service& service, const WireMessage& wire,
                                            google::protobuf::Message* message) {
-  // Parsed fields, and what they are converted to: a byte of a list becomes four and then eight.
-  constexpr int64_t kBytesPerByte = 10, kBytesPerCompressedByte = 100;
+  // Parsed fields, and what they are converted to: a byte of a list becomes four and then eight, one of a text an id.
+  constexpr int64_t kBytesPerByte = 12, kBytesPerCompressedByte = 100;
   const bool plain = wire.encoding == MessageEncoding::kIdentity;
   const auto size = static_cast<int64_t>(wire.bytes.size());
   BATUCADA_ASSIGN_OR_RETURN(
       MemoryCharge charge,
       service.memory.Charge(MemoryPart::kParsing,
-                            plain ? size * kBytesPerByte
+                            plain ? size * kBytesPerByte + WordBytes(wire.bytes)
                                   : std::min(size * kBytesPerCompressedByte, BoundsOf(service).bytes * kBytesPerByte)));
   BATUCADA_RETURN_IF_ERROR(DecodeMessage(wire, BoundsOf(service), message));
   return charge;

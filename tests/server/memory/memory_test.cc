@@ -106,13 +106,28 @@ TEST_F(MemoryLimitTest, TakesTheTightestOfMachineAndControlGroups) {
 }
 
 TEST(EstimateTest, CountsValuesOutsideOfStringsOnly) {
-  const int64_t text = ParsingBytes(R"({"prompt":")" + std::string(1000, ',') + R"("})");
-  const int64_t escaped = ParsingBytes(R"({"prompt":")" + std::string(1000, '\\') + R"("})");
+  std::string commas, escapes;
+  for (int i = 0; i < 500; ++i) {
+    commas += ", ";
+    escapes += "\\ ";
+  }
+  const int64_t text = ParsingBytes(R"({"prompt":")" + commas + R"("})");
+  const int64_t escaped = ParsingBytes(R"({"prompt":")" + escapes + R"("})");
   std::string ids = R"({"prompt":[1)";
   for (int i = 0; i < 500; ++i) ids += ",1";
   EXPECT_EQ(text, escaped);
   EXPECT_GT(ParsingBytes(ids + "]}"), 2 * text) << "a list of ids becomes much more than its bytes";
   EXPECT_GT(ParsingBytes("\"no end\\"), 0);
+  const auto text_of = [](const std::string& piece) {
+    std::string long_text;
+    while (long_text.size() < 10'000) long_text += piece;
+    return R"({"prompt":")" + long_text + R"("})";
+  };
+  const int64_t words = ParsingBytes(text_of("word "));
+  EXPECT_LT(words, 13 * 10'000);
+  EXPECT_GT(ParsingBytes(text_of("w")), 4 * words) << "merging one word takes more than reading many";
+  EXPECT_GT(ParsingBytes(text_of(" ")), 4 * words);
+  EXPECT_LT(ParsingBytes("[" + std::string(10'000, '1') + "]"), words + 1000) << "only texts are tokenized";
 }
 
 TEST(PatienceTest, SteadyTransfersBuyTimeAndDripsDoNot) {
