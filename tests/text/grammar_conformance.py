@@ -43,6 +43,11 @@ CASES = {
     "named map": {"type": "object", "propertyNames": {"pattern": "^[a-z]{1,3}$"}, "additionalProperties": {"type": "null"}},
     "open": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": True},
     "pattern map": {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False},
+    "pydantic's HttpUrl": {"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083},
+    "short uri": {"type": "string", "format": "uri", "minLength": 30, "maxLength": 40},
+    "zod's date-time": {"type": "string", "format": "date-time", "pattern":
+                        r"^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z)$"},
+    "annotated": {"type": "string", "format": "password"},
     "anything": {}, "true": True,
 }
 REFUSED = {
@@ -50,7 +55,7 @@ REFUSED = {
     "$.properties.a.uniqueItems": {"properties": {"a": {"type": "array", "uniqueItems": True}}},
     "$.if": {"if": {"type": "string"}, "then": {"maxLength": 3}},
     "$.contains": {"type": "array", "contains": {"type": "integer"}},
-    "$.maxLength": {"type": "string", "pattern": "^a*$", "maxLength": 3},
+    "$.maxLength": {"type": "string", "pattern": "^a{5}$", "maxLength": 3},
     "$.oneOf": {"oneOf": [{"type": "string"}, {"type": "string", "minLength": 2}]},
     "$.$ref": {"$ref": "https://example.com/schema"},
     "$.pattern": {"type": "string", "pattern": "(?=a)b"},
@@ -94,6 +99,10 @@ def random_schema(r, depth=0):
             schema["pattern"] = r.choice(["^[A-Z][a-z]*$", "a.b", r"^\d+$", r"\s", '^["\\\\]+$', "^(x|yz)+$", r"^\S{1,4}$"])
         elif which == 2:
             schema["format"] = r.choice(["date", "date-time", "time", "uuid", "email", "ipv4", "ipv6", "uri", "hostname"])
+        if which in (1, 2) and r.random() < 0.5:
+            low = r.randrange(6)
+            schema.update(r.choice([{"minLength": low}, {"maxLength": low + r.randrange(60)},
+                                    {"minLength": low, "maxLength": low + r.randrange(60)}]))
     elif kind in ("integer", "number"):
         if r.random() < 0.6:
             low = r.choice([-1000, -7, -1, 0, 1, 5, 99, 12345]) + (r.choice([0, 0.5, 0.25]) if kind == "number" else 0)

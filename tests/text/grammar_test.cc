@@ -88,6 +88,51 @@ TEST_F(GrammarTest, SchemasTakeValidValuesInOrder) {
   EXPECT_FALSE(Takes(grammar, R"({"b": "\ud800"})")) << "half a character";
 }
 
+TEST_F(GrammarTest, LengthsNarrowPatterns) {
+  const auto made = [&](const std::string& schema) {
+    return Make(GrammarSpec::Kind::kJsonSchema, R"({"type":"string",)" + schema + "}");
+  };
+  // One repetition: all texts of these lengths, and no others.
+  const auto one = made(R"("pattern":"^[a-z]+$","minLength":2,"maxLength":4)");
+  const auto pairs = made(R"("pattern":"^x(ab)*$","minLength":4,"maxLength":8)");
+  for (size_t length = 0; length < 12; ++length) {
+    std::string text(length, 'q');
+    EXPECT_EQ(Takes(one, '"' + text + '"'), length >= 2 && length <= 4) << length;
+    text = "x";
+    for (size_t i = 0; i < length; ++i) text += "ab";
+    EXPECT_EQ(Takes(pairs, '"' + text + '"'), length == 2 || length == 3) << length;
+  }
+  // A character counts once, whatever it takes to write it.
+  const auto any = made(R"("pattern":"^.*$","maxLength":2)");
+  EXPECT_TRUE(Takes(any, "\"ü\\\"\""));
+  EXPECT_FALSE(Takes(any, "\"abc\""));
+  // Several: what is taken is within the bounds.
+  const auto some = made(R"("pattern":"^[a-z]*-([0-9]+;)*$","minLength":3,"maxLength":12)");
+  EXPECT_TRUE(Takes(some, "\"abc-1;\""));
+  EXPECT_FALSE(Takes(some, "\"-\""));
+  EXPECT_FALSE(Takes(some, "\"abcdefghijklm-\""));
+  EXPECT_FALSE(Takes(some, "\"-123456789012;\""));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, R"({"type":"string","pattern":"^a{5}$","maxLength":3})"),
+              HasSubstr("$.maxLength"));
+}
+
+TEST_F(GrammarTest, AFormatBesideAPatternIsHeldToWhereThePatternCannotBe) {
+  const auto made = [&](const std::string& schema) {
+    return Make(GrammarSpec::Kind::kJsonSchema, R"({"type":"string",)" + schema + "}");
+  };
+  const auto pattern = made(R"("format":"date","pattern":"^[0-9]{2}$")");
+  EXPECT_TRUE(Takes(pattern, "\"12\""));
+  EXPECT_FALSE(Takes(pattern, "\"2024-01-01\""));
+  const auto format = made(R"("format":"date","pattern":"^(?!x)y$")");
+  EXPECT_TRUE(Takes(format, "\"2024-01-01\""));
+  EXPECT_FALSE(Takes(format, "\"y\""));
+  EXPECT_TRUE(Takes(made(R"("format":"password","minLength":1)"), "\"any\"")) << "an annotation";
+  const auto schema = GrammarSpec::Kind::kJsonSchema;
+  EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"no-such"})"), HasSubstr("$.format is no-such"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"password","pattern":"(?=a)"
+})"), HasSubstr("$.pattern"));
+}
+
 TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   const auto schema = GrammarSpec::Kind::kJsonSchema;
   EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{}}}})"), HasSubstr("$.properties.a.not"));

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "text/grammar/length_bound.h"
 #include "text/grammar/number_range.h"
 #include "text/grammar/regex.h"
 #include "text/grammar/schema_reader.h"
@@ -40,37 +41,51 @@ absl::StatusOr<ExprId> SchemaReader::ReadString(const Flat& flat, const std::str
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<int32_t> min, Count(flat, "minLength", path));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<int32_t> max, Count(flat, "maxLength", path));
   if (max && min.value_or(0) > *max) return kNoText;
+  struct Held {
+    const char* keyword;
+    std::string_view regex;
+    RegexMatch match;
+  };
+  std::vector<Held> ways;  // the first that can be held to
   const bj::value *pattern = flat.if_contains("pattern"), *format = flat.if_contains("format");
-  if (pattern == nullptr && format == nullptr) return json_.String(min.value_or(0), max.value_or(kUnbounded));
-  if (pattern != nullptr && format != nullptr) {
-    return Refused(Below(path, "format"), "is not supported beside pattern: leave one of them out");
+  for (const char* name : {"pattern", "format"}) {
+    const bj::value* value = flat.if_contains(name);
+    if (value != nullptr && !value->is_string()) return Refused(Below(path, name), "must be a string");
   }
-  const std::string at = Below(path, pattern != nullptr ? "pattern" : "format");
-  const bj::value& given = pattern != nullptr ? *pattern : *format;
-  if (!given.is_string()) return Refused(at, "must be a string");
-  std::string_view text = View(given.get_string());
+  if (pattern != nullptr) ways.push_back({"pattern", View(pattern->get_string()), RegexMatch::kSearch});
   if (format != nullptr) {
-    const std::string_view name = text;
-    text = FormatPattern(name);
-    if (text.empty()) {
+    const std::string_view name = View(format->get_string()), regex = FormatPattern(name);
+    if (!regex.empty()) ways.push_back({"format", regex, RegexMatch::kWhole});
+    if (ways.empty() && !IsAnnotation(name)) {
       return Refused(
-          at, Concat("is ", Printable(name), ", which is not supported: those that are, are ",
-                     absl::StrJoin(FormatNames(), ", ", [](std::string* out, std::string_view n) { out->append(n); })));
+          Below(path, "format"),
+          Concat("is ", Printable(name), ", which is not supported: those that are, are ",
+                 absl::StrJoin(FormatNames(), ", ", [](std::string* out, std::string_view n) { out->append(n); })));
     }
   }
-  absl::StatusOr<RegexLanguage> language =
-      ReadRegex(text, pattern != nullptr ? RegexMatch::kSearch : RegexMatch::kWhole, e_,
-                [this](const CharSet& chars) { return json_.Char(chars); });
-  if (!language.ok())
-    return Refused(at, View(bj::string_view(language.status().message().data(), language.status().message().size())));
-  const bool fits = language->least >= min.value_or(0) && (!max || (language->most >= 0 && language->most <= *max));
-  if (!fits) {
-    return Refused(Below(path, max ? "maxLength" : "minLength"),
-                   Concat("is not supported beside a ", pattern != nullptr ? "pattern" : "format",
-                          " that allows other lengths: write the length into the pattern, as ^…{1,20}$"));
+  if (ways.empty()) return json_.String(min.value_or(0), max.value_or(kUnbounded));
+  absl::Status refusal;
+  for (const Held& way : ways) {
+    absl::flat_hash_set<ExprId> units;
+    const absl::StatusOr<RegexLanguage> language = ReadRegex(
+        way.regex, way.match, e_, [&](const CharSet& chars) { return *units.insert(json_.Char(chars)).first; });
+    if (!language.ok()) {
+      const auto message = language.status().message();
+      if (refusal.ok()) refusal = Refused(Below(path, way.keyword), {message.data(), message.size()});
+      continue;
+    }
+    ExprId text = language->expression;
+    const bool fits = language->least >= min.value_or(0) && (!max || (language->most >= 0 && language->most <= *max));
+    if (!fits) text = LengthBound(units, e_, budget_).Within(text, min.value_or(0), max ? *max : int64_t{-1});
+    if (!fits && text == kNoText) {
+      return Refused(
+          Below(path, max ? "maxLength" : "minLength"),
+          Concat("cannot be held to beside this ", way.keyword, ": write the length into a pattern, as ^…{1,20}$"));
+    }
+    const ExprId quote = e_.Bytes("\"");
+    return e_.Sequence({quote, text, quote});
   }
-  const ExprId quote = e_.Bytes("\"");
-  return e_.Sequence({quote, language->expression, quote});
+  return refusal;
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, const std::string& path) {

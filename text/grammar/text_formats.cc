@@ -1,5 +1,7 @@
 #include "text/grammar/text_formats.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 
@@ -45,7 +47,45 @@ const std::map<std::string_view, std::string>& Formats() {
   return *formats;
 }
 
+// Of JSON Schema itself, of OpenAPI's registry and of Pydantic.
+constexpr std::string_view kAnnotations[] = {"base64",
+                                             "base64url",
+                                             "binary",
+                                             "byte",
+                                             "char",
+                                             "color",
+                                             "directory-path",
+                                             "file-path",
+                                             "html",
+                                             "idn-email",
+                                             "idn-hostname",
+                                             "ipv4interface",
+                                             "ipv4network",
+                                             "ipv6interface",
+                                             "ipv6network",
+                                             "ipvanyaddress",
+                                             "ipvanyinterface",
+                                             "ipvanynetwork",
+                                             "iri",
+                                             "iri-reference",
+                                             "json-pointer",
+                                             "json-string",
+                                             "markdown",
+                                             "multi-host-uri",
+                                             "name-email",
+                                             "password",
+                                             "path",
+                                             "phone",
+                                             "regex",
+                                             "relative-json-pointer",
+                                             "uri-reference",
+                                             "uri-template"};
+
 }  // namespace
+
+bool IsAnnotation(std::string_view format) {
+  return std::find(std::begin(kAnnotations), std::end(kAnnotations), format) != std::end(kAnnotations);
+}
 
 std::string_view FormatPattern(std::string_view format) {
   const auto found = Formats().find(format);

@@ -10,4 +10,7 @@ namespace batucada::grammar {
 std::string_view FormatPattern(std::string_view format);
 std::vector<std::string_view> FormatNames();
 
+// Whether it is one that says something about a text, to which no text is held (section 7.2.1); docs/api.md names them.
+bool IsAnnotation(std::string_view format);
+
 }  // namespace batucada::grammar
