@@ -38,7 +38,8 @@ std::string ShownValue(const bj::value& value) {
   if (value.is_object() && value.get_object().size() > kMost) return DescribeJson(value);
   if (value.is_string() && value.get_string().size() > kMost) return DescribeJson(value);
   const std::string text = value.is_double() ? fmt::format("{}", value.get_double()) : bj::serialize(value);
-  return text.size() > kMost ? DescribeJson(value) : Printable(text);
+  // JSON's own escapes are enough: another layer would show a client's quotes with backslashes it never wrote.
+  return text.size() > kMost ? DescribeJson(value) : text;
 }
 
 }  // namespace
@@ -90,7 +91,7 @@ RequestReader::RequestReader(const bj::object& object, std::string path, Typing 
 
 void RequestReader::Fail(std::string_view name, std::string_view problem, std::string_view code) {
   if (!status_.ok()) return;
-  const std::string full = fmt::format("{}{}", path_, name);
+  const std::string full = FullName(name);
   status_ = InvalidParameter(full, fmt::format("{} {}", full, problem), code);
 }
 

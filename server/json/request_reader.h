@@ -63,6 +63,8 @@ class RequestReader {
   bool ok() const { return status_.ok(); }
   const absl::Status& status() const { return status_; }
   Typing typing() const { return typing_; }
+  // As errors name it: "options.seed".
+  std::string FullName(std::string_view name) const { return path_ + std::string(name); }
   // The first error; without one, an error if a member that is not null was never read and is not to be ignored.
   absl::Status Finish();
 

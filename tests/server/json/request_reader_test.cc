@@ -59,6 +59,13 @@ TEST(RequestReaderTest, HarmlessNumbersAreEqualHoweverTheyAreWritten) {
   EXPECT_TRUE(lenient.ok());
 }
 
+TEST(RequestReaderTest, AValueIsShownAsTheClientWroteIt) {
+  const boost::json::object object = {{"samplers", {"top_k", "a\\b\n"}}};
+  RequestReader reader(object, "");
+  reader.Refuse("samplers", {});
+  EXPECT_THAT(std::string(reader.status().message()), ::testing::HasSubstr(R"(samplers is ["top_k","a\\b\n"], which)"));
+}
+
 TEST(DescribeJsonTest, NumbersArePlain) {
   EXPECT_EQ(DescribeJson(16.5), "the number 16.5");
   EXPECT_EQ(DescribeJson(16.0), "the number 16");
