@@ -8,10 +8,12 @@
 
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -79,7 +81,10 @@ int Main(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
-    return Fail(2, std::string(error.what()) + ". Run with --help for more information.");
+    std::error_code none;
+    const bool directory = argc > 2 && std::filesystem::is_directory(argv[2], none);
+    return Fail(2, std::string(error.what()) + ". " + (directory ? "A model's directory goes behind --model. " : "") +
+                       "Run with --help for more information.");
   }
   for (const auto& command : commands) {
     if (!command->Chosen()) continue;

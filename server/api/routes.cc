@@ -100,6 +100,7 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
              Access::kHealth);
   };
   health("/health", HandleReady, "Whether new requests are welcome");
+  health("/v1/health", HandleReady, "Whether new requests are welcome");
   health("/health/ready", HandleReady, "Whether new requests are welcome");
   health("/health/live", HandleLive, "Whether work makes progress; if not, restart the process");
   const bool metrics_open = service.config.security.metrics_access == MetricsAccess::kOpen;

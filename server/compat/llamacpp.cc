@@ -10,11 +10,13 @@
 #include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
+#include "server/compat/llama_sampling.h"
 #include "server/generate/check_range.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/conversation.h"
+#include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/logprobs_json.h"
 #include "server/openai/sampling_parameters.h"
@@ -36,6 +38,20 @@ void ReadUnless(RequestReader& reader, std::string_view name, int64_t none, std:
   if (*field == none) field->reset();
 }
 
+// n_predict under a name of another server's.
+void ReadSameLength(RequestReader& reader, std::string_view name, LlamaParams& params) {
+  std::optional<int64_t> most;
+  ReadUnless(reader, name, -1, &most);
+  if (!most) return;
+  reader.Fail(CheckRange(name, *most, 0, std::numeric_limits<int64_t>::max()));
+  if (params.max_tokens && *params.max_tokens != *most) {
+    return reader.Fail(name,
+                       fmt::format("is {} where another name of it says {}: give n_predict", *most, *params.max_tokens),
+                       "invalid_value");
+  }
+  params.max_tokens = most;
+}
+
 const Table& LlamaRequest() {
   static const Table table = [] {
     Table made;
@@ -55,19 +71,39 @@ const Table& LlamaRequest() {
                      if (!params.max_tokens) params.max_tokens = most;
                    });
     }
+    for (const char* name : {"max_new_tokens", "num_predict"}) {
+      made.AddRead(name, IntegerSchema("Another name of n_predict.", {.min = -1}),
+                   [name](RequestReader& reader, P& params) { ReadSameLength(reader, name, params); });
+    }
     made.Add("stream", BooleanSchema("A piece of text an event.", false), &P::stream);
     AddSamplingFields(SamplingKind::kFilter, made);
-    made.AddRead("seed", IntegerSchema("-1: random."),
-                 [](RequestReader& reader, P& params) { ReadUnless(reader, "seed", -1, &params.seed); });
+    made.AddRead("seed", IntegerSchema("-1 or 4294967295: random."), [](RequestReader& reader, P& params) {
+      ReadUnless(reader, "seed", -1, &params.seed);
+      if (params.seed == std::numeric_limits<uint32_t>::max()) params.seed.reset();
+    });
     made.Add("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")), &P::stop);
-    AddSamplingFields({"presence_penalty", "frequency_penalty"}, made);
+    AddSamplingFields(SamplingKind::kLogits, made);
+    AddRepeatPenalty(made);
+    made.Add("min_tokens", IntegerSchema("Until so many tokens are generated, nothing ends the text.", {.min = 0}),
+             &P::min_tokens);
     made.Add("ignore_eos", BooleanSchema("", false), &P::ignore_eos);
     made.AddRead("n_probs", IntegerSchema("Tell so many of the most likely tokens.", {.min = 0, .max = kMaxLogprobs}),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "n_probs", 0, &params.logprobs); });
     made.Add("return_tokens", BooleanSchema("Tell the tokens' ids.", false), &P::return_tokens);
     made.Add("model", StringSchema("A served name."), &P::model);
-    made.AddRefused("logit_bias", {bj::array()}, "Not supported here: see /v1/completions.");
+    made.AddRead("logit_bias",
+                 AnyOfSchema("[[TOKEN ID, bias], …] or {\"TOKEN ID\": bias, …}; false as a bias: never. At most "
+                             "--max-logit-biases.",
+                             {ArraySchema("", ArraySchema("", {})), ObjectSchema("", {})}),
+                 ReadLogitPairs);
+    AddGrammarParameters(made);
+    made.AddRead("samplers",
+                 ArraySchema("Which act: penalties, temperature, top_k, top_p, min_p, in this order. Another order is "
+                             "refused where it makes a difference.",
+                             StringSchema("")),
+                 ReadSamplers);
     AddKnownParameters(KnownParameters(), made);
+    AddKnownParameters(OpenAiParameters(), made);
     return made;
   }();
   return table;

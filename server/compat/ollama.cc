@@ -10,9 +10,13 @@
 #include "server/common/error.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
+#include "server/compat/llama_sampling.h"
+#include "server/compat/misplaced.h"
 #include "server/json/json_writer.h"
 #include "server/json/parameter_table.h"
 #include "server/openai/conversation.h"
+#include "server/openai/grammar_parameters.h"
+#include "server/openai/grammar_reader.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/sampling_parameters.h"
 
@@ -26,6 +30,7 @@ struct OllamaParams : CompletionParams {
   std::string prompt, system;
   bool raw = false;
   bool only_loads = false;  // of a conversation: it has no messages
+  bool unloads = false;     // keep_alive is 0
 };
 using Table = ParameterTable<OllamaParams>;
 
@@ -50,8 +55,6 @@ constexpr KnownParameter kOptions[] = {
     {"penalize_newline", "*", "Setting of a sampler that is off."},
 };
 constexpr KnownParameter kMembers[] = {
-    {"keep_alive", "*", "The model stays loaded. No answer depends on it."},
-    {"format", R"("")", kNotSupported},
     {"think", "false", kNotSupported},
     {"images", "[]", kNotSupported},
     {"suffix", R"("")", kNotSupported},
@@ -64,7 +67,8 @@ constexpr KnownParameter kMembers[] = {
     {"shift", "*", "What is too long is refused."},
 };
 
-const Table& OptionsTable() {
+// What options acts on.
+const Table& OwnOptions() {
   static const Table table = [] {
     Table made;
     using P = OllamaParams;
@@ -81,12 +85,32 @@ const Table& OptionsTable() {
     });
     made.AddRead("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")),
                  [](RequestReader& reader, P& params) { reader.ReadOneOrMore("stop", &params.stop); });
-    AddSamplingFields({"presence_penalty", "frequency_penalty"}, made);
-    AddKnownParameters(kOptions, made);
-    AddKnownParameters(KnownParameters(), made);
+    AddSamplingFields(SamplingKind::kLogits, made);
+    AddRepeatPenalty(made);
     return made;
   }();
   return table;
+}
+
+const Table& OptionsTable() {
+  static const Table table = [] {
+    Table made = OwnOptions();
+    AddKnownParameters(kOptions, made);
+    AddKnownParameters(KnownParameters(), made);
+    AddKnownParameters(OpenAiParameters(), made);
+    return made;
+  }();
+  return table;
+}
+
+// 0, "0", "0s" …: do not keep the model loaded.
+void ReadKeepAlive(RequestReader& reader, OllamaParams& params) {
+  const bj::value* value = reader.Take("keep_alive");
+  if (value == nullptr) return;
+  absl::Duration time = absl::InfiniteDuration();
+  const bj::string* text = value->if_string();
+  const bool read = text != nullptr && absl::ParseDuration(absl::string_view(text->data(), text->size()), &time);
+  params.unloads = AsNumber(*value, Typing::kLenient) == 0 || (read && time == absl::ZeroDuration());
 }
 
 void ReadOptions(RequestReader& reader, OllamaParams& params) {
@@ -104,7 +128,18 @@ void AddCommon(Table& table) {
   table.Add("model", StringSchema("A served name, with or without :latest. Default: the first."), &OllamaParams::model);
   table.Add("stream", BooleanSchema("A line of JSON for each piece of text.", true), &OllamaParams::stream);
   table.AddRead("options", OptionsTable().Schema(UnknownMembers::Policy::kIgnore), ReadOptions);
+  table.AddRead("format",
+                AnyOfSchema("\"json\": hold the text to a JSON object; a JSON Schema: to that.",
+                            {StringSchema(""), ObjectSchema("", {})}),
+                ReadOllamaFormat);
+  boost::json::object keep_alive;
+  keep_alive["description"] = "The model stays loaded, whatever it says.";
+  table.AddRead("keep_alive", std::move(keep_alive), ReadKeepAlive);
+  AddGrammarParameters(table);
   AddKnownParameters(kMembers, table);
+  AddMisplaced(OwnOptions(), "options", table);
+  AddKnownParameters(KnownParameters(), table);
+  AddKnownParameters(OpenAiParameters(), table);
 }
 
 const Table& GenerateRequest() {
@@ -230,7 +265,7 @@ bool AsksNothing(const OllamaParams& params, Form form) {
 }
 
 // What else they say is checked as ever, with a prompt that is one.
-Answer Loaded(const Service& service, const HttpRequest& request, CompletionParams params, Form form) {
+Answer Loaded(const Service& service, const HttpRequest& request, OllamaParams params, Form form) {
   params.prompts = {" "};
   const absl::StatusOr<Translation> translation = Translate(params, service.translation(request.client));
   if (!translation.ok()) return ErrorResponse(translation.status(), ErrorForm::kOpenInference);
@@ -243,7 +278,7 @@ Answer Loaded(const Service& service, const HttpRequest& request, CompletionPara
   } else {
     json.Key("response").String("");
   }
-  json.Key("done").Bool(true).Key("done_reason").String("load").EndObject();
+  json.Key("done").Bool(true).Key("done_reason").String(params.unloads ? "unload" : "load").EndObject();
   return response;
 }
 

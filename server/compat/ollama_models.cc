@@ -22,6 +22,8 @@ namespace bj = boost::json;
 namespace fs = std::filesystem;
 
 constexpr std::string_view kFamily = "samba";
+// The Ollama whose API this is: clients ask for it before they use what came with it.
+constexpr std::string_view kApiLevel = "0.6.4";
 
 int64_t BytesOf(const std::string& model_dir) {
   int64_t bytes = 0;
@@ -121,7 +123,8 @@ Answer HandleShow(Service& service, const HttpRequest& request) {
 
 Answer HandleVersion(Service&, const HttpRequest&) {
   HttpResponse response;
-  JsonWriter(&response.body).BeginObject().Key("version").String(kVersion).EndObject();
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("version").String(kApiLevel).Key("batucada").String(kVersion).EndObject();
   return response;
 }
 
@@ -158,7 +161,9 @@ void AddOllamaModels(RouteList& list) {
              .answer = "OllamaModel",
              .error_form = ErrorForm::kOpenInference});
   list.Get("/api/version", "ollama.version", HandleVersion,
-           {.summary = "The server's version", .answer = "Version", .error_form = ErrorForm::kOpenInference});
+           {.summary = "The version of Ollama whose API this is, and the server's own",
+            .answer = "Version",
+            .error_form = ErrorForm::kOpenInference});
 }
 
 }  // namespace batucada

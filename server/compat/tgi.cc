@@ -1,15 +1,21 @@
 // Text Generation Inference's API: POST /generate and /generate_stream, POST / for either, GET /info.
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
+#include "server/compat/misplaced.h"
+#include "server/generate/translate.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
 #include "server/json/parameter_table.h"
+#include "server/openai/grammar_parameters.h"
+#include "server/openai/grammar_reader.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/logprobs_json.h"
 #include "server/openai/sampling_parameters.h"
@@ -26,10 +32,44 @@ struct TgiParams : CompletionParams {
   bool sample = false;
   bool details = false;
   bool full_text = false;
+  int64_t top_n = 0;  // tokens to tell beside each
 };
 using Table = ParameterTable<TgiParams>;
 
-const Table& GenerateParameters() {
+// Another name of max_new_tokens.
+void ReadMaxTokens(RequestReader& reader, TgiParams& params) {
+  std::optional<int64_t> most;
+  reader.Read("max_tokens", &most);
+  if (most && params.max_tokens && *most != *params.max_tokens) {
+    return reader.Fail("max_tokens",
+                       fmt::format("is {} and max_new_tokens is {}: give one of them", *most, *params.max_tokens),
+                       "invalid_value");
+  }
+  if (most) params.max_tokens = most;
+}
+
+// Another name of stop.
+void ReadStopSequences(RequestReader& reader, TgiParams& params) {
+  std::vector<std::string> stop;
+  reader.Read("stop_sequences", &stop);
+  if (!stop.empty() && !params.stop.empty() && stop != params.stop) {
+    return reader.Fail("stop_sequences", "and stop are both there and differ: give one of them", "invalid_value");
+  }
+  if (!stop.empty()) params.stop = std::move(stop);
+}
+
+// Unsigned there; the same bits here.
+void ReadSeed(RequestReader& reader, TgiParams& params) {
+  const bj::value* value = reader.Take("seed");
+  if (value != nullptr && value->is_uint64()) {
+    params.seed = static_cast<int64_t>(value->get_uint64());
+  } else {
+    reader.Read("seed", &params.seed);
+  }
+}
+
+// What parameters acts on.
+const Table& OwnParameters() {
   static const Table table = [] {
     Table made;
     using P = TgiParams;
@@ -40,16 +80,39 @@ const Table& GenerateParameters() {
         BooleanSchema("Draw tokens; without it, and without temperature, top_k and top_p, the most likely are taken.",
                       false),
         &P::sample);
-    AddSamplingFields({"temperature", "top_k", "top_p", "repetition_penalty", "frequency_penalty"}, made);
-    made.Add("seed", IntegerSchema(""), &P::seed);
+    made.AddRead("max_tokens", IntegerSchema("Another name of max_new_tokens.", {.min = 1}), ReadMaxTokens);
+    AddSamplingFields(SamplingKind::kFilter, made);
+    AddSamplingFields(SamplingKind::kLogits, made);
+    made.AddRead("seed", IntegerSchema(""), ReadSeed);
     made.Add("stop", ArraySchema("Generation ends behind the first of these.", StringSchema("")), &P::stop);
+    made.AddRead("stop_sequences", ArraySchema("Another name of stop.", StringSchema("")), ReadStopSequences);
     made.Add("truncate", IntegerSchema("Keep the last so many tokens of longer inputs.", {.min = 1}),
              &P::truncate_prompt_tokens);
     made.Add("return_full_text", BooleanSchema("The text begins with the inputs.", false), &P::full_text);
     made.Add("details", BooleanSchema("Tell each token, and why the text ended.", false), &P::details);
+    made.AddRead(
+        "top_n_tokens",
+        IntegerSchema("With details: beside each token, so many of the most likely.", {.min = 0, .max = kMaxLogprobs}),
+        [](RequestReader& reader, P& params) {
+          std::optional<int64_t> top;
+          reader.Read("top_n_tokens", &top);
+          params.top_n = top.value_or(0);
+        });
+    made.AddRead("grammar", FormatSchema("Hold the text to a JSON Schema or a regular expression."),
+                 [](RequestReader& reader, P& params) { ReadFormatObject(reader, params, "grammar"); });
+    AddGrammarParameters(made);
+    return made;
+  }();
+  return table;
+}
+
+const Table& GenerateParameters() {
+  static const Table table = [] {
+    Table made = OwnParameters();
     made.AddRefused("typical_p", {1}, "Not supported at other values.");
     made.AddRefused("best_of", {1}, "Not supported at other values.");
     AddKnownParameters(KnownParameters(), made);
+    AddKnownParameters(OpenAiParameters(), made);
     return made;
   }();
   return table;
@@ -80,6 +143,9 @@ const Table& TgiRequest() {
         Table::Presence::kRequired);
     made.AddRead("parameters", GenerateParameters().Schema(UnknownMembers::Policy::kIgnore), ReadGenerateParameters);
     made.Add("stream", BooleanSchema("Only of POST /: one token an event.", false), &TgiParams::stream);
+    AddMisplaced(OwnParameters(), "parameters", made);
+    AddKnownParameters(KnownParameters(), made);
+    AddKnownParameters(OpenAiParameters(), made);
     return made;
   }();
   return table;
@@ -87,7 +153,7 @@ const Table& TgiRequest() {
 
 absl::StatusOr<TgiParams> Parse(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().Parse(body, unknown));
-  params.names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens"};
+  params.names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens", .logprobs = "parameters.top_n_tokens"};
   params.prompts = {params.inputs};
   if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
   // The model's own defaults are not theirs: unless something asks to draw, the most likely token is taken.
@@ -95,7 +161,7 @@ absl::StatusOr<TgiParams> Parse(std::string_view body, UnknownMembers* unknown) 
   if (!params.temperature) params.temperature = sample ? 1 : 0;
   if (!params.top_k) params.top_k = 0;
   if (!params.top_p) params.top_p = 1;
-  params.logprobs = 0;  // every token comes with its own
+  params.logprobs = params.top_n;  // every token comes with its own
   params.include_stop = true;
   return params;
 }
@@ -114,7 +180,8 @@ enum class Form : uint8_t { kObject, kList };  // POST / answers with a list of 
 class TgiDialect : public Dialect {
  public:
   TgiDialect(const TgiParams& params, const Tokenizer& tokenizer, Form form)
-      : tokenizer_(tokenizer), form_(form), details_(params.details), full_text_(params.full_text) {}
+      : tokenizer_(tokenizer), form_(form), details_(params.details), full_text_(params.full_text),
+        top_n_(params.top_n) {}
 
   bool KeepsPrompt() const override { return full_text_; }
   bool KeepsTokens() const override { return details_; }
@@ -129,7 +196,13 @@ class TgiDialect : public Dialect {
       WriteEnd(generated, json);
       json.Key("prefill").BeginArray().EndArray().Key("tokens").BeginArray();
       for (const TokenResult& token : generated.tokens) WriteToken(token, TokenString(tokenizer_, token.id), json);
-      json.EndArray().EndObject();
+      json.EndArray();
+      if (top_n_ > 0) {
+        json.Key("top_tokens").BeginArray();
+        for (const TokenResult& token : generated.tokens) WriteTop(token, json);
+        json.EndArray();
+      }
+      json.EndObject();
     }
     json.EndObject();
     if (form_ == Form::kList) json.EndArray();
@@ -165,12 +238,21 @@ class TgiDialect : public Dialect {
     json.Key("special").Bool(tokenizer_.IsSpecial(token.id)).EndObject();
   }
 
+  void WriteTop(const TokenResult& token, JsonWriter& json) const {
+    json.BeginArray();
+    for (const auto& top : token.top) {
+      json.BeginObject().Key("id").Int(top.id).Key("text").String(TokenString(tokenizer_, top.id));
+      json.Key("logprob").Number(top.logprob).Key("special").Bool(tokenizer_.IsSpecial(top.id)).EndObject();
+    }
+    json.EndArray();
+  }
+
   void WriteEnd(const Generated& generated, JsonWriter& json) const {
     json.Key("finish_reason").String(ReasonOf(generated.finish));
     json.Key("generated_tokens").Int(generated.usage.generated_tokens);
     json.Key("input_length").Int(generated.usage.prompt_tokens).Key("seed");
     const SamplingParams& sampling = asked().sampling;
-    sampling.temperature > 0 ? json.Int(static_cast<int64_t>(sampling.seed)) : json.Null();
+    sampling.temperature > 0 ? json.Raw(std::to_string(sampling.seed)) : json.Null();
   }
 
   void AppendToken(const TokenResult& token, std::string_view text, const Generated* ended, std::string* body) {
@@ -178,6 +260,10 @@ class TgiDialect : public Dialect {
     JsonWriter json(&event);
     json.BeginObject().Key("index").Int(told_ + (ended != nullptr ? 1 : 0)).Key("token");
     WriteToken(token, text, json);
+    if (top_n_ > 0) {
+      json.Key("top_tokens");
+      WriteTop(token, json);
+    }
     json.Key("generated_text");
     ended != nullptr ? json.String(Shown(*ended)) : json.Null();
     json.Key("details");
@@ -195,6 +281,7 @@ class TgiDialect : public Dialect {
   const Tokenizer& tokenizer_;
   const Form form_;
   const bool details_, full_text_;
+  const int64_t top_n_;
   TokenResult last_;
   std::string rest_;  // text behind the last token that was told
   int64_t told_ = 0;

@@ -37,11 +37,11 @@ struct CompletionParams : SamplingOverrides {
   std::optional<int64_t> truncate_prompt_tokens;  // keep the last so many tokens of a longer prompt
 
   std::optional<int64_t> max_tokens;
-  bool open_ended = false;  // without max_tokens: until the model ends it, as a conversation's answer
+  bool open_ended = false;  // until the model ends it, or there is no more room: max_tokens is an upper bound alone
   std::optional<int64_t> n;
   std::optional<int64_t> best_of;  // texts to generate for each prompt, of which the best n are answered
   std::optional<int64_t> seed;
-  std::vector<std::pair<int64_t, double>> logit_bias;  // token id and bias
+  std::vector<std::pair<int64_t, double>> logit_bias;  // token id and bias; -infinity: never
   std::optional<int64_t> min_tokens;
   std::optional<std::vector<int64_t>> allowed_token_ids;
   std::vector<std::string> bad_words;

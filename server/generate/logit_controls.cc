@@ -1,6 +1,7 @@
 #include "server/generate/logit_controls.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,8 +27,10 @@ absl::Status TranslateBiases(const CompletionParams& params, const TranslationCo
       return InvalidParameter("logit_bias", fmt::format("logit_bias has the token id {}: ids of this model are 0 to {}",
                                                         id, context.vocab_size - 1));
     }
-    BATUCADA_RETURN_IF_ERROR(
-        CheckRange(fmt::format("logit_bias.{}", id), bias, -kMaxLogitBias, Lower::kClosed, kMaxLogitBias));
+    if (bias != -std::numeric_limits<double>::infinity()) {
+      BATUCADA_RETURN_IF_ERROR(
+          CheckRange(fmt::format("logit_bias.{}", id), bias, -kMaxLogitBias, Lower::kClosed, kMaxLogitBias));
+    }
     biases.push_back({.id = static_cast<int32_t>(id), .bias = static_cast<float>(bias)});
   }
   sampling->logit_bias = std::move(biases);

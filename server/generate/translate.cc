@@ -87,6 +87,22 @@ absl::Status TranslateLogprobs(const CompletionParams& params, Request* request)
   return absl::OkStatus();
 }
 
+// More than fits with any prompt is the fault that clients know by OpenAI's words. Where it is an upper bound alone, it
+// is cut to what there is room for.
+absl::Status CheckMaxTokens(const CompletionParams& params, int64_t least, const TranslationContext& context) {
+  const std::string& name = params.names.max_tokens;
+  const int64_t asked = *params.max_tokens, most = context.max_total_tokens;
+  if (asked < least) {
+    return InvalidParameter(name, fmt::format("{} is {}: it must be {} to {}", name, asked, least, most));
+  }
+  if (asked <= most || params.open_ended) return absl::OkStatus();
+  return InvalidParameter(name,
+                          fmt::format("This model's maximum context length is {} tokens. However, {} is {}. Please "
+                                      "reduce {}.",
+                                      most, name, asked, name),
+                          "context_length_exceeded");
+}
+
 absl::Status CheckLength(const Request& request, const std::string& name, const CompletionParams& params,
                          const TranslationContext& context) {
   const int64_t prompt = static_cast<int64_t>(request.prompt.size());
@@ -113,10 +129,15 @@ absl::Status CheckLength(const Request& request, const std::string& name, const 
       "context_length_exceeded");
 }
 
+// Tokens that may be generated behind a prompt; 1 if it leaves none, which CheckLength refuses.
+int64_t Room(size_t prompt_tokens, const TranslationContext& context) {
+  return std::max<int64_t>(context.max_total_tokens - static_cast<int64_t>(prompt_tokens), 1);
+}
+
 // What the model's authors say. Else a conversation goes on until the model ends it, but not for ever; a completion is
 // short unless it asks for more.
 int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, const TranslationContext& context) {
-  const int64_t room = std::max<int64_t>(context.max_total_tokens - static_cast<int64_t>(prompt_tokens), 1);
+  const int64_t room = Room(prompt_tokens, context);
   const std::optional<int64_t> own = context.defaults.MostTokens(static_cast<int64_t>(prompt_tokens));
   if (own) return std::min(*own, room);
   if (!params.conversation && !params.open_ended) return kDefaultMaxTokens;
@@ -181,9 +202,11 @@ uint64_t NewGroup() {
   return ++last;
 }
 
+// Of 32 bits without the highest: an answer that tells it can be asked for again by every client, whatever its numbers
+// are, and by llama.cpp's, to whom 2^32 - 1 means random.
 uint64_t RandomSeed() {
   thread_local std::mt19937_64 generator{(uint64_t{std::random_device{}()} << 32) ^ std::random_device{}()};
-  return generator();
+  return generator() >> 33;
 }
 
 }  // namespace
@@ -225,12 +248,16 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   if (params.max_tokens) {
     // A conversation cannot only be scored.
     const int64_t least = params.conversation ? 1 : 0;
-    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.max_tokens, *params.max_tokens, least, context.max_total_tokens));
+    BATUCADA_RETURN_IF_ERROR(CheckMaxTokens(params, least, context));
     if (*params.max_tokens == 0 && !request.prompt_logprobs) {
-      return InvalidParameter(params.names.max_tokens,
-                              fmt::format("{} is 0: that only scores a prompt, with echo and logprobs, or with "
-                                          "prompt_logprobs; otherwise it must be at least 1",
-                                          params.names.max_tokens));
+      if (!params.echo) {
+        return InvalidParameter(
+            params.names.max_tokens,
+            fmt::format("{} is 0: that only answers with the prompt, or scores it, with echo or prompt_logprobs; "
+                        "otherwise it must be at least 1",
+                        params.names.max_tokens));
+      }
+      request.prompt_logprobs = 0;  // there is no other work, and nobody is told
     }
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
@@ -279,6 +306,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     Truncate(params, context.max_total_tokens, &*ids);
     request.prompt = *std::move(ids);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
+    if (params.open_ended) request.max_tokens = std::min(request.max_tokens, Room(request.prompt.size(), context));
     ApplyLeastLength(context.defaults, params, &request);
     BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
     BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));

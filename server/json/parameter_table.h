@@ -71,6 +71,11 @@ class ParameterTable {
   bool Has(std::string_view name) const {
     return std::any_of(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
   }
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const Entry& entry : entries_) names.push_back(entry.name);
+    return names;
+  }
 
   // INVALID_ARGUMENT names the parameter: a wrong type, one that is refused, or an unknown member, unless `unknown`
   // says that such are ignored.

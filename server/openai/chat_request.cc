@@ -23,6 +23,9 @@ void ReadMaxTokens(RequestReader& reader, Params& params) {
   std::optional<int64_t> newer;
   reader.Read("max_tokens", &params.max_tokens);
   reader.Read("max_completion_tokens", &newer);
+  // As llama.cpp's clients write that there is no bound.
+  if (params.max_tokens == -1) params.max_tokens.reset();
+  if (newer == -1) newer.reset();
   if (!newer) return;
   if (params.max_tokens && *params.max_tokens != *newer) {
     return reader.Fail(
@@ -32,6 +35,10 @@ void ReadMaxTokens(RequestReader& reader, Params& params) {
   }
   params.max_tokens = newer;
   params.names.max_tokens = "max_completion_tokens";
+}
+
+bj::object MaxTokensSchema(std::string_view description) {
+  return AnyOfSchema(description, {IntegerSchema("", {.min = -1, .max = -1}), IntegerSchema("", {.min = 1})});
 }
 
 // A flag, and how many alternatives beside each token: one number everywhere else.
@@ -54,10 +61,10 @@ CompletionTable MakeTable() {
   const auto read_already = [](RequestReader&, Params&) {};
   table.AddRead(
       "max_completion_tokens",
-      IntegerSchema("Tokens to generate at most. Default: --default-max-tokens, or as many as there is room for.",
-                    {.min = 1}),
+      MaxTokensSchema("Tokens to generate at most. Default, and -1: --default-max-tokens, or as many as there is room "
+                      "for."),
       ReadMaxTokens);
-  table.AddRead("max_tokens", IntegerSchema("The older name of max_completion_tokens.", {.min = 1}), read_already);
+  table.AddRead("max_tokens", MaxTokensSchema("The older name of max_completion_tokens."), read_already);
   AddGenerationParameters(table);
   AddGrammarParameters(table);
   table.AddRead("logprobs", BooleanSchema("Report the log-probability of every generated token.", false), ReadLogprobs);
@@ -72,6 +79,7 @@ CompletionTable MakeTable() {
   table.Add("echo", BooleanSchema("The answer begins with the final message, if that is the assistant's.", false),
             &Params::echo_message);
   AddKnownParameters(KnownParameters(), table);
+  AddKnownParameters(OpenAiParameters(), table);
   return table;
 }
 

@@ -105,8 +105,8 @@ CompletionTable MakeTable() {
   CompletionTable table;
   table.AddRead("prompt", PromptSchema(), ReadPrompts, CompletionTable::Presence::kRequired);
   table.Add("max_tokens",
-            IntegerSchema("Tokens to generate at most. 0 only scores the prompt, with echo and logprobs or with "
-                          "prompt_logprobs.",
+            IntegerSchema("Tokens to generate at most. 0 generates none: with echo the answer is the prompt, with "
+                          "prompt_logprobs, or echo and logprobs, its scores.",
                           {.min = 0, .fallback = kDefaultMaxTokens}),
             &Params::max_tokens);
   AddGenerationParameters(table);
@@ -128,6 +128,7 @@ CompletionTable MakeTable() {
                     {.min = 1}),
       ReadBestOf);
   AddKnownParameters(KnownParameters(), table);
+  AddKnownParameters(OpenAiParameters(), table);
   return table;
 }
 

@@ -90,9 +90,6 @@ constexpr KnownParameter kTable[] = {
     {"logprob_start_len", "-1", kSglang},
     {"top_logprobs_num", "0", "Not supported: see logprobs."},
     {"return_logprob", "false", "Not supported: see logprobs."},
-    {"ebnf", R"("")", kConstraint},
-    {"regex", R"("")", kConstraint},
-    {"json_schema", R"("", {})", kConstraint},
     {"stop_regex", R"("", [])", kSglang},
     {"lora_path", R"("")", kSglang},
     {"lora_id", R"("")", kSglang},
@@ -150,7 +147,6 @@ constexpr KnownParameter kTable[] = {
     {"adaptive_decay", kAny, kSampler},
     {"smoothing_factor", "0", kLlama},
     {"samplers", "[]", kLlama},
-    {"grammar", R"("")", kConstraint},
     {"grammar_lazy", "false", kConstraint},
     {"grammar_triggers", "[]", kConstraint},
     {"preserved_tokens", "[]", kConstraint},
@@ -184,8 +180,30 @@ constexpr KnownParameter kTable[] = {
     {"do_sample", kNone, "Not supported: see temperature."},
     {"max_new_tokens", kNone, "Not supported: see max_tokens."},
     {"max_length", kNone, "Not supported: see max_tokens."},
+    {"min_length", "0", "Not supported: see min_tokens."},
+    {"stop_sequences", "[]", "Not supported: see stop."},
+    {"stopping_strings", "[]", "Not supported: see stop."},
+    {"inputs", kNone, "Not supported: see prompt and messages."},
+    {"parameters", "{}", "Not supported: its members stand in the request itself."},
+    {"truncate", "false", "Not supported: see truncate_prompt_tokens."},
     {"num_beams", "1", kTgi},
     {"no_repeat_ngram_size", "0", kTgi},
+
+    // Ollama
+    {"format", R"("")", "Not supported: see response_format."},
+    {"options", "{}", "Not supported: its members stand in the request itself."},
+    {"num_predict", "-1, -2", "Not supported: see max_tokens."},
+    {"system", R"("")", "Not supported: see messages."},
+    {"template", R"("")", "Not supported: --chat-template is the operator's."},
+    {"context", "[]", "Not supported."},
+    {"raw", "false", "Not supported: see prompt."},
+    {"images", "[]", kParts},
+    {"think", "false", kReasoning},
+
+    // OpenAI's Responses
+    {"max_output_tokens", kNone, "Not supported: see max_tokens."},
+    {"instructions", R"("")", "Not supported: see messages."},
+    {"input", kNone, "Not supported: see prompt and messages."},
 
     // LiteLLM, and what the clients of many providers add
     {"thinking", R"({"type": "disabled"})", kReasoning},
@@ -208,9 +226,58 @@ constexpr KnownParameter kTable[] = {
     {"safe_prompt", "false", "Not supported."},
 };
 
+constexpr std::string_view kOurs = "Not supported here: see /v1/completions.";
+constexpr std::string_view kLength = "Not supported: this API has a name of its own for it.";
+
+constexpr KnownParameter kOpenAiTable[] = {
+    {"messages", kNone, "Not supported: this API has a name of its own for it."},
+    {"prompt", R"("")", "Not supported: this API has a name of its own for it."},
+    {"max_tokens", kNone, kLength},
+    {"max_completion_tokens", kNone, kLength},
+    {"n", "1", kOurs},
+    {"n_cmpl", "1", kOurs},
+    {"presence_penalty", "0", kOurs},
+    {"frequency_penalty", "0", kOurs},
+    {"repetition_penalty", "1", kOurs},
+    {"min_p", "0", kOurs},
+    {"logit_bias", "{}, []", kOurs},
+    {"min_tokens", "0", kOurs},
+    {"allowed_token_ids", kNone, kOurs},
+    {"bad_words", "[]", kOurs},
+    {"stop_token_ids", "[]", kOurs},
+    {"ignore_eos", "false", kOurs},
+    {"include_stop_str_in_output", "false", kOurs},
+    {"skip_special_tokens", "true", kOurs},
+    {"spaces_between_special_tokens", kFlag, "Special tokens are skipped."},
+    {"add_special_tokens", "true", kOurs},
+    {"truncate_prompt_tokens", kNone, kOurs},
+    {"prompt_logprobs", kNone, kOurs},
+    {"logprobs", "false", kOurs},
+    {"top_logprobs", "0", kOurs},
+    {"echo", "false", kOurs},
+    {"return_token_ids", "false", kOurs},
+    {"return_tokens_as_token_ids", "false", kOurs},
+    {"cache_salt", R"("")", kOurs},
+    {"chat_template_kwargs", "{}", kOurs},
+    {"add_generation_prompt", "true", kOurs},
+    {"continue_final_message", "false", kOurs},
+    {"response_format", R"({"type": "text"})", kOurs},
+    {"structured_outputs", kNone, kOurs},
+    {"guided_json", R"("")", kOurs},
+    {"guided_regex", R"("")", kOurs},
+    {"guided_choice", kNone, kOurs},
+    {"guided_grammar", R"("")", kOurs},
+    {"regex", R"("")", kOurs},
+    {"ebnf", R"("")", kOurs},
+    {"json_schema", R"("", {})", kOurs},
+    {"grammar", R"("")", kOurs},
+    {"stream_options", kAny, "Every stream tells its usage."},
+};
+
 }  // namespace
 
 std::span<const KnownParameter> KnownParameters() { return kTable; }
+std::span<const KnownParameter> OpenAiParameters() { return kOpenAiTable; }
 
 std::vector<boost::json::value> NeutralValues(const KnownParameter& known) {
   const boost::json::value list = boost::json::parse(absl::StrCat("[", std::string(known.neutral), "]"));

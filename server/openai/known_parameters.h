@@ -22,6 +22,8 @@ struct KnownParameter {
 
 // One table for completions and chat.
 std::span<const KnownParameter> KnownParameters();
+// What completions or chat act on, for tables that do not: else they would be lost there.
+std::span<const KnownParameter> OpenAiParameters();
 
 // `neutral` as values. REQUIRES: it is not "*".
 std::vector<boost::json::value> NeutralValues(const KnownParameter& known);

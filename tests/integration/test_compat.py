@@ -68,9 +68,9 @@ def test_tgi_stream(strict, path, more):
 
 
 def test_tgi_errors_and_info(strict):
-    response = strict.http.post("/generate", json={"inputs": "a", "parameters": {"top_n_tokens": 3}})
+    response = strict.http.post("/generate", json={"inputs": "a", "parameters": {"typical_p": 0.95}})
     assert response.status_code == 422 and response.json()["error_type"] == "validation"
-    assert "parameters.top_n_tokens is 3" in response.json()["error"]
+    assert "parameters.typical_p is 0.95" in response.json()["error"] and "set it to 1" in response.json()["error"]
     info = strict.http.get("/info").json()
     assert (info["model_id"], info["max_total_tokens"]) == (MODEL.name, 1048576)
 
@@ -193,9 +193,11 @@ def test_ollama_models_and_errors(strict):
     assert [(one["name"], one["size"] > 0) for one in tags] == [(MODEL.name, True)]
     shown = strict.http.post("/api/show", json={"model": MODEL.name}).json()
     assert shown["capabilities"] == ["completion"] and shown["model_info"]["general.parameter_count"] > 10**7
-    assert strict.http.get("/api/version").json() == strict.http.get("/version").json()
+    version = strict.http.get("/api/version").json()
+    assert version["batucada"] == strict.http.get("/version").json()["version"]
+    assert [int(part) for part in version["version"].split(".")] >= [0, 6, 4], "what clients ask for"
     for path, body, status in (("/api/chat", {"model": "x", "messages": MESSAGES}, 404),
-                               ("/api/chat", {"messages": MESSAGES, "format": "json"}, 400),
+                               ("/api/chat", {"messages": MESSAGES, "format": "yaml"}, 400),
                                ("/api/show", {"model": "x"}, 404), ("/api/pull", {"model": "x"}, 404)):
         response = strict.http.post(path, json=body)
         assert (response.status_code, list(response.json())) == (status, ["error"]), response.text

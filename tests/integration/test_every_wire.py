@@ -162,7 +162,7 @@ def test_the_same_request_draws_the_same_tokens(wires):
     ({"logit_bias": {"8192": 1}}, "logit_bias has the token id 8192: ids of this model are 0 to 8191"),
     ({"stop": [""]}, "stop[0] is empty: it would end every text"),
     ({"bad_words": [" "]}, "bad_words[0] is empty"),
-    ({"max_tokens": -1}, "max_tokens is -1: it must be "),
+    ({"max_tokens": -2}, "max_tokens is -2: it must be "),
     ({"max_tokens": 4, "min_tokens": 5}, "min_tokens is 5: it must be 0 to 4"),
 ], ids=str)
 def test_the_same_mistake_gets_the_same_words(wires, wrong, says):

@@ -62,7 +62,7 @@ def test_the_header_stays_short_and_clean(fast):
 @pytest.mark.parametrize(("path", "body", "name"), [
     ("/v1/completions", {**OK, "temprature": 1}, "temprature"),
     ("/v1/completions", {**OK, "stream": True, "stream_options": {"x": 1}}, "stream_options.x"),
-    ("/v1/chat/completions", {**CHAT, "prompt": "a"}, "prompt"),
+    ("/v1/chat/completions", {**CHAT, "mesages": "a"}, "mesages"),
     ("/v1/chat/completions", {"messages": [{"role": "user", "content": "a", "nmae": "x"}]}, "messages[0].nmae"),
     ("/tokenize", {"prompt": "a", "x": 1}, "x"),
     ("/detokenize", {"tokens": [1], "x": 1}, "x"),

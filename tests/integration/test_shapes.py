@@ -76,9 +76,21 @@ def test_overflow_in_openais_words(fast, path, body, tokens):
 
 def test_the_range_that_chat_has(fast):
     error = fast.http.post("/v1/chat/completions", json={**CHAT, "max_tokens": 10**7}).json()["error"]
+    assert error["param"] == "max_tokens" and "maximum context length is 1048576 tokens" in error["message"]
+    error = fast.http.post("/v1/chat/completions", json={**CHAT, "max_tokens": -2}).json()["error"]
     assert error["param"] == "max_tokens" and "1 to 1048576" in error["message"]
     error = fast.http.post("/v1/completions", json={"prompt": "a", "max_tokens": 10**7}).json()["error"]
-    assert error["param"] == "max_tokens" and "0 to 1048576" in error["message"]
+    assert error["code"] == "context_length_exceeded" and "maximum context length is 1048576" in error["message"]
+
+
+def test_a_bound_of_minus_one_is_none(fast):
+    whole = fast.http.post("/v1/chat/completions", json={**CHAT, "seed": 1}).json()
+    assert fast.http.post("/v1/chat/completions", json={**CHAT, "seed": 1, "max_tokens": -1}).json()["choices"] == whole["choices"]
+
+
+def test_echo_alone_answers_with_the_prompt(fast):
+    [choice] = fast.complete(prompt="Call me", max_tokens=0, echo=True)["choices"]
+    assert (choice["text"], choice["finish_reason"], choice["logprobs"]) == ("Call me", "length", None)
 
 
 def test_probes(fast):

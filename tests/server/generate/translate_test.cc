@@ -148,6 +148,9 @@ TEST(ChoiceSeedTest, TheFirstHasTheRequestsAndTheOthersTheirOwn) {
 
 TEST_F(TranslateTest, WithoutASeedEveryRequestGetsAFreshOne) {
   EXPECT_NE(Do(Hello())->requests[0].sampling.seed, Do(Hello())->requests[0].sampling.seed);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_LT(Do(Hello())->requests[0].sampling.seed, uint64_t{1} << 31) << "every client can ask for it again";
+  }
 }
 
 TEST_F(TranslateTest, EchoWithLogprobsScoresThePrompt) {
@@ -160,7 +163,12 @@ TEST_F(TranslateTest, EchoWithLogprobsScoresThePrompt) {
   EXPECT_EQ(translation->requests[0].prompt_logprobs, 2);
   EXPECT_THAT(translation->prompt_text, ElementsAre("Hello there"));
   params.logprobs.reset();
-  ExpectRefused(params, "max_tokens", "only scores a prompt");
+  translation = Do(params);
+  ASSERT_TRUE(translation.ok()) << translation.status();
+  EXPECT_THAT(translation->prompt_text, ElementsAre("Hello there"));
+  EXPECT_EQ(translation->requests[0].max_tokens, 0);
+  params.echo = false;
+  ExpectRefused(params, "max_tokens", "only answers with the prompt");
 }
 
 TEST_F(TranslateTest, UnknownModelIsNotFound) {
@@ -197,6 +205,8 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.prompt_logprobs = -1; }), "prompt_logprobs", "0 to 20");
   ExpectRefused(with([](P& p) { p.max_tokens = -1; }), "max_tokens", "-1");
   ExpectRefused(with([](P& p) { p.max_tokens = 99; }), "max_tokens", "maximum context length is 100 tokens. However");
+  ExpectRefused(with([](P& p) { p.max_tokens = 101; }), "max_tokens", "maximum context length is 100 tokens. However");
+  EXPECT_EQ(ErrorCode(Do(with([](P& p) { p.max_tokens = 101; })).status()), "context_length_exceeded");
   ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>(101, 1)}; }), "prompt",
                 "117 tokens (101 in prompt, 16 by max_tokens)");
   ExpectRefused(with([](P& p) { p.prompts = {std::vector<int32_t>{}}; }), "prompt", "empty");
@@ -207,6 +217,20 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.stop = {std::string(1025, 'a')}; }), "stop[0]", "at most 1024");
   ExpectRefused(with([](P& p) { p.stop_token_ids.assign(65, 1); }), "stop_token_ids", "at most 64");
   ExpectRefused(with([](P& p) { p.stop_token_ids = {0, 8192}; }), "stop_token_ids[1]", "0 to 8191");
+}
+
+TEST_F(TranslateTest, AnUpperBoundIsCutToTheRoomThereIs) {
+  CompletionParams params = Hello();
+  params.open_ended = true;
+  for (const int64_t asked : {99, 101, 1 << 30}) {
+    params.max_tokens = asked;
+    const auto translation = Do(params);
+    ASSERT_TRUE(translation.ok()) << translation.status();
+    const Request& request = translation->requests[0];
+    EXPECT_EQ(request.max_tokens + static_cast<int64_t>(request.prompt.size()), 100);
+  }
+  params.prompts = {std::vector<int32_t>(100, 1)};
+  ExpectRefused(params, "prompt", "maximum context length is 100 tokens");
 }
 
 TEST_F(TranslateTest, AConversationIsRenderedAndGetsNoStartTokenOfItsOwn) {

@@ -60,9 +60,17 @@ TEST(KnownParametersTest, OtherValuesAreRefusedByNameAndValue) {
   }
 }
 
+TEST(KnownParametersTest, WhatOtherApisMayLackIsServedHere) {
+  for (const KnownParameter& known : OpenAiParameters()) {
+    EXPECT_FALSE(known.note.empty()) << known.name;
+    const bool served = CompletionParameters().Has(known.name) || ChatParameters().Has(known.name);
+    EXPECT_TRUE(served || known.name == "n_cmpl") << known.name;
+  }
+}
+
 TEST(KnownParametersTest, LongValuesAreNotRepeated) {
   const std::string value = "\"" + std::string(100'000, 'x') + "\"";
-  EXPECT_LT(ParseCompletionRequest(With(kPrompt, "grammar", value)).status().message().size(), 200u);
+  EXPECT_LT(ParseCompletionRequest(With(kPrompt, "stop_regex", value)).status().message().size(), 200u);
 }
 
 TEST(UnknownMembersTest, AreIgnoredAndNamedOnlyWhereThatIsThePolicy) {
