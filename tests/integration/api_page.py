@@ -67,6 +67,11 @@ its own names, through the same translation, so that the same request draws the 
 servers' shapes. What they have beyond this page is
 answered with 404 and a sentence, as are OpenAI's other endpoints. Where those servers have defaults of their own, TGI's
 hold (100 new tokens, and the likeliest token unless something asks to draw); llama.cpp's and Ollama's are the model's.
+Temperature acts before top_k, top_p and min_p, and penalties before it: llama.cpp's `samplers` may name fewer, and those
+that are left out do not act, but another order is refused where it makes a difference. `n_predict` and `num_predict` are
+upper bounds: what there is no room for is cut. A member that belongs into `options` or `parameters` is refused beside
+them, and so is a name by which another of these APIs asks for something that this one has no place for. `/api/version`
+says the version of Ollama whose API this is.
 
 Under `/v2` is the Open Inference Protocol (KServe, Triton), so that `tritonclient.http` works unchanged; every path there
 also takes `/versions/1` after the model's name. Every error there is `{"error": "…"}`. Parameters are those of
@@ -80,6 +85,60 @@ also takes `/versions/1` after the model's name. Every error there is `{"error":
   name, except with the values that ask for nothing (`false`, `"beam_width": 1`).
 - `timeout`, in microseconds, is the request's deadline; 0 is none.
 - What is told twice must be the same.
+- An object or a list, as `response_format`, may be a string that holds its JSON: parameters over gRPC are scalars.
+
+## Examples
+
+One request of each API; all draw from the same model.
+
+```sh
+curl localhost:8000/v1/completions -d '{"prompt": "Call me", "max_tokens": 8}'
+curl localhost:8000/v1/chat/completions -d '{"messages": [{"role": "user", "content": "Call me"}], "max_tokens": 8}'
+curl localhost:8000/generate -d '{"inputs": "Call me", "parameters": {"max_new_tokens": 8}}'
+curl localhost:8000/completion -d '{"prompt": "Call me", "n_predict": 8}'
+curl localhost:8000/api/chat -d '{"messages": [{"role": "user", "content": "Call me"}], "options": {"num_predict": 8}}'
+curl localhost:8000/api/generate -d '{"prompt": "Call me", "options": {"num_predict": 8}}'
+curl localhost:8000/v2/models/samba-classics-18m/generate -d '{"text_input": "Call me", "max_tokens": 8}'
+```
+
+and of a text that is held to a JSON Schema:
+
+```sh
+curl localhost:8000/v1/chat/completions -d '{"messages": [{"role": "user", "content": "Call me"}], "max_tokens": 64,
+  "response_format": {"type": "json_schema", "json_schema": {"name": "age", "schema":
+    {"type": "object", "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 150}}, "required": ["age"]}}}}'
+```
+
+## What a text is held to
+
+`response_format`, `structured_outputs`, `guided_…`, `regex`, `ebnf`, `grammar` and `json_schema`, TGI's
+`parameters.grammar` and Ollama's `format` hold a text to a JSON Schema, a regular expression, a list of texts or a
+grammar. One of them; what a text cannot be held to is refused with its path inside the schema, never passed over.
+
+JSON Schema is read as draft 2020-12, with `definitions` as `$defs` has it. Held to are
+
+- `type`, `enum`, `const`, `anyOf`, `allOf`, `oneOf` whose alternatives exclude each other, `$ref` inside the schema;
+- `properties`, `required`, `additionalProperties`, `propertyNames` and one of `patternProperties` (of objects without
+  `properties`), `minProperties`, `maxProperties`. Members come in the order of `properties`; where the schema does not say
+  `additionalProperties`, there are no others;
+- `items`, `prefixItems`, `minItems`, `maxItems`;
+- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, whole numbers as `multipleOf`;
+- `minLength`, `maxLength`, `pattern`, and `format` where it is `date`, `time`, `date-time`, `duration`, `email`,
+  `hostname`, `ipv4`, `ipv6`, `uri` or `uuid`. Beside a pattern a format is not held to, unless the pattern cannot be.
+  Lengths beside a pattern or a format narrow its repetitions: where one alone varies, to all texts of such lengths, where
+  several do, to some of them.
+
+Annotations, which say nothing about what is valid, are not held to: `title`, `description`, `default`, `examples`,
+`deprecated`, `readOnly`, `writeOnly`, `contentEncoding`, `contentMediaType`, `discriminator` and the like, and as draft
+2020-12 has it (section 7.2.1) these formats: `base64`, `base64url`, `binary`, `byte`, `char`, `color`, `directory-path`,
+`file-path`, `html`, `idn-email`, `idn-hostname`, `ipv4interface`, `ipv4network`, `ipv6interface`, `ipv6network`,
+`ipvanyaddress`, `ipvanyinterface`, `ipvanynetwork`, `iri`, `iri-reference`, `json-pointer`, `json-string`, `markdown`,
+`multi-host-uri`, `name-email`, `password`, `path`, `phone`, `regex`, `relative-json-pointer`, `uri-reference` and
+`uri-template`.
+
+Refused are other formats, `not`, `if`, `dependentRequired`, `dependentSchemas`, `contains`, `uniqueItems`,
+`unevaluatedProperties` where it would forbid something, `$dynamicRef`, and in patterns lookaheads, lookbehinds, back
+references and `\\b`.
 """
 
 STREAMS = """
