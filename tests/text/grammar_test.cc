@@ -129,8 +129,8 @@ TEST_F(GrammarTest, AFormatBesideAPatternIsHeldToWhereThePatternCannotBe) {
   EXPECT_TRUE(Takes(made(R"("format":"password","minLength":1)"), "\"any\"")) << "an annotation";
   const auto schema = GrammarSpec::Kind::kJsonSchema;
   EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"no-such"})"), HasSubstr("$.format is no-such"));
-  EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"password","pattern":"(?=a)"
-})"), HasSubstr("$.pattern"));
+  EXPECT_THAT(Refusal(schema, R"json({"type":"string","format":"password","pattern":"(?=a)"})json"),
+              HasSubstr("$.pattern"));
 }
 
 TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
