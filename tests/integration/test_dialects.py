@@ -11,9 +11,9 @@ from server import MODEL, ROOT, Server, run
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["a"]}
 USER = [{"role": "user", "content": "hi"}]
-COMPLETION, CHAT = {"prompt": "x", "max_tokens": 60}, {"messages": USER, "max_tokens": 60}
-LLAMA, TGI = {"prompt": "x", "n_predict": 60}, {"inputs": "x"}
-OLLAMA = {"stream": False, "options": {"num_predict": 60}}
+COMPLETION, CHAT = {"prompt": "x", "max_tokens": 400}, {"messages": USER, "max_tokens": 400}
+LLAMA, TGI = {"prompt": "x", "n_predict": 400}, {"inputs": "x"}
+OLLAMA = {"stream": False, "options": {"num_predict": 400}}
 GRAMMAR = 'root ::= "<" [a-z]{2} ">"'
 
 
@@ -43,7 +43,7 @@ def ask(server, path, body):
 
 
 def tgi(**parameters):
-    return "/generate", {**TGI, "parameters": {"max_new_tokens": 60, **parameters}}
+    return "/generate", {**TGI, "parameters": {"max_new_tokens": 400, **parameters}}
 
 
 FORMATS = [{"type": "json_object", "value": SCHEMA},  # huggingface_hub
@@ -62,9 +62,9 @@ V2 = f"/v2/models/{MODEL.name}/generate"
     ("/completion", {**LLAMA, "json_schema": SCHEMA}), ("/completion", {**LLAMA, "response_format": FORMATS[1]}),
     ("/api/chat", {**OLLAMA, "messages": USER, "format": SCHEMA}), ("/api/generate", {**OLLAMA, "prompt": "x", "format": SCHEMA}),
     tgi(grammar={"type": "json", "value": SCHEMA}), tgi(response_format=FORMATS[4]),
-    (V2, {"text_input": "x", "parameters": {"max_tokens": 60, "exclude_input_in_output": True,
+    (V2, {"text_input": "x", "parameters": {"max_tokens": 400, "exclude_input_in_output": True,
                                             "response_format": json.dumps(FORMATS[4])}}),
-    (V2, {"text_input": "x", "parameters": {"max_tokens": 60, "exclude_input_in_output": True,
+    (V2, {"text_input": "x", "parameters": {"max_tokens": 400, "exclude_input_in_output": True,
                                             "structured_outputs": json.dumps({"json": SCHEMA})}}),
 ], ids=str)
 def test_texts_are_held_to_schemas(strict, path, body):
@@ -126,7 +126,7 @@ def test_what_would_change_an_answer_is_refused_by_name(fast, path, body, where)
 
 @pytest.mark.parametrize(("path", "body", "says"), [
     ("/generate", {**TGI, "max_new_tokens": 5}, "max_new_tokens has no meaning here: put it into parameters"),
-    (*tgi(max_tokens=5), "parameters.max_tokens is 5 and max_new_tokens is 60"),
+    (*tgi(max_tokens=5), "parameters.max_tokens is 5 and max_new_tokens is 400"),
     (*tgi(n=2), "parameters.n is 2"), (*tgi(bad_words=["a"]), "parameters.bad_words"),
     (*tgi(grammar={"type": "json"}), "parameters.grammar.value is missing"),
     ("/api/chat", {**OLLAMA, "messages": USER, "temperature": 0}, "temperature has no meaning here: put it into options"),
@@ -219,7 +219,7 @@ def tokens(server, **more):
 
 def test_samplers_that_are_left_out_do_not_act(cpu):
     free = tokens(cpu, temperature=1, top_k=0, top_p=1, min_p=0)
-    assert tokens(cpu, temperature=1, top_k=1, samplers=["temperature", "top_p"]) == free != tokens(cpu, top_k=1)
+    assert tokens(cpu, temperature=1, top_p=1, top_k=1, samplers=["temperature", "top_p"]) == free != tokens(cpu, top_k=1)
     assert tokens(cpu, temperature=0.8, top_k=1, samplers=["top_k", "temperature"]) == tokens(cpu, top_k=1)
 
 

@@ -123,7 +123,7 @@ def test_numbers_have_the_bounds_that_are_stated(fast, document):
 def test_refused_parameters_take_the_values_that_change_nothing(fast, document):
     refused = {name: schema for name, schema in schema_of(document, "/v1/completions")["properties"].items()
                if "enum" in schema}
-    assert {"tools", "suffix", "ebnf"} <= set(refused)
+    assert {"tools", "suffix", "stop_regex"} <= set(refused)
     for name, schema in refused.items():
         for value in schema["enum"]:
             fast.complete(prompt="a", max_tokens=1, **{name: value})
