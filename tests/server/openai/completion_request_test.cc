@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"({"prompt":"a","allowed_token_ids":[null]})", "allowed_token_ids[0]", "not null"},
         BadInput{R"({"prompt":"a","tools":[{}]})", "tools", "not supported"},
         BadInput{R"({"prompt":"a","functions":[{}]})", "functions", "not supported"},
-        BadInput{R"({"prompt":"a","ebnf":"root ::= x"})", "ebnf", "not supported"},
+        BadInput{R"({"prompt":"a","stop_regex":"x"})", "stop_regex", "not supported"},
         BadInput{R"({"prompt":"a","temprature":1})", "temprature", "not a parameter"}));
 
 TEST(CompletionRequestTest, DeepNestingIsRefusedNotFollowed) {
