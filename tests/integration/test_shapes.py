@@ -84,8 +84,9 @@ def test_the_range_that_chat_has(fast):
 
 
 def test_a_bound_of_minus_one_is_none(fast):
-    whole = fast.http.post("/v1/chat/completions", json={**CHAT, "seed": 1}).json()
-    assert fast.http.post("/v1/chat/completions", json={**CHAT, "seed": 1, "max_tokens": -1}).json()["choices"] == whole["choices"]
+    body = {"messages": CHAT["messages"], "seed": 1, "stop": ["e"]}
+    [none, absent] = [fast.http.post("/v1/chat/completions", json={**body, "max_tokens": most}).json() for most in (-1, None)]
+    assert none["choices"] == absent["choices"] and none["choices"][0]["finish_reason"] == "stop"
 
 
 def test_echo_alone_answers_with_the_prompt(fast):
