@@ -101,6 +101,8 @@ int64_t HeapBytes() { return static_cast<int64_t>(mallinfo2().uordblks + mallinf
 
 TEST(PrefixTree, IsNoLargerThanItSays) {
   PrefixTree tree;
+  Ids text(20'000);
+  std::iota(text.begin(), text.end(), 0);
   int64_t known = 0, before = HeapBytes();
   const auto expect_bounded = [&](const char* what) {
     EXPECT_LE(HeapBytes() - before, tree.size() * static_cast<int64_t>(sizeof(int32_t))) << what;
@@ -115,8 +117,6 @@ TEST(PrefixTree, IsNoLargerThanItSays) {
   for (int32_t i = 0; i < 2000; ++i) tree.Extend(tree.Root(std::string(200, 'a') + std::to_string(i)), Ids{1}, &known);
   expect_bounded("scopes with long names");
 
-  Ids text(20'000);
-  std::iota(text.begin(), text.end(), 0);
   for (; text.size() > 19'000; text.pop_back()) tree.Extend(tree.Root(""), text, &known);
   EXPECT_EQ(tree.tokens(), 20'000);
   expect_bounded("one text that is cut again and again");
