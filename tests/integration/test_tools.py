@@ -193,7 +193,7 @@ def test_templates_get_tools(qwen, plain):
     assert told.startswith("<|im_start|>system\n") and "<tool_call>" in told
     for tool in TOOLS:
         assert json.dumps(tool["function"], separators=(",", ":")) in told
-    assert '<tool_call>\n{"name":"weather","arguments":{"city":"Rio","days":2}}\n</tool_call>' in told
+    assert '<tool_call>\n{"name": "weather", "arguments": {"city":"Rio","days":2}}\n</tool_call>' in told
     assert "<|im_start|>user\n<tool_response>\n22 degrees\n</tool_response>" in told
     assert calls_of(message(plain, FAMILIES["hermes"], tools=TOOLS)) == BOTH
 

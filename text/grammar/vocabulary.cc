@@ -66,7 +66,8 @@ Vocabulary::Vocabulary(const Tokenizer& tokenizer, int32_t size, std::span<const
       continue;
     }
     const std::string_view text = tokenizer.TokenBytes(id);
-    if (text.empty()) continue;
+    // No text holds the byte that stands for special tokens; a token of it alone would begin to spell one.
+    if (text.empty() || text.find(static_cast<char>(kTokenByte)) != text.npos) continue;
     const auto length = static_cast<int32_t>(text.size());
     longest_ = std::max(longest_, length);
     if (IsPlainText(text)) {
