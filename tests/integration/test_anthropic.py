@@ -1,7 +1,7 @@
 """Anthropic's Messages API through its official client."""
 
 import anthropic
-import httpx
+import httpx2
 import jsonschema
 import pytest
 
@@ -10,13 +10,14 @@ from server import ROOT, Server
 TEMPLATES = ROOT / "tests/integration/templates"
 MODEL = "samba-classics-18m"
 USER = [{"role": "user", "content": "Weather in Rio?"}]
+GREEDY = {"temperature": 0}  # which the API takes and newer clients have no name for
 SCHEMA = {"type": "object", "properties": {"city": {"enum": ["Rio", "Lima"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
           "required": ["city", "days"], "additionalProperties": False}
 WEATHER = {"name": "weather", "description": "Tells it", "input_schema": SCHEMA}
 
 
 def client_of(server, **options):
-    return anthropic.Anthropic(base_url=server.url, max_retries=0, http_client=httpx.Client(trust_env=False),
+    return anthropic.Anthropic(base_url=server.url, max_retries=0, http_client=httpx2.Client(trust_env=False),
                                **{"api_key": "none", **options})
 
 
@@ -32,7 +33,7 @@ def client(server):
 
 
 def test_a_message(server, client):
-    answer = client.messages.create(model=MODEL, max_tokens=12, messages=USER, temperature=0, system="Be brief.")
+    answer = client.messages.create(model=MODEL, max_tokens=12, messages=USER, extra_body=GREEDY, system="Be brief.")
     assert answer.id.startswith("msg_") and answer.role == "assistant" and answer.model == MODEL
     [block] = answer.content
     assert block.type == "text" and block.text and answer.stop_reason == "max_tokens" and answer.stop_sequence is None
@@ -43,13 +44,13 @@ def test_a_message(server, client):
     usage = answer.usage
     assert usage.output_tokens == 12 and usage.input_tokens + usage.cache_read_input_tokens == chat.usage.prompt_tokens
     stop = block.text[8:12]
-    stopped = client.messages.create(model=MODEL, max_tokens=12, messages=USER, temperature=0, system="Be brief.", stop_sequences=[stop])
+    stopped = client.messages.create(model=MODEL, max_tokens=12, messages=USER, extra_body=GREEDY, system="Be brief.", stop_sequences=[stop])
     assert stopped.stop_reason == "stop_sequence" and stopped.stop_sequence == stop
     assert stopped.content[0].text == block.text[:block.text.index(stop)]
 
 
 def test_a_stream_says_the_same(client):
-    request = {"model": MODEL, "max_tokens": 16, "messages": USER, "temperature": 0}
+    request = {"model": MODEL, "max_tokens": 16, "messages": USER, "extra_body": GREEDY}
     whole = client.messages.create(**request)
     types = []
     with client.messages.stream(**request) as stream:
@@ -68,11 +69,11 @@ def test_a_stream_says_the_same(client):
 def test_tools(client, choice):
     request = {"model": MODEL, "max_tokens": 2000, "messages": USER, "tools": [WEATHER],
                "tool_choice": {**choice, "disable_parallel_tool_use": True}}
-    answer = client.messages.create(**request, temperature=0)
+    answer = client.messages.create(**request, extra_body=GREEDY)
     [use] = answer.content
     assert use.type == "tool_use" and use.name == "weather" and use.id.startswith("toolu_") and answer.stop_reason == "tool_use"
     jsonschema.validate(use.input, SCHEMA)
-    with client.messages.stream(**request, temperature=0) as stream:
+    with client.messages.stream(**request, extra_body=GREEDY) as stream:
         final = stream.get_final_message()
     assert final.content[0].input == use.input and final.content[0].name == "weather" and final.stop_reason == "tool_use"
     history = [*USER, {"role": "assistant", "content": answer.content},
@@ -100,7 +101,7 @@ def test_what_the_template_sees(server, client):
 
 
 def test_thinking(client):
-    request = {"model": MODEL, "max_tokens": 64, "messages": USER, "temperature": 0}
+    request = {"model": MODEL, "max_tokens": 64, "messages": USER, "extra_body": GREEDY}
     # The template opens the thinking only where a client asks for it.
     plain = client.messages.create(**request)
     assert [block.type for block in plain.content] == ["text"]
