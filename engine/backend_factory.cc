@@ -64,11 +64,11 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
   std::unique_ptr<Ops> ops;
   bool cuda = config.backend != BackendKind::kCpu;
   if (cuda) {
-    absl::StatusOr<std::unique_ptr<Ops>> made = IsUnprovenOnCuda(checkpoint.config)
-                                                    ? absl::UnimplementedError(absl::StrCat(
-                                                          checkpoint.config.model_type,
-                                                          " has not been proven on a GPU yet: use --backend cpu"))
-                                                    : MakeCudaOps(config.device);
+    absl::StatusOr<std::unique_ptr<Ops>> made =
+        IsUnprovenOnCuda(checkpoint.config)
+            ? absl::UnimplementedError(
+                  absl::StrCat(checkpoint.config.model_type, " has not been proven on a GPU yet: use --backend cpu"))
+            : MakeCudaOps(config.device);
     if (made.ok()) {
       ops = *std::move(made);
       absl::StrAppend(report, "backend cuda", config.backend == BackendKind::kAuto ? ", because a GPU is there" : "",
