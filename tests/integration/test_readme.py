@@ -54,13 +54,15 @@ def test_every_page_with_curl(server):
     pages = {f"{method.upper()} {path}" for path, item in json.loads(curl(f"{server.url}/openapi.json"))["paths"].items()
              for method in item if "{" not in path}
     text, message = {"inputs": "a", "parameters": {"max_new_tokens": 1}}, {"role": "user", "content": "a"}
-    told = {"model": "samba-classics-18m", "prompt": "a", "messages": [message], "options": {"num_predict": 1}}
+    told = {"model": "samba-classics-18m", "options": {"num_predict": 1}}
     bodies = {"/": text, "/generate": text, "/generate_stream": text, "/ping": {},
               "/completion": {"prompt": "a", "n_predict": 1}, "/completions": {"prompt": "a", "n_predict": 1},
-              "/apply-template": {"messages": [message]}, "/api/generate": told, "/api/chat": told, "/api/show": told,
+              "/apply-template": {"messages": [message]}, "/api/generate": {**told, "prompt": "a"},
+              "/api/chat": {**told, "messages": [message]}, "/api/show": told,
               "/v1/completions": {"prompt": "a", "max_tokens": 1}, "/tokenize": {"prompt": "a"}, "/detokenize": {"tokens": [70]},
               "/v1/chat/completions": {"messages": [message], "max_tokens": 1},
               "/chat/completions": {"messages": [message], "max_tokens": 1},
+              "/v1/messages": {"messages": [message], "max_tokens": 1}, "/v1/messages/count_tokens": {"messages": [message]},
               "/v1/responses": {"input": "a", "max_output_tokens": 1}, "/v1/conversations": {},
               "/v2/repository/index": {}, "/admin/log": {"request_sampling": 1}}
     for page in sorted(pages):
@@ -75,5 +77,6 @@ def test_every_page_with_curl(server):
             refused = curl("-i", "-X", "OPTIONS", server.url + path)
             assert refused.startswith("HTTP/1.1 405 ") and "allow: POST" in refused
             others = not path.startswith(("/v1", "/tokenize", "/detokenize"))  # who have errors of shapes of their own
-            assert '"error":{"message"' in refused or others and '"error":"' in refused, page
+            own = '"error":{"type"' if path.startswith("/v1/messages") else '"error":"' if others else None
+            assert '"error":{"message"' in refused or own and own in refused, page
     assert "<!doctype html>" in curl("-H", "Accept: text/html", server.url)
