@@ -51,7 +51,7 @@ def test_what_is_open_is_described_as_open_and_nothing_else_is(keyed):
                 assert (status == 401) == (operation.get("security") != []), (method, path)
             if status != 401:
                 opened.add(path)
-    health = {"/health", "/health/live", "/health/ready", "/health_generate", "/ping", "/v2/health/live", "/v2/health/ready",
+    health = {"/health", "/health/live", "/health/ready", "/health_generate", "/ping", "/v1/health", "/v2/health/live", "/v2/health/ready",
               "/v2/models/{model}/ready", "/v2/models/{model}/versions/{version}/ready"}
     assert opened == health | {"/", "/metrics"}
 
@@ -120,7 +120,8 @@ PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-he
 def test_cors_is_off_by_default(fast):
     assert "access-control-allow-origin" not in fast.http.get("/version", headers={"origin": PAGE}).headers
     response = fast.http.options("/v1/completions", headers={"origin": PAGE, **PREFLIGHT})
-    assert response.status_code == 405 and "access-control-allow-origin" not in response.headers
+    assert response.status_code == 403 and "access-control-allow-origin" not in response.headers
+    assert "--cors-origin" in response.json()["error"]["message"]
 
 
 def test_pages_of_named_origins_may_ask():
