@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -52,6 +54,16 @@ void ReadSameLength(RequestReader& reader, std::string_view name, LlamaParams& p
   params.max_tokens = most;
 }
 
+// stop under a name that SillyTavern sends beside it.
+void ReadStoppingStrings(RequestReader& reader, LlamaParams& params) {
+  std::vector<std::string> stop;
+  reader.Read("stopping_strings", &stop);
+  if (!stop.empty() && !params.stop.empty() && stop != params.stop) {
+    return reader.Fail("stopping_strings", "and stop are both there and differ: give one of them", "invalid_value");
+  }
+  if (!stop.empty()) params.stop = std::move(stop);
+}
+
 const Table& LlamaRequest() {
   static const Table table = [] {
     Table made;
@@ -82,6 +94,7 @@ const Table& LlamaRequest() {
       if (params.seed == std::numeric_limits<uint32_t>::max()) params.seed.reset();
     });
     made.Add("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")), &P::stop);
+    made.AddRead("stopping_strings", ArraySchema("Another name of stop.", StringSchema("")), ReadStoppingStrings);
     AddSamplingFields(SamplingKind::kLogits, made);
     AddRepeatPenalty(made);
     made.Add("min_tokens", IntegerSchema("Until so many tokens are generated, nothing ends the text.", {.min = 0}),

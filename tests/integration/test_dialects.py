@@ -194,7 +194,7 @@ ORDER = ["penalties", "dry", "top_n_sigma", "top_k", "typ_p", "tfs_z", "typical_
 SILLYTAVERN = {
     "prompt": "Once", "max_new_tokens": 16, "max_tokens": 16, "temperature": 1, "top_p": 1, "typical_p": 1, "seed": -1,
     "min_p": 0.1, "repetition_penalty": 1, "frequency_penalty": 0, "presence_penalty": 0, "top_k": 0, "min_tokens": 0,
-    "samplers": ORDER, "stop": ["\nUser:"], "stopping_strings": [], "skip_special_tokens": True, "mirostat_mode": 0,
+    "samplers": ORDER, "stop": ["\nUser:"], "stopping_strings": ["\nUser:"], "skip_special_tokens": True, "mirostat_mode": 0,
     "xtc_probability": 0, "n_predict": 16, "num_predict": 16, "repeat_penalty": 1, "repeat_last_n": 0, "n_probs": 10,
     "logit_bias": [], "grammar": "", "json_schema": {}, "cache_prompt": True, "stream": False, "ignore_eos": False, "n": 1}
 
