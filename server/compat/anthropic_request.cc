@@ -120,6 +120,7 @@ void ReadTools(RequestReader& reader, Params& params) {
     if (type == "tool") {
       choice.names.push_back(name);
       choice.parameter = "tool_choice.name";
+      one = true;  // who names a tool wants one call of it
     }
   }
   if (reader.ok()) SetTools(reader, tools, choice, !one, params);

@@ -14,6 +14,8 @@ namespace bj = boost::json;
 using Params = CompletionParams;
 using Mode = ToolChoice::Mode;
 
+constexpr std::string_view kNamedTool = "tool_choice.function.name";
+
 bool IsToolName(std::string_view name) {
   constexpr std::string_view kMarks = "_-.:/";
   return !name.empty() && name.size() <= kMaxToolNameBytes && std::all_of(name.begin(), name.end(), [&](char c) {
@@ -126,7 +128,7 @@ ToolChoice ReadChoice(RequestReader& reader) {
     return choice;
   }
   choice.mode = Mode::kRequired;
-  choice.parameter = "tool_choice.function.name";
+  choice.parameter = kNamedTool;
   choice.names.push_back(ReadNamed(reader, kName, object));
   return choice;
 }
@@ -140,6 +142,8 @@ void ReadTools(RequestReader& reader, Params& params) {
   if (tools != nullptr && !tools->is_array()) {
     return reader.Fail("tools", fmt::format("must be a list of tools, not {}", DescribeJson(*tools)));
   }
+  // Who names a tool wants one call of it.
+  parallel = parallel && choice.parameter != kNamedTool;
   SetTools(reader, tools == nullptr ? bj::array() : tools->get_array(), choice, parallel, params);
 }
 
