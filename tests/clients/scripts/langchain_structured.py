@@ -19,7 +19,8 @@ class Step(pydantic.BaseModel):
 
 
 url, name = sys.argv[1:]
-chat = ChatOpenAI(model=name, base_url=f"{url}/v1", api_key="none", temperature=0, max_tokens=1000, max_retries=0)
+chat = ChatOpenAI(model=name, base_url=f"{url}/v1", api_key="none", temperature=0, max_tokens=1000, max_retries=0,
+                  stream_usage=True)
 said = {}
 for method in ("json_schema", "function_calling"):
     said[method] = isinstance(chat.with_structured_output(Step, method=method).invoke("Where?"), Step)
