@@ -6,7 +6,7 @@ BEGIN, END = "<!-- Limits, written by tests/deploy/chart_files.py -->\n", "<!-- 
 OPTION = re.compile(r"^  --(?P<name>[a-z0-9-]+) (?P<type>[^ =]+)(?:=(?P<default>\S+))?(?: +(?P<help>\S.*))?$")
 # A limit by its group, or by its name wherever it stands.
 GROUP = re.compile(r"^(Limits|Batching|gRPC|Work)", re.IGNORECASE)
-NAME = re.compile(r"^(max|min|default-max)-|-(timeout|memory|grace|age|rate|connections|streams|bytes|backlog)$|^(urgent|text|io)-")
+NAME = re.compile(r"^(max|min|default-max)-|-(timeout|memory|grace|age|rate|connections|streams|bytes|backlog|size|ttl)$|^(urgent|text|io)-")
 
 
 def options(text):

@@ -56,7 +56,7 @@ def test_the_runtime_stage():
     values = chart.one(chart.rendered(), "Deployment")["spec"]["template"]["spec"]["securityContext"]
     assert user == f"{values['runAsUser']}:{values['runAsGroup']}"
     packages = next(line for line in lines if line.startswith("RUN "))
-    assert not re.search(r"-dev|g\+\+ |cmake|curl|python", packages)
+    assert not re.search(r"-dev|g\+\+ |cmake|(?<!lib)curl|python", packages)
     text = "\n".join(lines)
     for wanted in ("HEALTHCHECK ", "ENTRYPOINT ", "EXPOSE 8000 9000", "STOPSIGNAL SIGTERM", "COPY models /models"):
         assert wanted in text, wanted
