@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "server/common/error.h"
+#include "server/generate/estimate.h"
 #include "server/responses/items.h"
 #include "server/responses/stored_answer.h"
 
@@ -15,8 +16,7 @@ namespace {
 
 namespace bj = boost::json;
 
-// For each byte of text as in ParsingBytes, and for the values that an item has in JSON.
-constexpr int64_t kByteFactor = 12, kItemBytes = 2048;
+constexpr int64_t kItemBytes = 64;  // of an item, beside its texts
 
 absl::StatusOr<History> Locate(Service& service, StoreScope scope, const ResponseParams& params) {
   if (!params.conversation_id.empty()) {
@@ -40,6 +40,11 @@ absl::StatusOr<History> Locate(Service& service, StoreScope scope, const Respons
       "previous_response_id", "previous_response_not_found");
 }
 
+// An item's text, and what it becomes on its way to token ids.
+int64_t BytesOf(const StoredItem& item) {
+  return kItemBytes + static_cast<int64_t>(item.json.size()) + ParsingBytes(item.json);
+}
+
 // Charges each, for a short request may name a long item often.
 absl::Status FindReferences(Service& service, StoreScope scope, std::vector<StoredItem>* input, MemoryCharge* memory) {
   for (size_t i = 0; i < input->size(); ++i) {
@@ -51,8 +56,7 @@ absl::Status FindReferences(Service& service, StoreScope scope, std::vector<Stor
                            fmt::format("input[{}].id", i), "item_not_found");
     }
     if (!found.ok()) return StoreTrouble();
-    const auto bytes = static_cast<int64_t>(found->json.size());
-    BATUCADA_RETURN_IF_ERROR(memory->Resize(memory->bytes() + bytes * kByteFactor + kItemBytes));
+    BATUCADA_RETURN_IF_ERROR(memory->Resize(memory->bytes() + BytesOf(*found)));
     item = *std::move(found);
   }
   return absl::OkStatus();
@@ -63,12 +67,14 @@ absl::Status FindReferences(Service& service, StoreScope scope, std::vector<Stor
 absl::StatusOr<ResponseContext> ReadContext(Service& service, const Client& client, ResponseParams* params) {
   ResponseContext context;
   BATUCADA_ASSIGN_OR_RETURN(context.history, Locate(service, client.key, *params));
-  BATUCADA_ASSIGN_OR_RETURN(
-      context.memory, service.memory.Charge(MemoryPart::kParsing,
-                                            context.history.bytes * kByteFactor + context.history.count * kItemBytes));
+  // Its texts before they are read; what they become is known of the texts.
+  BATUCADA_ASSIGN_OR_RETURN(context.memory, service.memory.Charge(MemoryPart::kParsing, context.history.bytes));
   if (context.history.last != 0) {
     BATUCADA_ASSIGN_OR_RETURN(context.items, service.store->ReadHistory(context.history));
   }
+  int64_t bytes = 0;
+  for (const StoredItem& item : context.items) bytes += BytesOf(item);
+  BATUCADA_RETURN_IF_ERROR(context.memory.Resize(bytes));
   BATUCADA_RETURN_IF_ERROR(FindReferences(service, client.key, &params->input, &context.memory));
   return context;
 }

@@ -32,6 +32,7 @@ constexpr std::string_view kIncludable[] = {"web_search_call.action.sources", "w
 
 constexpr std::string_view kNotOffered = "Not supported at other values.";
 constexpr KnownParameter kKnown[] = {
+    {"add_special_tokens", "false", "The chat template writes the start token."},
     {"max_tool_calls", "*", "Of tools that a server runs itself; this one runs none."},
     {"context_management", "[]", kNotOffered},
     {"image", "*", "Of images, which this server does not take."},
@@ -292,6 +293,7 @@ Table MakeTable() {
   AddHowItIsTold(table);
   AddKnownParameters(kKnown, table);
   AddKnownParameters(KnownParameters(), table);
+  AddKnownParameters(OpenAiParameters(), table);
   return table;
 }
 

@@ -292,6 +292,8 @@ def test_who_leaves_takes_the_response_along(crawling):
     ({"input": "a", "text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
     ({"input": "a", "text": {"format": {"type": "json_schema", "schema": {"type": "orange"}}}}, "text.format.schema"),
     ({"input": "a", "text": {"verbosity": "high"}}, "text.verbosity"),
+    ({"input": "a", "n": 2}, "n"),
+    ({"input": "a", "response_format": {"type": "json_object"}}, "response_format"),
     ({"input": "a", "tools": [{"type": "web_search"}]}, "tools"),
     ({"input": "a", "reasoning": {"effort": "high"}}, "reasoning"),
     ({"input": "a", "prompt": {"id": "p"}}, "prompt"),
