@@ -255,6 +255,7 @@ def test_liveness_beside_many_silent_connections():
         silent = [socket.create_connection(("127.0.0.1", server.grpc_port), PATIENCE_S) for _ in range(500)]
         for path in ("/health/live", "/health/ready"):
             assert server.http.get(path).status_code == 200
-        assert healthy(server)
+        # Who comes while many are still being let go may be turned away.
+        wait_until(lambda: healthy(server), "an answer beside silent connections")
         for connection in silent:
             connection.close()
