@@ -17,9 +17,6 @@ namespace {
 constexpr int32_t kCpuBatchTokens = 512;
 constexpr int32_t kCudaBatchTokens = 8192;
 
-// Its kernels have been compared with their references on CPUs alone.
-bool IsUnprovenOnCuda(const ModelConfig& model) { return model.model_type == "phi4flash"; }
-
 BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint, const std::vector<int32_t>& end_tokens,
                        std::string* report) {
   const StateShape shape = StateShapeOf(checkpoint.config, config.block_tokens, DType::kF32);
@@ -64,11 +61,7 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
   std::unique_ptr<Ops> ops;
   bool cuda = config.backend != BackendKind::kCpu;
   if (cuda) {
-    absl::StatusOr<std::unique_ptr<Ops>> made =
-        IsUnprovenOnCuda(checkpoint.config)
-            ? absl::UnimplementedError(
-                  absl::StrCat(checkpoint.config.model_type, " has not been proven on a GPU yet: use --backend cpu"))
-            : MakeCudaOps(config.device);
+    absl::StatusOr<std::unique_ptr<Ops>> made = MakeCudaOps(config.device);
     if (made.ok()) {
       ops = *std::move(made);
       absl::StrAppend(report, "backend cuda", config.backend == BackendKind::kAuto ? ", because a GPU is there" : "",
