@@ -137,6 +137,11 @@ TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   const auto schema = GrammarSpec::Kind::kJsonSchema;
   EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{}}}})"), HasSubstr("$.properties.a.not"));
   EXPECT_THAT(Refusal(schema, R"({"type":"array","uniqueItems":true})"), HasSubstr("$.uniqueItems"));
+  EXPECT_THAT(Refusal(schema, R"({"allOf":[{"prefixItems":[{"type":"string"}]}],"unevaluatedItems":false})"),
+              HasSubstr("$.unevaluatedItems"));
+  EXPECT_THAT(Refusal(schema, R"({"allOf":[{"prefixItems":[{"type":"string"}]},{"items":{"type":"integer"}}]})"),
+              HasSubstr("prefixItems"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"object","propertyNames":false})"), HasSubstr("$.propertyNames"));
   EXPECT_THAT(Refusal(schema, R"({"enum":[]})"), HasSubstr("no text"));
   EXPECT_THAT(Refusal(schema, R"({"$ref":"#"})"), HasSubstr("itself"));
   EXPECT_THAT(Refusal(schema, "{"), HasSubstr("JSON"));

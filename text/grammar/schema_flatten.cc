@@ -190,6 +190,8 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
     } else if (name == "enum") {
       if (!value.is_array()) return Refused(at, "must be a list");
       flat["enum"] = value;
+    } else if (name == "propertyNames" && value.is_bool() && !value.get_bool()) {
+      return Refused(at, "is false: no object but {} has such names. Say maxProperties 0");
     } else if (name == "$id" && depth > 0) {
       return Refused(at, "is not supported below the root: leave it out");
     } else if (Has(kHeldTo, name)) {
@@ -201,8 +203,15 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
       return Refused(at, "is not supported: an answer cannot be held to it. Leave it out, or say it otherwise");
     } else if (name == "uniqueItems" && !(value.is_bool() && !value.get_bool())) {
       return Refused(at, "is not supported: an answer cannot be held to it. Leave it out");
-    } else if ((name == "unevaluatedProperties" || name == "unevaluatedItems") && !(value.is_bool())) {
-      return Refused(at, "is supported as true or false only");
+    } else if (name == "unevaluatedProperties" || name == "unevaluatedItems") {
+      if (value.is_bool() && value.get_bool()) continue;
+      // What other schemas at this place evaluate is not followed.
+      const auto beside = [object](const char* other) { return object->contains(other); };
+      if (!value.is_bool() || beside("$ref") || beside("allOf") || beside("anyOf") || beside("oneOf")) {
+        return Refused(at, "is supported as false only, and not beside $ref, allOf, anyOf or oneOf");
+      }
+      const char* const own = name == "unevaluatedItems" ? "items" : "additionalProperties";
+      if (!object->contains(own)) flat[own] = false;
     } else if (!Has(kAnnotations, name) && name.starts_with("$") && name != "$ref") {
       return Refused(at, "is not known");
     }
@@ -240,6 +249,17 @@ absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object
   }
   if (!budget_.Spend(steps)) return Refused("$", "is too complex");
   if (a.empty()) return b;
+  // What items says depends on the prefixItems beside it.
+  const auto names_items = [](const bj::object& o) { return o.contains("items") || o.contains("prefixItems"); };
+  if ((a.contains("prefixItems") || b.contains("prefixItems")) && names_items(a) && names_items(b)) {
+    const auto same = [&](const char* key) {
+      const bj::value *mine = a.if_contains(key), *theirs = b.if_contains(key);
+      return mine == nullptr || theirs == nullptr ? mine == theirs : *mine == *theirs;
+    };
+    if (!same("items") || !same("prefixItems")) {
+      return Refused(Below(path, "prefixItems"), "is not supported beside another schema's items");
+    }
+  }
   // What one says of properties that it does not name holds for those that the other does.
   const auto names_objects = [](const bj::object& o) {
     return o.contains("properties") || o.contains("additionalProperties");
