@@ -158,7 +158,7 @@ bj::object ChatMessageSchema() {
   bj::object members = {
       {"role", role},
       {"content", AnyOfSchema("A text, or parts of text. An assistant's may be null, or absent beside tool_calls.",
-                              {StringSchema(""), ArraySchema("", AnyOfSchema("", {part, StringSchema("")})),
+                              {StringSchema(""), ArraySchema("", part), ArraySchema("", StringSchema("")),
                                bj::object{{"type", "null"}}})},
       {"tool_calls", Nullable(ArraySchema("Calls of the past, as the template knows them. `arguments` may be JSON in "
                                           "a string.",
