@@ -189,17 +189,7 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
   }
   s.planned_tokens += num_tokens;
   if (s.prompt_left() == 0 && s.request.max_tokens > 0) {
-    plan.samples.push_back({.row = plan.num_tokens + num_tokens - 1,
-                            .slot = s.slot,
-                            .position = s.prompt_length(),
-                            .target = -1,
-                            .num_top = s.request.logprobs.value_or(0),
-                            .sampling = &s.request.sampling,
-                            .control_row = s.control_row,
-                            .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
-                            .constraint = s.constraint.get(),
-                            .mask_steps = MaskSteps(s, now)});
-    plan.constrained = plan.constrained || s.constraint != nullptr;
+    PlanDraw(s, plan.num_tokens + num_tokens - 1, s.prompt_length(), now, plan);
     share.draws = 1;
     ++s.planned_samples;
   }
@@ -207,6 +197,20 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
   ++s.steps_in_flight;
   in_flight_.back().shares.push_back(share);
   if (s.prefix != nullptr) WriteCheckpoints(s, plan);
+}
+
+void Scheduler::PlanDraw(Sequence& s, int32_t row, int64_t position, absl::Time now, BatchPlan& plan) {
+  plan.samples.push_back({.row = row,
+                          .slot = s.slot,
+                          .position = position,
+                          .target = -1,
+                          .num_top = s.request.logprobs.value_or(0),
+                          .sampling = &s.request.sampling,
+                          .control_row = s.control_row,
+                          .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
+                          .constraint = s.constraint.get(),
+                          .mask_steps = MaskSteps(s, now)});
+  plan.constrained = plan.constrained || s.constraint != nullptr;
 }
 
 void Scheduler::Commit(const StepResult& result, absl::Time now) {

@@ -179,6 +179,8 @@ class Scheduler {
   void GoRound(std::span<Sequence*> prompts);
   void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
   void PlanChunk(Sequence& sequence, int32_t num_tokens, absl::Time now, BatchPlan& plan);
+  // The row of the step draws the token at `position`.
+  void PlanDraw(Sequence& sequence, int32_t row, int64_t position, absl::Time now, BatchPlan& plan);
   void CommitScores(Sequence& sequence, std::span<const TokenResult> scores, absl::Time now);
   // What a share drew: `rows` rows of a decode share, of which as many are kept as there are tokens.
   void CommitDraws(Sequence& sequence, std::span<const TokenResult> kept, int32_t rows, absl::Time now);

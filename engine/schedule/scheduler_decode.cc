@@ -64,18 +64,8 @@ void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, Bat
                             .blocks = s.blocks,
                             .control_row = s.control_row});
   for (int32_t row = 0; row < rows; ++row) {
-    plan.samples.push_back({.row = plan.num_tokens + row,
-                            .slot = s.slot,
-                            .position = s.planned_tokens + row + 1,
-                            .target = -1,
-                            .num_top = s.request.logprobs.value_or(0),
-                            .sampling = &s.request.sampling,
-                            .control_row = s.control_row,
-                            .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
-                            .constraint = s.constraint.get(),
-                            .mask_steps = MaskSteps(s, now)});
+    PlanDraw(s, plan.num_tokens + row, s.planned_tokens + row + 1, now, plan);
   }
-  plan.constrained = plan.constrained || s.constraint != nullptr;
   step.shares.push_back({.sequence = &s, .prompt_tokens = 0, .num_scores = 0, .draws = rows});
   plan.num_tokens += rows;
   ++plan.num_decode;

@@ -16,7 +16,6 @@
 #include "kernels/cpu/rms_norm.h"
 #include "kernels/cpu/selective_scan.h"
 #include "kernels/cpu/silu_gate.h"
-#include "kernels/cpu/swiglu.h"
 
 namespace batucada {
 namespace {
@@ -211,7 +210,7 @@ void CpuOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out
     return;
   }
   MatMul(w, in, gate_up);
-  if (status().ok()) SwiGlu(gate_up, out, pool_);
+  if (status().ok()) batucada::SiluGate(gate_up.Cols(0, out.cols), gate_up.Cols(out.cols, out.cols), out, pool_);
 }
 
 void CpuOps::AddBias(Tensor x, const float* bias) {

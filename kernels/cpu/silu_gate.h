@@ -1,4 +1,5 @@
-// out = silu(gate) · x, element by element, fp32: the gate of a gated memory unit (arXiv 2507.06607, §2).
+// out = silu(gate) · x, element by element, fp32: the gate of a gated memory unit (arXiv 2507.06607, §2), and SwiGLU
+// (arXiv 2002.05202), whose gate and x are the halves of one product.
 #pragma once
 
 #include "kernels/cpu/thread_pool.h"

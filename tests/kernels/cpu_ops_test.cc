@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "kernels/cpu/host_memory.h"
-#include "kernels/cpu/swiglu.h"
+#include "kernels/cpu/silu_gate.h"
 #include "kernels/cpu/thread_pool.h"
 #include "tests/kernels/op_test.h"
 
@@ -134,7 +134,8 @@ TEST_F(CpuOpsTest, SiluIsAccurateToAFewUlps) {
   }
   gate_up = Rounded(gate_up, DType::kF32);
   DeviceTensor in(*ops, gate_up, DType::kF32), out(*ops, 1, count, DType::kF32);
-  SwiGlu(in.view(), out.view(), pool);
+  const Tensor halves = in.view();
+  SiluGate(halves.Cols(0, out.view().cols), halves.Cols(out.view().cols, out.view().cols), out.view(), pool);
   const Dense result = out.Download(), expected = reference::SwiGlu(gate_up);
   for (int64_t i = 0; i < count; ++i) {
     ASSERT_NEAR(result.At(0, i), expected.At(0, i), 5e-7 * std::abs(expected.At(0, i))) << "at " << gate_up.At(0, i);
@@ -146,13 +147,15 @@ TEST_F(CpuOpsTest, SwiGluOfAnyWidthAndWithoutOverflow) {
   for (const int64_t m : {1, 15, 16, 17, 1024, 5000}) {
     const Dense gate_up = Floats(9, 2 * m, 10);
     DeviceTensor in(*ops, gate_up, DType::kF32, 1), out(*ops, 9, m, DType::kF32, 7);
-    SwiGlu(in.view(), out.view(), pool);
+    const Tensor halves = in.view();
+    SiluGate(halves.Cols(0, out.view().cols), halves.Cols(out.view().cols, out.view().cols), out.view(), pool);
     EXPECT_LT(RelativeError(out.Download(), reference::SwiGlu(gate_up)), traits.f32_tolerance) << m;
   }
   Dense gate_up(1, 4);
   gate_up.values = {-500, 500, 2, 3};  // silu(-500) = 0 to fp32, silu(500) = 500
   DeviceTensor in(*ops, gate_up, DType::kF32), out(*ops, 1, 2, DType::kF32);
-  SwiGlu(in.view(), out.view(), pool);
+  const Tensor halves = in.view();
+  SiluGate(halves.Cols(0, out.view().cols), halves.Cols(out.view().cols, out.view().cols), out.view(), pool);
   const Dense result = out.Download();
   EXPECT_NEAR(result.At(0, 0), 0, 1e-30);
   EXPECT_EQ(result.At(0, 1), 1500);
