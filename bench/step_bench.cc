@@ -46,7 +46,8 @@ std::vector<StepBench::Running> StepBench::Start(int32_t batch) const {
     s.slot = i;
     for (const KvGroupSize& group : c.kv) {
       const int32_t share = std::min(group.most_per_sequence, group.blocks / std::max(batch, 1));
-      std::iota(s.blocks.emplace_back(static_cast<size_t>(share)).begin(), s.blocks.back().end(), i * share);
+      std::vector<int32_t>& blocks = s.blocks.emplace_back(static_cast<size_t>(share));
+      std::iota(blocks.begin(), blocks.end(), i * share);
     }
     s.position = 0;
   }

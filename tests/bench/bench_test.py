@@ -1,0 +1,32 @@
+"""batucada-bench runs: every figure that was asked for is there, beside its floor. How fast it is, no test can say."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class BenchTest(unittest.TestCase):
+
+    def test_every_figure_is_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = pathlib.Path(folder) / "figures.json"
+            subprocess.run([os.environ["BATUCADA_BENCH"], str(ROOT / "models/samba-classics-18m"), "--batch", "1,3",
+                            "--context", "64", "--prompt", "96", "--loop", "3", "--name", "m", "--json", str(out)],
+                           check=True, capture_output=True, timeout=600)
+            figures = json.loads(out.read_text(encoding="utf-8"))
+        rows = {row["name"]: row for row in figures}
+        self.assertEqual({"ceiling/bandwidth/m", "ceiling/gemm/m", "decode/m/b1/c64", "decode/m/b3/c64", "prefill/m/96",
+                          "step_loop/m/b3"}, set(rows))
+        for name, row in rows.items():
+            self.assertGreater(row["value"], 0, name)
+            if not name.startswith("ceiling/"):
+                self.assertGreater(row["floor"], 0, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
