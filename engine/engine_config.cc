@@ -2,35 +2,28 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/check_range.h"
 
 namespace batucada {
-namespace {
-
-template <typename T>
-absl::Status InRange(const char* name, T value, T low, T high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; it must be between ", low, " and ", high));
-}
-
-}  // namespace
-
 absl::Status EngineConfig::Validate() const {
   if (model_dir.empty()) return absl::InvalidArgumentError("model is empty; it must name a directory");
-  for (const absl::Status& status :
-       {InRange("threads", threads, 0, 1024), InRange("device", device, 0, 1023),
-        InRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20), InRange("max-sequences", max_sequences, 1, 65536),
-        InRange("urgent-sequences", urgent_sequences, 0, max_sequences - 1),
-        InRange("controlled-sequences", controlled_sequences, 0, max_sequences),
-        InRange("request-share", request_share, 0.01, 1.0), InRange("client-share", client_share, 0.0, 1.0),
-        InRange("max-waiting", max_waiting, 1, 1 << 20),
-        InRange<int64_t>("max-waiting-tokens", max_waiting_tokens, 1, int64_t{1} << 40),
-        InRange<int64_t>("max-total-tokens", max_total_tokens, 2, int64_t{1} << 30),
-        InRange<int64_t>("pool-memory", pool_bytes, 0, int64_t{1} << 50),
-        InRange<int64_t>("prefix-cache-memory", prefix_cache_bytes, 0, int64_t{1} << 50),
-        InRange<int64_t>("host-cache", host_cache_bytes, 0, int64_t{1} << 50),
-        InRange<int64_t>("disk-cache-size", disk_cache_bytes, 1 << 20, int64_t{1} << 60),
-        InRange("memory-fraction", memory_fraction, 0.0, 1.0), InRange("block-tokens", block_tokens, 8, 1024),
-        InRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
+  for (const absl::Status& status : {CheckRange("threads", threads, 0, 1024), CheckRange("device", device, 0, 1023),
+                                     CheckRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20),
+                                     CheckRange("max-sequences", max_sequences, 1, 65536),
+                                     CheckRange("urgent-sequences", urgent_sequences, 0, max_sequences - 1),
+                                     CheckRange("controlled-sequences", controlled_sequences, 0, max_sequences),
+                                     CheckRange("request-share", request_share, 0.01, Lower::kClosed, 1),
+                                     CheckRange("client-share", client_share, 0, Lower::kClosed, 1),
+                                     CheckRange("max-waiting", max_waiting, 1, 1 << 20),
+                                     CheckRange("max-waiting-tokens", max_waiting_tokens, 1, int64_t{1} << 40),
+                                     CheckRange("max-total-tokens", max_total_tokens, 2, int64_t{1} << 30),
+                                     CheckRange("pool-memory", pool_bytes, 0, int64_t{1} << 50),
+                                     CheckRange("prefix-cache-memory", prefix_cache_bytes, 0, int64_t{1} << 50),
+                                     CheckRange("host-cache", host_cache_bytes, 0, int64_t{1} << 50),
+                                     CheckRange("disk-cache-size", disk_cache_bytes, 1 << 20, int64_t{1} << 60),
+                                     CheckRange("memory-fraction", memory_fraction, 0, Lower::kClosed, 1),
+                                     CheckRange("block-tokens", block_tokens, 8, 1024),
+                                     CheckRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
     if (!status.ok()) return status;
   }
   if ((block_tokens & (block_tokens - 1)) != 0) {

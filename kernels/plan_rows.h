@@ -7,13 +7,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/rounding.h"
+
 namespace batucada {
 
 // The largest row count that shares a plan with `rows`: neighbours are finer where there are few, for plans are timed
 // once each.
 constexpr int64_t PlanRows(int64_t rows) {
   const int64_t step = rows <= 32 ? 8 : rows <= 256 ? 32 : 256;
-  return (rows + step - 1) / step * step;
+  return RoundUp(rows, step);
 }
 
 // Row counts up to `most`, largest first, that stand for all: of every group its largest and, where kernels for few

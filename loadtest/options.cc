@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "loadtest/status.h"
+#include "base/status.h"
 
 namespace batucada::loadtest {
 namespace {
@@ -174,12 +174,12 @@ absl::Status Interpret(const RawFlags& raw, Options* options) {
   options->timeout = FromSeconds(raw.timeout_s);
   options->duration = FromSeconds(raw.duration_s);
   options->think = FromSeconds(raw.think_s);
-  LOADTEST_ASSIGN_OR_RETURN(options->slo, ParseSlo(raw.goodput));
-  LOADTEST_ASSIGN_OR_RETURN(options->input, ParseLengthRange("--input-tokens", raw.input));
-  LOADTEST_ASSIGN_OR_RETURN(options->output, ParseLengthRange("--output-tokens", raw.output));
-  LOADTEST_ASSIGN_OR_RETURN(options->turns, ParseLengthRange("--turns", raw.turns));
+  BATUCADA_ASSIGN_OR_RETURN(options->slo, ParseSlo(raw.goodput));
+  BATUCADA_ASSIGN_OR_RETURN(options->input, ParseLengthRange("--input-tokens", raw.input));
+  BATUCADA_ASSIGN_OR_RETURN(options->output, ParseLengthRange("--output-tokens", raw.output));
+  BATUCADA_ASSIGN_OR_RETURN(options->turns, ParseLengthRange("--turns", raw.turns));
 
-  LOADTEST_ASSIGN_OR_RETURN(options->chaos.mix, ChaosMix::Parse(raw.chaos));
+  BATUCADA_ASSIGN_OR_RETURN(options->chaos.mix, ChaosMix::Parse(raw.chaos));
   options->chaos.seed = options->seed;
   options->chaos.patience = FromSeconds(raw.chaos_patience_s);
   options->chaos.cancel_within = FromSeconds(raw.cancel_within_s);
@@ -234,7 +234,7 @@ absl::StatusOr<Options> ParseOptions(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(std::string(error.what()) + "; --help lists all flags");
   }
-  LOADTEST_RETURN_IF_ERROR(Interpret(raw, &options));
+  BATUCADA_RETURN_IF_ERROR(Interpret(raw, &options));
   return options;
 }
 

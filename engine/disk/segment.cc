@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/crc32.h"
 #include "base/status.h"
 
 namespace batucada {
@@ -31,23 +31,19 @@ struct Head {
 };
 static_assert(sizeof(Head) == 48);
 
-uint32_t Checksum(uint32_t seed, const void* bytes, size_t size) {
-  return static_cast<uint32_t>(crc32_z(seed, static_cast<const Bytef*>(bytes), size));
-}
-
 uint32_t ChecksumOf(const Head& head) {
   constexpr size_t kFrom = 2 * sizeof(uint32_t);
-  return Checksum(0, reinterpret_cast<const char*>(&head) + kFrom, sizeof(Head) - kFrom);
+  return Crc32(reinterpret_cast<const char*>(&head) + kFrom, sizeof(Head) - kFrom);
 }
 
 uint32_t ChecksumOf(std::span<const std::span<char>> parts) {
   uint32_t sum = 0;
-  for (const std::span<char> part : parts) sum = Checksum(sum, part.data(), part.size());
+  for (const std::span<char> part : parts) sum = Crc32(part.data(), part.size(), sum);
   return sum;
 }
 
 uint32_t TextChecksum(const std::string& scope, std::span<const int32_t> ids) {
-  return Checksum(Checksum(0, scope.data(), scope.size()), ids.data(), ids.size_bytes());
+  return Crc32(ids.data(), ids.size_bytes(), Crc32(scope.data(), scope.size()));
 }
 
 absl::Status Error(const char* what, const std::string& path) {

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/float16.h"
+#include "base/fnv.h"
+#include "base/splitmix.h"
 #include "base/strings.h"
 
 namespace batucada {
@@ -20,19 +23,12 @@ namespace {
 constexpr int64_t kPeriod = 1'048'573;
 constexpr float kMatrixDeviation = 0.02F;
 
-// SplitMix64: every seed, near or far, starts an unrelated sequence.
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
+  explicit Random(uint64_t seed) : bits_(seed) {}
 
-  uint64_t Next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15U;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
   // In (0, 1].
-  float Uniform() { return static_cast<float>((Next() >> 40) + 1) * 0x1p-24F; }
+  float Uniform() { return static_cast<float>((bits_() >> 40) + 1) * 0x1p-24F; }
   // Two independent N(0, 1) by Box and Muller.
   std::pair<float, float> Normals() {
     const float radius = std::sqrt(-2 * std::log(Uniform()));
@@ -41,19 +37,10 @@ class Random {
   }
 
  private:
-  uint64_t state_;
+  SplitMixRandom bits_;
 };
 
-uint64_t HashName(std::string_view name, uint64_t seed) {
-  uint64_t hash = 0xcbf29ce484222325U ^ seed;  // FNV-1a
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash;
-}
-
-uint16_t ToBf16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1)) >> 16);  // to nearest even; value is finite
-}
+uint64_t HashName(std::string_view name, uint64_t seed) { return Fnv1a(name, kFnvBasis ^ seed); }
 
 class DummySource final : public TensorSource {
  public:
@@ -81,7 +68,7 @@ class DummySource final : public TensorSource {
     if (!IsMatrix(tensor.role)) {
       return HostTensor{.data = Floats(tensor, seed), .dtype = DType::kF32, .rows = rows, .cols = cols};
     }
-    const uint16_t* data = table_.get() + Random(seed).Next() % kPeriod;
+    const uint16_t* data = table_.get() + SplitMixRandom(seed)() % kPeriod;
     return HostTensor{.data = data, .dtype = DType::kBf16, .rows = rows, .cols = cols};
   }
 
@@ -103,8 +90,8 @@ class DummySource final : public TensorSource {
     Random random(seed_);
     for (int64_t i = 0; i < kPeriod; i += 2) {
       const auto [a, b] = random.Normals();
-      table_[i] = ToBf16(kMatrixDeviation * a);
-      if (i + 1 < kPeriod) table_[i + 1] = ToBf16(kMatrixDeviation * b);
+      table_[i] = Bf16FromFloat(kMatrixDeviation * a);
+      if (i + 1 < kPeriod) table_[i + 1] = Bf16FromFloat(kMatrixDeviation * b);
     }
     for (int64_t filled = kPeriod; filled < elements;) {  // doubling keeps the period: `filled` is a multiple of it
       const int64_t count = std::min(filled, elements - filled);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
 #include "base/status.h"
 #include "engine/model/part_reader.h"
 #include "engine/model/state_shape_of.h"
@@ -18,8 +19,6 @@ namespace {
 // Rows of the wide products: whole tiles on every device. Narrow ones need only aligned rows.
 constexpr int64_t kWidePad = 64;
 constexpr int64_t kNarrowPad = 8;
-
-int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 struct Padding {
   int64_t rows = 1;  // of each part
@@ -228,9 +227,9 @@ class Loader {
 
 }  // namespace
 
-int64_t PaddedVocab(const ModelConfig& config) { return RoundUp(config.embedding_rows, kWidePad); }
-int64_t PaddedWidth(const MlpSpec& mlp) { return RoundUp(mlp.width, kWidePad); }
-int64_t PaddedRank(const MambaSpec& mamba) { return RoundUp(mamba.dt_rank, kNarrowPad); }
+int64_t PaddedVocab(const ModelConfig& config) { return RoundUp<int64_t>(config.embedding_rows, kWidePad); }
+int64_t PaddedWidth(const MlpSpec& mlp) { return RoundUp<int64_t>(mlp.width, kWidePad); }
+int64_t PaddedRank(const MambaSpec& mamba) { return RoundUp<int64_t>(mamba.dt_rank, kNarrowPad); }
 
 absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops) {
   PartReader reader(config, source);

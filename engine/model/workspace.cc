@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/rounding.h"
 #include "base/status.h"
 #include "engine/model/weights.h"
 
@@ -16,7 +17,7 @@ class Layout {
 
   Tensor Take(int64_t rows, int64_t cols, DType dtype) {
     char* const data = base_ == nullptr ? nullptr : base_ + bytes_;
-    bytes_ += (rows * cols * static_cast<int64_t>(SizeOf(dtype)) + 255) / 256 * 256;
+    bytes_ += RoundUp(rows * cols * static_cast<int64_t>(SizeOf(dtype)), 256);
     return {.data = data, .dtype = dtype, .rows = rows, .cols = cols, .stride = cols};
   }
   int64_t bytes() const { return bytes_; }

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "base/rounding.h"
+
 namespace batucada {
 
 // K/V groups that a model may have: layers of one shape and window are one group (state_shape.h), with blocks and a
@@ -12,7 +14,7 @@ namespace batucada {
 inline constexpr int32_t kMaxKvGroups = 4;
 using GroupCounts = std::array<int64_t, kMaxKvGroups>;  // by group; 0 for those that are not there
 
-inline int64_t BlocksOf(int64_t tokens, int32_t block_tokens) { return (tokens + block_tokens - 1) / block_tokens; }
+inline int64_t BlocksOf(int64_t tokens, int32_t block_tokens) { return CeilDiv(tokens, block_tokens); }
 
 // Blocks that a window can touch: it straddles one block border more than its length alone would need.
 inline int64_t RingBlocks(int64_t window, int32_t block_tokens) { return BlocksOf(window - 1, block_tokens) + 1; }

@@ -7,43 +7,37 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
+#include "base/splitmix.h"
 #include "base/status.h"
 
 namespace batucada {
 namespace {
 
-// One round of SplitMix64 (Steele, Lea, Flood 2014).
-uint64_t Mix(uint64_t x) {
-  x += 0x9E3779B97F4A7C15;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-  return x ^ (x >> 31);
-}
-
-uint64_t Extend(uint64_t hash, int32_t token) { return Mix(hash ^ static_cast<uint64_t>(token)); }
+uint64_t Extend(uint64_t hash, int32_t token) { return SplitMix(hash ^ static_cast<uint64_t>(token)); }
 
 int32_t DrawFromHash(const FakeBackendConfig& config, uint64_t hash, const SamplingParams& sampling) {
-  uint64_t h = sampling.temperature > 0 ? Mix(hash ^ sampling.seed) : hash;
-  for (;; h = Mix(h)) {
+  uint64_t h = sampling.temperature > 0 ? SplitMix(hash ^ sampling.seed) : hash;
+  for (;; h = SplitMix(h)) {
     const auto token = static_cast<int32_t>(h % static_cast<uint64_t>(config.vocab_size));
     if (std::find(config.never.begin(), config.never.end(), token) == config.never.end()) return token;
   }
 }
 
 // What a row finds of the token `back` positions before it.
-uint64_t Seen(uint64_t hash, int64_t back) { return Mix(hash + static_cast<uint64_t>(back)); }
+uint64_t Seen(uint64_t hash, int64_t back) { return SplitMix(hash + static_cast<uint64_t>(back)); }
 
 // One of the tokens that the constraint allows, each as likely as another, also of those that are never drawn
 // otherwise.
 int32_t DrawAllowed(const FakeBackendConfig& config, uint64_t hash, const PlannedSample& sample) {
-  std::vector<uint32_t> mask((static_cast<size_t>(config.vocab_size) + 31) / 32);
+  std::vector<uint32_t> mask(CeilDiv(static_cast<size_t>(config.vocab_size), 32));
   if (!sample.constraint->Mask(mask, sample.mask_steps).ok()) return kNothingDrawn;
-  const uint64_t h = sample.sampling->temperature > 0 ? Mix(hash ^ sample.sampling->seed) : hash;
+  const uint64_t h = sample.sampling->temperature > 0 ? SplitMix(hash ^ sample.sampling->seed) : hash;
   const auto count = std::accumulate(mask.begin(), mask.end(), uint64_t{0}, [](uint64_t sum, uint32_t word) {
     return sum + static_cast<uint64_t>(std::popcount(word));
   });
   if (count == 0) return kNothingDrawn;
-  uint64_t skip = Mix(h) % count;
+  uint64_t skip = SplitMix(h) % count;
   for (int32_t id = 0;; ++id) {
     if ((mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) != 0 && skip-- == 0) return id;
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
 #include "base/status.h"
 #include "engine/model/state_shape_of.h"
 #include "engine/run/control_row.h"
@@ -39,7 +40,7 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                 .sequences = 2 * config.max_sequences,
                                                 .samples = config.max_batch_tokens + config.max_sequences,
                                                 .table_widths = table_widths});
-  const int64_t mask_words = (config.model.vocab_size + 31) / 32;
+  const int64_t mask_words = CeilDiv(config.model.vocab_size, 32);
   const size_t mask_bytes = static_cast<size_t>(config.max_sequences * mask_words) * sizeof(uint32_t);
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
   const int64_t workspace_bytes = Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) +

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/rounding.h"
 #include "base/status.h"
 
 namespace batucada {
@@ -22,7 +23,7 @@ class Carver {
   template <typename T>
   Array<T> Take(int64_t count) {
     const size_t at = offset_;
-    offset_ += (static_cast<size_t>(count) * sizeof(T) + 15) / 16 * 16;
+    offset_ += RoundUp(static_cast<size_t>(count) * sizeof(T), 16);
     if (host_ == nullptr) return {};
     return {reinterpret_cast<T*>(host_ + at), reinterpret_cast<const T*>(device_ + at)};
   }

@@ -1,6 +1,7 @@
 // Decode shares: a row for every sequence that generates, and rows of drafts where they have room.
 #include <algorithm>
 
+#include "base/rounding.h"
 #include "base/status.h"
 #include "engine/schedule/in_flight.h"
 #include "engine/schedule/scheduler.h"
@@ -25,7 +26,7 @@ void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
   int32_t rows = RowsForDrafts(left);
   for (Sequence* s : decoding) {
     const int32_t before = plan.num_tokens;
-    PlanDecode(*s, std::min(MostDrafts(*s), (rows + left - 1) / left), now, plan);
+    PlanDecode(*s, std::min(MostDrafts(*s), CeilDiv(rows, left)), now, plan);
     rows -= plan.num_tokens - before - 1;
     --left;
   }

@@ -13,6 +13,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/rounding.h"
 #include "engine/pages/kv_need.h"
 #include "kernels/tensor.h"
 #include "kernels/token_controls.h"
@@ -50,9 +51,9 @@ struct StateShape {
   DType activation = DType::kF32;  // of conv and K/V
 
   // Bytes of one layer's parts in a slot, and of a whole slot. Parts start at multiples of 256 bytes.
-  int64_t SsmBytes(const RecurrentGroup& g) const { return RoundUp(int64_t{g.d_inner} * g.d_state * 4); }
+  int64_t SsmBytes(const RecurrentGroup& g) const { return RoundUp(int64_t{g.d_inner} * g.d_state * 4, kAlignment); }
   int64_t ConvBytes(const RecurrentGroup& g) const {
-    return RoundUp(int64_t{g.d_inner} * (g.conv_width - 1) * ActivationBytes());
+    return RoundUp(int64_t{g.d_inner} * (g.conv_width - 1) * ActivationBytes(), kAlignment);
   }
   int64_t SlotBytes() const {
     int64_t bytes = 0;
@@ -81,7 +82,7 @@ struct StateShape {
   int64_t SequenceBytes(int64_t tokens) const { return SlotBytes() + KvBytes(tokens); }
 
  private:
-  static int64_t RoundUp(int64_t bytes) { return (bytes + 255) / 256 * 256; }
+  static constexpr int64_t kAlignment = 256;
   int64_t ActivationBytes() const { return static_cast<int64_t>(SizeOf(activation)); }
 };
 

@@ -6,18 +6,13 @@
 #include <cstring>
 #include <random>
 
+#include "base/float16.h"
 #include "kernels/bench/cuda_copy.h"
 
 namespace batucada::bench {
 namespace {
 
 constexpr size_t kNoise = size_t{1} << 22;  // elements of noise to copy from
-
-uint16_t Bf16Bits(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return static_cast<uint16_t>(bits >> 16);
-}
 
 }  // namespace
 
@@ -27,7 +22,7 @@ Bench::Bench(std::unique_ptr<CudaOps> ops) : ops_(std::move(ops)) {
   std::vector<float> wide(kNoise);
   for (float& v : wide) v = normal(random);
   std::vector<uint16_t> narrow(kNoise);
-  std::transform(wide.begin(), wide.end(), narrow.begin(), Bf16Bits);
+  std::transform(wide.begin(), wide.end(), narrow.begin(), Bf16FromFloat);
   noise_f32_ = Upload(wide);
   noise_bf16_ = Upload(narrow);
 }

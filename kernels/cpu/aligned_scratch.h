@@ -6,6 +6,8 @@
 #include <memory>
 #include <new>
 
+#include "base/rounding.h"
+
 namespace batucada {
 
 // Floats on cache-line boundaries, contents undefined. Grows, never shrinks; growing forgets the contents.
@@ -13,7 +15,7 @@ class AlignedScratch {
  public:
   float* Floats(size_t count) {
     if (count > capacity_) {
-      const size_t bytes = (count * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+      const size_t bytes = RoundUp(count * sizeof(float), kAlignment);
       data_.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
       if (data_ == nullptr) throw std::bad_alloc();
       capacity_ = count;

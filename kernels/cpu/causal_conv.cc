@@ -4,6 +4,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/causal_conv.cc"
+#include "base/rounding.h"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
 #include "hwy/highway.h"
@@ -78,7 +79,7 @@ constexpr int64_t kMinElements = 8 * 1024;  // per thread
 
 void CausalConv(const BatchView& b, const ConvArgs& args, ThreadPool& pool) {
   const int64_t channels = args.x.cols;
-  const int64_t blocks = (channels + kChannels - 1) / kChannels;
+  const int64_t blocks = CeilDiv(channels, kChannels);
   // Threads divide the channels, so that one long prompt among short rows is still shared evenly.
   const int64_t grain = std::max<int64_t>(1, kMinElements / (kChannels * b.num_tokens));
   pool.ParallelFor(blocks, grain, [&](int64_t begin, int64_t end, int) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
 #include "kernels/cpu/add_bias.h"
 #include "kernels/cpu/causal_conv.h"
 #include "kernels/cpu/diff_combine.h"
@@ -28,8 +29,6 @@ bool IsFloats(const Tensor& t) {
 bool IsFloats(const Tensor& t, int64_t rows, int64_t cols) { return IsFloats(t) && t.rows == rows && t.cols == cols; }
 
 bool IsFloatType(DType t) { return t == DType::kF32 || t == DType::kBf16 || t == DType::kF16; }
-
-int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 PackedWeights View(const Matrix& w) { return {w.storage.data(), w.dtype, w.out, w.in}; }
 

@@ -1,8 +1,8 @@
 #include "kernels/cpu/embed.h"
 
-#include <bit>
 #include <cstring>
 
+#include "base/float16.h"
 #include "kernels/cpu/pack.h"
 
 namespace batucada {
@@ -18,7 +18,7 @@ void UnpackRow(const PackedWeights& table, int64_t row, float* out) {
   if (table.dtype == DType::kBf16) {
     const uint16_t* from = static_cast<const uint16_t*>(table.data) + first;
     for (int64_t k = 0; k < table.in; ++k) {
-      out[k] = std::bit_cast<float>(static_cast<uint32_t>(from[k * kPanelWidth]) << 16);
+      out[k] = FloatFromBf16(from[k * kPanelWidth]);
     }
   } else {
     const float* from = static_cast<const float*>(table.data) + first;

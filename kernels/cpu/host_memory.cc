@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
 
 namespace batucada {
 namespace {
@@ -139,7 +140,7 @@ absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what, R
   };
   // Small requests never fail in practice, and asking the system each time would slow start-up down.
   if (bytes < kHugePage) {
-    const size_t rounded = (std::max<size_t>(bytes, 1) + kCacheLine - 1) / kCacheLine * kCacheLine;
+    const size_t rounded = RoundUp(std::max<size_t>(bytes, 1), kCacheLine);
     void* const data = std::aligned_alloc(kCacheLine, rounded);
     if (data == nullptr) return too_much("");
     std::memset(data, 0, rounded);

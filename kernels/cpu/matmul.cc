@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/rounding.h"
 #include "kernels/cpu/pack.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -148,7 +149,7 @@ void MultiplyFewRowsOf(const MatMulPart& part) {
   };
   // Tiles of nearly equal height: 9 rows are 5 + 4, not 8 + 1.
   const int64_t rows = part.x.rows;
-  const int64_t tiles = (rows + kDirectTileRows - 1) / kDirectTileRows;
+  const int64_t tiles = CeilDiv(rows, kDirectTileRows);
   for (int64_t p = part.first_panel; p < part.end_panel; ++p) {
     const W* panel = static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in);
     for (int64_t t = 0; t < tiles; ++t) {
@@ -200,7 +201,7 @@ void MultiplyBlock(const MatMulPart& part, int64_t p, int64_t k0, const float* p
   constexpr int64_t kWidth = kTileVectors * kLanes;
   const int64_t k_count = std::min(kBlockK, part.w.in - k0);
   const bool load_y = k0 > 0 || part.mode == MatMulMode::kAccumulate;
-  const int64_t tiles = (part.x.rows + kPackedTileRows - 1) / kPackedTileRows;
+  const int64_t tiles = CeilDiv(part.x.rows, kPackedTileRows);
   const int64_t panel_cols = std::min(kPanelWidth, part.w.out - p * kPanelWidth);
   WidenPanel(static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in) + k0 * kPanelWidth, k_count, wide);
   for (int64_t tile = 0; tile < tiles; ++tile) {
@@ -275,7 +276,7 @@ void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMu
     return;
   }
   const int64_t tile_rows = HWY_DYNAMIC_DISPATCH(PackedTileRows)();
-  const int64_t tiles = (x.rows + tile_rows - 1) / tile_rows;
+  const int64_t tiles = CeilDiv(x.rows, tile_rows);
   float* packed = scratch.rows.Floats(static_cast<size_t>(tiles * tile_rows * w.in));
   const size_t wide_floats = static_cast<size_t>(kBlockK * kPanelWidth);
   float* wide = scratch.panel.Floats(static_cast<size_t>(pool.threads()) * wide_floats);
@@ -293,7 +294,7 @@ void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMu
 void MatMul(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
             ThreadPool& pool) {
   // Blocks of equal height: every block reads all weights, so a last one of few rows would cost much for little.
-  const int64_t blocks = (x.rows + kMaxBlockRows - 1) / kMaxBlockRows;
+  const int64_t blocks = CeilDiv(x.rows, kMaxBlockRows);
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t begin = x.rows * block / blocks, rows = x.rows * (block + 1) / blocks - begin;
     MatMulBlock(w, x.Rows(begin, rows), y.Rows(begin, rows), mode, scratch, pool);

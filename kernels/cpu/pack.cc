@@ -1,24 +1,11 @@
 #include "kernels/cpu/pack.h"
 
-#include <bit>
-#include <cmath>
 #include <cstring>
+
+#include "base/float16.h"
 
 namespace batucada {
 namespace {
-
-float FloatFromBf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-float FloatFromF16(uint16_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
-  const uint32_t exponent = (bits >> 10) & 0x1f, mantissa = bits & 0x3ff;
-  if (exponent == 0) {  // zero and subnormals: mantissa · 2^-24
-    const float magnitude = std::ldexp(static_cast<float>(mantissa), -24);
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const uint32_t wide = exponent == 31 ? 255 : exponent + 127 - 15;  // infinities and NaNs stay what they are
-  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
-}
 
 // Element i of an unaligned array.
 template <typename T>
@@ -31,7 +18,7 @@ T LoadElement(const void* data, int64_t i) {
 float LoadAsFloat(const void* data, DType dtype, int64_t i) {
   switch (dtype) {
     case DType::kBf16: return FloatFromBf16(LoadElement<uint16_t>(data, i));
-    case DType::kF16: return FloatFromF16(LoadElement<uint16_t>(data, i));
+    case DType::kF16: return FloatFromFp16(LoadElement<uint16_t>(data, i));
     default: return LoadElement<float>(data, i);
   }
 }

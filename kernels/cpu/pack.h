@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/rounding.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/tensor.h"
 
@@ -19,7 +20,7 @@ namespace batucada {
 
 inline constexpr int64_t kPanelWidth = 32;
 
-inline int64_t NumPanels(int64_t out) { return (out + kPanelWidth - 1) / kPanelWidth; }
+inline int64_t NumPanels(int64_t out) { return CeilDiv(out, kPanelWidth); }
 inline int64_t PanelElements(int64_t in) { return in * kPanelWidth; }
 
 // Index of W[row][0]; W[row][k] lies k * kPanelWidth further.

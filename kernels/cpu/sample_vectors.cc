@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/rounding.h"
 #include "kernels/gumbel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -25,7 +26,7 @@ constexpr int32_t kLanes = hn::MaxLanes(D());
 
 int32_t CleanLogitsImpl(const float* logits, int32_t vocab, LogitRow& row) {
   row.vocab = vocab;
-  row.values.resize(static_cast<size_t>((vocab + kLogitPadding - 1) / kLogitPadding * kLogitPadding));
+  row.values.resize(static_cast<size_t>(RoundUp(vocab, kLogitPadding)));
   float* out = row.values.data();
   float max = -kInfinity;
   ForEachVector(vocab, [&](auto d, int64_t i) HWY_ATTR {

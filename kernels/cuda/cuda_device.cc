@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
 #include "kernels/cuda/copy_pieces.h"
 
 namespace batucada {
@@ -137,7 +138,7 @@ void CudaDevice::JoinCopies() {
 int32_t CudaDevice::PaddedDecodeRows(int32_t rows) const {
   const uint32_t power = std::bit_floor(static_cast<uint32_t>(rows));
   const auto step = static_cast<int32_t>(power < 8 ? power : std::max(8U, power / 8));
-  return (rows + step - 1) / step * step;
+  return RoundUp(rows, step);
 }
 
 void CudaDevice::RunCaptured(uint64_t key, const std::function<void()>& body) {

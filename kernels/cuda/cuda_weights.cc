@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/rounding.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/host_convert.h"
 
@@ -78,7 +79,7 @@ absl::StatusOr<Matrix> CudaOps::LoadParts(std::span<const HostTensor> parts, int
                                           Order order, std::string_view what) {
   if (!Ready()) return status();
   if (parts.empty()) return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": no parts to stack"));
-  const auto padded = [](int64_t n, int64_t pad) { return pad > 1 ? (n + pad - 1) / pad * pad : n; };
+  const auto padded = [](int64_t n, int64_t pad) { return RoundUp(n, std::max<int64_t>(pad, 1)); };
   Matrix m{.storage = {}, .dtype = DType::kBf16, .out = 0, .in = padded(parts[0].cols, pad_cols)};
   for (const HostTensor& part : parts) {
     if (part.cols != parts[0].cols) {

@@ -5,13 +5,15 @@
 
 #include <cstdint>
 
+#include "base/rounding.h"
+
 namespace batucada::cuda {
 
 using bf16 = __nv_bfloat16;
 
 constexpr float kLog2E = 1.4426950408889634f;
 
-__host__ __device__ constexpr int CeilDiv(int a, int b) { return (a + b - 1) / b; }
+__host__ __device__ constexpr int CeilDiv(int a, int b) { return batucada::CeilDiv(a, b); }
 
 __device__ __forceinline__ void Unpack2(uint32_t pair, float& lo, float& hi) {
   lo = __uint_as_float(pair << 16);

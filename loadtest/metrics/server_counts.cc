@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "base/status.h"
 #include "loadtest/client/quick_request.h"
 #include "loadtest/metrics/prometheus_text.h"
-#include "loadtest/status.h"
 
 namespace batucada::loadtest {
 namespace {
@@ -80,7 +80,7 @@ absl::StatusOr<ServerCounts> ReadServerCounts(std::string_view prometheus_text) 
 }
 
 absl::StatusOr<ServerCounts> ScrapeServerCounts(const Target& target, const RequestHead& head) {
-  LOADTEST_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/metrics"), kPatience));
+  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/metrics"), kPatience));
   if (reply.status != 200) return absl::UnavailableError(fmt::format("/metrics answers {}", reply.status));
   return ReadServerCounts(reply.body);
 }

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "base/status.h"
 #include "loadtest/report/html_report.h"
 #include "loadtest/report/json_result.h"
 #include "loadtest/report/text_report.h"
@@ -18,7 +19,6 @@
 #include "loadtest/run/interrupt.h"
 #include "loadtest/run/progress.h"
 #include "loadtest/run/server_probe.h"
-#include "loadtest/status.h"
 #include "loadtest/workload/make_workload.h"
 
 namespace batucada::loadtest {
@@ -63,26 +63,26 @@ struct Setup {
 };
 
 absl::StatusOr<Setup> SetUp(const Options& options) {
-  LOADTEST_ASSIGN_OR_RETURN(Target target, ResolveTarget(options.url, options.certificates));
+  BATUCADA_ASSIGN_OR_RETURN(Target target, ResolveTarget(options.url, options.certificates));
   std::vector<TraceRow> trace;
   if (options.workload == WorkloadKind::kTrace) {
-    LOADTEST_ASSIGN_OR_RETURN(trace, ReadTrace(options.trace));
+    BATUCADA_ASSIGN_OR_RETURN(trace, ReadTrace(options.trace));
   }
   PromptMaker::Options prompts = {.kind = options.prompt_kind, .bytes_per_token = options.bytes_per_token};
   if (!options.corpus.empty()) {
-    LOADTEST_ASSIGN_OR_RETURN(prompts.corpus, ReadCorpus(options.corpus));
+    BATUCADA_ASSIGN_OR_RETURN(prompts.corpus, ReadCorpus(options.corpus));
   }
   RequestHead head(target, HeadersOf(options));
   std::string model = options.model;
   if (model.empty()) {
-    LOADTEST_ASSIGN_OR_RETURN(model, FirstModel(target, head));
+    BATUCADA_ASSIGN_OR_RETURN(model, FirstModel(target, head));
   }
-  LOADTEST_ASSIGN_OR_RETURN(
+  BATUCADA_ASSIGN_OR_RETURN(
       CompletionBody body,
       CompletionBody::Create(
           {.endpoint = options.endpoint, .model = model, .end_token = options.end_token, .extra = options.extra_body}));
   if (prompts.kind == PromptKind::kText && prompts.bytes_per_token == 0) {
-    LOADTEST_ASSIGN_OR_RETURN(prompts.bytes_per_token, MeasureBytesPerToken(target, head, body, prompts));
+    BATUCADA_ASSIGN_OR_RETURN(prompts.bytes_per_token, MeasureBytesPerToken(target, head, body, prompts));
   }
   auto closing = HeadersOf(options);
   closing.emplace_back("Connection", "close");
@@ -103,7 +103,7 @@ absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup, bool*
   if (options.open_loop) {
     ArrivalOptions arrival = options.arrival;
     for (const TraceRow& row : setup.trace) arrival.trace.push_back(row.arrival);
-    LOADTEST_ASSIGN_OR_RETURN(arrivals, MakeArrivals(arrival));
+    BATUCADA_ASSIGN_OR_RETURN(arrivals, MakeArrivals(arrival));
   }
   const uint64_t sessions = std::min(options.requests, workload->size().value_or(UINT64_MAX));
   Tickets tickets(std::move(arrivals), {.sessions = sessions, .duration = options.duration});
@@ -162,7 +162,7 @@ absl::Status WriteReports(const Options& options, const std::vector<Result>& res
       for (const Result& result : results) points.push_back(ResultToJson(result));
       out["sweep"] = std::move(points);
     }
-    LOADTEST_RETURN_IF_ERROR(WriteFile(options.output_file, boost::json::serialize(out) + "\n"));
+    BATUCADA_RETURN_IF_ERROR(WriteFile(options.output_file, boost::json::serialize(out) + "\n"));
   }
   if (options.html_file.empty()) return absl::OkStatus();
   return WriteFile(options.html_file, HtmlReport(results));
@@ -171,7 +171,7 @@ absl::Status WriteReports(const Options& options, const std::vector<Result>& res
 }  // namespace
 
 absl::StatusOr<Verdict> RunCampaign(const Options& options) {
-  LOADTEST_ASSIGN_OR_RETURN(const Setup setup, SetUp(options));
+  BATUCADA_ASSIGN_OR_RETURN(const Setup setup, SetUp(options));
   std::vector<Options> runs = {options};
   if (!options.sweep.empty()) {
     runs.assign(options.sweep.size(), options);
@@ -185,7 +185,7 @@ absl::StatusOr<Verdict> RunCampaign(const Options& options) {
   Verdict verdict = Verdict::kClean;
   for (const Options& run : runs) {
     bool interrupted = false;
-    LOADTEST_ASSIGN_OR_RETURN(Result result, RunOnce(run, setup, &interrupted));
+    BATUCADA_ASSIGN_OR_RETURN(Result result, RunOnce(run, setup, &interrupted));
     if (runs.size() > 1) fmt::print("== {}\n", result.load.arrival);
     fmt::print("{}\n", TextReport(result));
     std::fflush(stdout);
@@ -196,7 +196,7 @@ absl::StatusOr<Verdict> RunCampaign(const Options& options) {
       break;
     }
   }
-  LOADTEST_RETURN_IF_ERROR(WriteReports(options, results));
+  BATUCADA_RETURN_IF_ERROR(WriteReports(options, results));
   return verdict;
 }
 

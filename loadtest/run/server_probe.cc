@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "base/status.h"
 #include "loadtest/client/quick_request.h"
 #include "loadtest/client/token_stream.h"
-#include "loadtest/status.h"
 
 namespace batucada::loadtest {
 namespace {
@@ -24,7 +24,7 @@ absl::StatusOr<TokenStream::Usage> AskForOne(const Target& target, const Request
   Prompt prompt;
   prompts.Append(prompt_tokens, Random(0, Use::kText), "user", &prompt);
   const std::string request = head.Post(PathOf(body.endpoint()), body.Write(prompt, 1));
-  LOADTEST_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, request, kAnswerPatience));
+  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, request, kAnswerPatience));
   if (reply.status != 200) {
     return absl::UnavailableError(
         fmt::format("a first request was answered {}: {}", reply.status, reply.body.substr(0, 500)));
@@ -39,7 +39,7 @@ absl::StatusOr<TokenStream::Usage> AskForOne(const Target& target, const Request
 }  // namespace
 
 absl::StatusOr<std::string> FirstModel(const Target& target, const RequestHead& head) {
-  LOADTEST_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/v1/models"), kPatience));
+  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/v1/models"), kPatience));
   boost::system::error_code error;
   const json::value parsed = json::parse(reply.body, error);
   if (error) return std::string();
@@ -51,7 +51,7 @@ absl::StatusOr<double> MeasureBytesPerToken(const Target& target, const RequestH
                                             const PromptMaker::Options& prompts) {
   PromptMaker::Options options = prompts;
   options.bytes_per_token = 4;
-  LOADTEST_ASSIGN_OR_RETURN(const TokenStream::Usage usage,
+  BATUCADA_ASSIGN_OR_RETURN(const TokenStream::Usage usage,
                             AskForOne(target, head, body, PromptMaker(std::move(options)), kProbeTokens));
   if (usage.prompt_tokens <= 0) return 4.0;  // a server without usage: as good a guess as any
   return 4.0 * kProbeTokens / static_cast<double>(usage.prompt_tokens);

@@ -20,7 +20,7 @@ Session MadeUpWorkload::Make(uint64_t index) const {
       prompts_.Append(options_.prefix_tokens, Random(options_.seed, Use::kPrefixText, which), "system", &turn.prompt);
     }
     // Every question has words of its own.
-    prompts_.Append(turn.prompt_tokens, Random(options_.seed, Use::kText, Mix(index) + static_cast<uint64_t>(i)),
+    prompts_.Append(turn.prompt_tokens, Random(options_.seed, Use::kText, SplitMix(index) + static_cast<uint64_t>(i)),
                     "user", &turn.prompt);
     if (i == 0 && options_.prefixes > 0) turn.prompt_tokens += options_.prefix_tokens;
     if (i > 0) turn.think = FromSeconds(-std::log(thinking.Unit()) * ToSeconds(options_.think));

@@ -9,7 +9,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "loadtest/status.h"
+#include "base/rounding.h"
+#include "base/status.h"
 
 namespace batucada::loadtest {
 namespace {
@@ -23,7 +24,7 @@ bool ParseCount(absl::string_view text, int64_t low, int64_t* out) {
 }
 
 bool ParseBlocks(absl::string_view text, int64_t input_tokens, std::vector<int64_t>* out) {
-  const int64_t wanted = (input_tokens + kTraceBlockTokens - 1) / kTraceBlockTokens;
+  const int64_t wanted = CeilDiv(input_tokens, kTraceBlockTokens);
   for (const absl::string_view run : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
     const std::pair<absl::string_view, absl::string_view> ends = absl::StrSplit(run, absl::MaxSplits('-', 1));
     int64_t first = 0, last = 0;

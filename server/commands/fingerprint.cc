@@ -1,15 +1,11 @@
 #include "server/commands/fingerprint.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <vector>
 
-#include <fmt/format.h>
-#include <openssl/evp.h>
-
+#include "base/digest.h"
 #include "server/common/version.h"
 
 namespace batucada {
@@ -20,28 +16,12 @@ namespace fs = std::filesystem;
 constexpr size_t kEndBytes = size_t{4} << 20;  // of a large file, from its beginning and from its end
 constexpr size_t kDigits = 16;
 
-class Digest {
- public:
-  Digest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-
-  // With its length, so that no two lists of texts are the same bytes.
-  void Add(std::string_view text) {
-    const auto size = static_cast<uint64_t>(text.size());
-    EVP_DigestUpdate(context_.get(), &size, sizeof(size));
-    EVP_DigestUpdate(context_.get(), text.data(), text.size());
-  }
-  std::string Hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-    unsigned length = 0;
-    EVP_DigestFinal_ex(context_.get(), bytes.data(), &length);
-    std::string hex;
-    for (unsigned i = 0; i < length; ++i) hex += fmt::format("{:02x}", bytes[i]);
-    return hex;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
+// With its length, so that no two lists of texts are the same bytes.
+void AddText(std::string_view text, Digest* digest) {
+  const auto size = static_cast<uint64_t>(text.size());
+  digest->Add(&size, sizeof(size));
+  digest->Add(text);
+}
 
 void AddFile(const fs::path& path, Digest* digest) {
   std::error_code error;
@@ -49,13 +29,13 @@ void AddFile(const fs::path& path, Digest* digest) {
   std::ifstream file(path, std::ios::binary);
   std::string bytes(std::min<uintmax_t>(error ? 0 : size, kEndBytes), '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  digest->Add(path.filename().string());
-  digest->Add(std::to_string(error ? 0 : size));
-  digest->Add(bytes);
+  AddText(path.filename().string(), digest);
+  AddText(std::to_string(error ? 0 : size), digest);
+  AddText(bytes, digest);
   if (error || size <= kEndBytes) return;
   file.seekg(-static_cast<std::streamoff>(std::min<uintmax_t>(kEndBytes, size - kEndBytes)), std::ios::end);
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  digest->Add(std::string_view(bytes).substr(0, static_cast<size_t>(file.gcount())));
+  AddText(std::string_view(bytes).substr(0, static_cast<size_t>(file.gcount())), digest);
 }
 
 // What is read at start-up; notes and evaluations beside it do not count.
@@ -84,7 +64,7 @@ void AddFiles(const std::string& model_dir, Wanted wanted, Digest* digest) {
 
 std::string WeightsFingerprint(const std::string& model_dir, std::string_view computed_as) {
   Digest digest;
-  digest.Add(computed_as);
+  AddText(computed_as, &digest);
   AddFiles(
       model_dir, [](const fs::path& path) { return IsOfWeights(path.filename().string()); }, &digest);
   return digest.Hex().substr(0, kDigits);
@@ -92,8 +72,8 @@ std::string WeightsFingerprint(const std::string& model_dir, std::string_view co
 
 std::string SystemFingerprint(const std::string& model_dir, std::string_view computed_as) {
   Digest digest;
-  digest.Add(kVersion);
-  digest.Add(computed_as);
+  AddText(kVersion, &digest);
+  AddText(computed_as, &digest);
   AddFiles(model_dir, IsOfModel, &digest);
   return "fp_" + digest.Hex().substr(0, kDigits);
 }

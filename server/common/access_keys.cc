@@ -5,13 +5,13 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "base/status.h"
 
@@ -19,12 +19,6 @@ namespace batucada {
 namespace {
 
 constexpr int64_t kMaxFileBytes = 1 << 20;
-
-std::array<uint8_t, SHA256_DIGEST_LENGTH> DigestOf(std::string_view key) {
-  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
-  return digest;
-}
 
 absl::Status CheckKey(std::string_view key, const std::string& place) {
   const auto printable = [](char c) { return c > ' ' && c < 0x7f; };
@@ -52,7 +46,7 @@ absl::Status ReadRight(absl::string_view right, const std::string& place, Client
 }
 
 // Of the digest, so that it is the same after a restart and in every replica.
-uint64_t NameOf(const std::array<uint8_t, SHA256_DIGEST_LENGTH>& digest) {
+uint64_t NameOf(const Sha256& digest) {
   uint64_t name = 0;
   std::memcpy(&name, digest.data(), sizeof(name));
   return std::max<uint64_t>(name, 1);
@@ -80,7 +74,7 @@ absl::Status AccessKeys::Add(std::string_view line, const std::string& place, Se
       absl::StrSplit(absl::string_view(line.data(), line.size()), absl::ByAnyChar(" \t"), absl::SkipEmpty());
   const absl::string_view key = words.empty() ? absl::string_view() : words.front();
   BATUCADA_RETURN_IF_ERROR(CheckKey({key.data(), key.size()}, place));
-  Key added = {.digest = DigestOf({key.data(), key.size()}), .rights = set->unless_told};
+  Key added = {.digest = Sha256Of({key.data(), key.size()}), .rights = set->unless_told};
   for (size_t i = 1; i < words.size(); ++i) BATUCADA_RETURN_IF_ERROR(ReadRight(words[i], place, &added.rights));
   set->keys.push_back(added);
   return absl::OkStatus();
@@ -121,7 +115,7 @@ bool AccessKeys::any_admin() const {
 std::optional<Client> AccessKeys::Find(std::string_view presented) const {
   const auto set = Current();
   if (set->keys.empty()) return Client{.rights = set->unless_told};
-  const auto digest = DigestOf(presented);
+  const auto digest = Sha256Of(presented);
   const Key* found = nullptr;
   for (const Key& key : set->keys) {
     if (CRYPTO_memcmp(digest.data(), key.digest.data(), digest.size()) == 0) found = &key;

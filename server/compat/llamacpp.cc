@@ -45,7 +45,7 @@ void ReadSameLength(RequestReader& reader, std::string_view name, LlamaParams& p
   std::optional<int64_t> most;
   ReadUnless(reader, name, -1, &most);
   if (!most) return;
-  reader.Fail(CheckRange(name, *most, 0, std::numeric_limits<int64_t>::max()));
+  reader.Fail(CheckParameter(name, *most, 0, std::numeric_limits<int64_t>::max()));
   if (params.max_tokens && *params.max_tokens != *most) {
     return reader.Fail(name,
                        fmt::format("is {} where another name of it says {}: give n_predict", *most, *params.max_tokens),
@@ -79,7 +79,7 @@ const Table& LlamaRequest() {
                      std::optional<int64_t> most;
                      ReadUnless(reader, name, -1, &most);
                      // Here, since n_predict hides it from the checks of what is asked for.
-                     if (most) reader.Fail(CheckRange(name, *most, 0, std::numeric_limits<int64_t>::max()));
+                     if (most) reader.Fail(CheckParameter(name, *most, 0, std::numeric_limits<int64_t>::max()));
                      if (!params.max_tokens) params.max_tokens = most;
                    });
     }

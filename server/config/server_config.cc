@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check_range.h"
 #include "base/status.h"
 #include "server/config/collector_address.h"
 #include "server/config/served_names.h"
@@ -12,31 +13,23 @@
 namespace batucada {
 namespace {
 
-absl::Status CheckRange(std::string_view flag, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("--{} is {}: it must be {} to {}", flag, value, low, high));
-}
-
 absl::Status CheckPositive(std::string_view flag, absl::Duration value) {
   if (value > absl::ZeroDuration()) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("--{} must be longer than 0", flag));
 }
 
-absl::Status CheckPart(std::string_view flag, double value) {
-  if (value >= 0 && value <= 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("--{} is {}: it must be from 0 to 1", flag, value));
-}
+absl::Status CheckPart(std::string_view flag, double value) { return CheckRange(flag, value, 0, Lower::kClosed, 1); }
 
 absl::Status ValidateTelemetry(const ServerConfig& config) {
-  BATUCADA_RETURN_IF_ERROR(CheckPart("request-log-sampling", config.request_log_sampling));
-  BATUCADA_RETURN_IF_ERROR(CheckPart("trace-sampling", config.tracing.sampling));
+  BATUCADA_RETURN_IF_ERROR(CheckPart("--request-log-sampling", config.request_log_sampling));
+  BATUCADA_RETURN_IF_ERROR(CheckPart("--trace-sampling", config.tracing.sampling));
   if (config.tracing.endpoint.empty()) return absl::OkStatus();
   return ParseCollectorAddress(config.tracing.endpoint).status();
 }
 
 absl::Status ValidateGrpc(const GrpcLimits& limits) {
-  BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-max-connections", limits.max_connections, 1, 1'000'000));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-max-streams", limits.max_streams, 1, 10'000));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--grpc-max-connections", limits.max_connections, 1, 1'000'000));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--grpc-max-streams", limits.max_streams, 1, 10'000));
   BATUCADA_RETURN_IF_ERROR(CheckPositive("grpc-handshake-timeout", limits.handshake_timeout));
   BATUCADA_RETURN_IF_ERROR(CheckPositive("grpc-idle-timeout", limits.idle_timeout));
   BATUCADA_RETURN_IF_ERROR(CheckPositive("grpc-max-connection-age", limits.max_age));
@@ -63,12 +56,12 @@ absl::Status ValidateSecurity(const SecurityConfig& security) {
 absl::Status ServerConfig::Validate() const {
   BATUCADA_RETURN_IF_ERROR(engine.Validate());
   if (host.empty()) return absl::InvalidArgumentError("--host is empty: give an address, for example 0.0.0.0");
-  BATUCADA_RETURN_IF_ERROR(CheckRange("port", port, 0, 65535));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("grpc-port", grpc_port, 0, 65535));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--port", port, 0, 65535));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--grpc-port", grpc_port, 0, 65535));
   if (grpc == Switch::kOn && port != 0 && port == grpc_port) {
     return absl::InvalidArgumentError(fmt::format("--port and --grpc-port are both {}: they must differ", port));
   }
-  BATUCADA_RETURN_IF_ERROR(CheckRange("health-port", health_port, -1, 65535));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--health-port", health_port, -1, 65535));
   if (health_port > 0 && (health_port == port || health_port == grpc_port)) {
     return absl::InvalidArgumentError(
         fmt::format("--health-port is {}, which is --port or --grpc-port, too: it must differ", health_port));
@@ -76,38 +69,38 @@ absl::Status ServerConfig::Validate() const {
   for (const std::string& name : served_model_names) {
     if (name.empty()) return absl::InvalidArgumentError("--served-model-name is empty");
   }
-  BATUCADA_RETURN_IF_ERROR(CheckRange("io-threads", io_threads, 0, 256));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("text-threads", text_threads, 0, 256));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--io-threads", io_threads, 0, 256));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--text-threads", text_threads, 0, 256));
   if (request_memory != 0) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("request-memory", request_memory, 1 << 20, int64_t{1} << 50));
+    BATUCADA_RETURN_IF_ERROR(CheckRange("--request-memory", request_memory, 1 << 20, int64_t{1} << 50));
   }
-  BATUCADA_RETURN_IF_ERROR(CheckRange("min-transfer-rate", http.min_transfer_rate, 1, int64_t{1} << 40));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-text-backlog-bytes", max_text_backlog_bytes, 0, int64_t{1} << 40));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-body-bytes", http.max_body_bytes, 1024, int64_t{1} << 30));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-header-bytes", http.max_header_bytes, 256, 1 << 20));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-connections", http.max_connections, 1, 1'000'000));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--min-transfer-rate", http.min_transfer_rate, 1, int64_t{1} << 40));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-text-backlog-bytes", max_text_backlog_bytes, 0, int64_t{1} << 40));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-body-bytes", http.max_body_bytes, 1024, int64_t{1} << 30));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-header-bytes", http.max_header_bytes, 256, 1 << 20));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-connections", http.max_connections, 1, 1'000'000));
   BATUCADA_RETURN_IF_ERROR(CheckPositive("idle-timeout", http.idle_timeout));
   BATUCADA_RETURN_IF_ERROR(CheckPositive("read-timeout", http.read_timeout));
   BATUCADA_RETURN_IF_ERROR(CheckPositive("write-timeout", http.write_timeout));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompts", request.max_prompts, 1, 4096));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-choices", request.max_choices, 1, 1024));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-stop-strings", request.max_stop_strings, 0, StopMatcher::kMaxStopStrings));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-logit-biases", request.max_logit_biases, 0, 1'000'000));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-prompts", request.max_prompts, 1, 4096));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-choices", request.max_choices, 1, 1024));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-stop-strings", request.max_stop_strings, 0, StopMatcher::kMaxStopStrings));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-logit-biases", request.max_logit_biases, 0, 1'000'000));
   if (http.keep_alive_period < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--keep-alive-period is negative");
   }
-  BATUCADA_RETURN_IF_ERROR(CheckRange("min-priority", security.min_priority, kMostUrgent, kLeastUrgent));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--min-priority", security.min_priority, kMostUrgent, kLeastUrgent));
   BATUCADA_RETURN_IF_ERROR(ValidateGrpc(grpc_limits));
   BATUCADA_RETURN_IF_ERROR(ValidateSecurity(security));
   BATUCADA_RETURN_IF_ERROR(ValidateTelemetry(*this));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-generated-tokens", request.max_generated_tokens, 0, int64_t{1} << 50));
-  BATUCADA_RETURN_IF_ERROR(CheckRange("default-max-tokens", request.default_max_tokens, 1, int64_t{1} << 30));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-generated-tokens", request.max_generated_tokens, 0, int64_t{1} << 50));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--default-max-tokens", request.default_max_tokens, 1, int64_t{1} << 30));
   if (store.max_bytes != 0) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("store-size", store.max_bytes, 1 << 20, int64_t{1} << 46));
+    BATUCADA_RETURN_IF_ERROR(CheckRange("--store-size", store.max_bytes, 1 << 20, int64_t{1} << 46));
   }
   BATUCADA_RETURN_IF_ERROR(CheckPositive("store-ttl", store.lifetime));
   if (request.max_time < absl::ZeroDuration()) return absl::InvalidArgumentError("--max-request-time is negative");
-  BATUCADA_RETURN_IF_ERROR(CheckRange("max-prompt-tokens", request.max_prompt_tokens, 0, engine.max_total_tokens));
+  BATUCADA_RETURN_IF_ERROR(CheckRange("--max-prompt-tokens", request.max_prompt_tokens, 0, engine.max_total_tokens));
   return absl::OkStatus();
 }
 

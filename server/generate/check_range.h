@@ -5,15 +5,14 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "base/check_range.h"
 #include "engine/core/sampling_fields.h"
 
 namespace batucada {
 
-enum class Lower : uint8_t { kClosed, kOpen };  // whether the lower bound itself is allowed
-
-// INVALID_ARGUMENT names the parameter, its value and the bounds. NaN fails.
-absl::Status CheckRange(std::string_view name, int64_t value, int64_t low, int64_t high);
-absl::Status CheckRange(std::string_view name, double value, double low, Lower lower, double high);
+// CheckRange of a request's parameter, which clients are told by its name.
+absl::Status CheckParameter(std::string_view name, int64_t value, int64_t low, int64_t high);
+absl::Status CheckParameter(std::string_view name, double value, double low, Lower lower, double high);
 // What was asked for one of the sampling fields, if anything.
 absl::Status CheckSampling(const SamplingField& field, const SamplingOverrides& asked);
 // The length of a list.

@@ -29,7 +29,7 @@ absl::Status TranslateBiases(const CompletionParams& params, const TranslationCo
     }
     if (bias != -std::numeric_limits<double>::infinity()) {
       BATUCADA_RETURN_IF_ERROR(
-          CheckRange(fmt::format("logit_bias.{}", id), bias, -kMaxLogitBias, Lower::kClosed, kMaxLogitBias));
+          CheckParameter(fmt::format("logit_bias.{}", id), bias, -kMaxLogitBias, Lower::kClosed, kMaxLogitBias));
     }
     biases.push_back({.id = static_cast<int32_t>(id), .bias = static_cast<float>(bias)});
   }

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.h"
+#include "base/splitmix.h"
 #include "base/status.h"
 #include "engine/grammar_constraint.h"
 #include "engine/thinking_budget.h"
@@ -75,12 +76,12 @@ absl::Status TranslateStops(const CompletionParams& params, const TranslationCon
 
 absl::Status TranslateLogprobs(const CompletionParams& params, Request* request) {
   if (params.logprobs) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange(params.names.logprobs, *params.logprobs, 0, kMaxLogprobs));
+    BATUCADA_RETURN_IF_ERROR(CheckParameter(params.names.logprobs, *params.logprobs, 0, kMaxLogprobs));
     request->logprobs = static_cast<int32_t>(*params.logprobs);
     if (params.echo) request->prompt_logprobs = request->logprobs;
   }
   if (params.prompt_logprobs) {
-    BATUCADA_RETURN_IF_ERROR(CheckRange("prompt_logprobs", *params.prompt_logprobs, 0, kMaxLogprobs));
+    BATUCADA_RETURN_IF_ERROR(CheckParameter("prompt_logprobs", *params.prompt_logprobs, 0, kMaxLogprobs));
     request->prompt_logprobs =
         std::max(static_cast<int32_t>(*params.prompt_logprobs), request->prompt_logprobs.value_or(0));
   }
@@ -157,7 +158,7 @@ void Truncate(const CompletionParams& params, int64_t max_total_tokens, std::vec
 absl::Status CheckPrompts(const CompletionParams& params, const TranslationContext& context) {
   if (params.truncate_prompt_tokens && *params.truncate_prompt_tokens != -1) {
     BATUCADA_RETURN_IF_ERROR(
-        CheckRange("truncate_prompt_tokens", *params.truncate_prompt_tokens, 1, context.max_total_tokens));
+        CheckParameter("truncate_prompt_tokens", *params.truncate_prompt_tokens, 1, context.max_total_tokens));
   }
   if (params.conversation) return absl::OkStatus();
   const std::string& name = params.names.prompt;
@@ -217,20 +218,17 @@ bool EchoesText(const CompletionParams& params, size_t prompt) {
 
 uint64_t ChoiceSeed(uint64_t seed, int32_t choice) {
   if (choice == 0) return seed;
-  // SplitMix64 (Steele, Lea, Flood 2014): its outputs for consecutive counters are as good as independent.
-  uint64_t z = seed + static_cast<uint64_t>(choice) * 0x9E3779B97F4A7C15ULL;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-  return z ^ (z >> 31);
+  // Outputs for consecutive states are as good as independent.
+  return SplitMix(seed + static_cast<uint64_t>(choice - 1) * kSplitMixStep);
 }
 
 absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context) {
   Translation translation;
   BATUCADA_ASSIGN_OR_RETURN(translation.model, ResolveModel(params.model, context.model_names));
   const int64_t n = params.n.value_or(1);
-  BATUCADA_RETURN_IF_ERROR(CheckRange("n", n, 1, context.limits.max_choices));
+  BATUCADA_RETURN_IF_ERROR(CheckParameter("n", n, 1, context.limits.max_choices));
   const int64_t best_of = params.best_of.value_or(n);
-  BATUCADA_RETURN_IF_ERROR(CheckRange("best_of", best_of, n, context.limits.max_choices));
+  BATUCADA_RETURN_IF_ERROR(CheckParameter("best_of", best_of, n, context.limits.max_choices));
   translation.choices_per_prompt = static_cast<int32_t>(best_of);
   translation.kept_per_prompt = static_cast<int32_t>(n);
   BATUCADA_RETURN_IF_ERROR(CheckPrompts(params, context));
@@ -260,7 +258,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
       request.prompt_logprobs = 0;  // there is no other work, and nobody is told
     }
   }
-  BATUCADA_RETURN_IF_ERROR(CheckRange("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
+  BATUCADA_RETURN_IF_ERROR(CheckParameter("priority", params.priority.value_or(0), kMostUrgent, kLeastUrgent));
   // Raised rather than refused: what a client asks for works with any key, and is as urgent as its key allows.
   request.priority = std::max(static_cast<Priority>(params.priority.value_or(0)), context.client.rights.most_urgent);
   request.client = context.client.id();
@@ -309,7 +307,7 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     if (params.open_ended) request.max_tokens = std::min(request.max_tokens, Room(request.prompt.size(), context));
     ApplyLeastLength(context.defaults, params, &request);
     BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
-    BATUCADA_RETURN_IF_ERROR(CheckRange("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
+    BATUCADA_RETURN_IF_ERROR(CheckParameter("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
     if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt.vector(), context.tokenizer));
     translation.requests.push_back(request);
   }

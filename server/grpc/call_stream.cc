@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/clock.h"
+#include "base/rounding.h"
 #include "base/status.h"
 #include "server/grpc/grpc_headers.h"
 
@@ -50,7 +51,7 @@ absl::Status CallStream::ChargeReceived(size_t more) {
   constexpr int64_t kFree = 8 << 10, kStep = 64 << 10;
   const auto held = static_cast<int64_t>(reader_->held() + waiting_.size() + more);
   if (held <= std::max(kFree, received_.bytes())) return absl::OkStatus();
-  const int64_t steps = (held + kStep - 1) / kStep * kStep;
+  const int64_t steps = RoundUp(held, kStep);
   if (received_.bytes() > 0) return received_.Resize(steps);
   BATUCADA_ASSIGN_OR_RETURN(received_, memory_.Charge(MemoryPart::kBody, steps));
   return absl::OkStatus();

@@ -1,11 +1,10 @@
 #include "server/store/item_tree.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/crc32.h"
 #include "base/status.h"
 
 namespace batucada {
@@ -13,13 +12,11 @@ namespace {
 
 absl::Status Gone() { return absl::NotFoundError("an item is not there any more"); }
 
-uint32_t Crc(uint32_t crc, std::string_view text) {
-  return static_cast<uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(text.data()), text.size()));
-}
-
 }  // namespace
 
-int64_t ChecksumOf(std::string_view id, std::string_view text) { return Crc(Crc(0, id), text); }
+int64_t ChecksumOf(std::string_view id, std::string_view text) {
+  return Crc32(text.data(), text.size(), Crc32(id.data(), id.size()));
+}
 
 absl::StatusOr<ItemNode> ItemTree::Append(StoreScope scope, ItemNode parent, const std::vector<StoredItem>& items) {
   BATUCADA_ASSIGN_OR_RETURN(History before, HistoryOf(parent));

@@ -1,9 +1,6 @@
-#include <openssl/sha.h>
-
-#include <array>
-
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
 #include "base/status.h"
 #include "server/web/page.h"
 
@@ -16,8 +13,7 @@ std::string HashOf(std::string_view page, std::string_view tag) {
   const size_t begin = page.find(open), end = page.find(close);
   BATUCADA_CHECK(begin != page.npos && end != page.npos && begin < end);
   const std::string_view inside = page.substr(begin + open.size(), end - begin - open.size());
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> hash;
-  SHA256(reinterpret_cast<const unsigned char*>(inside.data()), inside.size(), hash.data());
+  const Sha256 hash = Sha256Of(inside);
   const absl::string_view bytes(reinterpret_cast<const char*>(hash.data()), hash.size());
   return absl::StrCat("'sha256-", absl::Base64Escape(bytes), "'");
 }

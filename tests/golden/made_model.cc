@@ -9,6 +9,9 @@
 
 #include <boost/json.hpp>
 
+#include "base/fnv.h"
+#include "base/splitmix.h"
+
 namespace batucada {
 namespace {
 
@@ -23,18 +26,9 @@ std::string ReadFile(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-uint64_t NameHash(const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash;
-}
-
 // Element `i` of a tensor.
 float Element(uint64_t name_hash, uint64_t i, float base, float scale) {
-  uint64_t z = name_hash + (i + 1) * 0x9e3779b97f4a7c15U;  // SplitMix64
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-  z ^= z >> 31;
+  const uint64_t z = SplitMix(name_hash + i * kSplitMixStep);
   return base + scale * (static_cast<float>(static_cast<int64_t>(z % 255) - 127) / 128.0F);
 }
 
@@ -94,7 +88,7 @@ void WriteMadeModel(const std::string& name, const fs::path& dir, MadeTokenizer 
     const std::string tensor_name(fields[0].as_string());
     uint64_t elements = 1;
     for (const bj::value& dimension : fields[1].as_array()) elements *= dimension.to_number<uint64_t>();
-    const uint64_t hash = NameHash(tensor_name);
+    const uint64_t hash = Fnv1a(tensor_name);
     const auto base = fields[2].to_number<float>(), scale = fields[3].to_number<float>();
     const size_t begin = data.size();
     data.resize(begin + elements * sizeof(float));

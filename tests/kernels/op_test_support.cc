@@ -11,6 +11,8 @@
 #include <limits>
 #include <numeric>
 
+#include "base/float16.h"
+
 namespace batucada::testing {
 namespace {
 
@@ -23,14 +25,6 @@ uint64_t Seed() {
   }();
   return seed;
 }
-
-uint16_t Bf16FromFloat(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) return static_cast<uint16_t>((bits >> 16) | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);  // to nearest, ties to even
-}
-
-float FloatFromBf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 // Values with |x| in [2^-14, 65504] or 0 only, rounded to eleven significant bits: all that tests of loading need.
 uint16_t F16FromFloat(float value) {

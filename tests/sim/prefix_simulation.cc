@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
 #include "tests/sim/knowing_drafter.h"
@@ -171,8 +172,8 @@ class PrefixLife {
   // The hash of every beginning of a text.
   static std::vector<uint64_t> Beginnings(const std::vector<int32_t>& text) {
     std::vector<uint64_t> hashes;
-    uint64_t hash = 0xCBF29CE484222325ULL;
-    for (const int32_t id : text) hashes.push_back(hash = (hash ^ static_cast<uint64_t>(id + 1)) * 0x100000001B3ULL);
+    uint64_t hash = kFnvBasis;
+    for (const int32_t id : text) hashes.push_back(hash = FnvStep(hash, static_cast<uint64_t>(id + 1)));
     return hashes;
   }
 

@@ -31,6 +31,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "base/fnv.h"
 #include "engine/core/request.h"
 #include "engine/schedule/batch_plan.h"
 #include "engine/schedule/scheduler.h"
@@ -96,7 +97,7 @@ class Referee {
     std::vector<SequenceId> sample_owners;
   };
 
-  void Mix(uint64_t value) { digest_ = (digest_ ^ value) * 0x100000001B3ULL; }
+  void Mix(uint64_t value) { digest_ = FnvStep(digest_, value); }
   void OnShare(const PlannedSequence& share, bool decode, Touched* touched);
   void OnDecodeShare(const PlannedSequence& share, Life& life, Touched* touched);
   // `prompts`: some wait for rows.
@@ -150,7 +151,7 @@ class Referee {
   std::vector<uint64_t> ended_;
   uint64_t arrivals_ = 0;
   uint64_t last_step_ = 0;
-  uint64_t digest_ = 0xCBF29CE484222325ULL;
+  uint64_t digest_ = kFnvBasis;
   std::string violation_;
 };
 

@@ -3,13 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/splitmix.h"
 #include "tests/sim/referee.h"
 
 namespace batucada::sim {
 
 void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touched) {
-  Mix(share.id * 0x9E3779B97F4A7C15ULL + static_cast<uint64_t>(share.start) * 4096 +
-      static_cast<uint64_t>(share.num_tokens));
+  Mix(share.id * kSplitMixStep + static_cast<uint64_t>(share.start) * 4096 + static_cast<uint64_t>(share.num_tokens));
   const auto found = lives_.find(share.id);
   if (found == lives_.end()) return Broke(absl::StrCat("one end: ", share.id, " is planned and not alive"));
   Life& life = found->second;

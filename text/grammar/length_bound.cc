@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/rounding.h"
+
 namespace batucada::grammar {
 namespace {
 
@@ -19,8 +21,6 @@ int64_t Capped(int64_t length) { return std::min(length, kEndless); }
 int64_t Times(int64_t length, int64_t count) {
   return length == 0 || count == 0 ? 0 : length > kEndless / count ? kEndless : length * count;
 }
-
-int64_t Quotient(int64_t length, int64_t part) { return (length + part - 1) / part; }
 
 // A repetition's count, which is no more than a million.
 int32_t Count(int64_t count) { return static_cast<int32_t>(std::min<int64_t>(count, 1'000'000)); }
@@ -69,10 +69,10 @@ ExprId LengthBound::LengthenRepeat(ExprId id, int64_t least) {
   ExprId body = repeat.children.front();
   if (LengthsOf(body).least == 0) body = Lengthen(body, 1);
   if (body == kNoText || failed_) return kNoText;
-  int64_t times = Quotient(least, LengthsOf(body).least);
+  int64_t times = CeilDiv(least, LengthsOf(body).least);
   if (repeat.max != kUnbounded && times > repeat.max) {
     times = repeat.max;
-    body = Lengthen(body, Quotient(least, times));
+    body = Lengthen(body, CeilDiv(least, times));
     if (body == kNoText) return kNoText;
   }
   times = std::max<int64_t>(times, repeat.min);

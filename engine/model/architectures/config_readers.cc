@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/rounding.h"
 #include "base/strings.h"
 
 namespace batucada {
@@ -43,7 +44,7 @@ MambaSpec ReadMambaSpec(const JsonObject& root, const MambaKeys& keys, int32_t d
   const boost::json::value* rank = root.Find(keys.rank);
   const bool automatic = rank == nullptr || (rank->is_string() && rank->get_string() == "auto");
   spec.dt_rank =
-      automatic ? (d_model + 15) / 16 : static_cast<int32_t>(root.Int(keys.rank, {.min = 1, .max = kMaxWidth}));
+      automatic ? CeilDiv(d_model, 16) : static_cast<int32_t>(root.Int(keys.rank, {.min = 1, .max = kMaxWidth}));
   return spec;
 }
 

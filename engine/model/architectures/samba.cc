@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "base/rounding.h"
 #include "base/strings.h"
 #include "engine/model/architectures/architectures.h"
 #include "engine/model/architectures/config_readers.h"
@@ -56,7 +57,7 @@ MlpSpec ReadMlp(const JsonObject& root, int32_t d_model) {
   // As flash-linear-attention's GatedMLP sizes it: int(d · ratio · 2/3), rounded up to a multiple of 256.
   const double ratio = root.NumberOr("hidden_ratio", 4, {.min = 0.01, .max = 16});
   const int64_t width = static_cast<int64_t>(std::floor(d_model * ratio * 2 / 3));
-  const int64_t given = root.IntOr("mlp_width", (width + 255) / 256 * 256, {.min = 1, .max = kMaxMlpWidth});
+  const int64_t given = root.IntOr("mlp_width", RoundUp(width, 256), {.min = 1, .max = kMaxMlpWidth});
   return {.kind = MlpKind::kSwiGlu, .width = static_cast<int32_t>(given)};
 }
 
@@ -121,7 +122,7 @@ void ReadOriginal(const JsonObject& root, ModelConfig* config) {
   for (LayerSpec& layer : config->layers) layer = {.mixer = mamba, .norm = config->final_norm};
   // The embedding has rows for a vocabulary of a round size.
   const auto multiple = static_cast<int32_t>(root.IntOr("pad_vocab_size_multiple", 8, {.min = 1, .max = 65536}));
-  config->vocab_size = (config->vocab_size + multiple - 1) / multiple * multiple;
+  config->vocab_size = RoundUp(config->vocab_size, multiple);
   config->tie_embeddings = root.BoolOr("tie_embeddings", true);
 }
 
