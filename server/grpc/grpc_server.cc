@@ -1,8 +1,6 @@
 #include "server/grpc/grpc_server.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "server/grpc/grpc_connection.h"
+#include "server/net/connection_book.h"
 #include "server/net/descriptors.h"
 #include "server/net/listener.h"
 
@@ -35,9 +34,15 @@ GrpcMethods MakeMethods(Service& service, bool reflection) {
   return methods;
 }
 
+struct GrpcPlace {
+  GrpcPlace(std::weak_ptr<GrpcConnection> taken_by) : connection(std::move(taken_by)) {}
+  std::weak_ptr<GrpcConnection> connection;
+  bool leaves = false;  // told to give way
+};
+
 }  // namespace
 
-class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
+class GrpcServer::Impl : public ConnectionBook<GrpcConnection, GrpcPlace>, public std::enable_shared_from_this<Impl> {
  public:
   Impl(const Options& options, Service& service, Door& door)
       : options_(options), methods_(MakeMethods(service, options.reflection)), context_{.service = service,
@@ -72,25 +77,9 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
     ForEach([](GrpcConnection& connection) { connection.Close(); });
   }
 
-  bool WaitUntilClosed(absl::Time deadline) {
-    std::unique_lock lock(mutex_);
-    const auto closed = [this] { return open_ == 0 && !accepting_; };
-    if (deadline != absl::InfiniteFuture()) {
-      return ended_.wait_for(lock, absl::ToChronoMilliseconds(deadline - ProcessNow()), closed);
-    }
-    ended_.wait(lock, closed);
-    return true;
-  }
-
   int32_t port() const { return listener_->port(); }
 
  private:
-  void NoteStopped() {
-    const std::lock_guard lock(mutex_);
-    accepting_ = false;
-    ended_.notify_all();
-  }
-
   void Admit(tcp::socket socket, Door::Seat seat) {
     if (!MakeRoom()) return;  // closed: its client finds out at once, and comes back later
     const uint64_t id = next_id_++;
@@ -146,29 +135,7 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
     ended_.notify_all();
   }
 
-  // On each connection's own thread.
-  template <typename Action>
-  void ForEach(Action action) {
-    std::vector<std::shared_ptr<GrpcConnection>> live;  // released without the lock: the last to go calls End
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [id, place] : connections_) {
-        if (auto connection = place.connection.lock()) live.push_back(std::move(connection));
-      }
-    }
-    for (std::shared_ptr<GrpcConnection>& connection : live) {
-      const asio::any_io_executor executor = connection->executor();
-      asio::post(executor, [connection = std::move(connection), action] { action(*connection); });
-    }
-  }
-
   static constexpr size_t kMaxLeaving = 64;  // connections told to go that are not gone yet
-
-  struct Place {
-    Place(std::weak_ptr<GrpcConnection> taken_by) : connection(std::move(taken_by)) {}
-    std::weak_ptr<GrpcConnection> connection;
-    bool leaves = false;  // told to give way
-  };
 
   const Options options_;
   const GrpcMethods methods_;
@@ -176,11 +143,7 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
   const std::shared_ptr<Listener> listener_;
   uint64_t next_id_ = 0;  // the door thread's
 
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  size_t open_ = 0, leaving_ = 0;
-  bool accepting_ = true;
-  std::map<uint64_t, Place> connections_;
+  size_t leaving_ = 0;
 };
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Options& options, Service& service, Door& door) {

@@ -1,10 +1,7 @@
 #include "server/http/http_server.h"
 
-#include <condition_variable>
-#include <map>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -12,6 +9,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "server/http/connection.h"
+#include "server/net/connection_book.h"
 #include "server/net/listener.h"
 
 namespace batucada {
@@ -24,7 +22,12 @@ using boost::system::error_code;
 // closed without a word. Each needs its place for a millisecond.
 constexpr size_t kMaxSpare = 64;
 
-class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
+struct HttpPlace {
+  HttpPlace(std::weak_ptr<Connection> taken_by) : connection(std::move(taken_by)) {}
+  std::weak_ptr<Connection> connection;
+};
+
+class HttpServer::Impl : public ConnectionBook<Connection, HttpPlace>, public std::enable_shared_from_this<Impl> {
  public:
   Impl(const Options& options, const Router& router, const Gate& gate, Door& door, Metrics& metrics)
       : options_(options), metrics_(metrics), context_{.router = router,
@@ -64,25 +67,9 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     ForEach([](Connection& connection) { connection.Close(); });
   }
 
-  bool WaitUntilClosed(absl::Time deadline) {
-    std::unique_lock lock(mutex_);
-    const auto closed = [this] { return open_ == 0 && !accepting_; };
-    if (deadline != absl::InfiniteFuture()) {
-      return ended_.wait_for(lock, absl::ToChronoMilliseconds(deadline - ProcessNow()), closed);
-    }
-    ended_.wait(lock, closed);
-    return true;
-  }
-
   int32_t port() const { return listener_->port(); }
 
  private:
-  void NoteStopped() {
-    const std::lock_guard lock(mutex_);
-    accepting_ = false;
-    ended_.notify_all();
-  }
-
   // Closes the connection that needs its place least. False if none can be closed.
   bool MakeRoom() {
     for (ConnectionQueue* queue : {&context_.idle, &context_.spare}) {
@@ -158,34 +145,13 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     if (options_.counted) metrics_.SetHttpConnections(static_cast<int64_t>(open_));
   }
 
-  // On each connection's own thread.
-  template <typename Action>
-  void ForEach(Action action) {
-    std::vector<std::shared_ptr<Connection>> live;  // released without the lock: the last to go calls End
-    {
-      const std::lock_guard lock(mutex_);
-      for (const auto& [id, weak] : connections_) {
-        if (auto connection = weak.lock()) live.push_back(std::move(connection));
-      }
-    }
-    for (std::shared_ptr<Connection>& connection : live) {
-      const asio::any_io_executor executor = connection->executor();
-      asio::post(executor, [connection = std::move(connection), action] { action(*connection); });
-    }
-  }
-
   const Options options_;
   Metrics& metrics_;
   ConnectionContext context_;
   const std::shared_ptr<Listener> listener_;
   uint64_t next_id_ = 0;  // the door thread's
 
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  size_t open_ = 0;
-  size_t spare_ = 0;  // of them, past the limit
-  bool accepting_ = true;
-  std::map<uint64_t, std::weak_ptr<Connection>> connections_;
+  size_t spare_ = 0;  // of those that are open, past the limit
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router,
