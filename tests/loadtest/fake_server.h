@@ -42,9 +42,10 @@ class FakeServer {
     for (std::thread& thread : connections_) thread.join();
   }
 
-  // Accepted so far, those still in the listener's queue after a moment too.
-  int connections() const {
-    for (int last = -1; last != accepted_; std::this_thread::sleep_for(std::chrono::milliseconds(50))) last = accepted_;
+  // Accepted so far: waits for as many as are due, however long that takes, and a moment longer for any too many.
+  int connections(int due) const {
+    while (accepted_ < due) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return accepted_;
   }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
