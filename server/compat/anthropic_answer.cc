@@ -6,6 +6,7 @@
 
 #include "server/common/request_id.h"
 #include "server/compat/anthropic.h"
+#include "server/generate/finish_answer.h"
 #include "server/json/json_writer.h"
 
 namespace batucada {
@@ -28,13 +29,14 @@ class MessagesDialect : public Dialect {
     Dialect::Begin(std::move(asked));
     id_ = "msg_" + NewRequestId();
     const std::shared_ptr<const AnswerForm>& form = this->asked().answer;
-    parser_.emplace(form != nullptr ? form : std::make_shared<const AnswerForm>());
+    form_ = form != nullptr ? form : std::make_shared<const AnswerForm>();
+    parser_.emplace(form_);
   }
 
   std::string Whole(const Generated& generated) override {
     AnswerPieces pieces;
     parser_->Add(generated.text, &pieces);
-    parser_->Finish(&pieces);
+    FinishAnswer(*parser_, *form_, generated.finish, &pieces);
     std::string body;
     JsonWriter json(&body);
     json.BeginObject();
@@ -87,7 +89,7 @@ class MessagesDialect : public Dialect {
 
   void End(const Generated& generated, std::string* body) override {
     AnswerPieces pieces;
-    parser_->Finish(&pieces);
+    FinishAnswer(*parser_, *form_, generated.finish, &pieces);
     WritePieces(pieces.Take(), body);
     CloseBlock(body);
     AppendEvent("message_delta", body, [&](JsonWriter& json) {
@@ -188,6 +190,7 @@ class MessagesDialect : public Dialect {
   }
 
   std::string id_;
+  std::shared_ptr<const AnswerForm> form_;  // of the parser
   std::optional<AnswerParser> parser_;
   std::optional<Kind> open_;  // the block that is open
   int64_t index_ = -1;        // of the block that was opened last

@@ -3,7 +3,8 @@
 #include <iterator>
 #include <utility>
 
-#include "server/common/request_id.h"
+#include "server/generate/finish_answer.h"
+#include "server/openai/call_id.h"
 
 namespace batucada {
 namespace {
@@ -24,14 +25,14 @@ ChatChoice::ChatChoice(int64_t index, Form form, const ChoiceOptions& options, c
       extras_(options, tokenizer, std::move(prompt)) {
   news_.Add(Kind::kText, echo);
   if (answer == nullptr || answer->plain()) return;
-  call_format_ = answer->calls;
-  parser_.emplace(std::move(answer));
+  answer_ = std::move(answer);
+  parser_.emplace(answer_);
 }
 
 void ChatChoice::Take(Update& update) {
   if (parser_) {
     parser_->Add(update.text, &news_);
-    if (update.finish) parser_->Finish(&news_);
+    if (update.finish) FinishAnswer(*parser_, *answer_, *update.finish, &news_);
   } else {
     news_.Add(Kind::kText, update.text);
   }
@@ -51,16 +52,10 @@ void ChatChoice::Keep(AnswerPiece piece) {
     case Kind::kThinking: thinking_ += piece.text; break;
     case Kind::kCall:
       ++calls_begun_;
-      calls_.push_back({.id = NewCallId(), .name = std::move(piece.text), .arguments = {}});
+      calls_.push_back({.id = NewCallId(answer_->calls), .name = std::move(piece.text), .arguments = {}});
       break;
     case Kind::kArguments: calls_.back().arguments += piece.text; break;
   }
-}
-
-std::string ChatChoice::NewCallId() const {
-  // Mistral's templates take ids of nine letters and digits alone.
-  if (call_format_ == CallFormat::kMistral) return NewRequestId().substr(0, 9);
-  return "call_" + NewRequestId().substr(0, 24);
 }
 
 bool ChatChoice::HasNews() const { return HasPiece() || finish_; }
@@ -145,7 +140,7 @@ Pieces ChatChoice::WritePiece(const AnswerPiece& piece, JsonWriter& json) {
   const bool begins = piece.kind == Kind::kCall;
   if (begins) ++calls_begun_;
   json.Key("tool_calls").BeginArray().BeginObject().Key("index").Int(calls_begun_ - 1);
-  if (begins) json.Key("id").String(NewCallId()).Key("type").String("function");
+  if (begins) json.Key("id").String(NewCallId(answer_->calls)).Key("type").String("function");
   json.Key("function").BeginObject();
   if (begins) json.Key("name").String(piece.text);
   json.Key("arguments");

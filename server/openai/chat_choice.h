@@ -40,7 +40,6 @@ class ChatChoice : public Choice {
   bool HasPiece() const { return !pieces_.empty() || !news_.empty() || !logprobs_.empty() || extras_.HasTokens(); }
   Part NextPart() const;
   void Keep(AnswerPiece piece);
-  std::string NewCallId() const;
   Pieces WriteWhole(JsonWriter& json);
   Pieces WriteCalls(JsonWriter& json);
   Pieces WriteDelta(JsonWriter& json);
@@ -55,7 +54,7 @@ class ChatChoice : public Choice {
   const ChoiceOptions options_;
   bool began_ = false;  // the role has been written
   bool prompt_told_ = false;
-  CallFormat call_format_ = CallFormat::kNone;
+  std::shared_ptr<const AnswerForm> answer_;  // of the parser
   std::optional<AnswerParser> parser_;
   AnswerPieces news_;
   std::deque<AnswerPiece> pieces_;  // streamed: to be written

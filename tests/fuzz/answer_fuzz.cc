@@ -7,14 +7,15 @@
 #include <string_view>
 #include <vector>
 
-#include "text/answer/answer_parser.h"
+#include "text/answer/cut_answer.h"
 
 namespace {
 
 using namespace batucada;
 
 // Pieces as one text, each kind's beginnings marked.
-std::string Told(const std::shared_ptr<const AnswerForm>& form, std::string_view text, size_t step, bool* calls) {
+std::string Told(const std::shared_ptr<const AnswerForm>& form, std::string_view text, size_t step, bool cut,
+                 bool* calls) {
   AnswerParser parser(form);
   AnswerPieces out;
   std::string told;
@@ -32,7 +33,7 @@ std::string Told(const std::shared_ptr<const AnswerForm>& form, std::string_view
     parser.Add(text.substr(at, step), &out);
     take();
   }
-  parser.Finish(&out);
+  cut ? FinishCut(parser, *form, &out) : parser.Finish(&out);
   take();
   return told;
 }
@@ -50,10 +51,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto shared = std::make_shared<const AnswerForm>(form);
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
   bool calls = false;
-  const std::string whole = Told(shared, text, text.size() + 1, &calls);
+  const std::string whole = Told(shared, text, text.size() + 1, false, &calls);
   if (!calls && !form.thinking && whole != text) std::abort();
+  // A cut takes away, if anything, what the text ends with.
+  const std::string cut = Told(shared, text, text.size() + 1, true, &calls);
+  if (!whole.starts_with(cut)) std::abort();
   for (const size_t step : {size_t{1}, size_t{3}, size_t{7}}) {
-    if (Told(shared, text, step, &calls) != whole) std::abort();
+    if (Told(shared, text, step, false, &calls) != whole) std::abort();
+    if (Told(shared, text, step, true, &calls) != cut) std::abort();
   }
   return 0;
 }

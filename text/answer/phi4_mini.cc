@@ -27,7 +27,7 @@ const CallFamily& Phi4MiniCalls() {
                 .behind = "}}",
                 .separator = ", ",
                 .close = "]<|/tool_call|>"},
-      .marks = {"<|tool_call|>", "<|/tool_call|>"}};
+      .marks = {"<|tool_call|>", "<|/tool_call|>", "functools"}};
   return family;
 }
 
