@@ -17,15 +17,6 @@ using Params = CompletionParams;
 
 constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
 
-void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {
-  if (effort.empty() || !reader.ok() || !params.conversation) return;
-  if (std::find(kEfforts.begin(), kEfforts.end(), effort) == kEfforts.end()) {
-    return reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
-  }
-  SetThinking(effort != "none", params);
-  params.conversation->variables.emplace("reasoning_effort", effort);
-}
-
 // A number of tokens, or nothing.
 void ReadBudget(RequestReader& members, const char* name, Params& params) {
   std::optional<int64_t> budget;
@@ -77,6 +68,15 @@ void ReadReasoning(RequestReader& reader, Params& params) {
 }
 
 }  // namespace
+
+void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {
+  if (effort.empty() || !reader.ok() || !params.conversation) return;
+  if (std::find(kEfforts.begin(), kEfforts.end(), effort) == kEfforts.end()) {
+    return reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
+  }
+  SetThinking(effort != "none", params);
+  params.conversation->variables.emplace("reasoning_effort", effort);
+}
 
 void SetThinking(bool on, CompletionParams& params) {
   for (const char* name : {"enable_thinking", "thinking"}) params.conversation->variables.emplace(name, on);

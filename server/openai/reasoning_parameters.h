@@ -1,6 +1,9 @@
 // How much a model thinks before it answers, and what becomes of it, as different clients say so.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "server/openai/generation_parameters.h"
 
 namespace batucada {
@@ -8,6 +11,9 @@ namespace batucada {
 // Behind the conversation's own members. What clients say of thinking reaches the template as the variables
 // enable_thinking, thinking and reasoning_effort, unless chat_template_kwargs has them.
 void AddReasoningParameters(CompletionTable& table);
+
+// How hard, "none", "low", … "max"; nothing, if `effort` is empty. `name` is the parameter's, for errors.
+void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, CompletionParams& params);
 
 // Whether the model is to think. REQUIRES: there is a conversation.
 void SetThinking(bool on, CompletionParams& params);

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include <boost/json/serialize.hpp>
+
 #include "absl/time/clock.h"
 #include "base/status.h"
 #include "server/common/asked_model.h"
@@ -17,6 +19,7 @@
 #include "server/responses/response_context.h"
 #include "server/responses/response_request.h"
 #include "server/responses/response_run.h"
+#include "server/responses/response_tools.h"
 
 namespace batucada {
 namespace {
@@ -27,14 +30,13 @@ namespace bj = boost::json;
 absl::StatusOr<Translation> TranslateWithout(size_t dropped, const bj::array& messages, ResponseParams& params,
                                              const TranslationContext& context) {
   while (dropped > 0 && dropped < messages.size() && messages[dropped].at("role") == "tool") ++dropped;
-  ChatInput input;
+  ChatInput& input = *params.conversation;  // with its tools and variables
+  input.messages.clear();
   if (!params.instructions.empty()) {
     input.messages.push_back({{"role", "system"}, {"content", bj::string(params.instructions)}});
   }
   input.messages.insert(input.messages.end(), messages.begin() + static_cast<std::ptrdiff_t>(dropped), messages.end());
   input.ending = ChatEnding::kGenerationPrompt;
-  input.variables = params.variables;
-  params.conversation = std::move(input);
   return Translate(params, context);
 }
 
@@ -57,6 +59,7 @@ absl::StatusOr<Translation> TranslateWhatFits(const bj::array& messages, Respons
 int64_t BytesOf(const ResponseParams& params) {
   auto bytes = static_cast<int64_t>(params.instructions.size());
   for (const StoredItem& item : params.input) bytes += static_cast<int64_t>(item.id.size() + item.json.size());
+  if (params.tools) bytes += static_cast<int64_t>(bj::serialize(params.tools->tools).size());
   return 3 * bytes;  // the input once, and what the response repeats in the object, as it began and for the store
 }
 
@@ -65,7 +68,7 @@ absl::StatusOr<ResponseDraft> MakeDraft(Service& service, const Client& client, 
   ResponseDraft draft;
   BATUCADA_ASSIGN_OR_RETURN(draft.memory, service.memory.Charge(MemoryPart::kPrompt, BytesOf(params)));
   draft.scope = client.key;
-  draft.logprobs = params.logprobs.has_value();
+  draft.form = {.logprobs = params.logprobs.has_value(), .summary = params.summarises};
   draft.answer = translation.answer;
   draft.object = {.id = NewId("resp_"),
                   .created = absl::ToUnixSeconds(absl::Now()),
@@ -98,7 +101,7 @@ absl::StatusOr<Answer> Create(Service& service, const HttpRequest& request, cons
   BATUCADA_ASSIGN_OR_RETURN(const ResponseContext context, ReadContext(service, request.client, &params));
   BATUCADA_ASSIGN_OR_RETURN(const bj::array messages, MessagesOf(context, params));
   absl::StatusOr<Translation> translation = TranslateWhatFits(messages, params, translating);
-  if (!translation.ok()) return WithAskedModel(translation.status(), params.model);
+  if (!translation.ok()) return WithAskedModel(OfFlatTools(translation.status()), params.model);
   const bool streams = params.stream;
   BATUCADA_ASSIGN_OR_RETURN(ResponseDraft draft,
                             MakeDraft(service, request.client, std::move(params), context, *translation));

@@ -118,7 +118,7 @@ StoredItem ReadCallOutput(RequestReader& reader, const std::string& path, const 
   return ReadTexts(reader, path, plain, "fco_", {"call_id", "output"});
 }
 
-// What a model thought is told to nobody but whoever asks for the item again.
+// Kept as it came: who thought it may not be this server.
 StoredItem ReadReasoning(RequestReader& reader, const std::string& path, const bj::object& object) {
   RequestReader members(object, path + ".", reader);
   bj::object item = object;
@@ -170,24 +170,51 @@ bj::value ContentOf(const bj::array& parts) {
   return texts;
 }
 
-void AddCall(const bj::object& item, bj::array* messages) {
+// What was thought: the texts of the content, or else of the summary.
+std::string ThinkingOf(const bj::object& item) {
+  std::string thinking;
+  for (const char* name : {"content", "summary"}) {
+    const bj::value* parts = item.if_contains(name);
+    if (parts == nullptr || !parts->is_array()) continue;
+    for (const bj::value& part : parts->get_array()) {
+      const bj::value* text = part.is_object() ? part.get_object().if_contains("text") : nullptr;
+      if (text != nullptr && text->is_string()) thinking += Text(text->get_string());
+    }
+    if (!thinking.empty()) break;
+  }
+  return thinking;
+}
+
+void SetThinking(std::string* thinking, bj::object* message) {
+  if (!thinking->empty()) message->emplace("reasoning_content", Text(std::exchange(*thinking, {})));
+}
+
+void AddCall(const bj::object& item, std::string* thinking, bj::array* messages) {
   bj::object call = {{"id", item.at("call_id")},
                      {"type", "function"},
                      {"function", {{"name", item.at("name")}, {"arguments", item.at("arguments")}}}};
   const bool joins = !messages->empty() && messages->back().at("role") == "assistant";
   if (!joins) messages->push_back({{"role", "assistant"}, {"content", nullptr}});
   bj::object& message = messages->back().get_object();
+  SetThinking(thinking, &message);
   if (!message.contains("tool_calls")) message["tool_calls"] = bj::array();
   message["tool_calls"].get_array().push_back(std::move(call));
 }
 
-void AddMessage(const bj::object& item, bj::array* messages) {
+// `thinking`: of the item before, for the one that it leads to.
+void AddMessage(const bj::object& item, std::string* thinking, bj::array* messages) {
   const bj::string& type = item.at("type").as_string();
-  if (type == "message") {
-    messages->push_back({{"role", item.at("role")}, {"content", ContentOf(item.at("content").as_array())}});
+  if (type == "reasoning") {
+    *thinking = ThinkingOf(item);
+  } else if (type == "message") {
+    bj::object message = {{"role", item.at("role")}, {"content", ContentOf(item.at("content").as_array())}};
+    if (message.at("role") == "assistant") SetThinking(thinking, &message);
+    thinking->clear();
+    messages->push_back(std::move(message));
   } else if (type == "function_call") {
-    AddCall(item, messages);
+    AddCall(item, thinking, messages);
   } else if (type == "function_call_output") {
+    thinking->clear();
     messages->push_back({{"role", "tool"}, {"tool_call_id", item.at("call_id")}, {"content", item.at("output")}});
   }
 }
@@ -230,12 +257,13 @@ std::vector<StoredItem> ReadItems(RequestReader& reader, std::string_view name) 
 }
 
 absl::Status AddMessages(std::span<const StoredItem> items, bj::array* messages) {
+  std::string thinking;
   for (const StoredItem& item : items) {
     boost::system::error_code failed;
     const bj::value value = bj::parse(item.json, failed);
     if (failed || !value.is_object()) return absl::DataLossError("an item is no JSON object");
     try {
-      AddMessage(value.get_object(), messages);
+      AddMessage(value.get_object(), &thinking, messages);
     } catch (const std::exception& unexpected) {
       return absl::DataLossError(unexpected.what());
     }
@@ -246,9 +274,8 @@ absl::Status AddMessages(std::span<const StoredItem> items, bj::array* messages)
 bj::object ItemsSchema(std::string_view description) {
   bj::object type = StringSchema(
       "message (the default, with role and content, a text or a list of text parts); function_call (call_id, name, "
-      "arguments) and function_call_output (call_id, output), calls of the past; reasoning, which the model does not "
-      "see "
-      "again; item_reference, an item that is stored (id).");
+      "arguments) and function_call_output (call_id, output), calls of the past; reasoning, which templates may "
+      "show with the message or call behind it; item_reference, an item that is stored (id).");
   type["enum"] = {"message", "function_call", "function_call_output", "reasoning", "item_reference"};
   bj::object items = ArraySchema(
       description, ObjectSchema("", {{"type", Nullable(type)}, {"id", Nullable(StringSchema("Default: a new one."))}}));

@@ -27,8 +27,9 @@ std::vector<StoredItem> ReadItems(RequestReader& reader, std::string_view name);
 // A text as a message.
 StoredItem TextMessage(std::string_view role, std::string_view text);
 
-// Messages, as ChatInput takes them, added to `messages`. Reasoning adds none; a call joins the message of the
-// assistant's before it. DATA_LOSS if an item is not as ReadItems makes it.
+// Messages, as ChatInput takes them, added to `messages`. A call joins the message of the assistant's before it;
+// reasoning is the reasoning_content of the one that it leads to, and of none if it leads to none. DATA_LOSS if an item
+// is not as ReadItems makes it.
 absl::Status AddMessages(std::span<const StoredItem> items, boost::json::array* messages);
 
 boost::json::object ItemsSchema(std::string_view description);

@@ -17,7 +17,7 @@ struct ResponseEvent {
     kEnded,      // the response as it is now
     kItem,       // an item
     kPart,       // its part
-    kTextDelta,  // text, from `begin` on
+    kTextDelta,  // its text, from `begin` on
     kTextDone,
   };
   Kind kind = Kind::kBegun;

@@ -1,4 +1,4 @@
-// What a response is made of, as it comes: messages, one after the other.
+// What a response is made of, as it comes: what the model thinks, messages and calls of tools, one after the other.
 #pragma once
 
 #include <cstdint>
@@ -23,42 +23,56 @@ namespace batucada {
 struct OutputItem {
   enum class State : uint8_t { kOpen, kWhole, kCut };  // still growing; as the model ended it; or what ended it
 
+  enum class Kind : uint8_t { kMessage, kReasoning, kCall };
+
+  Kind kind = Kind::kMessage;
   std::string id;
-  std::string text;
-  std::vector<TokenResult> tokens;  // where log-probabilities are told
+  std::string text;                 // of a call: its arguments
+  std::string name, call_id;        // of a call
+  std::vector<TokenResult> tokens;  // of a message, where log-probabilities are told
   State state = State::kOpen;
 };
 
 // Used by one thread at a time.
 class ResponseOutput {
  public:
-  // `answer`: what to look for in the text; null: nothing. What the model thinks is told to nobody. `tokenizer`
-  // outlives this.
-  ResponseOutput(const Tokenizer& tokenizer, bool logprobs, std::shared_ptr<const AnswerForm> answer);
+  struct Form {
+    bool logprobs = false;
+    bool summary = false;  // what the model thinks is the summary of its item, not the content
+  };
+  // `answer`: what to look for in the text; null: nothing. `tokenizer` outlives this.
+  ResponseOutput(const Tokenizer& tokenizer, Form form, std::shared_ptr<const AnswerForm> answer);
 
   void Take(Update& update);
   // No more comes: the last item is whole, or was cut off.
   void Finish(OutputItem::State state);
   const std::deque<OutputItem>& items() const { return items_; }
+  const Form& form() const { return form_; }
 
   enum class As : uint8_t { kBegun, kEnded };  // as it was before its first text, or with all of it
   // All writers: what they refer to lives as long as this, and does not change while they write.
   Pieces Write(JsonWriter& json) const;  // a list of all items
   Pieces WriteItem(const OutputItem& item, As as, JsonWriter& json) const;
-  Pieces WritePart(const OutputItem& item, As as, JsonWriter& json) const;  // {"type":"output_text",…}
+  // What a message or reasoning is made of: {"type":"output_text",…}
+  Pieces WritePart(const OutputItem& item, As as, JsonWriter& json) const;
   // A list of what is told of the tokens from `begin` on.
   Pieces WriteLogprobs(const OutputItem& item, size_t begin, JsonWriter& json) const;
 
   std::vector<StoredItem> Stored() const;
 
  private:
-  void Open();
+  // The item of that kind that grows; a new one, where another kind's does.
+  OutputItem& Open(OutputItem::Kind kind);
+  OutputItem& Begin(OutputItem::Kind kind);
+  void TakeTokens(std::vector<TokenResult>& tokens);
 
   const Tokenizer& tokenizer_;
-  const bool logprobs_;
+  const Form form_;
+  std::shared_ptr<const AnswerForm> answer_;  // of the parser
   std::optional<AnswerParser> parser_;
   AnswerPieces pieces_;  // of the update that is being taken
   std::deque<OutputItem> items_;
+  std::vector<TokenResult> tokens_;  // whose text is still to come
 };
 
 }  // namespace batucada

@@ -10,10 +10,12 @@
 
 #include "server/common/error.h"
 #include "server/generate/translate.h"
+#include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/sampling_parameters.h"
 #include "server/responses/items.h"
 #include "server/responses/metadata.h"
+#include "server/responses/response_tools.h"
 
 namespace batucada {
 namespace {
@@ -39,10 +41,6 @@ constexpr KnownParameter kKnown[] = {
     {"prompt", "", kNotOffered},
     {"access_programs", "*", "No answer depends on it."},
     {"background_options", "*", "No answer depends on it."},
-    {"reasoning", R"({"effort": "none"}, {"effort": null}, {"effort": null, "summary": null}, {})", kNotOffered},
-    {"tools", "[]", "Not supported: calls of tools."},
-    {"tool_choice", R"("none", "auto")", "Not supported: calls of tools."},
-    {"parallel_tool_calls", "true, false", "Only with tools."},
 };
 
 void ReadConversation(RequestReader& reader, Params& params) {
@@ -91,13 +89,15 @@ void ReadFormat(RequestReader& format, Params& params) {
   if (!format.ok() || type == "text") return;
   using Kind = GrammarSpec::Kind;
   if (type == "json_object") {
-    params.grammar = GrammarSpec{.kind = Kind::kJsonObject, .text = {}, .choices = {}, .name = "text.format"};
+    params.grammar =
+        GrammarSpec{.kind = Kind::kJsonObject, .text = {}, .choices = {}, .name = "text.format", .or_calls = true};
     return;
   }
   params.grammar = GrammarSpec{.kind = Kind::kJsonSchema,
                                .text = std::string(bj::serialize(*schema)),
                                .choices = {},
-                               .name = "text.format.schema"};
+                               .name = "text.format.schema",
+                               .or_calls = true};
 }
 
 // {"format": {"type": …}, "verbosity": …}; what the response repeats of it.
@@ -207,8 +207,10 @@ void AddWhatIsGiven(Table& table) {
         if (!value->is_object()) {
           return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*value)));
         }
-        params.variables = value->get_object();
+        params.conversation->variables = value->get_object();
       });
+  AddResponseTools(table);
+  AddResponseReasoning(table);
 }
 
 void AddHowItIsMade(Table& table) {
@@ -241,6 +243,9 @@ void AddHowItIsMade(Table& table) {
                 ObjectSchema("", {{"format", Nullable(std::move(format))},
                                   {"verbosity", {{"enum", {"medium", nullptr}}, {"description", kNotOffered.data()}}}}),
                 ReadText);
+  for (const GrammarParameter& one : GrammarParameters()) {
+    if (one.name == "structured_outputs") table.AddRead(one.name, one.schema, one.read);
+  }
   table.AddRead("include",
                 ArraySchema("message.output_text.logprobs: log-probabilities with the text. What else may stand here "
                             "concerns items that are never made.",
@@ -306,7 +311,6 @@ const Table& ResponseParameters() {
 
 absl::StatusOr<Params> ParseResponseRequest(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(Params params, ResponseParameters().Parse(body, unknown));
-  params.names = {.prompt = "input", .max_tokens = "max_output_tokens", .logprobs = "top_logprobs"};
   if (params.input.empty() && params.previous_response_id.empty() && params.conversation_id.empty()) {
     return InvalidParameter("input", "input is missing: give a text or a list of items", "missing_parameter");
   }

@@ -20,9 +20,15 @@ struct ResponseParams : CompletionParams {
   std::string previous_response_id, conversation_id;  // at most one of them
   bool store = true;
   bool background = false;
-  bool drops_oldest = false;      // truncation: auto
-  boost::json::object variables;  // of the chat template
-  boost::json::object told;       // members that the response repeats
+  bool drops_oldest = false;  // truncation: auto
+  bool summarises = false;    // what the model thinks is told as a summary
+  boost::json::object told;   // members that the response repeats
+
+  // The conversation is there from the beginning; its messages are known once the store is read.
+  ResponseParams() {
+    conversation.emplace();
+    names = {.prompt = "input", .max_tokens = "max_output_tokens", .logprobs = "top_logprobs"};
+  }
 };
 
 const ParameterTable<ResponseParams>& ResponseParameters();

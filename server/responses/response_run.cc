@@ -30,7 +30,7 @@ absl::Status StoreFailure(const absl::Status& status) {
 ResponseRun::ResponseRun(Service& service, ResponseDraft draft, std::unique_ptr<GenerationGroup> group)
     : service_(service), object_(std::move(draft.object)), begun_(object_.Json("[]")), scope_(draft.scope),
       record_(std::move(draft.record)), memory_(std::move(draft.memory)),
-      output_(service.engine.tokenizer(), draft.logprobs, std::move(draft.answer)), group_(std::move(group)) {
+      output_(service.engine.tokenizer(), draft.form, std::move(draft.answer)), group_(std::move(group)) {
   group_->KeepWhole();
   service_.responses.Add(object_.id, {.key = scope_, .json = begun_, .sequences = group_->sequences()});
 }

@@ -21,7 +21,7 @@ struct ResponseDraft {
   ResponseObject object;
   StoreScope scope = 0;
   StoredResponse record;
-  bool logprobs = false;
+  ResponseOutput::Form form;
   std::shared_ptr<const AnswerForm> answer;  // what to look for in the text; null: nothing
   MemoryCharge memory;                       // for all of this
 };

@@ -20,7 +20,9 @@ constexpr char kAnswers[] = R"json({
   "content": {"type": "array", "items": {"type": "object", "required": ["type"], "properties": {
     "type": {"enum": ["input_text", "output_text", "reasoning_text"]}, "text": {"type": "string"},
     "annotations": {"type": "array"},
-    "logprobs": {"type": "array", "items": {"$ref": "#/components/schemas/TokenLogprob"}}}}}}},
+    "logprobs": {"type": "array", "items": {"$ref": "#/components/schemas/TokenLogprob"}}}}},
+  "summary": {"type": "array"}, "call_id": {"type": "string"}, "name": {"type": "string"},
+  "arguments": {"type": "string"}, "output": {"type": "string"}}},
 "ItemList": {"type": "object", "required": ["object", "data", "first_id", "last_id", "has_more"], "properties": {
   "object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}},
   "first_id": {"type": ["string", "null"]}, "last_id": {"type": ["string", "null"]},
