@@ -12,6 +12,8 @@
 #include "server/compat/dialect.h"
 #include "server/compat/llama_sampling.h"
 #include "server/compat/misplaced.h"
+#include "server/compat/ollama_answer.h"
+#include "server/compat/ollama_chat.h"
 #include "server/json/json_writer.h"
 #include "server/json/parameter_table.h"
 #include "server/openai/conversation.h"
@@ -31,6 +33,7 @@ struct OllamaParams : CompletionParams {
   bool raw = false;
   bool only_loads = false;  // of a conversation: it has no messages
   bool unloads = false;     // keep_alive is 0
+  OllamaThinking thinking;
 };
 using Table = ParameterTable<OllamaParams>;
 
@@ -55,17 +58,17 @@ constexpr KnownParameter kOptions[] = {
     {"penalize_newline", "*", "Setting of a sampler that is off."},
 };
 constexpr KnownParameter kMembers[] = {
-    {"think", "false", kNotSupported},
     {"images", "[]", kNotSupported},
     {"suffix", R"("")", kNotSupported},
     {"template", R"("")", kNotSupported},
     {"context", "[]", kNotSupported},
-    {"tools", "[]", kNotSupported},
     {"logprobs", "false", kNotSupported},
     {"top_logprobs", "0", kNotSupported},
     {"truncate", "*", "What is too long is refused."},
     {"shift", "*", "What is too long is refused."},
 };
+
+constexpr KnownParameter kNoTools[] = {{"tools", "[]", "Only in conversations: ask /api/chat."}};
 
 // What options acts on.
 const Table& OwnOptions() {
@@ -135,6 +138,11 @@ void AddCommon(Table& table) {
   boost::json::object keep_alive;
   keep_alive["description"] = "The model stays loaded, whatever it says.";
   table.AddRead("keep_alive", std::move(keep_alive), ReadKeepAlive);
+  table.AddRead("think",
+                AnyOfSchema("Whether the model thinks first, if its template knows how; or how hard. Default: as the "
+                            "template has it.",
+                            {BooleanSchema(""), StringSchema("low, medium or high")}),
+                [](RequestReader& reader, OllamaParams& params) { params.thinking = ReadOllamaThink(reader); });
   AddGrammarParameters(table);
   AddKnownParameters(kMembers, table);
   AddMisplaced(OwnOptions(), "options", table);
@@ -151,6 +159,7 @@ const Table& GenerateRequest() {
     made.Add("raw", BooleanSchema("The prompt is continued as it is, without the chat template.", false),
              &OllamaParams::raw);
     AddCommon(made);
+    AddKnownParameters(kNoTools, made);
     return made;
   }();
   return table;
@@ -166,9 +175,16 @@ const Table& ChatRequest() {
         [](RequestReader& reader, OllamaParams& params) {
           const bj::value* given = reader.Take("messages");
           params.only_loads = given != nullptr && given->is_array() && given->get_array().empty();
-          if (!params.only_loads) ReadConversation(reader, &params.conversation);
+          if (!params.only_loads) ReadOllamaMessages(reader, &params.conversation);
         },
         Table::Presence::kRequired);
+    bj::object tool = ObjectSchema(
+        "", {{"type", StringSchema("function")},
+             {"function", ObjectSchema("", {{"name", StringSchema("")},
+                                            {"description", Nullable(StringSchema(""))},
+                                            {"parameters", Nullable(ObjectSchema("JSON Schema.", {}))}})}});
+    made.AddRead("tools", ArraySchema("Functions that the model may call. The client runs them.", std::move(tool)),
+                 [](RequestReader& reader, OllamaParams& params) { ReadOllamaTools(reader, params); });
     AddCommon(made);
     return made;
   }();
@@ -179,7 +195,7 @@ bj::object Message(std::string_view role, const std::string& content) {
   return {{"role", bj::string(role.data(), role.size())}, {"content", content}};
 }
 
-enum class Form : uint8_t { kGenerate, kChat };
+using Form = OllamaForm;
 
 absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body, Form form, UnknownMembers* unknown) {
   const Table& table = form == Form::kGenerate ? GenerateRequest() : ChatRequest();
@@ -188,12 +204,17 @@ absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body
   params.names = {.prompt = form == Form::kGenerate ? "prompt" : "messages", .max_tokens = "options.num_predict"};
   params.open_ended = true;
   if (form == Form::kChat) {
+    if (params.conversation) SetOllamaThinking(params.thinking, params);
     if (params.conversation || params.only_loads) return params;
     return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
   }
   if (params.raw || service.chat_template == nullptr) {
     if (!params.system.empty()) {
       return InvalidParameter("system", "system has no place in a prompt that is continued as it is: leave it out",
+                              "unsupported_parameter");
+    }
+    if (params.thinking.on.value_or(!params.thinking.effort.empty())) {
+      return InvalidParameter("think", "think has no effect on a prompt that is continued as it is: leave it out",
                               "unsupported_parameter");
     }
     params.prompts = {params.prompt};
@@ -203,61 +224,9 @@ absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body
   if (!params.system.empty()) input.messages.push_back(Message("system", params.system));
   input.messages.push_back(Message("user", params.prompt));
   input.ending = ChatEnding::kGenerationPrompt;
+  SetOllamaThinking(params.thinking, params);
   return params;
 }
-
-// A line of JSON for each piece, and a last one with figures.
-class OllamaDialect : public Dialect {
- public:
-  explicit OllamaDialect(Form form) : form_(form) {}
-
-  std::string_view stream_type() const override { return "application/x-ndjson"; }
-
-  std::string Whole(const Generated& generated) override {
-    std::string body;
-    Write(generated.text, &generated, &body);
-    return body;
-  }
-  void Piece(const Update& update, std::string* body) override {
-    if (update.text.empty()) return;
-    Write(update.text, nullptr, body);
-    *body += '\n';
-  }
-  void End(const Generated& generated, std::string* body) override {
-    Write("", &generated, body);
-    *body += '\n';
-  }
-  void Fail(const absl::Status& status, std::string* body) override {
-    *body += ErrorResponse(status, ErrorForm::kOpenInference).body + "\n";
-  }
-
- private:
-  void Write(std::string_view text, const Generated* ended, std::string* body) const {
-    JsonWriter json(body);
-    json.BeginObject().Key("model").String(asked().model).Key("created_at");
-    json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
-    if (form_ == Form::kChat) {
-      json.Key("message").BeginObject().Key("role").String("assistant").Key("content").String(text).EndObject();
-    } else {
-      json.Key("response").String(text);
-    }
-    json.Key("done").Bool(ended != nullptr);
-    if (ended != nullptr) WriteEnd(*ended, json);
-    json.EndObject();
-  }
-
-  static void WriteEnd(const Generated& generated, JsonWriter& json) {
-    const RequestTimings& timings = generated.timings;
-    json.Key("done_reason").String(EndOf(generated.finish) == EndedBy::kLength ? "length" : "stop");
-    json.Key("total_duration").Int(absl::ToInt64Nanoseconds(timings.queue + timings.prefill + timings.decode));
-    json.Key("load_duration").Int(0).Key("prompt_eval_count").Int(generated.usage.prompt_tokens);
-    json.Key("prompt_eval_duration").Int(absl::ToInt64Nanoseconds(timings.prefill));
-    json.Key("eval_count").Int(generated.usage.generated_tokens);
-    json.Key("eval_duration").Int(absl::ToInt64Nanoseconds(timings.decode));
-  }
-
-  const Form form_;
-};
 
 // Clients send it to have a model loaded: no prompt, or a conversation without messages.
 bool AsksNothing(const OllamaParams& params, Form form) {
@@ -289,7 +258,7 @@ Answer Handle(Service& service, const HttpRequest& request, Form form) {
   const absl::StatusOr<CompletionParams> plain =
       params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
   return Tell(service, request, form == Form::kChat ? "ollama.chat" : "ollama.generate", plain, unknown,
-              std::make_unique<OllamaDialect>(form), ErrorForm::kOpenInference);
+              MakeOllamaDialect(form), ErrorForm::kOpenInference);
 }
 
 Answer HandleGenerate(Service& service, const HttpRequest& request) {

@@ -109,7 +109,16 @@ absl::StatusOr<std::string> Show(const Service& service, std::string_view body, 
   json.Key("general.parameter_count").Int(ParameterCount(model));
   json.Key("samba.context_length").Int(service.engine.config().max_total_tokens);
   json.Key("samba.block_count").Int(model.num_layers()).EndObject();
-  json.Key("capabilities").BeginArray().String("completion").EndArray();
+  json.Key("capabilities").BeginArray().String("completion");
+  if (const ChatTemplate* known = service.chat_template.get()) {
+    const CallFormat calls = service.config.tool_call_parser;
+    const ThinkingFormat thinking = service.config.reasoning_parser;
+    if ((calls == CallFormat::kAuto ? known->call_format() : calls) != CallFormat::kNone) json.String("tools");
+    if ((thinking == ThinkingFormat::kAuto ? known->thinking_format() : thinking) != ThinkingFormat::kNone) {
+      json.String("thinking");
+    }
+  }
+  json.EndArray();
   json.Key("modified_at").String(Modified(service)).EndObject();
   return answer;
 }

@@ -1,0 +1,167 @@
+#include "server/compat/ollama_answer.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/common/error.h"
+#include "server/generate/finish_answer.h"
+#include "server/json/json_writer.h"
+#include "server/openai/call_id.h"
+
+namespace batucada {
+namespace {
+
+namespace bj = boost::json;
+using Kind = AnswerPiece::Kind;
+
+// What a line tells.
+struct Said {
+  struct Call {
+    std::string name, arguments;  // arguments: a JSON object
+  };
+  std::string text, thinking;
+  std::vector<Call> calls;
+
+  bool empty() const { return text.empty() && thinking.empty() && calls.empty(); }
+};
+
+class OllamaDialect : public Dialect {
+ public:
+  explicit OllamaDialect(OllamaForm form) : form_(form) {}
+
+  void Begin(Asked asked) override {
+    Dialect::Begin(std::move(asked));
+    if (this->asked().answer != nullptr) parser_.emplace(this->asked().answer);
+  }
+
+  std::string_view stream_type() const override { return "application/x-ndjson"; }
+
+  std::string Whole(const Generated& generated) override {
+    Said said;
+    Hear(generated.text, &said);
+    HearEnd(generated.finish, &said);
+    std::string body;
+    Write(said, &generated, &body);
+    return body;
+  }
+  void Piece(const Update& update, std::string* body) override {
+    Said said;
+    Hear(update.text, &said);
+    WriteLine(said, body);
+  }
+  void End(const Generated& generated, std::string* body) override {
+    Said said;
+    HearEnd(generated.finish, &said);
+    WriteLine(said, body);
+    Write({}, &generated, body);
+    *body += '\n';
+  }
+  void Fail(const absl::Status& status, std::string* body) override {
+    *body += ErrorResponse(status, ErrorForm::kOpenInference).body + "\n";
+  }
+
+ private:
+  void Hear(std::string_view text, Said* said) {
+    if (!parser_) {
+      said->text += text;
+      return;
+    }
+    AnswerPieces pieces;
+    parser_->Add(text, &pieces);
+    Take(pieces.Take(), said);
+  }
+
+  void HearEnd(const Finish& finish, Said* said) {
+    if (!parser_) return;
+    AnswerPieces pieces;
+    FinishAnswer(*parser_, *asked().answer, finish, &pieces);
+    Take(pieces.Take(), said);
+    EndCall(finish.reason != FinishReason::kStop, said);
+  }
+
+  void Take(std::vector<AnswerPiece> pieces, Said* said) {
+    for (AnswerPiece& piece : pieces) {
+      if (piece.kind != Kind::kArguments) EndCall(false, said);
+      switch (piece.kind) {
+        case Kind::kText: said->text += piece.text; break;
+        case Kind::kThinking: said->thinking += piece.text; break;
+        case Kind::kCall: call_ = Said::Call{.name = std::move(piece.text), .arguments = {}}; break;
+        case Kind::kArguments:
+          if (call_) call_->arguments += piece.text;
+          break;
+      }
+    }
+  }
+
+  // Ollama's clients get a call at once, its arguments as an object. One that is cut short is none; what a model wrote
+  // that is no object stands in one.
+  void EndCall(bool cut, Said* said) {
+    if (!call_) return;
+    Said::Call call = *std::exchange(call_, std::nullopt);
+    bj::error_code error;
+    const bj::value value = bj::parse(bj::string_view(call.arguments.data(), call.arguments.size()), error);
+    if (error || !value.is_object()) {
+      if (cut) return;
+      call.arguments = std::string(bj::serialize(bj::object{{"INVALID_JSON", call.arguments}}));
+    }
+    said->calls.push_back(std::move(call));
+  }
+
+  void WriteLine(const Said& said, std::string* body) {
+    if (said.empty()) return;
+    Write(said, nullptr, body);
+    *body += '\n';
+  }
+
+  void Write(const Said& said, const Generated* ended, std::string* body) {
+    const bool chat = form_ == OllamaForm::kChat;
+    JsonWriter json(body);
+    json.BeginObject().Key("model").String(asked().model).Key("created_at");
+    json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
+    if (chat) json.Key("message").BeginObject().Key("role").String("assistant");
+    json.Key(chat ? "content" : "response").String(said.text);
+    if (!said.thinking.empty()) json.Key("thinking").String(said.thinking);
+    if (chat && !said.calls.empty()) WriteCalls(said.calls, json);
+    if (chat) json.EndObject();
+    json.Key("done").Bool(ended != nullptr);
+    if (ended != nullptr) WriteEnd(*ended, json);
+    json.EndObject();
+  }
+
+  void WriteCalls(const std::vector<Said::Call>& calls, JsonWriter& json) {
+    json.Key("tool_calls").BeginArray();
+    for (const Said::Call& call : calls) {
+      json.BeginObject().Key("id").String(NewCallId(asked().answer->calls)).Key("function").BeginObject();
+      json.Key("index").Int(told_calls_++).Key("name").String(call.name).Key("arguments").Raw(call.arguments);
+      json.EndObject().EndObject();
+    }
+    json.EndArray();
+  }
+
+  static void WriteEnd(const Generated& generated, JsonWriter& json) {
+    const RequestTimings& timings = generated.timings;
+    json.Key("done_reason").String(EndOf(generated.finish) == EndedBy::kLength ? "length" : "stop");
+    json.Key("total_duration").Int(absl::ToInt64Nanoseconds(timings.queue + timings.prefill + timings.decode));
+    json.Key("load_duration").Int(0).Key("prompt_eval_count").Int(generated.usage.prompt_tokens);
+    json.Key("prompt_eval_duration").Int(absl::ToInt64Nanoseconds(timings.prefill));
+    json.Key("eval_count").Int(generated.usage.generated_tokens);
+    json.Key("eval_duration").Int(absl::ToInt64Nanoseconds(timings.decode));
+  }
+
+  const OllamaForm form_;
+  std::optional<AnswerParser> parser_;  // of a conversation
+  std::optional<Said::Call> call_;      // whose arguments are still coming
+  int64_t told_calls_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Dialect> MakeOllamaDialect(OllamaForm form) { return std::make_unique<OllamaDialect>(form); }
+
+}  // namespace batucada

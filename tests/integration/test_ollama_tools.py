@@ -1,0 +1,124 @@
+"""Tools and thinking as Ollama's clients ask for them. A choice of one text forces the model to write it."""
+
+import json
+
+import pytest
+
+from server import ROOT, Server
+
+TEMPLATE = ROOT / "tests/integration/templates/qwen.jinja"
+MODEL = "samba-classics-18m"
+USER = [{"role": "user", "content": "Weather in Rio?"}]
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}
+TOOLS = [{"type": "function", "function": {"name": "weather", "description": "Tells it", "parameters": PARAMETERS}},
+         {"type": "function", "function": {"name": "time", "parameters": {"type": "object", "properties": {}}}}]
+RIO = {"city": "Rio", "days": 2}
+CALLS = (f'<tool_call>\n{{"name": "weather", "arguments": {json.dumps(RIO)}}}\n</tool_call>\n'
+         '<tool_call>\n{"name": "time", "arguments": {}}\n</tool_call>')
+BOTH = [("weather", RIO), ("time", {})]
+
+
+@pytest.fixture(scope="module")
+def qwen():
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(TEMPLATE)) as server:
+        yield server
+
+
+def body_of(text, body):
+    forced = {} if text is None else {"structured_outputs": {"choice": [text]}}
+    return {"model": MODEL, "messages": USER, "think": False, "options": {"num_predict": 400, "seed": 7}, **forced, **body}
+
+
+def ask(server, text=None, path="/api/chat", **body):
+    response = server.http.post(path, json={**body_of(text, body), "stream": False})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def lines(server, text=None, path="/api/chat", **body):
+    response = server.http.post(path, json=body_of(text, body))
+    assert response.status_code == 200, response.text
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def calls_of(message):
+    return [(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", [])]
+
+
+def test_calls(qwen):
+    told = ask(qwen, CALLS, tools=TOOLS)
+    assert calls_of(told["message"]) == BOTH and told["message"]["content"] == "" and told["done_reason"] == "stop"
+    assert len({call["id"] for call in told["message"]["tool_calls"]}) == 2
+    assert [call["function"]["index"] for call in told["message"]["tool_calls"]] == [0, 1]
+    told = ask(qwen, "Let me see.\n" + CALLS, tools=TOOLS)
+    assert told["message"]["content"] == "Let me see." and calls_of(told["message"]) == BOTH
+    streamed = lines(qwen, "So:\n" + CALLS, tools=TOOLS)
+    assert "".join(line["message"]["content"] for line in streamed) == "So:"
+    assert [call for line in streamed for call in calls_of(line["message"])] == BOTH
+    assert [call["function"]["index"] for line in streamed for call in line["message"].get("tool_calls", [])] == [0, 1]
+    assert [line["done"] for line in streamed] == [False] * (len(streamed) - 1) + [True]
+    assert ask(qwen, "<tool_call> is a tag", tools=TOOLS)["message"] == {"role": "assistant", "content": "<tool_call> is a tag"}
+    assert "tool_calls" not in ask(qwen, CALLS)["message"], "no tools, no calls"
+
+
+def test_a_call_cut_short_is_none(qwen):
+    seen = set()
+    for tokens in range(1, 60, 3):
+        for told in (ask(qwen, CALLS, tools=TOOLS, options={"num_predict": tokens, "seed": 7})["message"],):
+            assert told["content"] in ("", "<", "<t", "<to") and calls_of(told) in ([], BOTH[:1])
+            seen.add(len(calls_of(told)))
+    assert seen == {0, 1}
+
+
+def test_the_past_reaches_the_template(qwen):
+    """As chat's conversations do."""
+    def tokens(messages):
+        return qwen.http.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 1, "chat_template_kwargs": {"enable_thinking": False}}).json()["usage"]["prompt_tokens"]
+    past = {"role": "assistant", "content": "", "thinking": "Hm.", "tool_calls": [{"function": {"name": "weather", "arguments": RIO}}, {"function": {"name": "time", "arguments": {}}}]}
+    same = {"role": "assistant", "content": "", "reasoning_content": "Hm.", "tool_calls": [{"id": str(i), "type": "function", "function": call["function"]} for i, call in enumerate(past["tool_calls"])]}
+    results = [{"role": "tool", "tool_name": "time", "content": "noon"}, {"role": "tool", "content": "22 degrees"}]
+    told = ask(qwen, messages=[*USER, past, *results], options={"num_predict": 1})
+    assert told["prompt_eval_count"] == tokens([*USER, same, {"role": "tool", "tool_call_id": "1", "content": "noon"}, {"role": "tool", "tool_call_id": "0", "content": "22 degrees"}])
+    plain = ask(qwen, messages=[{**USER[0], "images": [], "tool_calls": None}], options={"num_predict": 1})
+    assert plain["prompt_eval_count"] == tokens(USER)
+
+
+def test_results_name_their_calls(tmp_path):
+    template = tmp_path / "template.jinja"
+    template.write_text("{% for m in messages %}[{{ m.role }}{% for c in m.tool_calls or [] %}{{ c.id }}{{ c.function.arguments.city }}{% endfor %}{{ m.tool_call_id }}{{ m.name }}]{% endfor %}")
+    past = {"role": "assistant", "tool_calls": [{"function": {"name": "weather", "arguments": RIO}}, {"id": "own", "function": {"name": "time", "arguments": {}}}]}
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(template)) as server:
+        rendered = "[user][assistantcall00001Rioown][toolowntime][toolcall00001]"
+        told = ask(server, messages=[*USER, past, {"role": "tool", "tool_name": "time", "content": "noon"}, {"role": "tool", "content": "22"}], options={"num_predict": 1})
+        count = len(server.http.post("/tokenize", json={"prompt": rendered, "add_special_tokens": False}).json()["tokens"])
+        assert told["prompt_eval_count"] == count
+
+
+def test_thinking(qwen):
+    forced = {"chat_template_kwargs": {"thinks_at_once": True}, "think": None, "options": {"num_predict": 60, "seed": 7, "temperature": 1}}
+    told = ask(qwen, **forced)["message"]
+    assert set(told) == {"role", "content", "thinking"} and told["thinking"]
+    streamed = lines(qwen, **forced)
+    assert "".join(line["message"].get("thinking", "") for line in streamed) == told["thinking"]
+    assert "".join(line["message"]["content"] for line in streamed) == told["content"]
+    prompts = {str(think): ask(qwen, think=think, options={"num_predict": 1})["prompt_eval_count"] for think in (None, True, False, "low", "high")}
+    assert prompts["True"] == prompts["None"] < prompts["False"] and prompts["low"] > prompts["None"]
+    generated = ask(qwen, "Yes.", path="/api/generate", prompt="a", messages=None)
+    assert generated["response"] == "Yes." and "thinking" not in generated
+
+
+@pytest.mark.parametrize("path, body, where, why", [
+    ("/api/chat", {"tools": {}}, "tools", "list"),
+    ("/api/chat", {"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "letters"),
+    ("/api/chat", {"think": "hard"}, "think", "low"),
+    ("/api/chat", {"think": 3}, "think", "boolean"),
+    ("/api/generate", {"messages": None, "prompt": "a", "tools": TOOLS}, "tools", "/api/chat"),
+    ("/api/generate", {"messages": None, "prompt": "a", "raw": True, "think": True}, "think", "continued"),
+])
+def test_refusals(qwen, path, body, where, why):
+    response = qwen.http.post(path, json=body_of(None, body))
+    assert response.status_code == 400 and where in response.json()["error"] and why in response.json()["error"], response.text
+
+
+def test_what_the_model_can(qwen):
+    assert qwen.http.post("/api/show", json={"model": MODEL}).json()["capabilities"] == ["completion", "tools", "thinking"]
