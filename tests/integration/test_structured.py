@@ -78,8 +78,8 @@ def test_json_object_beside_free_text(server):
 
 
 @pytest.mark.parametrize("params,where,why", [
-    ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}},
-     "response_format.json_schema.schema", "$.not"),
+    ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"uniqueItems": True}}}},
+     "response_format.json_schema.schema", "$.uniqueItems"),
     ({"response_format": {"type": "yaml"}}, "response_format.type", "one of"),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "object"),
     ({"guided_regex": "(?=a)"}, "guided_regex", "lookahead"),
@@ -142,7 +142,7 @@ def test_grpc(server, stubs):
                               structured_output=pb.StructuredOutput(regex="yes|no"))
         assert "".join(one.text for one in stub.Chat(chat)) in ("yes", "no")
         with pytest.raises(grpc.RpcError) as raised:
-            text(json_schema='{"not": {}}')
+            text(json_schema='{"uniqueItems": true}')
         assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "structured_output.json_schema" in raised.value.details()
 
 

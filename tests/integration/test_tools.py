@@ -154,9 +154,10 @@ def test_text_beside_calls_and_calls_cut_short(qwen):
     told = message(qwen, "Let me see.\n" + FAMILIES["hermes"], tools=TOOLS)
     assert told["content"] == "Let me see." and calls_of(told) == BOTH
     cut = 0
-    for tokens in range(2, 60, 3):
+    for tokens in range(1, 60, 2):
         [choice] = ask(qwen, FAMILIES["hermes"], tools=TOOLS, max_tokens=tokens, seed=1)["choices"]
-        assert choice["finish_reason"] == "length" and FAMILIES["hermes"].startswith(choice["message"]["content"] or "")
+        assert choice["finish_reason"] == "length"
+        assert (choice["message"]["content"] or "") in ("", "<", "<t", "<to"), "no half a mark, unless it may be anything"
         for call in choice["message"].get("tool_calls", [])[:1]:
             assert call["function"]["name"] == "weather" and RIO.startswith(call["function"]["arguments"])
             cut += call["function"]["arguments"] != RIO
@@ -173,8 +174,8 @@ def test_what_a_strict_tool_or_a_single_call_may_be(qwen):
         told, _ = stream(qwen, text, **body)
         assert told["content"] == text.partition("<tool_call>")[0].strip()
     # What a grammar allows is tried out in tests/text/answer_grammar_test.cc.
-    assert "not" in qwen.http.post("/v1/chat/completions", json={"messages": USER, "tools": [
-        {"type": "function", "function": {"name": "a", "strict": True, "parameters": {"not": {}}}}]}).json()["error"]["message"]
+    assert "uniqueItems" in qwen.http.post("/v1/chat/completions", json={"messages": USER, "tools": [
+        {"type": "function", "function": {"name": "a", "strict": True, "parameters": {"uniqueItems": True}}}]}).json()["error"]["message"]
 
 
 def prompt_of(server, **body):
@@ -218,8 +219,8 @@ def test_beside_a_response_format(qwen):
     ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice", "one of"),
     ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice.function.name", "none of the tools"),
     ({"tool_choice": "required"}, "tool_choice", "no tools"),
-    ({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": {"properties": {"b": {"not": {}}}}}}],
-      "tool_choice": "required"}, "tools[1].function.parameters", "$.properties.b.not"),
+    ({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": {"properties": {"b": {"uniqueItems": True}}}}}],
+      "tool_choice": "required"}, "tools[1].function.parameters", "$.properties.b.uniqueItems"),
     ({"functions": [{"name": "a"}]}, "functions", ""),
     ({"reasoning_effort": "some"}, "reasoning_effort", "one of"),
 ])

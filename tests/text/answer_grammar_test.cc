@@ -135,11 +135,11 @@ TEST_F(AnswerGrammarTest, AFormOfTheTextStandsBesideCalls) {
 
 TEST_F(AnswerGrammarTest, ASchemaThatIsNotServedIsNamedByItsTool) {
   OfferedTools tools = Offer(Use::kMust);
-  tools.tools.push_back(Tool("odd", false, R"({"properties": {"a": {"not": {}}}})"));
+  tools.tools.push_back(Tool("odd", false, R"({"properties": {"a": {"uniqueItems": true}}})"));
   tools.names = {"time", "odd"};
   const auto made = compiler_.Compile(*AnswerGrammar(&tools, {.calls = CallFormat::kJamba}, std::nullopt));
   ASSERT_FALSE(made.ok());
-  EXPECT_THAT(std::string(made.status().message()), HasSubstr("json_schema: $.properties.a.not"));
+  EXPECT_THAT(std::string(made.status().message()), HasSubstr("json_schema: $.properties.a.uniqueItems"));
   EXPECT_EQ(ToolAtPlace(tools, std::string(made.status().message())), 2);
 }
 

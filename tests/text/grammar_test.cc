@@ -133,15 +133,68 @@ TEST_F(GrammarTest, AFormatBesideAPatternIsHeldToWhereThePatternCannotBe) {
               HasSubstr("$.pattern"));
 }
 
+// What each takes of JSON texts, and what not.
+TEST_F(GrammarTest, ConditionsAreAlternatives) {
+  struct Case {
+    std::string schema;
+    std::vector<std::string> taken, refused;
+  };
+  const std::vector<Case> cases = {
+      {R"({"not":{"type":["string","null"]}})", {"7", "[]", "true"}, {"\"a\"", "null"}},
+      {R"({"type":"string","not":{"enum":["a","ab"]}})",
+       {"\"\"", "\"b\"", "\"abc\""},
+       {"\"a\"", "\"ab\"", "\"\\u0061\""}},
+      {R"({"type":"integer","not":{"const":0}})", {"1", "-1", "10"}, {"0", "-0"}},
+      {R"({"enum":[1,2],"not":{"const":2.0}})", {"1"}, {"2"}},
+      {R"({"type":"object","properties":{"a":{"enum":[1,2]},"b":{"type":"null"}},"required":["a"],
+           "if":{"properties":{"a":{"const":1}}},"then":{"required":["b"]}})",
+       {R"({"a":1,"b":null})", R"({"a":2})", R"({"a":2,"b":null})"},
+       {R"({"a":1})"}},
+      {R"({"properties":{"a":{},"b":{}},"dependentRequired":{"a":["b"]}})",
+       {"{}", R"({"b":1})", R"({"a":1,"b":1})"},
+       {R"({"a":1})"}},
+      {R"({"items":{"type":"integer"},"contains":{"const":5},"minContains":2,"maxContains":3})",
+       {"[5,5]", "[1,5,2,5,3]", "[5,5,5]"},
+       {"[]", "[5]", "[5,5,5,5]", "[1,5,2]"}},
+      {R"({"oneOf":[{"type":"integer","minimum":0},{"type":"integer","maximum":5}]})", {"-1", "6"}, {"0", "3", "5"}},
+      {R"({"properties":{"a":{"type":"integer"}},"allOf":[{"properties":{"b":{}}}],"unevaluatedProperties":false})",
+       {"{}", R"({"a":1,"b":2})"},
+       {R"({"c":1})"}},
+      {R"({"properties":{"a":{}},"unevaluatedProperties":false,"not":{"not":{"properties":{"b":{}}}}})", {}, {}},
+      {R"({"properties":{"a":{}},"anyOf":[{"properties":{"b":{"const":1}},"required":["b"]},true],
+           "unevaluatedProperties":{"type":"null"}})",
+       {R"({"a":1})", R"({"b":1})", R"({"b":null})", R"({"a":1,"x":null})"},
+       {R"({"b":2})", R"({"x":1})"}},
+      {R"({"allOf":[{"prefixItems":[{"type":"integer"}]},{"prefixItems":[{},{"type":"string"}]}],"unevaluatedItems":false})",
+       {"[1,\"a\"]"},
+       {"[\"a\",\"a\"]", "[1,2]", "[1,\"a\",1]"}},
+      {R"({"$id":"http://a/b","$ref":"c#d","$defs":{"x":{"$id":"/c","$defs":{"y":{"$anchor":"d","const":1}}}}})",
+       {"1"},
+       {"2"}},
+      {R"({"type":"number","multipleOf":1.5})", {"3", "-6"}, {"2"}},
+  };
+  for (const Case& one : cases) {
+    if (one.taken.empty()) {
+      EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, one.schema), HasSubstr("$")) << one.schema;
+      continue;
+    }
+    const auto grammar = Make(GrammarSpec::Kind::kJsonSchema, one.schema);
+    for (const std::string& text : one.taken) EXPECT_TRUE(Takes(grammar, text)) << one.schema << " " << text;
+    for (const std::string& text : one.refused) EXPECT_FALSE(Takes(grammar, text)) << one.schema << " " << text;
+  }
+}
+
 TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   const auto schema = GrammarSpec::Kind::kJsonSchema;
-  EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{}}}})"), HasSubstr("$.properties.a.not"));
+  EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{"pattern":"a"}}}})"),
+              HasSubstr("$.properties.a.not.pattern"));
   EXPECT_THAT(Refusal(schema, R"({"type":"array","uniqueItems":true})"), HasSubstr("$.uniqueItems"));
-  EXPECT_THAT(Refusal(schema, R"({"allOf":[{"prefixItems":[{"type":"string"}]}],"unevaluatedItems":false})"),
-              HasSubstr("$.unevaluatedItems"));
-  EXPECT_THAT(Refusal(schema, R"({"allOf":[{"prefixItems":[{"type":"string"}]},{"items":{"type":"integer"}}]})"),
-              HasSubstr("prefixItems"));
-  EXPECT_THAT(Refusal(schema, R"({"type":"object","propertyNames":false})"), HasSubstr("$.propertyNames"));
+  EXPECT_THAT(
+      Refusal(schema, R"({"prefixItems":[{}],"allOf":[{"anyOf":[{"prefixItems":[{}]},{}],"unevaluatedItems":false}]})"),
+      HasSubstr("$.allOf[0].unevaluatedItems"));
+  EXPECT_THAT(Refusal(schema, R"({"$dynamicRef":"#a"})"), HasSubstr("$.$dynamicRef"));
+  EXPECT_THAT(Refusal(schema, R"({"contains":{},"maxItems":2})"), HasSubstr("$.contains"));
+  EXPECT_THAT(Refusal(schema, R"({"not":{"$ref":"#"}})"), HasSubstr("$.not"));
   EXPECT_THAT(Refusal(schema, R"({"enum":[]})"), HasSubstr("no text"));
   EXPECT_THAT(Refusal(schema, R"({"$ref":"#"})"), HasSubstr("itself"));
   EXPECT_THAT(Refusal(schema, "{"), HasSubstr("JSON"));
@@ -296,8 +349,8 @@ TEST_F(GrammarTest, StructuralTagsAreRefusedByPlace) {
   EXPECT_THAT(refusal(R"({"type": "triggered_tags", "triggers": ["<"], "tags": [{"begin": "a", "end": "",
                           "content": {"type": "any_text"}}]})"),
               HasSubstr("$.format.tags[0].begin"));
-  EXPECT_THAT(refusal(R"({"type": "json_schema", "json_schema": {"not": {}}})"),
-              HasSubstr("$.format.json_schema: $.not"));
+  EXPECT_THAT(refusal(R"({"type": "json_schema", "json_schema": {"uniqueItems": true}})"),
+              HasSubstr("$.format.json_schema: $.uniqueItems"));
   EXPECT_THAT(refusal(R"({"type": "any_text", "excludes": [""]})"), HasSubstr("empty"));
   std::string deep = R"({"type": "any_text"})";
   for (int i = 0; i < 60; ++i) deep = R"({"type": "optional", "content": )" + deep + "}";

@@ -18,7 +18,7 @@ import tarfile
 
 import jsonschema
 
-from grammar_conformance import ROOT, Draws, validate
+from grammar_conformance import ROOT, Draws
 
 RELEASE = "jsonschema==4.26.0"
 DIGEST = "0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326"
@@ -66,7 +66,7 @@ def main():
             for text in answer["texts"]:
                 drawn += 1
                 try:
-                    validate(schema, text)
+                    jsonschema.Draft202012Validator(schema).validate(json.loads(text))  # formats say nothing by themselves
                 except (ValueError, jsonschema.ValidationError) as error:
                     failures.append((path.name, group["description"], "drawn", text, str(error)[:200]))
     print(f"{served} schemas served, {sum(refused.values())} refused; of {valid} valid texts {taken} allowed; "

@@ -8,11 +8,13 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/schema_reader.h"
+#include "text/grammar/schema_references.h"
 
 namespace batucada::grammar {
 namespace {
 
 namespace bj = boost::json;
+using Scope = SchemaFlattener::Scope;
 
 constexpr int kMaxDepth = 100;
 
@@ -49,7 +51,7 @@ std::vector<std::string> TypesOf(const bj::object& flat) {
               "maxProperties"})) {
     types.emplace_back("object");
   }
-  if (any_of({"items", "prefixItems", "minItems", "maxItems"})) types.emplace_back("array");
+  if (any_of({"items", "prefixItems", "minItems", "maxItems", kContains})) types.emplace_back("array");
   if (any_of({"minLength", "maxLength", "pattern", "format"})) types.emplace_back("string");
   if (any_of({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}))
     types.emplace_back("number");
@@ -75,6 +77,10 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
   if (flat.contains(kNothing)) return kNoText;
   if (flat.contains(kAnyOfs)) return ReadAlternatives(std::move(flat), kAnyOfs, path, depth);
   if (flat.contains(kOneOfs)) return ReadAlternatives(std::move(flat), kOneOfs, path, depth);
+  BATUCADA_RETURN_IF_ERROR(Settle(flat, path));
+  flat.erase(kUnseen);
+  flat.erase(kQuiet);
+  if (flat.contains(kExcept)) return ReadExcept(std::move(flat), path, depth);
   if (flat.contains("enum")) return ReadEnum(flat, path);
   const std::vector<std::string> types = TypesOf(flat);
   if (types.empty()) return json_.Value();
@@ -84,6 +90,12 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
     ways.push_back(way);
   }
   return e_.Choice(std::move(ways));
+}
+
+absl::StatusOr<bj::object> SchemaReader::Without(Flat flat, const bj::value& schema, const std::string& path) {
+  BATUCADA_ASSIGN_OR_RETURN(const bj::value other, flattener_.Negated(schema, path));
+  BATUCADA_ASSIGN_OR_RETURN(const Flat also, flattener_.Flatten(other, path));
+  return flattener_.Merge(std::move(flat), also, path, Scope::kWay);
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth) {
@@ -101,21 +113,24 @@ absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kin
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string here = Concat(at, "[", i, "]");
     BATUCADA_ASSIGN_OR_RETURN(const Flat branch, flattener_.Flatten(list[i], here));
-    BATUCADA_ASSIGN_OR_RETURN(Flat merged, flattener_.Merge(flat, branch, here));
+    BATUCADA_ASSIGN_OR_RETURN(Flat merged, flattener_.Merge(flat, branch, here, Scope::kWay));
     branches.push_back(std::move(merged));
-  }
-  for (size_t i = 0; kind == kOneOfs && i < branches.size(); ++i) {
-    for (size_t k = 0; k < branches.size(); ++k) {
-      if (i == k || Excludes(branches[i], branches[k], 0)) continue;
-      return Refused(at,
-                     Concat("has alternatives ", std::min(i, k), " and ", std::max(i, k),
-                            " that one value might satisfy both, which an answer cannot be held to: use anyOf, or give "
-                            "each a required property with a const of its own"));
-    }
   }
   std::vector<ExprId> ways;
   for (size_t i = 0; i < branches.size(); ++i) {
-    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadFlat(std::move(branches[i]), Concat(at, "[", i, "]"), depth + 1));
+    Flat branch = branches[i];
+    for (size_t k = 0; kind == kOneOfs && k < branches.size(); ++k) {
+      if (i == k || Excludes(branches[i], branches[k], 0)) continue;
+      absl::StatusOr<Flat> apart = Without(std::move(branch), list[k], Concat(at, "[", k, "]"));
+      if (!apart.ok()) {
+        return Refused(at,
+                       Concat("has alternatives ", std::min(i, k), " and ", std::max(i, k),
+                              " that one value might satisfy both, which an answer cannot be held to: use anyOf, or "
+                              "give each a required property with a const of its own"));
+      }
+      branch = *std::move(apart);
+    }
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadFlat(std::move(branch), Concat(at, "[", i, "]"), depth + 1));
     ways.push_back(way);
   }
   return e_.Choice(std::move(ways));
@@ -123,7 +138,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kin
 
 absl::StatusOr<ExprId> SchemaReader::ReadEnum(const Flat& flat, const std::string& path) {
   for (const auto& [key, value] : flat) {
-    if (key != "enum" && key != "type") {
+    if (key != "enum" && key != "type" && !IsWithin(nullptr, View(key), value)) {
       return Refused(Below(path, View(key)),
                      "is not supported beside enum or const: leave out the values that it excludes");
     }
@@ -134,7 +149,10 @@ absl::StatusOr<ExprId> SchemaReader::ReadEnum(const Flat& flat, const std::strin
     const bool wanted =
         types == nullptr || std::any_of(types->get_array().begin(), types->get_array().end(),
                                         [&](const bj::value& t) { return IsOfType(value, View(t.get_string())); });
-    if (wanted) ways.push_back(json_.Literal(value));
+    const bool within = std::all_of(flat.begin(), flat.end(), [&](const auto& member) {
+      return IsWithin(value, View(member.key()), member.value()).value_or(true);
+    });
+    if (wanted && within) ways.push_back(json_.Literal(value));
   }
   return e_.Choice(std::move(ways));
 }
@@ -206,8 +224,9 @@ bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
     const bj::value* required = b.if_contains("required");
     const bj::value* own = a.if_contains("properties");
     const bj::value* more = a.if_contains("additionalProperties");
-    const bool open = own == nullptr || (more != nullptr && !(more->is_bool() && !more->get_bool())) ||
-                      a.contains("patternProperties");
+    const bj::value* left = a.if_contains(kUnevaluatedProperties);
+    const bool open = own == nullptr || (left != nullptr && !(left->is_bool() && !left->get_bool())) ||
+                      (more != nullptr && !(more->is_bool() && !more->get_bool())) || a.contains("patternProperties");
     bool excluded = false;
     for (const bj::value& name : required != nullptr && required->is_array() ? required->get_array() : bj::array()) {
       if (!name.is_string()) return false;
@@ -231,7 +250,8 @@ bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
 
 absl::StatusOr<ExprId> ReadJsonSchema(const bj::value& schema, Expressions& expressions, JsonParts& json,
                                       WorkBudget& budget) {
-  return SchemaReader(schema, expressions, json, budget).Read(schema, "$");
+  BATUCADA_ASSIGN_OR_RETURN(const bj::value plain, WithPlainReferences(schema, budget));
+  return SchemaReader(plain, expressions, json, budget).Read(plain, "$");
 }
 
 }  // namespace batucada::grammar

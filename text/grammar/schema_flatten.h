@@ -20,6 +20,15 @@ namespace batucada::grammar {
 inline constexpr const char* kAnyOfs = "#anyOf";  // [[schema, …], …]
 inline constexpr const char* kOneOfs = "#oneOf";
 inline constexpr const char* kNothing = "#never";
+// unevaluatedProperties and unevaluatedItems, to be held against what is left when all alternatives are chosen.
+inline constexpr const char* kUnevaluatedProperties = "#unevaluatedProperties";
+inline constexpr const char* kUnevaluatedItems = "#unevaluatedItems";
+// Of what is not to be: values; names of properties that only a negation speaks of, which evaluates nothing; and that
+// more than such names comes of negations.
+inline constexpr const char* kExcept = "#except";      // [value, …]
+inline constexpr const char* kUnseen = "#unseen";      // [name, …]
+inline constexpr const char* kQuiet = "#quiet";        // true
+inline constexpr const char* kContains = "#contains";  // {"schema": …, "min": n, "max": n or absent}
 
 // INVALID_ARGUMENT with the path of what is not held to: "$.properties.a.not …".
 class SchemaFlattener {
@@ -30,16 +39,31 @@ class SchemaFlattener {
   // Without $ref, allOf, const and annotations. `path` is where it stands.
   absl::StatusOr<boost::json::object> Flatten(const boost::json::value& schema, const std::string& path, int depth = 0);
   // What satisfies both. REQUIRES: both are flat.
+  // kWay: b is an alternative of a's own; kApart: it is another schema that holds for the same value.
+  enum class Scope : uint8_t { kApart, kWay };
   absl::StatusOr<boost::json::object> Merge(boost::json::object a, const boost::json::object& b,
-                                            const std::string& path);
+                                            const std::string& path, Scope scope = Scope::kApart);
+
+  // A schema of values that are not `schema`'s: of all of them, but for numbers that are not whole where integers are
+  // meant, and for lists and objects beside others in an enum. What it cannot say is refused.
+  absl::StatusOr<boost::json::value> Negated(const boost::json::value& schema, const std::string& path, int depth = 0);
 
  private:
   absl::StatusOr<const boost::json::value*> Resolve(const boost::json::value& reference, const std::string& path) const;
+  absl::StatusOr<boost::json::object> MergeSettled(boost::json::object a, const boost::json::object& b,
+                                                   const std::string& path);
+  // What the conditions of `schema` (not, if, dependentRequired, …) add to what else it says.
+  absl::StatusOr<boost::json::object> AddConditions(boost::json::object flat, const boost::json::object& schema,
+                                                    const std::string& path, int depth);
 
   const boost::json::value& root_;
   WorkBudget& budget_;
 };
 
+// What unevaluatedProperties and unevaluatedItems come to, of a flat schema without alternatives.
+absl::Status Settle(boost::json::object& flat, const std::string& path);
+// A schema of what satisfies both.
+boost::json::value BothSchemas(const boost::json::value& a, const boost::json::value& b);
 // Values in `value`, itself and names of members counted: what a copy of it costs.
 int64_t SizeOf(const boost::json::value& value);
 // "$.a[0]", or with quotes where the name needs them.

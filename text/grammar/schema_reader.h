@@ -30,11 +30,17 @@ class SchemaReader {
 
   absl::StatusOr<ExprId> ReadFlat(Flat flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth);
+  // `flat`, and not `schema`.
+  absl::StatusOr<Flat> Without(Flat flat, const boost::json::value& schema, const std::string& path);
   absl::StatusOr<ExprId> ReadEnum(const Flat& flat, const std::string& path);
+  absl::StatusOr<ExprId> ReadExcept(Flat flat, const std::string& path, int depth);
+  absl::StatusOr<ExprId> ReadExceptOfType(const Flat& flat, const boost::json::array& except, const std::string& type,
+                                          const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadType(const Flat& flat, std::string_view type, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadString(const Flat& flat, const std::string& path);
   absl::StatusOr<ExprId> ReadNumber(const Flat& flat, bool whole, const std::string& path);
   absl::StatusOr<ExprId> ReadArray(const Flat& flat, const std::string& path, int depth);
+  absl::StatusOr<ExprId> ReadContains(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadObject(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadMap(const Flat& flat, const std::string& path, int depth);
   // A key that is none of `names`, in quotes.
@@ -49,6 +55,10 @@ class SchemaReader {
   WorkBudget& budget_;
   absl::flat_hash_map<std::string, RuleId> rules_;  // by schema, as text
 };
+
+// Whether a value keeps a bound of lengths, counts or numbers; nothing, if the keyword is another.
+std::optional<bool> IsWithin(const boost::json::value& value, std::string_view keyword,
+                             const boost::json::value& bound);
 
 // The types that a flat schema's own keywords speak of, where it names none.
 std::vector<std::string> TypesOf(const boost::json::object& flat);

@@ -129,10 +129,14 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
   if (low > high) return kNoText;
   if (multiple == nullptr) return (least || most) ? IntegersBetween(low, high, e_) : json_.Integer();
   const std::string at = Below(path, "multipleOf");
-  const double wanted = multiple->is_number() ? multiple->to_number<double>() : 0;
+  double wanted = multiple->is_number() ? multiple->to_number<double>() : 0;
   if (!(wanted > 0)) return Refused(at, "must be a number above 0");
+  // Of a half, a quarter and so on those multiples that are whole: every program divides them alike.
+  for (int i = 0; i < 10 && wanted != std::floor(wanted); ++i) wanted *= 2;
   if (wanted != std::floor(wanted) || wanted > 1e15) {
-    return Refused(at, "is not supported unless it is a whole number: an answer cannot be held to it");
+    return Refused(at,
+                   "is not supported unless it is a whole number, or one of halves, quarters and so on: an answer "
+                   "cannot be held to it");
   }
   const auto step = static_cast<int64_t>(wanted);
   if (most || (least && low > 1)) {
@@ -154,6 +158,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadArray(const Flat& flat, const std::stri
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<int32_t> most, Count(flat, "maxItems", path));
   const int32_t min = least.value_or(0), max = most.value_or(kUnbounded);
   if (max != kUnbounded && min > max) return kNoText;
+  if (flat.contains(kContains)) return ReadContains(flat, path, depth);
   ExprId item = kNoText;
   const bj::value *items = flat.if_contains("items"), *prefix = flat.if_contains("prefixItems");
   if (items != nullptr && items->is_array()) {

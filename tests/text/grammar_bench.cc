@@ -1,0 +1,142 @@
+// What grammars cost: to make one of a schema, and the mask before each token of a text that is drawn from it.
+// Processor time of one thread, so that other work on the machine does not count.
+//
+//   grammar_bench IDS TEXT… < SCHEMAS     a JSON Schema in each line; a line of figures to the standard output
+//
+// The vocabulary has that many ids: every byte, and the pieces of words that are the most frequent in the TEXTs, with
+// the blank before them, which is what byte-level vocabularies are made of; and pairs of them where those do not
+// suffice.
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "text/grammar.h"
+#include "text/tokenizer.h"
+
+namespace {
+
+using namespace batucada;
+
+constexpr int kTexts = 6;         // drawn from each grammar
+constexpr int kMostTokens = 200;  // of a text
+
+double ThreadSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+std::vector<std::string> Pieces(const std::vector<std::string>& paths, size_t wanted) {
+  std::map<std::string, int64_t> counts;
+  for (const std::string& path : paths) {
+    std::ifstream file(path);
+    for (std::string word; file >> word;) {
+      word.resize(std::min<size_t>(word.size(), 16));
+      word.insert(0, " ");
+      for (const size_t begin : {size_t{0}, size_t{1}}) {
+        for (size_t size = 2; begin + size <= word.size(); ++size) ++counts[word.substr(begin, size)];
+      }
+    }
+  }
+  std::vector<std::pair<int64_t, std::string>> sorted;
+  for (const auto& [piece, count] : counts) sorted.emplace_back(-count, piece);
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::string> pieces;
+  for (size_t i = 0; i < sorted.size() && pieces.size() < wanted; ++i) pieces.push_back(sorted[i].second);
+  std::set<std::string> made(pieces.begin(), pieces.end());
+  for (size_t i = 0; pieces.size() < wanted; ++i) {
+    std::string pair = sorted[i % 701].second + sorted[i / 701].second;
+    if (made.insert(pair).second) pieces.push_back(std::move(pair));
+  }
+  return pieces;
+}
+
+TokenTable MakeTable(size_t ids, const std::vector<std::string>& paths) {
+  std::vector<TokenTable::Entry> entries(ids);
+  const std::vector<std::string> pieces = Pieces(paths, ids - 256);
+  for (size_t id = 0; id < ids; ++id) {
+    TokenTable::Entry& entry = entries[id];
+    entry.kind = id < 256 ? TokenKind::kBytes : TokenKind::kText;
+    entry.bytes = id < 256 ? std::string(1, static_cast<char>(id)) : pieces[id - 256];
+    entry.content = id < 256 ? "<" + std::to_string(id) + ">" : entry.bytes;
+    entry.start_bytes = entry.bytes;
+  }
+  return TokenTable(std::move(entries), StreamRules{});
+}
+
+class PieceTokenizer : public Tokenizer {
+ public:
+  explicit PieceTokenizer(TokenTable table) : Tokenizer(std::move(table)) {}
+  absl::StatusOr<std::vector<int32_t>> Encode(std::string_view, const EncodeOptions&) const override {
+    return absl::UnimplementedError("nothing is encoded here");
+  }
+};
+
+struct Figures {
+  std::vector<double> seconds;
+  void Add(double begin) { seconds.push_back(ThreadSeconds() - begin); }
+  void Print(const char* what, double unit, const char* name) {
+    if (seconds.empty()) return;
+    std::sort(seconds.begin(), seconds.end());
+    const auto at = [&](double part) {
+      return seconds[static_cast<size_t>(part * static_cast<double>(seconds.size() - 1))] / unit;
+    };
+    std::printf("%s: %zu, p50 %.3f p90 %.3f p99 %.3f p99.9 %.3f worst %.3f %s\n", what, seconds.size(), at(0.5),
+                at(0.9), at(0.99), at(0.999), at(1), name);
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int32_t ids = 0;
+  if (argc < 3 || std::from_chars(argv[1], argv[1] + std::string_view(argv[1]).size(), ids).ec != std::errc() ||
+      ids < 300) {
+    std::cerr << "usage: grammar_bench IDS TEXT... < SCHEMAS\n";
+    return 1;
+  }
+  const PieceTokenizer tokenizer(MakeTable(static_cast<size_t>(ids) - 1, {argv + 2, argv + argc}));
+  const int32_t end = ids - 1;
+  GrammarCompiler compiler(tokenizer, ids, {end});
+  (void)compiler.Compile({.kind = GrammarSpec::Kind::kRegex, .text = "a"});  // the vocabulary's tries, made once
+  Figures compile, refuse, first, later;
+  std::mt19937_64 random(1);
+  std::vector<uint32_t> mask((static_cast<size_t>(ids) + 31) / 32);
+  for (std::string line; std::getline(std::cin, line);) {
+    const double begin = ThreadSeconds();
+    const auto grammar = compiler.Compile({.kind = GrammarSpec::Kind::kJsonSchema, .text = line});
+    (grammar.ok() ? compile : refuse).Add(begin);
+    for (int text = 0; grammar.ok() && text < kTexts; ++text) {
+      GrammarMatcher matcher(*grammar);
+      for (int t = 0; t < kMostTokens && !matcher.finished(); ++t) {
+        const double before = ThreadSeconds();
+        if (!matcher.Mask(mask).ok()) break;
+        (text < kTexts / 2 ? first : later).Add(before);
+        std::vector<int32_t> allowed;
+        for (int32_t id = 0; id < ids; ++id) {
+          if (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) allowed.push_back(id);
+        }
+        if (allowed.empty() || !matcher.Accept(allowed[random() % allowed.size()])) break;
+      }
+    }
+  }
+  std::printf("%d ids\n", ids);
+  compile.Print("schemas made", 1e-3, "ms");
+  refuse.Print("schemas refused", 1e-3, "ms");
+  first.Print("masks of a grammar's first texts", 1e-6, "us");
+  later.Print("masks of its later texts", 1e-6, "us");
+  return 0;
+}

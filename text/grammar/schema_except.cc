@@ -1,0 +1,174 @@
+// Of a flat schema what other schemas leave: values that it is not to be, items that it must contain, and what is said
+// of the rest.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "text/grammar/schema_reader.h"
+
+namespace batucada::grammar {
+namespace {
+
+namespace bj = boost::json;
+using Scope = SchemaFlattener::Scope;
+
+constexpr size_t kMostNumbers = 64;
+
+std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
+
+// 1 is 1.0.
+bool AreSame(const bj::value& a, const bj::value& b) {
+  if (a.is_number() && b.is_number()) return a.to_number<double>() == b.to_number<double>();
+  if (a.is_array() && b.is_array()) {
+    return std::equal(a.get_array().begin(), a.get_array().end(), b.get_array().begin(), b.get_array().end(), AreSame);
+  }
+  if (a.is_object() && b.is_object()) {
+    const bj::object& other = b.get_object();
+    return a.get_object().size() == other.size() &&
+           std::all_of(a.get_object().begin(), a.get_object().end(), [&](const auto& member) {
+             const bj::value* value = other.if_contains(member.key());
+             return value != nullptr && AreSame(member.value(), *value);
+           });
+  }
+  return a == b;
+}
+bool IsIn(const bj::array& list, const bj::value& value) {
+  return std::any_of(list.begin(), list.end(), [&](const bj::value& one) { return AreSame(one, value); });
+}
+
+}  // namespace
+
+std::optional<bool> IsWithin(const bj::value& value, std::string_view keyword, const bj::value& bound) {
+  if (!bound.is_number()) return std::nullopt;
+  const auto most = [&](double size) { return size <= bound.to_number<double>(); };
+  const auto least = [&](double size) { return size >= bound.to_number<double>(); };
+  const auto size_of = [](size_t size) { return static_cast<double>(size); };
+  if (keyword == "minLength" || keyword == "maxLength") {
+    if (!value.is_string()) return true;
+    const bj::string& text = value.get_string();
+    const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    return keyword == "minLength" ? least(static_cast<double>(characters)) : most(static_cast<double>(characters));
+  }
+  if (keyword == "minItems") return !value.is_array() || least(size_of(value.get_array().size()));
+  if (keyword == "maxItems") return !value.is_array() || most(size_of(value.get_array().size()));
+  if (keyword == "minProperties") return !value.is_object() || least(size_of(value.get_object().size()));
+  if (keyword == "maxProperties") return !value.is_object() || most(size_of(value.get_object().size()));
+  const double number = value.is_number() ? value.to_number<double>() : 0;
+  if (keyword == "minimum") return !value.is_number() || least(number);
+  if (keyword == "maximum") return !value.is_number() || most(number);
+  if (keyword == "exclusiveMinimum") return !value.is_number() || (least(number) && !most(number));
+  if (keyword == "exclusiveMaximum") return !value.is_number() || (most(number) && !least(number));
+  return std::nullopt;
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadExcept(Flat flat, const std::string& path, int depth) {
+  const bj::array except = flat.at(kExcept).get_array();
+  flat.erase(kExcept);
+  if (const bj::value* values = flat.if_contains("enum")) {
+    if (!budget_.Spend(SizeOf(except) * SizeOf(*values))) return Refused("$", "is too complex");
+    bj::array left;
+    for (const bj::value& value : values->get_array()) {
+      if (!IsIn(except, value)) left.push_back(value);
+    }
+    flat["enum"] = std::move(left);
+    return ReadFlat(std::move(flat), path, depth + 1);
+  }
+  std::vector<std::string> types = TypesOf(flat);
+  if (types.empty()) types = {"null", "boolean", "object", "array", "string", "number"};
+  std::vector<ExprId> ways;
+  for (const std::string& type : types) {
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadExceptOfType(flat, except, type, path, depth));
+    ways.push_back(way);
+  }
+  return e_.Choice(std::move(ways));
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadExceptOfType(const Flat& flat, const bj::array& except,
+                                                      const std::string& type, const std::string& path, int depth) {
+  if (type == "null") return IsIn(except, nullptr) ? kNoText : json_.Null();
+  if (type == "boolean") {
+    return e_.Choice(
+        {IsIn(except, true) ? kNoText : e_.Bytes("true"), IsIn(except, false) ? kNoText : e_.Bytes("false")});
+  }
+  if (type == "string") {
+    std::vector<std::string> texts;
+    for (const bj::value& value : except) {
+      if (value.is_string()) texts.emplace_back(View(value.get_string()));
+    }
+    if (texts.empty()) return ReadString(flat, path);
+    for (const char* beside : {"minLength", "maxLength", "pattern", "format"}) {
+      if (flat.contains(beside)) return Refused(Below(path, beside), "is not supported beside texts that are excluded");
+    }
+    return OtherKey(texts);
+  }
+  if (type == "array" || type == "object") {
+    Flat some = flat;
+    for (const bj::value& value : except) {
+      const bool empty = type == "array" ? value.is_array() && value.get_array().empty()
+                                         : value.is_object() && value.get_object().empty();
+      if (!empty && (type == "array" ? value.is_array() : value.is_object())) {
+        if (!flat.contains("type")) return kNoText;
+        return Refused(path, Concat("excludes a value of the type ", type, ", which an answer cannot be held to"));
+      }
+      if (!empty) continue;
+      Flat bound;
+      bound[type == "array" ? "minItems" : "minProperties"] = 1;
+      BATUCADA_ASSIGN_OR_RETURN(some, flattener_.Merge(std::move(some), bound, path, Scope::kWay));
+    }
+    return ReadType(some, type, path, depth);
+  }
+  std::vector<double> numbers;
+  for (const bj::value& value : except) {
+    if (value.is_number()) numbers.push_back(value.to_number<double>());
+  }
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  if (numbers.empty()) return ReadType(flat, type, path, depth);
+  if (numbers.size() > kMostNumbers) return Refused(path, Concat("excludes more than ", kMostNumbers, " numbers"));
+  std::vector<ExprId> ways;
+  for (size_t i = 0; i <= numbers.size(); ++i) {  // below, between and above them
+    Flat bounds;
+    if (i > 0) bounds["exclusiveMinimum"] = numbers[i - 1];
+    if (i < numbers.size()) bounds["exclusiveMaximum"] = numbers[i];
+    BATUCADA_ASSIGN_OR_RETURN(const Flat between, flattener_.Merge(flat, bounds, path, Scope::kWay));
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadType(between, type, path, depth));
+    ways.push_back(way);
+  }
+  return e_.Choice(std::move(ways));
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadContains(const Flat& flat, const std::string& path, int depth) {
+  const std::string at = Below(path, "contains");
+  const bj::object& contains = flat.at(kContains).get_object();
+  const auto min = static_cast<int32_t>(contains.at("min").to_number<int64_t>());
+  const bj::value* bound = contains.if_contains("max");
+  const int32_t max = bound == nullptr ? kUnbounded : static_cast<int32_t>(bound->to_number<int64_t>());
+  BATUCADA_ASSIGN_OR_RETURN(const std::optional<int32_t> least, Count(flat, "minItems", path));
+  if (flat.contains("prefixItems") || flat.contains("maxItems") || least.value_or(0) > min) {
+    return Refused(at, "is not supported beside prefixItems, maxItems or more minItems than minContains");
+  }
+  if (max != kUnbounded && min > max) return kNoText;
+  const bj::value* given = flat.if_contains("items");
+  const bj::value items = given == nullptr ? bj::value(true) : *given;
+  const bj::value& schema = contains.at("schema");
+  BATUCADA_ASSIGN_OR_RETURN(const ExprId hit, Read(BothSchemas(items, schema), at, depth + 1));
+  bj::value others = items;
+  if (max != kUnbounded) {
+    BATUCADA_ASSIGN_OR_RETURN(const bj::value miss, flattener_.Negated(schema, at));
+    others = BothSchemas(items, miss);
+  }
+  BATUCADA_ASSIGN_OR_RETURN(const ExprId other, Read(others, at, depth + 1));
+  // [others, hit, others, hit, …]
+  const ExprId comma = json_.Comma();
+  const ExprId more = e_.Repeat(e_.Sequence({comma, other}), 0, kUnbounded);
+  const ExprId one = e_.Sequence({comma, hit, more});
+  const auto less = [](int32_t count) { return count == kUnbounded ? count : count - 1; };
+  std::vector<ExprId> ways = {e_.Sequence({other, more, e_.Repeat(one, min, max)})};
+  if (max != 0) ways.push_back(e_.Sequence({hit, more, e_.Repeat(one, std::max(min - 1, 0), less(max))}));
+  if (min == 0) ways.push_back(kEmptyText);
+  return e_.Sequence({e_.Bytes("["), json_.Space(), e_.Choice(std::move(ways)), json_.Space(), e_.Bytes("]")});
+}
+
+}  // namespace batucada::grammar
