@@ -16,6 +16,34 @@ function addPiece(node, text, tokens) {
   node.content += text;
 }
 
+// Adds what else a piece of a chat tells: thinking, the beginning of a call, more of its arguments.
+function addDelta(node, delta) {
+  node.thinking += delta.reasoning_content ?? '';
+  for (const {index, id, function: called} of delta.tool_calls ?? []) {
+    node.calls[index] ??= {id, name: called.name, arguments: ''};
+    node.calls[index].arguments += called.arguments ?? '';
+  }
+}
+
+const isEmpty = node => !node.content && !node.thinking && !node.calls.length;
+
+// What the model thought, folded until one opens it.
+function thoughts(box, node) {
+  const made = make('details', {className: 'thoughts', open: box.unfolded === true},
+                    make('summary', {textContent: node.content || node.calls.length ? 'Thought' : 'Thinking…'}),
+                    make('div', {className: 'plain', textContent: node.thinking}));
+  made.addEventListener('toggle', () => { box.unfolded = made.open; });
+  return made;
+}
+
+function callBlock(call) {
+  let shown = call.arguments;
+  try { shown = JSON.stringify(JSON.parse(shown), null, 2); } catch { /* still coming, or not JSON */ }
+  const bar = make('div', {className: 'code-bar'}, make('span', {textContent: `calls ${call.name}`}),
+                   button('copy', 'Copy the arguments', event => copy(call.arguments, event.currentTarget)));
+  return make('div', {className: 'code call'}, bar, make('pre', {tabIndex: 0}, make('code', {textContent: shown})));
+}
+
 // Puts ranges of node.content into the page, each piece with tokens a span of its own.
 function emitter(node) {
   const {content, pieces} = node;
@@ -45,16 +73,21 @@ function emitter(node) {
 function showAnswer(box, node) {
   const emit = emitter(node), {content} = node;
   const wanted = [];
+  if (node.thinking) {
+    const over = content || node.calls.length ? 'over' : '';
+    wanted.push({key: `thinking ${over} ${node.thinking}`, draw: () => thoughts(box, node)});
+  }
   if ($('markdown').checked) {
     const lines = linesOf(content);
     for (const block of blocksOf(content, lines)) {
       const from = lines[block.begin][0], to = lines[block.end - 1][1];
       wanted.push({key: `${from} ${content.slice(from, to)}`, draw: () => renderBlock(content, block, emit)});
     }
-  } else {
+  } else if (content) {
     const draw = () => { const plain = make('div', {className: 'plain'}); emit(plain, 0, content.length); return plain; };
     wanted.push({key: content, draw});
   }
+  for (const call of node.calls) wanted.push({key: `call ${call.name} ${call.arguments}`, draw: () => callBlock(call)});
   const keys = box.keys ?? [];
   let same = 0;
   while (same < wanted.length - 1 && keys[same] === wanted[same].key) same++;

@@ -32,11 +32,20 @@ async function readEvents(response, each) {
   }
 }
 
+// What a box for JSON holds; nothing, if nothing.
+const jsonOf = name => $(name).value.trim() ? JSON.parse($(name).value) : undefined;
+
 // What the settings ask for; `chat` says in which API's words.
 function parameters(chat) {
   const body = {model, stream: true, stream_options: {include_usage: true}};
   for (const name of NUMBERS) if ($(name).value !== '') body[name] = Number($(name).value);
   if ($('stops').value) body.stop = [$('stops').value.replaceAll('\\n', '\n')];
+  const schema = jsonOf('schema'), tools = jsonOf('tools');
+  if (schema !== undefined) {  // beside tools an answer may be calls of them instead
+    Object.assign(body, chat ? {response_format: {type: 'json_schema', json_schema: {name: 'answer', schema}}}
+                             : {structured_outputs: {json: schema}});
+  }
+  if (chat && tools !== undefined) body.tools = tools;
   if ($('logprobs').checked) Object.assign(body, chat ? {logprobs: true, top_logprobs: 5} : {logprobs: 5});
   return body;
 }
@@ -77,7 +86,7 @@ class Run {
     return facts;
   }
 
-  // Streams an answer: each(text, tokens) for every piece. Returns what went wrong, or ''.
+  // Streams an answer: each(text, tokens, delta) for every piece, the last with what else a chat tells. Returns what went wrong, or ''.
   async stream(path, body, each) {
     try {
       const response = await fetch(path, {method: 'POST', signal: this.controller.signal, body: JSON.stringify(body),
@@ -89,10 +98,11 @@ class Run {
         const choice = event.choices[0];
         if (!choice) return;
         const text = (choice.delta ? choice.delta.content : choice.text) ?? '', tokens = tokensOf(choice);
-        if (!this.first && (text || tokens.length)) this.first = performance.now();
-        this.count += tokens.length || (text ? 1 : 0);
+        const delta = choice.delta ?? {}, some = text || delta.reasoning_content || delta.tool_calls;
+        if (!this.first && (some || tokens.length)) this.first = performance.now();
+        this.count += tokens.length || (some ? 1 : 0);
         this.reason = choice.finish_reason ?? this.reason;
-        each(text, tokens);
+        each(text, tokens, delta);
       });
     } catch (error) {
       if (error.name !== 'AbortError') return error instanceof TypeError ? 'The server does not answer.' : error.message;
@@ -102,12 +112,16 @@ class Run {
   }
 }
 
-// Seeds past 2^53 would be rounded on the way: said before anything is sent.
+// Seeds past 2^53 would be rounded on the way, and what is no JSON cannot be sent: said before anything is.
 function settingsAreWrong() {
-  const seed = $('seed');
-  if (!seed.validity.rangeOverflow && !seed.validity.rangeUnderflow) return false;
+  const {validity, validationMessage} = $('seed');
+  let wrong = validity.rangeOverflow || validity.rangeUnderflow ? 'seed' : '', problem = validationMessage;
+  for (const [name, what] of [['schema', 'The schema'], ['tools', 'The list of tools']]) {
+    try { jsonOf(name); } catch (error) { wrong ||= name; problem = `${what} is not JSON: ${error.message}`; }
+  }
+  if (!wrong) return false;
   showPanel('panel', true);
-  $('problem').textContent = seed.validationMessage;
-  seed.focus();
+  $('problem').textContent = problem;
+  $(wrong).focus();
   return true;
 }

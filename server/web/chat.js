@@ -3,7 +3,7 @@ let current = blank();
 let conversation = [];  // its messages as they are shown and sent
 const runs = new Map();  // of conversations, by id, the run that answers; of 'prompt' that of the other tab
 
-const label = {user: 'user', assistant: 'assistant', system: 'system'};
+const label = {user: 'user', assistant: 'assistant', system: 'system', tool: 'result'};
 
 function turn(node) {
   const what = make('div', {className: 'what'});
@@ -33,8 +33,8 @@ function showActions(article) {
   bar.append(button('copy', 'Copy', event => copy(node.content, event.currentTarget)));
   bar.append(button('edit', 'Edit', () => edit(article)));
   if (node.role === 'assistant') bar.append(button('again', 'Answer again', () => again(node)));
-  if (node.role === 'assistant' && last) bar.append(button('more', 'Continue this answer', () => answer(current, node, node)));
-  if (node.role === 'user' && last) bar.append(button('again', 'Answer', () => answer(current, node)));
+  if (node.role === 'assistant' && last && !node.calls.length) bar.append(button('more', 'Continue this answer', () => answer(current, node, node)));
+  if (node.role !== 'assistant' && last && !openCalls().length) bar.append(button('again', 'Answer', () => answer(current, node)));
   bar.append(button('bin', 'Delete from here', () => remove(node)));
   if (node.facts && !last) bar.append(make('span', {className: 'facts', textContent: node.facts}));
 }
@@ -50,6 +50,7 @@ function showChat() {
   }
   $('title').value = current.title || (conversation.length ? titleOf(current) : '');
   $('system').value = current.system;
+  $('message').placeholder = openCalls().length ? `Result of ${openCalls()[0].name}` : 'Message';
   showBusy();
   showList();
 }
@@ -62,13 +63,30 @@ function open(c) {
   toLatest();
 }
 
+// The calls of the last answer that have no result yet: what is written next is theirs, in their order.
+function openCalls() {
+  const last = conversation.findLastIndex(node => node.role !== 'tool'), calls = conversation[last]?.calls ?? [];
+  return calls.slice(conversation.length - last - 1);
+}
+
+// A message as the server takes it.
+function asMessage(node) {
+  if (node.role === 'tool') return {role: 'tool', tool_call_id: node.call, content: node.content};
+  const message = {role: node.role, content: node.content};
+  if (node.thinking) message.reasoning_content = node.thinking;
+  if (node.calls.length) {
+    message.tool_calls = node.calls.map(({id, name, arguments: text}) => ({id, type: 'function', function: {name, arguments: text}}));
+  }
+  return message;
+}
+
 // The answer to the message `asked`; with `into`, more of an answer that is there. True if there is one.
 async function answer(c, asked, into = null) {
   if (runs.has(c.id) || settingsAreWrong()) return false;
   const run = new Run(), node = into ?? addNode(c, asked.id, 'assistant', ''), before = node.content.length;
   const messages = [];
   for (let id = node.id; id; id = c.nodes[id].parent) {
-    if (into || id !== node.id) messages.unshift({role: c.nodes[id].role, content: c.nodes[id].content});
+    if (into || id !== node.id) messages.unshift(asMessage(c.nodes[id]));
   }
   if (c.system) messages.unshift({role: 'system', content: c.system});
   const body = {...parameters(true), messages};
@@ -84,14 +102,15 @@ async function answer(c, asked, into = null) {
     if (article) { const stay = atLatest(); showAnswer(article.what, node); $('facts').textContent = run.facts(); if (stay) toLatest(); }
     if (performance.now() - saved > 1000) { save(c); saved = performance.now(); }
   });
-  const problem = await run.stream('/v1/chat/completions', body, (text, tokens) => {
+  const problem = await run.stream('/v1/chat/completions', body, (text, tokens, delta) => {
     addPiece(node, text, tokens);
+    addDelta(node, delta);
     drawing.soon();
   });
   drawing.cancel();
   if (run.dropped) return false;
   runs.delete(c.id);
-  const some = node.content.length > before, facts = run.facts();
+  const some = node.content.length > before || (!into && !isEmpty(node)), facts = run.facts();
   if (some || !problem) node.facts = facts;
   if (!into && !some && (problem || run.reason === 'you')) cut(c, node);  // nothing was said, so nothing is kept
   keep(c);
@@ -112,7 +131,9 @@ async function send() {
   c.system = $('system').value;
   $('message').value = '';
   fit($('message'));
-  const asked = addNode(c, c.leaf, 'user', text);
+  const calls = openCalls(), asked = addNode(c, c.leaf, calls.length ? 'tool' : 'user', text);
+  if (calls.length) asked.call = calls[0].id;
+  if (calls.length > 1) { keep(c); showChat(); return toLatest(); }  // the other results are still to come
   if (await answer(c, asked) || conversations.get(c.id) !== c || !c.nodes[asked.id]) return;
   if (c !== current) return;  // stands there unanswered, with a button that asks again
   cut(c, asked);  // not answered: to be asked again
@@ -138,6 +159,7 @@ function edit(article) {
   const done = save => {
     if (!save || box.value === node.content || c !== current || runs.has(c.id)) return showChat();
     const made = addNode(c, node.parent, node.role, box.value);
+    made.call = node.call;
     if (node.role === 'user') return answer(c, made);
     keep(c);
     showChat();

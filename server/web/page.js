@@ -67,7 +67,7 @@ narrow.addEventListener('change', placePanels);
 
 // --- settings, kept in this browser; the key only as long as the tab is open -----------------------------------------
 
-const KEPT = [...NUMBERS, 'stops'], CHECKS = ['logprobs', 'markdown'];
+const KEPT = [...NUMBERS, 'stops', 'schema', 'tools'], CHECKS = ['logprobs', 'markdown'];
 let theme = 'auto', started = false;
 
 function keepSettings() {

@@ -3,7 +3,8 @@
 //
 // A conversation is {id, title, updated, system, nodes, leaf}: a tree of messages, and the way from a root to `leaf` is
 // what is shown and sent. An edited message or another answer is a sibling of the first, so that nothing is lost. A node
-// is {id, parent, role, content, pieces, facts}; `pieces` are [end, tokens], the tokens that spell `content` up to `end`,
+// is {id, parent, role, content, thinking, calls, call, pieces, facts}; `calls` are the model's, {id, name, arguments}, and
+// `call` is the id of that whose result a message of the role tool is; `pieces` are [end, tokens], the tokens that spell `content` up to `end`,
 // a token being [text, log-probability, [[text, log-probability], …]].
 const PREFIX = 'batucada.conversation.';
 const conversations = new Map();
@@ -12,7 +13,7 @@ const newId = () => 'c' + Date.now().toString(36) + Math.random().toString(36).s
 const blank = (system = '') => ({id: newId(), title: '', updated: Date.now(), system, nodes: {}, leaf: null});
 
 function addNode(c, parent, role, content) {
-  const node = {id: newId(), parent, role, content, pieces: [], facts: ''};
+  const node = {id: newId(), parent, role, content, thinking: '', calls: [], call: '', pieces: [], facts: ''};
   c.nodes[node.id] = node;
   c.leaf = node.id;
   return node;
@@ -52,16 +53,18 @@ function checked(value) {
   const text = (t, most = Infinity) => typeof t === 'string' && t.length <= most;
   const likely = pair => Array.isArray(pair) && text(pair[0]) && typeof pair[1] === 'number';
   const token = t => likely(t) && Array.isArray(t[2]) && t[2].every(likely);
+  const call = t => t && text(t.id, 200) && text(t.name, 200) && text(t.arguments);
   const piece = p => Array.isArray(p) && Number.isInteger(p[0]) && Array.isArray(p[1]) && p[1].every(token);
   if (!value || !text(value.id, 64) || typeof value.nodes !== 'object' || value.nodes === null) return null;
   const c = {id: value.id, title: text(value.title, 200) ? value.title : '', updated: Number(value.updated) || 0,
              system: text(value.system) ? value.system : '', nodes: {}, leaf: null};
   for (const node of Object.values(value.nodes)) {
-    if (!node || !text(node.id, 64) || !['user', 'assistant', 'system'].includes(node.role) || !text(node.content)) return null;
+    if (!node || !text(node.id, 64) || !['user', 'assistant', 'system', 'tool'].includes(node.role) || !text(node.content)) return null;
     const pieces = Array.isArray(node.pieces) && node.pieces.every(piece) ? node.pieces : [];
     const parent = text(node.parent, 64) && c.nodes[node.parent] ? node.parent : null;  // came before, so no circles
-    c.nodes[node.id] = {id: node.id, parent, role: node.role,
-                        content: node.content, pieces, facts: text(node.facts, 500) ? node.facts : ''};
+    c.nodes[node.id] = {id: node.id, parent, role: node.role, content: node.content,
+                        thinking: text(node.thinking) ? node.thinking : '', call: text(node.call, 200) ? node.call : '',
+                        calls: Array.isArray(node.calls) && node.calls.every(call) ? node.calls : [], pieces, facts: text(node.facts, 500) ? node.facts : ''};
   }
   c.leaf = c.nodes[value.leaf] ? value.leaf : Object.keys(c.nodes).at(-1) ?? null;
   return c;
@@ -113,8 +116,10 @@ function readAll() {
 
 const newestFirst = () => [...conversations.values()].filter(c => c.leaf).sort((a, b) => b.updated - a.updated);
 
+const asCode = call => '```json\n' + JSON.stringify({name: call.name, arguments: call.arguments}) + '\n```';
+
 function asMarkdown(c) {
-  const said = pathOf(c).map(node => `## ${node.role[0].toUpperCase()}${node.role.slice(1)}\n\n${node.content.trim()}\n`);
+  const said = pathOf(c).map(node => `## ${node.role[0].toUpperCase()}${node.role.slice(1)}\n\n${[node.content.trim(), ...node.calls.map(asCode)].filter(Boolean).join('\n\n')}\n`);
   if (c.system) said.unshift(`## System\n\n${c.system.trim()}\n`);
   return `# ${titleOf(c)}\n\n${said.join('\n')}`;
 }
