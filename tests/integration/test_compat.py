@@ -192,7 +192,7 @@ def test_ollama_models_and_errors(strict):
     tags = strict.http.get("/api/tags").json()["models"]
     assert [(one["name"], one["size"] > 0) for one in tags] == [(MODEL.name, True)]
     shown = strict.http.post("/api/show", json={"model": MODEL.name}).json()
-    assert shown["capabilities"] == ["completion"] and shown["model_info"]["general.parameter_count"] > 10**7
+    assert shown["capabilities"] == ["completion", "tools"] and shown["model_info"]["general.parameter_count"] > 10**7
     version = strict.http.get("/api/version").json()
     assert version["batucada"] == strict.http.get("/version").json()["version"]
     assert [int(part) for part in version["version"].split(".")] >= [0, 6, 4], "what clients ask for"

@@ -85,22 +85,32 @@ def test_the_past_reaches_the_template(qwen):
 
 def test_results_name_their_calls(tmp_path):
     template = tmp_path / "template.jinja"
-    template.write_text("{% for m in messages %}[{{ m.role }}{% for c in m.tool_calls or [] %}{{ c.id }}{{ c.function.arguments.city }}{% endfor %}{{ m.tool_call_id }}{{ m.name }}]{% endfor %}")
+    template.write_text("{% for m in messages %}[{{ m.role }}|{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.id }}{{ c.function.name }}{% endfor %}{{ m.tool_call_id }}]{% endfor %}")
     past = {"role": "assistant", "tool_calls": [{"function": {"name": "weather", "arguments": RIO}}, {"id": "own", "function": {"name": "time", "arguments": {}}}]}
+    results = [{"role": "tool", "tool_name": "time", "content": "noon"}, {"role": "tool", "content": "22"}]
+    named = {"role": "assistant", "content": None, "tool_calls": [{"id": name, "type": "function", "function": call["function"]} for name, call in zip(("call00001", "own"), past["tool_calls"], strict=True)]}
+    same = [*USER, named, {**results[0], "tool_call_id": "own"}, {**results[1], "tool_call_id": "call00001"}]
+    for message in same:
+        message.pop("tool_name", None)
     with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(template)) as server:
-        rendered = "[user][assistantcall00001Rioown][toolowntime][toolcall00001]"
-        told = ask(server, messages=[*USER, past, {"role": "tool", "tool_name": "time", "content": "noon"}, {"role": "tool", "content": "22"}], options={"num_predict": 1})
-        count = len(server.http.post("/tokenize", json={"prompt": rendered, "add_special_tokens": False}).json()["tokens"])
-        assert told["prompt_eval_count"] == count
+        options = {"num_predict": 12, "seed": 7}
+        told = ask(server, messages=[*USER, past, *results], think=None, options=options)
+        chat = server.http.post("/v1/chat/completions", json={"messages": same, "max_tokens": 12, "seed": 7}).json()
+        assert told["message"]["content"] == chat["choices"][0]["message"]["content"]
 
 
-def test_thinking(qwen):
-    forced = {"chat_template_kwargs": {"thinks_at_once": True}, "think": None, "options": {"num_predict": 60, "seed": 7, "temperature": 1}}
-    told = ask(qwen, **forced)["message"]
-    assert set(told) == {"role", "content", "thinking"} and told["thinking"]
-    streamed = lines(qwen, **forced)
-    assert "".join(line["message"].get("thinking", "") for line in streamed) == told["thinking"]
-    assert "".join(line["message"]["content"] for line in streamed) == told["content"]
+def test_thinking(qwen, tmp_path):
+    template = tmp_path / "template.jinja"
+    template.write_text(TEMPLATE.read_text().replace("thinks_at_once is defined", "true"))
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(template)) as server:
+        for path, key in (("/api/chat", "messages"), ("/api/generate", "prompt")):
+            asked = {"messages": None, "prompt": "a"} if key == "prompt" else {}
+            said = lambda line: line["message"] if key == "messages" else line
+            told = said(ask(server, path=path, think=True, options={"num_predict": 60, "seed": 7}, **asked))
+            streamed = [said(line) for line in lines(server, path=path, think=True, options={"num_predict": 60, "seed": 7}, **asked)]
+            text = "content" if key == "messages" else "response"
+            assert told["thinking"] and "".join(line.get("thinking", "") for line in streamed) == told["thinking"]
+            assert "".join(line[text] for line in streamed) == told[text] and "think>" not in told[text] + told["thinking"]
     prompts = {str(think): ask(qwen, think=think, options={"num_predict": 1})["prompt_eval_count"] for think in (None, True, False, "low", "high")}
     assert prompts["True"] == prompts["None"] < prompts["False"] and prompts["low"] > prompts["None"]
     generated = ask(qwen, "Yes.", path="/api/generate", prompt="a", messages=None)
@@ -111,8 +121,8 @@ def test_thinking(qwen):
     ("/api/chat", {"tools": {}}, "tools", "list"),
     ("/api/chat", {"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "letters"),
     ("/api/chat", {"think": "hard"}, "think", "low"),
-    ("/api/chat", {"think": 3}, "think", "boolean"),
-    ("/api/generate", {"messages": None, "prompt": "a", "tools": TOOLS}, "tools", "/api/chat"),
+    ("/api/chat", {"think": 3}, "think", "true or false"),
+    ("/api/generate", {"messages": None, "prompt": "a", "tools": TOOLS}, "tools", "not supported"),
     ("/api/generate", {"messages": None, "prompt": "a", "raw": True, "think": True}, "think", "continued"),
 ])
 def test_refusals(qwen, path, body, where, why):

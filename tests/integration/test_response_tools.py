@@ -81,7 +81,9 @@ def test_a_stream_has_the_official_events(client):
             assert "".join(event.delta for event in deltas) == item.arguments == own[-2].arguments == own[-1].item.arguments
             assert {event.item_id for event in own[1:-1]} == {item.id} and own[-1].item.status == "completed"
             assert own[0].item.call_id == own[-1].item.call_id == item.call_id
-        assert shapes(final)[-2:] == BOTH and client.responses.retrieve(final.id).output == final.model_copy().output
+        assert shapes(final)[-2:] == BOTH
+        kept = client.responses.retrieve(final.id)
+        assert shapes(kept) == shapes(final) and [item.id for item in kept.output] == [item.id for item in final.output]
 
 
 def test_what_must_be_called(client):
@@ -118,7 +120,7 @@ def test_results_go_on_from_the_calls(qwen, client):
     """As chat tells the same conversation."""
     calls = client.responses.create(**request(CALLS, tools=TOOLS))
     outputs = [{"type": "function_call_output", "call_id": item.call_id, "output": "fine"} for item in calls.output]
-    chat_tools = [{"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}} for tool in TOOLS]
+    chat_tools = [{"type": "function", "function": {key: value for key, value in tool.items() if key != "type" and value is not None}} for tool in TOOLS]
     messages = [{"role": "user", "content": "Weather in Rio?"},
                 {"role": "assistant", "content": None, "tool_calls": [
                     {"id": item.call_id, "type": "function", "function": {"name": item.name, "arguments": item.arguments}} for item in calls.output]},
@@ -186,7 +188,7 @@ class Weather(pydantic.BaseModel):
 
 def test_the_clients_own_helpers(client):
     """Arguments are parsed, and the answer is the form or a call."""
-    tool = {**openai.pydantic_function_tool(Weather)["function"], "type": "function"}
+    tool = openai.pydantic_function_tool(Weather)
     for seed in range(3):
         body = request(tools=[tool], tool_choice="required", parallel_tool_calls=False, extra={**OFF, "seed": seed})
         [call] = client.responses.parse(**body).output

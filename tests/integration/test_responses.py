@@ -299,7 +299,7 @@ def test_who_leaves_takes_the_response_along(crawling):
     ({"input": "a", "tools": [{"type": "web_search"}]}, "tools[0].type"),
     ({"input": "a", "tools": [{"type": "function"}]}, "tools[0].name"),
     ({"input": "a", "tools": [{"type": "function", "name": "a b"}]}, "tools[0].name"),
-    ({"input": "a", "tools": [{"type": "function", "function": {"name": "a"}}]}, "tools[0].function"),
+    ({"input": "a", "tools": [{"type": "function", "function": {"name": "a"}}]}, "tools[0].name"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}] * 2}, "tools[1].name"),
     ({"input": "a", "tools": [{"type": "function", "name": "a", "parameters": 5}]}, "tools[0].parameters"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}] * 513}, "tools"),
