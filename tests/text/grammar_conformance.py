@@ -78,7 +78,7 @@ REFUSED = {
     "$.properties.a.uniqueItems": {"properties": {"a": {"type": "array", "uniqueItems": True}}},
     "$.if.pattern": {"if": {"pattern": "^a"}, "then": {"maxLength": 3}},
     "$.contains": {"type": "array", "contains": {"type": "integer"}, "maxItems": 3},
-    "$.allOf[0].unevaluatedProperties": {"allOf": [{"anyOf": [{"properties": {"a": {}}}, {"type": "object"}], "unevaluatedProperties": False}, {"properties": {"b": {}}}]},
+    "$.allOf[1].unevaluatedProperties": {"allOf": [{"anyOf": [{"properties": {"a": {}}}, {"type": "object"}], "unevaluatedProperties": False}, {"properties": {"b": {}}}]},
     "$.items.$dynamicRef": {"items": {"$dynamicRef": "#other"}},
     "$.maxLength": {"type": "string", "pattern": "^a{5}$", "maxLength": 3},
     "$.oneOf": {"oneOf": [{"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}]},
