@@ -168,7 +168,7 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
       {R"({"allOf":[{"prefixItems":[{"type":"integer"}]},{"prefixItems":[{},{"type":"string"}]}],"unevaluatedItems":false})",
        {"[1,\"a\"]"},
        {"[\"a\",\"a\"]", "[1,2]", "[1,\"a\",1]"}},
-      {R"({"$id":"http://a/b","$ref":"c#d","$defs":{"x":{"$id":"/c","$defs":{"y":{"$anchor":"d","const":1}}}}})",
+      {R"({"$id":"https://example.com/b","$ref":"c#d","$defs":{"x":{"$id":"/c","$defs":{"y":{"$anchor":"d","const":1}}}}})",
        {"1"},
        {"2"}},
       {R"({"type":"number","multipleOf":1.5})", {"3", "-6"}, {"2"}},
