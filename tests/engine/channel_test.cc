@@ -1,0 +1,122 @@
+// What a consumer takes from a channel, event by event, without an engine behind it.
+#include "engine/channel.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/generation.h"
+#include "text/byte_tokenizer.h"
+
+namespace batucada {
+namespace {
+
+std::shared_ptr<Channel> MakeChannel(size_t capacity, const std::vector<std::string>& stop = {},
+                                     int32_t min_tokens = 0) {
+  Request request;
+  request.stop = stop;
+  request.sampling.min_tokens = min_tokens;
+  return std::make_shared<Channel>(capacity, MakeByteTokenizer(300), StopMatcher::Create(stop).value(), request);
+}
+
+bool Say(Channel& channel, char byte) {
+  SequenceEvent event;
+  event.token = TokenResult{.id = static_cast<unsigned char>(byte)};
+  return channel.OnEvent(std::move(event));
+}
+
+void SayAll(Channel& channel, std::string_view bytes) {
+  for (const char byte : bytes) Say(channel, byte);
+}
+
+void End(Channel& channel, FinishReason reason, std::optional<int32_t> stop_token = std::nullopt) {
+  SequenceEvent event;
+  event.finish = Finish{};
+  event.finish->reason = reason;
+  event.finish->stop_token = stop_token;
+  channel.OnEvent(std::move(event));
+}
+
+TEST(ChannelTest, HalfACharacterIsToldAtTheEnd) {
+  const auto channel = MakeChannel(10);
+  Say(*channel, '\xC3');
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.text, "") << "the rest may come";
+  End(*channel, FinishReason::kLength);
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_NE(update.text, "");
+}
+
+TEST(ChannelTest, StopStringsCountFromTheTokenBehindTheLeast) {
+  const auto channel = MakeChannel(10, {"b"}, /*min_tokens=*/2);
+  SayAll(*channel, "bbb");
+  End(*channel, FinishReason::kLength);
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.text, "bb");
+  EXPECT_EQ(update.finish->stop_string, "b");
+  EXPECT_EQ(update.finish->generated_tokens, 3);
+}
+
+TEST(ChannelTest, NothingGoesOnBehindAStopString) {
+  const auto channel = MakeChannel(10, {"b"});
+  SayAll(*channel, "abcd");
+  End(*channel, FinishReason::kStop, /*stop_token=*/'d');
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.text, "a");
+  EXPECT_EQ(update.tokens.size(), 2U);
+  EXPECT_EQ(update.finish->generated_tokens, 2);
+  EXPECT_EQ(update.finish->stop_string, "b");
+  EXPECT_FALSE(update.finish->stop_token.has_value()) << "the text ended before it";
+}
+
+TEST(ChannelTest, WhatCameBeforeSomebodyListensIsToldAtOnceAndThenEachTime) {
+  const auto channel = MakeChannel(10);
+  Say(*channel, 'a');
+  int told = 0;
+  channel->OnReady([&told] { ++told; });
+  EXPECT_EQ(told, 1);
+  Say(*channel, 'b');
+  EXPECT_EQ(told, 1) << "it knows already";
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  Say(*channel, 'c');
+  EXPECT_EQ(told, 2);
+}
+
+TEST(ChannelTest, WhoFallsBehindIsToldSo) {
+  const auto channel = MakeChannel(2);
+  EXPECT_TRUE(Say(*channel, 'a'));
+  EXPECT_TRUE(Say(*channel, 'b'));
+  EXPECT_FALSE(Say(*channel, 'c'));
+  End(*channel, FinishReason::kLength);
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.text, "ab");
+  EXPECT_EQ(update.finish->reason, FinishReason::kOverrun);
+}
+
+TEST(ChannelTest, NobodyFallsBehindOnceItIsAbandoned) {
+  const auto channel = MakeChannel(1);
+  channel->Abandon();
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Say(*channel, 'a'));
+}
+
+TEST(ChannelTest, AGenerationThatTakesAnothersPlaceAbandonsItsOwn) {
+  const auto first = MakeChannel(1), second = MakeChannel(1);
+  Generation generation(first);
+  generation = Generation(second);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Say(*first, 'a'));
+  EXPECT_TRUE(Say(*second, 'a'));
+  EXPECT_FALSE(Say(*second, 'a')) << "somebody still reads it";
+}
+
+}  // namespace
+}  // namespace batucada
