@@ -182,6 +182,8 @@ TEST(AnswerParserTest, NoCutLeavesHalfAMark) {
     for (size_t size = 0; size < one.text.size(); ++size) {
       const std::string beginning = one.text.substr(0, size);
       for (const std::string& told : ParseAnyhow(Calls(one.format), beginning, End::kCut)) {
+        const bool call = told.starts_with("weather ") || told.starts_with("time ") || told.starts_with("unknown ");
+        if (call) continue;  // arguments may say anything
         for (const std::string& mark : FamilyOf(one.format).marks) {
           const size_t thirds = mark[0] == 'f' ? 2 : 1;
           for (size_t part = (thirds * mark.size() + 2) / 3; part <= mark.size(); ++part) {
