@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/generate/estimate.h"
-#include "server/generate/inline_attempt.h"
+#include "server/generate/work_attempt.h"
 
 namespace batucada {
 namespace {
@@ -50,7 +50,7 @@ std::string_view BackendName(BackendKind kind) {
 }
 
 void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status) {
-  if (InlineAttempt::Void()) return;  // the request is not refused yet
+  if (WorkAttempt::Void()) return;  // the request is not refused yet
   service.metrics.OnRejected(status);
   const absl::Time now = absl::Now();
   service.journal.Write(

@@ -18,9 +18,9 @@
 #include "server/generate/answer_plan.h"
 #include "server/generate/check_range.h"
 #include "server/generate/generation_defaults.h"
-#include "server/generate/inline_attempt.h"
 #include "server/generate/logit_controls.h"
 #include "server/generate/prompt_encoder.h"
+#include "server/generate/work_attempt.h"
 #include "text/detokenizer.h"
 
 namespace batucada {
@@ -42,7 +42,7 @@ absl::Status TranslateGrammar(const std::optional<GrammarSpec>& grammar_spec, co
     return InvalidParameter("ignore_eos", fmt::format("ignore_eos is true beside {}: its text has an end", name));
   }
   // One of a kilobyte may take as long as a prompt of megabytes.
-  if (InlineAttempt::Defer()) return absl::UnavailableError("grammars are compiled by the work pool");
+  if (WorkAttempt::Defer()) return absl::UnavailableError("grammars are compiled by the work pool");
   BATUCADA_CHECK(context.grammars != nullptr);
   GrammarSpec spec = *grammar_spec;
   spec.scope = request->cache_scope;

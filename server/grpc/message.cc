@@ -11,6 +11,7 @@
 #include <google/protobuf/wire_format_lite.h>
 
 #include "base/status.h"
+#include "server/generate/work_attempt.h"
 
 namespace batucada {
 namespace {
@@ -223,6 +224,7 @@ absl::Status DecodeMessage(const WireMessage& wire, const MessageBounds& bounds,
   if (wire.encoding != MessageEncoding::kIdentity) {
     BATUCADA_ASSIGN_OR_RETURN(inflated, Inflate(bytes, wire.encoding, bounds.bytes));
     bytes = inflated;
+    if (WorkAttempt::Defer(WorkBytes(bytes))) return absl::UnavailableError("it is decoded again as what it is");
   }
   BATUCADA_RETURN_IF_ERROR(CheckParts(bytes, *message->GetDescriptor(), bounds));
   if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();

@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/generate/generation_group.h"
-#include "server/generate/inline_attempt.h"
 #include "server/generate/service.h"
+#include "server/generate/work_attempt.h"
 #include "server/grpc/call.h"
 #include "server/net/work_pool.h"
 
@@ -37,38 +37,47 @@ absl::StatusOr<T> RunGuarded(const std::function<absl::StatusOr<T>()>& work, con
 
 // Runs `work` and then, on the call's thread and only while the call is there, `done` with what it gave: at once for
 // messages up to kInlineBodyBytes, later for larger or compressed ones and where `work` was deferred
-// (inline_attempt.h), which is then run again. `work` must be thread-safe and know nothing of the handler.
+// (work_attempt.h), which is then run again. `work` must be thread-safe and know nothing of the handler.
 // RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives the work.
 template <typename T>
 [[nodiscard]] absl::Status RunForCall(Service& service, const std::shared_ptr<CallHandler>& handler, Call& call,
                                       const WireMessage& message, std::function<absl::StatusOr<T>()> work,
                                       std::function<void(absl::StatusOr<T>)> done) {
   const RequestOrigin origin = call.info().origin;
-  bool deferred = false;
+  int64_t deferred = 0;
   if (message.bytes.size() <= kInlineBodyBytes && message.encoding == MessageEncoding::kIdentity) {
     std::optional<absl::StatusOr<T>> result;
     {
-      InlineAttempt attempt;
+      const WorkAttempt attempt(kInlineBodyBytes);
       result.emplace(RunGuarded(work, origin));
-      deferred = attempt.deferred();
+      deferred = attempt.deferred_bytes();
     }
-    if (!deferred) {
+    if (deferred == 0) {
       done(*std::move(result));
       return absl::OkStatus();
     }
   }
-  const int64_t bytes = deferred ? kDeferredBytes : WorkBytes(message.bytes);
+  const int64_t bytes = deferred > 0 ? deferred : WorkBytes(message.bytes);
   const std::weak_ptr<CallHandler> weak = handler;
-  const absl::Status refusal = service.workers.TryPost(
-      origin.client, bytes, [weak, executor = call.executor(), origin, work = std::move(work), done] {
+  const auto tell = [weak, executor = call.executor(), done](absl::StatusOr<T> found) {
+    // std::function wants to copy what it holds.
+    auto result = std::make_shared<absl::StatusOr<T>>(std::move(found));
+    boost::asio::post(executor, [weak, result, done] {
+      const auto alive = weak.lock();
+      if (alive == nullptr || alive->over()) return;
+      alive->Guarded([&] { done(std::move(*result)); });
+    });
+  };
+  const absl::Status refusal = PostAttempt(
+      service.workers, origin.client, bytes,
+      [weak, origin, work = std::move(work), tell] {
         if (weak.expired()) return;
-        // std::function wants to copy what it holds.
-        auto result = std::make_shared<absl::StatusOr<T>>(RunGuarded(work, origin));
-        boost::asio::post(executor, [weak, result, done] {
-          const auto alive = weak.lock();
-          if (alive == nullptr || alive->over()) return;
-          alive->Guarded([&] { done(std::move(*result)); });
-        });
+        absl::StatusOr<T> result = RunGuarded(work, origin);
+        if (!WorkAttempt::Void()) tell(std::move(result));
+      },
+      [&service, origin, tell](const absl::Status& full) {
+        NoteRefusal(service, origin, full);
+        tell(full);
       });
   if (!refusal.ok()) NoteRefusal(service, origin, refusal);
   return refusal;

@@ -10,7 +10,7 @@
 #include "server/common/error.h"
 #include "server/generate/estimate.h"
 #include "server/generate/generation_group.h"
-#include "server/generate/inline_attempt.h"
+#include "server/generate/work_attempt.h"
 #include "server/http/body_coding.h"
 #include "server/http/handover.h"
 #include "server/http/request_origin.h"
@@ -53,12 +53,15 @@ class OffloadedAnswer : public LiveAnswer {
 };
 
 // `max_body_bytes`: of a body when it is decoded.
-Answer Handle(Service& service, const RequestOrigin& origin, const LentHandler& handler, HttpRequest request,
+Answer Handle(Service& service, const RequestOrigin& origin, const LentHandler& handler, HttpRequest& request,
               size_t max_body_bytes) {
   const std::string id = request.request_id;
   const ErrorForm form = request.error_form;
   try {
-    if (std::optional<HttpResponse> refusal = DecodeBody(&request, max_body_bytes)) return *std::move(refusal);
+    if (HasCodedBody(request)) {
+      if (std::optional<HttpResponse> refusal = DecodeBody(&request, max_body_bytes)) return *std::move(refusal);
+      if (WorkAttempt::Defer(WorkBytes(request.body))) return HttpResponse{};
+    }
     // Here rather than on arrival: only what is being read takes it, a few requests at a time.
     const absl::StatusOr<MemoryCharge> parsing =
         service.memory.Charge(MemoryPart::kParsing, ParsingBytes(request.body));
@@ -81,29 +84,31 @@ Answer Handle(Service& service, const RequestOrigin& origin, const LentHandler& 
 Handler OffThread(Service& service, std::string api, LentHandler handler, Offload when) {
   return [&service, api = std::move(api), handler = std::move(handler), when](HttpRequest request) -> Answer {
     const bool coded = HasCodedBody(request);
-    bool deferred = false;
+    int64_t deferred = 0;
     if (request.body.size() <= kInlineBodyBytes && !coded && when == Offload::kIfLarge) {
-      InlineAttempt attempt;
+      const WorkAttempt attempt(kInlineBodyBytes);
       Answer answer = handler(request);
       if (!attempt.deferred()) return answer;
-      deferred = true;
+      deferred = attempt.deferred_bytes();
     }
     auto handover = std::make_shared<Handover>();
     const auto limit = service.config.http.max_body_bytes;
-    // What takes time is the text, which is several times as long as its encoding.
-    constexpr int64_t kUsualRatio = 8;
     const auto size = std::max<int64_t>(static_cast<int64_t>(request.body.size()), kInlineBodyBytes);
-    const int64_t bytes = coded      ? std::min(kUsualRatio * size, limit)
-                          : deferred ? kDeferredBytes
-                                     : std::max(size, WorkBytes(request.body));
+    const int64_t bytes = std::max({size, deferred, coded ? 0 : WorkBytes(request.body)});
     const RequestOrigin origin = OriginOf(request, api);
     const ErrorForm form = request.error_form;
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
-    const absl::Status refusal = service.workers.TryPost(
-        origin.client, bytes, [&service, origin, handover, held = std::move(held), handler, limit] {
-          if (!handover->abandoned())
-            handover->Put(Handle(service, origin, handler, std::move(*held), static_cast<size_t>(limit)));
+    const absl::Status refusal = PostAttempt(
+        service.workers, origin.client, bytes,
+        [&service, origin, handover, held = std::move(held), handler, limit] {
+          if (handover->abandoned()) return;
+          Answer answer = Handle(service, origin, handler, *held, static_cast<size_t>(limit));
+          if (!WorkAttempt::Void()) handover->Put(std::move(answer));
+        },
+        [&service, origin, handover, form](const absl::Status& full) {
+          NoteRefusal(service, origin, full);
+          handover->Put(ErrorResponse(full, form));
         });
     if (refusal.ok()) return std::make_unique<OffloadedAnswer>(std::move(handover));
     NoteRefusal(service, origin, refusal);

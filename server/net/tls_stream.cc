@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "server/net/byte_stream.h"
+#include "server/net/handshake_turns.h"
 
 namespace batucada {
 namespace {
@@ -23,6 +24,9 @@ class TlsStream : public ByteStream {
   asio::any_io_executor executor() override { return stream_.get_executor(); }
 
   awaitable<error_code> Open() override {
+    co_await WaitForHello(stream_.next_layer());
+    HandshakeTurn turn(stream_.get_executor());
+    co_await turn.Take();
     auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kNoThrow);
     open_ = !error;
     co_return error;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -36,6 +37,11 @@ int64_t BytesOf(const absl::flat_hash_map<uint64_t, int64_t>& bytes, uint64_t id
 }
 
 }  // namespace
+
+int64_t WorkPool::MostOfItsSize(int64_t bytes) {
+  if (bytes <= kSmallBytes) return kSmallBytes;
+  return bytes <= kMiddlingBytes ? kMiddlingBytes : std::numeric_limits<int64_t>::max();
+}
 
 WorkPool::WorkPool(int32_t threads, int64_t max_waiting_bytes) : max_waiting_bytes_(max_waiting_bytes) {
   BATUCADA_CHECK(threads > 0, threads);

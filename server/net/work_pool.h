@@ -32,6 +32,9 @@ class WorkPool {
   // Tasks of so many bytes at most are small, and middling.
   static constexpr int64_t kSmallBytes = 64 << 10, kMiddlingBytes = 1 << 20;
 
+  // The most bytes that a task may have whose threads are those of a task of `bytes`.
+  static int64_t MostOfItsSize(int64_t bytes);
+
   // `max_waiting_bytes`: what tasks that have not begun may hold together. With one thread, that one takes all tasks;
   // with two, the second.
   // REQUIRES: threads > 0

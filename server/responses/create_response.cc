@@ -12,6 +12,7 @@
 #include "server/common/error.h"
 #include "server/generate/generation_group.h"
 #include "server/generate/translate.h"
+#include "server/generate/work_attempt.h"
 #include "server/http/request_origin.h"
 #include "server/responses/background_run.h"
 #include "server/responses/items.h"
@@ -140,10 +141,10 @@ Answer HandleCreateResponse(Service& service, const HttpRequest& request) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<ResponseParams> params = ParseResponseRequest(request.body, &unknown);
   if (!params.ok()) return refuse(params.status());
-  service.metrics.OnIgnoredParameters(unknown.ignored);
   Headers headers;
   if (unknown.ignored > 0) headers.emplace_back(kIgnoredParameters, unknown.List());
   absl::StatusOr<Answer> answer = Create(service, request, origin, *std::move(params), std::move(headers));
+  if (!WorkAttempt::Void()) service.metrics.OnIgnoredParameters(unknown.ignored);
   return answer.ok() ? *std::move(answer) : refuse(answer.status());
 }
 

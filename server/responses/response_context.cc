@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/generate/estimate.h"
+#include "server/generate/work_attempt.h"
 #include "server/responses/items.h"
 #include "server/responses/stored_answer.h"
 
@@ -67,6 +68,9 @@ absl::Status FindReferences(Service& service, StoreScope scope, std::vector<Stor
 absl::StatusOr<ResponseContext> ReadContext(Service& service, const Client& client, ResponseParams* params) {
   ResponseContext context;
   BATUCADA_ASSIGN_OR_RETURN(context.history, Locate(service, client.key, *params));
+  // A few bytes may stand for a past of megabytes, which is to be read and made tokens of.
+  const auto larger = [] { return absl::UnavailableError("it is begun anew as what it is"); };
+  if (WorkAttempt::Defer(context.history.bytes)) return larger();
   // Its texts before they are read; what they become is known of the texts.
   BATUCADA_ASSIGN_OR_RETURN(context.memory, service.memory.Charge(MemoryPart::kParsing, context.history.bytes));
   if (context.history.last != 0) {
@@ -76,6 +80,9 @@ absl::StatusOr<ResponseContext> ReadContext(Service& service, const Client& clie
   for (const StoredItem& item : context.items) bytes += BytesOf(item);
   BATUCADA_RETURN_IF_ERROR(context.memory.Resize(bytes));
   BATUCADA_RETURN_IF_ERROR(FindReferences(service, client.key, &params->input, &context.memory));
+  int64_t given = context.history.bytes;
+  for (const StoredItem& item : params->input) given += static_cast<int64_t>(item.json.size());
+  if (WorkAttempt::Defer(given)) return larger();
   return context;
 }
 

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "server/common/error.h"
-#include "server/generate/inline_attempt.h"
+#include "server/generate/work_attempt.h"
 
 namespace batucada {
 namespace {
@@ -58,7 +58,7 @@ const Tokenizer* TranslateTest::tokenizer_ = nullptr;
 
 TEST_F(TranslateTest, AConnectionsThreadLeavesGrammarsToOthers) {
   CompletionParams params = Hello();
-  InlineAttempt attempt;
+  const WorkAttempt attempt(kInlineBodyBytes);
   EXPECT_TRUE(Do(params).ok());
   EXPECT_FALSE(attempt.deferred());
   // There is no compiler here: to ask for one would end the test.
