@@ -14,10 +14,12 @@ namespace {
 
 constexpr const char* kKinds[] = {"auto", "cpu", "cuda", "fake"};
 
-// What the bytes of a state are: of which weights, on which device, in pages of which sizes.
-std::string NameOf(const EngineConfig& config, BackendKind kind, Backend& backend) {
+}  // namespace
+
+std::string StateName(const EngineConfig& config, BackendKind kind, Backend& backend) {
   std::string name = absl::StrCat(config.disk_cache_digest, "-", kKinds[static_cast<size_t>(kind)]);
   const BackendCapacity& capacity = backend.capacity();
+  if (capacity.host.slots == 0) return name;
   const auto add = [&](int32_t group) {
     std::vector<std::span<char>> bytes;
     backend.HostBytes(group, 0, &bytes);
@@ -31,13 +33,11 @@ std::string NameOf(const EngineConfig& config, BackendKind kind, Backend& backen
   return absl::StrCat(name, "-", capacity.block_tokens);
 }
 
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<CheckpointDisk>> OpenDiskTier(const EngineConfig& config, BackendKind kind,
                                                              Backend& backend, EngineObserver* observer,
                                                              std::string* report) {
   if (config.disk_cache_dir.empty() || backend.capacity().host.slots == 0) return nullptr;
-  DiskCacheConfig disk{.directory = absl::StrCat(config.disk_cache_dir, "/", NameOf(config, kind, backend)),
+  DiskCacheConfig disk{.directory = absl::StrCat(config.disk_cache_dir, "/", StateName(config, kind, backend)),
                        .most_bytes = config.disk_cache_bytes,
                        .bytes_of = [&backend](const StoredPages& pages) {
                          std::vector<std::span<char>> bytes;

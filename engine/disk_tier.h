@@ -12,6 +12,9 @@
 
 namespace batucada {
 
+// What the bytes of a state are: of which weights, on which device, in pages of which sizes.
+std::string StateName(const EngineConfig& config, BackendKind kind, Backend& backend);
+
 // Null if none is asked for, or if another process uses it: `report` says so in a line. INVALID_ARGUMENT: the directory
 // cannot be used. Checkpoints of other models, or of other layouts of a state, lie beside this one's. `backend`, whose
 // pages are written and read, and `observer`, which may be null, must outlive it.

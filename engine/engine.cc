@@ -36,6 +36,7 @@ class Engine::Impl {
   std::vector<int32_t> end_tokens;  // the model's own
   RealClock clock;
   std::shared_ptr<StepLoop> loop;
+  std::optional<SessionStates> sessions;
   const Backend* backend = nullptr;  // the loop's
 };
 
@@ -157,6 +158,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   BATUCADA_RETURN_IF_ERROR(CheckUrgentSequences(config.urgent_sequences, capacity));
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointDisk> disk,
                             OpenDiskTier(config, choice.kind, *choice.backend, observer, &impl->description));
+  const std::string state_name = StateName(config, choice.kind, *choice.backend);
   const bool any = config.client_share == 0;
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
@@ -175,6 +177,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .prefix_cache = PrefixCacheOf(capacity, disk.get()),
                                                  .max_decode_rows = capacity.max_decode_rows},
                                  std::move(choice.backend), &impl->clock, observer, std::move(disk));
+  impl->sessions.emplace(
+      impl->loop, state_name,
+      SessionStates::Bounds{.max_tokens = config.max_total_tokens, .vocab_size = impl->model.vocab_size});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
@@ -209,6 +214,8 @@ absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, s
 void Engine::Cancel(SequenceId id) { impl_->loop->Cancel(id, FinishReason::kCancelled); }
 
 void Engine::Drain(absl::Time deadline) { impl_->loop->Drain(deadline); }
+
+SessionStates& Engine::sessions() { return *impl_->sessions; }
 
 EngineStats Engine::Stats() const {
   const SchedulerStats s = impl_->loop->stats();

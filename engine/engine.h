@@ -25,6 +25,7 @@
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
 #include "engine/prefix/prefix_cache_stats.h"
+#include "engine/session_states.h"
 #include "text/grammar.h"
 #include "text/tokenizer.h"
 
@@ -73,6 +74,9 @@ class Engine {
   // Refuses new requests, waits until all have ended or `deadline` passes, then ends the rest with kShutdown.
   // Idempotent.
   void Drain(absl::Time deadline);
+
+  // What is kept of clients' sessions.
+  SessionStates& sessions();
 
   EngineStats Stats() const;
   // Not alive once a step has failed, or when work is there and no step has finished for `EngineConfig::stall_timeout`.

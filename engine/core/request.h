@@ -67,6 +67,11 @@ struct Request {
   bool use_prefix_cache = true;
   std::string cache_scope;
   SharedArray<int64_t> checkpoints;  // positions, ascending, where other prompts may go on differently
+  SharedArray<int64_t> breakpoints;  // likewise, that the client named: they come before all others
+  bool only_breakpoints = false;     // nothing else of the text is kept
+  bool keep_off_disk = false;        // what is kept of it stays in memory
+  std::string session;               // the client's name for what its text is a part of; empty: none
+  uint64_t session_owner = 0;        // whose name that is: names of different owners never meet
   Priority priority = 0;
   uint64_t client = 0;  // whose it is: see engine/schedule/shares.h
   uint64_t group =
@@ -106,7 +111,8 @@ struct Finish {
   std::string message;                     // for kError
   bool by_request = false;                 // of kError: what the request itself asked for left nothing to draw
   int64_t prompt_tokens = 0;
-  int64_t cached_tokens = 0;  // of the prompt, that a checkpoint gave
+  int64_t cached_tokens = 0;       // of the prompt, that a checkpoint gave
+  int64_t cache_write_tokens = 0;  // of the prompt, behind those, that a checkpoint was written of
   int64_t generated_tokens = 0;
   // Wall-clock marks; InfinitePast where the request never got so far.
   absl::Time submitted = absl::InfinitePast();

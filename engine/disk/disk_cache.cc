@@ -92,9 +92,10 @@ absl::Status DiskCache::FindSegments() {
     }
     stats_.bytes += (*segment)->bytes();
     for (Segment::Record& record : records) {
-      found_.push_back(
-          {.record = next_record_, .scope = std::move(record.scope), .ids = std::exchange(record.ids, {})});
-      record.scope.clear();
+      found_.push_back({.record = next_record_,
+                        .scope = std::exchange(record.scope, {}),
+                        .ids = std::exchange(record.ids, {}),
+                        .names = std::exchange(record.names, {})});
       places_.emplace(next_record_++, Place{.segment = number, .record = std::move(record)});
     }
     segments_.emplace_back(number, *std::move(segment));
@@ -112,10 +113,11 @@ std::vector<CheckpointDisk::Found> DiskCache::TakeFound() {
   return std::exchange(found_, {});
 }
 
-CheckpointDisk::Record DiskCache::Write(const std::string& scope, std::vector<int32_t> ids, const StoredPages& pages) {
+CheckpointDisk::Record DiskCache::Write(const std::string& scope, const std::string& names, std::vector<int32_t> ids,
+                                        const StoredPages& pages) {
   const std::lock_guard lock(mutex_);
   if (writes_.size() >= kMostWrites) return 0;
-  writes_.push_back({.record = next_record_, .scope = scope, .ids = std::move(ids), .pages = pages});
+  writes_.push_back({.record = next_record_, .scope = scope, .names = names, .ids = std::move(ids), .pages = pages});
   work_.notify_one();
   return next_record_++;
 }
@@ -199,11 +201,11 @@ absl::Status DiskCache::DoRead(const Job& job) {
 
 absl::Status DiskCache::DoWrite(const Job& job) {
   const std::vector<std::span<char>> payload = config_.bytes_of(job.pages);
-  BATUCADA_RETURN_IF_ERROR(Prepare(Segment::BytesOf(job.scope, job.ids.size(), payload)));
-  absl::StatusOr<Segment::Record> record = segments_.back().second->Append(job.scope, job.ids, payload);
+  BATUCADA_RETURN_IF_ERROR(Prepare(Segment::BytesOf(job.scope, job.names, job.ids.size(), payload)));
+  absl::StatusOr<Segment::Record> record = segments_.back().second->Append(job.scope, job.names, job.ids, payload);
   // Others may fill the disk, too: what is oldest here makes room.
   while (absl::IsResourceExhausted(record.status()) && segments_.size() > 1 && DropOldest()) {
-    record = segments_.back().second->Append(job.scope, job.ids, payload);
+    record = segments_.back().second->Append(job.scope, job.names, job.ids, payload);
   }
   if (!record.ok()) return record.status();
   const std::lock_guard lock(mutex_);

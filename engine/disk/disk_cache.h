@@ -41,7 +41,8 @@ class DiskCache : public CheckpointDisk {
   ~DiskCache() override;
 
   std::vector<Found> TakeFound() override;
-  Record Write(const std::string& scope, std::vector<int32_t> ids, const StoredPages& pages) override;
+  Record Write(const std::string& scope, const std::string& names, std::vector<int32_t> ids,
+               const StoredPages& pages) override;
   void Read(Record record, const StoredPages& pages) override;
   std::vector<Done> TakeDone() override;
   std::vector<Record> TakeGone() override;
@@ -51,7 +52,7 @@ class DiskCache : public CheckpointDisk {
  private:
   struct Job {
     Record record = 0;
-    std::string scope;
+    std::string scope, names;
     std::vector<int32_t> ids;  // none: it is read
     StoredPages pages;
   };

@@ -20,14 +20,14 @@ namespace {
 
 constexpr uint32_t kMagic = 0x31504342;  // "BCP1": another layout is another number
 // Nobody writes more; a length beyond it is damage.
-constexpr uint64_t kMostScope = 1 << 16, kMostIds = uint64_t{1} << 31;
+constexpr uint64_t kMostScope = 1 << 16, kMostNames = 1 << 16, kMostIds = uint64_t{1} << 31;
 
 struct Head {
   uint32_t magic = kMagic;
   uint32_t checksum = 0;  // of what follows, to the end of the head
   uint32_t text_checksum = 0, payload_checksum = 0;
   uint64_t scope_bytes = 0, ids = 0, payload_bytes = 0;
-  uint64_t reserved = 0;
+  uint64_t names_bytes = 0;
 };
 static_assert(sizeof(Head) == 48);
 
@@ -42,8 +42,9 @@ uint32_t ChecksumOf(std::span<const std::span<char>> parts) {
   return sum;
 }
 
-uint32_t TextChecksum(const std::string& scope, std::span<const int32_t> ids) {
-  return Crc32(ids.data(), ids.size_bytes(), Crc32(scope.data(), scope.size()));
+uint32_t TextChecksum(const std::string& scope, const std::string& names, std::span<const int32_t> ids) {
+  const uint32_t named = Crc32(names.data(), names.size(), Crc32(scope.data(), scope.size()));
+  return Crc32(ids.data(), ids.size_bytes(), named);
 }
 
 absl::Status Error(const char* what, const std::string& path) {
@@ -102,20 +103,22 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(const std::string& path, 
     Head head;
     if (!Transfer(preadv, descriptor, {Part(&head, sizeof(head))}, at)) break;
     if (head.magic != kMagic || head.checksum != ChecksumOf(head)) break;
-    if (head.scope_bytes > kMostScope || head.ids == 0 || head.ids > kMostIds) break;
+    if (head.scope_bytes > kMostScope || head.names_bytes > kMostNames || head.ids == 0 || head.ids > kMostIds) break;
     Record record{.offset = at, .payload_checksum = head.payload_checksum};
-    const auto text_bytes = static_cast<int64_t>(head.scope_bytes + head.ids * sizeof(int32_t));
+    const auto text_bytes = static_cast<int64_t>(head.scope_bytes + head.names_bytes + head.ids * sizeof(int32_t));
     const int64_t left = segment->bytes_ - at - static_cast<int64_t>(sizeof(Head)) - text_bytes;
     if (left < 0 || head.payload_bytes > static_cast<uint64_t>(left)) break;
     record.payload_bytes = static_cast<int64_t>(head.payload_bytes);
     record.bytes = static_cast<int64_t>(sizeof(Head)) + text_bytes + record.payload_bytes;
     record.scope.resize(head.scope_bytes);
+    record.names.resize(head.names_bytes);
     record.ids.resize(head.ids);
     std::vector<iovec> parts;
     if (!record.scope.empty()) parts.push_back(Part(record.scope.data(), record.scope.size()));
+    if (!record.names.empty()) parts.push_back(Part(record.names.data(), record.names.size()));
     parts.push_back(Part(record.ids.data(), record.ids.size() * sizeof(int32_t)));
     if (!Transfer(preadv, descriptor, std::move(parts), at + static_cast<int64_t>(sizeof(Head)))) break;
-    if (TextChecksum(record.scope, record.ids) != head.text_checksum) break;
+    if (TextChecksum(record.scope, record.names, record.ids) != head.text_checksum) break;
     at += record.bytes;
     records->push_back(std::move(record));
   }
@@ -124,26 +127,30 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(const std::string& path, 
 
 Segment::~Segment() { close(descriptor_); }
 
-int64_t Segment::BytesOf(const std::string& scope, size_t ids, std::span<const std::span<char>> payload) {
-  size_t bytes = sizeof(Head) + scope.size() + ids * sizeof(int32_t);
+int64_t Segment::BytesOf(const std::string& scope, const std::string& names, size_t ids,
+                         std::span<const std::span<char>> payload) {
+  size_t bytes = sizeof(Head) + scope.size() + names.size() + ids * sizeof(int32_t);
   for (const std::span<char> part : payload) bytes += part.size();
   return static_cast<int64_t>(bytes);
 }
 
-absl::StatusOr<Segment::Record> Segment::Append(const std::string& scope, std::span<const int32_t> ids,
+absl::StatusOr<Segment::Record> Segment::Append(const std::string& scope, const std::string& names,
+                                                std::span<const int32_t> ids,
                                                 std::span<const std::span<char>> payload) {
-  BATUCADA_CHECK(scope.size() <= kMostScope && !ids.empty() && ids.size() <= kMostIds);
-  Record record{.offset = bytes_, .bytes = BytesOf(scope, ids.size(), payload)};
-  record.payload_bytes = record.bytes - BytesOf(scope, ids.size(), {});
+  BATUCADA_CHECK(scope.size() <= kMostScope && names.size() <= kMostNames && !ids.empty() && ids.size() <= kMostIds);
+  Record record{.offset = bytes_, .bytes = BytesOf(scope, names, ids.size(), payload)};
+  record.payload_bytes = record.bytes - BytesOf(scope, names, ids.size(), {});
   record.payload_checksum = ChecksumOf(payload);
-  Head head{.text_checksum = TextChecksum(scope, ids),
+  Head head{.text_checksum = TextChecksum(scope, names, ids),
             .payload_checksum = record.payload_checksum,
             .scope_bytes = scope.size(),
             .ids = ids.size(),
-            .payload_bytes = static_cast<uint64_t>(record.payload_bytes)};
+            .payload_bytes = static_cast<uint64_t>(record.payload_bytes),
+            .names_bytes = names.size()};
   head.checksum = ChecksumOf(head);
   std::vector<iovec> parts = {Part(&head, sizeof(head))};
   if (!scope.empty()) parts.push_back(Part(scope.data(), scope.size()));
+  if (!names.empty()) parts.push_back(Part(names.data(), names.size()));
   parts.push_back(Part(ids.data(), ids.size_bytes()));
   AddParts(payload, &parts);
   if (!Transfer(pwritev, descriptor_, std::move(parts), bytes_)) {

@@ -2,6 +2,7 @@
 //
 //   head      48 bytes, see segment.cc: magic, checksums, lengths
 //   scope     its bytes
+//   names     of sessions, their bytes
 //   ids       int32 each
 //   payload   the pages' bytes, in the order in which they are given
 //
@@ -27,7 +28,7 @@ class Segment {
     int64_t bytes = 0;   // of all of it
     int64_t payload_bytes = 0;
     uint32_t payload_checksum = 0;
-    std::string scope;
+    std::string scope, names;
     std::vector<int32_t> ids;
   };
 
@@ -39,9 +40,10 @@ class Segment {
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
-  static int64_t BytesOf(const std::string& scope, size_t ids, std::span<const std::span<char>> payload);
+  static int64_t BytesOf(const std::string& scope, const std::string& names, size_t ids,
+                         std::span<const std::span<char>> payload);
   // RESOURCE_EXHAUSTED: the disk is full. After an error the file is as it was.
-  absl::StatusOr<Record> Append(const std::string& scope, std::span<const int32_t> ids,
+  absl::StatusOr<Record> Append(const std::string& scope, const std::string& names, std::span<const int32_t> ids,
                                 std::span<const std::span<char>> payload);
   // Fills `payload`, which has the sizes that were appended. DATA_LOSS: it is not what was written.
   absl::Status Read(const Record& record, std::span<const std::span<char>> payload) const;

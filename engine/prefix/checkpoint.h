@@ -33,6 +33,7 @@ struct StateCheckpoint {
   int32_t pins = 0;         // by those who are about to go on from it: it stays where it is
   uint64_t used = 0;        // when it was last found or written
   bool superseded = false;  // the same text has gone on to another one
+  bool off_disk = false;    // it must not be written there
   size_t place[3] = {};     // in the cache's lists of what is on the device, on the host, and on the disk
 
   int64_t position() const { return node->end; }  // tokens that it stands for

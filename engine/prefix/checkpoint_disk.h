@@ -27,6 +27,7 @@ class CheckpointDisk {
     Record record = 0;
     std::string scope;
     std::vector<int32_t> ids;  // the text whose state it is
+    std::string names;         // of sessions that stand there (session_table.h)
   };
   struct Done {
     Record record = 0;
@@ -37,7 +38,8 @@ class CheckpointDisk {
   // What there was at the start, oldest first; once.
   virtual std::vector<Found> TakeFound() = 0;
   // Begins to write the state behind `ids`. 0: too much is being written already.
-  virtual Record Write(const std::string& scope, std::vector<int32_t> ids, const StoredPages& pages) = 0;
+  virtual Record Write(const std::string& scope, const std::string& names, std::vector<int32_t> ids,
+                       const StoredPages& pages) = 0;
   // Begins to read it into `pages`.
   virtual void Read(Record record, const StoredPages& pages) = 0;
   // What has ended of that. A record that could not be written or read is no more.

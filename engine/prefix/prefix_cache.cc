@@ -174,7 +174,7 @@ void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<StateChec
 void PrefixCache::Moved(StateCheckpoint* c) {
   c->moving = false;
   List(c, kOnHost);
-  if (config_.disk != nullptr && c->record == 0) to_write_.push_back(c);
+  if (config_.disk != nullptr && c->record == 0 && !c->off_disk) to_write_.push_back(c);
 }
 
 bool PrefixCache::Reclaim(size_t group, int64_t blocks) {
@@ -223,6 +223,7 @@ PrefixCacheStats PrefixCache::stats() const {
   stats.host_stored = host_.stored();
   stats.host_capacity = host_.capacity();
   stats.tree_tokens = tree_.tokens();
+  stats.sessions = static_cast<int64_t>(sessions_.size());
   if (config_.disk == nullptr) return stats;
   const CheckpointDiskStats disk = config_.disk->stats();
   stats.disk_stored = disk.stored;
@@ -314,6 +315,7 @@ void PrefixCache::GiveUp(StateCheckpoint* c) {
 }
 
 void PrefixCache::Forget(StateCheckpoint* c) {
+  if (sessions_.StandsAt(c)) sessions_.Move(c, Above(*c));
   Lose(c, Tier::kDevice);
   Lose(c, Tier::kHost);
   LoseRecord(c);

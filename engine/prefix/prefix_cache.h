@@ -27,6 +27,7 @@
 #include "engine/prefix/checkpoint_store.h"
 #include "engine/prefix/prefix_cache_stats.h"
 #include "engine/prefix/prefix_tree.h"
+#include "engine/prefix/session_table.h"
 
 namespace batucada {
 
@@ -96,6 +97,25 @@ class PrefixCache {
   // afterwards.
   void PollDisk(absl::FunctionRef<void(const StateCheckpoint*, bool)> told);
   bool fetching() const { return fetching_ > 0; }
+  // --- sessions, prefix_cache_sessions.cc ---
+  SessionTable& sessions() { return sessions_; }
+  const SessionTable& sessions() const { return sessions_; }
+  // It is no more; and its state neither, if nobody else's text goes on from there and nobody uses it now.
+  bool EraseSession(uint64_t owner, std::string_view name);
+  // What stands at the tip is written to the disk, if there is one and it was not: with the session's name.
+  void SaveSession(StateCheckpoint* tip);
+  // Sees to it that the checkpoint's bytes lie on the host. True: they do. False: they will, or never can; ask again
+  // when a step, or the disk, has done something.
+  bool BringToHost(StateCheckpoint* checkpoint);
+  // Begins to take in a state from elsewhere: its pages on the host are the caller's to fill, until Received. Null,
+  // with the reason: there is no room, or it is there already (then `there` is it).
+  StateCheckpoint* Receive(const std::string& scope, std::span<const int32_t> ids, StateCheckpoint** there);
+  // They are filled; or not, and it is forgotten.
+  void Received(StateCheckpoint* checkpoint, bool filled);
+  std::vector<int32_t> TextOf(const StateCheckpoint* checkpoint) const { return PrefixTree::TextOf(checkpoint->node); }
+  const std::string& ScopeOf(const StateCheckpoint* checkpoint) const { return PrefixTree::ScopeOf(checkpoint->node); }
+  bool has_host() const { return host_.exists(); }
+
   // Nothing is left that the host, or the disk, is still to get.
   bool saved() const { return to_move_.empty() && to_write_.empty(); }
 
@@ -145,6 +165,7 @@ class PrefixCache {
   PrefixTree tree_;
   CheckpointStore device_, host_;
   absl::flat_hash_map<PrefixNode*, std::unique_ptr<StateCheckpoint>> checkpoints_;
+  SessionTable sessions_;
   std::vector<StateCheckpoint*> listed_[3];  // on the device, on the host, on the disk; in no order
   std::deque<StateCheckpoint*> to_move_;     // ready, on the device alone
   std::deque<StateCheckpoint*> to_write_;    // on the host, and not on the disk

@@ -26,6 +26,7 @@ void PrefixCache::Adopt() {
     }
     LoseRecord(node->checkpoint);
     SetRecord(node->checkpoint, found.record);
+    if (!found.names.empty()) sessions_.Adopt(found.names, node->checkpoint, absl::InfinitePast());
   }
 }
 
@@ -67,7 +68,7 @@ void PrefixCache::PollDisk(absl::FunctionRef<void(const StateCheckpoint*, bool)>
     StateCheckpoint* const c = found->second;
     LoseRecord(c);
     // What is still wanted enough to have a place on the host gets another on the disk.
-    if (c->host.stored() && !c->moving && !c->on_way) to_write_.push_back(c);
+    if (c->host.stored() && !c->moving && !c->on_way && !c->off_disk) to_write_.push_back(c);
     if (c->cold()) Forget(c);
   }
   for (const CheckpointDisk::Done& done : config_.disk->TakeDone()) {
@@ -107,8 +108,9 @@ void PrefixCache::BeginWrites() {
     // Where its text has gone on to another, that one is what somebody will want.
     if (!c->superseded || c->node->children.size() > 1) {
       const CheckpointDisk::Record record =
-          config_.disk->Write(PrefixTree::ScopeOf(c->node), PrefixTree::TextOf(c->node), c->host);
+          config_.disk->Write(PrefixTree::ScopeOf(c->node), sessions_.NamesAt(c), PrefixTree::TextOf(c->node), c->host);
       if (record == 0) return;
+      LoseRecord(c);
       SetRecord(c, record);
       c->on_way = true;
       on_way_.emplace(record, c);

@@ -21,6 +21,7 @@ struct PrefixCacheStats {
   int64_t disk_stored = 0, disk_bytes = 0;
   uint64_t disk_written = 0, disk_dropped = 0, disk_errors = 0;
   int64_t tree_tokens = 0;
+  int64_t sessions = 0;  // names that clients gave
 };
 
 }  // namespace batucada

@@ -10,10 +10,13 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -24,6 +27,7 @@
 #include "base/sync.h"
 #include "engine/core/observer.h"
 #include "engine/core/request.h"
+#include "engine/core/session.h"
 #include "engine/run/backend.h"
 #include "engine/run/step_pace.h"
 #include "engine/schedule/scheduler.h"
@@ -57,6 +61,17 @@ class StepLoop {
   // passes, then ends the rest with kShutdown.
   void Drain(absl::Time deadline);
 
+  // --- sessions, step_loop_sessions.cc: what SessionStates says of them ---
+  std::vector<SessionInfo> Sessions(uint64_t owner) const;
+  absl::StatusOr<SessionInfo> FindSession(uint64_t owner, std::string_view name) const;
+  absl::Status EraseSession(uint64_t owner, std::string_view name);
+  absl::Status CopySession(uint64_t owner, std::string_view from, std::string_view to);
+  // SavedState::salt is the whole scope.
+  absl::StatusOr<SavedState> ExportSession(uint64_t owner, std::string_view name, absl::Time deadline,
+                                           const std::function<absl::Status(int64_t)>& charge);
+  absl::Status ImportSession(uint64_t owner, std::string_view name, const std::string& scope,
+                             std::span<const int32_t> ids, std::string_view bytes);
+
   SchedulerStats stats() const;
   std::optional<PrefixCacheStats> prefix_stats() const;
   uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
@@ -75,6 +90,7 @@ class StepLoop {
     SequenceEvent event;
   };
 
+  std::vector<std::span<char>> HostBytesOf(const StoredPages& pages) const;
   void Run();
   void Work();
   // Lets the step that runs get on, so that who comes meanwhile is in the next one.

@@ -52,6 +52,7 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
 std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   ExpireDeadlines(now);
   client_share_.OnTime(now);
+  now_ = now;
   if (prefix_ != nullptr) PollDisk(now);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
 
@@ -296,7 +297,7 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
   // A text that was cut short by its reader may be gone on with, too.
   const bool goes_on = reason == FinishReason::kStop || reason == FinishReason::kLength ||
                        reason == FinishReason::kCancelled || reason == FinishReason::kDeadline;
-  s.prefix->save = goes_on && s.slot >= 0 && s.prompt_left() == 0;
+  s.prefix->save = goes_on && !s.request.only_breakpoints && s.slot >= 0 && s.prompt_left() == 0;
   DropPromises(s);
 }
 

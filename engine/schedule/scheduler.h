@@ -122,6 +122,11 @@ class Scheduler {
   bool awaits_masks() const { return sitting_out_; }
   // No checkpoint has still to get to the host, or to be handed to the disk.
   bool saved() const { return prefix_ == nullptr || prefix_->saved(); }
+  // The cache of prefixes, for who looks at states by their sessions; null: there is none.
+  PrefixCache* prefix() { return prefix_.get(); }
+  const PrefixCache* prefix() const { return prefix_.get(); }
+  // What PrefixCache::Receive began is over.
+  void Received(StateCheckpoint* checkpoint, bool filled);
   // Of the cache of prefixes; none if there is none.
   std::optional<PrefixCacheStats> prefix_stats() const;
   SchedulerStats stats() const;
@@ -205,6 +210,8 @@ class Scheduler {
   // Copies of those that ended, and of those whose checkpoint has become ready.
   void PlanPrefixes(BatchPlan& plan);
   void SaveEnd(Sequence& sequence, BatchPlan& plan);
+  // The sequence's session, if it has one, stands there now.
+  void NameSession(const Sequence& sequence, StateCheckpoint* tip);
   // Those at which its newest chunk ends.
   void WriteCheckpoints(Sequence& sequence, BatchPlan& plan);
   // It will write no more; whoever waits for one of its goes on without.
@@ -231,6 +238,7 @@ class Scheduler {
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   MaskBudgets mask_budgets_;
   bool sitting_out_ = false;  // somebody, in the newest plan
+  absl::Time now_;            // of the newest plan
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;
   uint64_t generated_tokens_ = 0;

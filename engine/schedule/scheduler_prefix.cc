@@ -1,6 +1,7 @@
 // What the scheduler does with the cache of prefixes: sequences go on from checkpoints, wait for those that others are
 // about to write, and write their own.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/status.h"
@@ -84,33 +85,45 @@ StateCheckpoint* Scheduler::AskForCheckpoint(Sequence& s, int64_t start) {
   return nullptr;
 }
 
-// Where the prompt parted from those seen before, the places that the request names, a ladder in long prompts, and the
-// prompt's end, which costs no cut.
+// The client's own breakpoints; and unless these are to be all, where the prompt parted from those seen before, the
+// borders of messages, a ladder in long prompts, and the prompt's end, which costs no cut.
 void Scheduler::PromiseCheckpoints(Sequence& s, int64_t from) {
   const PrefixCacheConfig& c = prefix_->config();
   const int64_t length = s.prompt_length();
   std::vector<int64_t> chosen;
+  const std::vector<int64_t>& breakpoints = s.request.breakpoints.vector();
+  for (auto it = breakpoints.rbegin(); it != breakpoints.rend() && std::ssize(chosen) < c.most_cuts; ++it) {
+    if (*it >= std::max(from + 1, c.least_tokens) && *it < length) chosen.push_back(*it);
+  }
   const auto choose = [&](int64_t position) {
     const auto near = [&](int64_t other) { return std::abs(other - position) < c.least_tokens; };
     if (position < from + c.least_tokens || position >= length || std::any_of(chosen.begin(), chosen.end(), near))
       return;
     chosen.push_back(position);
   };
-  choose(std::min(s.prefix->known, length - 1));
-  const std::vector<int64_t>& named = s.request.checkpoints.vector();
-  // The first (what comes before all messages) and the newest.
-  if (!named.empty()) choose(*std::upper_bound(named.begin(), named.end() - 1, from));
-  for (auto it = named.rbegin(); it != named.rend() && static_cast<int32_t>(chosen.size()) < c.most_cuts; ++it) {
-    choose(*it);
+  if (!s.request.only_breakpoints) {
+    choose(std::min(s.prefix->known, length - 1));
+    // The first (what comes before all messages) and the newest.
+    const std::vector<int64_t>& borders = s.request.checkpoints.vector();
+    if (!borders.empty()) choose(*std::upper_bound(borders.begin(), borders.end() - 1, from));
+    for (auto it = borders.rbegin(); it != borders.rend() && std::ssize(chosen) < c.most_cuts; ++it) choose(*it);
+    for (int64_t step = from / c.ladder_tokens + 1; step * c.ladder_tokens < length; ++step)
+      choose(step * c.ladder_tokens);
   }
-  for (int64_t step = from / c.ladder_tokens + 1; step * c.ladder_tokens < length; ++step)
-    choose(step * c.ladder_tokens);
   std::sort(chosen.begin(), chosen.end());
-  if (length >= (chosen.empty() ? from : chosen.back()) + kLeastAnswer) chosen.push_back(length);
+  const bool keeps_end = !s.request.only_breakpoints || (!breakpoints.empty() && breakpoints.back() == length);
+  if (keeps_end && length >= (chosen.empty() ? from : chosen.back()) + kLeastAnswer) chosen.push_back(length);
   for (const int64_t position : chosen) {
-    if (StateCheckpoint* const promised = prefix_->Promise(s.prefix->leaf, position))
-      s.prefix->promised.push_back(promised);
+    StateCheckpoint* const promised = prefix_->Promise(s.prefix->leaf, position);
+    if (promised == nullptr) continue;
+    promised->off_disk = s.request.keep_off_disk;
+    s.prefix->promised.push_back(promised);
   }
+}
+
+void Scheduler::NameSession(const Sequence& s, StateCheckpoint* tip) {
+  const Request& r = s.request;
+  if (!r.session.empty()) prefix_->sessions().Point(r.session_owner, r.session, tip, now_);
 }
 
 void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& plan) {
@@ -134,6 +147,23 @@ void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& pla
   }
   in_flight_.back().pinned.push_back(checkpoint);
   s.planned_tokens = s.first_position = s.finish.cached_tokens = checkpoint->position();
+}
+
+void Scheduler::Received(StateCheckpoint* checkpoint, bool filled) {
+  if (filled) {
+    prefix_->Received(checkpoint, filled);
+    ResolveWaiting(checkpoint, /*ready=*/true);
+    return;
+  }
+  // Who waits for it has to look again when it is gone.
+  std::vector<Sequence*> waiting;
+  for (Sequence* s : running_) {
+    if (s->prefix == nullptr || s->prefix->awaits != checkpoint) continue;
+    s->prefix->awaits = nullptr;
+    waiting.push_back(s);
+  }
+  prefix_->Received(checkpoint, filled);
+  for (Sequence* s : waiting) s->prefix->resume = prefix_->Find(s->prefix->leaf, s->prompt_length() - 1);
 }
 
 void Scheduler::PollDisk(absl::Time now) {
@@ -167,7 +197,13 @@ void Scheduler::SaveEnd(Sequence& s, BatchPlan& plan) {
     const int64_t kept = above == nullptr ? 0 : above->position();
     if (above != nullptr) prefix_->Unpin(above);
     StateCheckpoint* const c = position >= kept + kLeastAnswer ? prefix_->Promise(use.leaf, position) : nullptr;
-    if (c != nullptr && prefix_->Write(c, PagesOf(s), &plan.copies.ended)) in_flight_.back().written.push_back(c);
+    if (c != nullptr && prefix_->Write(c, PagesOf(s), &plan.copies.ended)) {
+      c->off_disk = s.request.keep_off_disk;
+      in_flight_.back().written.push_back(c);
+      NameSession(s, c);
+    } else if (above != nullptr) {
+      NameSession(s, above);
+    }
   }
   Free(s);
 }
@@ -181,6 +217,8 @@ void Scheduler::WriteCheckpoints(Sequence& s, BatchPlan& plan) {
       prefix_->Drop(c);
     } else if (prefix_->Write(c, PagesOf(s), &plan.copies.saved)) {
       in_flight_.back().written.push_back(c);
+      s.finish.cache_write_tokens = std::max<int64_t>(0, c->position() - s.finish.cached_tokens);
+      NameSession(s, c);
       continue;
     }
     ResolveWaiting(c, /*ready=*/false);

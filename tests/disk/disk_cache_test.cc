@@ -75,7 +75,7 @@ class DiskCacheTest : public testing::Test {
   }
   CheckpointDisk::Record Put(DiskCache& cache, char seed, std::vector<int32_t> ids = {1, 2, 3}) {
     Fill(0, seed);
-    const CheckpointDisk::Record record = cache.Write("scope", std::move(ids), Pages(0));
+    const CheckpointDisk::Record record = cache.Write("scope", "names", std::move(ids), Pages(0));
     EXPECT_NE(record, 0u);
     EXPECT_TRUE(Await(cache).front().ok);
     return record;
@@ -120,6 +120,7 @@ TEST_F(DiskCacheTest, WhatIsWrittenIsReadAlsoByTheNext) {
   const std::vector<CheckpointDisk::Found> found = next->TakeFound();
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].scope, "scope");
+  EXPECT_EQ(found[0].names, "names");
   EXPECT_EQ(found[0].ids, (std::vector<int32_t>{1, 2, 3}));
   EXPECT_TRUE(Get(*next, found[0].record, 2));
   EXPECT_TRUE(Holds(2, 5));
@@ -221,7 +222,7 @@ TEST_F(DiskCacheTest, LessSpaceThanBeforeLeavesTheNewest) {
 
 TEST_F(DiskCacheTest, AStateLargerThanAllIsRefused) {
   const std::unique_ptr<DiskCache> cache = Open(100);
-  EXPECT_NE(cache->Write("scope", {1}, Pages(0)), 0u);
+  EXPECT_NE(cache->Write("scope", "", {1}, Pages(0)), 0u);
   EXPECT_FALSE(Await(*cache).front().ok);
   EXPECT_EQ(cache->stats().errors, 1u);
   ASSERT_EQ(warnings_.size(), 1u);
@@ -239,7 +240,7 @@ TEST_F(DiskCacheTest, AFullDiskCostsARecordAndNothingElse) {
     const rlimit limit{.rlim_cur = size + 60, .rlim_max = old_limit.rlim_max};  // less than another
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
     Fill(0, 2);
-    cache->Write("scope", {4}, Pages(0));
+    cache->Write("scope", "", {4}, Pages(0));
     EXPECT_FALSE(Await(*cache).front().ok);
     EXPECT_EQ(fs::file_size(Files().at(0)), size);
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
@@ -256,7 +257,7 @@ TEST_F(DiskCacheTest, TheEndWritesWhatIsWaiting) {
     const std::unique_ptr<DiskCache> cache = Open();
     for (PageId page = 0; page < 4; ++page) {
       Fill(page, static_cast<char>(page));
-      EXPECT_NE(cache->Write("scope", {page + 1}, Pages(page)), 0u);
+      EXPECT_NE(cache->Write("scope", "", {page + 1}, Pages(page)), 0u);
     }
   }
   EXPECT_EQ(Open()->TakeFound().size(), 4u);

@@ -64,6 +64,12 @@ class PrefixTest : public testing::Test {
     return last_id_;
   }
 
+  void Answered(Request request) {
+    prompts_[++last_id_] = request.prompt.vector();
+    EXPECT_TRUE(scheduler_->Add(last_id_, std::move(request), clock_.Now()).ok());
+    Run();
+  }
+
   // Until nobody is left; every token is the cold one.
   void Run() {
     std::deque<uint64_t> out;
@@ -129,6 +135,58 @@ TEST_F(PrefixTest, AMessageBorderIsFoundAtTheSecondSightAndABranchAtTheThird) {
   EXPECT_EQ(Computed(Join(common, Tokens(100, 12))), 270);
   EXPECT_EQ(Computed(Join(common, Tokens(100, 13))), 270);
   EXPECT_EQ(Computed(Join(common, Tokens(100, 14))), 100);
+}
+
+TEST_F(PrefixTest, BreakpointsComeBeforeAllOtherPlaces) {
+  const std::vector<int32_t> system = Tokens(150, 1);
+  Request request{.prompt = Join(system, Tokens(100, 2)), .sampling = {.temperature = 0}, .max_tokens = 12};
+  request.checkpoints = std::vector<int64_t>{120, 180};  // too near to be beside it
+  request.breakpoints = std::vector<int64_t>{150};
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cache_write_tokens, 250);
+  EXPECT_EQ(Computed(Join(system, Tokens(100, 3))), 100);
+}
+
+TEST_F(PrefixTest, NothingButBreakpointsIsKeptWhereTheyAreToBeAll) {
+  const std::vector<int32_t> system = Tokens(150, 1), text = Join(system, Tokens(100, 2));
+  Request request{.prompt = text, .sampling = {.temperature = 0}, .max_tokens = 12};
+  request.only_breakpoints = true;
+  request.checkpoints = std::vector<int64_t>{180};
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cache_write_tokens, 0);
+  EXPECT_EQ(scheduler_->prefix_stats()->written, 0u);
+  request.breakpoints = std::vector<int64_t>{20, 150};  // the first is not worth its place
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cache_write_tokens, 150);
+  EXPECT_EQ(scheduler_->prefix_stats()->written, 1u);
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 150);
+  EXPECT_EQ(answers_[last_id_].finish->cache_write_tokens, 0);
+}
+
+TEST_F(PrefixTest, ASessionStandsAtTheNewestStateOfItsText) {
+  Request request{.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 12};
+  request.session = "talk";
+  request.session_owner = 7;
+  const auto stands_at = [this] {
+    const SessionTable::Session* const session = scheduler_->prefix()->sessions().Find(7, "talk");
+    return session == nullptr ? -1 : session->tip->position();
+  };
+  EXPECT_EQ(stands_at(), -1);
+  Answered(request);
+  EXPECT_EQ(stands_at(), 211);  // all but the token drawn last
+  request.prompt = Join(Join(request.prompt.vector(), answers_[last_id_].ids), Tokens(30, 2));
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 211);
+  EXPECT_EQ(stands_at(), 212 + 30 + 11);
+  EXPECT_EQ(scheduler_->prefix()->sessions().Find(8, "talk"), nullptr);
+  // The state goes with the name, and what the text had before stays.
+  EXPECT_FALSE(scheduler_->prefix()->EraseSession(8, "talk"));
+  EXPECT_TRUE(scheduler_->prefix()->EraseSession(7, "talk"));
+  EXPECT_EQ(stands_at(), -1);
+  request.prompt = Join(request.prompt.vector(), answers_[last_id_].ids);
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 242);
 }
 
 TEST_F(PrefixTest, ScopesNeverMeet) {

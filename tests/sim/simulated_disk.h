@@ -21,7 +21,7 @@ namespace batucada::sim {
 // What is on the disk, whoever runs.
 struct DiskContent {
   struct Entry {
-    std::string scope;
+    std::string scope, names;
     std::vector<int32_t> ids;
     std::vector<std::vector<char>> pages;
   };
@@ -48,13 +48,14 @@ class SimulatedDisk : public CheckpointDisk {
   std::vector<Found> TakeFound() override {
     std::vector<Found> found;
     for (const auto& [record, entry] : content_.entries) {
-      found.push_back({.record = record, .scope = entry.scope, .ids = entry.ids});
+      found.push_back({.record = record, .scope = entry.scope, .ids = entry.ids, .names = entry.names});
     }
     return found;
   }
-  Record Write(const std::string& scope, std::vector<int32_t> ids, const StoredPages& pages) override {
+  Record Write(const std::string& scope, const std::string& names, std::vector<int32_t> ids,
+               const StoredPages& pages) override {
     if (jobs_.size() >= 4) return 0;
-    jobs_.push_back({.record = content_.next, .scope = scope, .ids = std::move(ids), .pages = pages});
+    jobs_.push_back({.record = content_.next, .scope = scope, .names = names, .ids = std::move(ids), .pages = pages});
     return content_.next++;
   }
   void Read(Record record, const StoredPages& pages) override { jobs_.push_back({.record = record, .pages = pages}); }
@@ -66,7 +67,7 @@ class SimulatedDisk : public CheckpointDisk {
  private:
   struct Job {
     Record record = 0;
-    std::string scope;
+    std::string scope, names;
     std::vector<int32_t> ids;  // none: it is read
     StoredPages pages;
   };
@@ -109,7 +110,7 @@ class SimulatedDisk : public CheckpointDisk {
         content_.entries.erase(content_.entries.begin());
       }
       DiskContent::Entry& entry = content_.entries[job.record];
-      entry = {.scope = job.scope, .ids = job.ids, .pages = BytesOf(job.pages)};
+      entry = {.scope = job.scope, .names = job.names, .ids = job.ids, .pages = BytesOf(job.pages)};
       if (mistake_ == Mistake::kWritesLate) late_writes_.emplace_back(job.record, job.pages);
     }
     done_.push_back({.record = job.record, .ok = ok});
