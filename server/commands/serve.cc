@@ -168,10 +168,8 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   EngineConfig engine_config = config.engine;
   // Where keys tell clients apart, none may take all, not even one who is alone now.
   if (engine_config.client_share == 0 && keys.size() > 1) engine_config.client_share = kClientShare;
-  if (!engine_config.disk_cache_dir.empty()) {
-    const bool dummy = engine_config.load_format == LoadFormat::kDummy;
-    engine_config.disk_cache_digest = WeightsFingerprint(engine_config.model_dir, dummy ? "dummy" : "");
-  }
+  const bool dummy = engine_config.load_format == LoadFormat::kDummy;
+  engine_config.disk_cache_digest = WeightsFingerprint(engine_config.model_dir, dummy ? "dummy" : "");
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
   BATUCADA_RETURN_IF_ERROR(CheckProven(*engine));
   fmt::print("{}", engine->description());

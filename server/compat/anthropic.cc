@@ -56,7 +56,9 @@ void AddAnthropic(RouteList& list) {
   const UnknownMembers::Policy unknown = list.service().config.unknown_members();
   list.AddSchema("AnthropicRequest", MessagesRequestSchema(MessagesCall::kCreate, unknown));
   list.AddSchema("AnthropicCountRequest", MessagesRequestSchema(MessagesCall::kCount, unknown));
-  bj::object usage = ObjectSchema("", {{"input_tokens", IntegerSchema("Those that were computed.")},
+  bj::object usage = ObjectSchema("", {{"input_tokens", IntegerSchema("Those of neither of the following.")},
+                                       {"cache_creation_input_tokens",
+                                        IntegerSchema("Those that a cache_control had kept, and that were not yet.")},
                                        {"cache_read_input_tokens", IntegerSchema("Those that were not again.")},
                                        {"output_tokens", IntegerSchema("")}});
   bj::object message = ObjectSchema(

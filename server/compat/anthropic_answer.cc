@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -144,8 +145,11 @@ class MessagesDialect : public Dialect {
   // Without `usage`: before anything is generated.
   void WriteUsage(const RequestUsage* usage, JsonWriter& json) const {
     const int64_t cached = usage == nullptr ? 0 : usage->cached_tokens;
-    json.Key("usage").BeginObject().Key("input_tokens").Int(asked().prompt_tokens - cached);
-    json.Key("cache_creation_input_tokens").Int(0).Key("cache_read_input_tokens").Int(cached);
+    // What is kept beyond what was asked for is nobody's account.
+    const int64_t written =
+        usage == nullptr ? 0 : std::clamp<int64_t>(asked().last_breakpoint - cached, 0, usage->cache_write_tokens);
+    json.Key("usage").BeginObject().Key("input_tokens").Int(asked().prompt_tokens - cached - written);
+    json.Key("cache_creation_input_tokens").Int(written).Key("cache_read_input_tokens").Int(cached);
     json.Key("output_tokens").Int(usage == nullptr ? 0 : usage->generated_tokens).EndObject();
   }
 

@@ -20,6 +20,17 @@ struct Said {
 
 bj::object TextPart(const std::string& text) { return {{"type", "text"}, {"text", text}}; }
 
+// Whether a checkpoint is asked for behind the block (text/breakpoints.h).
+const bj::value* MarkOf(const bj::value& block) {
+  const bj::value* const mark = block.is_object() ? block.get_object().if_contains("cache_control") : nullptr;
+  return mark != nullptr && mark->is_object() ? mark : nullptr;
+}
+
+bj::object Marked(bj::object made, const bj::value& block) {
+  if (const bj::value* const mark = MarkOf(block)) made["cache_control"] = *mark;
+  return made;
+}
+
 // The block's members but those that say only how it is kept.
 RequestReader Members(const bj::object& block, const std::string& path, const RequestReader& reader) {
   RequestReader members(block, path + ".", reader);
@@ -51,7 +62,7 @@ void ReadUserBlock(RequestReader& reader, const std::string& path, const bj::val
   std::string text;
   if (type == "text") {
     members.Read("text", &text);
-    said->texts.push_back(TextPart(text));
+    said->texts.push_back(Marked(TextPart(text), block));
   } else {
     std::string id;
     bool is_error = false;
@@ -61,7 +72,7 @@ void ReadUserBlock(RequestReader& reader, const std::string& path, const bj::val
     if (members.ok() && id.empty()) members.Fail("tool_use_id", "is missing", "missing_parameter");
     if (content != nullptr) text = ReadTextBlocks(reader, path + ".content", *content);
     if (is_error && text.empty()) text = "error";
-    said->results.push_back({{"role", "tool"}, {"tool_call_id", id}, {"content", text}});
+    said->results.push_back(Marked({{"role", "tool"}, {"tool_call_id", id}, {"content", text}}, block));
   }
   reader.Fail(members.Finish());
 }
@@ -75,7 +86,7 @@ void ReadAssistantBlock(RequestReader& reader, const std::string& path, const bj
   std::string text, unused;
   if (type == "text") {
     members.Read("text", &text);
-    said->texts.push_back(TextPart(text));
+    said->texts.push_back(Marked(TextPart(text), block));
   } else if (type == "thinking") {
     members.Read("thinking", &text);
     members.Read("signature", &unused);
@@ -100,14 +111,35 @@ void ReadAssistantBlock(RequestReader& reader, const std::string& path, const bj
 
 }  // namespace
 
-std::string ReadTextBlocks(RequestReader& reader, const std::string& path, const bj::value& content) {
+bj::array ReadSystemBlocks(RequestReader& reader, const std::string& path, const bj::value& content) {
+  bj::array parts;
+  const bj::array* const blocks = content.if_array();
+  if (blocks == nullptr) {
+    const std::string text = ReadTextBlocks(reader, path, content);
+    if (!text.empty()) parts.push_back(TextPart(text));
+    return parts;
+  }
+  std::string open;  // texts since the last mark
+  for (size_t i = 0; i < blocks->size() && reader.ok(); ++i) {
+    const bj::value& block = (*blocks)[i];
+    const std::string text = ReadTextBlocks(reader, path, bj::array{block}, i);
+    if (!open.empty()) open += '\n';
+    open += text;
+    if (open.empty() || (MarkOf(block) == nullptr && i + 1 < blocks->size())) continue;
+    parts.push_back(Marked(TextPart(open), block));
+    open.clear();
+  }
+  return parts;
+}
+
+std::string ReadTextBlocks(RequestReader& reader, const std::string& path, const bj::value& content, size_t first) {
   if (const bj::string* text = content.if_string()) return {text->data(), text->size()};
   if (!content.is_array()) {
     reader.Fail(path, fmt::format("must be a string or a list of text blocks, not {}", DescribeJson(content)));
     return "";
   }
   std::string whole;
-  size_t i = 0;
+  size_t i = first;
   for (const bj::value& block : content.get_array()) {
     const std::string at = fmt::format("{}[{}]", path, i++);
     const std::string type = TypeOf(reader, at, block);

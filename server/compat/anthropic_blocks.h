@@ -15,6 +15,11 @@ void ReadAnthropicMessage(RequestReader& reader, const std::string& path, const 
                           boost::json::array* messages);
 
 // A text, or the texts of blocks one behind the other.
-std::string ReadTextBlocks(RequestReader& reader, const std::string& path, const boost::json::value& content);
+// `first`: what number errors give the first block.
+std::string ReadTextBlocks(RequestReader& reader, const std::string& path, const boost::json::value& content,
+                           size_t first = 0);
+
+// The same as parts, one up to each block that has a cache_control; empty if nothing is said.
+boost::json::array ReadSystemBlocks(RequestReader& reader, const std::string& path, const boost::json::value& content);
 
 }  // namespace batucada

@@ -13,6 +13,7 @@
 #include "server/openai/reasoning_parameters.h"
 #include "server/openai/sampling_parameters.h"
 #include "server/openai/tool_parameters.h"
+#include "text/breakpoints.h"
 
 namespace batucada {
 namespace {
@@ -48,8 +49,11 @@ void ReadMessages(RequestReader& reader, Params& params) {
   }
   ChatInput input;
   if (system != nullptr) {
-    const std::string text = ReadTextBlocks(reader, "system", *system);
-    if (!text.empty()) input.messages.push_back({{"role", "system"}, {"content", text}});
+    bj::array parts = ReadSystemBlocks(reader, "system", *system);
+    const bool plain = parts.size() == 1 && !parts.front().get_object().contains("cache_control");
+    bj::value said = plain ? parts.front().at("text") : bj::value(std::move(parts));
+    if (plain || !said.get_array().empty())
+      input.messages.push_back({{"role", "system"}, {"content", std::move(said)}});
   }
   for (size_t i = 0; i < list.size() && reader.ok(); ++i) {
     ReadAnthropicMessage(reader, fmt::format("messages[{}]", i), list[i], &input.messages);
@@ -86,7 +90,10 @@ bj::value ReadTool(RequestReader& reader, const std::string& path, const bj::val
   }
   if (members.ok() && !function.contains("parameters")) members.Fail("input_schema", "is missing", "missing_parameter");
   reader.Fail(members.Finish());
-  return bj::object{{"type", "function"}, {"function", std::move(function)}};
+  bj::object made = {{"type", "function"}, {"function", std::move(function)}};
+  const bj::value* const mark = tool.get_object().if_contains("cache_control");
+  if (mark != nullptr && mark->is_object()) made["cache_control"] = *mark;
+  return made;
 }
 
 void ReadTools(RequestReader& reader, Params& params) {
@@ -249,6 +256,12 @@ const Table& TableOf(MessagesCall call) {
 
 absl::StatusOr<CompletionParams> ParseMessages(MessagesCall call, std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, TableOf(call).Parse(body, unknown));
+  const size_t marks = params.conversation ? CountBreakpoints(*params.conversation) : 0;
+  if (marks > kMostBreakpoints) {
+    return InvalidParameter(
+        "messages",
+        fmt::format("A maximum of {} blocks with cache_control may be provided. Found {}.", kMostBreakpoints, marks));
+  }
   params.names.prompt = "messages";
   params.open_ended = true;
   return params;

@@ -82,7 +82,8 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
                  .sampling = first.sampling,
                  .max_tokens = first.max_tokens,
                  .prompt_tokens = static_cast<int64_t>(first.prompt.size()),
-                 .answer = translation->answer};
+                 .answer = translation->answer,
+                 .last_breakpoint = first.breakpoints.empty() ? 0 : first.breakpoints.vector().back()};
   const std::string* text = params.prompts.empty() ? nullptr : std::get_if<std::string>(&params.prompts.front());
   MemoryCharge memory;
   if (text != nullptr && dialect->KeepsPrompt()) {

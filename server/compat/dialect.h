@@ -33,6 +33,7 @@ struct Asked {
   int64_t max_tokens = 0;
   int64_t prompt_tokens = 0;
   std::shared_ptr<const AnswerForm> answer;  // see Translation
+  int64_t last_breakpoint = 0;               // tokens up to there; 0: there is none
 };
 
 class Dialect {

@@ -26,6 +26,13 @@ struct ParameterNames {
   std::string logprobs = "logprobs";
 };
 
+// What a client says of how its text will be used again. No answer depends on it.
+struct CacheHints {
+  bool only_breakpoints = false;  // keep nothing but what is marked (text/breakpoints.h)
+  bool keep_off_disk = false;
+  std::string session, key;  // its own name for what this is a part of: the first, if there is one, else the other
+};
+
 struct CompletionParams : SamplingOverrides {
   ParameterNames names;
   std::string model;  // a served name; empty: the first
@@ -71,6 +78,7 @@ struct CompletionParams : SamplingOverrides {
   std::string request_id;  // the client's own, where no header has it
 
   std::string cache_salt;  // texts are shared by the cache of prefixes only among requests with the same
+  CacheHints cache;
   std::optional<int64_t> priority;
   absl::Time deadline = absl::InfiniteFuture();
 };

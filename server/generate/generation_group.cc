@@ -164,7 +164,10 @@ void GenerationGroup::Poll(const Taker& take) {
     fits = fits && ChargeKept(update.tokens.size());
     if (update.finish) {
       Note(*update.finish);
-      if (scores) record_.usage.cached_tokens += update.finish->cached_tokens;
+      if (scores) {
+        record_.usage.cached_tokens += update.finish->cached_tokens;
+        record_.usage.cache_write_tokens += update.finish->cache_write_tokens;
+      }
       service_.running.Remove(record_.origin.request_id, generations_[i]->id());
       generations_[i].reset();
       --running_;

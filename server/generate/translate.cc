@@ -12,6 +12,7 @@
 #include "base/splitmix.h"
 #include "base/status.h"
 #include "engine/grammar_constraint.h"
+#include "engine/session_states.h"
 #include "engine/thinking_budget.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
@@ -21,6 +22,7 @@
 #include "server/generate/logit_controls.h"
 #include "server/generate/prompt_encoder.h"
 #include "server/generate/work_attempt.h"
+#include "text/breakpoints.h"
 #include "text/detokenizer.h"
 
 namespace batucada {
@@ -168,6 +170,27 @@ absl::Status CheckPrompts(const CompletionParams& params, const TranslationConte
                                             context.limits.max_prompts));
 }
 
+absl::Status TranslateCache(const CompletionParams& params, const TranslationContext& context, Request* request) {
+  if (params.cache_salt.size() > kMaxCacheSaltBytes) {
+    return InvalidParameter("cache_salt", fmt::format("cache_salt has {} bytes; it may have at most {}",
+                                                      params.cache_salt.size(), kMaxCacheSaltBytes));
+  }
+  const CacheHints& hints = params.cache;
+  const std::pair<const char*, const std::string&> names[] = {{"session_id", hints.session},
+                                                              {"prompt_cache_key", hints.key}};
+  for (const auto& [parameter, name] : names) {
+    if (name.size() <= SessionStates::kMostNameBytes) continue;
+    return InvalidParameter(parameter, fmt::format("{} has {} bytes; it may have at most {}", parameter, name.size(),
+                                                   SessionStates::kMostNameBytes));
+  }
+  request->cache_scope = CacheScope(context, params.cache_salt);
+  request->only_breakpoints = hints.only_breakpoints;
+  request->keep_off_disk = hints.keep_off_disk;
+  request->session = hints.session.empty() ? hints.key : hints.session;
+  request->session_owner = context.client.key;
+  return absl::OkStatus();
+}
+
 std::string EchoText(const CompletionParams& params, size_t prompt, const std::vector<int32_t>& ids,
                      const Tokenizer& tokenizer) {
   if (!EchoesText(params, prompt)) return tokenizer.DecodeOpen(ids, params.skip_special_tokens);
@@ -211,6 +234,12 @@ uint64_t RandomSeed() {
 }
 
 }  // namespace
+
+std::string CacheScope(const TranslationContext& context, std::string_view salt) {
+  // A key's requests never meet another's, whatever salt they bring.
+  const uint64_t owner = context.prefix_cache_scope == PrefixCacheScope::kKey ? context.client.key : 0;
+  return fmt::format("{:x}:{}", owner, salt);
+}
 
 bool EchoesText(const CompletionParams& params, size_t prompt) {
   return std::holds_alternative<std::string>(params.prompts[prompt]) && !params.truncate_prompt_tokens;
@@ -263,25 +292,22 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   request.priority = std::max(static_cast<Priority>(params.priority.value_or(0)), context.client.rights.most_urgent);
   request.client = context.client.id();
   request.group = NewGroup();
-  if (params.cache_salt.size() > kMaxCacheSaltBytes) {
-    return InvalidParameter("cache_salt", fmt::format("cache_salt has {} bytes; it may have at most {}",
-                                                      params.cache_salt.size(), kMaxCacheSaltBytes));
-  }
-  // A key's requests never meet another's, whatever salt they bring.
-  const uint64_t owner = context.prefix_cache_scope == PrefixCacheScope::kKey ? context.client.key : 0;
-  request.cache_scope = fmt::format("{:x}:{}", owner, params.cache_salt);
+  BATUCADA_RETURN_IF_ERROR(TranslateCache(params, context, &request));
   request.deadline = params.deadline;
   if (context.limits.max_time > absl::ZeroDuration()) {
     request.deadline = std::min(request.deadline, ProcessNow() + context.limits.max_time);
   }
   AnswerPlan plan = {.grammar = params.grammar};
   std::vector<int32_t> conversation;
+  std::vector<int64_t> breakpoints;
   if (params.conversation) {
     const std::string& name = params.names.prompt;
     BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(*params.conversation, name, context));
     BATUCADA_ASSIGN_OR_RETURN(plan, PlanAnswer(params, text, context));
     const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(false)};
     BATUCADA_ASSIGN_OR_RETURN(conversation, EncodePrompt(text, name, options, context));
+    breakpoints = BreakpointTokens(FindBreakpoints(*params.conversation, text, *context.chat_template), text,
+                                   conversation, context.tokenizer);
   }
   translation.answer = std::move(plan.form);
   request.shown_special_tokens = std::move(plan.shown_special_tokens);
@@ -301,7 +327,9 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     absl::StatusOr<std::vector<int32_t>> ids =
         params.conversation ? std::move(conversation) : EncodePrompt(params.prompts[p], name, options, context);
     if (!ids.ok()) return ids.status();
+    const size_t whole = ids->size();
     Truncate(params, context.max_total_tokens, &*ids);
+    if (params.conversation && ids->size() == whole) request.breakpoints = std::move(breakpoints);
     request.prompt = *std::move(ids);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
     if (params.open_ended) request.max_tokens = std::min(request.max_tokens, Room(request.prompt.size(), context));

@@ -40,6 +40,9 @@ struct Translation {
 // INVALID_ARGUMENT or NOT_FOUND (the model) name the parameter, its value and the limit. Thread-safe.
 absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context);
 
+// Request::cache_scope of the client's texts with that salt.
+std::string CacheScope(const TranslationContext& context, std::string_view salt);
+
 // Whether the echo of prompt `prompt` is the client's own text, and not what its ids decode to.
 bool EchoesText(const CompletionParams& params, size_t prompt);
 

@@ -65,8 +65,11 @@ bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::va
   if (members.ok() && (text == nullptr || !text->is_string())) {
     members.Fail(name, fmt::format("must be a string, not {}", text == nullptr ? "absent" : DescribeJson(*text)));
   }
-  for (const char* kept : {"annotations", "cache_control", "id", "index", "logprobs", "prompt_cache_breakpoint"})
-    members.Take(kept);
+  for (const char* kept : {"annotations", "cache_control", "id", "index", "logprobs"}) members.Take(kept);
+  const bj::value* breakpoint = members.Take("prompt_cache_breakpoint");
+  if (members.ok() && breakpoint != nullptr && !breakpoint->is_object()) {
+    members.Fail("prompt_cache_breakpoint", fmt::format("must be an object, not {}", DescribeJson(*breakpoint)));
+  }
   reader.Fail(members.Finish());
   if (!reader.ok()) return {};
   bj::object read = {{"type", "text"}, {"text", *text}};
@@ -148,7 +151,13 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
 bj::object ChatMessageSchema() {
   bj::object type = StringSchema("");
   type["enum"] = bj::array{"text", "input_text", "output_text"};
-  bj::object part = ObjectSchema("", {{"type", type}, {"text", StringSchema("")}, {"cache_control", bj::object()}});
+  bj::object part = ObjectSchema(
+      "", {{"type", type},
+           {"text", StringSchema("")},
+           {"cache_control", bj::object()},
+           {"prompt_cache_breakpoint", Nullable(ObjectSchema("A state is kept at the end of this part, for others that "
+                                                             "begin the same; so it is for cache_control.",
+                                                             {}))}});
   part["required"] = {"type", "text"};
   bj::object role = StringSchema("");
   bj::array roles;

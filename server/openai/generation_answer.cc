@@ -23,7 +23,8 @@ void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
   json.Key("usage").BeginObject().Key("prompt_tokens").Int(usage.prompt_tokens);
   json.Key("completion_tokens").Int(usage.generated_tokens);
   json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens);
-  json.Key("prompt_tokens_details").BeginObject().Key("cached_tokens").Int(usage.cached_tokens).EndObject().EndObject();
+  json.Key("prompt_tokens_details").BeginObject().Key("cached_tokens").Int(usage.cached_tokens);
+  json.Key("cache_write_tokens").Int(usage.cache_write_tokens).EndObject().EndObject();
 }
 
 // In milliseconds, as W3C's Server Timing has it.

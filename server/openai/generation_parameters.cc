@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "server/generate/logit_controls.h"
 #include "server/generate/translate.h"
+#include "server/openai/cache_parameters.h"
 #include "server/openai/sampling_parameters.h"
 
 namespace batucada {
@@ -161,10 +162,7 @@ void AddGenerationParameters(CompletionTable& table) {
                     "--urgent-sequences keeps places for such. Smaller than the client's key allows counts as that.",
                     {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
       &Params::priority);
-  table.Add("cache_salt",
-            StringSchema("Prompts share what was computed of their beginnings only with those of the same key and the "
-                         "same cache_salt; at most 256 bytes."),
-            &Params::cache_salt);
+  AddCacheParameters(table);
   table.AddIgnored("user", "Who asks. No answer depends on it.");
   table.AddRead("request_id",
                 StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),

@@ -20,6 +20,7 @@ namespace {
 
 namespace bj = boost::json;
 
+constexpr const char* kBreakpoint = "prompt_cache_breakpoint";  // of a part: see text/breakpoints.h
 constexpr const char* kRoles[] = {"user", "assistant", "system", "developer"};
 
 std::string Text(const bj::string& text) { return {text.data(), text.size()}; }
@@ -48,7 +49,11 @@ bj::array Parts(const bj::value& content, const bj::string& role) {
   bj::array parts;
   if (const bj::string* text = content.if_string()) parts.push_back(part(*text));
   if (const bj::array* list = content.if_array()) {
-    for (const bj::value& one : *list) parts.push_back(part(one.at("text").as_string()));
+    for (const bj::value& one : *list) {
+      bj::object kept = part(one.at("text").as_string());
+      if (const bj::value* mark = one.get_object().if_contains(kBreakpoint)) kept[kBreakpoint] = *mark;
+      parts.push_back(std::move(kept));
+    }
   }
   return parts;
 }
@@ -164,9 +169,13 @@ StoredItem ReadItem(RequestReader& reader, const std::string& path, const bj::va
 
 // A message's texts as a template takes them.
 bj::value ContentOf(const bj::array& parts) {
-  if (parts.size() == 1) return parts.front().at("text");
+  if (parts.size() == 1 && !parts.front().as_object().contains(kBreakpoint)) return parts.front().at("text");
   bj::array texts;
-  for (const bj::value& part : parts) texts.push_back({{"type", "text"}, {"text", part.at("text")}});
+  for (const bj::value& part : parts) {
+    bj::object text = {{"type", "text"}, {"text", part.at("text")}};
+    if (const bj::value* mark = part.as_object().if_contains(kBreakpoint)) text[kBreakpoint] = *mark;
+    texts.push_back(std::move(text));
+  }
   return texts;
 }
 

@@ -18,7 +18,7 @@ void WriteId(JsonWriter& json, std::string_view id) { id.empty() ? json.Null() :
 void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
   json.BeginObject().Key("input_tokens").Int(usage.prompt_tokens);
   json.Key("input_tokens_details").BeginObject().Key("cached_tokens").Int(usage.cached_tokens);
-  json.Key("cache_write_tokens").Int(0).EndObject();
+  json.Key("cache_write_tokens").Int(usage.cache_write_tokens).EndObject();
   json.Key("output_tokens").Int(usage.generated_tokens);
   json.Key("output_tokens_details").BeginObject().Key("reasoning_tokens").Int(0).EndObject();
   json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens).EndObject();

@@ -10,6 +10,7 @@
 
 #include "server/common/error.h"
 #include "server/generate/translate.h"
+#include "server/openai/cache_parameters.h"
 #include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/sampling_parameters.h"
@@ -259,10 +260,7 @@ void AddHowItIsMade(Table& table) {
             IntegerSchema("Smaller numbers go first; see /v1/completions.",
                           {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
             &Params::priority);
-  table.Add("cache_salt",
-            StringSchema("Prompts share what was computed of their beginnings only with those of the same key and the "
-                         "same cache_salt; at most 256 bytes."),
-            &Params::cache_salt);
+  AddCacheParameters(table);
 }
 
 void AddHowItIsTold(Table& table) {
@@ -288,7 +286,6 @@ void AddHowItIsTold(Table& table) {
   });
   AddTold(table, "user", "Who asks. No answer depends on it.");
   AddTold(table, "safety_identifier", "Who asks. No answer depends on it.");
-  AddTold(table, "prompt_cache_key", "A hint. No answer depends on it.");
 }
 
 Table MakeTable() {
@@ -311,6 +308,8 @@ const Table& ResponseParameters() {
 
 absl::StatusOr<Params> ParseResponseRequest(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(Params params, ResponseParameters().Parse(body, unknown));
+  params.told["prompt_cache_key"] = params.cache.key.empty() ? bj::value() : bj::value(bj::string(params.cache.key));
+  if (params.cache.session.empty()) params.cache.session = params.conversation_id;
   if (params.input.empty() && params.previous_response_id.empty() && params.conversation_id.empty()) {
     return InvalidParameter("input", "input is missing: give a text or a list of items", "missing_parameter");
   }

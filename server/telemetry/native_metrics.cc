@@ -52,6 +52,7 @@ void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
                Number(prefix.disk_errors));
   page.Gauge("batucada_prefix_disk_checkpoints", "Checkpoints on the disk", Number(prefix.disk_stored));
   page.Gauge("batucada_prefix_disk_bytes", "Bytes of their files", Number(prefix.disk_bytes));
+  page.Gauge("batucada_prefix_sessions", "Sessions of which something is kept", Number(prefix.sessions));
   page.Gauge("batucada_prefix_tree_tokens", "Token ids that the cache of prefixes remembers",
              Number(prefix.tree_tokens));
 }

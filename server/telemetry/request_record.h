@@ -32,7 +32,8 @@ struct RequestAsked {
 struct RequestUsage {
   int64_t prompt_tokens = 0;  // each prompt once, however many choices it has
   int64_t generated_tokens = 0;
-  int64_t cached_tokens = 0;  // of prompt_tokens, those that the cache of prefixes gave
+  int64_t cached_tokens = 0;       // of prompt_tokens, those that the cache of prefixes gave
+  int64_t cache_write_tokens = 0;  // of prompt_tokens, those that it was given
 };
 
 // Of the generation that was longest in each; zero for what none of them came to.
