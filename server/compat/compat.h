@@ -9,6 +9,7 @@ void AddTgi(RouteList& list);        // tgi.cc: Text Generation Inference
 void AddLlamaCpp(RouteList& list);   // llamacpp.cc: llama.cpp's server
 void AddOllama(RouteList& list);     // ollama.cc
 void AddAnthropic(RouteList& list);  // anthropic.cc
+void AddSglang(RouteList& list);     // sglang.cc
 
 // All of them.
 inline void AddCompat(RouteList& list) {
@@ -16,6 +17,7 @@ inline void AddCompat(RouteList& list) {
   AddLlamaCpp(list);
   AddOllama(list);
   AddAnthropic(list);
+  AddSglang(list);
 }
 
 }  // namespace batucada

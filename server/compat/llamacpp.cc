@@ -13,6 +13,7 @@
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
 #include "server/compat/llama_sampling.h"
+#include "server/compat/llama_slots.h"
 #include "server/generate/check_range.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
@@ -102,6 +103,13 @@ const Table& LlamaRequest() {
     made.Add("ignore_eos", BooleanSchema("", false), &P::ignore_eos);
     made.AddRead("n_probs", IntegerSchema("Tell so many of the most likely tokens.", {.min = 0, .max = kMaxLogprobs}),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "n_probs", 0, &params.logprobs); });
+    made.AddRead("id_slot", IntegerSchema("The session \"slot-ID\", for /slots/ID; -1: none.", {.min = -1}),
+                 [](RequestReader& reader, P& params) {
+                   std::optional<int64_t> slot;
+                   ReadUnless(reader, "id_slot", -1, &slot);
+                   if (slot) reader.Fail(CheckRange("id_slot", *slot, 0, kMostSlot));
+                   if (slot) params.cache.session = SlotName(*slot);
+                 });
     made.Add("return_tokens", BooleanSchema("Tell the tokens' ids.", false), &P::return_tokens);
     made.Add("model", StringSchema("A served name."), &P::model);
     made.AddRead("logit_bias",
@@ -360,6 +368,7 @@ void AddLlamaCpp(RouteList& list) {
       {.summary = "A conversation as the chat template writes it", .request = "TemplateRequest", .answer = "Text"});
   list.Document("/props", "llamacpp.props", Props(list.service()),
                 {.summary = "The server's bounds and defaults, as llama.cpp tells them", .answer = "LlamaProps"});
+  AddLlamaSlots(list);
   list.Get("/slots", "llamacpp.slots", HandleSlots,
            {.summary = "How many sequences run, as llama.cpp tells it", .answer = "LlamaSlots"});
 }

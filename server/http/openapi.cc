@@ -44,6 +44,8 @@ struct Wildcards {
 };
 constexpr Wildcards kWildcards[] = {{"/v1/responses", {"response_id", ""}},
                                     {"/v1/conversations", {"conversation_id", "item_id"}},
+                                    {"/v1/sessions", {"session_id", ""}},
+                                    {"/slots", {"id", ""}},
                                     {"", {"model", "version"}}};
 
 const char* WildcardName(const Route& route, size_t wildcard) {

@@ -5,6 +5,7 @@
 #include "server/responses/conversations.h"
 #include "server/responses/create_response.h"
 #include "server/responses/response_request.h"
+#include "server/responses/sessions.h"
 #include "server/responses/stored_responses.h"
 
 namespace batucada {
@@ -42,7 +43,8 @@ constexpr char kAnswers[] = R"json({
     "properties": {"code": {"type": "string"}, "message": {"type": "string"}}},
   "usage": {"type": ["object", "null"], "required": ["input_tokens", "output_tokens", "total_tokens"], "properties": {
     "input_tokens": {"type": "integer"}, "output_tokens": {"type": "integer"}, "total_tokens": {"type": "integer"},
-    "input_tokens_details": {"type": "object", "properties": {"cached_tokens": {"type": "integer"}}},
+    "input_tokens_details": {"type": "object", "properties": {"cached_tokens": {"type": "integer"},
+      "cache_write_tokens": {"type": "integer"}}},
     "output_tokens_details": {"type": "object", "properties": {"reasoning_tokens": {"type": "integer"}}}}}}},
 "Deleted": {"type": "object", "required": ["id", "object", "deleted"], "properties": {"id": {"type": "string"},
   "object": {"enum": ["response", "conversation.deleted"]}, "deleted": {"const": true}}},
@@ -91,6 +93,7 @@ void AddResponses(RouteList& list) {
   list.AddWaiting("DELETE", one, name, HandleDeleteResponse,
                   {.summary = "Delete a response; those that go on from it stay", .answer = "Deleted"});
   AddConversations(list);
+  AddSessions(list);
 
   const boost::json::value answers = boost::json::parse(kAnswers);
   for (const auto& [schema, value] : answers.as_object()) {

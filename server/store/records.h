@@ -58,6 +58,12 @@ struct StoredConversation {
   std::string metadata;  // JSON
 };
 
+// When it was last read or written, in seconds since 1970.
+struct ConversationUse {
+  std::string id;
+  int64_t used = 0;
+};
+
 // Which part of a list.
 struct PageRequest {
   int64_t limit = 20;

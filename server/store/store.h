@@ -61,6 +61,8 @@ class Store {
   [[nodiscard]] absl::Status CreateConversation(StoreScope scope, const StoredConversation& conversation,
                                                 const std::vector<StoredItem>& items);
   [[nodiscard]] absl::StatusOr<StoredConversation> GetConversation(StoreScope scope, const std::string& id);
+  // The latest used `most`, the last first.
+  [[nodiscard]] absl::StatusOr<std::vector<ConversationUse>> ListConversations(StoreScope scope, int64_t most);
   [[nodiscard]] absl::Status UpdateConversation(StoreScope scope, const std::string& id, const std::string& metadata);
   // Its items stay for the responses that were given them.
   [[nodiscard]] absl::Status DeleteConversation(StoreScope scope, const std::string& id);

@@ -49,6 +49,23 @@ absl::StatusOr<StoredConversation> Store::GetConversation(StoreScope scope, cons
   return conversation;
 }
 
+absl::StatusOr<std::vector<ConversationUse>> Store::ListConversations(StoreScope scope, int64_t most) {
+  constexpr int64_t kMicroseconds = 1'000'000;
+  const std::lock_guard lock(mutex_);
+  std::vector<ConversationUse> uses;
+  BATUCADA_RETURN_IF_ERROR(Read([&]() -> absl::Status {
+    Query query(*database_,
+                "SELECT id, used FROM conversations WHERE scope = ?1 AND used >= ?2 ORDER BY used DESC LIMIT ?3",
+                static_cast<int64_t>(scope), EarliestUse(), most);
+    while (true) {
+      BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
+      if (!found) return absl::OkStatus();
+      uses.push_back({.id = std::string(query.Text(0)), .used = query.Int(1) / kMicroseconds});
+    }
+  }));
+  return uses;
+}
+
 absl::Status Store::UpdateConversation(StoreScope scope, const std::string& id, const std::string& metadata) {
   const std::lock_guard lock(mutex_);
   return Write(static_cast<int64_t>(metadata.size()), [&]() -> absl::Status {

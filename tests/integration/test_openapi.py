@@ -41,6 +41,7 @@ def test_every_path_answers_as_described(fast, document):
         return fast.http.post(path, json=body).json()
     conversation = made("/v1/conversations", {"items": [{"role": "user", "content": "a"}]})["id"]
     there = {"{model}": "samba-classics-18m", "{version}": "1", "{conversation_id}": conversation,
+             "{session_id}": conversation,
              "{response_id}": made("/v1/responses", {"input": "a", "max_output_tokens": 1})["id"],
              "{item_id}": fast.http.get(f"/v1/conversations/{conversation}/items").json()["first_id"]}
     for path, item in document["paths"].items():

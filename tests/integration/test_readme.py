@@ -64,7 +64,7 @@ def test_every_page_with_curl(server):
               "/chat/completions": {"messages": [message], "max_tokens": 1},
               "/v1/messages": {"messages": [message], "max_tokens": 1}, "/v1/messages/count_tokens": {"messages": [message]},
               "/v1/responses": {"input": "a", "max_output_tokens": 1}, "/v1/conversations": {},
-              "/v2/repository/index": {}, "/admin/log": {"request_sampling": 1}}
+              "/close_session": {"session_id": "a"}, "/v2/repository/index": {}, "/admin/log": {"request_sampling": 1}}
     for page in sorted(pages):
         method, path = page.split()
         data = ["-d", json.dumps(bodies[path])] if method == "POST" else []
