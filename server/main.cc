@@ -75,6 +75,7 @@ int Main(int argc, char** argv) {
   commands.push_back(batucada::MakeInspectCommand());
   commands.push_back(batucada::MakeModelsCommand());
   commands.push_back(batucada::MakeDownloadCommand());
+  commands.push_back(batucada::MakeSessionCommand());
   commands.push_back(batucada::MakeVersionCommand());
   for (const auto& command : commands) command->Declare(program);
   try {

@@ -28,6 +28,7 @@ std::unique_ptr<Command> MakeCompleteCommand();
 std::unique_ptr<Command> MakeInspectCommand();
 std::unique_ptr<Command> MakeModelsCommand();
 std::unique_ptr<Command> MakeDownloadCommand();
+std::unique_ptr<Command> MakeSessionCommand();
 std::unique_ptr<Command> MakeVersionCommand();
 
 // `batucada bench` is a program of its own, so that it can travel to a GPU machine without the server's libraries:

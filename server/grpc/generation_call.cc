@@ -50,6 +50,7 @@ void SetUsage(const GenerationGroup& group, v1::Usage* usage) {
   usage->set_prompt_tokens(group.usage().prompt_tokens);
   usage->set_completion_tokens(group.usage().generated_tokens);
   usage->set_cached_tokens(group.usage().cached_tokens);
+  usage->set_cache_write_tokens(group.usage().cache_write_tokens);
 }
 
 }  // namespace

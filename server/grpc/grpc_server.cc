@@ -28,6 +28,7 @@ namespace {
 GrpcMethods MakeMethods(Service& service, bool reflection) {
   GrpcMethods methods;
   AddInferenceMethods(service, &methods);
+  AddCheckpointMethods(service, &methods);
   AddOpenInferenceMethods(service, &methods);
   AddHealthMethods(service, &methods);
   if (reflection) AddReflectionMethods(&methods);

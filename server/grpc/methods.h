@@ -36,6 +36,7 @@ absl::StatusOr<MemoryCharge> DecodeCharged(Service& service, const WireMessage& 
 
 // Each adds a service's methods. REQUIRES: `service` outlives the methods.
 void AddInferenceMethods(Service& service, GrpcMethods* methods);
+void AddCheckpointMethods(Service& service, GrpcMethods* methods);
 void AddOpenInferenceMethods(Service& service, GrpcMethods* methods);
 void AddHealthMethods(Service& service, GrpcMethods* methods);
 void AddReflectionMethods(GrpcMethods* methods);

@@ -1,0 +1,96 @@
+// `batucada session export|import`: a session's state from a server into a file, and from there into another.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "base/human_bytes.h"
+#include "base/status.h"
+#include "server/commands/command.h"
+#include "server/common/state_file.h"
+#include "server/grpc/checkpoint_client.h"
+
+namespace batucada {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SessionCommand : public Command {
+ public:
+  void Declare(CLI::App& program) override {
+    command_ = program.add_subcommand("session", "Take a session's state from one server to another");
+    command_->require_subcommand(1);
+    export_ = command_->add_subcommand("export", "Write the newest state of a session into a file");
+    export_->add_option("session", session_, "A session_id, a prompt_cache_key or a conversation")->required();
+    export_->add_option("file", file_, "The file")->required();
+    import_ = command_->add_subcommand("import", "Give a server the state in a file");
+    import_->add_option("file", file_, "What `session export` wrote")->required();
+    import_->add_option("--session", session_, "What it is called there; default: as it was");
+    for (CLI::App* one : {export_, import_}) {
+      one->add_option("--server", server_,
+                      "The server's gRPC port, HOST:PORT; with https before it where that speaks TLS")
+          ->capture_default_str();
+    }
+    command_->footer(
+        "The API key is taken from the environment variable BATUCADA_API_KEY.\n"
+        "Both servers must serve the same model on the same kind of device, with --host-cache.");
+  }
+  bool Chosen() const override { return command_->parsed(); }
+
+  absl::StatusOr<int> Run() override {
+    const char* const key = std::getenv("BATUCADA_API_KEY");
+    const bool schemed = server_.starts_with("http://") || server_.starts_with("https://");
+    const CheckpointServer server = {.url = schemed ? server_ : "http://" + server_, .key = key == nullptr ? "" : key};
+    BATUCADA_RETURN_IF_ERROR(export_->parsed() ? Export(server) : Import(server));
+    return 0;
+  }
+
+ private:
+  // Whole or not at all: a file of that name is a whole state.
+  absl::Status Export(const CheckpointServer& server) const {
+    const std::string partial = file_ + ".partial";
+    std::string bytes;
+    BATUCADA_RETURN_IF_ERROR(GetCheckpoint(server, session_, [&bytes](std::string_view part) {
+      bytes += part;
+      return true;
+    }));
+    BATUCADA_ASSIGN_OR_RETURN(const StateFile state, ReadStateFile(bytes));
+    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    out.close();
+    std::error_code error;
+    if (!out.fail()) fs::rename(partial, file_, error);
+    if (out.fail() || error) {
+      fs::remove(partial, error);
+      return absl::UnavailableError(fmt::format("cannot write {}", file_));
+    }
+    fmt::print("{}: the state behind {} tokens of {}, {}\n", file_, state.state.ids.size(), session_,
+               HumanBytes(static_cast<int64_t>(bytes.size())));
+    return absl::OkStatus();
+  }
+
+  absl::Status Import(const CheckpointServer& server) const {
+    std::ifstream in(file_, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    if (in.bad() || !in.is_open()) return absl::InvalidArgumentError(fmt::format("cannot read {}", file_));
+    BATUCADA_ASSIGN_OR_RETURN(const PutCheckpointResult result, PutCheckpoint(server, session_, bytes));
+    fmt::print("{}: {} tokens need not be computed again\n", result.session, result.tokens);
+    return absl::OkStatus();
+  }
+
+  CLI::App* command_ = nullptr;
+  CLI::App *export_ = nullptr, *import_ = nullptr;
+  std::string server_ = "127.0.0.1:9000", session_, file_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeSessionCommand() { return std::make_unique<SessionCommand>(); }
+
+}  // namespace batucada

@@ -1,0 +1,266 @@
+"""Sessions: what is listed, saved, restored and erased; states from one server to another; and who may."""
+
+import json
+import os
+
+import grpc
+import pytest
+
+from patience import PATIENCE_S
+from server import ROOT, Server, run, wait_until
+
+TEMPLATE = ROOT / "tests/integration/templates/chatml.jinja"
+FAKE = ("--backend", "fake", "--fake-step-time", "0s", "--prefix-cache", "on", "--host-cache", "64MiB")
+ALICE, BOB = ({"authorization": f"Bearer {name}"} for name in ("alice", "bob"))
+KEYS = ("--api-key", "alice", "--api-key", "bob")
+LONG = "It was the best of times, it was the worst of times. " * 40
+
+
+@pytest.fixture(scope="module")
+def keyed():
+    with Server(*FAKE, *KEYS, "--chat-template", str(TEMPLATE)) as server:
+        yield server
+
+
+def complete(server, headers=ALICE, **body):
+    answer = server.http.post("/v1/completions", headers=headers, json={"max_tokens": 12, "temperature": 0, **body})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def sessions(server, headers=ALICE, query=""):
+    answer = server.http.get("/v1/sessions" + query, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def cached(answer):
+    return answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+
+def test_a_session_is_listed_with_its_newest_state_and_to_its_key_alone(keyed):
+    prompt = [5 + i % 90 for i in range(300)]
+    complete(keyed, prompt=prompt, session_id="talk", prompt_cache_key="other name")
+    found = [one for one in sessions(keyed)["data"] if one["id"] == "talk"]
+    assert [(one["tokens"], one["tier"] in ("device", "host"), one["stored"]) for one in found] == [(311, True, False)]
+    assert found[0]["last_used_at"] > 1_600_000_000
+    assert not [one for one in sessions(keyed, BOB)["data"] if one["id"] == "talk"]
+    one = keyed.http.get("/v1/sessions/talk", headers=ALICE).json()
+    assert one["tokens"] == 311
+    assert keyed.http.get("/v1/sessions/talk", headers=BOB).status_code == 404
+    assert keyed.http.delete("/v1/sessions/talk", headers=BOB).status_code == 404
+    assert keyed.http.delete("/v1/sessions/talk", headers=ALICE).json() == {"id": "talk", "object": "session.deleted", "deleted": True}
+    assert keyed.http.get("/v1/sessions/talk", headers=ALICE).json()["error"]["code"] == "session_not_found"
+
+
+def test_conversations_are_sessions(keyed):
+    client = keyed.openai().with_options(api_key="alice")
+    conversation = client.conversations.create()
+    listed = {one["id"]: one for one in sessions(keyed)["data"]}
+    assert listed[conversation.id]["stored"] and listed[conversation.id]["tier"] is None
+    client.responses.create(model="samba-classics-18m", input=LONG, conversation=conversation.id, max_output_tokens=8)
+    one = keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).json()
+    assert one["stored"] and one["tokens"] > 300 and one["tier"] in ("device", "host")
+
+
+def test_pages(keyed):
+    for i in range(5):
+        complete(keyed, BOB, prompt=[9 + i] * 100, session_id=f"page-{i}")
+    first = sessions(keyed, BOB, "?limit=2")
+    assert len(first["data"]) == 2 and first["has_more"] and first["last_id"] == first["data"][1]["id"]
+    rest = sessions(keyed, BOB, f"?limit=100&after={first['last_id']}")
+    names = [one["id"] for one in first["data"] + rest["data"]]
+    assert sorted(names) == [f"page-{i}" for i in range(5)] and not rest["has_more"]
+
+
+def test_slots_save_restore_and_erase(keyed):
+    def act(slot, action, body=None, headers=ALICE):
+        return keyed.http.post(f"/slots/{slot}?action={action}", headers=headers, json=body or {})
+
+    asked = keyed.http.post("/completion", headers=ALICE, json={"prompt": LONG, "n_predict": 4, "id_slot": 3, "temperature": 0})
+    assert asked.status_code == 200, asked.text
+    saved = act(3, "save", {"filename": "talk.bin"})
+    assert saved.status_code == 200 and saved.json()["n_saved"] > 300 and saved.json()["filename"] == "talk.bin", saved.text
+    erased = act(3, "erase").json()
+    assert erased == {"id_slot": 3, "n_erased": saved.json()["n_saved"]}
+    assert act(3, "save", {"filename": "talk.bin"}).status_code == 404
+    restored = act(5, "restore", {"filename": "talk.bin"}).json()
+    assert restored["id_slot"] == 5 and restored["n_restored"] == saved.json()["n_saved"]
+    assert act(5, "restore", {"filename": "talk.bin"}, BOB).status_code == 404
+    again = keyed.http.post("/completion", headers=ALICE, json={"prompt": LONG + " And", "n_predict": 4, "id_slot": 5}).json()
+    assert again["tokens_cached"] > 300
+    for slot, action, body in ((1, "freeze", {}), ("x", "save", {"filename": "a"}), (1, "save", {}), (1, "save", {"filename": "f" * 300})):
+        refused = act(slot, action, body)
+        assert refused.status_code == 400, (slot, action, refused.text)
+
+
+def test_close_session(keyed):
+    complete(keyed, prompt=[7] * 200, session_id="closing")
+    assert keyed.http.post("/close_session", headers=ALICE, json={"session_id": "closing"}).json() == {"closed": True}
+    assert keyed.http.post("/close_session", headers=ALICE, json={"session_id": "closing"}).json() == {"closed": False}
+    assert keyed.http.post("/close_session", headers=ALICE, json={}).status_code == 400
+
+
+def test_names_come_back_after_a_restart_and_so_does_what_they_stand_for(tmp_path):
+    flags = (*FAKE, *KEYS, "--disk-cache", str(tmp_path))
+    prompt = [5 + i % 90 for i in range(300)]
+    with Server(*flags) as server:
+        first = complete(server, prompt=prompt, session_id="long lived", return_token_ids=True)
+    with Server(*flags) as server:
+        assert [(one["id"], one["tokens"], one["tier"]) for one in sessions(server)["data"]] == [("long lived", 311, "disk")]
+        assert sessions(server, BOB)["data"] == []
+        goes_on = complete(server, prompt=prompt + first["choices"][0]["token_ids"] + [7, 8], session_id="long lived")
+        assert cached(goes_on) == 311
+
+
+def test_a_drain_leaves_a_running_session_to_the_next_process(tmp_path):
+    flags = ("--backend", "cpu", "--prefix-cache", "on", "--host-cache", "64MiB", "--disk-cache", str(tmp_path))
+    prompt, ids = [5 + i % 90 for i in range(300)], []
+    with Server(*flags) as server:
+        with server.http.stream("POST", "/v1/completions", json={"prompt": prompt, "max_tokens": 200, "temperature": 0, "stream": True,
+                                                                 "ignore_eos": True, "session_id": "s", "return_token_ids": True}) as stream:
+            for line in stream.iter_lines():
+                if not line.startswith("data: {"):
+                    continue
+                if not ids:
+                    server.process.terminate()  # while it is being answered
+                ids += json.loads(line[6:])["choices"][0]["token_ids"]
+        server.process.wait(PATIENCE_S)
+    assert len(ids) == 200
+    ask = {"prompt": prompt + ids + [9, 8, 7], "max_tokens": 8}
+    with Server(*flags) as server:
+        resumed = complete(server, {}, **ask, session_id="s")
+        assert cached(resumed) == 499
+    with Server("--backend", "cpu") as server:
+        cold = complete(server, {}, **ask)
+    assert resumed["choices"][0]["text"] == cold["choices"][0]["text"]
+
+
+# --- from one server to another --------------------------------------------------------------------------------------
+
+
+def session_command(server, *arguments, key=""):
+    env = {"BATUCADA_API_KEY": key} if key else {}
+    return run("session", *arguments, "--server", f"127.0.0.1:{server.grpc_port}", env=env)
+
+
+def test_an_exported_session_goes_on_elsewhere(tmp_path):
+    flags = ("--backend", "cpu", "--prefix-cache", "on", "--host-cache", "64MiB", *KEYS)
+    file = str(tmp_path / "talk.state")
+    with Server(*flags) as first, Server(*flags) as second:
+        complete(first, prompt=LONG, session_id="talk", cache_salt="pepper")
+        exported = session_command(first, "export", "talk", file, key="alice")
+        assert exported.returncode == 0, exported.stderr
+        assert session_command(first, "export", "talk", file + "2", key="bob").returncode == 1  # not bob's
+        assert not os.path.exists(file + "2")
+        imported = session_command(second, "import", file, key="alice")
+        assert imported.returncode == 0 and "talk" in imported.stdout, imported.stderr
+        [listed] = sessions(second)["data"]
+        assert listed["id"] == "talk" and listed["tier"] == "host" and listed["tokens"] > 300
+        # Of this key and salt alone.
+        ask = {"prompt": LONG + " And then", "max_tokens": 24}
+        assert cached(complete(second, BOB, **ask, cache_salt="pepper")) == 0
+        assert cached(complete(second, ALICE, **ask)) == 0
+        warm = complete(second, **ask, cache_salt="pepper")
+        assert cached(warm) > 300
+        cold = complete(first, BOB, **ask)
+        assert cached(cold) == 0
+        assert warm["choices"][0]["text"] == cold["choices"][0]["text"]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    """A file of the fake model's, and a server that takes it."""
+    file = tmp_path_factory.mktemp("state") / "talk.state"
+    with Server(*FAKE, *KEYS) as server:
+        complete(server, prompt=[5 + i % 90 for i in range(300)], session_id="talk")
+        assert session_command(server, "export", "talk", str(file), key="alice").returncode == 0
+        yield server, file.read_bytes()
+
+
+@pytest.mark.parametrize("damage, said", [
+    (lambda b: b[:-1], "was cut off"),
+    (lambda b: b[: len(b) // 2], "was cut off"),
+    (lambda b: b"", "no file of a session's state"),
+    (lambda b: b"x" * 5000, "no file of a session's state"),
+    (lambda b: b + b"more", "goes on behind its end"),
+    (lambda b: b[:200] + bytes([b[200] ^ 1]) + b[201:], "have changed"),
+    (lambda b: b[:-5] + bytes([b[-5] ^ 1]) + b[-4:], "have changed"),
+])
+def test_a_damaged_file_is_refused_with_a_sentence(state, tmp_path, damage, said):
+    server, whole = state
+    file = tmp_path / "damaged"
+    file.write_bytes(damage(whole))
+    refused = session_command(server, "import", str(file), "--session", "no", key="alice")
+    assert refused.returncode == 1 and said in refused.stderr, refused.stderr
+    assert "no" not in {one["id"] for one in sessions(server)["data"]}
+
+
+def test_a_state_of_another_model_or_device_is_refused(state, tmp_path):
+    _, whole = state
+    file = tmp_path / "foreign"
+    file.write_bytes(whole)
+    with Server("--backend", "cpu", "--prefix-cache", "on", "--host-cache", "64MiB", *KEYS) as cpu:
+        refused = session_command(cpu, "import", str(file), key="alice")
+        assert refused.returncode != 0 and "the weights, the backend or the sizes of a state differ" in refused.stderr
+        assert sessions(cpu)["data"] == []
+
+
+def test_who_may_put_a_state_where_it_is_used_for_everybody(state, tmp_path):
+    _, whole = state
+    file = tmp_path / "shared"
+    file.write_bytes(whole)
+    with Server(*FAKE, *KEYS, "--prefix-cache-scope", "server") as shared:
+        refused = session_command(shared, "import", str(file), key="alice")
+        assert refused.returncode == 1 and "only a key with the right admin" in refused.stderr
+    with Server(*FAKE) as open_to_all:  # without keys, the machine itself may
+        assert session_command(open_to_all, "import", str(file)).returncode == 0
+
+
+def test_without_room_for_states_on_the_host_it_says_so(tmp_path):
+    with Server("--backend", "fake", "--fake-step-time", "0s", "--prefix-cache", "on") as server:
+        complete(server, {}, prompt=[5] * 300, session_id="talk")
+        refused = session_command(server, "export", "talk", str(tmp_path / "x"))
+        assert refused.returncode == 1 and "--host-cache" in refused.stderr
+        assert session_command(server, "export", "nothing", str(tmp_path / "x")).returncode == 1
+
+
+def test_parts_may_be_of_any_size_and_a_large_claim_is_refused_at_once(state, stubs):
+    pb, services = stubs
+    server, whole = state
+    metadata = (("authorization", "Bearer alice"),)
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        stub = services.InferenceStub(channel)
+        claim = bytearray(whole[:64])
+        claim[48:56] = (1 << 39).to_bytes(8, "little")
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.PutCheckpoint(iter([pb.PutCheckpointRequest(data=bytes(claim))]), metadata=metadata, timeout=PATIENCE_S)
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        parts = [pb.PutCheckpointRequest(session="in parts", data=whole[i : i + 1000]) for i in range(0, len(whole), 1000)]
+        put = stub.PutCheckpoint(iter(parts), metadata=metadata, timeout=PATIENCE_S)
+        assert put.session == "in parts" and put.tokens == 311
+        with pytest.raises(grpc.RpcError) as unknown:
+            list(stub.GetCheckpoint(pb.GetCheckpointRequest(session="nobody's"), metadata=metadata, timeout=PATIENCE_S))
+        assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+    wait_until(lambda: server.metric('batucada_request_memory_bytes{part="body"}') == 0, "what it held to be given back")
+
+
+# --- one prefill for many --------------------------------------------------------------------------------------------
+
+
+def test_sixteen_choices_and_two_responses_that_go_on_from_one_cost_one_prefill():
+    with Server(*FAKE, "--chat-template", str(TEMPLATE)) as server:
+        def computed():
+            return server.metric("batucada_prompt_tokens_total")
+
+        before = computed()
+        answer = complete(server, {}, prompt=[5 + i % 90 for i in range(3000)], n=16)
+        assert len(answer["choices"]) == 16
+        assert computed() - before == 3000 + 15  # and the last token of each of the others
+        client = server.openai()
+        first = client.responses.create(model="samba-classics-18m", input=LONG, max_output_tokens=8)
+        before = computed()
+        for question in ("One?", "Two?"):
+            answer = client.responses.create(model="samba-classics-18m", input=question, previous_response_id=first.id, max_output_tokens=8)
+            assert answer.usage.input_tokens_details.cached_tokens > first.usage.input_tokens - 10
+        assert computed() - before < 100
