@@ -120,8 +120,8 @@ class Scheduler {
   bool awaits_disk() const { return prefix_ != nullptr && prefix_->fetching(); }
   // Somebody sits out: Plan again soon, even if nothing has happened.
   bool awaits_masks() const { return sitting_out_; }
-  // No checkpoint has still to get to the host, or to be handed to the disk.
-  bool saved() const { return prefix_ == nullptr || prefix_->saved(); }
+  // No checkpoint is being written or copied, has still to get to the host, or to be handed to the disk.
+  bool saved() const;
   // The cache of prefixes, for who looks at states by their sessions; null: there is none.
   PrefixCache* prefix() { return prefix_.get(); }
   const PrefixCache* prefix() const { return prefix_.get(); }

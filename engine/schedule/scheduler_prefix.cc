@@ -149,6 +149,14 @@ void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& pla
   s.planned_tokens = s.first_position = s.finish.cached_tokens = checkpoint->position();
 }
 
+bool Scheduler::saved() const {
+  // What a step writes is known to the cache, and on its way to the host, only when the step has ended.
+  const bool under_way = std::any_of(in_flight_.begin(), in_flight_.end(), [](const InFlight& step) {
+    return !step.written.empty() || !step.moving.empty();
+  });
+  return prefix_ == nullptr || (!under_way && prefix_->saved());
+}
+
 void Scheduler::Received(StateCheckpoint* checkpoint, bool filled) {
   if (filled) {
     prefix_->Received(checkpoint, filled);
