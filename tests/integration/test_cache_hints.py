@@ -82,7 +82,8 @@ def test_responses_take_breakpoints_and_repeat_the_key(client):
     first = ask("What of dogs? " * 30)
     assert first.prompt_cache_key == "house"
     assert first.usage.input_tokens_details.cached_tokens == 0
-    assert first.usage.input_tokens_details.cache_write_tokens == first.usage.input_tokens
+    # The prompt's end is kept where it is 8 tokens or more behind another place.
+    assert 0 <= first.usage.input_tokens - first.usage.input_tokens_details.cache_write_tokens < 8
     assert ask("And cats? " * 30).usage.input_tokens_details.cached_tokens > 0.5 * first.usage.input_tokens
 
 

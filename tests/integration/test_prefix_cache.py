@@ -53,7 +53,7 @@ def test_usage_says_zero_and_the_last_event_of_a_stream_says_it_too(keyed):
     stream = keyed.http.post("/v1/completions", headers={"authorization": "Bearer bob"},
                              json={"prompt": prompt + [1, 2, 3], "max_tokens": 2, "stream": True,
                                    "stream_options": {"include_usage": True}})
-    assert '"prompt_tokens_details":{"cached_tokens":200}' in stream.text
+    assert '"prompt_tokens_details":{"cached_tokens":200,"cache_write_tokens":0}' in stream.text
 
 
 def test_a_salt_has_a_bound(keyed):
