@@ -3,13 +3,14 @@
     python reference/train_recall.py DATA RUN --seconds 520 [--tokens 32768] [--final]
 
 DATA: what prepare.py left (books.npz[.xz], facts.json). Starts from --model, or goes on from RUN/recall.pt. Each step is a
-batch of books and chat, which also follows the first checkpoint's own predictions (teacher), and a batch of recall:
+batch of books, which also follows the first checkpoint's own predictions (teacher), and chat, and a batch of recall:
 
 - Keys are stated and asked for all over a sequence, so that one batch holds hundreds of answers (recall_data.py).
 - In recall batches attention sees only a window smaller than the distance: what is further has to go through the SSM.
 - The distance (`reach`) doubles whenever nine in ten digits of the present one come right.
 - Some channels of the later Mamba layers, those that matter least, start anew with slow decay: memory is not found by
   gradients that have to travel through channels that forgot.
+- --reach: for a checkpoint that recalls already: the distance to begin with, and all channels stay.
 - --final: the learning rate falls to nothing over the last half of the time. Otherwise the average of weights is written.
 
 Writes RUN/recall.pt every minute and RUN/log.jsonl, at the end RUN/model.safetensors and RUN/report.json.
@@ -57,9 +58,10 @@ def arguments():
     p.add_argument('--seconds', type=float, required=True, help='of wall time, evaluation included')
     p.add_argument('--tokens', type=int, default=32768, help='of each of a step\'s two batches, and the longest sequence')
     p.add_argument('--lr', type=float, default=1e-3)
-    p.add_argument('--teacher', type=float, default=0.5, help='its share of the loss on books and chat')
+    p.add_argument('--teacher', type=float, default=0.5, help='its share of the loss on books')
     p.add_argument('--chat', type=float, default=1 / 6, help='share of the rows of books and chat')
     p.add_argument('--facts', type=float, default=0.2, help='share of the chat tasks that ask who wrote what')
+    p.add_argument('--reach', type=int, choices=REACH)
     p.add_argument('--final', action='store_true')
     p.add_argument('--eager', action='store_true', help='without torch.compile')
     p.add_argument('--seed', type=int, default=0)
@@ -187,7 +189,7 @@ def main():
     # workers begin before CUDA does
     fork, level, queue = multiprocessing.get_context('fork'), multiprocessing.Value('i', 0), multiprocessing.get_context('fork').Queue(24)
     state = torch.load(f'{o.run}/recall.pt', map_location='cpu', weights_only=False) if os.path.exists(f'{o.run}/recall.pt') else None
-    level.value = state['level'] if state else 0
+    level.value = state['level'] if state else REACH.index(o.reach) if o.reach else 0
     seed = o.seed * 1000 + (state['step'] if state else 0)
     workers = [fork.Process(target=recall_batches, args=(o, ids, level, queue, seed + w + 1), daemon=True) for w in range(o.workers)]
     for worker in workers:
@@ -206,7 +208,8 @@ def main():
         m.load_state_dict(state['model'])
     else:
         say('before', **evaluate(plain, ids, o.model, facts, [1024, 4096], 20))
-        renew(plain, tokens[:32768].long().view(16, 2048))
+        if not o.reach:
+            renew(plain, tokens[:32768].long().view(16, 2048))
     average = copy.deepcopy(m.state_dict())
     decay, no_decay, slow = [], [], []
     for n, p in m.named_parameters():
@@ -228,19 +231,19 @@ def main():
     def books():
         if rows < 2 or random.random() < 0.3:  # one long text, one book after another
             at = torch.randint(0, len(tokens) - T - 1, (1, 1), device=dev)
-            return tokens[at + ar[:T + 1]].long(), torch.ones(1, T + 1, device=dev)
+            return tokens[at + ar[:T + 1]].long(), torch.ones(1, T + 1, device=dev), torch.full((1, 1), o.teacher, device=dev)
         n = max(1, int(rows * o.chat))
         at, c = torch.randint(0, len(tokens) - ROW - 1, (rows - n, 1), device=dev), torch.randint(0, len(cx), (n,), device=dev)
-        return torch.cat([tokens[at + ar[:ROW + 1]].long(), cx[c].long()]), torch.cat([torch.ones(rows - n, ROW + 1, device=dev), cw[c]])
+        return torch.cat([tokens[at + ar[:ROW + 1]].long(), cx[c].long()]), torch.cat([torch.ones(rows - n, ROW + 1, device=dev), cw[c]]), o.teacher * (torch.arange(rows, device=dev) < rows - n).float()[:, None]
 
     def train_step():
-        x, w = books()
-        target, w = x[:, 1:].flatten(), w[:, 1:].flatten()
+        x, w, taught_share = books()
+        target, w, taught_share = x[:, 1:].flatten(), w[:, 1:].flatten(), taught_share.expand(-1, x.shape[1] - 1).flatten()
         with torch.no_grad():
             taught = teacher.hidden(x[:, :-1])
         nll, soft = fast.token_losses(fast.hidden(x[:, :-1]), target, (taught, teacher.m.backbone.embeddings.weight.bfloat16()))
         lm = (nll * w).sum() / w.sum()
-        ((1 - o.teacher) * lm + o.teacher * (soft * w).sum() / w.sum()).backward()
+        ((((1 - taught_share) * nll + taught_share * soft) * w).sum() / w.sum()).backward()
         k, window, x, keep, target, w, far = queue.get(timeout=60)
         x, keep, target, w, far = (torch.from_numpy(t).to(dev, non_blocking=True) for t in (x, keep, target, w, far))
         h = fast.hidden(x.long(), window, keep)
