@@ -1,3 +1,6 @@
+#include <sys/socket.h>
+
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -60,6 +63,11 @@ class TlsStream : public ByteStream {
 
   void Close() override {
     error_code ignored;
+    // A greeting of which nothing was read would make the end a reset.
+    std::array<char, 1024> unread;
+    for (int i = 0; !open_ && i < 32; ++i) {
+      if (recv(stream_.next_layer().native_handle(), unread.data(), unread.size(), MSG_DONTWAIT) <= 0) break;
+    }
     stream_.next_layer().close(ignored);
   }
 

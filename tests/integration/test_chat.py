@@ -207,7 +207,7 @@ def test_the_bytes_of_a_stream_are_openais(chat):
                         '"usage":null}')
     prompt = len(ids_of(chat, HELLO_TEXT))
     expected.append(f'{head}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":1,"total_tokens":{prompt + 1},'
-                    '"prompt_tokens_details":{"cached_tokens":0}}}')
+                    '"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":0}}}')
     assert response.text == "\n\n".join([*expected, "data: [DONE]", ""])
 
 
@@ -241,7 +241,7 @@ CONTROLS = [
     {"temperature": 2, "seed": 1}, {"presence_penalty": 2}, {"frequency_penalty": 2}, {"repetition_penalty": 2}, {"logit_bias": {"300": 100}},
     {"allowed_token_ids": [300, 301]}, {"stop_token_ids": [263]}, {"truncate_prompt_tokens": 3},
     {"logit_bias": {"0": 100}}, {"logit_bias": {"0": 100}, "ignore_eos": True, "skip_special_tokens": False},
-    {"stop": ["sun"]}, {"stop": ["sun"], "include_stop_str_in_output": True}, {"stop": ["sun"], "min_tokens": 5},
+    {"stop": ["cabin"]}, {"stop": ["cabin"], "include_stop_str_in_output": True}, {"stop": ["cabin"], "min_tokens": 5},
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import select
 import socket
 
 import pytest
@@ -49,8 +50,10 @@ def test_bodies_that_never_end_are_refused_past_the_budget(small):
         wait_until(lambda: small.metric('batucada_request_memory_refused_total{part="body"}') > 0, "a refusal")
         assert held(small) <= 64 * MIB
         assert small.complete(prompt="a", max_tokens=1)["choices"], "small requests have room of their own"
-        refused = links[-1].recv(4096).decode()
-        assert refused.startswith("HTTP/1.1 429") and "its body" in refused and "retry-after" in refused.lower()
+        # On a slow machine some that were refused, or were let in later, have timed out since.
+        answers = [link.recv(4096).decode() for link in links if select.select([link], [], [], 0)[0]]
+        assert any(answer.startswith("HTTP/1.1 429") and "its body" in answer and "retry-after" in answer.lower()
+                   for answer in answers), answers
     finally:
         for link in links:
             link.close()

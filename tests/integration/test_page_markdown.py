@@ -13,7 +13,7 @@ __all__ = ["browser", "chat", "endless"]
 # Draws a text as an answer; the HTML of what comes of it, without what only looks.
 DRAW = """text => {
   const box = document.createElement('div');
-  showAnswer(box, {content: text, pieces: []});
+  showAnswer(box, {content: text, calls: [], pieces: []});
   for (const bar of box.querySelectorAll('.code-bar')) bar.remove();
   return box.innerHTML.replace(/ (target|rel|title|tabindex|class|style)="[^"]*"/g, '').replace(/<div><pre>/g, '<pre>')
     .replace(/<\\/pre><\\/div>/g, '</pre>');
@@ -105,7 +105,7 @@ def test_no_character_is_lost_but_markup(chat):
     """Letters and digits of a text all come out, in order, whatever stands around them."""
     text = "".join(f"{mark}w{i}" for i, mark in enumerate(
         ["*", "**", "_", "`", "[", "](", ")", "\n", "\n\n", "> ", "- ", "1. ", "# ", "|", "~~", "\\", "```\n", "   ", "!["] * 40))
-    drawn = chat.evaluate("text => { const box = make('div'); showAnswer(box, {content: text, pieces: []});"
+    drawn = chat.evaluate("text => { const box = make('div'); showAnswer(box, {content: text, calls: [], pieces: []});"
                           "return box.textContent }", text)
     # A code block's language and a list's numbers are shown in other ways.
     words = re.findall(r"w\d+", text)
@@ -136,7 +136,7 @@ def test_drawing_takes_time_in_proportion(chat):
       let best = Infinity;
       for (let i = 0; i < 3; i++) {
         const box = make('div'), begin = performance.now();
-        showAnswer(box, {content: text, pieces: []});
+        showAnswer(box, {content: text, calls: [], pieces: []});
         best = Math.min(best, performance.now() - begin);
       }
       return best;
@@ -153,7 +153,7 @@ def test_drawing_takes_time_in_proportion(chat):
 def test_tokens_are_marked_within_markdown(chat):
     """Each token's letters can be pointed at, though its text is partly markup."""
     chat.evaluate("""() => {
-      const node = {content: '', pieces: []};
+      const node = {content: '', calls: [], pieces: []};
       for (const text of ['A **', 'bold', '** w', 'ord\\n', '\\n- it', 'em']) addPiece(node, text, [[text, -0.5, []]]);
       showAnswer($('messages'), node);
     }""")

@@ -24,15 +24,17 @@ def ask(url, stop):
     with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
         while not stop.is_set():
             http.post("/v1/completions", json={"prompt": "It was a dark and", "max_tokens": 24})
+            http.post("/v1/completions", json={"prompt": "It was a dark and stormy night. " * 60, "max_tokens": 4})
             http.post("/v1/completions", json={"prompt": "It was", "max_tokens": -1})
             with http.stream("POST", "/v1/completions", json={"prompt": "a", "max_tokens": 500_000, "stream": True}) as answer:
                 next(answer.iter_bytes())
 
 
 @pytest.fixture(scope="module")
-def prometheus():
+def prometheus(tmp_path_factory):
     """One that has watched a server under load for a while."""
-    flags = ("--backend", "fake", "--fake-step-time", "2ms", "--otlp-endpoint", "http://127.0.0.1:9")
+    flags = ("--backend", "fake", "--fake-step-time", "2ms", "--otlp-endpoint", "http://127.0.0.1:9", "--prefix-cache", "on",
+             "--host-cache", "64MiB", "--disk-cache", str(tmp_path_factory.mktemp("disk")))
     with Server(*flags) as server, Prometheus({"batucada": [f"127.0.0.1:{server.http_port}"]}) as prometheus:
         stop = threading.Event()
         clients = [threading.Thread(target=ask, args=(server.url, stop)) for _ in range(4)]

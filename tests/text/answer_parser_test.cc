@@ -176,6 +176,39 @@ TEST(AnswerParserTest, WhatIsNoCallIsTextByteForByte) {
   EXPECT_EQ(ParseAnyhow(Calls(CallFormat::kPythonic), "[weather("), std::vector<std::string>{"weather {"});
 }
 
+// What Python writes and JSON does not becomes JSON: numbers, strings, keys. Values as CPython 3.11 reads them.
+TEST(AnswerParserTest, PythonsValuesBecomeJson) {
+  const auto arguments = [](std::string_view value) {
+    const std::vector<std::string> told =
+        ParseAnyhow(Calls(CallFormat::kPythonic), "[weather(a=" + std::string(value) + ")]");
+    return told.size() == 1 ? told[0] : "";
+  };
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"1_000", "1000"},
+      {".5", "0.5"},
+      {"12.", "12.0"},
+      {"1.e5", "1.0e5"},
+      {"0x1F", "31"},
+      {"-0b101", "-5"},
+      {"0o17", "15"},
+      {"+1", "1"},
+      {"-inf", "\"-inf\""},
+      {"'a\tb\rc'", "\"a\\u0009b\\u000dc\""},
+      {"'\\x41\\u00e9\\U0001F600'", "\"\\u0041\\u00e9\\ud83d\\ude00\""},
+      {"'\\xZ'", "\"\\\\xZ\""},
+      {"'\\d'", "\"\\\\d\""},
+      {"'a' 'b'", "\"ab\""},
+      {"'''b'''", "\"b\""},
+      {"r'a'", "\"a\""},
+      {"{1: 2, True: 'x', None: [3, {4: 5}]}", "{\"1\": 2, \"true\": \"x\", \"null\": [3, {\"4\": 5}]}"},
+  };
+  for (const auto& [python, json] : cases) EXPECT_EQ(arguments(python), "weather {\"a\": " + json + "}") << python;
+  // Values without a name are no arguments: such an answer stays a text.
+  for (const std::string text : {"[weather(1, 2)]", "[weather('Rio')]", "[weather(**{'a': 1})]"}) {
+    EXPECT_THAT(ParseAnyhow(Calls(CallFormat::kPythonic), text), ::testing::ElementsAre(text));
+  }
+}
+
 // Of every beginning of every family's calls: what a cut tells ends in no third of a mark, nor in two of a word.
 TEST(AnswerParserTest, NoCutLeavesHalfAMark) {
   for (const Case& one : Cases()) {
