@@ -93,11 +93,12 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Create(const std::string& path
 }
 
 absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(const std::string& path, std::vector<Record>* records) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO would wait for a writer
   if (descriptor < 0) return Error("cannot open", path);
   std::unique_ptr<Segment> segment(new Segment(path, descriptor));
   struct stat about {};
   if (fstat(descriptor, &about) != 0) return Error("cannot read", path);
+  if (!S_ISREG(about.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, " is no file"));
   segment->bytes_ = about.st_size;
   for (int64_t at = 0; at < segment->bytes_;) {
     Head head;

@@ -85,8 +85,9 @@ class GrpcCall {
     }
     const CURLcode code = curl_easy_perform(handle);
     if (!taken_.ok()) return taken_;
-    // A server that refuses may do so before it has taken all there is to send.
-    if (status_) return *status_ == 0 ? absl::OkStatus() : absl::Status(static_cast<absl::StatusCode>(*status_), said_);
+    // A server that refuses may do so before it has taken all there is to send. What went well did so to its end.
+    if (status_ && (*status_ != 0 || code == CURLE_OK))
+      return *status_ == 0 ? absl::OkStatus() : absl::Status(static_cast<absl::StatusCode>(*status_), said_);
     if (code != CURLE_OK) {
       return absl::UnavailableError("no answer from " + server.url + ": " +
                                     (problem[0] != '\0' ? problem.data() : curl_easy_strerror(code)));

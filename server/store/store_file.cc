@@ -77,6 +77,7 @@ fs::path FileIn(const std::string& directory) { return fs::path(directory) / "st
 absl::Status MakeFile(const std::string& directory) {
   std::error_code failed;
   fs::create_directories(directory, failed);
+  if (failed) return absl::UnavailableError(absl::StrCat("cannot make ", directory, ": ", failed.message()));
   // SQLite gives its other files the rights of this one.
   const int file = open(FileIn(directory).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) {
