@@ -186,20 +186,6 @@ void PutCheckpointCall::OnTick() {
   call().Finish(absl::DeadlineExceededError("the next part of the state did not come in time"));
 }
 
-namespace {
-
-template <typename Handler>
-GrpcMethod MethodOf(Service& service, std::string name, std::string api, GrpcMethod::Requests requests) {
-  return {.name = std::move(name),
-          .api = std::move(api),
-          .requests = requests,
-          .start = [&service](Call& call) -> std::shared_ptr<CallHandler> {
-            return std::make_shared<Handler>(service, call);
-          }};
-}
-
-}  // namespace
-
 void AddCheckpointMethods(Service& service, GrpcMethods* methods) {
   methods->emplace(
       "/batucada.v1.Inference/GetCheckpoint",

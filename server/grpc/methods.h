@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/generate/service.h"
 #include "server/grpc/call.h"
@@ -23,6 +24,17 @@ struct GrpcMethod {
   Requests requests = Requests::kOne;
   std::function<std::shared_ptr<CallHandler>(Call& call)> start;
 };
+
+// One whose calls are Handlers, made of the service and the call. REQUIRES: `service` outlives it.
+template <typename Handler>
+GrpcMethod MethodOf(Service& service, std::string name, std::string api, GrpcMethod::Requests requests) {
+  return {.name = std::move(name),
+          .api = std::move(api),
+          .requests = requests,
+          .start = [&service](Call& call) -> std::shared_ptr<CallHandler> {
+            return std::make_shared<Handler>(service, call);
+          }};
+}
 
 // By path, "/batucada.v1.Inference/Generate".
 using GrpcMethods = std::map<std::string, GrpcMethod, std::less<>>;

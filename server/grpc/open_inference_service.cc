@@ -56,16 +56,6 @@ absl::Status RepositoryIndex(const Service& service, const inference::Repository
   return absl::OkStatus();
 }
 
-template <typename Handler>
-GrpcMethod Infer(Service& service, std::string name, std::string api, GrpcMethod::Requests requests) {
-  return {.name = std::move(name),
-          .api = std::move(api),
-          .requests = requests,
-          .start = [&service](Call& call) -> std::shared_ptr<CallHandler> {
-            return std::make_shared<Handler>(service, call);
-          }};
-}
-
 }  // namespace
 
 void AddOpenInferenceMethods(Service& service, GrpcMethods* methods) {
@@ -109,9 +99,9 @@ void AddOpenInferenceMethods(Service& service, GrpcMethods* methods) {
       [&service](const auto& request, const CallInfo&, auto* response) {
         return RepositoryIndex(service, request, response);
       }));
-  add(Infer<ModelInferCall>(service, "ModelInfer", "grpc.model_infer", GrpcMethod::Requests::kOne));
-  add(Infer<ModelStreamInferCall>(service, "ModelStreamInfer", "grpc.model_stream_infer",
-                                  GrpcMethod::Requests::kStream));
+  add(MethodOf<ModelInferCall>(service, "ModelInfer", "grpc.model_infer", GrpcMethod::Requests::kOne));
+  add(MethodOf<ModelStreamInferCall>(service, "ModelStreamInfer", "grpc.model_stream_infer",
+                                     GrpcMethod::Requests::kStream));
 }
 
 }  // namespace batucada
