@@ -82,7 +82,7 @@ class MessagesDialect : public Dialect {
     KeepAlive(body);
   }
 
-  void Piece(const Update& update, std::string* body) override {
+  void Piece(const Generated&, const Update& update, std::string* body) override {
     AnswerPieces pieces;
     parser_->Add(update.text, &pieces);
     WritePieces(pieces.Take(), body);

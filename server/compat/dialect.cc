@@ -14,11 +14,11 @@ namespace {
 
 class DialectAnswer : public LiveAnswer {
  public:
-  // `memory` is charged for the prompt, if it is kept.
+  // `memory` is charged for the prompt, if it is kept. `generated`: with what is known of each before it begins.
   DialectAnswer(std::unique_ptr<GenerationGroup> group, std::unique_ptr<Dialect> dialect, MemoryCharge memory,
-                bool streams, Headers headers, ErrorForm form)
+                std::vector<Generated> generated, bool streams, Headers headers, ErrorForm form)
       : memory_(std::move(memory)), group_(std::move(group)), dialect_(std::move(dialect)), streams_(streams),
-        headers_(std::move(headers)), form_(form) {
+        headers_(std::move(headers)), form_(form), generated_(std::move(generated)) {
     group_->KeepWhole();
   }
 
@@ -31,15 +31,16 @@ class DialectAnswer : public LiveAnswer {
       (*head)->headers.insert((*head)->headers.end(), headers_.begin(), headers_.end());
       dialect_->Start(body);
     }
-    group_->Poll([&](size_t, Update& update) { Take(update, body); });
+    group_->Poll([&](size_t index, Update& update) { Take(generated_[index], update, body); });
     if (!group_->done()) return Progress::kWaiting;
-    generated_.usage = group_->usage();
-    generated_.timings = group_->timings();
+    for (Generated& generated : generated_) generated.timings = group_->timings();
     const absl::Status& failure = group_->failure();
-    if (streams_) {
-      failure.ok() ? dialect_->End(generated_, body) : dialect_->Fail(failure, body);
+    if (streams_ && failure.ok()) {
+      for (const Generated& generated : generated_) dialect_->End(generated, body);
+    } else if (streams_) {
+      dialect_->Fail(failure, body);
     } else if (failure.ok()) {
-      *head = JsonResponse(dialect_->Whole(generated_));
+      *head = JsonResponse(dialect_->WholeOf(generated_));
       (*head)->headers = headers_;
     } else {
       *head = ErrorResponse(failure, form_);
@@ -50,12 +51,18 @@ class DialectAnswer : public LiveAnswer {
   void KeepAlive(std::string* body) override { dialect_->KeepAlive(body); }
 
  private:
-  void Take(Update& update, std::string* body) {
-    if (streams_ && (!update.text.empty() || !update.tokens.empty())) dialect_->Piece(update, body);
-    generated_.text += update.text;
-    if (update.finish) generated_.finish = *update.finish;
+  void Take(Generated& generated, Update& update, std::string* body) {
+    generated.text += update.text;
+    generated.usage.generated_tokens += static_cast<int64_t>(update.tokens.size());
+    if (streams_ && (!update.text.empty() || !update.tokens.empty())) dialect_->Piece(generated, update, body);
+    if (update.finish) {
+      generated.finish = *update.finish;
+      generated.usage.cached_tokens = update.finish->cached_tokens;
+      generated.usage.cache_write_tokens = update.finish->cache_write_tokens;
+    }
     if (!dialect_->KeepsTokens()) return;
-    std::move(update.tokens.begin(), update.tokens.end(), std::back_inserter(generated_.tokens));
+    if (!update.prompt_logprobs.empty()) generated.prompt_scores.push_back(update.prompt_logprobs);
+    std::move(update.tokens.begin(), update.tokens.end(), std::back_inserter(generated.tokens));
   }
 
   const MemoryCharge memory_;
@@ -65,7 +72,7 @@ class DialectAnswer : public LiveAnswer {
   const Headers headers_;
   const ErrorForm form_;
   bool began_ = false;
-  Generated generated_;
+  std::vector<Generated> generated_;
 };
 
 absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRequest& request, RequestOrigin origin,
@@ -79,6 +86,7 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
   const Request& first = translation->requests.front();
   Asked asked = {.model = translation->model,
                  .prompt = {},
+                 .prompt_ids = first.prompt,
                  .sampling = first.sampling,
                  .max_tokens = first.max_tokens,
                  .prompt_tokens = static_cast<int64_t>(first.prompt.size()),
@@ -91,13 +99,19 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
     asked.prompt = *text;
   }
   dialect->Begin(std::move(asked));
+  std::vector<Generated> generated(translation->choices());
+  for (size_t i = 0; i < generated.size(); ++i) {
+    generated[i].index = i;
+    generated[i].usage.prompt_tokens =
+        static_cast<int64_t>(translation->requests[translation->PromptOf(i)].prompt.size());
+  }
   absl::StatusOr<std::unique_ptr<GenerationGroup>> group =
       GenerationGroup::Submit(service, *std::move(translation), std::move(origin));
   if (!group.ok()) return group.status();
   Headers headers;
   if (unknown.ignored > 0) headers.emplace_back(kIgnoredParameters, unknown.List());
-  return std::make_unique<DialectAnswer>(*std::move(group), std::move(dialect), std::move(memory), params.stream,
-                                         std::move(headers), form);
+  return std::make_unique<DialectAnswer>(*std::move(group), std::move(dialect), std::move(memory), std::move(generated),
+                                         params.stream, std::move(headers), form);
 }
 
 }  // namespace

@@ -16,12 +16,14 @@
 
 namespace batucada {
 
-// All that one generation made.
+// All that one generation made, or has made so far.
 struct Generated {
+  size_t index = 0;  // among those of the request: prompt by prompt
   std::string text;
-  std::vector<TokenResult> tokens;  // if the dialect keeps them
+  std::vector<TokenResult> tokens;                      // if the dialect keeps them
+  std::vector<SharedArray<TokenResult>> prompt_scores;  // likewise, of its prompt's tokens but the first
   Finish finish;
-  RequestUsage usage;
+  RequestUsage usage;  // its own
   RequestTimings timings;
 };
 
@@ -29,9 +31,10 @@ struct Generated {
 struct Asked {
   std::string model;
   std::string prompt;  // as text, where it was one and the dialect keeps it
+  SharedArray<int32_t> prompt_ids;
   SamplingParams sampling;
   int64_t max_tokens = 0;
-  int64_t prompt_tokens = 0;
+  int64_t prompt_tokens = 0;                 // of the first prompt
   std::shared_ptr<const AnswerForm> answer;  // see Translation
   int64_t last_breakpoint = 0;               // tokens up to there; 0: there is none
 };
@@ -46,13 +49,15 @@ class Dialect {
   virtual void Start(std::string* /*body*/) {}
   // Whether the answer repeats the prompt.
   virtual bool KeepsPrompt() const { return false; }
-  // Whether tokens are kept for Whole and End.
+  // Whether tokens are kept for Whole and End, and the scores of prompts where they are asked for.
   virtual bool KeepsTokens() const { return false; }
   // The whole answer's body.
   virtual std::string Whole(const Generated& generated) = 0;
-  // A piece of a stream: what is new, which may be the last of it (`update.finish`).
-  virtual void Piece(const Update& update, std::string* body) = 0;
-  // Behind the last piece.
+  // Likewise, of a dialect that knows of several generations. All are told at once.
+  virtual std::string WholeOf(const std::vector<Generated>& all) { return Whole(all.front()); }
+  // A piece of a stream: what is new, which may be the last of it (`update.finish`). `generated` counts it.
+  virtual void Piece(const Generated& generated, const Update& update, std::string* body) = 0;
+  // Behind the last piece of all, for each generation.
   virtual void End(const Generated& generated, std::string* body) = 0;
   // An error behind the first piece.
   virtual void Fail(const absl::Status& status, std::string* body) = 0;

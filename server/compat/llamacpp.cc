@@ -12,6 +12,7 @@
 #include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
+#include "server/compat/llama_answer.h"
 #include "server/compat/llama_sampling.h"
 #include "server/compat/llama_slots.h"
 #include "server/generate/check_range.h"
@@ -132,9 +133,6 @@ const Table& LlamaRequest() {
 
 absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(LlamaParams params, LlamaRequest().Parse(body, unknown));
-  if (params.prompts.size() != 1) {
-    return InvalidParameter("prompt", fmt::format("prompt has {} prompts: give one here", params.prompts.size()));
-  }
   params.names = {.max_tokens = "n_predict", .logprobs = "n_probs"};
   params.open_ended = true;
   // Nothing to generate: the prompt is computed, and there is no more to say of it.
@@ -142,120 +140,14 @@ absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown
   return params;
 }
 
-class LlamaDialect : public Dialect {
- public:
-  LlamaDialect(const LlamaParams& params, const Tokenizer& tokenizer)
-      : tokenizer_(tokenizer), return_tokens_(params.return_tokens), probabilities_(params.logprobs.has_value()) {}
-
-  bool KeepsTokens() const override { return return_tokens_ || probabilities_; }
-
-  std::string Whole(const Generated& generated) override {
-    std::string body;
-    JsonWriter json(&body);
-    json.BeginObject();
-    WritePiece(generated.text, generated.tokens, json);
-    WriteEnd(generated, json);
-    json.EndObject();
-    return body;
-  }
-
-  void Piece(const Update& update, std::string* body) override {
-    predicted_ += static_cast<int64_t>(update.tokens.size());
-    std::string event;
-    JsonWriter json(&event);
-    json.BeginObject();
-    WritePiece(update.text, update.tokens, json);
-    json.Key("stop").Bool(false).Key("tokens_predicted").Int(predicted_);
-    json.Key("tokens_evaluated").Int(asked().prompt_tokens).EndObject();
-    AppendEvent(event, body);
-  }
-
-  void End(const Generated& generated, std::string* body) override {
-    std::string event;
-    JsonWriter json(&event);
-    json.BeginObject();
-    WritePiece("", {}, json);
-    WriteEnd(generated, json);
-    json.EndObject();
-    AppendEvent(event, body);
-  }
-
-  void Fail(const absl::Status& status, std::string* body) override { AppendEvent(ErrorJson(status), body); }
-  void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
-
- private:
-  void WriteProbability(int32_t id, float logprob, JsonWriter& json) const {
-    json.Key("id").Int(id).Key("token").String(TokenString(tokenizer_, id)).Key("bytes").BeginArray();
-    for (const char byte : tokenizer_.TokenBytes(id)) json.Int(static_cast<unsigned char>(byte));
-    json.EndArray().Key("logprob").Number(logprob);
-  }
-
-  void WritePiece(std::string_view text, const std::vector<TokenResult>& tokens, JsonWriter& json) const {
-    json.Key("index").Int(0).Key("content").String(text).Key("id_slot").Int(-1).Key("tokens").BeginArray();
-    for (const TokenResult& token : tokens) {
-      if (return_tokens_) json.Int(token.id);
-    }
-    json.EndArray();
-    if (!probabilities_) return;
-    json.Key("completion_probabilities").BeginArray();
-    for (const TokenResult& token : tokens) {
-      json.BeginObject();
-      WriteProbability(token.id, token.logprob, json);
-      json.Key("top_logprobs").BeginArray();
-      for (const TokenLogprob& top : token.top) {
-        json.BeginObject();
-        WriteProbability(top.id, top.logprob, json);
-        json.EndObject();
-      }
-      json.EndArray().EndObject();
-    }
-    json.EndArray();
-  }
-
-  void WriteEnd(const Generated& generated, JsonWriter& json) const {
-    const SamplingParams& sampling = asked().sampling;
-    json.Key("stop").Bool(true).Key("model").String(asked().model);
-    json.Key("tokens_predicted").Int(generated.usage.generated_tokens);
-    json.Key("tokens_evaluated")
-        .Int(generated.usage.prompt_tokens)
-        .Key("tokens_cached")
-        .Int(generated.usage.cached_tokens);
-    json.Key("truncated").Bool(false).Key("has_new_line").Bool(generated.text.find('\n') != std::string::npos);
-    const EndedBy by = EndOf(generated.finish);
-    json.Key("stop_type").String(by == EndedBy::kLength ? "limit" : by == EndedBy::kStopString ? "word" : "eos");
-    json.Key("stopping_word").String(generated.finish.stop_string.value_or(""));
-    json.Key("generation_settings").BeginObject().Key("n_predict").Int(asked().max_tokens);
-    json.Key("temperature").Number(sampling.temperature).Key("top_k").Int(sampling.top_k);
-    json.Key("top_p").Number(sampling.top_p).Key("min_p").Number(sampling.min_p);
-    json.Key("seed").Int(static_cast<int64_t>(sampling.seed)).EndObject();
-    WriteTimings(generated, json);
-  }
-
-  static void WriteTimings(const Generated& generated, JsonWriter& json) {
-    json.Key("timings").BeginObject();
-    const auto write = [&json](std::string_view name, int64_t tokens, absl::Duration time) {
-      const double seconds = absl::ToDoubleSeconds(time);
-      const auto per = [](double amount, double of) { return static_cast<float>(of > 0 ? amount / of : 0); };
-      json.Key(fmt::format("{}_n", name)).Int(tokens);
-      json.Key(fmt::format("{}_ms", name)).Number(static_cast<float>(1e3 * seconds));
-      json.Key(fmt::format("{}_per_token_ms", name)).Number(per(1e3 * seconds, static_cast<double>(tokens)));
-      json.Key(fmt::format("{}_per_second", name)).Number(per(static_cast<double>(tokens), seconds));
-    };
-    write("prompt", generated.usage.prompt_tokens, generated.timings.prefill);
-    write("predicted", generated.usage.generated_tokens, generated.timings.decode);
-    json.EndObject();
-  }
-
-  const Tokenizer& tokenizer_;
-  const bool return_tokens_, probabilities_;
-  int64_t predicted_ = 0;
-};
-
 Answer HandleCompletion(Service& service, const HttpRequest& request) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<LlamaParams> params = Parse(request.body, &unknown);
   std::unique_ptr<Dialect> dialect;
-  if (params.ok()) dialect = std::make_unique<LlamaDialect>(*params, service.engine.tokenizer());
+  if (params.ok()) {
+    dialect = MakeLlamaDialect(service.engine.tokenizer(),
+                               {.ids = params->return_tokens, .probabilities = params->logprobs.has_value()});
+  }
   const absl::StatusOr<CompletionParams> plain =
       params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
   return Tell(service, request, "llamacpp.completion", plain, unknown, std::move(dialect), ErrorForm::kOpenAi);
@@ -348,8 +240,10 @@ void AddLlamaCpp(RouteList& list) {
   const UnknownMembers::Policy unknown = list.service().config.unknown_members();
   list.AddSchema("LlamaRequest", LlamaRequest().Schema(unknown));
   list.AddSchema("TemplateRequest", TemplateRequest().Schema(unknown));
-  list.AddSchema("LlamaText", Required(ObjectSchema("", {{"content", StringSchema("")}, {"stop", BooleanSchema("")}}),
-                                       {"content", "stop"}));
+  const bj::object text =
+      Required(ObjectSchema("", {{"content", StringSchema("")}, {"stop", BooleanSchema("")}}), {"content", "stop"});
+  list.AddSchema("LlamaText",
+                 AnyOfSchema("A list of such where there is more than one text.", {text, ArraySchema("", text)}));
   list.AddSchema("LlamaProps",
                  Required(ObjectSchema("", {{"total_slots", IntegerSchema("")}, {"chat_template", StringSchema("")}}),
                           {"total_slots", "chat_template", "default_generation_settings"}));

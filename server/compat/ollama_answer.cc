@@ -50,7 +50,7 @@ class OllamaDialect : public Dialect {
     Write(said, &generated, &body);
     return body;
   }
-  void Piece(const Update& update, std::string* body) override {
+  void Piece(const Generated&, const Update& update, std::string* body) override {
     Said said;
     Hear(update.text, &said);
     WriteLine(said, body);

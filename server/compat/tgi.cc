@@ -6,10 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "server/common/error.h"
 #include "server/common/version.h"
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
 #include "server/compat/misplaced.h"
+#include "server/compat/tgi_answer.h"
 #include "server/generate/translate.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
@@ -31,6 +33,7 @@ struct TgiParams : CompletionParams {
   std::string inputs;
   bool sample = false;
   bool details = false;
+  bool prompt_details = false;  // the details tell of the prompt's tokens too
   bool full_text = false;
   int64_t top_n = 0;  // tokens to tell beside each
 };
@@ -98,6 +101,13 @@ const Table& OwnParameters() {
           reader.Read("top_n_tokens", &top);
           params.top_n = top.value_or(0);
         });
+    made.Add("decoder_input_details",
+             BooleanSchema("With details: tell the prompt's tokens too. Not of streams.", false), &P::prompt_details);
+    made.Add("best_of",
+             IntegerSchema("Draw so many texts, at most --max-choices, and answer with the one of the highest mean "
+                           "log-probability a token; details have the others. Not of streams, and not with a seed.",
+                           {.min = 1}),
+             &P::best_of);
     made.AddRead("grammar", FormatSchema("Hold the text to a JSON Schema or a regular expression."),
                  [](RequestReader& reader, P& params) { ReadFormatObject(reader, params, "grammar"); });
     AddGrammarParameters(made);
@@ -110,7 +120,6 @@ const Table& GenerateParameters() {
   static const Table table = [] {
     Table made = OwnParameters();
     made.AddRefused("typical_p", {1}, "Not supported at other values.");
-    made.AddRefused("best_of", {1}, "Not supported at other values.");
     AddKnownParameters(KnownParameters(), made);
     AddKnownParameters(OpenAiParameters(), made);
     return made;
@@ -151,6 +160,10 @@ const Table& TgiRequest() {
   return table;
 }
 
+absl::Status BestOfNeeds(std::string_view what) {
+  return InvalidParameter("parameters.best_of", fmt::format("parameters.best_of more than 1 needs {}", what));
+}
+
 absl::StatusOr<TgiParams> Parse(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().Parse(body, unknown));
   params.names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens", .logprobs = "parameters.top_n_tokens"};
@@ -163,139 +176,39 @@ absl::StatusOr<TgiParams> Parse(std::string_view body, UnknownMembers* unknown) 
   if (!params.top_p) params.top_p = 1;
   params.logprobs = params.top_n;  // every token comes with its own
   params.include_stop = true;
+  if (params.best_of.value_or(1) > 1) {
+    if (!sample) return BestOfNeeds("sampling: set do_sample to true");
+    if (params.seed) return BestOfNeeds("no seed: leave it out");
+  }
+  if (params.prompt_details && params.details) params.prompt_logprobs = 0;
   return params;
 }
 
-std::string_view ReasonOf(const Finish& finish) {
-  switch (EndOf(finish)) {
-    case EndedBy::kLength: return "length";
-    case EndedBy::kStopString: return "stop_sequence";
-    case EndedBy::kEndToken: break;
-  }
-  return "eos_token";
+// What only a whole answer has a place for.
+absl::Status CheckStream(const TgiParams& params) {
+  if (!params.stream) return absl::OkStatus();
+  if (params.best_of.value_or(1) > 1) return BestOfNeeds("a whole answer: it is not for streams");
+  if (!params.prompt_details) return absl::OkStatus();
+  return InvalidParameter("parameters.decoder_input_details",
+                          "parameters.decoder_input_details needs a whole answer: it is not for streams",
+                          "unsupported_parameter");
 }
-
-enum class Form : uint8_t { kObject, kList };  // POST / answers with a list of one
-
-class TgiDialect : public Dialect {
- public:
-  TgiDialect(const TgiParams& params, const Tokenizer& tokenizer, Form form)
-      : tokenizer_(tokenizer), form_(form), details_(params.details), full_text_(params.full_text),
-        top_n_(params.top_n) {}
-
-  bool KeepsPrompt() const override { return full_text_; }
-  bool KeepsTokens() const override { return details_; }
-
-  std::string Whole(const Generated& generated) override {
-    std::string body;
-    JsonWriter json(&body);
-    if (form_ == Form::kList) json.BeginArray();
-    json.BeginObject().Key("generated_text").String(Shown(generated));
-    if (details_) {
-      json.Key("details").BeginObject();
-      WriteEnd(generated, json);
-      json.Key("prefill").BeginArray().EndArray().Key("tokens").BeginArray();
-      for (const TokenResult& token : generated.tokens) WriteToken(token, TokenString(tokenizer_, token.id), json);
-      json.EndArray();
-      if (top_n_ > 0) {
-        json.Key("top_tokens").BeginArray();
-        for (const TokenResult& token : generated.tokens) WriteTop(token, json);
-        json.EndArray();
-      }
-      json.EndObject();
-    }
-    json.EndObject();
-    if (form_ == Form::kList) json.EndArray();
-    return body;
-  }
-
-  // An event for each token. Text comes when it is final: with the last of those that are new.
-  void Piece(const Update& update, std::string* body) override {
-    if (!update.tokens.empty()) last_ = update.tokens.back();
-    for (size_t i = 0; i < update.tokens.size(); ++i) {
-      const bool newest = i + 1 == update.tokens.size();
-      if (newest && update.finish) continue;  // End tells it
-      ++told_;
-      AppendToken(update.tokens[i], newest ? update.text : "", nullptr, body);
-    }
-    if (update.finish || update.tokens.empty()) rest_ += update.text;
-  }
-
-  void End(const Generated& generated, std::string* body) override { AppendToken(last_, rest_, &generated, body); }
-
-  void Fail(const absl::Status& status, std::string* body) override {
-    AppendEvent(ErrorResponse(status, ErrorForm::kTgi).body, body);
-  }
-  void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
-
- private:
-  std::string Shown(const Generated& generated) const {
-    return full_text_ ? asked().prompt + generated.text : generated.text;
-  }
-
-  void WriteToken(const TokenResult& token, std::string_view text, JsonWriter& json) const {
-    json.BeginObject().Key("id").Int(token.id).Key("text").String(text).Key("logprob").Number(token.logprob);
-    json.Key("special").Bool(tokenizer_.IsSpecial(token.id)).EndObject();
-  }
-
-  void WriteTop(const TokenResult& token, JsonWriter& json) const {
-    json.BeginArray();
-    for (const auto& top : token.top) {
-      json.BeginObject().Key("id").Int(top.id).Key("text").String(TokenString(tokenizer_, top.id));
-      json.Key("logprob").Number(top.logprob).Key("special").Bool(tokenizer_.IsSpecial(top.id)).EndObject();
-    }
-    json.EndArray();
-  }
-
-  void WriteEnd(const Generated& generated, JsonWriter& json) const {
-    json.Key("finish_reason").String(ReasonOf(generated.finish));
-    json.Key("generated_tokens").Int(generated.usage.generated_tokens);
-    json.Key("input_length").Int(generated.usage.prompt_tokens).Key("seed");
-    const SamplingParams& sampling = asked().sampling;
-    sampling.temperature > 0 ? json.Raw(std::to_string(sampling.seed)) : json.Null();
-  }
-
-  void AppendToken(const TokenResult& token, std::string_view text, const Generated* ended, std::string* body) {
-    std::string event;
-    JsonWriter json(&event);
-    json.BeginObject().Key("index").Int(told_ + (ended != nullptr ? 1 : 0)).Key("token");
-    WriteToken(token, text, json);
-    if (top_n_ > 0) {
-      json.Key("top_tokens");
-      WriteTop(token, json);
-    }
-    json.Key("generated_text");
-    ended != nullptr ? json.String(Shown(*ended)) : json.Null();
-    json.Key("details");
-    if (ended != nullptr) {
-      json.BeginObject();
-      WriteEnd(*ended, json);
-      json.EndObject();
-    } else {
-      json.Null();
-    }
-    json.EndObject();
-    AppendEvent(event, body);
-  }
-
-  const Tokenizer& tokenizer_;
-  const Form form_;
-  const bool details_, full_text_;
-  const int64_t top_n_;
-  TokenResult last_;
-  std::string rest_;  // text behind the last token that was told
-  int64_t told_ = 0;
-};
 
 enum class Streams : uint8_t { kNever, kAlways, kIfAsked };
 
-Answer Handle(Service& service, const HttpRequest& request, Form form, Streams streams) {
+Answer Handle(Service& service, const HttpRequest& request, TgiForm form, Streams streams) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<TgiParams> params = Parse(request.body, &unknown);
   std::unique_ptr<Dialect> dialect;
   if (params.ok()) {
     if (streams != Streams::kIfAsked) params->stream = streams == Streams::kAlways;
-    dialect = std::make_unique<TgiDialect>(*params, service.engine.tokenizer(), form);
+    dialect = MakeTgiDialect(service.engine.tokenizer(), form,
+                             {.tokens = params->details,
+                              .prompt = params->prompt_logprobs.has_value(),
+                              .full_text = params->full_text,
+                              .top_n = params->top_n,
+                              .several = params->best_of.value_or(1) > 1});
+    if (absl::Status status = CheckStream(*params); !status.ok()) params = std::move(status);
   }
   const absl::StatusOr<CompletionParams> plain =
       params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
@@ -303,13 +216,13 @@ Answer Handle(Service& service, const HttpRequest& request, Form form, Streams s
 }
 
 Answer HandleRoot(Service& service, const HttpRequest& request) {
-  return Handle(service, request, Form::kList, Streams::kIfAsked);
+  return Handle(service, request, TgiForm::kList, Streams::kIfAsked);
 }
 Answer HandleGenerate(Service& service, const HttpRequest& request) {
-  return Handle(service, request, Form::kObject, Streams::kNever);
+  return Handle(service, request, TgiForm::kObject, Streams::kNever);
 }
 Answer HandleGenerateStream(Service& service, const HttpRequest& request) {
-  return Handle(service, request, Form::kObject, Streams::kAlways);
+  return Handle(service, request, TgiForm::kObject, Streams::kAlways);
 }
 
 Answer HandleInfo(Service& service, const HttpRequest&) {
@@ -318,7 +231,10 @@ Answer HandleInfo(Service& service, const HttpRequest&) {
   const EngineConfig& config = service.engine.config();
   json.BeginObject().Key("model_id").String(service.model_names.front()).Key("model_sha").String(service.fingerprint);
   json.Key("model_device_type").String(BackendName(config.backend)).Key("model_pipeline_tag").String("text-generation");
-  json.Key("max_concurrent_requests").Int(config.max_sequences + config.max_waiting).Key("max_best_of").Int(1);
+  json.Key("max_concurrent_requests")
+      .Int(config.max_sequences + config.max_waiting)
+      .Key("max_best_of")
+      .Int(service.config.request.max_choices);
   json.Key("max_stop_sequences").Int(service.config.request.max_stop_strings);
   json.Key("max_input_tokens").Int(config.max_total_tokens - 1).Key("max_total_tokens").Int(config.max_total_tokens);
   json.Key("max_batch_total_tokens").Int(config.max_batch_tokens).Key("max_client_batch_size").Int(1);

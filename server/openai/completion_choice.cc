@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "text/utf8.h"
-
 namespace batucada {
 
 CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
                                    const SharedArray<int32_t>& prompt, std::shared_ptr<const std::string> prompt_text)
     : index_(index), options_(options), echo_(std::move(prompt_text)), prompt_size_(prompt.size()),
       logprobs_(tokenizer, prompt, options.special_tokens ? Specials::kShown : Specials::kHidden,
-                static_cast<int64_t>(echo_ == nullptr ? 0 : CountCharacters(*echo_)), TokenNamesOf(options)),
+                echo_ == nullptr ? std::string_view() : std::string_view(*echo_), TokenNamesOf(options)),
       extras_(options, tokenizer, options.return_token_ids ? prompt : SharedArray<int32_t>()) {
   if (options_.echo && options_.logprobs) logprobs_.AddFirstOfPrompt(prompt.front(), NextOfPrompt());
 }

@@ -23,19 +23,23 @@ std::string TokenName(const Tokenizer& tokenizer, int32_t id, TokenNames names) 
 }
 
 LogprobsJson::LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated,
-                           int64_t echoed, TokenNames names)
+                           std::string_view echo, TokenNames names)
     : tokenizer_(tokenizer), names_(names), prompt_(tokenizer, /*skip_special=*/false),
-      completion_(tokenizer, generated == Specials::kHidden), echoed_(echoed), characters_(echoed) {
+      completion_(tokenizer, generated == Specials::kHidden), echo_begins_with_space_(echo.starts_with(' ')),
+      echoed_(static_cast<int64_t>(CountCharacters(echo))), characters_(echoed_) {
   completion_.Follow(prompt);
 }
 
-// The echo is the client's own text, which a tokenizer may have changed (normal forms) before it cut it: offsets stay
-// within it.
+// The echo is the client's own text, which a tokenizer may have changed before it cut it: by a space in front, which is
+// not counted, or by normal forms, where offsets stay within it.
 int64_t LogprobsJson::OffsetInPrompt(int32_t id, Specials specials) {
   if (specials == Specials::kHidden && tokenizer_.IsSpecial(id)) return std::min(prompt_characters_, echoed_);
   int64_t lead = 0;
   const std::string text = prompt_.Push(id, &lead);
-  const int64_t offset = prompt_characters_ + lead;
+  const int64_t offset = std::max<int64_t>(prompt_characters_ + lead, 0);
+  if (!text.empty() && !std::exchange(prompt_began_, true) && text.front() == ' ' && !echo_begins_with_space_) {
+    --prompt_characters_;
+  }
   prompt_characters_ += static_cast<int64_t>(CountCharacters(text));
   return std::min(offset, echoed_);
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/core/request.h"
@@ -34,13 +35,13 @@ enum class Specials : uint8_t { kHidden, kShown };
 
 // OpenAI's: {"tokens":[…],"token_logprobs":[…],"top_logprobs":[{…}],"text_offset":[…]}, for the tokens of one choice.
 // Offsets count characters (code points) of the choice's text up to where a token's own text begins, and go on from one
-// Write to the next. A token's own space is a part of it: Llama's "▁world" of "Hello world" begins at 5. So do OpenAI's
-// completions; vLLM, which adds up the lengths of tokens decoded one by one, gives 5 too.
+// Write to the next. A token's own space is a part of it, as tokenizers counts where it does not trim: Llama's "▁world"
+// begins at 5 of the echoed "Hello world", and at 6 of the completion " Hello world".
 class LogprobsJson {
  public:
-  // The choice's text begins with `echoed` characters of `prompt`, and special tokens that were generated are a part of
-  // it or not. `tokenizer` outlives this.
-  LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated, int64_t echoed,
+  // The choice's text begins with `echo`, which is the text of `prompt` or empty, and special tokens that were
+  // generated are a part of it or not. `tokenizer` outlives this.
+  LogprobsJson(const Tokenizer& tokenizer, std::span<const int32_t> prompt, Specials generated, std::string_view echo,
                TokenNames names = TokenNames::kText);
 
   // Tokens of an echoed prompt: the first, which nothing predicts, then the others.
@@ -64,8 +65,10 @@ class LogprobsJson {
   const Tokenizer& tokenizer_;
   const TokenNames names_;
   Detokenizer prompt_, completion_;
-  const int64_t echoed_;
-  int64_t prompt_characters_ = 0;  // of what prompt_ has returned
+  const bool echo_begins_with_space_;
+  const int64_t echoed_;           // characters
+  int64_t prompt_characters_ = 0;  // of the echo, up to what prompt_ has returned
+  bool prompt_began_ = false;      // whether that is anything
   int64_t characters_;             // of the choice's text
   std::vector<Entry> entries_;
   std::deque<TokenResult> own_;

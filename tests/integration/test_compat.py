@@ -75,7 +75,76 @@ def test_tgi_errors_and_info(strict):
     assert (info["model_id"], info["max_total_tokens"]) == (MODEL.name, 1048576)
 
 
+DRAWN = {"max_new_tokens": 6, "do_sample": True, "details": True}
+
+
+def mean(sequence):
+    return sum(token["logprob"] for token in sequence["tokens"]) / len(sequence["tokens"])
+
+
+def test_tgi_best_of(strict):
+    told = strict.http.post("/generate", json={"inputs": PROMPT, "parameters": {**DRAWN, "best_of": 4}}).json()
+    others = told["details"]["best_of_sequences"]
+    assert len(others) == 3
+    assert all(mean(told["details"]) >= mean(other) for other in others)
+    for one in [{**told["details"], "generated_text": told["generated_text"]}, *others]:
+        again = plain(strict, temperature=1, top_p=1, top_k=0, seed=one["seed"])
+        assert one["generated_text"] == again["text"], "its seed draws it"
+        assert (one["finish_reason"], one["generated_tokens"], len(one["tokens"])) == ("length", 6, 6)
+    assert len({one["seed"] for one in [told["details"], *others]}) == 4
+    short = strict.http.post("/generate", json={"inputs": PROMPT, "parameters": {
+        "max_new_tokens": 6, "do_sample": True, "best_of": 2}}).json()
+    assert list(short) == ["generated_text"]
+
+
+@pytest.mark.parametrize(("parameters", "says"), [
+    ({"best_of": 2}, "needs sampling"), ({"best_of": 2, "do_sample": True, "seed": 1}, "needs no seed"),
+    ({"best_of": 1000, "do_sample": True}, "best_of is 1000"), ({"best_of": 0, "do_sample": True}, "best_of is 0"),
+    ({"typical_p": 0.5}, "typical_p is 0.5")])
+def test_tgi_refuses_as_its_server_does(strict, parameters, says):
+    response = strict.http.post("/generate", json={"inputs": "a", "parameters": parameters})
+    assert response.status_code == 422 and response.json()["error_type"] == "validation"
+    assert says in response.json()["error"]
+
+
+@pytest.mark.parametrize("parameters", [{"best_of": 2, "do_sample": True}, {"decoder_input_details": True}])
+@pytest.mark.parametrize(("path", "more"), [("/generate_stream", {}), ("/", {"stream": True})])
+def test_tgi_refuses_of_streams_what_only_a_whole_answer_has(strict, path, more, parameters):
+    response = strict.http.post(path, json={"inputs": "a", "parameters": parameters, **more})
+    assert response.status_code == 422 and "not for streams" in response.json()["error"]
+
+
+def test_tgi_tells_of_the_prompt(strict):
+    wanted = strict.complete(prompt=PROMPT, max_tokens=0, echo=True, logprobs=0, return_token_ids=True)["choices"][0]
+    told = strict.http.post("/generate", json={"inputs": PROMPT, "parameters": {
+        "max_new_tokens": 1, "details": True, "decoder_input_details": True}}).json()["details"]["prefill"]
+    assert [token["id"] for token in told] == wanted["prompt_token_ids"]
+    assert [token["text"] for token in told] == wanted["logprobs"]["tokens"]
+    assert told[0]["logprob"] is None
+    assert [token["logprob"] for token in told] == wanted["logprobs"]["token_logprobs"]
+
+
 # --- llama.cpp
+
+@pytest.mark.parametrize("prompts", [[PROMPT, "Call me"], [[0, 40, 41], "Call me"]])
+def test_llamacpp_several_prompts(strict, prompts):
+    """A list of answers, as its server gives; a stream's events say whose they are."""
+    singles = [strict.http.post("/completion", json={"prompt": prompt, "n_predict": 4, "temperature": 0}).json()
+               for prompt in prompts]
+    body = {"prompt": prompts, "n_predict": 4, "temperature": 0}
+    told = strict.http.post("/completion", json=body).json()
+    same = ("content", "tokens_predicted", "tokens_evaluated", "stop", "stop_type")
+    assert [one["index"] for one in told] == [0, 1]
+    assert [[one[name] for name in same] for one in told] == [[one[name] for name in same] for one in singles]
+    pieces = events(strict.http.post("/completion", json={**body, "stream": True}))
+    for index, single in enumerate(singles):
+        own = [piece for piece in pieces if piece["index"] == index]
+        assert "".join(piece["content"] for piece in own) == single["content"]
+        assert [piece["stop"] for piece in own] == [False] * (len(own) - 1) + [True]
+        assert own[-1]["tokens_evaluated"] == single["tokens_evaluated"]
+        assert [piece["tokens_predicted"] for piece in own][-2:] == [4, 4]
+    assert isinstance(strict.http.post("/completion", json={**body, "prompt": prompts[:1]}).json(), dict)
+
 
 def test_llamacpp_completion(strict):
     wanted = plain(strict, logprobs=2)
