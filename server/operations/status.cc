@@ -85,7 +85,7 @@ Answer HandleVersion(Service&, const HttpRequest&) {
   return response;
 }
 
-Answer HandleRoot(Service&, const HttpRequest& request) {
+Answer HandleRoot(Service& service, const HttpRequest& request) {
   if (request.Header("accept").find("text/html") != std::string_view::npos) {
     static const std::string policy = PagePolicy(kPage);
     return HttpResponse{.content_type = "text/html; charset=utf-8",
@@ -93,7 +93,7 @@ Answer HandleRoot(Service&, const HttpRequest& request) {
                                     {"content-security-policy", policy},
                                     {"x-content-type-options", "nosniff"},
                                     {"referrer-policy", "no-referrer"}},
-                        .body = std::string(kPage)};
+                        .body = PageFor(!service.config.store.directory.empty())};
   }
   HttpResponse response = {.headers = {{"vary", "accept"}}};
   JsonWriter json(&response.body);

@@ -30,7 +30,8 @@ constexpr char kAnswers[] = R"json({
   "tier": {"type": ["string", "null"], "enum": ["device", "host", "disk", null],
     "description": "Where that state lies; null: it is computed again when it is wanted."},
   "last_used_at": {"type": ["integer", "null"], "description": "Seconds since 1970; null: not since the server's start."},
-  "stored": {"type": "boolean", "description": "It is a conversation, whose items are in the store."}}},
+  "stored": {"type": "boolean", "description": "It is a conversation, whose items are in the store."},
+  "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "description": "A conversation's."}}},
 "SessionList": {"type": "object", "required": ["object", "data", "first_id", "last_id", "has_more"], "properties": {
   "object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
   "first_id": {"type": ["string", "null"]}, "last_id": {"type": ["string", "null"]},
@@ -47,6 +48,7 @@ struct Entry {
   StateTier tier = StateTier::kNone;
   std::optional<int64_t> used;  // seconds since 1970
   bool stored = false;
+  std::string metadata;  // JSON of a stored one's; empty: not told
 };
 
 Entry EntryOf(const SessionInfo& info, absl::Time now) {
@@ -86,10 +88,19 @@ void Write(const Entry& entry, JsonWriter& json) {
   entry.tier == StateTier::kNone ? json.Null() : json.String(kTiers[static_cast<size_t>(entry.tier)]);
   json.Key("last_used_at");
   entry.used ? json.Int(*entry.used) : json.Null();
-  json.Key("stored").Bool(entry.stored).EndObject();
+  json.Key("stored").Bool(entry.stored);
+  if (!entry.metadata.empty()) json.Key("metadata").Raw(entry.metadata);
+  json.EndObject();
 }
 
-std::string ListJson(const std::vector<Entry>& entries, const PageRequest& page) {
+// Of what a page tells: one look into the store each.
+void AddMetadata(Store& store, uint64_t owner, Entry* entry) {
+  if (!entry->stored) return;
+  absl::StatusOr<StoredConversation> conversation = store.GetConversation(owner, entry->id);
+  if (conversation.ok()) entry->metadata = std::move(conversation->metadata);  // else deleted meanwhile
+}
+
+std::string ListJson(Service& service, uint64_t owner, std::vector<Entry>& entries, const PageRequest& page) {
   auto from = entries.begin();
   if (!page.after.empty()) {
     from = std::find_if(entries.begin(), entries.end(), [&page](const Entry& e) { return e.id == page.after; });
@@ -99,7 +110,10 @@ std::string ListJson(const std::vector<Entry>& entries, const PageRequest& page)
   std::string text;
   JsonWriter json(&text);
   json.BeginObject().Key("object").String("list").Key("data").BeginArray();
-  for (auto it = from; it != to; ++it) Write(*it, json);
+  for (auto it = from; it != to; ++it) {
+    AddMetadata(*service.store, owner, &*it);
+    Write(*it, json);
+  }
   json.EndArray();
   json.Key("first_id");
   from == to ? json.Null() : json.String(from->id);
@@ -122,7 +136,7 @@ Answer HandleList(Service& service, const HttpRequest& request) {
   absl::StatusOr<std::vector<Entry>> entries = EntriesOf(service, request.client.key);
   if (!entries.ok()) return ErrorResponse(StoreTrouble());
   if (page->ascending) std::reverse(entries->begin(), entries->end());
-  return StoredJson(service, ListJson(*entries, *page));
+  return StoredJson(service, ListJson(service, request.client.key, *entries, *page));
 }
 
 absl::Status NotFound(const std::string& id) {
@@ -138,6 +152,7 @@ Answer HandleGet(Service& service, const HttpRequest& request) {
   if (!info.ok() && !conversation.ok()) return ErrorResponse(NotFound(id));
   Entry entry = info.ok() ? EntryOf(*info, absl::Now()) : Entry{.id = id};
   entry.stored = conversation.ok();
+  if (conversation.ok()) entry.metadata = conversation->metadata;
   HttpResponse response;
   JsonWriter json(&response.body);
   Write(entry, json);

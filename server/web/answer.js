@@ -68,48 +68,6 @@ function emitter(node) {
   };
 }
 
-// Shows a node's content in `box`. What has not changed since the last time stays, so that a stream does not draw a long
-// answer anew for every token.
-function showAnswer(box, node) {
-  const emit = emitter(node), {content} = node;
-  const wanted = [];
-  if (node.thinking) {
-    const over = content || node.calls.length ? 'over' : '';
-    wanted.push({key: `thinking ${over} ${node.thinking}`, draw: () => thoughts(box, node)});
-  }
-  if ($('markdown').checked) {
-    const lines = linesOf(content);
-    for (const block of blocksOf(content, lines)) {
-      const from = lines[block.begin][0], to = lines[block.end - 1][1];
-      wanted.push({key: `${from} ${content.slice(from, to)}`, draw: () => renderBlock(content, block, emit)});
-    }
-  } else if (content) {
-    const draw = () => { const plain = make('div', {className: 'plain'}); emit(plain, 0, content.length); return plain; };
-    wanted.push({key: content, draw});
-  }
-  for (const call of node.calls) wanted.push({key: `call ${call.name} ${call.arguments}`, draw: () => callBlock(call)});
-  const keys = box.keys ?? [];
-  let same = 0;
-  while (same < wanted.length - 1 && keys[same] === wanted[same].key) same++;
-  while (box.childNodes.length > same) box.lastChild.remove();
-  for (const block of wanted.slice(same)) box.append(block.draw());
-  box.keys = wanted.map(block => block.key);
-}
-
-// Draws soon; the longer drawing takes, the less often, so that the page stays usable whatever is in the answer.
-function drawer(draw) {
-  let timer = 0, cost = 0;
-  const now = () => {
-    const begin = performance.now();
-    timer = 0;
-    draw();
-    cost = performance.now() - begin;
-  };
-  return {soon: () => { timer ||= setTimeout(now, Math.max(16, 4 * cost)); },
-          now: () => { clearTimeout(timer); now(); },
-          cancel: () => clearTimeout(timer)};
-}
-
 // --- the probabilities of the token that is pointed at, tapped or walked to ------------------------------------------
 
 let told = null;  // the token that #about is about

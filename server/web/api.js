@@ -8,8 +8,15 @@ const headers = () => $('key').value ? {Authorization: 'Bearer ' + $('key').valu
 async function problemOf(response) {
   let said = '';
   try { said = (await response.json()).error.message; } catch { /* not JSON: the status must do */ }
-  return response.status === 401 ? 'The server wants an API key: enter it under “API key”.'
-                                 : said || `The server answered ${response.status}.`;
+  const wait = Number(response.headers.get('retry-after'));
+  const later = !wait ? '' : ` Try again in ${wait} second${wait === 1 ? '' : 's'}.`;
+  switch (response.status) {
+    case 401: return $('key').value ? 'The server does not know this API key: see “API key” in the settings.'
+                                    : 'The server wants an API key: enter it under “API key” in the settings.';
+    case 429: return (said || 'The server has too much to do.') + later;
+    case 503: return (said || 'The server cannot answer now.') + later;
+    default: return (said || `The server answered ${response.status}.`) + later;
+  }
 }
 
 // Calls each(event) for every server-sent event until [DONE].
@@ -18,14 +25,15 @@ async function readEvents(response, each) {
   let rest = '';
   for (;;) {
     const {value, done} = await reader.read();
-    if (done) throw new Error('The connection ended before the answer did.');
+    if (done) throw new TypeError('cut');
     const lines = (rest + value).split('\n');
     rest = lines.pop();
     for (const line of lines) {
       if (!line.startsWith('data:')) continue;
       const data = line.slice(5).trim();
       if (data === '[DONE]') return;
-      const event = JSON.parse(data);
+      let event;
+      try { event = JSON.parse(data); } catch { throw new Error('What the server sent is not understood: is there a proxy between?'); }
       if (event.error) throw new Error(event.error.message);
       each(event);
     }
@@ -82,6 +90,8 @@ class Run {
     let facts = `${count} tokens, first after ${(this.first - this.started).toFixed(0)} ms`;
     if (count > 1 && seconds > 0) facts += `, ${((count - 1) / seconds).toFixed(1)} tokens/s`;
     if (this.reason) facts += `, ended by ${this.reason}`;
+    const cached = this.usage?.prompt_tokens_details?.cached_tokens;
+    if (typeof cached === 'number') facts += `; ${cached} of ${this.usage.prompt_tokens} prompt tokens cached`;
     if (this.usage && context) facts += `; context ${this.usage.prompt_tokens + count} of ${context}`;
     return facts;
   }
@@ -105,7 +115,11 @@ class Run {
         each(text, tokens, delta);
       });
     } catch (error) {
-      if (error.name !== 'AbortError') return error instanceof TypeError ? 'The server does not answer.' : error.message;
+      if (error.name !== 'AbortError') {
+        if (!(error instanceof TypeError)) return error.message;
+        return this.first ? 'The connection was lost before the answer was complete. What came of it is kept.'
+                          : 'The server does not answer.';
+      }
       this.reason = 'you';
     }
     return '';

@@ -17,12 +17,15 @@ function turn(node) {
   return article;
 }
 
-// The buttons below a message; none while an answer is on its way.
+// The buttons below a message; none while an answer is on its way. Made anew only if they change: one may have the focus.
 function showActions(article) {
   const {node} = article, bar = article.lastElementChild, last = node === conversation.at(-1);
+  const siblings = childrenOf(current, node.parent), at = siblings.indexOf(node);
+  const key = JSON.stringify([runs.has(current.id), last, at, siblings.length, node.calls.length, node.facts, last && openCalls().length]);
+  if (article.key === key || article.classList.contains('editing')) return;
+  article.key = key;
   bar.replaceChildren();
   if (runs.has(current.id)) return;
-  const siblings = childrenOf(current, node.parent), at = siblings.indexOf(node);
   if (siblings.length > 1) {
     const go = step => () => { current.leaf = lastAfter(current, siblings[at + step]); save(current); showChat(); };
     const before = button('left', 'The version before', go(-1)), after = button('right', 'The next version', go(1));
@@ -35,17 +38,26 @@ function showActions(article) {
   if (node.role === 'assistant') bar.append(button('again', 'Answer again', () => again(node)));
   if (node.role === 'assistant' && last && !node.calls.length) bar.append(button('more', 'Continue this answer', () => answer(current, node, node)));
   if (node.role !== 'assistant' && last && !openCalls().length) bar.append(button('again', 'Answer', () => answer(current, node)));
+  bar.append(button('fork', 'Fork: go on from here in another conversation', () => fork(node)));
   bar.append(button('bin', 'Delete from here', () => remove(node)));
   if (node.facts && !last) bar.append(make('span', {className: 'facts', textContent: node.facts}));
 }
 
-function showChat() {
+// What is shown already and has not changed stays. `fresh`: nothing does; `edits`: what is being edited does.
+function showChat({fresh = false, edits = false} = {}) {
   tell(null);
   conversation = pathOf(current);
-  $('messages').replaceChildren(...conversation.map(turn));
+  const there = new Map([...$('messages').children].map(article => [article.node, article]));
+  const articles = conversation.map(node => {
+    const article = fresh ? null : there.get(node), editing = article?.classList.contains('editing');
+    if (!article || editing && !edits) return turn(node);
+    if (!editing && node.role === 'assistant') showAnswer(article.what, node);
+    return article;
+  });
+  arrange($('messages'), articles);
   for (const article of $('messages').children) showActions(article);
   if (!conversation.length) {
-    const hint = 'Say something. Answers stream in; point at a word, or tap it, to see what else it could have been.';
+    const hint = current.stub ? 'Loading…' : 'Say something. Answers stream in; point at a word, or tap it, to see what else it could have been.';
     $('messages').append(make('p', {className: 'welcome', textContent: hint}));
   }
   $('title').value = current.title || (conversation.length ? titleOf(current) : '');
@@ -57,10 +69,25 @@ function showChat() {
 
 function open(c) {
   current = c;
-  $('problem').textContent = '';
+  $('problem').textContent = unmet;
   showChat();
   $('facts').textContent = conversation.at(-1)?.facts ?? '';
   toLatest();
+}
+
+// What is open has changed elsewhere. Whoever edits a message in it goes on.
+function showAgain() {
+  const stay = atLatest();
+  showChat({edits: true});
+  if (stay) toLatest();
+}
+
+function fork(node) {
+  const made = forkOf(current, node);
+  keep(made);
+  open(made);
+  $('message').focus();
+  toast('Forked: the first conversation stays as it is.');
 }
 
 // The calls of the last answer that have no result yet: what is written next is theirs, in their order.
@@ -84,6 +111,7 @@ function asMessage(node) {
 async function answer(c, asked, into = null) {
   if (runs.has(c.id) || settingsAreWrong()) return false;
   const run = new Run(), node = into ?? addNode(c, asked.id, 'assistant', ''), before = node.content.length;
+  run.node = node;
   const messages = [];
   for (let id = node.id; id; id = c.nodes[id].parent) {
     if (into || id !== node.id) messages.unshift(asMessage(c.nodes[id]));
@@ -96,11 +124,16 @@ async function answer(c, asked, into = null) {
   keep(c);
   if (c === current) { showChat(); toLatest(); }
   const shown = () => c === current && [...$('messages').children].find(article => article.node === node);
-  let saved = performance.now();
+  let saved = performance.now(), rest = 1000;  // ms until it is kept again; the longer keeping takes, the later
   const drawing = drawer(() => {
     const article = shown();
     if (article) { const stay = atLatest(); showAnswer(article.what, node); $('facts').textContent = run.facts(); if (stay) toLatest(); }
-    if (performance.now() - saved > 1000) { save(c); saved = performance.now(); }
+    const now = performance.now();
+    if (now - saved > rest && conversations.get(c.id) === c) {
+      writeEntry(c) || makeRoom(c);
+      saved = performance.now();
+      rest = Math.max(1000, 20 * (saved - now));
+    }
   });
   const problem = await run.stream('/v1/chat/completions', body, (text, tokens, delta) => {
     addPiece(node, text, tokens);
@@ -127,7 +160,7 @@ async function answer(c, asked, into = null) {
 
 async function send() {
   const text = $('message').value, c = current;
-  if (!text.trim() || runs.has(c.id) || settingsAreWrong()) return;
+  if (!text.trim() || runs.has(c.id) || c.stub || settingsAreWrong()) return;
   c.system = $('system').value;
   $('message').value = '';
   fit($('message'));
@@ -172,20 +205,21 @@ function edit(article) {
   const save = make('button', {type: 'button', className: 'go', textContent: node.role === 'user' ? 'Send' : 'Save', onclick: () => done(true)});
   const leave = make('button', {type: 'button', textContent: 'Cancel', onclick: () => done(false)});
   article.what.replaceChildren(box, make('div', {className: 'row'}, save, leave));
-  article.what.keys = null;
+  Object.assign(article.what, {keys: null, parsed: null});
+  clearTimeout(article.what.rest);
   article.classList.add('editing');
   article.lastElementChild.replaceChildren();
   fit(box);
   box.focus();
 }
 
-// Puts back what an undo brings, unless it has been written anew.
+// Puts back what was deleted since `before`.
 function restore(before) {
-  if (!conversations.has(before.id) || conversations.get(before.id) === current) {
-    conversations.set(before.id, before);
-    save(before);
-    open(before);
-  }
+  const c = conversations.get(before.id) ?? {...before, nodes: {}, leaf: null, branches: [], pending: false};
+  if (runs.has(c.id)) return toast('An answer is on its way: stop it first.');
+  bringBack(c, before);
+  keep(c);
+  open(c);
 }
 
 function remove(node) {
@@ -198,11 +232,13 @@ function remove(node) {
 }
 
 // Ends what runs and takes the conversation away, whole.
-function discard(c) {
+async function discard(c) {
+  if (c.stub) try { await fetchWhole(c); } catch { return toast('The server does not answer: nothing was deleted.'); }
   const before = structuredClone(c), had = c.leaf;
   runs.get(c.id)?.drop();
   runs.delete(c.id);
   forget(c);
+  if (c.place === 'server') takeBack(c);
   if (c === current) open(blank(c.system));
   else showList();
   if (had) toast('Conversation deleted.', () => restore(before));
@@ -214,15 +250,59 @@ function showList() {
   const wanted = $('find').value.toLowerCase();
   const found = newestFirst().filter(c => !wanted || titleOf(c).toLowerCase().includes(wanted) ||
                                           Object.values(c.nodes).some(node => node.content.toLowerCase().includes(wanted)));
-  $('conversations').replaceChildren(...found.map(c => {
-    const choose = make('button', {type: 'button', className: 'choose', textContent: titleOf(c), title: titleOf(c), onclick: () => {
+  // An entry that has not changed stays: one may have the focus, or be renamed.
+  const there = new Map([...$('conversations').children].map(item => [item.c, item]));
+  const items = found.map(c => {
+    const title = titleOf(c), kept = there.get(c);
+    if (kept && (kept.title === title || kept.firstElementChild.tagName === 'INPUT')) return kept;
+    const choose = make('button', {type: 'button', className: 'choose', textContent: title, title, onclick: () => {
       chooseTab($('tab-chat'));
       open(c);
+      refresh(c);
       if (narrow.matches) showPanel('list', false);
     }});
-    if (c === current) choose.setAttribute('aria-current', 'true');
-    return make('li', {}, choose, button('bin', 'Delete ' + titleOf(c), () => discard(c)));
-  }));
+    const item = make('li', {}, choose, button('edit', 'Rename ' + title, () => rename(c, item)), button('bin', 'Delete ' + title, () => discard(c)));
+    choose.addEventListener('keydown', event => {
+      if (event.key === 'F2') { event.preventDefault(); rename(c, item); }
+      if (event.key === 'Delete') { event.preventDefault(); discard(c).then(() => $('conversations').querySelector('button')?.focus()); }
+    });
+    return Object.assign(item, {c, title});
+  });
+  arrange($('conversations'), items);
+  for (const item of items) {
+    if (item.c === current) item.firstElementChild.setAttribute('aria-current', 'true');
+    else item.firstElementChild.removeAttribute('aria-current');
+  }
+}
+
+// A box in place of the title: Enter and leaving it keep what it holds, Escape does not.
+function rename(c, item) {
+  const box = make('input', {value: titleOf(c), maxLength: 120});
+  box.setAttribute('aria-label', 'Title of the conversation');
+  let over = false;
+  const done = async (kept, refocus) => {
+    if (over) return;
+    over = true;
+    const title = box.value.trim();
+    item.remove();  // is made anew
+    if (kept && title !== titleOf(c)) {
+      if (c.stub) try { await fetchWhole(c); } catch { toast('The server does not answer: nothing was renamed.'); return showList(); }
+      c.title = title;
+      keep(c);
+      if (c === current) $('title').value = titleOf(c);
+    }
+    showList();
+    if (refocus) [...$('conversations').children].find(each => each.c === c)?.firstElementChild.focus();
+  };
+  box.addEventListener('keydown', event => {
+    if (composing(event)) return;
+    event.stopPropagation();
+    if (event.key === 'Enter') done(true, true);
+    if (event.key === 'Escape') done(false, true);
+  });
+  box.addEventListener('blur', () => done(true, false));
+  item.replaceChildren(box);
+  box.select();
 }
 
 function importText(text) {
@@ -232,6 +312,7 @@ function importText(text) {
   if (!made.length || made.includes(null)) return toast('That file holds no conversations of this page.');
   for (const c of made) {
     if (conversations.has(c.id)) c.id = newId();
+    Object.assign(c, {place: '', branches: [], gone: []});
     conversations.set(c.id, c);
     save(c);
   }

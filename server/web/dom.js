@@ -13,6 +13,7 @@ const ICONS = {  // paths in a square of 24
   edit: 'M4 20h4L19 9l-4-4L4 16zM13 7l4 4',
   again: 'M4 12a8 8 0 1 0 2.5-5.8M4 4v5h5',
   more: 'M5 12h13M13 6l6 6-6 6',
+  fork: 'M7 4v6a4 4 0 0 0 4 4h6M7 10v10M14 11l3 3-3 3',
   bin: 'M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13',
   save: 'M12 4v11M7 10l5 5 5-5M5 20h14',
   clip: 'M19 11l-7.5 7.5a4.5 4.5 0 0 1-6.4-6.4L13 4.2a3 3 0 0 1 4.3 4.3L9.5 16.3a1.5 1.5 0 0 1-2.1-2.1L14 7.5',
@@ -34,6 +35,13 @@ function make(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
+}
+
+// Has `parent` hold these children in this order; those that stand right are not touched.
+function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  for (const [i, child] of children.entries()) if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] ?? null);
 }
 
 function button(name, label, act) {

@@ -14,10 +14,10 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?: {1,4}|$)/;
 const startsBlock = line => [FENCE, HEADING, QUOTE, RULE, ITEM].some(pattern => pattern.test(line));
 const indentOf = line => /^ */.exec(line)[0].length;
 
-// The lines of source[from, to) as [from, to], without their ends.
-function linesOf(source) {
+// The lines of `source` behind `begin` as [from, to], without their ends.
+function linesOf(source, begin = 0) {
   const lines = [];
-  for (let from = 0; from <= source.length;) {
+  for (let from = begin; from <= source.length;) {
     const end = source.indexOf('\n', from), to = end < 0 ? source.length : end;
     lines.push([from, to]);
     from = to + 1;
@@ -113,18 +113,27 @@ function renderBlock(source, block, emit, depth = 0) {
   };
   switch (block.kind) {
     case 'code': {
-      const code = make('code');
-      for (const [from, to] of block.lines) emit(code, from, Math.min(to + 1, source.length));
+      const code = make('code'), {lines, whole = lines} = block, textOf = range => source.slice(range[0], range[1]);
+      for (let i = 0; i < lines.length;) {  // lines that follow each other in the source at once
+        const first = i;
+        while (i + 1 < lines.length && lines[i + 1][0] <= lines[i][1] + 1) i++;
+        const to = lines[i++][1];
+        emit(code, lines[first][0], source[to] === '\n' ? to + 1 : to);
+      }
+      const pre = make('pre', {tabIndex: 0}, code);
+      if (block.on) return make('div', {className: 'code on'}, pre);
+      const text = () => whole.map((range, i) => textOf(range) + (range[1] === whole[i + 1]?.[0] ? '' : '\n')).join('');
       const bar = make('div', {className: 'code-bar'}, make('span', {textContent: block.language}),
-                       button('copy', 'Copy the code', event => copy(code.textContent, event.currentTarget)));
-      return make('div', {className: 'code'}, bar, make('pre', {tabIndex: 0}, code));
+                       button('copy', 'Copy the code', event => copy(text(), event.currentTarget)));
+      return make('div', {className: 'code'}, bar, pre);
     }
     case 'heading': return inline(make('h' + Math.min(6, block.level + 1)), block.lines);
     case 'rule': return make('hr');
-    case 'quote': return inner(make('blockquote'), block.lines);
+    case 'quote': return inner(make('blockquote', {className: block.on ? 'on' : ''}), block.lines);
     case 'list': {
       const list = make(block.ordered ? 'ol' : 'ul');
       if (block.ordered) list.start = block.start;
+      if (block.on) list.className = 'on';
       list.append(...block.items.map(item => inner(make('li'), item)));
       return list;
     }
@@ -134,10 +143,10 @@ function renderBlock(source, block, emit, depth = 0) {
         made.style.textAlign = block.columns[i];
         return made;
       }));
-      const table = make('table', {}, make('thead', {}, row('th', block.head)),
+      const table = make('table', {}, ...(block.on ? [] : [make('thead', {}, row('th', block.head))]),
                          make('tbody', {}, ...block.rows.map(line => row('td', line))));
-      return make('div', {className: 'table', tabIndex: 0}, table);
+      return make('div', {className: block.on ? 'table on' : 'table', tabIndex: 0}, table);
     }
-    default: return inline(make('p'), block.lines);
+    default: return inline(make('p', {className: block.on ? 'on' : ''}), block.lines);
   }
 }

@@ -1,5 +1,6 @@
 // Tabs, panels, keys, settings, the server's load; and the beginning.
 let tab = 'prompt';
+let unmet = '';  // why the server does not tell what it serves
 const narrow = matchMedia('(max-width: 62rem)');
 const composing = event => event.isComposing || event.keyCode === 229;  // an input method is at work
 
@@ -37,7 +38,7 @@ function chooseTab(chosen) {
   $('go').textContent = tab === 'chat' ? 'Send' : 'Generate';
   document.querySelector('#form .keys').textContent =
     tab === 'chat' ? 'Enter sends, Shift+Enter breaks the line' : 'Ctrl+Enter generates, Esc stops';
-  $('problem').textContent = '';
+  $('problem').textContent = unmet;
   $('facts').textContent = (tab === 'chat' ? conversation.at(-1)?.facts : continued.facts) ?? '';
   showBusy();
   toLatest();
@@ -89,13 +90,13 @@ function setTheme(to) {
 $('theme').onclick = () => { setTheme({auto: 'light', light: 'dark', dark: 'auto'}[theme]); keepSettings(); };
 
 for (const event of ['input', 'change']) $('controls').addEventListener(event, keepSettings);
-for (const name of CHECKS) $(name).addEventListener('change', () => { showChat(); if (!runs.has('prompt')) showOutput(); });
+for (const name of CHECKS) $(name).addEventListener('change', () => { showChat({fresh: true}); if (!runs.has('prompt')) showOutput(); });
 $('reset').onclick = () => {
   for (const name of KEPT) $(name).value = $(name).defaultValue;
   for (const name of CHECKS) { $(name).checked = true; $(name).dispatchEvent(new Event('change', {bubbles: true})); }
   keepSettings();
 };
-$('system').addEventListener('change', () => { current.system = $('system').value; save(current); });
+$('system').addEventListener('change', () => { current.system = $('system').value; if (current.leaf) keep(current); });
 $('title').addEventListener('change', () => { current.title = $('title').value.trim(); if (current.leaf) keep(current); showList(); });
 
 // --- buttons and keys ------------------------------------------------------------------------------------------------
@@ -127,8 +128,14 @@ $('find').oninput = showList;
 $('copy-all').onclick = event =>
   copy(tab === 'chat' ? asMarkdown(current) : continued.prompt + continued.content, event.currentTarget);
 $('export-markdown').onclick = () => { $('export').open = false; download('conversation.md', 'text/markdown', asMarkdown(current)); };
-$('export-json').onclick = () => { $('export').open = false; download('conversation.json', 'application/json', JSON.stringify(current, null, 1)); };
-$('export-all').onclick = () => download('conversations.json', 'application/json', JSON.stringify(newestFirst(), null, 1));
+$('export-json').onclick = () => { $('export').open = false; download('conversation.json', 'application/json', JSON.stringify(exportable(current), null, 1)); };
+$('export-all').onclick = async () => {
+  try {
+    for (const c of newestFirst()) if (c.stub) await fetchWhole(c);
+  } catch { toast('The server does not answer: only what is in this browser is exported.'); }
+  const all = newestFirst().filter(c => c.leaf).map(exportable);
+  download('conversations.json', 'application/json', JSON.stringify(all, null, 1));
+};
 $('import').onclick = () => $('import-file').click();
 $('import-file').onchange = async () => { importText(await $('import-file').files[0].text()); $('import-file').value = ''; };
 
@@ -195,6 +202,7 @@ async function load() {
     $('blocks').textContent = `${now.blocks_used}/${now.blocks_total}`;
     $('gauges').hidden = false;
     wait = 1000;
+    if (!model) { meet(); meetStore(); }  // it was not there when this page was opened
   } catch (error) {
     wait = error instanceof Response && error.status < 500 ? 0 : Math.min(30_000, 2 * wait);
     $('gauges').hidden = true;
@@ -207,14 +215,21 @@ async function watch() {
   }
 }
 
-async function nameModel() {
-  const response = await fetch('/v1/models', {headers: headers()});
-  if (!response.ok) { $('problem').textContent = await problemOf(response); return; }
-  const served = (await response.json()).data[0];
-  $('model').textContent = model = served.id;
-  context = served.max_model_len ?? 0;
+async function meet() {
+  const before = unmet;
+  unmet = '';
+  try {
+    const response = await fetch('/v1/models', {headers: headers()});
+    if (response.ok) {
+      const served = (await response.json()).data[0];
+      $('model').textContent = model = served.id;
+      context = served.max_model_len ?? 0;
+    } else {
+      unmet = await problemOf(response);
+    }
+  } catch { unmet = 'The server does not answer.'; }
+  if (unmet || before) $('problem').textContent = unmet;
 }
-const meet = () => nameModel().catch(() => { $('problem').textContent = 'The server does not answer.'; });
 
 try { $('key').value = sessionStorage.getItem('key') ?? ''; } catch { /* nothing is kept */ }
 $('key').addEventListener('change', () => {
@@ -222,6 +237,7 @@ $('key').addEventListener('change', () => {
   $('problem').textContent = '';
   wait = 1000;
   meet();
+  meetStore();
   load();
 });
 
@@ -245,18 +261,12 @@ showChat();
 chooseTab(kept.tab === 'chat' ? $('tab-chat') : $('tab-prompt'));
 started = true;
 
-// What another tab writes is seen here; what runs here is not touched.
-addEventListener('storage', event => {
-  if (!event.key?.startsWith(PREFIX) || runs.has(event.key.slice(PREFIX.length))) return;
-  const c = event.newValue ? checked(read(event.key)) : null, id = event.key.slice(PREFIX.length);
-  if (c) conversations.set(id, c);
-  else conversations.delete(id);
-  if (current.id === id) open(c ?? blank());
-  else showList();
-});
 addEventListener('pagehide', () => {
-  for (const id of runs.keys()) if (conversations.has(id)) save(conversations.get(id));
+  for (const id of runs.keys()) if (conversations.has(id)) writeEntry(conversations.get(id));
   if (runs.has('prompt')) write('batucada.prompt', continued);
 });
+// Another browser may have gone on with what is on the server.
+document.addEventListener('visibilitychange', () => { if (!document.hidden) meetStore(); });
 meet();
+meetStore();
 watch();

@@ -20,6 +20,13 @@ std::string HashOf(std::string_view page, std::string_view tag) {
 
 }  // namespace
 
+std::string PageFor(bool store_in_directory) {
+  constexpr std::string_view kBlank = "%STORE%";
+  std::string page(kPage);
+  page.replace(page.find(kBlank), kBlank.size(), store_in_directory ? "directory" : "memory");
+  return page;
+}
+
 std::string PagePolicy(std::string_view page) {
   return absl::StrCat("default-src 'none'; style-src ", HashOf(page, "style"), "; script-src ", HashOf(page, "script"),
                       "; connect-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none'; ",

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser import NEEDS_CHROMIUM, browser, chat, endless, finished, spelled
+from server import wait_until
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "chat", "endless"]
@@ -13,7 +14,7 @@ __all__ = ["browser", "chat", "endless"]
 # Draws a text as an answer; the HTML of what comes of it, without what only looks.
 DRAW = """text => {
   const box = document.createElement('div');
-  showAnswer(box, {content: text, calls: [], pieces: []});
+  showAnswer(box, {content: text, thinking: '', calls: [], pieces: []}, true);
   for (const bar of box.querySelectorAll('.code-bar')) bar.remove();
   return box.innerHTML.replace(/ (target|rel|title|tabindex|class|style)="[^"]*"/g, '').replace(/<div><pre>/g, '<pre>')
     .replace(/<\\/pre><\\/div>/g, '</pre>');
@@ -105,7 +106,7 @@ def test_no_character_is_lost_but_markup(chat):
     """Letters and digits of a text all come out, in order, whatever stands around them."""
     text = "".join(f"{mark}w{i}" for i, mark in enumerate(
         ["*", "**", "_", "`", "[", "](", ")", "\n", "\n\n", "> ", "- ", "1. ", "# ", "|", "~~", "\\", "```\n", "   ", "!["] * 40))
-    drawn = chat.evaluate("text => { const box = make('div'); showAnswer(box, {content: text, calls: [], pieces: []});"
+    drawn = chat.evaluate("text => { const box = make('div'); showAnswer(box, {content: text, thinking: '', calls: [], pieces: []}, true);"
                           "return box.textContent }", text)
     # A code block's language and a list's numbers are shown in other ways.
     words = re.findall(r"w\d+", text)
@@ -117,7 +118,7 @@ def test_no_character_is_lost_but_markup(chat):
 def test_a_long_line_is_shown_and_the_page_goes_on(chat):
     text = "x" * 400_000 + " " + "<b>" * 20_000
     answered(chat, text, size=50_000)
-    assert len(chat.locator(".said.assistant .what").text_content()) == len(text)
+    wait_until(lambda: len(chat.locator(".said.assistant .what").text_content()) == len(text), "all of it to be drawn")
     assert chat.evaluate("document.documentElement.scrollWidth <= innerWidth")
     chat.unroute("**/v1/chat/completions")
     chat.click("#clear")
@@ -136,7 +137,7 @@ def test_drawing_takes_time_in_proportion(chat):
       let best = Infinity;
       for (let i = 0; i < 3; i++) {
         const box = make('div'), begin = performance.now();
-        showAnswer(box, {content: text, calls: [], pieces: []});
+        showAnswer(box, {content: text, thinking: "", calls: [], pieces: []}, true);
         best = Math.min(best, performance.now() - begin);
       }
       return best;
@@ -153,9 +154,9 @@ def test_drawing_takes_time_in_proportion(chat):
 def test_tokens_are_marked_within_markdown(chat):
     """Each token's letters can be pointed at, though its text is partly markup."""
     chat.evaluate("""() => {
-      const node = {content: '', calls: [], pieces: []};
+      const node = {content: '', thinking: '', calls: [], pieces: []};
       for (const text of ['A **', 'bold', '** w', 'ord\\n', '\\n- it', 'em']) addPiece(node, text, [[text, -0.5, []]]);
-      showAnswer($('messages'), node);
+      showAnswer($('messages'), node, true);
     }""")
     tokens = chat.locator("#messages .token").evaluate_all("spans => spans.map(span => [span.textContent, span.tokens[0][0]])")
     assert tokens == [["A ", "A **"], ["bold", "bold"], [" w", "** w"], ["ord", "ord\n"], ["it", "\n- it"], ["em", "em"]]
@@ -169,3 +170,55 @@ def test_markdown_can_be_turned_off(chat):
     chat.click("#markdown")
     expect(chat.locator(".said.assistant strong")).to_have_count(0)
     expect(chat.locator(".said.assistant")).to_have_text("assistant**bold**")
+
+
+LONG = {
+    "paragraphs": "Some *text* with `code`.\n\n" * 12_000,
+    "one line": "word " * 60_000,
+    "one word": "x" * 300_000,
+    "code": "```\n" + "int x = 1;\n" * 27_000 + "```\n",
+    "table": "|a|b|c|\n|-|-|-|\n" + "| one | **two** | three |\n" * 12_000,
+    "wide table": "|a" * 60 + "|\n" + "|-" * 60 + "|\n" + ("|cell" * 60 + "|\n") * 900,
+    "list": "- item *one*\n" * 23_000,
+    "one item": "- item\n" + "  and more of it\n" * 17_000,
+    "quote": "> quoted\n" * 30_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_answer_is_drawn_in_units_of_bounded_size(chat, text):
+    """So that none of them holds the page up; and what was drawn stays while the answer grows."""
+    chat.evaluate("""text => {
+      window.node = {content: text, thinking: '', calls: [], pieces: []};
+      window.box = make('div');
+      document.getElementById('messages').append(box);
+      showAnswer(box, node, true);
+    }""", text)
+    sizes = chat.evaluate("[...box.children].map(unit => [unit.textContent.length, unit.querySelectorAll('*').length])")
+    assert len(sizes) > 10 and max(size for size, _ in sizes) <= 17_000 and max(count for _, count in sizes) <= 700
+    words = r"\w+"
+    assert len("".join(re.findall(words, chat.evaluate("box.textContent")))) == len("".join(re.findall(words, text)))
+    assert chat.evaluate("""() => {
+      const before = [...box.children];
+      node.content += '\\n\\nAnd one more.';
+      showAnswer(box, node, true);
+      return [before.filter((unit, i) => unit === box.children[i]).length >= before.length - 1, box.lastChild.textContent];
+    }""") == [True, "And one more."]
+
+
+def test_a_long_answer_is_drawn_a_moment_at_a_time(chat):
+    """What is not drawn in the first moment is drawn later, and a newer text takes over."""
+    chat.evaluate("""text => {
+      const real = performance.now.bind(performance);
+      let time = 0;
+      performance.now = () => time += 5;  // each unit takes a while
+      window.node = {content: text, thinking: '', calls: [], pieces: []};
+      window.box = make('div');
+      showAnswer(box, node);
+      window.first = box.children.length;
+      performance.now = real;
+    }""", "A paragraph.\n\n" * 500)
+    assert 0 < chat.evaluate("first") < 10
+    wait_until(lambda: chat.evaluate("box.children.length") == 500, "the rest to be drawn")
+    chat.evaluate("node.content = 'Another.'; showAnswer(box, node)")
+    assert chat.evaluate("box.textContent") == "Another."
