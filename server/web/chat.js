@@ -117,7 +117,7 @@ async function answer(c, asked, into = null) {
     if (into || id !== node.id) messages.unshift(asMessage(c.nodes[id]));
   }
   if (c.system) messages.unshift({role: 'system', content: c.system});
-  const body = {...parameters(true), messages};
+  const body = {...parameters(true), messages, prompt_cache_key: sessionOf(c, node)};
   if (into) Object.assign(body, {continue_final_message: true, add_generation_prompt: false});
   $('problem').textContent = $('facts').textContent = '';
   runs.set(c.id, run);

@@ -202,7 +202,8 @@ async function load() {
     $('blocks').textContent = `${now.blocks_used}/${now.blocks_total}`;
     $('gauges').hidden = false;
     wait = 1000;
-    if (!model) { meet(); meetStore(); }  // it was not there when this page was opened
+    if (!model && unmet) { meet(); meetStore(); }  // it was not there when this page was opened
+    else if (askAgain && performance.now() > askAgain) meetStore();
   } catch (error) {
     wait = error instanceof Response && error.status < 500 ? 0 : Math.min(30_000, 2 * wait);
     $('gauges').hidden = true;
@@ -263,7 +264,7 @@ started = true;
 
 addEventListener('pagehide', () => {
   for (const id of runs.keys()) if (conversations.has(id)) writeEntry(conversations.get(id));
-  if (runs.has('prompt')) write('batucada.prompt', continued);
+  if (runs.has('prompt')) keepPrompt();
 });
 // Another browser may have gone on with what is on the server.
 document.addEventListener('visibilitychange', () => { if (!document.hidden) meetStore(); });

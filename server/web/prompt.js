@@ -34,7 +34,7 @@ async function generate() {
   drawing.now();
   runs.delete('prompt');
   mine.facts = run.facts();
-  write('batucada.prompt', continued);
+  keepPrompt();
   if (tab === 'prompt') {
     $('problem').textContent = problem;
     $('facts').textContent = mine.facts;
@@ -47,13 +47,21 @@ function clearPrompt() {
   runs.get('prompt')?.drop();
   runs.delete('prompt');
   continued = {prompt: '', content: '', pieces: [], facts: ''};
-  try { localStorage.removeItem('batucada.prompt'); } catch { /* nothing was kept */ }
+  try { sessionStorage.removeItem('prompt'); localStorage.removeItem('batucada.prompt'); } catch { /* nothing was kept */ }
   $('problem').textContent = $('facts').textContent = '';
   showOutput();
 }
 
+// For this tab, and for a new one.
+function keepPrompt() {
+  try { sessionStorage.setItem('prompt', JSON.stringify(continued)); } catch { /* too long, or nothing is kept */ }
+  write('batucada.prompt', continued);
+}
+
 function readPrompt() {
-  const kept = read('batucada.prompt');
+  let kept = null;
+  try { kept = JSON.parse(sessionStorage.getItem('prompt')); } catch { /* nothing was kept */ }
+  kept ??= read('batucada.prompt');
   if (typeof kept?.prompt !== 'string' || typeof kept.content !== 'string') return;
   const whole = checked({id: 'p', nodes: {p: {id: 'p', role: 'assistant', content: kept.content, pieces: kept.pieces}}});
   if (!whole) return;

@@ -57,6 +57,13 @@ function bringItems(c, items) {
   return merge(c, {...blank(), updated: 0, nodes}, busyNode(c));
 }
 
+// The branch that the way to `node` goes on from, as the name of a session: the server then keeps its state in mind, and
+// hands it on when it is replaced. Undefined if there is none yet.
+function sessionOf(c, node) {
+  const way = new Set(pathOf({...c, leaf: node.id}).map(each => each.id));
+  return c.branches.find(({marks}) => marks.length && way.has(nodeIdOf({id: idOfMark(marks.at(-1))})))?.id;
+}
+
 // Which branch becomes which way: the one that has most of it.
 function assign(branches, ways) {
   const pairs = [], free = new Set(branches), open = new Set(ways);
@@ -115,7 +122,18 @@ async function removeBranch(id) {
 
 const pushes = new Map();  // by conversation: what is being sent; one at a time
 
-let toldOfServer = false;
+let toldOfServer = false;  // once is enough
+let askAgain = 0;  // when to try once more, as performance.now() has it; 0: no need
+const RETRY = 15_000;
+
+function tellOfServer(error) {
+  askAgain = performance.now() + RETRY;
+  if (toldOfServer || error.status === 401) return;
+  const why = error instanceof Refused ? `the server did not take it: ${error.message}` : 'the server cannot be reached.';
+  toast('The conversation is kept in this browser, as ' + why);
+  toldOfServer = true;
+}
+
 // True if the server has it all.
 async function push(c) {
   for (let tries = 0; conversations.get(c.id) === c && tries < 9; tries++) {
@@ -129,11 +147,7 @@ async function push(c) {
       if (error.status === 404 && tries < 2) {  // something was deleted there, or is too old
         try { await fetchWhole(c); continue; } catch { /* told below */ }
       }
-      if (error.status !== 401 && !toldOfServer) {
-        const why = error instanceof Refused ? `the server did not take it: ${error.message}` : 'the server cannot be reached.';
-        toast('The conversation is kept in this browser, as ' + why);
-        toldOfServer = true;
-      }
+      tellOfServer(error);
       break;
     }
   }
@@ -142,6 +156,7 @@ async function push(c) {
 }
 
 function pushSoon(c) {
+  if (!serverKeeps && askAgain) tellOfServer(new TypeError('away'));
   if (!serverKeeps || pushes.has(c.id)) return;
   const locked = () => navigator.locks ? navigator.locks.request(`batucada.push.${c.id}`, () => push(c)) : push(c);
   const soon = new Promise(resume => setTimeout(resume, 50));
@@ -151,7 +166,9 @@ function pushSoon(c) {
 }
 
 // Takes it off the server; what is being sent first. Undone by another push, which makes it anew.
+const leaving = new Set();  // conversations that are being deleted there
 async function takeBack(c) {
+  leaving.add(c.id);
   await pushes.get(c.id);
   const ids = c.branches.map(branch => branch.id);
   c.branches = [];
@@ -161,6 +178,7 @@ async function takeBack(c) {
     write('batucada.deleted', [...(read('batucada.deleted') ?? []), ...ids].slice(-500));
     toast('The server cannot be reached: the conversation is deleted there as soon as it can.');
   }
+  leaving.delete(c.id);
 }
 
 // What is deleted is deleted, though the server was not there to hear it.
@@ -218,15 +236,20 @@ async function listBranches() {
 // Whether the server keeps conversations for who asks; if so, brings the list up to date.
 async function meetStore() {
   const may = document.documentElement.dataset.store === 'directory' && ($('key').value || OWN_MACHINE.test(location.hostname));
-  serverKeeps = false;
+  const settled = new Set([...conversations.values()].filter(c => !c.pending && !pushes.has(c.id)));
   let listed = null;
   try {
-    if (may) { await takeBackLate(); listed = await listBranches(); serverKeeps = true; }
-  } catch { /* told by what else fails */ }
+    askAgain = 0;
+    if (may) { await takeBackLate(); listed = await listBranches(); }
+  } catch (error) {  // told when there is something to keep
+    if (!(error.status < 500)) askAgain = performance.now() + RETRY;
+  }
+  serverKeeps = listed !== null;
   $('where').textContent = serverKeeps ? 'Kept on the server.' : 'Kept in this browser alone.';
   if (!listed) return;
   for (const [id, {title, named, used, ids}] of listed.found) {
     let c = conversations.get(id);
+    if (leaving.has(id)) continue;
     if (!c) {
       c = {...blank(), id, place: 'server', title: title.slice(0, 200), updated: used * 1000, stub: true};
       conversations.set(id, c);
@@ -237,7 +260,7 @@ async function meetStore() {
   for (const c of [...conversations.values()]) {
     if (c.place !== 'server') continue;
     if (c.pending) pushSoon(c);
-    else if (listed.complete && !listed.found.has(c.id) && !runs.has(c.id)) {
+    else if (listed.complete && settled.has(c) && !pushes.has(c.id) && !listed.found.has(c.id) && !runs.has(c.id)) {
       forget(c);
       if (c === current) open(blank());
     }
@@ -249,7 +272,7 @@ async function meetStore() {
 
 // Brings what is open up to date.
 async function refresh(c) {
-  if (!serverKeeps || c.place !== 'server' || runs.has(c.id)) return;
+  if (!serverKeeps || c.place !== 'server' || runs.has(c.id) || !c.branches.length) return;
   if (c.stub) $('messages').setAttribute('aria-busy', true);
   try {
     await pushes.get(c.id);

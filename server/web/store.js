@@ -114,7 +114,7 @@ function checked(value) {
   const token = t => likely(t) && Array.isArray(t[2]) && t[2].every(likely);
   const call = t => t && text(t.id, 200) && text(t.name, 200) && text(t.arguments);
   const sound = id => text(id, 64) && /^[\w.-]+$/.test(id);
-  const branch = b => b && text(b.id, 128) && Array.isArray(b.marks) && b.marks.every(mark => text(mark, 200));
+  const branch = b => b && text(b.id, 128) && /^[\w-]+$/.test(b.id) && Array.isArray(b.marks) && b.marks.every(mark => text(mark, 200));
   const piece = p => Array.isArray(p) && Number.isInteger(p[0]) && Array.isArray(p[1]) && p[1].every(token);
   if (!value || !sound(value.id) || typeof value.nodes !== 'object' || value.nodes === null) return null;
   const c = {id: value.id, title: text(value.title, 200) ? value.title : '', updated: Number(value.updated) || 0,

@@ -147,6 +147,20 @@ def test_a_text_goes_on_from_where_it_ended_and_survives_a_reload(endless_page):
     expect(page.locator("#output")).to_be_empty()
 
 
+def test_each_tab_keeps_its_own_text(endless_page, endless):
+    page = endless_page
+    page.fill("#max_tokens", "3")
+    tab = page.context.new_page()
+    tab.goto(endless.url)
+    for each, text in ((page, "First"), (tab, "Second")):
+        each.fill("#prompt", text)
+        each.click("#go")
+        finished(each, "length")
+    for each, text in ((page, "First"), (tab, "Second")):
+        each.reload()
+        expect(each.locator("#output .given")).to_have_text(text)
+
+
 def test_asks_for_a_key_where_one_is_needed(browser):
     with Server("--backend", "fake", "--api-key", "secret") as server:
         page = browser.new_page()

@@ -162,10 +162,13 @@ def test_versions_are_conversations_of_their_own_on_the_server(page, keeper, bro
     assert len(stored(keeper)) == 1
 
 
-def test_cached_tokens_are_shown_with_each_answer(page):
+def test_cached_tokens_are_shown_with_each_answer(page, keeper):
     say(page, "A question that is long enough to be worth a checkpoint, " * 4)
     expect(page.locator("#facts")).to_contain_text("; 0 of ")
+    settled(page)
     say(page, "And another.")
+    [one] = stored(keeper)
+    assert page.sent[-1].get("prompt_cache_key", one["id"]) == one["id"] and one["tokens"] > 50, "the server knows the state as the conversation's"
     cached = page.evaluate("Number(/(\\d+) of \\d+ prompt tokens cached/.exec($('facts').textContent)[1])")
     assert cached > 50
     say(page, "Bye.")
@@ -229,6 +232,9 @@ def test_what_the_server_does_not_keep_this_browser_does(page, keeper):
     assert stored(keeper) == []
     page.problems.clear()  # the browser's own words about 503
     page.unroute("**/v1/conversations**")
+    page.evaluate("askAgain = 1")  # instead of waiting
+    wait_until(lambda: page.evaluate("1") and len(stored(keeper)) == 1, "the server to have it after all")
+    kept_as_shown(page, keeper)
     page.reload()
     expect(page.locator(".said")).to_have_count(2)
     kept_as_shown(page, keeper)
