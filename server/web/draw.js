@@ -26,10 +26,9 @@ function groupsOf(source, lines) {
 
 // A block as smaller ones of its kind. What follows the first says so (`on`).
 function unitsOf(source, block) {
-  const from = block.lines ?? [];
   switch (block.kind) {
     case 'paragraph': case 'quote': case 'code':
-      return groupsOf(source, from).map((lines, i) => ({...block, lines, on: i > 0, whole: from}));
+      return groupsOf(source, block.lines).map((lines, i) => ({...block, lines, on: i > 0}));
     case 'list': {
       const units = [];
       let chars = Infinity, number = block.start;
@@ -37,7 +36,7 @@ function unitsOf(source, block) {
         for (const [i, lines] of groupsOf(source, item).entries()) {
           const size = lines.reduce((sum, line) => sum + line[1] - line[0], 0);
           if (i > 0 || chars + size > UNIT_CHARS || units.at(-1).items.length >= UNIT_LINES) {
-            units.push({...block, items: [], start: number, on: i > 0});
+            units.push({...block, items: [], start: number, on: i > 0, next: units.length > 0});
             chars = 0;
           }
           units.at(-1).items.push(lines);

@@ -113,7 +113,7 @@ function renderBlock(source, block, emit, depth = 0) {
   };
   switch (block.kind) {
     case 'code': {
-      const code = make('code'), {lines, whole = lines} = block, textOf = range => source.slice(range[0], range[1]);
+      const code = make('code'), {lines} = block;
       for (let i = 0; i < lines.length;) {  // lines that follow each other in the source at once
         const first = i;
         while (i + 1 < lines.length && lines[i + 1][0] <= lines[i][1] + 1) i++;
@@ -122,10 +122,16 @@ function renderBlock(source, block, emit, depth = 0) {
       }
       const pre = make('pre', {tabIndex: 0}, code);
       if (block.on) return make('div', {className: 'code on'}, pre);
-      const text = () => whole.map((range, i) => textOf(range) + (range[1] === whole[i + 1]?.[0] ? '' : '\n')).join('');
+      const box = make('div', {className: 'code'});
+      const text = () => {  // with what follows of it, as it is by then
+        let all = '';
+        for (let at = box; at && (at === box || at.matches('.code.on')); at = at.nextElementSibling) all += at.querySelector('code').textContent;
+        return all;
+      };
       const bar = make('div', {className: 'code-bar'}, make('span', {textContent: block.language}),
                        button('copy', 'Copy the code', event => copy(text(), event.currentTarget)));
-      return make('div', {className: 'code'}, bar, pre);
+      box.append(bar, pre);
+      return box;
     }
     case 'heading': return inline(make('h' + Math.min(6, block.level + 1)), block.lines);
     case 'rule': return make('hr');
@@ -133,7 +139,7 @@ function renderBlock(source, block, emit, depth = 0) {
     case 'list': {
       const list = make(block.ordered ? 'ol' : 'ul');
       if (block.ordered) list.start = block.start;
-      if (block.on) list.className = 'on';
+      list.className = block.on ? 'on' : block.next ? 'next' : '';
       list.append(...block.items.map(item => inner(make('li'), item)));
       return list;
     }

@@ -222,3 +222,17 @@ def test_a_long_answer_is_drawn_a_moment_at_a_time(chat):
     wait_until(lambda: chat.evaluate("box.children.length") == 500, "the rest to be drawn")
     chat.evaluate("node.content = 'Another.'; showAnswer(box, node)")
     assert chat.evaluate("box.textContent") == "Another."
+
+
+def test_a_long_code_is_copied_whole(chat):
+    """Though it grew behind the button, and is drawn in units."""
+    chat.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lines = [f"line {i}\n" for i in range(500)]
+    for count in (3, 90, 500):
+        chat.evaluate("""content => {
+          window.box ??= $('messages').appendChild(make('div', {className: 'what'}));
+          showAnswer(box, {content, thinking: '', calls: [], pieces: []}, true);
+        }""", "Code:\n\n```\n" + "".join(lines[:count]) + ("```\n\n```\nother" if count == 500 else ""))
+    assert chat.locator(".code").count() > 5
+    chat.locator("[aria-label='Copy the code']").first.click()
+    assert chat.evaluate("navigator.clipboard.readText()") == "".join(lines)
