@@ -41,8 +41,10 @@ struct Service {
   RunningResponses responses;
   RequestJournal journal{config.tracing, config.request_log_sampling, metrics};
   StoreThread store_thread{*store, config.store.lifetime};
-  // Tokenizes what is too large for a connection's thread. Last: its tasks use all of the above.
+  // Tokenizes what is too large for a connection's thread. Its tasks, and those of the next, use all of the above.
   WorkPool workers{config.text_threads > 0 ? config.text_threads : DefaultTextThreads(), config.max_text_backlog_bytes};
+  // Of requests that may wait for the store: they keep no thread from texts.
+  WorkPool store_workers{3, config.max_text_backlog_bytes};  // one for each size of work
 
   bool Ready() const { return accepting && engine.Health().alive; }
   TranslationContext translation(const Client& client = {}) const {

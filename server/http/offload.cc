@@ -100,7 +100,7 @@ Handler OffThread(Service& service, std::string api, LentHandler handler, Offloa
     // std::function wants to copy what it holds; the request itself is only moved.
     auto held = std::make_shared<HttpRequest>(std::move(request));
     const absl::Status refusal = PostAttempt(
-        service.workers, origin.client, bytes,
+        when == Offload::kAlways ? service.store_workers : service.workers, origin.client, bytes,
         [&service, origin, handover, held = std::move(held), handler, limit] {
           if (handover->abandoned()) return;
           Answer answer = Handle(service, origin, handler, *held, static_cast<size_t>(limit));

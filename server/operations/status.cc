@@ -29,7 +29,7 @@ std::string MetricsText(Service& service) {
                   .process = ReadProcessStats(),
                   .alive = alive,
                   .ready = alive && service.accepting,
-                  .text_backlog_bytes = service.workers.waiting_bytes(),
+                  .text_backlog_bytes = service.workers.waiting_bytes() + service.store_workers.waiting_bytes(),
                   .request_memory_budget = service.memory.budget(),
                   .request_memory = {},
                   .request_memory_refused = {},

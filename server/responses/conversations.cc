@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "server/common/error.h"
+#include "server/generate/work_attempt.h"
 #include "server/responses/items.h"
 #include "server/responses/metadata.h"
 #include "server/responses/page_query.h"
@@ -19,6 +20,7 @@ using Params = ConversationParams;
 using Table = ParameterTable<Params>;
 using Presence = Table::Presence;
 
+constexpr int64_t kItemBytes = 512;  // what writing an item costs, as if it were reading so many bytes more
 constexpr std::string_view kNoun = "Conversation", kItem = "Item";
 
 void AddItems(Table& table, Presence presence) {
@@ -158,6 +160,9 @@ Answer HandleGetItem(Service& service, const HttpRequest& request) {
 
 Answer HandleDeleteItem(Service& service, const HttpRequest& request) {
   const std::string &id = request.captures[0], &item = request.captures[1];
+  // What is written again is worked off like a text of that length, and keeps no small work waiting.
+  const absl::StatusOr<History> behind = service.store->BehindItem(request.client.key, id, item);
+  if (behind.ok() && WorkAttempt::Defer(behind->bytes + kItemBytes * behind->count)) return HttpResponse{};
   const absl::Status deleted = service.store->DeleteConversationItem(request.client.key, id, item);
   if (!deleted.ok()) return StoreError(deleted, kItem, item);
   return HandleGetConversation(service, request);

@@ -18,28 +18,34 @@ int64_t ChecksumOf(std::string_view id, std::string_view text) {
   return Crc32(text.data(), text.size(), Crc32(id.data(), id.size()));
 }
 
-absl::StatusOr<ItemNode> ItemTree::Append(StoreScope scope, ItemNode parent, const std::vector<StoredItem>& items) {
+absl::StatusOr<ItemNode> ItemTree::Append(StoreScope scope, ItemNode parent, std::span<const StoredItem> items) {
+  BATUCADA_RETURN_IF_ERROR(CheckLength(parent, static_cast<int64_t>(items.size())));
   BATUCADA_ASSIGN_OR_RETURN(History before, HistoryOf(parent));
-  if (before.count + static_cast<int64_t>(items.size()) > kMaxHistoryItems) {
-    return absl::InvalidArgumentError(absl::StrCat("there would be ", before.count + static_cast<int64_t>(items.size()),
-                                                   " items with those before: at most ", kMaxHistoryItems));
-  }
-  for (const StoredItem& item : items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    const StoredItem& item = items[i];
+    const int64_t held = i + 1 < items.size() ? 1 : 0;  // by the next
     ++before.count;
     before.bytes += static_cast<int64_t>(item.json.size());
     Query insert(database_,
                  "INSERT INTO items(scope, parent, held, count, bytes, checksum, id, json) "
-                 "VALUES(?1, ?2, 0, ?3, ?4, ?5, ?6, ?7) RETURNING node",
+                 "VALUES(?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7) RETURNING node",
                  static_cast<int64_t>(scope), before.last, before.count, before.bytes, ChecksumOf(item.id, item.json),
-                 std::string_view(item.id), std::string_view(item.json));
+                 std::string_view(item.id), std::string_view(item.json), held);
     BATUCADA_ASSIGN_OR_RETURN(const bool inserted, insert.Next());
     BATUCADA_CHECK(inserted);
     const ItemNode node = insert.Int(0);
     BATUCADA_RETURN_IF_ERROR(insert.Finish());
-    BATUCADA_RETURN_IF_ERROR(Hold(before.last));
+    if (i == 0) BATUCADA_RETURN_IF_ERROR(Hold(parent));
     before.last = node;
   }
   return before.last;
+}
+
+absl::Status ItemTree::CheckLength(ItemNode parent, int64_t items) {
+  BATUCADA_ASSIGN_OR_RETURN(const History before, HistoryOf(parent));
+  if (before.count + items <= kMaxHistoryItems) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("there would be ", before.count + items, " items with those before: at most ", kMaxHistoryItems));
 }
 
 absl::Status ItemTree::Hold(ItemNode node) {
@@ -49,6 +55,8 @@ absl::Status ItemTree::Hold(ItemNode node) {
 
 absl::Status ItemTree::Release(ItemNode node) {
   while (node != 0) {
+    if (allowed_ <= 0) return Query(database_, "INSERT INTO loose(node) VALUES(?1)", node).Finish();
+    --allowed_;
     ItemNode parent = 0;
     {
       Query release(database_, "UPDATE items SET held = held - 1 WHERE node = ?1 RETURNING held, parent", node);
@@ -63,6 +71,50 @@ absl::Status ItemTree::Release(ItemNode node) {
     node = parent;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ItemTree::ReleaseSome() {
+  while (true) {
+    int64_t number = 0;
+    ItemNode node = 0;
+    {
+      Query next(database_, "SELECT number, node FROM loose ORDER BY number");
+      do {
+        BATUCADA_ASSIGN_OR_RETURN(const bool found, next.Next());
+        if (!found) return false;
+        number = next.Int(0);
+        node = next.Int(1);
+      } while (drafts_.contains(number));
+    }
+    if (allowed_ <= 0) return true;
+    BATUCADA_RETURN_IF_ERROR(Query(database_, "DELETE FROM loose WHERE number = ?1", number).Finish());
+    BATUCADA_RETURN_IF_ERROR(Release(node));
+  }
+}
+
+absl::StatusOr<int64_t> ItemTree::BeginDraft(ItemNode node) {
+  BATUCADA_RETURN_IF_ERROR(Hold(node));
+  int64_t draft = 0;
+  Query insert(database_, "INSERT INTO loose(node) VALUES(?1) RETURNING number", node);
+  BATUCADA_ASSIGN_OR_RETURN(const bool inserted, insert.Next());
+  BATUCADA_CHECK(inserted);
+  draft = insert.Int(0);
+  BATUCADA_RETURN_IF_ERROR(insert.Finish());
+  drafts_.insert(draft);
+  return draft;
+}
+
+absl::Status ItemTree::MoveDraft(int64_t draft, ItemNode node) {
+  ItemNode before = 0;
+  {
+    Query held(database_, "SELECT node FROM loose WHERE number = ?1", draft);
+    BATUCADA_ASSIGN_OR_RETURN(const bool found, held.Next());
+    if (!found) return Gone();
+    before = held.Int(0);
+  }
+  BATUCADA_RETURN_IF_ERROR(Hold(node));
+  BATUCADA_RETURN_IF_ERROR(Query(database_, "UPDATE loose SET node = ?1 WHERE number = ?2", node, draft).Finish());
+  return Release(before);
 }
 
 absl::StatusOr<History> ItemTree::HistoryOf(ItemNode last) {
@@ -99,12 +151,17 @@ absl::StatusOr<std::vector<StoredItem>> ItemTree::Between(ItemNode begin, ItemNo
 }
 
 absl::Status ItemTree::Walk(ItemNode last, const std::function<bool(ItemNode node, std::string_view id)>& visit) {
-  for (ItemNode node = last; node != 0;) {
-    Query query(database_, "SELECT parent, id FROM items WHERE node = ?1", node);
+  if (last == 0) return absl::OkStatus();
+  // A parent is older than its child: in a damaged file, too, the way ends.
+  Query query(database_,
+              "WITH RECURSIVE back(node, parent, id) AS (SELECT node, parent, id FROM items WHERE node = ?1 UNION ALL "
+              "SELECT items.node, items.parent, items.id FROM back JOIN items ON items.node = back.parent "
+              "AND items.node < back.node) SELECT node, parent, id FROM back",
+              last);
+  for (ItemNode node = last; node != 0; node = query.Int(1)) {
     BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
     if (!found) return Gone();
-    if (!visit(node, query.Text(1))) return absl::OkStatus();
-    node = query.Int(0);
+    if (!visit(query.Int(0), query.Text(2))) return absl::OkStatus();
   }
   return absl::OkStatus();
 }
@@ -154,10 +211,18 @@ absl::StatusOr<ItemPage> ItemTree::Page(ItemNode last, const PageRequest& page) 
   return result;
 }
 
-absl::StatusOr<ItemNode> ItemTree::Without(StoreScope scope, ItemNode last, ItemNode gone) {
-  BATUCADA_ASSIGN_OR_RETURN(const ItemNode before, ParentOf(gone));
-  BATUCADA_ASSIGN_OR_RETURN(const std::vector<StoredItem> rest, Between(gone, last));
-  return Append(scope, before, rest);
+absl::StatusOr<std::vector<ItemNode>> ItemTree::NodesBetween(ItemNode begin, ItemNode last) {
+  std::vector<ItemNode> nodes;
+  bool met = begin == 0 || begin == last;
+  if (begin == last) return nodes;
+  BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode node, std::string_view) {
+    met = met || node == begin;
+    if (node != begin) nodes.push_back(node);
+    return node != begin;
+  }));
+  if (!met) return Gone();
+  std::reverse(nodes.begin(), nodes.end());
+  return nodes;
 }
 
 }  // namespace batucada

@@ -2,15 +2,17 @@
 // common, because both go on from the same, is there once; who deletes one of them takes nothing from the other.
 //
 // An item is held by those behind it and by the responses and conversations that end at it, and goes with the last of
-// these.
+// these: at once, or for the end of a long history later (ReleaseSome), so that no transaction takes long.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/store/records.h"
@@ -20,6 +22,10 @@ namespace batucada {
 
 // Of one history; more than a chat template is given at once.
 inline constexpr int64_t kMaxHistoryItems = 8192;
+
+// What one transaction writes or releases where it can leave the rest for another: a few milliseconds' work.
+inline constexpr int64_t kStepItems = 128;
+inline constexpr int64_t kStepBytes = 512 << 10;
 
 // A page that has so much text ends there, whatever was asked for.
 inline constexpr size_t kMaxPageBytes = 1 << 20;
@@ -36,11 +42,22 @@ class ItemTree {
 
   // The node of the last of `items`, put behind `parent`; `parent` itself if there are none. Held by nobody yet.
   // INVALID_ARGUMENT if the history would have more than kMaxHistoryItems.
-  [[nodiscard]] absl::StatusOr<ItemNode> Append(StoreScope scope, ItemNode parent,
-                                                const std::vector<StoredItem>& items);
+  [[nodiscard]] absl::StatusOr<ItemNode> Append(StoreScope scope, ItemNode parent, std::span<const StoredItem> items);
+  [[nodiscard]] absl::Status CheckLength(ItemNode parent, int64_t items);  // the same, ahead of it
   // Holding and releasing the beginning (0) does nothing.
   [[nodiscard]] absl::Status Hold(ItemNode node);
   [[nodiscard]] absl::Status Release(ItemNode node);
+  // How many items Release and ReleaseSome may still take away, before they leave the rest.
+  void Allow(int64_t items) { allowed_ = items; }
+  int64_t allowed() const { return allowed_; }
+  // Goes on with what was left. Whether there is more of it.
+  [[nodiscard]] absl::StatusOr<bool> ReleaseSome();
+
+  // A draft holds the end of a branch that grows in several transactions, from BeginDraft, whose number names it, until
+  // EndDraft; then, or when the process has ended, its branch is released. NOT_FOUND if there is no such draft.
+  [[nodiscard]] absl::StatusOr<int64_t> BeginDraft(ItemNode node);
+  [[nodiscard]] absl::Status MoveDraft(int64_t draft, ItemNode node);
+  void EndDraft(int64_t draft) { drafts_.erase(draft); }
 
   [[nodiscard]] absl::StatusOr<History> HistoryOf(ItemNode last);
   // From behind `begin`, one of those before `last`, to `last`, in order.
@@ -51,15 +68,17 @@ class ItemTree {
   [[nodiscard]] absl::StatusOr<StoredItem> Get(ItemNode node);
   // The last item of that id in a scope, in whatever history.
   [[nodiscard]] absl::StatusOr<StoredItem> FindAnywhere(StoreScope scope, const std::string& id);
-  // Where the history up to `last` ends when it has no `gone`, one of its items: what follows that is written again.
-  [[nodiscard]] absl::StatusOr<ItemNode> Without(StoreScope scope, ItemNode last, ItemNode gone);
+  // The nodes from behind `begin` to `last`, in order. NOT_FOUND if `begin` is none of those before `last`.
+  [[nodiscard]] absl::StatusOr<std::vector<ItemNode>> NodesBetween(ItemNode begin, ItemNode last);
+  [[nodiscard]] absl::StatusOr<ItemNode> ParentOf(ItemNode node);
 
  private:
   // Calls `visit` for each node and its id from `last` to the beginning, or until it says false.
   absl::Status Walk(ItemNode last, const std::function<bool(ItemNode node, std::string_view id)>& visit);
-  absl::StatusOr<ItemNode> ParentOf(ItemNode node);
 
   Database& database_;
+  int64_t allowed_ = kStepItems;
+  absl::flat_hash_set<int64_t> drafts_;
 };
 
 }  // namespace batucada

@@ -3,9 +3,10 @@
 //
 // Durability: a record is there for every reader, and survives the process (kill -9), once its write returns; a machine
 // that loses power may lose the last ones, never others (WAL with synchronous=NORMAL). Records of which nobody has
-// written, or gone on from, for so long are deleted; so are the least recently used ones when there is no room for a
-// new one. Every text carries a checksum: what does not match is not there. A file that is no sound database is moved
-// aside with a line in the log, and a fresh one begun.
+// written, or gone on from, for so long are deleted. When there is no room for a new one, whoever has most loses the
+// least recently used of what is theirs: no owner can push out what smaller ones have. Every text carries a checksum:
+// what does not match is not there. A file that is no sound database is moved aside with a line in the log, and a fresh
+// one begun.
 //
 // Errors: NOT_FOUND; RESOURCE_EXHAUSTED for a record that is too large; UNAVAILABLE if the disk is full or fails: then
 // nothing of the record is kept, and what was there stays.
@@ -15,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "server/store/fair_mutex.h"
 #include "server/store/item_tree.h"
 #include "server/store/records.h"
 #include "server/store/sqlite.h"
@@ -38,7 +41,8 @@ struct StoreOptions {
   std::function<int64_t()> now = [] { return absl::GetCurrentTimeNanos() / 1000; };
 };
 
-// Thread-safe, and meant for threads that may wait: for the disk, and for each other.
+// Thread-safe, and meant for threads that may wait: for the disk, and for each other. What is long is done by steps of
+// some milliseconds, between which others have their turn.
 class Store {
  public:
   // FAILED_PRECONDITION, in a sentence for the operator, if another process has the directory, or its file is another
@@ -72,9 +76,11 @@ class Store {
                                                            const PageRequest& page);
   [[nodiscard]] absl::StatusOr<StoredItem> ConversationItem(StoreScope scope, const std::string& conversation,
                                                             const std::string& item);
-  // The latest of that id.
+  // The latest of that id. What follows it is written again; BehindItem says how much that is.
   [[nodiscard]] absl::Status DeleteConversationItem(StoreScope scope, const std::string& conversation,
                                                     const std::string& item);
+  [[nodiscard]] absl::StatusOr<History> BehindItem(StoreScope scope, const std::string& conversation,
+                                                   const std::string& item);
   [[nodiscard]] absl::StatusOr<History> HistoryOfConversation(StoreScope scope, const std::string& id);
 
   // --- items ---
@@ -83,22 +89,50 @@ class Store {
   // The latest of that id, wherever it stands.
   [[nodiscard]] absl::StatusOr<StoredItem> FindItem(StoreScope scope, const std::string& id);
 
-  // Deletes some of what has lived its time; true if there may be more.
+  // Deletes some of what has lived its time, and of what deletions have left; true if there may be more.
   bool Sweep();
+  // Whether deletions have left something, which Sweep should not be late for; never waits.
+  bool has_leftovers() const { return leftovers_; }
   StoreStats Stats() const;  // never waits
 
  private:
+  class Branch;  // branch.h
+  struct Load {
+    int64_t bytes = 0;  // of text that is written
+    int64_t rows = 0;
+  };
+  struct Record {
+    StoreScope scope = 0;
+    std::string id;
+    bool is_response = false;
+  };
+  // What follows an item of a conversation.
+  struct Tail {
+    ItemNode before = 0, end = 0;  // the item before it, and the conversation's last
+    std::vector<ItemNode> nodes;   // behind it, in order
+    History history;               // of these
+  };
+
   explicit Store(StoreOptions options) : options_(std::move(options)) {}
 
-  absl::Status OpenDatabase();
+  absl::Status CheckSize(int64_t bytes) const;  // of one record
+  // Both take mutex_. Write runs `body`, which writes `load`, as one transaction, after what must go for it.
+  absl::Status Write(const Load& load, const std::function<absl::Status()>& body);
+  absl::Status MakeRoomFor(const Load& load);
+
   // REQUIRES of all that follow: mutex_ held.
-  // Runs `body`, which writes `bytes` of text, as one transaction, with what must go for it.
-  absl::Status Write(int64_t bytes, const std::function<absl::Status()>& body);
+  absl::Status OpenDatabase();
+  absl::Status Transact(const std::function<absl::Status()>& body);
   absl::Status Read(const std::function<absl::Status()>& body);
   // Of a file that turned out to be unsound: another takes its place.
   void BeginAnew(const absl::Status& reason);
   void Note(const absl::Status& failure);  // in the log, when the kind of failure is new
   absl::Status MakeRoom();
+  // A step towards `most` bytes. Whether it freed anything.
+  absl::StatusOr<bool> FreeSome(int64_t most);
+  // The least recently used record of whoever has most, and has one that is older than this transaction.
+  absl::StatusOr<bool> Evict();
+  absl::Status Remove(const Record& record);
   // Whichever of all was used first, if that was before `before`; else false.
   absl::StatusOr<bool> DeleteOldest(int64_t before);
   int64_t EarliestUse() const;  // that is within the lifetime
@@ -106,14 +140,17 @@ class Store {
   absl::StatusOr<int64_t> UsedBytes();
 
   absl::Status RemoveResponse(StoreScope scope, const std::string& id);
-  absl::Status InsertResponse(StoreScope scope, const StoredResponse& response);
+  // `given`: behind which `rest` of its input is written. Where it ends.
+  absl::StatusOr<ItemNode> InsertResponse(StoreScope scope, const StoredResponse& response, ItemNode given,
+                                          std::span<const StoredItem> rest);
+  absl::StatusOr<Tail> TailBehind(StoreScope scope, const std::string& conversation, const std::string& item);
   absl::Status RemoveConversation(StoreScope scope, const std::string& id);
   absl::StatusOr<ItemNode> ConversationEnd(StoreScope scope, const std::string& id);
   // To `last` instead of what was its end.
   absl::Status MoveConversation(StoreScope scope, const std::string& id, ItemNode last);
 
   const StoreOptions options_;
-  std::mutex mutex_;  // guards what follows
+  FairMutex mutex_;  // guards what follows
   std::unique_ptr<Database> database_;
   std::unique_ptr<ItemTree> items_;
   int64_t tick_ = 0;      // of the latest use
@@ -122,6 +159,7 @@ class Store {
 
   std::atomic<int64_t> responses_{0}, conversations_{0}, item_count_{0}, bytes_{0};
   std::atomic<uint64_t> evicted_{0}, expired_{0}, failures_{0};
+  std::atomic<bool> leftovers_{false};
 };
 
 }  // namespace batucada

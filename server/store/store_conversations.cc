@@ -10,28 +10,7 @@ namespace {
 
 absl::Status NoConversation() { return absl::NotFoundError("there is no such conversation"); }
 
-int64_t BytesOf(const std::vector<StoredItem>& items) {
-  int64_t bytes = 0;
-  for (const StoredItem& item : items) bytes += static_cast<int64_t>(item.id.size() + item.json.size());
-  return bytes;
-}
-
 }  // namespace
-
-absl::Status Store::CreateConversation(StoreScope scope, const StoredConversation& conversation,
-                                       const std::vector<StoredItem>& items) {
-  const std::lock_guard lock(mutex_);
-  return Write(BytesOf(items) + static_cast<int64_t>(conversation.metadata.size()), [&]() -> absl::Status {
-    BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Append(scope, 0, items));
-    BATUCADA_RETURN_IF_ERROR(items_->Hold(last));
-    return Query(*database_,
-                 "INSERT INTO conversations(scope, id, used, created, last, checksum, metadata) "
-                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                 static_cast<int64_t>(scope), std::string_view(conversation.id), tick_, conversation.created, last,
-                 ChecksumOf(conversation.id, conversation.metadata), std::string_view(conversation.metadata))
-        .Finish();
-  });
-}
 
 absl::StatusOr<StoredConversation> Store::GetConversation(StoreScope scope, const std::string& id) {
   const std::lock_guard lock(mutex_);
@@ -67,8 +46,7 @@ absl::StatusOr<std::vector<ConversationUse>> Store::ListConversations(StoreScope
 }
 
 absl::Status Store::UpdateConversation(StoreScope scope, const std::string& id, const std::string& metadata) {
-  const std::lock_guard lock(mutex_);
-  return Write(static_cast<int64_t>(metadata.size()), [&]() -> absl::Status {
+  return Write({.bytes = static_cast<int64_t>(metadata.size()), .rows = 1}, [&]() -> absl::Status {
     BATUCADA_RETURN_IF_ERROR(ConversationEnd(scope, id).status());
     return Query(*database_,
                  "UPDATE conversations SET metadata = ?1, checksum = ?2, used = ?3 WHERE scope = ?4 AND id = ?5",
@@ -79,8 +57,7 @@ absl::Status Store::UpdateConversation(StoreScope scope, const std::string& id, 
 }
 
 absl::Status Store::DeleteConversation(StoreScope scope, const std::string& id) {
-  const std::lock_guard lock(mutex_);
-  return Write(0, [&]() -> absl::Status {
+  return Write({}, [&]() -> absl::Status {
     BATUCADA_RETURN_IF_ERROR(ConversationEnd(scope, id).status());
     return RemoveConversation(scope, id);
   });
@@ -115,16 +92,6 @@ absl::Status Store::MoveConversation(StoreScope scope, const std::string& id, It
       .Finish();
 }
 
-absl::Status Store::AppendItems(StoreScope scope, const std::string& conversation,
-                                const std::vector<StoredItem>& items) {
-  const std::lock_guard lock(mutex_);
-  return Write(BytesOf(items), [&]() -> absl::Status {
-    BATUCADA_ASSIGN_OR_RETURN(const ItemNode end, ConversationEnd(scope, conversation));
-    BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Append(scope, end, items));
-    return MoveConversation(scope, conversation, last);
-  });
-}
-
 absl::StatusOr<ItemPage> Store::ConversationItems(StoreScope scope, const std::string& id, const PageRequest& page) {
   const std::lock_guard lock(mutex_);
   ItemPage result;
@@ -147,16 +114,6 @@ absl::StatusOr<StoredItem> Store::ConversationItem(StoreScope scope, const std::
     return absl::OkStatus();
   }));
   return result;
-}
-
-absl::Status Store::DeleteConversationItem(StoreScope scope, const std::string& conversation, const std::string& item) {
-  const std::lock_guard lock(mutex_);
-  return Write(0, [&]() -> absl::Status {
-    BATUCADA_ASSIGN_OR_RETURN(const ItemNode end, ConversationEnd(scope, conversation));
-    BATUCADA_ASSIGN_OR_RETURN(const ItemNode gone, items_->Find(end, item));
-    BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Without(scope, end, gone));
-    return MoveConversation(scope, conversation, last);
-  });
 }
 
 absl::StatusOr<History> Store::HistoryOfConversation(StoreScope scope, const std::string& id) {

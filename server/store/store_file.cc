@@ -17,12 +17,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplication = 0x42545543;  // "BTUC"
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 constexpr int64_t kPageBytes = 4096;
 // Files up to this are read through before they are used; what is wrong in larger ones is found when it is met.
 constexpr int64_t kMostChecked = int64_t{1} << 30;
 
-// Counts are kept by triggers: counting rows takes time in proportion to them.
 constexpr char kSchema[] = R"sql(
 CREATE TABLE items(
   node INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -62,14 +61,53 @@ CREATE TABLE counts(items INTEGER NOT NULL, responses INTEGER NOT NULL, conversa
 INSERT INTO counts VALUES(0, 0, 0);
 )sql";
 
-std::string Schema() {
-  std::string schema(kSchema);
-  for (const char* table : {"items", "responses", "conversations"}) {
-    absl::StrAppend(&schema, "CREATE TRIGGER more_", table, " AFTER INSERT ON ", table, " BEGIN UPDATE counts SET ",
-                    table, " = ", table, " + 1; END;\n", "CREATE TRIGGER fewer_", table, " AFTER DELETE ON ", table,
-                    " BEGIN UPDATE counts SET ", table, " = ", table, " - 1; END;\n");
+// What version 2 has besides: who has how much, whose turn it is to make room, and what waits to be released.
+constexpr char kSecondSchema[] = R"sql(
+CREATE TABLE shares(scope INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+CREATE INDEX responses_by_owner ON responses(scope, used);
+CREATE INDEX conversations_by_owner ON conversations(scope, used);
+CREATE TABLE loose(
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  node INTEGER NOT NULL) STRICT;  -- held once by this row
+)sql";
+
+struct Kept {
+  const char *table, *text;  // the table, and its columns of text
+};
+constexpr Kept kKept[] = {{"items", "json"}, {"responses", "json"}, {"conversations", "metadata"}};
+constexpr int64_t kRowBytes = 128;  // of a row beside its texts, with what indices have of it
+
+// Of a row of `kept`, for those who share the room.
+std::string BytesOf(const char* row, const Kept& kept) {
+  return absl::StrCat(kRowBytes, " + length(CAST(", row, "id AS BLOB)) + length(CAST(", row, kept.text, " AS BLOB))");
+}
+
+// Counts and sums are kept by triggers: counting rows takes time in proportion to them.
+std::string Triggers() {
+  std::string triggers;
+  for (const Kept& kept : kKept) {
+    const char* table = kept.table;
+    absl::StrAppend(&triggers, "CREATE TRIGGER more_", table, " AFTER INSERT ON ", table, " BEGIN UPDATE counts SET ",
+                    table, " = ", table, " + 1; INSERT INTO shares VALUES(new.scope, ", BytesOf("new.", kept),
+                    ") ON CONFLICT(scope) DO UPDATE SET bytes = bytes + excluded.bytes; END;\n");
+    absl::StrAppend(&triggers, "CREATE TRIGGER fewer_", table, " AFTER DELETE ON ", table, " BEGIN UPDATE counts SET ",
+                    table, " = ", table, " - 1; UPDATE shares SET bytes = bytes - (", BytesOf("old.", kept),
+                    ") WHERE scope = old.scope; END;\n");
   }
-  return schema;
+  return triggers;
+}
+
+std::string Schema() { return absl::StrCat(kSchema, kSecondSchema, Triggers()); }
+
+// From version 1, whose triggers knew no shares.
+std::string Upgrade() {
+  std::string steps(kSecondSchema);
+  for (const Kept& kept : kKept) {
+    absl::StrAppend(&steps, "DROP TRIGGER IF EXISTS more_", kept.table, "; DROP TRIGGER IF EXISTS fewer_", kept.table,
+                    "; INSERT INTO shares SELECT scope, sum(", BytesOf("", kept), ") FROM ", kept.table,
+                    " WHERE true GROUP BY scope ON CONFLICT(scope) DO UPDATE SET bytes = bytes + excluded.bytes;\n");
+  }
+  return steps + Triggers();
 }
 
 fs::path FileIn(const std::string& directory) { return fs::path(directory) / "store.db"; }
@@ -88,24 +126,34 @@ absl::Status MakeFile(const std::string& directory) {
   return absl::OkStatus();
 }
 
-// Whether the schema is there already.
-absl::StatusOr<bool> HasSchema(Database& database, const std::string& directory) {
+// The schema's version that is there already; 0: none.
+absl::StatusOr<int64_t> SchemaOf(Database& database, const std::string& directory) {
   BATUCADA_ASSIGN_OR_RETURN(const int64_t application, database.Number("PRAGMA application_id"));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t version, database.Number("PRAGMA user_version"));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t tables, database.Number("SELECT count(*) FROM sqlite_schema"));
-  if (application == 0 && tables == 0) return false;
+  if (application == 0 && tables == 0) return 0;
   if (application != kApplication) {
     return absl::FailedPreconditionError(
         absl::StrCat(FileIn(directory).string(), " is another program's database: give another directory"));
   }
-  if (version != kVersion) {
+  if (version < 1 || version > kVersion) {
     return absl::FailedPreconditionError(absl::StrCat(FileIn(directory).string(),
                                                       " was written by another version of this "
                                                       "program (its schema is ",
                                                       version, ", not ", kVersion,
                                                       "): use that version, or delete the file"));
   }
-  return true;
+  return version;
+}
+
+// Tables, indices and triggers as they were made: one that is damaged may still be SQL, and do something else.
+absl::Status CheckSchema(Database& database) {
+  constexpr char kAll[] = "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Database> sound, Database::Open(":memory:"));
+  BATUCADA_RETURN_IF_ERROR(sound->Run(Schema()));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string expected, sound->Text(kAll));
+  BATUCADA_ASSIGN_OR_RETURN(const std::string found, database.Text(kAll));
+  return found == expected ? absl::OkStatus() : absl::DataLossError("its schema is not what it was made with");
 }
 
 absl::Status SetUp(Database& database, const std::string& directory, int64_t max_bytes) {
@@ -123,15 +171,21 @@ absl::Status SetUp(Database& database, const std::string& directory, int64_t max
       database.Run(absl::StrCat("PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; "
                                 "PRAGMA journal_size_limit = 4194304; PRAGMA max_page_count = ",
                                 (max_bytes + max_bytes / 2) / kPageBytes + 16)));
-  BATUCADA_ASSIGN_OR_RETURN(const bool there, HasSchema(database, directory));
-  if (!there) {
+  BATUCADA_ASSIGN_OR_RETURN(const int64_t version, SchemaOf(database, directory));
+  if (version == 0) {
     return database.Run(absl::StrCat("BEGIN IMMEDIATE; ", Schema(), "PRAGMA application_id = ", kApplication,
                                      "; PRAGMA user_version = ", kVersion, "; COMMIT"));
   }
   BATUCADA_ASSIGN_OR_RETURN(const int64_t pages, database.Number("PRAGMA page_count"));
-  if (pages * kPageBytes > kMostChecked) return absl::OkStatus();
-  BATUCADA_ASSIGN_OR_RETURN(const std::string found, database.Text("PRAGMA quick_check(1)"));
-  return found == "ok" ? absl::OkStatus() : absl::DataLossError(found);
+  if (pages * kPageBytes <= kMostChecked) {
+    BATUCADA_ASSIGN_OR_RETURN(const std::string found, database.Text("PRAGMA quick_check(1)"));
+    if (found != "ok") return absl::DataLossError(found);
+  }
+  if (version < kVersion) {
+    BATUCADA_RETURN_IF_ERROR(
+        database.Run(absl::StrCat("BEGIN IMMEDIATE; ", Upgrade(), "PRAGMA user_version = ", kVersion, "; COMMIT")));
+  }
+  return CheckSchema(database);
 }
 
 }  // namespace

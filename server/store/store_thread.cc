@@ -8,10 +8,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include "absl/time/clock.h"
+
 namespace batucada {
 namespace {
 
 constexpr absl::Duration kShortest = absl::Seconds(1), kLongest = absl::Minutes(5);
+constexpr absl::Duration kLook = absl::Seconds(1), kBetweenSteps = absl::Milliseconds(5);
 
 }  // namespace
 
@@ -38,9 +41,13 @@ void StoreThread::Post(std::function<void()> task) {
 void StoreThread::Run() {
   pthread_setname_np(pthread_self(), "batucada-store");
   std::unique_lock lock(mutex_);
+  absl::Time swept = absl::Now();
   while (true) {
+    // What deletions have left goes soon, a step at a time.
+    const absl::Duration pause = store_.has_leftovers() ? kBetweenSteps : kLook;
     const bool woken =
-        changed_.wait_for(lock, absl::ToChronoNanoseconds(period_), [this] { return stopping_ || !tasks_.empty(); });
+        changed_.wait_for(lock, absl::ToChronoNanoseconds(pause), [this] { return stopping_ || !tasks_.empty(); });
+    if (!woken && !store_.has_leftovers() && absl::Now() - swept < period_) continue;
     if (woken && tasks_.empty()) return;
     std::function<void()> task;
     if (woken) {
@@ -53,6 +60,7 @@ void StoreThread::Run() {
         task();
       } else {
         store_.Sweep();
+        swept = absl::Now();
       }
     } catch (const std::exception& exception) {  // no memory, most likely
       spdlog::error("the store failed: {}", exception.what());

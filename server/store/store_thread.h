@@ -1,5 +1,5 @@
 // A thread for those who must not wait for the store, as connections: what is posted is done in order, and between
-// times what has lived its time is deleted.
+// times what has lived its time is deleted, and what deletions have left.
 #pragma once
 
 #include <condition_variable>
