@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -19,8 +20,11 @@ namespace {
 
 namespace bj = boost::json;
 
-// Builds a value while refusing equal keys, which Boost's own handler resolves silently to the last one. A checkpoint
-// that names a tensor twice would otherwise be read in a way that depends on the reader.
+// Members of all of a document's objects: each costs as much as hundreds of bytes of text.
+constexpr size_t kMaxMembers = size_t{1} << 17;
+
+// Builds a value while refusing equal keys, which Boost's own handler resolves silently to the last one, and numbers
+// that are none. A checkpoint that names a tensor twice would otherwise be read in a way that depends on the reader.
 struct UniqueKeyHandler {
   // NOLINTBEGIN(readability-identifier-naming): Boost's parser asks for these names
   static constexpr size_t max_object_size = bj::object::max_size();
@@ -32,7 +36,8 @@ struct UniqueKeyHandler {
   bj::value_stack stack;
   std::vector<absl::flat_hash_set<std::string>> keys;  // of each object that is open
   std::string key;                                     // the parts of the current key seen so far
-  std::string duplicate;                               // the key at which parsing stopped
+  size_t members = 0;                                  // so far, of all objects
+  std::string problem;                                 // for which parsing stopped: what the document has
 
   bool on_document_begin(bj::error_code&) { return true; }
   bool on_document_end(bj::error_code&) { return true; }
@@ -56,11 +61,13 @@ struct UniqueKeyHandler {
   }
   bool on_key(bj::string_view s, size_t, bj::error_code& ec) {
     key.append(s.data(), s.size());
+    if (++members > kMaxMembers) {
+      return Stop(Concat("has more than ", kMaxMembers, " members in its objects, which is the most: leave some out"),
+                  ec);
+    }
     stack.push_key(key);
     if (!keys.back().insert(key).second) {
-      duplicate = key;
-      ec = bj::error::syntax;
-      return false;
+      return Stop(Concat("has the key \"", Printable(key), "\" twice in one object"), ec);
     }
     key.clear();
     return true;
@@ -82,7 +89,8 @@ struct UniqueKeyHandler {
     stack.push_uint64(u);
     return true;
   }
-  bool on_double(double d, bj::string_view, bj::error_code&) {
+  bool on_double(double d, bj::string_view, bj::error_code& ec) {
+    if (!std::isfinite(d)) return Stop("has a number that is too large: the largest is about 1.8e308", ec);
     stack.push_double(d);
     return true;
   }
@@ -96,6 +104,12 @@ struct UniqueKeyHandler {
   }
   bool on_comment_part(bj::string_view, bj::error_code&) { return true; }
   bool on_comment(bj::string_view, bj::error_code&) { return true; }
+
+  bool Stop(std::string what, bj::error_code& ec) {
+    problem = std::move(what);
+    ec = bj::error::syntax;
+    return false;
+  }
 };
 
 // A found value in a message, short: large containers are described, not printed.
@@ -130,9 +144,13 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
   parser.handler().stack.reset();
   bj::error_code error;
   const size_t parsed = parser.write_some(/*more=*/false, text.data(), text.size(), error);
-  if (const std::string& key = parser.handler().duplicate; error && !key.empty()) {
+  if (const std::string& problem = parser.handler().problem; error && !problem.empty()) {
+    return absl::InvalidArgumentError(Concat(what, " ", problem, ", near byte ", parsed));
+  }
+  if (error == bj::error::too_deep) {
     return absl::InvalidArgumentError(
-        Concat(what, " has the key \"", Printable(key), "\" twice in one object, near byte ", parsed));
+        Concat(what, " nests deeper than 32 levels, which is the most, at byte ", parsed,
+               ": use fewer (parts of a JSON Schema can stand in $defs, and be named by $ref)"));
   }
   if (error) {
     return absl::InvalidArgumentError(Concat(what, " is not valid JSON: ", error.message(), " at byte ", parsed));

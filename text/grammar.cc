@@ -124,9 +124,10 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
   BATUCADA_ASSIGN_OR_RETURN(grammar::Network network,
                             grammar::Network::Make(expressions, parsed.root, parsed.rule_names, budget));
   auto made = std::make_shared<const Grammar>(std::move(network), words, memory_);
-  // What cannot even begin is refused now.
+  // What cannot begin with all its ways is refused now.
   std::vector<uint32_t> mask(words.words());
-  if (const absl::Status begins = GrammarMatcher(made).Mask(mask); !begins.ok()) {
+  int64_t steps = grammar::Machine::kMaskSteps - 1;
+  if (const absl::Status begins = GrammarMatcher(made).Mask(mask, &steps); !begins.ok()) {
     return absl::InvalidArgumentError("is too ambiguous: make its alternatives differ earlier");
   }
   const std::lock_guard lock(mutex_);

@@ -8,8 +8,9 @@
 namespace batucada {
 namespace {
 
-// A text of more bytes takes tens of times as much working memory, which is not kept for the next.
-constexpr size_t kLargeText = size_t{1} << 20;
+// A text of more bytes takes tens of times as much working memory, which is not kept for the next: not after an error
+// either.
+constexpr size_t kLargeText = size_t{64} << 10;
 
 }  // namespace
 
@@ -20,8 +21,16 @@ JsonTokenizer::JsonTokenizer(Parts parts)
 
 absl::StatusOr<std::vector<int32_t>> JsonTokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
   BATUCADA_RETURN_IF_ERROR(CheckText(text));
-  auto lease = scratch_.Take();
-  Scratch* scratch = &*lease;
+  if (text.size() > kLargeText) {
+    Scratch scratch;
+    return EncodeWith(text, options, &scratch);
+  }
+  const auto lease = scratch_.Take();
+  return EncodeWith(text, options, &*lease);
+}
+
+absl::StatusOr<std::vector<int32_t>> JsonTokenizer::EncodeWith(std::string_view text, const EncodeOptions& options,
+                                                               Scratch* scratch) const {
   scratch->pre_tokenizer.regex.Begin(text.size());
   const SpecialTokens special = options.parse_special ? SpecialTokens::kRecognise : SpecialTokens::kPlainText;
 
@@ -38,7 +47,6 @@ absl::StatusOr<std::vector<int32_t>> JsonTokenizer::Encode(std::string_view text
     BATUCADA_RETURN_IF_ERROR(EncodeSegment(ordinary, segment.begin == 0, special, scratch, &ids));
   }
   if (options.add_special_tokens) ids.insert(ids.end(), affixes().after.begin(), affixes().after.end());
-  if (text.size() > kLargeText) lease.Discard();
   return ids;
 }
 

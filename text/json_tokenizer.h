@@ -53,6 +53,9 @@ class JsonTokenizer final : public Tokenizer {
 
   explicit JsonTokenizer(Parts parts);
 
+  absl::StatusOr<std::vector<int32_t>> EncodeWith(std::string_view text, const EncodeOptions& options,
+                                                  Scratch* scratch) const;
+
   // Appends the tokens of a text without added tokens, normalizing it first.
   absl::Status EncodeSegment(std::string_view text, bool at_start, SpecialTokens special, Scratch* scratch,
                              std::vector<int32_t>* ids) const;

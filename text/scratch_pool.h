@@ -25,9 +25,6 @@ class ScratchPool {
     Lease& operator=(const Lease&) = delete;
     Scratch& operator*() const { return *scratch_; }
 
-    // Frees the scratch now instead of keeping it: one call has made it much larger than others need it.
-    void Discard() { scratch_.reset(); }
-
    private:
     ScratchPool* pool_;
     std::unique_ptr<Scratch> scratch_;
@@ -47,7 +44,6 @@ class ScratchPool {
 
  private:
   void Return(std::unique_ptr<Scratch> scratch) {
-    if (scratch == nullptr) return;
     std::lock_guard lock(mutex_);
     if (idle_.size() < kMaxIdle) idle_.push_back(std::move(scratch));
   }

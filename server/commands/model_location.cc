@@ -28,6 +28,11 @@ absl::StatusOr<ModelLocation> LocateModel(const std::string& model, HubPart part
   std::error_code ignored;
   const bool is_path = std::filesystem::exists(model, ignored) || model == EngineConfig{}.model_dir ||
                        std::filesystem::exists(model.substr(0, model.find('/')), ignored);
+  if (model == EngineConfig{}.model_dir && !std::filesystem::exists(model, ignored)) {
+    return absl::NotFoundError(Concat("there is no ", model,
+                                      " here, which is the model where none is named: give --model a folder, or "
+                                      "ORG/NAME of one on the Hub, or start where the repository is"));
+  }
   std::optional<HubModel> hub = is_path ? std::nullopt : ParseHubModel(model);
   if (!hub) return ModelLocation{.directory = model, .hub = std::nullopt};
   absl::StatusOr<std::string> found = FetchFromHub(*hub, part);

@@ -111,10 +111,6 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Req
 
 absl::StatusOr<CompletionParams> Parse(const Endpoint& endpoint, std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, endpoint.parse(body, unknown));
-  if (!params.request_id.empty() && !IsSoundRequestId(params.request_id)) {
-    return InvalidParameter("request_id",
-                            "request_id must be 1 to 128 printable ASCII characters, without spaces or quotes");
-  }
   if (!params.stream || !params.prompt_logprobs) return params;
   return InvalidParameter("prompt_logprobs",
                           "prompt_logprobs is not available with \"stream\": true: leave one of them out",

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "base/json.h"
+#include "server/common/request_id.h"
 #include "server/generate/logit_controls.h"
 #include "server/generate/translate.h"
 #include "server/openai/cache_parameters.h"
@@ -90,6 +91,10 @@ void ReadRequestId(RequestReader& reader, Params& params) {
   std::string other;
   reader.Read("request_id", &params.request_id);
   reader.Read("rid", &other);
+  for (const auto& [name, id] : {std::pair("request_id", &params.request_id), std::pair("rid", &other)}) {
+    if (id->empty() || IsSoundRequestId(*id)) continue;
+    return reader.Fail(name, "must be 1 to 128 printable ASCII characters, without spaces or quotes", "invalid_value");
+  }
   if (other.empty()) return;
   if (!params.request_id.empty() && params.request_id != other) {
     return reader.Fail("rid", "and request_id are both there and differ: give one of them", "invalid_value");

@@ -69,15 +69,14 @@ void SetText(RequestReader& reader, Params& params, std::string_view name, Kind 
 void SetChoice(RequestReader& reader, Params& params, std::string_view name, const bj::value& value) {
   const bj::array* list = value.if_array();
   if (list == nullptr || list->empty()) {
-    return reader.Fail(
-        name, fmt::format("must be a list of strings, not {}", list == nullptr ? DescribeJson(value) : "an empty one"));
+    return reader.Fail(name, list == nullptr ? fmt::format("must be a list of strings, not {}", DescribeJson(value))
+                                             : "has no choices: give at least one string, or leave it out");
   }
   GrammarSpec spec{.kind = Kind::kChoice};
   for (const bj::value& one : *list) {
-    if (!one.is_string() || one.get_string().empty()) {
-      return reader.Fail(fmt::format("{}[{}]", name, spec.choices.size()),
-                         fmt::format("must be a string that is not empty, not {}", DescribeJson(one)));
-    }
+    const std::string place = fmt::format("{}[{}]", name, spec.choices.size());
+    if (!one.is_string()) return reader.Fail(place, fmt::format("must be a string, not {}", DescribeJson(one)));
+    if (one.get_string().empty()) return reader.Fail(place, "is empty: give a text");
     spec.choices.push_back(Text(one.get_string()));
   }
   Set(reader, params, name, std::move(spec));

@@ -196,6 +196,8 @@ TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   EXPECT_THAT(Refusal(schema, R"({"contains":{},"maxItems":2})"), HasSubstr("$.contains"));
   EXPECT_THAT(Refusal(schema, R"({"not":{"$ref":"#"}})"), HasSubstr("$.not"));
   EXPECT_THAT(Refusal(schema, R"({"enum":[]})"), HasSubstr("no text"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":1e30})"), HasSubstr("15 digits"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":99991})"), HasSubstr("give minimum and maximum"));
   EXPECT_THAT(Refusal(schema, R"({"$ref":"#"})"), HasSubstr("itself"));
   EXPECT_THAT(Refusal(schema, "{"), HasSubstr("JSON"));
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kRegex, "a(?=b)"), HasSubstr("lookahead"));
@@ -264,6 +266,29 @@ TEST_F(GrammarTest, WhatIsKeptIsBoundedWhateverIsFollowed) {
     random = random * 1664525 + 1013904223;
     if (!matcher.Mask(mask).ok() || !matcher.Accept(static_cast<int32_t>('a' + (random >> 24) % 3))) break;
     ASSERT_LT(network->bytes(), size_t{64} << 20);
+  }
+}
+
+TEST_F(GrammarTest, WhatIsWiderThanCanBeFollowedGoesOn) {
+  // Each has more ways than a machine follows, after some hundred characters.
+  for (const char* wide :
+       {".{0,700}.{0,700}.{0,700}.{0,700}", ".{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}",
+        "(.{0,90}b?){0,90}", "([ -~]*a[ -~]{12}b|[ -~]*c)*"}) {
+    const auto grammar = Make(GrammarSpec::Kind::kRegex, wide);
+    GrammarMatcher matcher(grammar);
+    std::vector<uint32_t> mask((kVocab + 31) / 32);
+    int taken = 0;
+    for (uint32_t random = 1; taken < 1500 && !matcher.finished(); ++taken) {
+      const absl::Status made = matcher.Mask(mask);
+      ASSERT_TRUE(made.ok()) << wide << " after " << taken << ": " << made;
+      random = random * 1664525 + 1013904223;
+      auto id = static_cast<int32_t>('a' + (random >> 24) % 3);
+      const auto may = [&](int32_t one) { return (mask[static_cast<size_t>(one) / 32] >> (one % 32) & 1U) != 0; };
+      for (int other = 0; other < 256 && !may(id); ++other) id = other;
+      if (!may(id)) break;  // only the end
+      ASSERT_TRUE(matcher.Accept(id)) << wide << " after " << taken;
+    }
+    EXPECT_GT(taken, 700) << wide;
   }
 }
 

@@ -32,7 +32,7 @@ size_t Machine::Held() const {
 int32_t Machine::FrameId(const Frame& of) {
   Frame frame = of;
   frame.depth = frames_[static_cast<size_t>(of.below)].depth + 1;
-  if (frame.depth > kMostDepth) budget_.Spend(budget_.left() + 1);
+  if (frame.depth > kMostDepth) return kTooDeep;
   const auto [found, fresh] = frame_ids_.try_emplace(frame, static_cast<int32_t>(frames_.size()));
   if (fresh) {
     frames_.push_back(frame);
@@ -67,6 +67,7 @@ int32_t Machine::Close(std::vector<Thread> open) {
   bool accepting = false;
   absl::flat_hash_set<uint64_t> seen;
   const auto go = [&](StateId state, int32_t frame) {
+    if (frame == kTooDeep) return;
     const uint64_t key = static_cast<uint64_t>(state) << 32 | static_cast<uint32_t>(frame);
     if (seen.insert(key).second) open.push_back({state, frame});
   };
@@ -76,7 +77,7 @@ int32_t Machine::Close(std::vector<Thread> open) {
   while (!open.empty()) {
     const auto [id, frame] = open.back();
     open.pop_back();
-    if (threads.size() > kMaxThreads) budget_.Spend(budget_.left() + 1);
+    if (threads.size() >= most_threads_) break;  // the ways that are left out
     if (!budget_.Spend()) return kNowhere;
     const State& state = network_[id];
     switch (state.kind) {
@@ -239,6 +240,16 @@ absl::Status Machine::MakeMask(int32_t place) {
   return absl::OkStatus();
 }
 
+int32_t Machine::Narrow(int32_t place) {
+  most_threads_ = std::max<size_t>(1, most_threads_ / kNarrowing);
+  const Place& wide = places_[static_cast<size_t>(place)];
+  std::vector<Thread> threads(wide.threads.begin(), wide.threads.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                               most_threads_, wide.threads.size())));
+  const bool accepting = wide.accepting;
+  budget_ = WorkBudget(kMaskSteps);
+  return PlaceId(std::move(threads), accepting);
+}
+
 void Machine::Forget() {
   // With the memory, which clear() would keep.
   frames_ = {Frame{}};
@@ -311,13 +322,19 @@ absl::Status Machine::Cursor::Mask(std::span<uint32_t> words, int64_t* steps) {
   const std::lock_guard lock(machine_.mutex_);
   const int32_t place = machine_.PlaceOf(*this);
   if (place < 0) return absl::ResourceExhaustedError("the grammar cannot be followed any further");
-  const int64_t most = std::min(*steps, kMaskSteps);
-  machine_.budget_ = WorkBudget(most);
-  const int32_t like = machine_.Like(place);
+  const bool may_narrow = *steps >= kMaskSteps;
   absl::Status made = absl::OkStatus();
-  if (machine_.places_[static_cast<size_t>(like)].mask < 0) made = machine_.MakeMask(like);
-  *steps -= most - std::max<int64_t>(machine_.budget_.left(), 0);
-  if (!made.ok()) return made;
+  int32_t like = 0;
+  while (true) {
+    const int64_t most = may_narrow ? kMaskSteps : *steps;
+    machine_.budget_ = WorkBudget(most);
+    like = machine_.Like(*place_);
+    if (machine_.places_[static_cast<size_t>(like)].mask < 0) made = machine_.MakeMask(like);
+    *steps -= most - std::max<int64_t>(machine_.budget_.left(), 0);
+    if (made.ok()) break;
+    if (!may_narrow || machine_.most_threads_ == 1) return made;
+    *place_ = machine_.Narrow(*place_);
+  }
   const auto& mask = machine_.masks_[static_cast<size_t>(machine_.places_[static_cast<size_t>(like)].mask)];
   std::copy(mask.begin(), mask.end(), words.begin());
   machine_.Trim();
@@ -326,9 +343,9 @@ absl::Status Machine::Cursor::Mask(std::span<uint32_t> words, int64_t* steps) {
 
 bool Machine::Cursor::Accept(std::string_view bytes) {
   const std::lock_guard lock(machine_.mutex_);
-  machine_.budget_ = WorkBudget(kMaskSteps);
   int32_t place = machine_.PlaceOf(*this);
   for (size_t i = 0; i < bytes.size() && place >= 0; ++i) {
+    machine_.budget_ = WorkBudget(kMaskSteps);  // a byte takes a small part of it, wherever the text is
     place = machine_.Step(place, static_cast<uint8_t>(bytes[i]));
   }
   if (place < 0) return false;

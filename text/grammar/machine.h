@@ -5,9 +5,12 @@
 // Masks are kept by place, too. Places that differ only in counts that no single token can bring to a bound share one
 // mask.
 //
+// A text that has begun can go on. A place follows kMaxThreads ways through the grammar, and a stack has kMostDepth
+// frames: ways beyond are left out, so that the text is held to less than the grammar allows, and never to more. Where
+// a mask would take more than kMaskSteps, the machine follows ever fewer ways from then on, down to one.
+//
 // What is kept is bounded: beyond max_bytes everything but the places that matchers stand at is forgotten, and where
-// these alone hold more than twice that, or a stack is deeper than kMostDepth, the text cannot go on. Work is bounded,
-// too: a mask that would take more than kMaskSteps is refused, as of a grammar that is ambiguous without end.
+// these alone hold more than twice that, the text cannot go on.
 //
 // Thread-safe: one mutex, held while a mask is made: microseconds if it is known, some milliseconds at most otherwise.
 // Making and ending a cursor takes none.
@@ -40,7 +43,8 @@ class Machine {
   static constexpr size_t kDefaultBytes = size_t{24} << 20;
 
   static constexpr int64_t kMaskSteps = 300'000;  // threads followed over bytes: some 20 ms
-  static constexpr size_t kMaxThreads = 2048;     // of a place
+  static constexpr size_t kMaxThreads = 2048;     // of a place: ways that are followed
+  static constexpr size_t kNarrowing = 8;         // so many times fewer, where a mask takes too long
   static constexpr int32_t kMostDepth = 4096;     // frames on a stack
 
   // `vocabulary` outlives this.
@@ -58,8 +62,8 @@ class Machine {
     Cursor& operator=(const Cursor&) = delete;
 
     // Sets the bits of the tokens that may come next, [Vocabulary::words()], those that end the text included.
-    // RESOURCE_EXHAUSTED: the grammar is too ambiguous here, or there was no more than `steps` to do it with; what it
-    // took is taken from them.
+    // RESOURCE_EXHAUSTED: there was no more than `steps` to do it with, fewer than kMaskSteps, or not even one way
+    // could be followed. What it took is taken from them.
     [[nodiscard]] absl::Status Mask(std::span<uint32_t> words, int64_t* steps);
     // Goes on with these bytes; false, and it has not moved, if they cannot come.
     bool Accept(std::string_view bytes);
@@ -78,7 +82,8 @@ class Machine {
 
  private:
   static constexpr int32_t kNowhere = -1, kUnknown = -2, kAtStart = -3;
-  static constexpr int32_t kBottom = 0;  // the frame below all
+  static constexpr int32_t kBottom = 0;    // the frame below all
+  static constexpr int32_t kTooDeep = -1;  // no frame
 
   struct Frame {
     StateId next = 0;    // where to go on
@@ -115,6 +120,8 @@ class Machine {
   int32_t NormalFrame(int32_t frame);
   bool AllowsPlain(const Place& place) const;
   absl::Status MakeMask(int32_t place);
+  // Follows fewer ways from now on; a part of those of `place`.
+  int32_t Narrow(int32_t place);
   void Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& mask);
   // Where a cursor stands, which is counted from then on. REQUIRES: mutex_ held.
   int32_t PlaceOf(const Cursor& cursor);
@@ -144,6 +151,7 @@ class Machine {
   std::vector<std::weak_ptr<int32_t>> cursors_;  // that have begun
   size_t trim_at_;                               // bytes
   WorkBudget budget_{kMaskSteps};
+  size_t most_threads_ = kMaxThreads;
   int32_t start_ = 0;
 };
 

@@ -133,7 +133,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
   if (!(wanted > 0)) return Refused(at, "must be a number above 0");
   // Of a half, a quarter and so on those multiples that are whole: every program divides them alike.
   for (int i = 0; i < 10 && wanted != std::floor(wanted); ++i) wanted *= 2;
-  if (wanted != std::floor(wanted) || wanted > 1e15) {
+  if (wanted > kReach / 1000) return Refused(at, "has more than 15 digits, which is not supported: give a smaller one");
+  if (wanted != std::floor(wanted)) {
     return Refused(at,
                    "is not supported unless it is a whole number, or one of halves, quarters and so on: an answer "
                    "cannot be held to it");
@@ -149,7 +150,9 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
     for (int64_t k = first; k <= last; ++k) ways.push_back(e_.Bytes(std::to_string(k * step)));
     return e_.Choice(std::move(ways));
   }
-  if (step > kMostStep) return Refused(at, Concat("is not supported above ", kMostStep));
+  if (step > kMostStep)
+    return Refused(at, Concat("is not supported above ", kMostStep,
+                              " without bounds: give minimum and maximum, or a smaller one"));
   return MultiplesOf(step, least ? std::optional(low) : std::nullopt, e_);
 }
 
