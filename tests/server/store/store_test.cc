@@ -9,14 +9,13 @@
 #include <fstream>
 #include <set>
 #include <sstream>
-#include <thread>
-#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "server/store/store_thread.h"
+#include "tests/server/store/store_fixture.h"
 
 namespace batucada {
 namespace {
@@ -24,72 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-constexpr StoreScope kMine = 7, kTheirs = 8;
-
-class StoreTest : public testing::Test {
- protected:
-  StoreTest() : directory_(fs::path(testing::TempDir()) / absl::StrCat("store", getpid(), "_", ++count_)) {}
-  ~StoreTest() override { fs::remove_all(directory_); }
-
-  std::unique_ptr<Store> Open(int64_t max_bytes = 64 << 20) {
-    absl::StatusOr<std::unique_ptr<Store>> store = TryOpen(max_bytes);
-    EXPECT_TRUE(store.ok()) << store.status();
-    return store.ok() ? *std::move(store) : nullptr;
-  }
-  absl::StatusOr<std::unique_ptr<Store>> TryOpen(int64_t max_bytes = 64 << 20) {
-    return Store::Open(
-        {.directory = directory_.string(), .lifetime = absl::Hours(1), .max_bytes = max_bytes, .now = [this] {
-           return now_;
-         }});
-  }
-  fs::path file() const { return directory_ / "store.db"; }
-
-  static inline int count_ = 0;
-  const fs::path directory_;
-  int64_t now_ = 1'000'000'000'000'000;
-};
-
-StoredItem Item(const std::string& id) { return {.id = id, .json = absl::StrCat("{\"text\":\"", id, "\"}")}; }
-
-// A response of an input and an output item that goes on from `previous`, if that is not empty.
-absl::Status Put(Store& store, const std::string& id, const std::string& previous = "",
-                 const std::string& conversation = "") {
-  StoredResponse response{.id = id,
-                          .json = absl::StrCat("{\"id\":\"", id, "\"}"),
-                          .previous = previous,
-                          .conversation = conversation,
-                          .history = {},
-                          .input = {Item(id + ".in")},
-                          .output = {Item(id + ".out")}};
-  if (!previous.empty() || !conversation.empty()) {
-    const auto history =
-        previous.empty() ? store.HistoryOfConversation(kMine, conversation) : store.HistoryOfResponse(kMine, previous);
-    if (!history.ok()) return history.status();
-    response.history = *history;
-  }
-  return store.PutResponse(kMine, response);
-}
-
-std::vector<std::string> Ids(const std::vector<StoredItem>& items) {
-  std::vector<std::string> ids;
-  for (const StoredItem& item : items) {
-    EXPECT_EQ(item.json, Item(item.id).json);
-    ids.push_back(item.id);
-  }
-  return ids;
-}
-
-// All that `id` was given, in order.
-std::vector<std::string> Given(Store& store, const std::string& id) {
-  const auto page = store.InputItems(kMine, id, {.limit = 10'000, .ascending = true});
-  return page.ok() ? Ids(page->items) : std::vector<std::string>{std::string(page.status().message())};
-}
-
-std::vector<std::string> Conversation(Store& store, const std::string& id) {
-  const auto page = store.ConversationItems(kMine, id, {.limit = 10'000, .ascending = true});
-  return page.ok() ? Ids(page->items) : std::vector<std::string>{std::string(page.status().message())};
-}
 
 TEST_F(StoreTest, WhatGoesOnFromTheSameSharesItAndOutlivesIt) {
   const auto store = Open();
@@ -247,78 +180,6 @@ TEST_F(StoreTest, ItemsCanBeTakenOutOfAConversation) {
   EXPECT_EQ(store->Stats().items, 0);
 }
 
-std::vector<StoredItem> Items(int64_t count) {
-  std::vector<StoredItem> items;
-  for (int64_t i = 0; i < count; ++i) items.push_back(Item(absl::StrCat("i", i)));
-  return items;
-}
-
-int Sweeps(Store& store) {
-  int sweeps = 1;
-  while (store.Sweep()) ++sweeps;
-  return sweeps;
-}
-
-TEST_F(StoreTest, ALongConversationIsWrittenAndDeletedBySteps) {
-  const auto store = Open();
-  ASSERT_TRUE(
-      store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(kMaxHistoryItems)).ok());
-  EXPECT_EQ(store->Stats().items, kMaxHistoryItems);
-  EXPECT_FALSE(Sweeps(*store) > 1) << "nothing was left of the steps";
-  EXPECT_EQ(store->BehindItem(kMine, "k", "i0")->count, kMaxHistoryItems - 1);
-  EXPECT_EQ(store->BehindItem(kMine, "k", "i8191")->bytes, 0);
-  ASSERT_TRUE(store->DeleteConversationItem(kMine, "k", "i0").ok());
-  EXPECT_GE(store->Stats().items, 2 * kMaxHistoryItems - 1 - 4 * kStepItems) << "the old ones wait for their turn";
-  EXPECT_TRUE(store->has_leftovers());
-  EXPECT_GE(Sweeps(*store), kMaxHistoryItems / kStepItems - 4);
-  EXPECT_FALSE(store->has_leftovers());
-  EXPECT_EQ(store->Stats().items, kMaxHistoryItems - 1);
-  const auto ids = Conversation(*store, "k");
-  ASSERT_EQ(ids.size(), static_cast<size_t>(kMaxHistoryItems - 1));
-  for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(ids[i], absl::StrCat("i", i + 1));
-
-  ASSERT_TRUE(store->DeleteConversation(kMine, "k").ok());
-  EXPECT_GE(store->Stats().items, kMaxHistoryItems - 1 - kStepItems);
-  EXPECT_TRUE(absl::IsNotFound(store->GetConversation(kMine, "k").status()));
-  Sweeps(*store);
-  EXPECT_EQ(store->Stats().items, 0);
-}
-
-TEST_F(StoreTest, WhatWasLeftIsReleasedAfterARestart) {
-  {
-    const auto store = Open();
-    ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(1000)).ok());
-    ASSERT_TRUE(store->DeleteConversation(kMine, "k").ok());
-    EXPECT_GT(store->Stats().items, 0);
-  }
-  const auto store = Open();
-  EXPECT_TRUE(store->has_leftovers());
-  Sweeps(*store);
-  EXPECT_EQ(store->Stats().items, 0);
-}
-
-TEST_F(StoreTest, DeletingByStepsLosesNothingThatComesMeanwhile) {
-  const auto store = Open();
-  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(2000)).ok());
-  std::thread grows([&] {
-    for (int i = 0; i < 200; ++i) EXPECT_TRUE(store->AppendItems(kMine, "k", {Item(absl::StrCat("more", i))}).ok());
-  });
-  std::thread shrinks([&] {
-    for (int i = 0; i < 5; ++i) EXPECT_TRUE(store->DeleteConversationItem(kMine, "k", absl::StrCat("i", i)).ok());
-  });
-  for (int i = 1995; i < 2000; ++i) {
-    EXPECT_TRUE(store->DeleteConversationItem(kMine, "k", absl::StrCat("i", i)).ok());
-  }
-  grows.join();
-  shrinks.join();
-  std::vector<std::string> expected;
-  for (int i = 5; i < 1995; ++i) expected.push_back(absl::StrCat("i", i));
-  for (int i = 0; i < 200; ++i) expected.push_back(absl::StrCat("more", i));
-  EXPECT_EQ(Conversation(*store, "k"), expected);
-  Sweeps(*store);
-  EXPECT_EQ(store->Stats().items, static_cast<int64_t>(expected.size()));
-}
-
 TEST_F(StoreTest, WhatNobodyUsesIsGoneAfterItsTime) {
   const auto store = Open();
   ASSERT_TRUE(Put(*store, "a").ok());
@@ -367,63 +228,6 @@ TEST_F(StoreTest, TheLeastRecentlyUsedMakesRoom) {
                                                         .output = {}});
   EXPECT_TRUE(absl::IsResourceExhausted(large)) << large;
   EXPECT_TRUE(store->GetResponse(kMine, "r299").ok());
-}
-
-TEST_F(StoreTest, WhoeverHasMostMakesRoom) {
-  const auto store = Open(1 << 20);
-  const auto put = [&](StoreScope scope, const std::string& id, size_t bytes) {
-    return store->PutResponse(scope, {.id = id,
-                                      .json = "{}",
-                                      .previous = "",
-                                      .conversation = "",
-                                      .history = {},
-                                      .input = {{"i", std::string(bytes, 'x')}},
-                                      .output = {}});
-  };
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(put(kTheirs, absl::StrCat("t", i), 20'000).ok());
-  for (int i = 0; i < 300; ++i) ASSERT_TRUE(put(kMine, absl::StrCat("r", i), 20'000).ok());
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(store->GetResponse(kTheirs, absl::StrCat("t", i)).ok()) << i;
-  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "r0").status()));
-  // Until they have as much as the other.
-  for (int i = 10; i < 300; ++i) ASSERT_TRUE(put(kTheirs, absl::StrCat("t", i), 20'000).ok());
-  EXPECT_TRUE(store->GetResponse(kMine, "r299").ok());
-  EXPECT_TRUE(store->GetResponse(kMine, "r285").ok());
-  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kTheirs, "t0").status()));
-}
-
-TEST_F(StoreTest, AFileOfTheFirstVersionIsUpgraded) {
-  {
-    const auto store = Open();
-    ASSERT_TRUE(Put(*store, "a").ok());
-  }
-  {
-    const auto database = Database::Open(file().string());
-    ASSERT_TRUE((*database)
-                    ->Run("DROP TABLE shares; DROP TABLE loose; DROP INDEX responses_by_owner; "
-                          "DROP INDEX conversations_by_owner; PRAGMA user_version = 1")
-                    .ok());
-    for (const char* table : {"items", "responses", "conversations"}) {
-      for (const auto& [trigger, when, sign] :
-           {std::tuple("more_", "INSERT", "+"), std::tuple("fewer_", "DELETE", "-")}) {
-        ASSERT_TRUE((*database)
-                        ->Run(absl::StrCat("DROP TRIGGER ", trigger, table, "; CREATE TRIGGER ", trigger, table,
-                                           " AFTER ", when, " ON ", table, " BEGIN UPDATE counts SET ", table, " = ",
-                                           table, " ", sign, " 1; END"))
-                        .ok());
-      }
-    }
-  }
-  {
-    const auto store = Open();
-    EXPECT_EQ(store->GetResponse(kMine, "a")->json, R"({"id":"a"})");
-    ASSERT_TRUE(Put(*store, "b", "a").ok());
-    EXPECT_EQ(store->Stats().responses, 2);
-    EXPECT_EQ(store->Stats().items, 4);
-  }
-  const auto database = Database::Open(file().string());
-  EXPECT_EQ(*(*database)->Number("SELECT bytes FROM shares"),
-            *(*database)->Number("SELECT (SELECT sum(128 + length(id) + length(json)) FROM items) + "
-                                 "(SELECT sum(128 + length(id) + length(json)) FROM responses)"));
 }
 
 TEST_F(StoreTest, HistoriesHaveABound) {

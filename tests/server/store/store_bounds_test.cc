@@ -1,0 +1,147 @@
+// What a client can make the store do and keep: long work by steps, room by shares; and files of before.
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "server/store/sqlite.h"
+#include "server/store/store.h"
+#include "tests/server/store/store_fixture.h"
+
+namespace batucada {
+namespace {
+
+std::vector<StoredItem> Items(int64_t count) {
+  std::vector<StoredItem> items;
+  for (int64_t i = 0; i < count; ++i) items.push_back(Item(absl::StrCat("i", i)));
+  return items;
+}
+
+int Sweeps(Store& store) {
+  int sweeps = 1;
+  while (store.Sweep()) ++sweeps;
+  return sweeps;
+}
+
+TEST_F(StoreTest, ALongConversationIsWrittenAndDeletedBySteps) {
+  const auto store = Open();
+  ASSERT_TRUE(
+      store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(kMaxHistoryItems)).ok());
+  EXPECT_EQ(store->Stats().items, kMaxHistoryItems);
+  EXPECT_FALSE(Sweeps(*store) > 1) << "nothing was left of the steps";
+  EXPECT_EQ(store->BehindItem(kMine, "k", "i0")->count, kMaxHistoryItems - 1);
+  EXPECT_EQ(store->BehindItem(kMine, "k", "i8191")->bytes, 0);
+  ASSERT_TRUE(store->DeleteConversationItem(kMine, "k", "i0").ok());
+  EXPECT_GE(store->Stats().items, 2 * kMaxHistoryItems - 1 - 4 * kStepItems) << "the old ones wait for their turn";
+  EXPECT_TRUE(store->has_leftovers());
+  EXPECT_GE(Sweeps(*store), kMaxHistoryItems / kStepItems - 4);
+  EXPECT_FALSE(store->has_leftovers());
+  EXPECT_EQ(store->Stats().items, kMaxHistoryItems - 1);
+  const auto ids = Conversation(*store, "k");
+  ASSERT_EQ(ids.size(), static_cast<size_t>(kMaxHistoryItems - 1));
+  for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(ids[i], absl::StrCat("i", i + 1));
+
+  ASSERT_TRUE(store->DeleteConversation(kMine, "k").ok());
+  EXPECT_GE(store->Stats().items, kMaxHistoryItems - 1 - kStepItems);
+  EXPECT_TRUE(absl::IsNotFound(store->GetConversation(kMine, "k").status()));
+  Sweeps(*store);
+  EXPECT_EQ(store->Stats().items, 0);
+}
+
+TEST_F(StoreTest, WhatWasLeftIsReleasedAfterARestart) {
+  {
+    const auto store = Open();
+    ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(1000)).ok());
+    ASSERT_TRUE(store->DeleteConversation(kMine, "k").ok());
+    EXPECT_GT(store->Stats().items, 0);
+  }
+  const auto store = Open();
+  EXPECT_TRUE(store->has_leftovers());
+  Sweeps(*store);
+  EXPECT_EQ(store->Stats().items, 0);
+}
+
+TEST_F(StoreTest, DeletingByStepsLosesNothingThatComesMeanwhile) {
+  const auto store = Open();
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(2000)).ok());
+  std::thread grows([&] {
+    for (int i = 0; i < 200; ++i) EXPECT_TRUE(store->AppendItems(kMine, "k", {Item(absl::StrCat("more", i))}).ok());
+  });
+  std::thread shrinks([&] {
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(store->DeleteConversationItem(kMine, "k", absl::StrCat("i", i)).ok());
+  });
+  for (int i = 1995; i < 2000; ++i) {
+    EXPECT_TRUE(store->DeleteConversationItem(kMine, "k", absl::StrCat("i", i)).ok());
+  }
+  grows.join();
+  shrinks.join();
+  std::vector<std::string> expected;
+  for (int i = 5; i < 1995; ++i) expected.push_back(absl::StrCat("i", i));
+  for (int i = 0; i < 200; ++i) expected.push_back(absl::StrCat("more", i));
+  EXPECT_EQ(Conversation(*store, "k"), expected);
+  Sweeps(*store);
+  EXPECT_EQ(store->Stats().items, static_cast<int64_t>(expected.size()));
+}
+
+TEST_F(StoreTest, WhoeverHasMostMakesRoom) {
+  const auto store = Open(1 << 20);
+  const auto put = [&](StoreScope scope, const std::string& id, size_t bytes) {
+    return store->PutResponse(scope, {.id = id,
+                                      .json = "{}",
+                                      .previous = "",
+                                      .conversation = "",
+                                      .history = {},
+                                      .input = {{"i", std::string(bytes, 'x')}},
+                                      .output = {}});
+  };
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(put(kTheirs, absl::StrCat("t", i), 20'000).ok());
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(put(kMine, absl::StrCat("r", i), 20'000).ok());
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(store->GetResponse(kTheirs, absl::StrCat("t", i)).ok()) << i;
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "r0").status()));
+  // Until they have as much as the other.
+  for (int i = 10; i < 300; ++i) ASSERT_TRUE(put(kTheirs, absl::StrCat("t", i), 20'000).ok());
+  EXPECT_TRUE(store->GetResponse(kMine, "r299").ok());
+  EXPECT_TRUE(store->GetResponse(kMine, "r285").ok());
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kTheirs, "t0").status()));
+}
+
+TEST_F(StoreTest, AFileOfTheFirstVersionIsUpgraded) {
+  {
+    const auto store = Open();
+    ASSERT_TRUE(Put(*store, "a").ok());
+  }
+  {
+    const auto database = Database::Open(file().string());
+    ASSERT_TRUE((*database)
+                    ->Run("DROP TABLE shares; DROP TABLE loose; DROP INDEX responses_by_owner; "
+                          "DROP INDEX conversations_by_owner; PRAGMA user_version = 1")
+                    .ok());
+    for (const char* table : {"items", "responses", "conversations"}) {
+      for (const auto& [trigger, when, sign] :
+           {std::tuple("more_", "INSERT", "+"), std::tuple("fewer_", "DELETE", "-")}) {
+        ASSERT_TRUE((*database)
+                        ->Run(absl::StrCat("DROP TRIGGER ", trigger, table, "; CREATE TRIGGER ", trigger, table,
+                                           " AFTER ", when, " ON ", table, " BEGIN UPDATE counts SET ", table, " = ",
+                                           table, " ", sign, " 1; END"))
+                        .ok());
+      }
+    }
+  }
+  {
+    const auto store = Open();
+    EXPECT_EQ(store->GetResponse(kMine, "a")->json, R"({"id":"a"})");
+    ASSERT_TRUE(Put(*store, "b", "a").ok());
+    EXPECT_EQ(store->Stats().responses, 2);
+    EXPECT_EQ(store->Stats().items, 4);
+  }
+  const auto database = Database::Open(file().string());
+  EXPECT_EQ(*(*database)->Number("SELECT bytes FROM shares"),
+            *(*database)->Number("SELECT (SELECT sum(128 + length(id) + length(json)) FROM items) + "
+                                 "(SELECT sum(128 + length(id) + length(json)) FROM responses)"));
+}
+
+}  // namespace
+}  // namespace batucada
