@@ -77,7 +77,10 @@ int32_t Machine::Close(std::vector<Thread> open) {
   while (!open.empty()) {
     const auto [id, frame] = open.back();
     open.pop_back();
-    if (threads.size() >= most_threads_) break;  // the ways that are left out
+    if (!whole_ && threads.size() >= most_threads_) {  // some ways are left out
+      wide_ = true;
+      break;
+    }
     if (!budget_.Spend()) return kNowhere;
     const State& state = network_[id];
     switch (state.kind) {
@@ -240,8 +243,22 @@ absl::Status Machine::MakeMask(int32_t place) {
   return absl::OkStatus();
 }
 
+int32_t Machine::Follow(int32_t place, std::string_view bytes) {
+  for (size_t i = 0; i < bytes.size() && place >= 0; ++i) {
+    budget_ = WorkBudget(kMaskSteps);  // a byte takes a small part of it, wherever the text is
+    const auto byte = static_cast<uint8_t>(bytes[i]);
+    place = whole_ ? Compute(place, byte) : Step(place, byte);
+  }
+  return place;
+}
+
 int32_t Machine::Narrow(int32_t place) {
   most_threads_ = std::max<size_t>(1, most_threads_ / kNarrowing);
+  wide_ = true;
+  return Part(place);
+}
+
+int32_t Machine::Part(int32_t place) {
   const Place& wide = places_[static_cast<size_t>(place)];
   std::vector<Thread> threads(wide.threads.begin(), wide.threads.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                                                most_threads_, wide.threads.size())));
@@ -343,10 +360,14 @@ absl::Status Machine::Cursor::Mask(std::span<uint32_t> words, int64_t* steps) {
 
 bool Machine::Cursor::Accept(std::string_view bytes) {
   const std::lock_guard lock(machine_.mutex_);
-  int32_t place = machine_.PlaceOf(*this);
-  for (size_t i = 0; i < bytes.size() && place >= 0; ++i) {
-    machine_.budget_ = WorkBudget(kMaskSteps);  // a byte takes a small part of it, wherever the text is
-    place = machine_.Step(place, static_cast<uint8_t>(bytes[i]));
+  const int32_t from = machine_.PlaceOf(*this);
+  int32_t place = machine_.wide_ ? -1 : machine_.Follow(from, bytes);
+  if (machine_.wide_) {
+    // Which ways a mask has followed is not known: all of this text are, and a part of them from here on.
+    machine_.whole_ = true;
+    place = machine_.Follow(from, bytes);
+    machine_.whole_ = false;
+    if (place >= 0) place = machine_.Part(place);
   }
   if (place < 0) return false;
   *place_ = place;

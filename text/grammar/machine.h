@@ -120,8 +120,12 @@ class Machine {
   int32_t NormalFrame(int32_t frame);
   bool AllowsPlain(const Place& place) const;
   absl::Status MakeMask(int32_t place);
+  // Where these bytes lead to.
+  int32_t Follow(int32_t place, std::string_view bytes);
   // Follows fewer ways from now on; a part of those of `place`.
   int32_t Narrow(int32_t place);
+  // At most most_threads_ of its ways.
+  int32_t Part(int32_t place);
   void Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& mask);
   // Where a cursor stands, which is counted from then on. REQUIRES: mutex_ held.
   int32_t PlaceOf(const Cursor& cursor);
@@ -152,6 +156,8 @@ class Machine {
   size_t trim_at_;                               // bytes
   WorkBudget budget_{kMaskSteps};
   size_t most_threads_ = kMaxThreads;
+  bool wide_ = false;   // ways have been left out, of which the steps that are kept know nothing
+  bool whole_ = false;  // for the moment none is left out
   int32_t start_ = 0;
 };
 
