@@ -166,13 +166,19 @@ absl::Status ItemTree::Walk(ItemNode last, const std::function<bool(ItemNode nod
   return absl::OkStatus();
 }
 
-absl::StatusOr<ItemNode> ItemTree::Find(ItemNode last, const std::string& id) {
+absl::StatusOr<ItemNode> ItemTree::Find(ItemNode last, const std::string& id, std::vector<ItemNode>* behind) {
   ItemNode found = 0;
   BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode node, std::string_view at) {
-    if (at == id) found = node;
+    if (at == id) {
+      found = node;
+    } else if (behind != nullptr) {
+      behind->push_back(node);
+    }
     return found == 0;
   }));
-  return found != 0 ? absl::StatusOr<ItemNode>(found) : Gone();
+  if (found == 0) return Gone();
+  if (behind != nullptr) std::reverse(behind->begin(), behind->end());
+  return found;
 }
 
 absl::StatusOr<StoredItem> ItemTree::FindAnywhere(StoreScope scope, const std::string& id) {
@@ -209,20 +215,6 @@ absl::StatusOr<ItemPage> ItemTree::Page(ItemNode last, const PageRequest& page) 
   }
   result.has_more = at < nodes.size();
   return result;
-}
-
-absl::StatusOr<std::vector<ItemNode>> ItemTree::NodesBetween(ItemNode begin, ItemNode last) {
-  std::vector<ItemNode> nodes;
-  bool met = begin == 0 || begin == last;
-  if (begin == last) return nodes;
-  BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode node, std::string_view) {
-    met = met || node == begin;
-    if (node != begin) nodes.push_back(node);
-    return node != begin;
-  }));
-  if (!met) return Gone();
-  std::reverse(nodes.begin(), nodes.end());
-  return nodes;
 }
 
 }  // namespace batucada

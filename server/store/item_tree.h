@@ -63,13 +63,12 @@ class ItemTree {
   // From behind `begin`, one of those before `last`, to `last`, in order.
   [[nodiscard]] absl::StatusOr<std::vector<StoredItem>> Between(ItemNode begin, ItemNode last);
   [[nodiscard]] absl::StatusOr<ItemPage> Page(ItemNode last, const PageRequest& page);
-  // The last of that id up to `last`.
-  [[nodiscard]] absl::StatusOr<ItemNode> Find(ItemNode last, const std::string& id);
+  // The last of that id up to `last`; those `behind` it, in order, if that is not null.
+  [[nodiscard]] absl::StatusOr<ItemNode> Find(ItemNode last, const std::string& id,
+                                              std::vector<ItemNode>* behind = nullptr);
   [[nodiscard]] absl::StatusOr<StoredItem> Get(ItemNode node);
   // The last item of that id in a scope, in whatever history.
   [[nodiscard]] absl::StatusOr<StoredItem> FindAnywhere(StoreScope scope, const std::string& id);
-  // The nodes from behind `begin` to `last`, in order. NOT_FOUND if `begin` is none of those before `last`.
-  [[nodiscard]] absl::StatusOr<std::vector<ItemNode>> NodesBetween(ItemNode begin, ItemNode last);
   [[nodiscard]] absl::StatusOr<ItemNode> ParentOf(ItemNode node);
 
  private:

@@ -123,9 +123,8 @@ absl::StatusOr<Store::Tail> Store::TailBehind(StoreScope scope, const std::strin
                                               const std::string& item) {
   Tail tail;
   BATUCADA_ASSIGN_OR_RETURN(tail.end, ConversationEnd(scope, conversation));
-  BATUCADA_ASSIGN_OR_RETURN(const ItemNode gone, items_->Find(tail.end, item));
+  BATUCADA_ASSIGN_OR_RETURN(const ItemNode gone, items_->Find(tail.end, item, &tail.nodes));
   BATUCADA_ASSIGN_OR_RETURN(tail.before, items_->ParentOf(gone));
-  BATUCADA_ASSIGN_OR_RETURN(tail.nodes, items_->NodesBetween(gone, tail.end));
   BATUCADA_ASSIGN_OR_RETURN(const History all, items_->HistoryOf(tail.end));
   BATUCADA_ASSIGN_OR_RETURN(const History up_to, items_->HistoryOf(gone));
   tail.history = {.last = tail.end, .count = all.count - up_to.count, .bytes = all.bytes - up_to.bytes};
@@ -156,7 +155,9 @@ absl::Status Store::DeleteConversationItem(StoreScope scope, const std::string& 
     }
     Branch branch(*this, scope, tail.before);
     std::span<const ItemNode> rest = tail.nodes;
-    if (absl::IsNotFound(branch.Copy(&rest, tail.history.bytes))) continue;  // another has deleted one of them
+    const absl::Status copied = branch.Copy(&rest, tail.history.bytes);
+    if (absl::IsNotFound(copied)) continue;  // another has deleted one of them
+    BATUCADA_RETURN_IF_ERROR(copied);
     const absl::Status status = Write({.bytes = 0, .rows = static_cast<int64_t>(rest.size())}, [&]() -> absl::Status {
       if (whole) {
         BATUCADA_ASSIGN_OR_RETURN(tail, TailBehind(scope, conversation, item));
@@ -166,8 +167,8 @@ absl::Status Store::DeleteConversationItem(StoreScope scope, const std::string& 
       if (end != tail.end) return Moved();
       std::vector<StoredItem> items;
       for (const ItemNode node : rest) {
-        BATUCADA_ASSIGN_OR_RETURN(StoredItem copied, items_->Get(node));
-        items.push_back(std::move(copied));
+        BATUCADA_ASSIGN_OR_RETURN(StoredItem stored, items_->Get(node));
+        items.push_back(std::move(stored));
       }
       const ItemNode from = branch.grown() ? branch.last() : tail.before;
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Append(scope, from, items));
