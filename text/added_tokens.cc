@@ -95,8 +95,9 @@ void AddedTokenMatcher::Split(std::string_view text, SpecialTokens special, std:
                               std::vector<Segment>* segments) const {
   segments->clear();
   FindHits(text, hits);
-  size_t ordinary = 0;  // where the ordinary text not yet in a segment begins
-  size_t at = 0;
+  size_t ordinary = 0;   // where the ordinary text not yet in a segment begins
+  size_t at = 0;         // where the next match may begin
+  size_t space_end = 0;  // where the whitespace ends that a token took with it
   for (auto hit = hits->rbegin(); hit != hits->rend(); ++hit) {
     if (hit->begin < at) continue;
     at = hit->begin;
@@ -107,11 +108,12 @@ void AddedTokenMatcher::Split(std::string_view text, SpecialTokens special, std:
     if (token->special && special == SpecialTokens::kPlainText) continue;
     if (token->single_word && TouchesWord(text, begin, end)) continue;
     if (token->lstrip) begin = SkipSpaceBackward(text, ordinary, begin);
-    if (token->rstrip) end = SkipSpaceForward(text, end);
+    if (token->rstrip) end = space_end = SkipSpaceForward(text, std::max(end, space_end));
     if (ordinary < begin) segments->push_back({.begin = ordinary, .end = begin, .id = std::nullopt});
     segments->push_back({.begin = begin, .end = end, .id = token->id});
-    ordinary = std::max(ordinary, end);
-    at = end;
+    // As the reference: whitespace that a token took is another token all the same, and what is behind that one is
+    // ordinary again.
+    ordinary = end;
   }
   if (ordinary < text.size()) segments->push_back({.begin = ordinary, .end = text.size(), .id = std::nullopt});
 }

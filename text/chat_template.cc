@@ -9,6 +9,28 @@
 #include "text/jinja/text.h"
 
 namespace batucada {
+namespace {
+
+// See FindCallForm. Some templates print calls only where there are tools.
+template <typename Render>
+CallForm FindCallFormOf(Render render) {
+  bool prints = false;
+  const CallForm form = FindCallForm([&](const boost::json::array& messages) {
+    absl::StatusOr<std::string> text = render(messages, {});
+    prints = prints || (text.ok() && jinja::Find(*text, "batucada_argument") != std::string::npos);
+    return text;
+  });
+  if (prints) return form;
+  const boost::json::object function = {
+      {"name", "batucada_probe"}, {"description", ""}, {"parameters", {{"type", "object"}}}};
+  const boost::json::object tool = {{"type", "function"}, {"function", function}};
+  return FindCallForm([&](const boost::json::array& messages) {
+    return render(messages, {{"tools", boost::json::array{tool}}});
+  });
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Parse(std::string_view source,
                                                                         boost::json::object special_tokens) {
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<const jinja::Template> jinja, jinja::Template::Parse(source));
@@ -18,8 +40,9 @@ absl::StatusOr<std::unique_ptr<const ChatTemplate>> ChatTemplate::Parse(std::str
 ChatTemplate::ChatTemplate(std::unique_ptr<const jinja::Template> jinja, std::string_view source,
                            boost::json::object special_tokens)
     : jinja_(std::move(jinja)), special_tokens_(std::move(special_tokens)), content_form_(FindContentForm()),
-      call_form_(FindCallForm([this](boost::json::array messages) {
-        return RenderOwned(std::move(messages), {.ending = ChatEnding::kGenerationPrompt});
+      call_form_(FindCallFormOf([this](boost::json::array messages, boost::json::object variables) {
+        return RenderOwned(std::move(messages),
+                           {.ending = ChatEnding::kGenerationPrompt, .variables = std::move(variables)});
       })),
       tools_form_(FindToolsForm(
           [this](boost::json::array messages, boost::json::object variables) {

@@ -28,6 +28,7 @@ class ModelDirectory {
   ~ModelDirectory() { std::filesystem::remove_all(path_); }
 
   void Write(const std::string& name, const std::string& content) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary) << content;
   }
   std::string path() const { return path_.string(); }
@@ -79,6 +80,31 @@ TEST(ChatTemplateTest, TokensAreStringsOrObjectsOfEitherFile) {
   const auto loaded = ChatTemplate::Load(model.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ((*loaded)->Render({}).value(), "<s>|</s>|<unk>|False");
+}
+
+// Which of several is taken with tools and without, as transformers has it (make_named_templates.py).
+TEST(ChatTemplateTest, TakesTheTemplateThatTheReferenceTakes) {
+  const boost::json::value golden = boost::json::parse(ReadFileOrDie("tests/text/fixtures/named_templates.json"));
+  for (const boost::json::value& item : golden.at("cases").as_array()) {
+    const ModelDirectory model;
+    for (const auto& [name, content] : item.at("files").as_object()) {
+      model.Write(std::string(name), std::string(content.as_string()));
+    }
+    const auto loaded = ChatTemplate::Load(model.path());
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    ChatInput input = {.messages = Messages(R"([{"role": "user", "content": "Hi"}])"),
+                       .ending = ChatEnding::kGenerationPrompt};
+    if (!item.at("tools").as_array().empty()) input.variables["tools"] = item.at("tools");
+    EXPECT_EQ((*loaded)->Render(input).value(), std::string(item.at("text").as_string()))
+        << boost::json::serialize(item);
+  }
+}
+
+TEST(ChatTemplateTest, AWrongTemplateForToolsIsNamed) {
+  const ModelDirectory model;
+  model.Write("chat_template.jinja", kPlain);
+  model.Write("additional_chat_templates/tool_use.jinja", "{% if %}");
+  EXPECT_THAT(std::string(ChatTemplate::Load(model.path()).status().message()), HasSubstr("tool_use.jinja: "));
 }
 
 TEST(ChatTemplateTest, OfSeveralTemplatesTheDefaultIsTaken) {
