@@ -85,10 +85,12 @@ constexpr char kAnswers[] = R"json({
   "prompt_logprobs": {"$ref": "#/components/schemas/PromptLogprobs"}}},
 "Model": {"type": "object", "required": ["id", "object", "created", "owned_by", "max_model_len"], "properties": {
   "id": {"type": "string"}, "object": {"const": "model"}, "created": {"type": "integer"},
-  "owned_by": {"type": "string"},
+  "owned_by": {"type": "string"}, "type": {"const": "model"}, "display_name": {"type": "string"},
+  "created_at": {"type": "string"},
   "max_model_len": {"type": "integer", "description": "Prompt and generated tokens of one request."}}},
 "Models": {"type": "object", "required": ["object", "data"], "properties": {"object": {"const": "list"},
-  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}}},
+  "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}, "has_more": {"const": false},
+  "first_id": {"type": ["string", "null"]}, "last_id": {"type": ["string", "null"]}}},
 "Tokens": {"type": "object", "required": ["count", "max_model_len", "tokens", "token_strs"], "properties": {
   "count": {"type": "integer"}, "max_model_len": {"type": "integer"},
   "tokens": {"type": "array", "items": {"type": ["integer", "object"]}},

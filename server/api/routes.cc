@@ -84,10 +84,15 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
     list.Get(path, "models", HandleModels, {.summary = "The names that are served", .answer = "Models"});
   }
   list.Get("/v1/models/*", "models", HandleModels, {.summary = "One of them", .answer = "Model"});
-  list.Post("/tokenize", "tokenize", HandleTokenize,
-            {.summary = "Text or a conversation to token ids", .request = "TokenizeRequest", .answer = "Tokens"});
-  list.Post("/detokenize", "detokenize", HandleDetokenize,
-            {.summary = "Token ids to text", .request = "DetokenizeRequest", .answer = "Text"});
+  // Below /v1 as SGLang has them.
+  for (const char* path : {"/tokenize", "/v1/tokenize"}) {
+    list.Post(path, "tokenize", HandleTokenize,
+              {.summary = "Text or a conversation to token ids", .request = "TokenizeRequest", .answer = "Tokens"});
+  }
+  for (const char* path : {"/detokenize", "/v1/detokenize"}) {
+    list.Post(path, "detokenize", HandleDetokenize,
+              {.summary = "Token ids to text", .request = "DetokenizeRequest", .answer = "Text"});
+  }
 
   list.Document(
       "/tokenizer_info", "tokenizer_info", TokenizerInfo(service),
@@ -103,6 +108,10 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
   health("/v1/health", HandleReady, "Whether new requests are welcome");
   health("/health/ready", HandleReady, "Whether new requests are welcome");
   health("/health/live", HandleLive, "Whether work makes progress; if not, restart the process");
+  // As Kubernetes' own programs call them.
+  health("/healthz", HandleReady, "Whether new requests are welcome");
+  health("/readyz", HandleReady, "Whether new requests are welcome");
+  health("/livez", HandleLive, "Whether work makes progress; if not, restart the process");
   const bool metrics_open = service.config.security.metrics_access == MetricsAccess::kOpen;
   list.Get("/metrics", "metrics", MetricsHandler(),
            {.summary = "Metrics for Prometheus", .answer = "Metrics", .answer_type = "text/plain"},

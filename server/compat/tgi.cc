@@ -141,6 +141,18 @@ void ReadGenerateParameters(RequestReader& reader, TgiParams& params) {
 const Table& TgiRequest() {
   static const Table table = [] {
     Table made;
+    for (const char* name : {"text", "input_ids", "sampling_params"}) {
+      bj::object none;
+      none["description"] = "SGLang's, whose own API this is not.";
+      none["enum"] = bj::array{nullptr};
+      made.AddRead(name, std::move(none), [name](RequestReader& reader, TgiParams&) {
+        if (reader.Take(name) == nullptr) return;
+        reader.Fail(name,
+                    "is SGLang's: this route is TGI's and takes inputs and parameters. /v1/completions takes texts and "
+                    "token ids",
+                    "unsupported_parameter");
+      });
+    }
     made.AddRead(
         "inputs", StringSchema("The prompt."),
         [](RequestReader& reader, TgiParams& params) {

@@ -41,6 +41,9 @@ constexpr const char* kKept[] = {"annotations",
                                  "type",
                                  "thinking_blocks"};
 
+// What a message says beside its content, in the shapes of several servers: not to be left out without a word.
+constexpr const char* kMedia[] = {"attachments", "audios", "files", "image", "image_url", "images", "video", "videos"};
+
 bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
 
 // A part of a content, under its own name where it is a text by another: OpenAI's Responses and refusals.
@@ -122,6 +125,7 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
   }
   members.Refuse("function_call", {});
   members.Refuse("audio", {});
+  for (const char* name : kMedia) members.Refuse(name, {bj::array()});
   const bj::value* content = members.Take("content");
   for (const char* name : kKept) members.Take(name);
   const bool is_assistant = role == "assistant";
@@ -175,6 +179,7 @@ bj::object ChatMessageSchema() {
       {"function_call", bj::object{{"type", "null"}}},
       {"audio", bj::object{{"type", "null"}}}};
   for (const char* name : kTexts) members[name] = text;
+  for (const char* name : kMedia) members[name] = {{"enum", {nullptr, bj::array()}}};
   for (const char* name : kKept) members[name] = bj::object();
   bj::object message =
       ObjectSchema("An assistant's may have more members: it is sent back as it was received.", std::move(members));

@@ -22,12 +22,22 @@ namespace {
 namespace bj = boost::json;
 using Params = CompletionParams;
 
+void ReadRandomSeed(RequestReader& reader, Params& params) {
+  std::optional<int64_t> seed;
+  reader.Read("random_seed", &seed);
+  if (seed && params.seed && *seed != *params.seed) {
+    return reader.Fail("random_seed", "and seed are both there and differ: give one of them", "invalid_value");
+  }
+  if (seed) params.seed = seed;
+}
+
 void AddSampling(CompletionTable& table) {
   AddSamplingFields(SamplingKind::kFilter, table);
   table.Add("seed",
             IntegerSchema("The same request and seed give the same text, whatever else runs. Default: random.",
                           {.min = std::numeric_limits<int64_t>::min(), .max = std::numeric_limits<int64_t>::max()}),
             &Params::seed);
+  table.AddRead("random_seed", IntegerSchema("Mistral's name of seed."), ReadRandomSeed);
 }
 
 // {"TOKEN ID": bias, …}

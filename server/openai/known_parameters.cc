@@ -46,6 +46,9 @@ constexpr KnownParameter kTable[] = {
     {"safety_identifier", kAny, "Who asks. No answer depends on it."},
     {"suffix", R"("")", "Not supported: text after the completion."},
     {"best_of", "1", kVllm},
+    {"random_seed", kNone, "Not supported: see seed."},
+    {"text", kNone, "SGLang's. Not supported: see prompt."},
+    {"sampling_params", kNone, "SGLang's. Not supported: its members belong beside prompt."},
 
     // vLLM
     {"use_beam_search", "false", kVllm},
@@ -140,7 +143,7 @@ constexpr KnownParameter kTable[] = {
     {"dry_sequence_breakers", kAny, kSampler},
     {"xtc_probability", "0", kLlama},
     {"xtc_threshold", kAny, kSampler},
-    {"adaptive_target", "-1", kLlama},
+    {"adaptive_target", "-1, -0.01", kLlama},
     {"adaptive_decay", kAny, kSampler},
     {"smoothing_factor", "0", kLlama},
     {"samplers", "[]", kLlama},

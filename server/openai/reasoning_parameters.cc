@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/json.h"
+
 namespace batucada {
 namespace {
 
@@ -16,6 +18,8 @@ namespace bj = boost::json;
 using Params = CompletionParams;
 
 constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+
+constexpr std::array<std::string_view, 6> kFormats = {"auto", "deepseek", "parsed", "none", "raw", "hidden"};
 
 // A number of tokens, or nothing.
 void ReadBudget(RequestReader& members, const char* name, Params& params) {
@@ -67,6 +71,21 @@ void ReadReasoning(RequestReader& reader, Params& params) {
   SetEffort(reader, "reasoning.effort", effort, params);
 }
 
+// llama.cpp's and Groq's.
+void ReadReasoningFormat(RequestReader& reader, Params& params) {
+  std::string format;
+  reader.Read("reasoning_format", &format);
+  if (format.empty() || !reader.ok()) return;
+  if (std::find(kFormats.begin(), kFormats.end(), format) == kFormats.end()) {
+    return reader.Fail("reasoning_format",
+                       fmt::format("is {}, which is not supported by this server: it must be one of {}",
+                                   Printable(format), fmt::join(kFormats, ", ")),
+                       "unsupported_parameter");
+  }
+  if (format == "none" || format == "raw") params.splits_thinking = false;
+  if (format == "hidden") params.tells_thinking = false;
+}
+
 }  // namespace
 
 void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {
@@ -105,6 +124,13 @@ void AddReasoningParameters(CompletionTable& table) {
       "separate_reasoning",
       BooleanSchema("Tell what the model thinks apart from the content; false: in it, as the model wrote it.", true),
       &Params::splits_thinking);
+  bj::object format = StringSchema(
+      "auto, deepseek, parsed: as without it; none, raw: as separate_reasoning false; hidden: as "
+      "include_reasoning false.");
+  bj::array formats;
+  for (const std::string_view one : kFormats) formats.push_back(bj::string(one.data(), one.size()));
+  format["enum"] = std::move(formats);
+  table.AddRead("reasoning_format", std::move(format), ReadReasoningFormat);
   table.AddRead("thinking_token_budget",
                 IntegerSchema("After so many tokens of thinking the answer begins.", {.min = 0}),
                 [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_token_budget", params); });

@@ -11,9 +11,11 @@
 #include "server/common/asked_model.h"
 #include "server/common/error.h"
 #include "server/generate/generation_group.h"
+#include "server/generate/prompt_encoder.h"
 #include "server/generate/translate.h"
 #include "server/generate/work_attempt.h"
 #include "server/http/request_origin.h"
+#include "server/json/json_writer.h"
 #include "server/responses/background_run.h"
 #include "server/responses/items.h"
 #include "server/responses/response_answer.h"
@@ -28,8 +30,7 @@ namespace {
 namespace bj = boost::json;
 
 // What the model is given, without the first `dropped` messages and the outputs of calls that stood there.
-absl::StatusOr<Translation> TranslateWithout(size_t dropped, const bj::array& messages, ResponseParams& params,
-                                             const TranslationContext& context) {
+void SetMessages(size_t dropped, const bj::array& messages, ResponseParams& params) {
   while (dropped > 0 && dropped < messages.size() && messages[dropped].at("role") == "tool") ++dropped;
   ChatInput& input = *params.conversation;  // with its tools and variables
   input.messages.clear();
@@ -38,6 +39,11 @@ absl::StatusOr<Translation> TranslateWithout(size_t dropped, const bj::array& me
   }
   input.messages.insert(input.messages.end(), messages.begin() + static_cast<std::ptrdiff_t>(dropped), messages.end());
   input.ending = ChatEnding::kGenerationPrompt;
+}
+
+absl::StatusOr<Translation> TranslateWithout(size_t dropped, const bj::array& messages, ResponseParams& params,
+                                             const TranslationContext& context) {
+  SetMessages(dropped, messages, params);
   return Translate(params, context);
 }
 
@@ -130,7 +136,34 @@ absl::StatusOr<Answer> Create(Service& service, const HttpRequest& request, cons
   return MakeWholeResponse(std::move(run), std::move(headers));
 }
 
+absl::StatusOr<int64_t> CountInput(Service& service, const HttpRequest& request, ResponseParams params) {
+  const TranslationContext context = service.translation(request.client);
+  if (const auto model = ResolveModel(params.model, context.model_names); !model.ok()) {
+    return WithAskedModel(model.status(), params.model);
+  }
+  BATUCADA_ASSIGN_OR_RETURN(const ResponseContext before, ReadContext(service, request.client, &params));
+  BATUCADA_ASSIGN_OR_RETURN(const bj::array messages, MessagesOf(before, params));
+  SetMessages(0, messages, params);
+  const absl::StatusOr<std::vector<int32_t>> ids =
+      EncodeConversation(*params.conversation, "input", {.add_special_tokens = false}, context);
+  if (!ids.ok()) return OfFlatTools(ids.status());
+  return static_cast<int64_t>(ids->size());
+}
+
 }  // namespace
+
+Answer HandleCountInput(Service& service, const HttpRequest& request) {
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  absl::StatusOr<ResponseParams> params = ParseResponseRequest(request.body, &unknown);
+  if (!params.ok()) return ErrorResponse(params.status());
+  const absl::StatusOr<int64_t> tokens = CountInput(service, request, *std::move(params));
+  if (!tokens.ok()) return ErrorResponse(tokens.status());
+  HttpResponse response;
+  JsonWriter json(&response.body);
+  json.BeginObject().Key("object").String("response.input_tokens").Key("input_tokens").Int(*tokens).EndObject();
+  if (unknown.ignored > 0) response.headers.emplace_back(kIgnoredParameters, unknown.List());
+  return response;
+}
 
 Answer HandleCreateResponse(Service& service, const HttpRequest& request) {
   const RequestOrigin origin = OriginOf(request, "responses");

@@ -6,7 +6,9 @@
 
 namespace batucada {
 
-// Thread-safe; waits for the store.
+// Thread-safe; wait for the store.
 Answer HandleCreateResponse(Service& service, const HttpRequest& request);
+// How many tokens the same request would give the model.
+Answer HandleCountInput(Service& service, const HttpRequest& request);
 
 }  // namespace batucada

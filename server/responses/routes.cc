@@ -89,9 +89,16 @@ void AddResponses(RouteList& list) {
                   {.summary = "All that a response was given", .answer = "ItemList", .pages = true});
   list.AddWaiting("POST", one + "/cancel", name, HandleCancelResponse,
                   {.summary = "End a response that is being made", .answer = "Response"});
+  list.AddWaiting("POST", all + "/input_tokens", name, HandleCountInput,
+                  {.summary = "How many tokens a response would be given, tools and all",
+                   .request = "ResponseRequest",
+                   .answer = "InputTokens"});
   list.AddWaiting("GET", one, name, HandleGetResponse, {.summary = "A response", .answer = "Response"});
   list.AddWaiting("DELETE", one, name, HandleDeleteResponse,
                   {.summary = "Delete a response; those that go on from it stay", .answer = "Deleted"});
+  list.AddSchema("InputTokens", boost::json::parse(R"({"type": "object", "required": ["object", "input_tokens"],
+    "properties": {"object": {"const": "response.input_tokens"}, "input_tokens": {"type": "integer"}}})")
+                                    .as_object());
   AddConversations(list);
   AddSessions(list);
 

@@ -150,3 +150,12 @@ def test_keys():
             client_of(server, api_key="wrong").messages.create(model=MODEL, max_tokens=2, messages=USER)
         assert raised.value.body["error"]["type"] == "authentication_error"
         assert server.http.get("/v1/models", headers={"x-api-key": "secret"}).status_code == 200
+
+
+def test_models_as_anthropics_client_knows_them(server):
+    client = client_of(server)
+    listed = client.models.list()
+    [model] = list(listed)
+    assert (model.id, model.type, model.display_name) == (MODEL, "model", MODEL)
+    assert (listed.has_more, listed.first_id, listed.last_id) == (False, MODEL, MODEL)
+    assert client.models.retrieve(MODEL) == model and model.created_at.tzinfo is not None

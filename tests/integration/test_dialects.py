@@ -111,6 +111,8 @@ def test_ollamas_json_is_an_object(strict):
     ("/v1/completions", {**COMPLETION, "num_predict": 5}, "num_predict"),
     ("/v1/completions", {**COMPLETION, "options": {"temperature": 0}}, "options"),
     ("/v1/chat/completions", {**CHAT, "system": "Be brief."}, "system"),
+    ("/v1/chat/completions", {**CHAT, "messages": [{**USER[0], "images": ["aGk="]}]}, "messages[0].images"),
+    ("/v1/chat/completions", {**CHAT, "messages": [{**USER[0], "image_url": {"url": "data:,"}}]}, "messages[0].image_url"),
     *[("/completion", {**LLAMA, name: value}, name) for name, value in
       {"n": 2, "logprobs": 3, "echo": True, "repeat_penalty": 1.1, "max_new_tokens": 5, "stop_sequences": ["a"],
        "samplers": ["min_p", "temperature", "top_k"], "messages": USER, "bad_words": ["a"]}.items()],
@@ -129,6 +131,7 @@ def test_what_would_change_an_answer_is_refused_by_name(fast, path, body, where)
     ("/api/chat", {**OLLAMA, "messages": USER, "temperature": 0}, "temperature has no meaning here: put it into options"),
     ("/api/chat", {**OLLAMA, "messages": USER, "max_tokens": 5}, "max_tokens is 5"),
     ("/api/chat", {"messages": USER, "options": {"max_tokens": 5}}, "options.max_tokens is 5"),
+    ("/api/chat", {"messages": [{**USER[0], "images": ["aGk="]}]}, "messages[0].images"),
     ("/api/chat", {"messages": USER, "options": {"logit_bias": {"5": 1}}}, "options.logit_bias"),
     ("/api/chat", {"messages": USER, "options": {"repeat_penalty": 1.1}}, "set repeat_last_n to -1"),
 ], ids=str)

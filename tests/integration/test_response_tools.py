@@ -205,3 +205,16 @@ def test_a_schema_that_no_answer_can_be_held_to_is_named(qwen):
     tool = {"type": "function", "name": "a", "parameters": {"properties": {"b": {"uniqueItems": True}}}}
     error = qwen.http.post("/v1/responses", json={"input": "a", "tools": [TIME, tool], "tool_choice": "required"}).json()["error"]
     assert error["param"] == "tools[1].parameters" and "$.properties.b.uniqueItems" in error["message"]
+
+
+def test_input_is_counted_as_it_is_given(client):
+    asked = request(instructions="Be brief.", tools=TOOLS)
+    counted = {name: asked[name] for name in ("model", "input", "instructions", "tools", "extra_body")}
+    made = client.responses.create(**asked)
+    told = client.responses.input_tokens.count(**counted)
+    assert (told.object, told.input_tokens) == ("response.input_tokens", made.usage.input_tokens)
+    going_on = {**asked, "input": "And in Lima?", "previous_response_id": made.id}
+    told = client.responses.input_tokens.count(**{**counted, "input": "And in Lima?", "previous_response_id": made.id})
+    assert told.input_tokens == client.responses.create(**going_on).usage.input_tokens > made.usage.input_tokens
+    with pytest.raises(openai.NotFoundError, match="resp_none"):
+        client.responses.input_tokens.count(model=MODEL, input="a", previous_response_id="resp_none")

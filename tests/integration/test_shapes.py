@@ -102,11 +102,20 @@ def test_probes(fast):
         assert info["model_path"] == MODEL.name and info["is_generation"] is True
     for path in ("/server_info", "/get_server_info"):
         assert fast.http.get(path).json()["served_model_name"] == MODEL.name
+    for path in ("/healthz", "/readyz"):
+        assert fast.http.get(path).json() == {"status": "ready"}
+    assert fast.http.get("/livez").status_code == 200
     assert fast.http.get("/is_sleeping").json() == {"is_sleeping": False}
     fast.wait_until_free()
     load = fast.http.get("/get_load").json()
     assert [(one["num_reqs"], one["num_waiting_reqs"]) for one in load] == [(0, 0)]
     assert fast.http.get("/v1/loads").json()["loads"] == load
+
+
+def test_sglangs_names_of_tokenizing(fast):
+    told = fast.http.post("/v1/tokenize", json={"prompt": "Call me"}).json()
+    assert told == fast.http.post("/tokenize", json={"prompt": "Call me"}).json()
+    assert fast.http.post("/v1/detokenize", json={"tokens": told["tokens"][1:]}).json()["prompt"] == "Call me"
 
 
 def test_tokenizer_info(fast):
@@ -116,7 +125,8 @@ def test_tokenizer_info(fast):
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/files",
-                                  "/v1/moderations", "/v1/messages/batches", "/rerank"])
+                                  "/v1/moderations", "/v1/messages/batches", "/rerank", "/v1/skills", "/flush_cache",
+                                  "/abort_request", "/v1/chat/completions/render"])
 def test_what_is_not_offered_is_said(fast, path):
     response = fast.http.post(path, json={})
     error = response.json()["error"]

@@ -269,6 +269,8 @@ def test_a_budget_of_thinking(qwen):
         assert told["content"] == "Yes." and told.get("reasoning", "") == thought and reason == "stop"
         assert len(choice["token_ids"]) < 40
         assert "reasoning" not in message(qwen, include_reasoning=False, **body)
+        assert "reasoning" not in message(qwen, reasoning_format="hidden", **body)
+        assert message(qwen, reasoning_format="parsed", **body) == message(qwen, **body)
         whole = message(qwen, separate_reasoning=False, **{**body, "structured_outputs": None})
         assert "reasoning" not in whole and "</think>" in whole["content"]
 
