@@ -1,7 +1,7 @@
 """The clients' Python environments: one for each list in tests/clients/requirements, under build/clients.
 
 A list holds everything that its clients need, with versions, as they were resolved once; it is installed as it is. What a
-client names and does not need here is left out (torch)."""
+client names and does not need here is left out (torch); which Python a package asks for is not looked at."""
 
 import hashlib
 import pathlib
@@ -22,7 +22,7 @@ def bin_of(name):
         print(f"Installing {requirements.relative_to(ROOT)} into {folder.relative_to(ROOT)}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         subprocess.run([str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "--no-input", "--no-deps", "--no-compile", "-r", str(requirements)], check=True)
+                        "--no-input", "--no-deps", "--no-compile", "--ignore-requires-python", "-r", str(requirements)], check=True)
         stamp.write_text(wanted)
     return folder / "bin"
 

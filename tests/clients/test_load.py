@@ -30,3 +30,21 @@ def test_aiperf(server, tmp_path):
         report = json.loads(next(out.rglob("profile_export_aiperf.json")).read_text())
         assert report["request_count"]["avg"] == 6 and not report.get("error_summary")
         assert report["output_sequence_length"]["min"] == report["output_sequence_length"]["max"] == 8
+
+
+def test_inference_perf(server, tmp_path):
+    """Its prompts of made-up lengths are for completions alone."""
+    asked = {"api": {"type": "completion", "streaming": True},
+             "server": {"type": "vllm", "model_name": NAME, "base_url": server.url, "ignore_eos": True},
+             "tokenizer": {"pretrained_model_name_or_path": str(MODEL)},
+             "data": {"type": "random",
+                      "input_distribution": {"min": 20, "max": 40, "mean": 30, "std_dev": 5, "total_count": 8},
+                      "output_distribution": {"min": 4, "max": 8, "mean": 6, "std_dev": 1, "total_count": 8}},
+             "load": {"type": "constant", "interval": 1, "num_workers": 1, "stages": [{"rate": 2, "duration": 3}]},
+             "report": {"request_lifecycle": {"summary": True, "per_stage": True, "per_request": True}},
+             "storage": {"local_storage": {"path": str(tmp_path / "out")}}}
+    (tmp_path / "asked.yml").write_text(json.dumps(asked))
+    call([tool("inference_perf", "inference-perf"), "--config_file", "asked.yml"], tmp_path)
+    report = json.loads((tmp_path / "out/summary_lifecycle_metrics.json").read_text())
+    assert report["successes"]["count"] == report["load_summary"]["count"] == 6
+    assert report.get("failures", {}).get("count", 0) == 0

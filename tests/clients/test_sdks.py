@@ -56,7 +56,8 @@ def test_huggingface_inference_client(server, reference, tmp_path):
     stopped = server.complete(prompt="Call me", max_tokens=64, temperature=0, stop=["the"],
                               include_stop_str_in_output=True, echo=True)
     assert said["stopped"] == stopped["choices"][0]["text"]
-    assert said["refused"] == "ValidationError"
+    prompt = server.complete(prompt="Call me", max_tokens=1, return_token_ids=True)["choices"][0]["prompt_token_ids"]
+    assert said["refused"] == "ValidationError" and said["best"] == [2, 8, prompt]
     assert said["chat"] == said["chat_stream"] == reference.chat()
 
 

@@ -12,8 +12,10 @@ details = client.text_generation("Call me", max_new_tokens=8, details=True, seed
 stream = "".join(client.text_generation("Call me", max_new_tokens=8, stream=True))
 streamed = list(client.text_generation("Call me", max_new_tokens=8, stream=True, details=True))
 stopped = client.text_generation("Call me", max_new_tokens=64, stop=["the"], return_full_text=True)
+best = client.text_generation("Call me", max_new_tokens=8, do_sample=True, best_of=3, top_n_tokens=3, details=True,
+                              decoder_input_details=True).details
 try:
-    client.text_generation("Call me", max_new_tokens=8, top_n_tokens=3, details=True)
+    client.text_generation("Call me", max_new_tokens=8, typical_p=0.5)
     refused = None
 except Exception as error:  # noqa: BLE001: whichever class this version has
     refused = type(error).__name__
@@ -26,4 +28,5 @@ print(json.dumps({
     "finish": details.details.finish_reason, "tokens": [token.id for token in details.details.tokens],
     "streamed_tokens": [item.token.id for item in streamed], "streamed_text": streamed[-1].generated_text,
     "streamed_finish": streamed[-1].details.finish_reason, "stopped": stopped, "refused": refused,
+    "best": [len(best.best_of_sequences), len(best.top_tokens), [token.id for token in best.prefill]],
     "chat": chat.choices[0].message.content, "chat_stream": "".join(pieces)}))
