@@ -82,7 +82,7 @@ struct AttentionArgs {
   int32_t window;    // tokens; kNoWindow: full causal attention
   RopeSpec rope;
   // Differential attention (arXiv 2410.05258): K/V head g attends with the values of heads g - g % 2 and the next side
-  // by side, so that a query head's output is twice as wide as a head.
+  // by side, so that a query head's output is twice as wide as a head. head_dim 64 or 128.
   bool paired_values = false;
   Tensor out;  // [T, H·d] act; [T, H·2d] with paired values
 };
@@ -160,6 +160,11 @@ class Ops {
     RmsNorm(acc, weight, eps, out);
   }
   virtual void CausalConv(const BatchView& b, const ConvArgs& args) = 0;
+  // MatMul into `out`, then CausalConv of its first columns, args.x, which are scratch; a device may do the two in one.
+  virtual void MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& args) {
+    MatMul(w, in, out);
+    CausalConv(b, args);
+  }
   virtual void SelectiveScan(const BatchView& b, const ScanArgs& args) = 0;
   virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;
   // SwiGLU (arXiv 2002.05202): out = silu(in · gateᵀ) * (in · upᵀ), w from LoadGateUp.

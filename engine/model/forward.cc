@@ -54,12 +54,12 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
   const Tensor y = ws.scan.Rows(0, count).Cols(0, e);
   const RecurrentView state = m.state.Recurrent(layer.cache);
 
-  ops.MatMul(w.in_proj, rows.normed, xz);
-  ops.CausalConv(b, {.x = xz.Cols(0, e),
-                     .weight = w.conv_weight.As<float>(),
-                     .bias = w.conv_bias.As<float>(),
-                     .state = state,
-                     .out = x});
+  ops.MatMulCausalConv(w.in_proj, rows.normed, xz, b,
+                       {.x = xz.Cols(0, e),
+                        .weight = w.conv_weight.As<float>(),
+                        .bias = w.conv_bias.As<float>(),
+                        .state = state,
+                        .out = x});
   if (spec.inner_norms == InnerNorms::kNone) {
     ops.MatMul(w.x_proj, x, low_rank);
   } else {

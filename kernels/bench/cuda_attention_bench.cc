@@ -69,7 +69,8 @@ void Prompt(Bench& bench, const Heads& h, int32_t rows, int32_t start, int32_t w
   bench.Rate(name + "/sm80", fallback_seconds, bench.FlopsFloor(flops), flops * 1e-12, "TFLOP/s");
 }
 
-void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t context, const std::string& name) {
+void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t context, const std::string& name,
+            bool paired = false) {
   const int64_t cols = int64_t{h.heads + 2 * h.kv_heads} * h.dim;
   const int32_t keys = std::min(context, window);
   const int32_t width = keys / kBlockTokens + 1;
@@ -79,7 +80,8 @@ void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t 
   const int layers = bytes > 3e8 ? 2 : bytes > 3e7 ? 8 : 32;  // so that K and V do not stay in the cache
   Buffer pool = bench.Fill(static_cast<size_t>(rows) * static_cast<size_t>(width * layers * plane * 2), DType::kBf16);
   Buffer qkv = bench.Fill(static_cast<size_t>(rows * cols), DType::kBf16);
-  Buffer out = bench.Fill(static_cast<size_t>(rows) * static_cast<size_t>(h.heads * h.dim), DType::kBf16);
+  Buffer out =
+      bench.Fill(static_cast<size_t>(rows) * static_cast<size_t>(h.heads * h.dim * (paired ? 2 : 1)), DType::kBf16);
   const double seconds = bench.Time(layers, [&](int layer) {
     const cuda::AttentionDecodeParams params{.qkv = qkv.As<bf16>(),
                                              .stride = cols,
@@ -98,10 +100,10 @@ void Decode(Bench& bench, const Heads& h, int32_t rows, int32_t window, int32_t 
                                              .head_dim = h.dim,
                                              .window = window,
                                              .splits = 0,
-                                             .values = cuda::Values::kOwn,
-                                             .out_head_stride = h.dim,
+                                             .paired_values = paired,
+                                             .out_head_stride = h.dim * (paired ? 2 : 1),
                                              .out = out.As<bf16>(),
-                                             .out_stride = int64_t{h.heads} * h.dim};
+                                             .out_stride = int64_t{h.heads} * h.dim * (paired ? 2 : 1)};
     Check(cuda::AttentionDecode(params, bench.ops().target()));
   });
   bench.Duration(name, seconds, bench.BytesFloor(bytes));
@@ -127,6 +129,10 @@ void BenchAttention(Bench& bench) {
   }
   Decode(bench, {12, 12, 128}, 64, 2048, 5000, "attn_decode/h12d128w2048/b64");
   Decode(bench, {11, 1, 256}, 64, 2048, 5000, "attn_decode/h11kv1d256w2048/b64");
+  Decode(bench, {40, 20, 64}, 64, 512, 2048, "attn_decode_pairs/h40kv20d64w512/b64", true);
+  Decode(bench, {40, 20, 64}, 1, kNoWindow, 2048, "attn_decode_pairs_full/h40kv20d64/b1/c2048", true);
+  Decode(bench, {40, 20, 64}, 64, kNoWindow, 2048, "attn_decode_pairs_full/h40kv20d64/b64/c2048", true);
+  Decode(bench, {40, 20, 64}, 16, kNoWindow, 32768, "attn_decode_pairs_full/h40kv20d64/b16/c32768", true);
   Decode(bench, {32, 4, 64}, 16, kNoWindow, 65536, "attn_decode_full/h32kv4d64/b16/c65536");
 }
 

@@ -78,7 +78,9 @@ void BenchScan(Bench& bench) {
                         {4096, 16, 512},
                         {3072, 1, 8192},
                         {4608, 1, 8192},
+                        {5120, 1, 8192},
                         {5632, 1, 8192},
+                        {8192, 1, 8192},
                         {768, 1, 8192}}) {
     const Ragged batch(bench, s.sequences, s.rows, 0, 1);
     Mamba m(bench, batch.view.num_tokens, s.sequences, s.channels);

@@ -26,18 +26,23 @@ struct Shape {
 // head the maximum score (in powers of two) and the sum.
 __host__ __device__ constexpr int PartFloats(int heads, int dim) { return heads * (dim + 2); }
 
-template <int kDim>
-__device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int sequence, int kv_head, int64_t v_shift,
-                                         int position, int last, uint32_t k_tile, uint32_t v_tile) {
+// What stands beside each other in a tile's row: kDim dimensions of one K/V head, or half as many of each head of a
+// pair.
+template <int kDim, bool kPaired>
+__device__ __forceinline__ void CopyTile(const AttentionDecodeParams& p, int sequence, int kv_head, int position,
+                                         int last, uint32_t k_tile, uint32_t v_tile) {
   constexpr int kPacks = kDim / 8;
+  constexpr int kHeadPacks = kPaired ? kPacks / 2 : kPacks;
   constexpr int kRowsAtOnce = kThreads / kPacks;
   const int pack = threadIdx.x % kPacks;
+  const int head = kv_head + pack / kHeadPacks;
 #pragma unroll
   for (int i = 0; i < kKeys / kRowsAtOnce; ++i) {
     const int key = threadIdx.x / kPacks + i * kRowsAtOnce;
-    const int64_t offset = p.blocks.Offset(sequence, min(position + key, last), kv_head, kDim) + pack * 8;
+    const int64_t offset =
+        p.blocks.Offset(sequence, min(position + key, last), head, kHeadPacks * 8) + pack % kHeadPacks * 8;
     CopyAsync(k_tile + TileOffset<kDim>(key, pack), p.blocks.k + offset);
-    CopyAsync(v_tile + TileOffset<kDim>(key, pack), p.blocks.v + offset + v_shift);
+    CopyAsync(v_tile + TileOffset<kDim>(key, pack), p.blocks.v + offset);
   }
 }
 
@@ -89,8 +94,9 @@ __device__ __forceinline__ void AddParts(const float* parts, int count, int head
   }
 }
 
-// Block (split, K/V head and chunk of its query heads, row).
-template <int kDim, int kGroups, int kStages>
+// Block (split, K/V head or pair of them and chunk of its query heads, row). A pair is one head of twice the width
+// whose queries are zero where the other one's keys stand: K and V are read once for both.
+template <int kDim, int kGroups, int kStages, bool kPaired>
 __global__ void __launch_bounds__(kThreads)
     DecodeKernel(const __grid_constant__ AttentionDecodeParams p, float scale, float* parts, uint32_t* done) {
   using S = Shape<kDim, kGroups, kStages>;
@@ -98,16 +104,16 @@ __global__ void __launch_bounds__(kThreads)
   extern __shared__ __align__(128) char shared[];
   LetNextKernelStart();
   const int row = blockIdx.z;
-  const int group_heads = p.heads / p.kv_heads;
+  const int own_heads = p.heads / p.kv_heads;  // query heads of one K/V head
+  const int group_heads = kPaired ? 2 * own_heads : own_heads;
   const int chunks = CeilDiv(group_heads, kHeads);
-  const int kv_head = blockIdx.y / chunks;
+  const int kv_group = blockIdx.y / chunks;
   const int chunk_head = blockIdx.y % chunks * kHeads;  // first query head of the chunk, within the group
   const int heads = min(kHeads, group_heads - chunk_head);
-  const int first_head = kv_head * group_heads + chunk_head;
+  const int first_head = kv_group * group_heads + chunk_head;
   const int at = p.row_of == nullptr ? row : p.row_of[row];
   const int sequence = p.row_of == nullptr ? row : p.row_sequence[at];
   const int last = p.positions[at];
-  const int64_t v_shift = static_cast<int64_t>(ValueHead(kv_head, p.values) - kv_head) * (kDim << p.blocks.block_shift);
   const int oldest = max(0, last - p.window + 1);
   const int all_tiles = CeilDiv(last + 1 - oldest, kKeys);
   const int split_tiles = CeilDiv(all_tiles, static_cast<int>(gridDim.x));
@@ -121,7 +127,8 @@ __global__ void __launch_bounds__(kThreads)
   const auto copy = [&](int tile) {
     if (tile < tiles) {
       const uint32_t k_tile = ring + tile % S::kStages * 2 * S::kTileBytes;
-      CopyTile<kDim>(p, sequence, kv_head, v_shift, first_key + tile * kKeys, last, k_tile, k_tile + S::kTileBytes);
+      CopyTile<kDim, kPaired>(p, sequence, kPaired ? 2 * kv_group : kv_group, first_key + tile * kKeys, last, k_tile,
+                              k_tile + S::kTileBytes);
     }
     CommitCopies();
   };
@@ -138,15 +145,19 @@ __global__ void __launch_bounds__(kThreads)
   const int g = lane / 4;
   const int t = lane % 4;
   constexpr int kSteps = kDim / 16;
+  constexpr int kHeadSteps = kPaired ? kSteps / 2 : kSteps;
   uint32_t q[kGroups][kSteps][2];
 #pragma unroll
-  for (int group = 0; group < kGroups; ++group) {
-    const int head = group * 8 + g;
-    const uint32_t* from = reinterpret_cast<const uint32_t*>(p.qkv + row * p.stride + (first_head + head) * kDim) + t;
+  for (int eight = 0; eight < kGroups; ++eight) {
+    const int head = eight * 8 + g;
+    const int half = kPaired && chunk_head + head >= own_heads ? 1 : 0;
+    const uint32_t* from =
+        reinterpret_cast<const uint32_t*>(p.qkv + row * p.stride + (first_head + head) * (kHeadSteps * 16)) + t;
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
-      q[group][step][0] = head < heads ? from[step * 8] : 0u;
-      q[group][step][1] = head < heads ? from[step * 8 + 4] : 0u;
+      const bool own = head < heads && step / kHeadSteps == half;
+      q[eight][step][0] = own ? from[step % kHeadSteps * 8] : 0u;
+      q[eight][step][1] = own ? from[step % kHeadSteps * 8 + 4] : 0u;
     }
   }
 
@@ -280,19 +291,20 @@ __global__ void __launch_bounds__(kThreads)
   AddParts<kDim, kHeads>(cell_parts, splits, heads, warp_parts, to, p.out_head_stride);
 }
 
-template <int kDim, int kGroups, int kStages>
+template <int kDim, int kGroups, int kStages, bool kPaired>
 cudaError_t LaunchDecode(const AttentionDecodeParams& p, const Target& target, int cells_per_row, int splits) {
   using S = Shape<kDim, kGroups, kStages>;
-  const float scale = kLog2E / sqrtf(static_cast<float>(kDim));
-  return Launch(target, DecodeKernel<kDim, kGroups, kStages>, dim3(splits, cells_per_row, p.rows), dim3(kThreads),
-                S::kBytes, p, scale, static_cast<float*>(target.workspace), target.counters);
+  const float scale = kLog2E / sqrtf(static_cast<float>(p.head_dim));
+  return Launch(target, DecodeKernel<kDim, kGroups, kStages, kPaired>, dim3(splits, cells_per_row, p.rows),
+                dim3(kThreads), S::kBytes, p, scale, static_cast<float*>(target.workspace), target.counters);
 }
 
-template <int kDim, int kGroups>
+template <int kDim, int kGroups, bool kPaired>
 cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
   constexpr int kStages = kDim == 64 ? 4 : 3;
   using S = Shape<kDim, kGroups, kStages>;
-  const int cells_per_row = p.kv_heads * CeilDiv(p.heads / p.kv_heads, S::kHeads);
+  const int groups = kPaired ? p.kv_heads / 2 : p.kv_heads;
+  const int cells_per_row = groups * CeilDiv(p.heads / groups, S::kHeads);
   const int cells = p.rows * cells_per_row;
   // Enough blocks to keep every SM's loads going, whatever the context: the launch may be part of a CUDA graph.
   const int64_t capacity = static_cast<int64_t>(p.blocks.table_width) << p.blocks.block_shift;
@@ -312,25 +324,34 @@ cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
   if constexpr (kDim == 64) {
     // Two blocks an SM for the whole launch: the shared memory a third would need holds more of their tiles.
     if (splits == 1 && cells <= 2 * target.multiprocessors) {
-      return LaunchDecode<kDim, kGroups, 6>(p, target, cells_per_row, splits);
+      return LaunchDecode<kDim, kGroups, 6, kPaired>(p, target, cells_per_row, splits);
     }
   }
-  return LaunchDecode<kDim, kGroups, kStages>(p, target, cells_per_row, splits);
+  return LaunchDecode<kDim, kGroups, kStages, kPaired>(p, target, cells_per_row, splits);
 }
 
-template <int kDim>
+template <int kDim, bool kPaired>
 cudaError_t LaunchDim(const AttentionDecodeParams& p, const Target& target) {
-  return p.heads / p.kv_heads <= 8 ? LaunchGroups<kDim, 1>(p, target) : LaunchGroups<kDim, kMaxGroups>(p, target);
+  const int groups = kPaired ? p.kv_heads / 2 : p.kv_heads;
+  return p.heads / groups <= 8 ? LaunchGroups<kDim, 1, kPaired>(p, target)
+                               : LaunchGroups<kDim, kMaxGroups, kPaired>(p, target);
 }
 
 }  // namespace
 
 cudaError_t AttentionDecode(const AttentionDecodeParams& params, const Target& target) {
   if (params.rows == 0) return cudaSuccess;
+  if (params.paired_values) {
+    switch (params.head_dim) {
+      case 64: return LaunchDim<128, true>(params, target);
+      case 128: return LaunchDim<256, true>(params, target);
+      default: return cudaErrorInvalidValue;
+    }
+  }
   switch (params.head_dim) {
-    case 64: return LaunchDim<64>(params, target);
-    case 128: return LaunchDim<128>(params, target);
-    case 256: return LaunchDim<256>(params, target);
+    case 64: return LaunchDim<64, false>(params, target);
+    case 128: return LaunchDim<128, false>(params, target);
+    case 256: return LaunchDim<256, false>(params, target);
     default: return cudaErrorInvalidValue;
   }
 }

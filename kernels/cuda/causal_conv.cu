@@ -1,32 +1,18 @@
 #include "kernels/cuda/causal_conv.h"
 
+#include "kernels/cuda/conv_step.cuh"
 #include "kernels/cuda/vector.cuh"
 
 namespace batucada::cuda {
 namespace {
 
-constexpr int kWidth = 4;
+constexpr int kWidth = kConvWidth;
 constexpr int kThreads = 128;
 constexpr int kTileRows = 32;
 
 __device__ __forceinline__ bf16* State(const CausalConvParams& p, int sequence, int channel) {
   return reinterpret_cast<bf16*>(p.conv + p.slot[sequence] * p.slot_bytes) + channel * (kWidth - 1);
 }
-
-__device__ __forceinline__ float Float(uint16_t bits) { return __uint_as_float(static_cast<uint32_t>(bits) << 16); }
-
-// Weights and biases of four channels.
-struct Taps {
-  float4 weight[4];
-  float bias[4];
-  __device__ __forceinline__ Taps(const CausalConvParams& p, int channel) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      weight[i] = *reinterpret_cast<const float4*>(p.weight + (channel + i) * kWidth);
-      bias[i] = p.bias[channel + i];
-    }
-  }
-};
 
 struct Pack4 {
   float v[4];
@@ -56,53 +42,16 @@ __global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParam
   const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
   const int row = blockIdx.x;
   if (channel >= p.channels) return WaitForEarlierKernels();
-  const Taps taps(p, channel);
-  bf16* const state = State(p, row, channel);
-  const bool fresh = p.start[row] == 0;
-  union {
-    uint2 packs[kWidth - 1];
-    uint16_t values[4 * (kWidth - 1)];  // [channel][oldest first]
-  } s;
+  const Taps taps(p.weight, p.bias, channel);
+  bf16* const at = State(p, row, channel);
   // Nothing else in this pass writes the state, so it need not wait for the kernels before.
-#pragma unroll
-  for (int i = 0; i < kWidth - 1; ++i) {
-    if (aligned) {
-      s.packs[i] = reinterpret_cast<const uint2*>(state)[i];
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) s.values[i * 4 + j] = reinterpret_cast<const uint16_t*>(state)[i * 4 + j];
-    }
-  }
+  ConvState state;
+  state.Load(at, aligned);
+  if (p.start[row] == 0) state.Clear();
   WaitForEarlierKernels();
-#pragma unroll
-  for (int i = 0; i < kWidth - 1; ++i) {
-    if (fresh) s.packs[i] = {0u, 0u};
-  }
-  union {
-    uint2 pack;
-    uint16_t values[4];
-  } x;
-  x.pack = *reinterpret_cast<const uint2*>(p.x + row * p.x_stride + channel);
-  float out[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    uint16_t* const h = s.values + i * (kWidth - 1);
-    const float4 w = taps.weight[i];
-    out[i] = Silu(taps.bias[i] + w.x * Float(h[0]) + w.y * Float(h[1]) + w.z * Float(h[2]) + w.w * Float(x.values[i]));
-    h[0] = h[1];
-    h[1] = h[2];
-    h[2] = x.values[i];
-  }
-#pragma unroll
-  for (int i = 0; i < kWidth - 1; ++i) {
-    if (aligned) {
-      reinterpret_cast<uint2*>(state)[i] = s.packs[i];
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) reinterpret_cast<uint16_t*>(state)[i * 4 + j] = s.values[i * 4 + j];
-    }
-  }
-  *reinterpret_cast<uint2*>(p.out + row * p.out_stride + channel) = {Pack2(out[0], out[1]), Pack2(out[2], out[3])};
+  const uint2 x = *reinterpret_cast<const uint2*>(p.x + row * p.x_stride + channel);
+  *reinterpret_cast<uint2*>(p.out + row * p.out_stride + channel) = state.Step(taps, x);
+  state.Store(at, aligned);
 }
 
 // Four channels a thread, kTileRows prompt rows a block; channels a multiple of 4.
@@ -110,7 +59,7 @@ __global__ void __launch_bounds__(kThreads) ConvPromptKernel(const CausalConvPar
   LetNextKernelStart();
   const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
   if (channel >= p.channels) return WaitForEarlierKernels();
-  const Taps taps(p, channel);
+  const Taps taps(p.weight, p.bias, channel);
   WaitForEarlierKernels();
   const int begin = p.num_decode + blockIdx.x * kTileRows;
   const int end = min(begin + kTileRows, p.num_tokens);

@@ -33,6 +33,7 @@ std::string ShapeOf(const Tensor& t) {
 }
 
 bool IsAct(const Tensor& t) { return t.dtype == DType::kBf16; }
+bool IsAct(const Tensor& t, int64_t rows, int64_t cols) { return IsAct(t) && t.rows == rows && t.cols == cols; }
 
 cuda::MatMulParams Product(const Matrix& w, const Tensor& in, const Tensor& out, cuda::MatMulOutput output) {
   return {.w = w.storage.data(),
@@ -180,6 +181,30 @@ void CudaOps::CausalConv(const BatchView& b, const ConvArgs& a) {
                                         target_));
 }
 
+void CudaOps::MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& a) {
+  if (!Ready() || b.num_tokens == 0) return;
+  cuda::MatMulParams product = Product(w, in, out, cuda::MatMulOutput::kBf16);
+  product.conv = {.weight = a.weight,
+                  .bias = a.bias,
+                  .conv = static_cast<char*>(a.state.conv),
+                  .slot_bytes = a.state.slot_bytes,
+                  .start = b.start,
+                  .slot = b.slot,
+                  .channels = Int(a.x.cols),
+                  .out = a.out.As<bf16>(),
+                  .out_stride = a.out.stride};
+  const auto in_fours = [](const Tensor& t) { return t.cols % 4 == 0 && t.stride % 4 == 0; };
+  const bool fused = b.num_decode == b.num_tokens && IsAct(in, b.num_tokens, w.in) && IsAct(out, in.rows, w.out) &&
+                     Aligned16(out) && IsAct(a.out, in.rows, a.x.cols) && a.x.data == out.data && in_fours(out) &&
+                     in_fours(a.x) && in_fours(a.out) && reinterpret_cast<uintptr_t>(a.out.data) % 8 == 0 &&
+                     reinterpret_cast<uintptr_t>(a.state.conv) % 8 == 0 && a.state.slot_bytes % 8 == 0;
+  if (fused && cuda::SkinnyMatMulServes(product, target_)) {
+    return Check("matmul_causal_conv", cuda::SkinnyMatMul(product, target_));
+  }
+  // MediumMatMul does not: its blocks have no warps to spare, and steps of 64 rows would be 3 to 14% slower.
+  Ops::MatMulCausalConv(w, in, out, b, a);
+}
+
 void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
   if (!Ready() || b.num_tokens == 0) return;
   if (!IsAct(a.x) || !IsAct(a.dt) || !IsAct(a.b) || !IsAct(a.c) || !IsAct(a.z) || !IsAct(a.out) || a.d_state != 16 ||
@@ -240,14 +265,15 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
   if (!Ready() || b.num_tokens == 0) return;
   if (!IsAct(a.qkv) || !IsAct(a.out) || !Aligned16(a.qkv) || a.out.stride % 2 != 0 ||
       (a.head_dim != 64 && a.head_dim != 128 && a.head_dim != 256) || a.kv_heads < 1 || a.heads % a.kv_heads != 0 ||
-      a.window < 1 || (a.paired_values && a.kv_heads % 2 != 0) ||
+      a.window < 1 || (a.paired_values && (a.kv_heads % 2 != 0 || a.head_dim == 256)) ||
       a.out.cols != int64_t{a.heads} * a.head_dim * (a.paired_values ? 2 : 1) ||
       a.qkv.cols != int64_t{a.heads + 2 * a.kv_heads} * a.head_dim ||
       !std::has_single_bit(static_cast<uint32_t>(a.kv.block_tokens))) {
-    return Refuse("attention",
-                  absl::StrCat("qkv is ", ShapeOf(a.qkv), " for ", a.heads, "/", a.kv_heads, " heads of ", a.head_dim,
-                               ", window ", a.window, ", blocks of ", a.kv.block_tokens,
-                               " tokens; head dims 64, 128 and 256 and rows aligned to 16 bytes are served"));
+    return Refuse(
+        "attention",
+        absl::StrCat("qkv is ", ShapeOf(a.qkv), " for ", a.heads, "/", a.kv_heads, " heads of ", a.head_dim,
+                     ", window ", a.window, ", blocks of ", a.kv.block_tokens,
+                     " tokens; head dims 64, 128 and, without pairs, 256 and rows aligned to 16 bytes are served"));
   }
   const cuda::KvBlocks blocks{.k = static_cast<bf16*>(a.kv.k),
                               .v = static_cast<bf16*>(a.kv.v),
@@ -274,27 +300,25 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
     rope.frequencies[i] = RopeFrequency(a.rope, a.head_dim, i);
   }
   Check("attention: rope and write", cuda::RopeAndWriteDecode(rope, target_));
-  // Paired values take two passes, each of which fills half of every head's output.
-  const auto attend = [&](cuda::Values values, int64_t first_col) {
-    const int32_t out_head_stride = a.head_dim * (a.paired_values ? 2 : 1);
-    bf16* const out = a.out.As<bf16>() + first_col;
-    Check("attention: decode", cuda::AttentionDecode({.qkv = rope.qkv,
-                                                      .stride = rope.stride,
-                                                      .blocks = blocks,
-                                                      .positions = b.positions,
-                                                      .row_of = nullptr,
-                                                      .row_sequence = nullptr,
-                                                      .rows = b.num_decode,
-                                                      .heads = a.heads,
-                                                      .kv_heads = a.kv_heads,
-                                                      .head_dim = a.head_dim,
-                                                      .window = a.window,
-                                                      .splits = 0,
-                                                      .values = values,
-                                                      .out_head_stride = out_head_stride,
-                                                      .out = out,
-                                                      .out_stride = a.out.stride},
-                                                     target_));
+  const int32_t out_head_stride = a.head_dim * (a.paired_values ? 2 : 1);
+  Check("attention: decode", cuda::AttentionDecode({.qkv = rope.qkv,
+                                                    .stride = rope.stride,
+                                                    .blocks = blocks,
+                                                    .positions = b.positions,
+                                                    .row_of = nullptr,
+                                                    .row_sequence = nullptr,
+                                                    .rows = b.num_decode,
+                                                    .heads = a.heads,
+                                                    .kv_heads = a.kv_heads,
+                                                    .head_dim = a.head_dim,
+                                                    .window = a.window,
+                                                    .splits = 0,
+                                                    .paired_values = a.paired_values,
+                                                    .out_head_stride = out_head_stride,
+                                                    .out = a.out.As<bf16>(),
+                                                    .out_stride = a.out.stride},
+                                                   target_));
+  const auto prompts = [&](cuda::Values values, int64_t first_col) {
     Check("attention: prompts", cuda::AttentionPrefill({.qkv = rope.qkv,
                                                         .stride = rope.stride,
                                                         .blocks = blocks,
@@ -309,15 +333,15 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
                                                         .window = a.window,
                                                         .values = values,
                                                         .out_head_stride = out_head_stride,
-                                                        .out = out,
+                                                        .out = a.out.As<bf16>() + first_col,
                                                         .out_stride = a.out.stride},
                                                        target_));
   };
-  if (a.paired_values) {
-    attend(cuda::Values::kFirstOfPair, 0);
-    attend(cuda::Values::kSecondOfPair, a.head_dim);
+  if (a.paired_values) {  // two passes, each of which fills half of every head's output
+    prompts(cuda::Values::kFirstOfPair, 0);
+    prompts(cuda::Values::kSecondOfPair, a.head_dim);
   } else {
-    attend(cuda::Values::kOwn, 0);
+    prompts(cuda::Values::kOwn, 0);
   }
   Check("attention: write prompts", cuda::WritePrompts(rope, target_));
 }

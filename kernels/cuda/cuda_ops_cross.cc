@@ -111,35 +111,30 @@ void CudaOps::WriteKv(const BatchView& b, const WriteKvArgs& a) {
 void CudaOps::CrossAttention(const BatchView& b, const CrossAttentionArgs& a) {
   if (!Ready() || a.q.rows == 0) return;
   const int64_t width = int64_t{a.heads} * a.head_dim;
-  const bool dims = a.head_dim == 64 || a.head_dim == 128 || a.head_dim == 256;
+  const bool dims = a.head_dim == 64 || a.head_dim == 128 || (a.head_dim == 256 && !a.paired_values);
   if (!dims || a.kv_heads < 1 || a.heads % a.kv_heads != 0 || (a.paired_values && a.kv_heads % 2 != 0) || !IsAct(a.q) ||
       a.q.cols != width || !IsAct(a.out, a.q.rows, width * (a.paired_values ? 2 : 1)) || a.q.stride % 2 != 0 ||
       a.out.stride % 2 != 0 || !IsPowerOfTwo(a.kv.block_tokens)) {
     return Refuse("cross_attention", absl::StrCat("q is ", ShapeOf(a.q), ", out ", ShapeOf(a.out), " for ", a.heads,
                                                   "/", a.kv_heads, " heads of ", a.head_dim));
   }
-  const auto attend = [&](cuda::Values values, int64_t first_col) {
-    Check("cross_attention", cuda::AttentionDecode({.qkv = a.q.As<bf16>(),
-                                                    .stride = a.q.stride,
-                                                    .blocks = BlocksOf(b, a.kv),
-                                                    .positions = b.positions,
-                                                    .row_of = a.rows,
-                                                    .row_sequence = b.row_sequence,
-                                                    .rows = Int(a.q.rows),
-                                                    .heads = a.heads,
-                                                    .kv_heads = a.kv_heads,
-                                                    .head_dim = a.head_dim,
-                                                    .window = kNoWindow,
-                                                    .splits = 0,
-                                                    .values = values,
-                                                    .out_head_stride = a.head_dim * (a.paired_values ? 2 : 1),
-                                                    .out = a.out.As<bf16>() + first_col,
-                                                    .out_stride = a.out.stride},
-                                                   target_));
-  };
-  if (!a.paired_values) return attend(cuda::Values::kOwn, 0);
-  attend(cuda::Values::kFirstOfPair, 0);
-  attend(cuda::Values::kSecondOfPair, a.head_dim);
+  Check("cross_attention", cuda::AttentionDecode({.qkv = a.q.As<bf16>(),
+                                                  .stride = a.q.stride,
+                                                  .blocks = BlocksOf(b, a.kv),
+                                                  .positions = b.positions,
+                                                  .row_of = a.rows,
+                                                  .row_sequence = b.row_sequence,
+                                                  .rows = Int(a.q.rows),
+                                                  .heads = a.heads,
+                                                  .kv_heads = a.kv_heads,
+                                                  .head_dim = a.head_dim,
+                                                  .window = kNoWindow,
+                                                  .splits = 0,
+                                                  .paired_values = a.paired_values,
+                                                  .out_head_stride = a.head_dim * (a.paired_values ? 2 : 1),
+                                                  .out = a.out.As<bf16>(),
+                                                  .out_stride = a.out.stride},
+                                                 target_));
 }
 
 void CudaOps::DiffCombine(const DiffCombineArgs& a) {

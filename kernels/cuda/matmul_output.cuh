@@ -1,6 +1,7 @@
 // What a product does with its sums: four or two columns of one row at a time.
 #pragma once
 
+#include "kernels/cuda/conv_step.cuh"
 #include "kernels/cuda/matmul_params.h"
 #include "kernels/cuda/vector.cuh"
 
@@ -44,7 +45,9 @@ __device__ __forceinline__ void StoreOutput(const MatMulParams& p, bool in_fours
   } else if (p.output == MatMulOutput::kBf16) {
     bf16* const at = static_cast<bf16*>(p.out) + row * p.out_stride + col;
     if (in_fours) {
-      *reinterpret_cast<uint2*>(at) = {Pack2(v[0], v[1]), Pack2(v[2], v[3])};
+      const uint2 pack{Pack2(v[0], v[1]), Pack2(v[2], v[3])};
+      if (col < p.conv.channels) return StepConv(p.conv, row, col, pack);
+      *reinterpret_cast<uint2*>(at) = pack;
       return;
     }
 #pragma unroll

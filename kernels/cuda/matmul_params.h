@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/conv_step.h"
+
 namespace batucada::cuda {
 
 enum class MatMulOutput {
@@ -25,6 +27,9 @@ struct MatMulParams {
   void* out;  // [rows, n]
   int64_t out_stride;
   MatMulOutput output;
+  // SkinnyMatMul alone. With channels: columns [0, channels) of out, bf16, go through a step of a convolution to
+  // conv.out instead, n and strides multiples of 4, out aligned to 16 bytes, states to 8.
+  ConvStep conv = {};
 };
 
 }  // namespace batucada::cuda

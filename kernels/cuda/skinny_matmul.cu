@@ -127,6 +127,10 @@ __global__ void __launch_bounds__(kThreads, 2)
   } else {
     const int side = warp % S::kSide * 16 * S::kMTiles;  // first weight row of this warp, within the tile
     const int slice = warp / S::kSide;
+    for (int i = threadIdx.x; first_n < p.conv.channels && i < fours; i += kAdders) {
+      const int channel = first_n + i % kRowFours * 4;
+      if (channel < p.conv.channels) PrefetchConv(p.conv, i / kRowFours, channel);
+    }
     WaitForEarlierKernels();  // without them there is no input to multiply with
     load_prior();
     float sums[S::kMTiles][kRows / 8][4] = {};

@@ -210,6 +210,40 @@ TEST_F(RecurrentTest, ConvOfEveryWidth) {
   }
 }
 
+// Decode rows whose inputs are the first columns of a product: the same bits as from the two ops.
+TEST_F(RecurrentTest, ProductAndConvolutionInOne) {
+  const int64_t width = 88, depth = 96;
+  for (const int32_t sequences : {1, 7, 20, 50, 100, 130}) {
+    SCOPED_TRACE(::testing::Message() << sequences << " rows");
+    Prepare(width, std::vector<int32_t>(static_cast<size_t>(sequences), 4));
+    const Matrix w = LoadWeights(*ops, Rounded(random.Normals(2 * width, depth, 0.2), DType::kBf16), DType::kBf16);
+    RecurrentSlots apart(*ops, sequences, width, kStates), together(*ops, sequences, width, kStates);
+    for (int32_t step = 0; step < 4; ++step) {
+      std::vector<Chunk> chunks;
+      for (int32_t i = 0; i < sequences; ++i) chunks.push_back({.slot = i, .start = step, .decode = true});
+      const Batch batch(*ops, chunks);
+      DeviceTensor in(*ops, Acts(sequences, depth), act, 8);
+      const auto run = [&](RecurrentSlots& slots, bool fused) {
+        DeviceTensor wide(*ops, sequences, 2 * width, act, 8), out(*ops, sequences, width, act, 8);
+        const ConvArgs conv{.x = wide.view().Cols(0, width),
+                            .weight = device[0].As<float>(),
+                            .bias = device[1].As<float>(),
+                            .state = slots.view(),
+                            .out = out.view()};
+        if (fused) {
+          ops->MatMulCausalConv(w, in.view(), wide.view(), batch.view(), conv);
+        } else {
+          ops->MatMul(w, in.view(), wide.view());
+          ops->CausalConv(batch.view(), conv);
+        }
+        return std::pair(out.Download().values, wide.Download().ColRange(width, width).values);
+      };
+      EXPECT_EQ(run(together, true), run(apart, false)) << "step " << step;
+      for (int32_t i = 0; i < sequences; ++i) EXPECT_EQ(together.Conv(i).values, apart.Conv(i).values);
+    }
+  }
+}
+
 TEST_F(RecurrentTest, ShortSequencesOfEveryLength) {
   for (const int32_t length : {1, 2, 3, 4, 5, 31, 32, 33, 150}) {
     Prepare(traits.scan_channels.back(), {length});
