@@ -4,7 +4,8 @@ none, with weights of made_weights.py. Every token recomputes the whole text: no
     python reference/model_goldens.py [NAME...]        needs torch, transformers
 
 writes tests/golden/models/NAME/{config.json, golden.json}. golden.json: {"tensors": [[name, shape, base, scale]],
-"cases": [as in models/samba-classics-18m/golden.json]}.
+"cases": [as in models/samba-classics-18m/golden.json], "bf16": how far the same code in bf16 is from that: {"worst":
+log-probability, "mean": of a case}}.
 """
 import json
 import pathlib
@@ -134,6 +135,19 @@ def case(model, name, ids, steps):
                 greedy_margins=margins)
 
 
+@torch.no_grad()
+def bf16_error(model, cases):
+    """What rounding alone does to the reference: a measure for what a device that computes in bf16 may differ by."""
+    worst = mean = 0.0
+    model = model.bfloat16()
+    for c in cases:
+        scores = logits(model, c["ids"]).log_softmax(-1)
+        off = [abs(float(scores[t, i]) - c["prompt_logprobs"][t + 1]) for t, i in enumerate(c["ids"][1:])]
+        top = [abs(float(scores[-1, i]) - value) for i, value in c["last_top"]]
+        worst, mean = max([worst, *off, *top]), max(mean, sum(off) / max(1, len(off)))
+    return dict(worst=round(worst, 4), mean=round(mean, 4))
+
+
 def main():
     torch.set_num_threads(2)
     wanted = sys.argv[1:]
@@ -150,7 +164,7 @@ def main():
         out.mkdir(parents=True, exist_ok=True)
         config = {k: v for k, v in config.items() if k not in ("_name_or_path", "transformers_version")}
         (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        (out / "golden.json").write_text(json.dumps(dict(tensors=tensors, cases=cases)) + "\n")
+        (out / "golden.json").write_text(json.dumps(dict(tensors=tensors, cases=cases, bf16=bf16_error(model, cases))) + "\n")
         print(make.__name__, len(tensors), "tensors, least margin",
               min(m for c in cases for m in c["greedy_margins"]), flush=True)
 

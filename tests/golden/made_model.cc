@@ -111,4 +111,10 @@ std::vector<GoldenCase> ReadMadeCases(const std::string& name) {
   return ReadGoldenCases((kModels / name / "golden.json").string());
 }
 
+Bf16Error ReadBf16Error(const std::string& name) {
+  const bj::value file = bj::parse(ReadFile(kModels / name / "golden.json"));
+  const bj::object& error = file.at("bf16").as_object();
+  return {error.at("worst").to_number<float>(), error.at("mean").to_number<float>()};
+}
+
 }  // namespace batucada

@@ -28,4 +28,12 @@ void WriteMadeModel(const std::string& name, const std::filesystem::path& dir,
 // The reference's answers.
 std::vector<GoldenCase> ReadMadeCases(const std::string& name);
 
+// How far the reference's own code is from that when it computes in bf16: the worst log-probability, and the worst
+// mean over a case.
+struct Bf16Error {
+  float worst;
+  float mean;
+};
+Bf16Error ReadBf16Error(const std::string& name);
+
 }  // namespace batucada

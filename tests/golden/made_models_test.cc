@@ -16,6 +16,15 @@
 namespace batucada {
 namespace {
 
+// A GPU computes in bf16: it may be as far off as the reference is in bf16, and a quarter more.
+Contract ContractOf(Contract contract, const std::string& name) {
+  if (contract.backend != BackendKind::kCuda) return contract;
+  const Bf16Error reference = ReadBf16Error(name);
+  contract.worst = std::max(contract.worst, 1.25F * reference.worst);
+  contract.mean = std::max(contract.mean, 1.25F * reference.mean);
+  return contract;
+}
+
 class MadeModels : public testing::TestWithParam<std::tuple<Contract, std::string>> {
  protected:
   MadeModels() { WriteMadeModel(name_, dir_.path()); }
@@ -30,8 +39,8 @@ class MadeModels : public testing::TestWithParam<std::tuple<Contract, std::strin
             .block_tokens = 16};
   }
 
-  const Contract contract_ = std::get<0>(GetParam());
   const std::string name_ = std::get<1>(GetParam());
+  const Contract contract_ = ContractOf(std::get<0>(GetParam()), name_);
   const TempDir dir_;
 };
 
