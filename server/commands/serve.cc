@@ -19,7 +19,6 @@
 #include "server/commands/model_location.h"
 #include "server/commands/reloader.h"
 #include "server/commands/signals.h"
-#include "server/commands/unproven.h"
 #include "server/common/access_keys.h"
 #include "server/common/version.h"
 #include "server/compat/compat.h"
@@ -171,7 +170,6 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   const bool dummy = engine_config.load_format == LoadFormat::kDummy;
   engine_config.disk_cache_digest = WeightsFingerprint(engine_config.model_dir, dummy ? "dummy" : "");
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
-  BATUCADA_RETURN_IF_ERROR(CheckProven(*engine));
   fmt::print("{}", engine->description());
   DecideRequestMemory(&config);
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenStore(config.store));
