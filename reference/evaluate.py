@@ -31,10 +31,10 @@ def score(url, ids):
 
 
 def by_position(rows):
-    """{'a-b': [mean, how many]} over all that reach b."""
+    """{'a-b': [mean, how many]} over all that reach b; the first token of a text has no likelihood."""
     table = {}
     for a, b in zip(EDGES, EDGES[1:]):
-        means = [row[a:b].mean() for row in rows if len(row) >= b]
+        means = [row[a:b].mean() for row in rows if len(row) >= b - 1]
         if means:
             table[f'{a}-{b}'] = [round(float(np.mean(means)), 4), len(means)]
     return table
@@ -67,7 +67,7 @@ def main():
     p.add_argument('data', type=pathlib.Path)
     p.add_argument('out', type=pathlib.Path)
     p.add_argument('--tokens', type=int, default=131073, help='of each book at most')
-    p.add_argument('--long', type=int, default=LONG + 1, help='tokens of the books one behind another')
+    p.add_argument('--long', type=int, default=LONG, help='tokens of the books one behind another, over and over')
     p.add_argument('--texts', type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[1] / 'tests/golden/texts')
     p.add_argument('--recall', type=pathlib.Path)
     o = p.parse_args()
@@ -75,7 +75,7 @@ def main():
     rows = [score(o.url, book[:o.tokens]) for book in books]
     result = {'val_nll_by_position': by_position(rows), 'val_nll_by_position_long_docs': by_position([row[:65536] for row in rows if len(row) >= 65536])}
     print(json.dumps(result), flush=True)
-    result['val_nll_one_book_after_another'] = by_position([score(o.url, np.concatenate(books)[:o.long])])
+    result['val_nll_one_book_after_another'] = by_position([score(o.url, np.resize(np.concatenate(books), o.long))])
     result['chat'] = chat(o.url, json.loads((o.data / 'facts.json').read_text()), [f.read_text() for f in sorted(o.texts.glob('*.txt'))])
     print(json.dumps(result), flush=True)
     if o.recall:
