@@ -70,7 +70,7 @@ void SetChoice(RequestReader& reader, Params& params, std::string_view name, con
   const bj::array* list = value.if_array();
   if (list == nullptr || list->empty()) {
     return reader.Fail(name, list == nullptr ? fmt::format("must be a list of strings, not {}", DescribeJson(value))
-                                             : "has no choices: give at least one string, or leave it out");
+                                             : "is an empty list: give at least one string, or leave it out");
   }
   GrammarSpec spec{.kind = Kind::kChoice};
   for (const bj::value& one : *list) {
