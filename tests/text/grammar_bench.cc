@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -85,6 +87,24 @@ class PieceTokenizer : public Tokenizer {
   }
 };
 
+// One of the ids whose bits are set, each as likely as another; -1: there is none.
+int32_t Drawn(std::span<const uint32_t> mask, std::mt19937_64& random) {
+  size_t allowed = 0;
+  for (const uint32_t word : mask) allowed += static_cast<size_t>(std::popcount(word));
+  if (allowed == 0) return -1;
+  size_t left = random() % allowed;
+  for (size_t i = 0;; ++i) {
+    const auto here = static_cast<size_t>(std::popcount(mask[i]));
+    if (left >= here) {
+      left -= here;
+      continue;
+    }
+    uint32_t word = mask[i];
+    for (; left > 0; --left) word &= word - 1;
+    return static_cast<int32_t>(i) * 32 + std::countr_zero(word);
+  }
+}
+
 struct Figures {
   std::vector<double> seconds;
   void Add(double begin) { seconds.push_back(ThreadSeconds() - begin); }
@@ -125,11 +145,8 @@ int main(int argc, char** argv) {
         const double before = ThreadSeconds();
         if (!matcher.Mask(mask).ok()) break;
         (text < kTexts / 2 ? first : later).Add(before);
-        std::vector<int32_t> allowed;
-        for (int32_t id = 0; id < ids; ++id) {
-          if (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) allowed.push_back(id);
-        }
-        if (allowed.empty() || !matcher.Accept(allowed[random() % allowed.size()])) break;
+        const int32_t id = Drawn(mask, random);
+        if (id < 0 || !matcher.Accept(id)) break;
       }
     }
   }

@@ -1,7 +1,6 @@
 #include "text/grammar/machine.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "absl/hash/hash.h"
@@ -25,7 +24,7 @@ void Machine::Note() {
 
 size_t Machine::Held() const {
   return frames_.size() * (2 * sizeof(Frame) + 16) + places_.size() * (sizeof(Place) + 48) +
-         thread_count_ * sizeof(Thread) + steps_.size() * sizeof(int32_t) +
+         threads_.size() * sizeof(Thread) + steps_.size() * sizeof(int32_t) + loops_.size() * sizeof(Loop) +
          masks_.size() * vocabulary_.words() * sizeof(uint32_t);
 }
 
@@ -41,50 +40,58 @@ int32_t Machine::FrameId(const Frame& of) {
   return found->second;
 }
 
-int32_t Machine::PlaceId(std::vector<Thread> threads, bool accepting) {
+int32_t Machine::PlaceId(std::span<const Thread> threads, bool accepting) {
   if (threads.empty() && !accepting) return kNowhere;
   uint64_t hash = accepting ? 1 : 0;
   for (const Thread& thread : threads) {
     hash = absl::HashOf(hash, thread.state, thread.frame);
   }
-  std::vector<int32_t>& same = place_ids_[hash];
-  for (const int32_t id : same) {
-    const Place& place = places_[static_cast<size_t>(id)];
-    if (place.accepting == accepting && place.threads == threads) return id;
+  const auto id = static_cast<int32_t>(places_.size());
+  const auto [found, fresh] = place_ids_.try_emplace(hash, id);
+  for (int32_t at = fresh ? -1 : found->second; at >= 0; at = places_[static_cast<size_t>(at)].same_hash) {
+    const std::span<const Thread> theirs = ThreadsOf(at);
+    if (places_[static_cast<size_t>(at)].accepting == accepting &&
+        std::equal(theirs.begin(), theirs.end(), threads.begin(), threads.end())) {
+      return at;
+    }
   }
   // What texts stand at may not grow for ever either.
   if (Held() > 2 * most()) budget_.Spend(budget_.left() + 1);
-  const auto id = static_cast<int32_t>(places_.size());
-  same.push_back(id);
-  thread_count_ += threads.size();
-  places_.push_back({.threads = std::move(threads), .accepting = accepting});
+  const auto begin = static_cast<uint32_t>(threads_.size());
+  threads_.insert(threads_.end(), threads.begin(), threads.end());
+  places_.push_back({.begin = begin,
+                     .end = static_cast<uint32_t>(threads_.size()),
+                     .accepting = accepting,
+                     .same_hash = fresh ? -1 : found->second});
+  found->second = id;
   steps_.resize(steps_.size() + static_cast<size_t>(network_.classes()), kUnknown);
   return id;
 }
 
-int32_t Machine::Close(std::vector<Thread> open) {
-  std::vector<Thread> threads;
+int32_t Machine::Close() {
+  closed_.clear();
+  seen_.Clear();
   bool accepting = false;
-  absl::flat_hash_set<uint64_t> seen;
   const auto go = [&](StateId state, int32_t frame) {
     if (frame == kTooDeep) return;
     const uint64_t key = static_cast<uint64_t>(state) << 32 | static_cast<uint32_t>(frame);
-    if (seen.insert(key).second) open.push_back({state, frame});
+    if (seen_.Insert(key)) open_.push_back({state, frame});
   };
-  std::vector<Thread> first;
-  std::swap(first, open);
-  for (const Thread& thread : first) go(thread.state, thread.frame);
-  while (!open.empty()) {
-    const auto [id, frame] = open.back();
-    open.pop_back();
-    if (!whole_ && threads.size() >= most_threads_) {  // some ways are left out
+  // What is open is seen, and there once.
+  const size_t given = open_.size();
+  for (size_t i = 0; i < given; ++i) go(open_[i].state, open_[i].frame);
+  open_.erase(open_.begin(), open_.begin() + static_cast<std::ptrdiff_t>(given));
+  while (!open_.empty()) {
+    const auto [id, frame] = open_.back();
+    open_.pop_back();
+    if (!whole_ && closed_.size() >= most_threads_) {  // some ways are left out
       wide_ = true;
       break;
     }
     if (!budget_.Spend()) return kNowhere;
     const State& state = network_[id];
     switch (state.kind) {
-      case State::Kind::kBytes: threads.push_back({id, frame}); break;
+      case State::Kind::kBytes: closed_.push_back({id, frame}); break;
       case State::Kind::kSplit:
         for (uint32_t t = state.begin; t < state.end; ++t) go(network_.targets()[t], frame);
         break;
@@ -114,22 +121,22 @@ int32_t Machine::Close(std::vector<Thread> open) {
       }
     }
   }
-  std::sort(threads.begin(), threads.end());
-  return PlaceId(std::move(threads), accepting);
+  std::sort(closed_.begin(), closed_.end());
+  return PlaceId(closed_, accepting);
 }
 
 int32_t Machine::Compute(int32_t place, uint8_t byte) {
-  std::vector<Thread> open;
-  for (const Thread& thread : places_[static_cast<size_t>(place)].threads) {
+  open_.clear();
+  for (const Thread& thread : ThreadsOf(place)) {
     const State& state = network_[thread.state];
     for (uint32_t e = state.begin; e < state.end; ++e) {
       const ByteEdge& edge = network_.edges()[e];
-      if (edge.first <= byte && byte <= edge.last) open.push_back({edge.to, thread.frame});
+      if (edge.first <= byte && byte <= edge.last) open_.push_back({edge.to, thread.frame});
     }
     budget_.Spend(1 + (state.end - state.begin) / 8);
   }
-  if (open.empty()) return kNowhere;
-  return Close(std::move(open));
+  if (open_.empty()) return kNowhere;
+  return Close();
 }
 
 int32_t Machine::Step(int32_t place, uint8_t byte) {
@@ -145,7 +152,8 @@ int32_t Machine::Step(int32_t place, uint8_t byte) {
 // The frame with counts, its own and those below, that no token tells from these: see Like.
 int32_t Machine::NormalFrame(int32_t id) {
   // Down to what is known, and up again.
-  std::vector<int32_t> path;
+  std::vector<int32_t>& path = path_;
+  path.clear();
   int32_t normal = kBottom;
   for (int32_t at = id; at != kBottom; at = frames_[static_cast<size_t>(at)].below) {
     if (normal_frames_[static_cast<size_t>(at)] >= 0) {
@@ -175,72 +183,14 @@ int32_t Machine::NormalFrame(int32_t id) {
 // The place that stands for all whose masks are the same because they differ in counts alone that are far from a bound.
 int32_t Machine::Like(int32_t place) {
   if (places_[static_cast<size_t>(place)].like >= 0) return places_[static_cast<size_t>(place)].like;
-  std::vector<Thread> threads = places_[static_cast<size_t>(place)].threads;
-  for (Thread& thread : threads) thread.frame = NormalFrame(thread.frame);
-  std::sort(threads.begin(), threads.end());
-  threads.erase(std::unique(threads.begin(), threads.end()), threads.end());
-  const bool accepting = places_[static_cast<size_t>(place)].accepting;
-  const int32_t like = PlaceId(std::move(threads), accepting);
+  const std::span<const Thread> threads = ThreadsOf(place);
+  closed_.assign(threads.begin(), threads.end());
+  for (Thread& thread : closed_) thread.frame = NormalFrame(thread.frame);
+  std::sort(closed_.begin(), closed_.end());
+  closed_.erase(std::unique(closed_.begin(), closed_.end()), closed_.end());
+  const int32_t like = PlaceId(closed_, places_[static_cast<size_t>(place)].accepting);
   places_[static_cast<size_t>(place)].like = like;
   return like;
-}
-
-bool Machine::AllowsPlain(const Place& place) const {
-  return std::any_of(place.threads.begin(), place.threads.end(), [this](const Thread& thread) {
-    const PlainLoop loop = network_[thread.state].plain;
-    if (loop != PlainLoop::kCounted) return loop == PlainLoop::kForever;
-    const Frame& frame = frames_[static_cast<size_t>(thread.frame)];
-    const int32_t max = frame.count < 0 ? 0 : network_[frame.count].max;
-    return max == kUnbounded || frame.done + vocabulary_.longest_plain() <= max;
-  });
-}
-
-void Machine::Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& mask) {
-  struct Level {
-    uint32_t end;
-    int32_t place;
-  };
-  std::vector<Level> levels = {{static_cast<uint32_t>(trie.nodes.size()), place}};
-  const auto nodes = static_cast<uint32_t>(trie.nodes.size());
-  for (uint32_t i = 0; i < nodes && !budget_.spent();) {
-    const TokenTrie::Node& node = trie.nodes[i];
-    while (levels.back().end <= i) levels.pop_back();
-    const int32_t next = Step(levels.back().place, node.byte);
-    if (next == kNowhere) {
-      i = node.end;
-      continue;
-    }
-    if (node.token >= 0) {
-      mask[static_cast<size_t>(node.token) / 32] |= 1U << (node.token % 32);
-      if (node.more) {
-        for (auto same = std::lower_bound(trie.same.begin(), trie.same.end(), std::pair(node.token, 0));
-             same != trie.same.end() && same->first == node.token; ++same) {
-          mask[static_cast<size_t>(same->second) / 32] |= 1U << (same->second % 32);
-        }
-      }
-    }
-    if (node.end > i + 1) levels.push_back({node.end, next});
-    ++i;
-  }
-}
-
-absl::Status Machine::MakeMask(int32_t place) {
-  std::vector<uint32_t> mask(vocabulary_.words());
-  if (places_[static_cast<size_t>(place)].accepting) {
-    for (const int32_t id : vocabulary_.end_tokens()) {
-      if (id < vocabulary_.size()) mask[static_cast<size_t>(id) / 32] |= 1U << (id % 32);
-    }
-  }
-  if (AllowsPlain(places_[static_cast<size_t>(place)])) {
-    std::transform(mask.begin(), mask.end(), vocabulary_.plain_mask().begin(), mask.begin(), std::bit_or<>());
-  } else {
-    Walk(vocabulary_.plain(), place, mask);
-  }
-  Walk(vocabulary_.rest(), place, mask);
-  if (budget_.spent()) return absl::ResourceExhaustedError("the grammar is too ambiguous to be followed any further");
-  places_[static_cast<size_t>(place)].mask = static_cast<int32_t>(masks_.size());
-  masks_.push_back(std::move(mask));
-  return absl::OkStatus();
 }
 
 int32_t Machine::Follow(int32_t place, std::string_view bytes) {
@@ -259,12 +209,11 @@ int32_t Machine::Narrow(int32_t place) {
 }
 
 int32_t Machine::Part(int32_t place) {
-  const Place& wide = places_[static_cast<size_t>(place)];
-  std::vector<Thread> threads(wide.threads.begin(), wide.threads.begin() + static_cast<std::ptrdiff_t>(std::min(
-                                                                               most_threads_, wide.threads.size())));
-  const bool accepting = wide.accepting;
+  const std::span<const Thread> threads = ThreadsOf(place);
+  closed_.assign(threads.begin(),
+                 threads.begin() + static_cast<std::ptrdiff_t>(std::min(most_threads_, threads.size())));
   budget_ = WorkBudget(kMaskSteps);
-  return PlaceId(std::move(threads), accepting);
+  return PlaceId(closed_, places_[static_cast<size_t>(place)].accepting);
 }
 
 void Machine::Forget() {
@@ -274,31 +223,41 @@ void Machine::Forget() {
   frame_ids_ = {};
   places_ = {};
   place_ids_ = {};
+  threads_ = {};
   steps_ = {};
+  loops_ = {};
   masks_ = {};
-  thread_count_ = 0;
   budget_ = WorkBudget(kMaskSteps);
-  start_ = Close({{network_.start(), kBottom}});
+  open_ = {{network_.start(), kBottom}};
+  start_ = Close();
 }
 
 void Machine::Trim() {
   if (Held() <= (memory_->scarce() ? std::min(trim_at_, 2 * most()) : trim_at_)) return Note();
   const std::vector<Frame> frames = std::move(frames_);
-  std::vector<std::pair<std::shared_ptr<int32_t>, Place>> kept;
+  struct Kept {
+    std::shared_ptr<int32_t> cursor;
+    std::vector<Thread> threads;
+    bool accepting = false;
+  };
+  std::vector<Kept> kept;
   for (const std::weak_ptr<int32_t>& cursor : cursors_) {
     std::shared_ptr<int32_t> place = cursor.lock();
     if (place == nullptr) continue;
-    const int32_t at = *place;
-    kept.emplace_back(std::move(place), at >= 0 ? places_[static_cast<size_t>(at)] : Place{});
+    Kept& one = kept.emplace_back(Kept{.cursor = std::move(place)});
+    if (*one.cursor < 0) continue;
+    const std::span<const Thread> threads = ThreadsOf(*one.cursor);
+    one.threads.assign(threads.begin(), threads.end());
+    one.accepting = places_[static_cast<size_t>(*one.cursor)].accepting;
   }
   Forget();
   cursors_.clear();
   std::vector<int32_t> new_ids(frames.size(), -1);
   new_ids[kBottom] = kBottom;
-  for (auto& [cursor, place] : kept) {
+  for (auto& [cursor, threads, accepting] : kept) {
     cursors_.push_back(cursor);
     if (*cursor < 0) continue;
-    for (Thread& thread : place.threads) {
+    for (Thread& thread : threads) {
       std::vector<int32_t> path;
       for (int32_t at = thread.frame; new_ids[static_cast<size_t>(at)] < 0;
            at = frames[static_cast<size_t>(at)].below) {
@@ -311,8 +270,8 @@ void Machine::Trim() {
       }
       thread.frame = new_ids[static_cast<size_t>(thread.frame)];
     }
-    std::sort(place.threads.begin(), place.threads.end());
-    *cursor = PlaceId(std::move(place.threads), place.accepting);
+    std::sort(threads.begin(), threads.end());
+    *cursor = PlaceId(threads, accepting);
   }
   // Where little was to be forgotten, much must come before it is tried again.
   trim_at_ = std::max(max_bytes_, 2 * Held());
@@ -384,7 +343,7 @@ bool Machine::Cursor::accepting() const {
 bool Machine::Cursor::dead_end() const {
   const std::lock_guard lock(machine_.mutex_);
   const int32_t place = machine_.PlaceOf(*this);
-  return place < 0 || machine_.places_[static_cast<size_t>(place)].threads.empty();
+  return place < 0 || machine_.ThreadsOf(place).empty();
 }
 
 }  // namespace batucada::grammar

@@ -3,7 +3,8 @@
 // A place is all (state, stack) pairs that a text may be at: an automaton without choices, made while it is used and
 // kept, so that what one sequence found serves every other of the same grammar. Stacks are shared lists of frames.
 // Masks are kept by place, too. Places that differ only in counts that no single token can bring to a bound share one
-// mask.
+// mask. Where a character repeats, the tokens that are made of such characters alone are not walked to: they are a mask
+// of the vocabulary (token_set.h), and only where others leave them does a walk begin.
 //
 // A text that has begun can go on. A place follows kMaxThreads ways through the grammar, and a stack has kMostDepth
 // frames: ways beyond are left out, so that the text is held to less than the grammar allows, and never to more. Where
@@ -18,15 +19,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "text/grammar/network.h"
+#include "text/grammar/stamped_set.h"
 #include "text/grammar/vocabulary.h"
 
 namespace batucada::grammar {
@@ -104,21 +106,38 @@ class Machine {
     friend auto operator<=>(const Thread&, const Thread&) = default;
   };
   struct Place {
-    std::vector<Thread> threads;
+    uint32_t begin = 0, end = 0;  // into threads_
     bool accepting = false;
-    int32_t mask = -1;  // into masks_
-    int32_t like = -1;  // the place whose mask is this one's
+    int32_t mask = -1;        // into masks_
+    int32_t like = -1;        // the place whose mask is this one's
+    int32_t loop = kUnknown;  // into loops_; kNowhere: it is none
+    int32_t same_hash = -1;   // another place
   };
+  // A place at which each of `chars` leads to `next`, that to the next of it and so on, `room` times; after that none
+  // of them can come.
+  struct Loop {
+    CharClass chars;
+    int32_t room = 0;  // kForever: `next` is like the place itself, or leads to one that is
+    int32_t next = 0;
+  };
+  static constexpr int32_t kForever = std::numeric_limits<int32_t>::max();
+  static constexpr int32_t kMostRoom = 200;
+  static constexpr int kLeastWidth = 24;       // characters of a loop
+  static constexpr uint32_t kLeastNodes = 32;  // to look for a loop instead of walking through them
 
   int32_t FrameId(const Frame& frame);
-  int32_t PlaceId(std::vector<Thread> threads, bool accepting);
-  // All that can be reached from `open` without a byte.
-  int32_t Close(std::vector<Thread> open);
+  // REQUIRES: sorted, and not a part of threads_.
+  int32_t PlaceId(std::span<const Thread> threads, bool accepting);
+  std::span<const Thread> ThreadsOf(int32_t place) const {
+    const Place& p = places_[static_cast<size_t>(place)];
+    return std::span(threads_).subspan(p.begin, p.end - p.begin);
+  }
+  // All that can be reached from open_ without a byte.
+  int32_t Close();
   int32_t Step(int32_t place, uint8_t byte);
   int32_t Compute(int32_t place, uint8_t byte);
   int32_t Like(int32_t place);
   int32_t NormalFrame(int32_t frame);
-  bool AllowsPlain(const Place& place) const;
   absl::Status MakeMask(int32_t place);
   // Where these bytes lead to.
   int32_t Follow(int32_t place, std::string_view bytes);
@@ -126,7 +145,25 @@ class Machine {
   int32_t Narrow(int32_t place);
   // At most most_threads_ of its ways.
   int32_t Part(int32_t place);
-  void Walk(const TokenTrie& trie, int32_t place, std::vector<uint32_t>& mask);
+  // Into loops_, or kNowhere.
+  int32_t LoopOf(int32_t place, int depth = 0);
+  bool IsWide(int32_t place) const;  // may be a loop
+  // Where most of ASCII's characters lead to, and from them on the others; how many they are.
+  int32_t MostGoTo(int32_t place, CharClass* chars);
+  // Whether every character that is not ASCII leads from one to the other.
+  bool OthersGoTo(int32_t place, int32_t next);
+  // Marks in mask_ what may come of a trie's nodes [begin, end), all that is below a node at which `place` is. Loops
+  // are looked for in the vocabulary's own trie.
+  void Walk(const TokenTrie& trie, uint32_t begin, uint32_t end, int32_t place);
+  void WalkFromRoot(int32_t place);
+  // The same of what is below `node`, at which `place` is, if it is a loop.
+  bool WalkLoop(uint32_t node, int32_t place);
+  // What goes on behind characters of a loop at `place`, and what begins with none of them.
+  void WalkRests(const TokenSet& set, const Loop& loop, int32_t place);
+  void WalkStarts(const TokenSet& set, int32_t place);
+  std::shared_ptr<const TokenSet> SetOf(const CharClass& chars, uint32_t node);
+  void MarkRanks(const TokenTrie& trie, uint32_t begin, uint32_t end);
+  void MarkSet(const TokenSet& set, int32_t room);
   // Where a cursor stands, which is counted from then on. REQUIRES: mutex_ held.
   int32_t PlaceOf(const Cursor& cursor);
   // Forgets what no cursor needs, if there is too much.
@@ -148,10 +185,11 @@ class Machine {
   absl::flat_hash_map<Frame, int32_t> frame_ids_;
   std::vector<int32_t> normal_frames_;  // by frame: see Like; -1: not known yet
   std::vector<Place> places_;
-  absl::flat_hash_map<uint64_t, std::vector<int32_t>> place_ids_;  // by hash
-  std::vector<int32_t> steps_;                                     // [places, classes]
+  std::vector<Thread> threads_;                       // of all places
+  absl::flat_hash_map<uint64_t, int32_t> place_ids_;  // by hash
+  std::vector<int32_t> steps_;                        // [places, classes]
+  std::vector<Loop> loops_;
   std::vector<std::vector<uint32_t>> masks_;
-  size_t thread_count_ = 0;                      // of all places
   std::vector<std::weak_ptr<int32_t>> cursors_;  // that have begun
   size_t trim_at_;                               // bytes
   WorkBudget budget_{kMaskSteps};
@@ -159,6 +197,17 @@ class Machine {
   bool wide_ = false;   // ways have been left out, of which the steps that are kept know nothing
   bool whole_ = false;  // for the moment none is left out
   int32_t start_ = 0;
+
+  // For work, so that nothing is allocated: what is in them holds for a moment.
+  std::vector<Thread> open_, closed_;
+  StampedSet seen_;
+  std::vector<int32_t> path_;
+  struct Level {
+    uint32_t end = 0;
+    int32_t place = 0;
+  };
+  std::vector<Level> levels_;
+  std::vector<uint32_t> mask_;
 };
 
 }  // namespace batucada::grammar

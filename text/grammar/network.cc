@@ -1,5 +1,6 @@
 #include "text/grammar/network.h"
 
+#include <algorithm>
 #include <bitset>
 
 #include "text/grammar/network_builder.h"
@@ -21,6 +22,13 @@ void Network::ClassifyBytes() {
   for (size_t byte = 0; byte < 256; ++byte) {
     if (begins[byte]) ++classes_;
     byte_class_[byte] = static_cast<uint8_t>(classes_ - 1);
+  }
+  for (State& state : states_) {
+    if (state.kind != State::Kind::kBytes) continue;
+    for (uint32_t e = state.begin; e < state.end; ++e) {
+      const int last = std::min<int>(edges_[e].last, 127);
+      state.width = static_cast<uint16_t>(state.width + std::max(0, last - edges_[e].first + 1));
+    }
   }
 }
 

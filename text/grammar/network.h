@@ -24,10 +24,6 @@ struct ByteEdge {
   StateId to = 0;
 };
 
-// Whether reading a character that stands for itself in a JSON string leads back here, so that all plain tokens may
-// come.
-enum class PlainLoop : uint8_t { kNo, kForever, kCounted };  // kCounted: as often as the frame on top still allows
-
 struct State {
   enum class Kind : uint8_t {
     kBytes,  // edges
@@ -37,7 +33,7 @@ struct State {
     kFinal,  // the end of a rule or of a body
   };
   Kind kind = Kind::kFinal;
-  PlainLoop plain = PlainLoop::kNo;
+  uint16_t width = 0;           // kBytes: how many of ASCII's bytes are read
   uint32_t begin = 0, end = 0;  // kBytes: into edges(); kSplit: into targets()
   StateId first = 0, second = 0;
   bool leaves_no_frame = false;

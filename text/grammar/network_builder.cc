@@ -239,28 +239,9 @@ StateId NetworkBuilder::LowerChars(const CharSet& chars, StateId next) {
   return AddBytes(std::move(edges));
 }
 
-void NetworkBuilder::MarkPlain(ExprId body, StateId entry, PlainLoop loop) {
-  static const CharSet plain = CharSet({{0x20, '!'}, {'#', '['}, {']', kLastChar}});
-  const Expression& e = expressions_[body];
-  if (e.kind == Kind::kChars && plain.Minus(e.chars).empty()) {
-    network_.states_[static_cast<size_t>(entry)].plain = loop;
-  } else if (e.kind == Kind::kChoice && network_[entry].kind == State::Kind::kSplit) {
-    // The entry of the alternative that is all plain characters is among the targets: found by what it reads.
-    for (uint32_t t = network_[entry].begin; t < network_[entry].end; ++t) {
-      State& state = network_.states_[static_cast<size_t>(network_.targets_[t])];
-      if (state.kind != State::Kind::kBytes || state.end - state.begin < 4) continue;
-      for (const ExprId child : e.children) {
-        const Expression& c = expressions_[child];
-        if (c.kind == Kind::kChars && plain.Minus(c.chars).empty()) state.plain = loop;
-      }
-    }
-  }
-}
-
 StateId NetworkBuilder::LowerCount(ExprId body, int32_t min, int32_t max, StateId next, int depth) {
   if (Nullable(body)) empty_body_ = true;
   const StateId start = Lower(body, AddState({}), depth + 1);
-  MarkPlain(body, start, PlainLoop::kCounted);
   return AddState({.kind = State::Kind::kCount, .first = start, .second = next, .min = min, .max = max});
 }
 
@@ -273,7 +254,6 @@ StateId NetworkBuilder::LowerRepeat(const Expression& repeat, StateId next, int 
     const StateId loop = AddState({.kind = State::Kind::kSplit, .begin = target, .end = target + 2});
     const StateId entry = Lower(body, loop, depth + 1);
     network_.targets_[target + 1] = entry;
-    MarkPlain(body, entry, PlainLoop::kForever);
     StateId first = loop;
     for (int32_t i = 0; i < repeat.min; ++i) first = Lower(body, first, depth + 1);
     return first;

@@ -37,8 +37,6 @@ class NetworkBuilder {
   StateId LowerChars(const CharSet& chars, StateId next);
   StateId LowerRepeat(const Expression& repeat, StateId next, int depth);
   StateId LowerCount(ExprId body, int32_t min, int32_t max, StateId next, int depth);
-  // Marks what reads a plain character of `body`, whose loop is at hand.
-  void MarkPlain(ExprId body, StateId entry, PlainLoop loop);
   StateId AddBytes(std::vector<ByteEdge> edges);
   StateId AddSplit(std::vector<StateId> targets);
   StateId AddState(State state);

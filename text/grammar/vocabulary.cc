@@ -3,48 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "text/utf8.h"
-
 namespace batucada::grammar {
 namespace {
 
-using Spelled = std::pair<std::string_view, int32_t>;
-
-// Of tokens in the order of their bytes.
-TokenTrie MakeTrie(const std::vector<Spelled>& tokens) {
-  TokenTrie trie;
-  std::vector<uint32_t> path;  // the nodes of the last token's bytes
-  std::string_view last;
-  for (const auto& [bytes, id] : tokens) {
-    size_t common = 0;
-    while (common < last.size() && common < bytes.size() && last[common] == bytes[common]) ++common;
-    const auto here = static_cast<uint32_t>(trie.nodes.size());
-    for (size_t i = common; i < path.size(); ++i) trie.nodes[path[i]].end = here;
-    path.resize(common);
-    for (size_t i = common; i < bytes.size(); ++i) {
-      path.push_back(static_cast<uint32_t>(trie.nodes.size()));
-      trie.nodes.push_back({.byte = static_cast<uint8_t>(bytes[i])});
-    }
-    TokenTrie::Node& node = trie.nodes[path.back()];
-    if (node.token < 0) {
-      node.token = id;
-    } else {
-      node.more = true;
-      trie.same.emplace_back(node.token, id);
-    }
-    last = bytes;
-  }
-  for (const uint32_t node : path) trie.nodes[node].end = static_cast<uint32_t>(trie.nodes.size());
-  std::sort(trie.same.begin(), trie.same.end());
-  return trie;
-}
-
-bool IsPlainText(std::string_view bytes) {
-  if (FindInvalidUtf8(bytes).has_value()) return false;
-  for (size_t at = 0; at < bytes.size();) {
-    if (!IsPlain(NextCodepoint(bytes, &at))) return false;
-  }
-  return true;
+CharClass InStrings() {
+  CharClass chars{.others = true};
+  for (size_t c = 0x20; c < chars.ascii.size(); ++c) chars.ascii[c] = c != '"' && c != '\\';
+  return chars;
 }
 
 }  // namespace
@@ -56,13 +21,13 @@ std::string SpellToken(int32_t id) {
 
 Vocabulary::Vocabulary(const Tokenizer& tokenizer, int32_t size, std::span<const int32_t> end_tokens)
     : tokenizer_(tokenizer), size_(size), end_tokens_(end_tokens.begin(), end_tokens.end()),
-      special_(static_cast<size_t>(size)), plain_mask_(words()) {
-  std::vector<Spelled> plain, rest;
+      special_(static_cast<size_t>(size)) {
+  std::vector<std::pair<std::string_view, int32_t>> tokens;
   for (int32_t id = 0; id < std::min(size, tokenizer.vocab_size()); ++id) {
     if (ends_text(id) || tokenizer.table().kind(id) == TokenKind::kUndefined) continue;
     if (tokenizer.IsSpecial(id)) {
       special_[static_cast<size_t>(id)] = SpellToken(id);
-      rest.emplace_back(special_[static_cast<size_t>(id)], id);
+      tokens.emplace_back(special_[static_cast<size_t>(id)], id);
       continue;
     }
     const std::string_view text = tokenizer.TokenBytes(id);
@@ -70,18 +35,38 @@ Vocabulary::Vocabulary(const Tokenizer& tokenizer, int32_t size, std::span<const
     if (text.empty() || text.find(static_cast<char>(kTokenByte)) != text.npos) continue;
     const auto length = static_cast<int32_t>(text.size());
     longest_ = std::max(longest_, length);
-    if (IsPlainText(text)) {
-      plain.emplace_back(text, id);
-      plain_mask_[static_cast<size_t>(id) / 32] |= 1U << (id % 32);
-      longest_plain_ = std::max(longest_plain_, length);
-    } else {
-      rest.emplace_back(text, id);
-    }
+    tokens.emplace_back(text, id);
   }
-  std::sort(plain.begin(), plain.end());
-  std::sort(rest.begin(), rest.end());
-  plain_ = MakeTrie(plain);
-  rest_ = MakeTrie(rest);
+  std::sort(tokens.begin(), tokens.end());
+  trie_ = TokenTrie(tokens);
+  in_strings_ = std::make_shared<const TokenSet>(InStrings(), trie_, TokenSet::kRoot, words(), UINT32_MAX);
+  short_.assign(kMasks + 1, std::vector<uint32_t>(words()));
+  for (uint32_t rank = 0; rank < trie_.ids.size(); ++rank) {
+    const auto id = static_cast<size_t>(trie_.ids[rank]);
+    for (size_t most = trie_.chars[rank]; most < short_.size(); ++most) short_[most][id / 32] |= 1U << (id % 32);
+    if (trie_.chars[rank] > kMasks) long_.push_back(rank);
+  }
+  std::sort(long_.begin(), long_.end(), [this](uint32_t a, uint32_t b) { return trie_.chars[a] > trie_.chars[b]; });
+}
+
+std::shared_ptr<const TokenSet> Vocabulary::Set(const CharClass& chars, uint32_t node, bool* fresh) const {
+  *fresh = false;
+  static const CharClass in_strings = InStrings();
+  if (node == TokenSet::kRoot && chars == in_strings) return in_strings_;
+  return sets_.Find(chars, trie_, node, words(), fresh);
+}
+
+void Vocabulary::RemoveLonger(int32_t most, std::span<uint32_t> mask) const {
+  if (most <= kMasks) {
+    const std::vector<uint32_t>& shorter = short_[static_cast<size_t>(most)];
+    for (size_t i = 0; i < shorter.size(); ++i) mask[i] &= shorter[i];
+    return;
+  }
+  for (const uint32_t rank : long_) {
+    if (trie_.chars[rank] <= most) return;
+    const auto id = static_cast<size_t>(trie_.ids[rank]);
+    mask[id / 32] &= ~(1U << (id % 32));
+  }
 }
 
 std::string_view Vocabulary::bytes(int32_t id) const {

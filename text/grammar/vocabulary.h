@@ -1,10 +1,8 @@
-// The tokens of a tokenizer as two tries over their bytes, for finding all that a grammar allows in one walk.
-//
-// Plain tokens, whole characters that stand in a JSON string as they are, lie apart: most tokens of a vocabulary are
-// such, and inside a string all of them are allowed at once, without a walk.
+// The tokens of a tokenizer as a grammar reads them: a trie over their bytes, and sets of them by what they are made
+// of.
 //
 // Special tokens are spelled by kTokenByte, which no UTF-8 holds, and three bytes of their id, so that a grammar can
-// ask for one and no text is mistaken for it. Tokens that end the text are in no trie.
+// ask for one and no text is mistaken for it. Tokens that end the text are in neither.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/grammar/token_set.h"
+#include "text/grammar/token_trie.h"
 #include "text/tokenizer.h"
 
 namespace batucada::grammar {
@@ -22,18 +22,6 @@ inline constexpr uint8_t kTokenByte = 0xFF;
 // The bytes that stand for a special token.
 std::string SpellToken(int32_t id);
 
-// Nodes in the order of a walk that goes down first; the root has none.
-struct TokenTrie {
-  struct Node {
-    uint32_t end = 0;    // the first node behind its subtree
-    int32_t token = -1;  // the token that ends here
-    uint8_t byte = 0;
-    bool more = false;  // more tokens end here: see `same`
-  };
-  std::vector<Node> nodes;
-  std::vector<std::pair<int32_t, int32_t>> same;  // a token and another of the same bytes, sorted
-};
-
 // Immutable once made; thread-safe.
 class Vocabulary {
  public:
@@ -42,11 +30,12 @@ class Vocabulary {
 
   int32_t size() const { return size_; }
   size_t words() const { return (static_cast<size_t>(size_) + 31) / 32; }
-  const TokenTrie& plain() const { return plain_; }
-  const TokenTrie& rest() const { return rest_; }
-  std::span<const uint32_t> plain_mask() const { return plain_mask_; }  // [words()]
-  int32_t longest_plain() const { return longest_plain_; }              // bytes of the longest plain token
-  int32_t longest() const { return longest_; }                          // bytes of the longest token
+  const TokenTrie& trie() const { return trie_; }
+  // Of the tokens below a node, or all; `fresh`: see TokenSets.
+  std::shared_ptr<const TokenSet> Set(const CharClass& chars, uint32_t node, bool* fresh) const;
+  int32_t longest() const { return longest_; }  // bytes of the longest token
+  // Takes from a mask, [words()], the tokens in which more than `most` characters begin.
+  void RemoveLonger(int32_t most, std::span<uint32_t> mask) const;
   std::string_view bytes(int32_t id) const;
   bool ends_text(int32_t id) const;
   std::span<const int32_t> end_tokens() const { return end_tokens_; }
@@ -57,12 +46,13 @@ class Vocabulary {
   const int32_t size_;
   const std::vector<int32_t> end_tokens_;
   std::vector<std::string> special_;  // of special tokens, by id: their spelling; empty for others
-  TokenTrie plain_, rest_;
-  std::vector<uint32_t> plain_mask_;
-  int32_t longest_plain_ = 1, longest_ = 1;
+  TokenTrie trie_;
+  TokenSets sets_;
+  std::shared_ptr<const TokenSet> in_strings_;  // of JSON, as they are: nearly every grammar needs it
+  int32_t longest_ = 1;
+  static constexpr int32_t kMasks = 16;
+  std::vector<std::vector<uint32_t>> short_;  // masks of what has at most so many characters, to kMasks
+  std::vector<uint32_t> long_;                // ranks of what has more, the longest first
 };
-
-// Whether a character stands for itself in a JSON string.
-inline bool IsPlain(char32_t c) { return c >= 0x20 && c != '"' && c != '\\'; }
 
 }  // namespace batucada::grammar
