@@ -75,7 +75,12 @@ def main():
     rows = [score(o.url, book[:o.tokens]) for book in books]
     result = {'val_nll_by_position': by_position(rows), 'val_nll_by_position_long_docs': by_position([row[:65536] for row in rows if len(row) >= 65536])}
     print(json.dumps(result), flush=True)
-    result['val_nll_one_book_after_another'] = by_position([score(o.url, np.resize(np.concatenate(books), o.long))])
+    turn = np.concatenate(books)
+    row = score(o.url, np.resize(turn, o.long))
+    result['val_nll_one_book_after_another'] = by_position([row])
+    # The same text ever further from the beginning: what differs is the distance alone.
+    result['val_nll_by_turn'] = [round(float(part.mean()), 4) for part in np.split(row, range(len(turn), len(row), len(turn)))
+                                 if len(part) == len(turn)]
     result['chat'] = chat(o.url, json.loads((o.data / 'facts.json').read_text()), [f.read_text() for f in sorted(o.texts.glob('*.txt'))])
     print(json.dumps(result), flush=True)
     if o.recall:
