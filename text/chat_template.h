@@ -48,9 +48,9 @@ struct ChatInput {
 class ChatTemplate {
  public:
   // Reads model_dir/chat_template.jinja, or where there is none the `chat_template` of model_dir/tokenizer_config.json:
-  // a string, or a list of {"name", "template"} of which "default" is taken. Special tokens come from
-  // tokenizer_config.json and, where it is silent, special_tokens_map.json.
-  // `template_file`, unless empty, is read instead of the model's own template.
+  // a string, or a list of {"name", "template"} of which "default" is taken, and "tool_use" for conversations with
+  // tools (as is additional_chat_templates/tool_use.jinja). Special tokens come from tokenizer_config.json and, where
+  // it is silent, special_tokens_map.json. `template_file`, unless empty, is read instead of the model's own template.
   // NOT_FOUND if the model has no template, or the file is not there. INVALID_ARGUMENT or UNIMPLEMENTED, with file,
   // line and column, if it has one that is wrong or that is written in what this engine does not do.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<const ChatTemplate>> Load(const std::string& model_dir,

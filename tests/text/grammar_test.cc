@@ -273,8 +273,9 @@ TEST_F(GrammarTest, WhatIsWiderThanCanBeFollowedGoesOn) {
   // Each has more ways than a machine follows, after some hundred characters.
   for (const char* wide :
        {".{0,700}.{0,700}.{0,700}.{0,700}", ".{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}",
-        "(.{0,90}b?){0,90}", "([ -~]*a[ -~]{12}b|[ -~]*c)*"}) {
+        "(.{1,90}b?){0,90}", "([ -~]*a[ -~]{12}b|[ -~]*c)*"}) {
     const auto grammar = Make(GrammarSpec::Kind::kRegex, wide);
+    ASSERT_NE(grammar, nullptr) << wide;
     GrammarMatcher matcher(grammar);
     std::vector<uint32_t> mask((kVocab + 31) / 32);
     int taken = 0;
