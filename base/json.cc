@@ -149,8 +149,7 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
   }
   if (error == bj::error::too_deep) {
     return absl::InvalidArgumentError(
-        Concat(what, " nests deeper than 32 levels, which is the most, at byte ", parsed,
-               ": use fewer (parts of a JSON Schema can stand in $defs, and be named by $ref)"));
+        Concat(what, " nests deeper than 32 levels, which is the most, at byte ", parsed, ": use fewer"));
   }
   if (error) {
     return absl::InvalidArgumentError(Concat(what, " is not valid JSON: ", error.message(), " at byte ", parsed));

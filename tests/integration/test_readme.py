@@ -60,6 +60,7 @@ def test_every_page_with_curl(server):
               "/apply-template": {"messages": [message]}, "/api/generate": {**told, "prompt": "a"},
               "/api/chat": {**told, "messages": [message]}, "/api/show": told,
               "/v1/completions": {"prompt": "a", "max_tokens": 1}, "/tokenize": {"prompt": "a"}, "/detokenize": {"tokens": [70]},
+              "/v1/tokenize": {"prompt": "a"}, "/v1/detokenize": {"tokens": [70]}, "/v1/responses/input_tokens": {"input": "a"},
               "/v1/chat/completions": {"messages": [message], "max_tokens": 1},
               "/chat/completions": {"messages": [message], "max_tokens": 1},
               "/v1/messages": {"messages": [message], "max_tokens": 1}, "/v1/messages/count_tokens": {"messages": [message]},

@@ -51,7 +51,7 @@ def test_what_is_open_is_described_as_open_and_nothing_else_is(keyed):
                 assert (status == 401) == (operation.get("security") != []), (method, path)
             if status != 401:
                 opened.add(path)
-    health = {"/health", "/health/live", "/health/ready", "/health_generate", "/ping", "/v1/health", "/v2/health/live", "/v2/health/ready",
+    health = {"/health", "/health/live", "/health/ready", "/health_generate", "/healthz", "/livez", "/readyz", "/ping", "/v1/health", "/v2/health/live", "/v2/health/ready",
               "/v2/models/{model}/ready", "/v2/models/{model}/versions/{version}/ready"}
     assert opened == health | {"/", "/metrics"}
 
