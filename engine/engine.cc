@@ -197,17 +197,23 @@ absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, s
   if (impl_->capacity.prefix.slots > 0 && request.use_prefix_cache && request.checkpoints.empty()) {
     request.checkpoints = MessageBorders(request.prompt.vector(), *impl_->tokenizer);
   }
-  std::vector<Generation> choices;
-  choices.reserve(seeds.size());
+  std::vector<std::shared_ptr<Channel>> channels;
+  std::vector<StepLoop::Arrival> arrivals;
   for (const uint64_t seed : seeds) {
     request.sampling.seed = seed;
-    auto channel = std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens), impl_->tokenizer,
-                                             stops, request);
-    BATUCADA_ASSIGN_OR_RETURN(const SequenceId id, impl_->loop->Add(request, channel));
-    channel->Bind(impl_->loop, id);
-    choices.emplace_back(std::move(channel));
+    channels.push_back(std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens),
+                                                 impl_->tokenizer, stops, request));
+    arrivals.push_back({request, channels.back()});
     if (request.max_tokens > 0) request.prompt_logprobs.reset();
   }
+  const absl::Status added = impl_->loop->Add(arrivals);
+  std::vector<Generation> choices;  // cancelled as they are left, should not all have been taken
+  choices.reserve(seeds.size());
+  for (size_t i = 0; i < arrivals.size() && arrivals[i].id != 0; ++i) {
+    channels[i]->Bind(impl_->loop, arrivals[i].id);
+    choices.emplace_back(std::move(channels[i]));
+  }
+  if (!added.ok()) return added;
   return choices;
 }
 

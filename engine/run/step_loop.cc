@@ -40,18 +40,27 @@ StepLoop::~StepLoop() {
   if (disk_ != nullptr) disk_->WakeWith(nullptr);
 }
 
-absl::StatusOr<SequenceId> StepLoop::Add(Request request, std::shared_ptr<SequenceListener> listener) {
+absl::Status StepLoop::Add(std::span<Arrival> arrivals) {
   const std::lock_guard lock(mutex_);
   if (!failure_.ok()) return absl::UnavailableError(absl::StrCat("the engine has failed: ", failure_.message()));
   if (draining_) return absl::UnavailableError("the server is shutting down");
-  const bool was_idle = scheduler_.idle();
-  const absl::Time now = clock_->Now();
-  BATUCADA_RETURN_IF_ERROR(scheduler_.Add(next_id_, std::move(request), now));
-  if (was_idle) last_progress_ = now;
-  listeners_.emplace(next_id_, std::move(listener));
-  changed_ = true;
-  work_.notify_one();
-  return next_id_++;
+  for (Arrival& arrival : arrivals) {
+    const bool was_idle = scheduler_.idle();
+    const absl::Time now = clock_->Now();
+    BATUCADA_RETURN_IF_ERROR(scheduler_.Add(next_id_, std::move(arrival.request), now));
+    if (was_idle) last_progress_ = now;
+    listeners_.emplace(next_id_, std::move(arrival.listener));
+    arrival.id = next_id_++;
+    changed_ = true;
+    work_.notify_one();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SequenceId> StepLoop::Add(Request request, std::shared_ptr<SequenceListener> listener) {
+  Arrival arrival{std::move(request), std::move(listener)};
+  BATUCADA_RETURN_IF_ERROR(Add({&arrival, 1}));
+  return arrival.id;
 }
 
 void StepLoop::Cancel(SequenceId id, FinishReason reason) {

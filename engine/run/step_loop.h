@@ -53,7 +53,14 @@ class StepLoop {
   // Ends what still runs with kShutdown.
   ~StepLoop();
 
-  // Queues a request. Errors: Scheduler::Add's, and UNAVAILABLE when draining or failed. The id is never 0.
+  struct Arrival {
+    Request request;
+    std::shared_ptr<SequenceListener> listener;
+    SequenceId id = 0;  // never 0 once it is queued
+  };
+  // Queues requests, all before the next step is planned, so that those of one prompt can share its prefill. Errors:
+  // Scheduler::Add's, and UNAVAILABLE when draining or failed; what has an id then is queued all the same.
+  absl::Status Add(std::span<Arrival> arrivals);
   absl::StatusOr<SequenceId> Add(Request request, std::shared_ptr<SequenceListener> listener);
   // Ends the sequence with `reason` and wakes the loop; the listener is told. Nothing if it has ended.
   void Cancel(SequenceId id, FinishReason reason);
