@@ -46,6 +46,7 @@ constexpr KnownParameter kTable[] = {
     {"safety_identifier", kAny, "Who asks. No answer depends on it."},
     {"suffix", R"("")", "Not supported: text after the completion."},
     {"best_of", "1", kVllm},
+    {"random_seed", kNone, "Mistral's name of seed. Not supported here: see seed."},
     {"text", kNone, "SGLang's. Not supported: see prompt."},
     {"sampling_params", kNone, "SGLang's. Not supported: its members belong beside prompt."},
 

@@ -257,8 +257,13 @@ def test_a_clock_that_jumps(jumping, stubs, seconds):
         with jumping.http.stream("POST", "/v1/completions",
                                  json={"prompt": "a", "max_tokens": 100_000, "ignore_eos": True, "stream": True}) as endless:
             jumping.jump(seconds)
-            # The jump is there for who reads the clock, and so in the answer.
-            assert abs(jumping.complete(prompt="a", max_tokens=2)["created"] - time.time() - seconds) < 60
+            # The jump is there for who reads the clock, and so in an answer: soon, where the clock is not read each time.
+            for _ in range(300):
+                told = jumping.complete(prompt="a", max_tokens=2)["created"]
+                if abs(told - time.time() - seconds) < 60:
+                    break
+                time.sleep(0.1)
+            assert abs(told - time.time() - seconds) < 60
             # A deadline that has time is kept, and one that has not is not.
             inference.Complete(ask, timeout=30)
             long = messages.GenerateRequest(text="It was", max_tokens=100_000)

@@ -52,7 +52,8 @@ TEST(KnownParametersTest, NeutralValuesAreAcceptedAndNull) {
 
 TEST(KnownParametersTest, OtherValuesAreRefusedByNameAndValue) {
   for (const KnownParameter& known : KnownParameters()) {
-    if (known.neutral == "*" || known.name == "best_of") continue;  // completions serve best_of
+    // Completions serve these.
+    if (known.neutral == "*" || known.name == "best_of" || known.name == "random_seed") continue;
     const absl::Status status = ParseCompletionRequest(With(kPrompt, known.name, "77")).status();
     EXPECT_EQ(ErrorParameter(status), known.name);
     EXPECT_EQ(ErrorCode(status), "unsupported_parameter") << known.name;
