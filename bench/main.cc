@@ -31,6 +31,7 @@ struct BenchOptions {
   int32_t device = 0;
   int32_t threads = 0;
   int32_t chunk = 0;
+  int64_t fill = INT64_MAX;
   std::vector<int32_t> batches = {1, 4, 16};
   std::vector<int64_t> contexts = {128};
   std::vector<int64_t> prompts = {512};
@@ -69,7 +70,7 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
   }
   std::fprintf(stderr, "%s", report.c_str());
 
-  StepBench bench(name, checkpoint.config, ceilings, activation, chunk, backend.get());
+  StepBench bench(name, checkpoint.config, ceilings, activation, {.chunk = chunk, .fill = o.fill}, backend.get());
   std::vector<Figure> figures = {{absl::StrCat("ceiling/bandwidth/", name), ceilings.bytes_per_s / 1e9, "GB/s", 0, 0},
                                  {absl::StrCat("ceiling/gemm/", name), ceilings.flops_per_s / 1e9, "GFLOP/s", 0, 0}};
   for (const int32_t batch : o.batches) BATUCADA_RETURN_IF_ERROR(bench.Decode(batch, o.contexts, &figures));
@@ -109,6 +110,9 @@ int main(int argc, char** argv) {
   app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 512 on the CPU, 8192 on a GPU");
   app.add_option("--batch", options.batches, "Sequences that decode at once, one or several")->delimiter(',');
   app.add_option("--context", options.contexts, "Tokens behind each sequence, one or several")->delimiter(',');
+  app.add_option(
+      "--fill", options.fill,
+      "Tokens of --context that are computed, all by default; the rest is read as zeros, which takes as long");
   app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; 0: none")->delimiter(',');
   app.add_option("--prompt-tokens", options.prompt_tokens,
                  "Prompt tokens of one measurement: as many prompts as that takes");

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "bench/floors.h"
 
 namespace batucada {
 namespace {
@@ -21,20 +22,14 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Tokens that queries see on average over a text of `length`: the window once it is full.
-double MeanVisible(double length, double window) {
-  if (length <= window) return (length + 1) / 2;
-  return (window * (window + 1) / 2 + (length - window) * window) / length;
-}
-
 }  // namespace
 
 StepBench::StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation,
-                     int32_t chunk, Backend* backend)
-    : name_(std::move(name)), model_(model), ceilings_(ceilings), activation_(activation), chunk_(chunk),
-      backend_(backend), sampling_{.temperature = 1, .seed = 1} {
+                     Lengths lengths, Backend* backend)
+    : name_(std::move(name)), model_(model), ceilings_(ceilings), activation_(activation), chunk_(lengths.chunk),
+      fill_(lengths.fill), backend_(backend), sampling_{.temperature = 1, .seed = 1} {
   std::mt19937 random(2);
-  prompt_.resize(static_cast<size_t>(chunk));
+  prompt_.resize(static_cast<size_t>(chunk_));
   for (int32_t& id : prompt_) id = static_cast<int32_t>(random() % static_cast<uint32_t>(model.vocab_size));
 }
 
@@ -83,13 +78,14 @@ absl::Status StepBench::Finish(size_t leave) {
   return absl::OkStatus();
 }
 
-absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t context) {
+absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t context, int64_t fill) {
   for (Running& sequence : sequences) {
     std::vector<Running> one = {sequence};
-    while (one[0].position < context) {
-      BATUCADA_RETURN_IF_ERROR(Launch(one, std::min<int64_t>(context - one[0].position, chunk_), /*decode=*/false));
+    while (one[0].position < std::min(context, fill)) {
+      const int64_t rows = std::min<int64_t>(std::min(context, fill) - one[0].position, chunk_);
+      BATUCADA_RETURN_IF_ERROR(Launch(one, rows, /*decode=*/false));
     }
-    sequence.position = one[0].position;
+    sequence.position = std::max(one[0].position, context);
   }
   return Finish(0);
 }
@@ -121,9 +117,9 @@ absl::Status StepBench::Decode(int32_t batch, const std::vector<int64_t>& contex
   }
   std::vector<Running> sequences = Start(batch);
   for (const int64_t context : contexts) {
-    BATUCADA_RETURN_IF_ERROR(Feed(sequences, context));
+    BATUCADA_RETURN_IF_ERROR(Feed(sequences, context, fill_));
     BATUCADA_ASSIGN_OR_RETURN(const double seconds, StepSeconds(sequences));
-    const double floor = DecodeFloor(batch, context);
+    const double floor = DecodeFloor(model_, ceilings_, activation_, batch, context);
     figures->push_back({absl::StrCat("decode/", name_, "/b", batch, "/c", context), seconds * 1e3, "ms/step",
                         floor * 1e3, floor / seconds});
   }
@@ -136,44 +132,12 @@ absl::StatusOr<Figure> StepBench::Prefill(int64_t length, int64_t count) {
     const auto begin = Clock::now();
     for (int64_t i = 0; i < count; ++i) {
       std::vector<Running> one = Start(1);
-      BATUCADA_RETURN_IF_ERROR(Feed(one, length));
+      BATUCADA_RETURN_IF_ERROR(Feed(one, length, length));
     }
     if (round > 0) rates.push_back(static_cast<double>(length * count) / Seconds(begin));
   }
-  const double median = Median(rates), floor = PrefillFloor(length);
+  const double median = Median(rates), floor = ceilings_.flops_per_s / PromptTokenFlops(model_, length);
   return Figure{absl::StrCat("prefill/", name_, "/", length), median, "tokens/s", floor, median / floor};
-}
-
-double StepBench::DecodeFloor(int32_t batch, int64_t context) const {
-  const ModelConfig& m = model_;
-  const auto act = static_cast<double>(SizeOf(activation_));
-  const auto p = static_cast<double>(MatMulParameters(m));
-  const double b = batch;
-  double recurrent = 0, kv = 0;
-  for (const CacheSpec& cache : m.caches) {
-    if (cache.kind == CacheKind::kRecurrent) {
-      recurrent += cache.d_inner * (4.0 * cache.d_state + act * (cache.conv_width - 1));
-    } else {
-      const auto visible = static_cast<double>(std::min<int64_t>(context, cache.window));
-      kv += 2.0 * cache.kv_heads * cache.head_dim * act * visible;
-    }
-  }
-  return std::max(2 * p / ceilings_.bytes_per_s, 2 * p * b / ceilings_.flops_per_s) +
-         b * (2 * recurrent + kv) / ceilings_.bytes_per_s;
-}
-
-double StepBench::PrefillFloor(int64_t length) const {
-  const ModelConfig& m = model_;
-  // Logits are computed for the last token alone.
-  const double p = static_cast<double>(MatMulParameters(m)) - static_cast<double>(m.vocab_size) * m.d_model;
-  double attention = 0;
-  for (const LayerSpec& layer : m.layers) {
-    const AttentionSpec* const spec = layer.attention();
-    if (spec == nullptr) continue;
-    attention +=
-        4.0 * static_cast<double>(spec->query_width()) * MeanVisible(static_cast<double>(length), spec->window);
-  }
-  return ceilings_.flops_per_s / (2 * p + attention);
 }
 
 }  // namespace batucada

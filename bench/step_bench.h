@@ -1,6 +1,4 @@
-// Times whole steps of a model on its backend, without scheduler or server, beside the floors of design:
-//   decode   max(weight bytes / bw, 2·P·B / flops) + B·(2·(SSM + conv) + K/V read) / bw     seconds per step
-//   prefill  flops / (2·P + attention)                                                    tokens per second
+// Times whole steps of a model on its backend, without scheduler or server, beside their floors (floors.h).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +16,12 @@ namespace batucada {
 
 class StepBench {
  public:
-  // `name` is the model's in figure names. `matrix_dtype` is what its matrices are held in.
-  StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation, int32_t chunk,
+  struct Lengths {
+    int32_t chunk;  // prompt tokens of one step
+    int64_t fill;   // tokens of a decode step's context that are computed; what lies behind them is read as zeros
+  };
+  // `name` is the model's in figure names.
+  StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation, Lengths lengths,
             Backend* backend);
 
   // Median time of a decode step of `batch` sequences that each have so many tokens behind them; `contexts` ascend.
@@ -34,18 +36,18 @@ class StepBench {
     int64_t position;
   };
   std::vector<Running> Start(int32_t batch) const;
-  absl::Status Feed(std::vector<Running>& sequences, int64_t context);
+  // Computes the first `fill` of `context` tokens, and goes on behind the last.
+  absl::Status Feed(std::vector<Running>& sequences, int64_t context, int64_t fill);
   absl::StatusOr<double> StepSeconds(std::vector<Running>& sequences);
   absl::Status Launch(std::vector<Running>& sequences, int64_t tokens, bool decode);
   absl::Status Finish(size_t leave);
-  double DecodeFloor(int32_t batch, int64_t context) const;
-  double PrefillFloor(int64_t length) const;
 
   const std::string name_;
   const ModelConfig& model_;
   const Ceilings ceilings_;
   const DType activation_;
-  const int32_t chunk_;  // prompt tokens of one step
+  const int32_t chunk_;
+  const int64_t fill_;
   Backend* const backend_;
   const SamplingParams sampling_;  // random draws: greedy text of random weights soon repeats itself
   std::vector<int32_t> prompt_;
