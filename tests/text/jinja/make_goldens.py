@@ -22,9 +22,13 @@ TAKE_PARTS = {"gemma3"}
 SPECIAL_TOKENS = {
     "chatml": {"eos_token": "<|im_end|>"},
     "deepseek": {"bos_token": "<｜begin▁of▁sentence｜>", "eos_token": "<｜end▁of▁sentence｜>"},
+    "falcon3": {"eos_token": "<|endoftext|>"},
+    "falcon_mamba": {"bos_token": "<|endoftext|>", "eos_token": "<|im_end|>"},
     "gemma": {"bos_token": "<bos>", "eos_token": "<eos>"},
     "generation": {"eos_token": "<|im_end|>"},
     "hermes": {"bos_token": "<|begin_of_text|>", "eos_token": "<|im_end|>"},
+    "jamba15": {"bos_token": "<|startoftext|>", "eos_token": "<|eom|>"},
+    "jamba_reasoning": {"bos_token": "<|startoftext|>", "eos_token": "<|im_end|>"},
     "llama2": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
     "llama3": {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"},
     "mistral": {"bos_token": "<s>", "eos_token": "</s>"},
