@@ -170,10 +170,10 @@ def test_a_digest_wins_over_the_tag():
     assert server(rendered(image=image))["image"] == f"registry.example.com/batucada@{digest}"
 
 
-def model_volume(model, **values):
+def model_volume(model, called="/models/m", **values):
     rendering = rendered(model={"name": "m", **model}, **values)
     container = server(rendering)
-    assert flags(rendering)["model"] == "/models/m"
+    assert flags(rendering)["model"] == called
     mounts = [mount for mount in container["volumeMounts"] if mount["name"] == "model"]
     spec = next(spec for _, spec in pods(rendering) if container in spec["containers"])
     volumes = [volume for volume in spec["volumes"] if volume["name"] == "model"]
@@ -212,19 +212,35 @@ DOWNLOAD = {"endpoint": "https://models.example.com", "repository": "a/m", "revi
             "files": {"config.json": "0" * 64, "part/b.safetensors": "1" * 64}}
 
 
-def test_a_downloaded_model_has_a_revision_and_checksums():
-    mounts, volumes, spec = model_volume({"source": "download", "download": DOWNLOAD})
-    assert mounts == [{"name": "model", "mountPath": "/models/m", "readOnly": True}]
+OFFLINE = [{"name": "HF_HUB_CACHE", "value": "/hub"}, {"name": "HF_HUB_OFFLINE", "value": "1"}]
+
+
+def test_a_downloaded_model_is_fetched_by_the_server_s_own_program():
+    mounts, volumes, spec = model_volume({"source": "download", "download": DOWNLOAD}, called="a/m@r1")
+    assert mounts == [{"name": "model", "mountPath": "/hub", "readOnly": True}]
     assert volumes == [{"name": "model", "emptyDir": {"sizeLimit": "20Gi"}}]
-    fetch = spec["initContainers"][0]
-    assert fetch["args"][1:] == ["fetch-model", "https://models.example.com/a/m/resolve/r1", "/models/m",
-                                 f"{'0' * 64}  config.json", f"{'1' * 64}  part/b.safetensors"]
-    assert fetch["args"][0] == (chart.CHART / "files/fetch-model.sh").read_text(encoding="utf-8")
-    assert fetch["env"] == [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}]
+    fetch, check = spec["initContainers"]
+    container = spec["containers"][0]
+    assert fetch["image"] == check["image"] == container["image"]
+    assert fetch["args"] == ["download", "a/m@r1"] and "command" not in fetch
+    assert fetch["env"] == [{"name": "HF_HUB_CACHE", "value": "/hub"},
+                            {"name": "HF_ENDPOINT", "value": "https://models.example.com"},
+                            {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}]
+    assert {"name": "model", "mountPath": "/hub"} in fetch["volumeMounts"]
+    assert check["args"][1:] == ["a/m@r1", f"{'0' * 64}  config.json", f"{'1' * 64}  part/b.safetensors"]
+    assert check["env"] == container["env"] == OFFLINE
+    assert flags(rendered(model={"name": "m", "source": "download", "download": DOWNLOAD}))["served-model-name"] == "m"
+
+
+def test_checksums_of_a_download_may_be_the_hub_s_own():
+    without = {key: value for key, value in DOWNLOAD.items() if key not in ("files", "endpoint", "tokenSecret")}
+    _, _, spec = model_volume({"source": "download", "download": without}, called="a/m@r1")
+    assert [each["name"] for each in spec["initContainers"]] == ["fetch-model"]
+    assert spec["initContainers"][0]["env"][1:] == [{"name": "HF_ENDPOINT", "value": "https://huggingface.co"}]
 
 
 def test_a_stateful_pod_keeps_its_download():
-    _, volumes, _ = model_volume({"source": "download", "download": DOWNLOAD}, workload="StatefulSet")
+    _, volumes, _ = model_volume({"source": "download", "download": DOWNLOAD}, called="a/m@r1", workload="StatefulSet")
     assert volumes == []
     rendering = rendered(model={"name": "m", "source": "download", "download": DOWNLOAD}, workload="StatefulSet")
     claims = one(rendering, "StatefulSet")["spec"]["volumeClaimTemplates"]

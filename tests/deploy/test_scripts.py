@@ -1,16 +1,14 @@
-"""The scripts that run in the cluster, run here: against a server of files, and against the real server."""
+"""What runs in the cluster beside the server, run here: against a Hub of our own, and against the real server."""
 
 import contextlib
-import functools
 import hashlib
-import http.server
 import json
 import pathlib
 import re
 import socket
 import ssl
 import subprocess
-import threading
+import sys
 import time
 import urllib.request
 
@@ -19,95 +17,67 @@ import pytest
 import chart
 import chart_files
 
-FETCH = chart.CHART / "files/fetch-model.sh"
+sys.path.insert(0, str(chart.ROOT / "tests/integration"))
+import hub_server  # noqa: E402
+
 SMOKE = chart.CHART / "files/smoke-test.sh"
 
 
-class Hub(http.server.SimpleHTTPRequestHandler):
-    """A hub of one repository that wants a token, understands ranges, and counts."""
-
-    asked = []
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        Hub.asked.append((self.path, self.headers.get("Range")))
-        if self.headers.get("Authorization") != "Bearer let-me":
-            self.send_error(401)
-            return
-        data = (pathlib.Path(self.directory) / self.path.lstrip("/")).read_bytes()
-        begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
-        self.send_response(206 if begin else 200)
-        if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(data) - begin))
-        self.end_headers()
-        self.wfile.write(data[begin:])
+FILES = {"config.json": (chart.ROOT / "models/samba-classics-18m/config.json").read_bytes(), "tokenizer.json": b"{}",
+         "model.safetensors": bytes(range(256)) * 4096}
 
 
 @pytest.fixture
-def hub(tmp_path):
-    """(URL, lines for fetch-model, where to put files)"""
-    files = {"config.json": b"{}", "part/weights.safetensors": bytes(range(256)) * 4096}
-    root = tmp_path / "hub/a/m/resolve/r1"
-    for name, data in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    Hub.asked.clear()
-    handler = functools.partial(Hub, directory=tmp_path / "hub")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        lines = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in files.items()]
-        (tmp_path / "models").mkdir()
-        yield f"http://127.0.0.1:{server.server_port}/a/m/resolve/r1", lines, tmp_path / "models"
-        server.shutdown()
+def hub():
+    with hub_server.Hub("a/m", dict(FILES), token="let-me") as server:
+        yield server
 
 
-def fetch(url, folder, lines, token="let-me"):
-    script = FETCH.read_text(encoding="utf-8")
-    return subprocess.run(["sh", "-c", script, "fetch-model", url, folder, *lines], capture_output=True, text=True,
-                          env={"PATH": "/usr/bin:/bin", "TOKEN": token}, timeout=30, check=False)
+def run_init_container(name, hub, folder, token="let-me", **download):
+    """What the pod's init container of that name does, on this machine: the same program with the same arguments and
+    environment, but for where the volume lies."""
+    download = {"repository": "a/m", "revision": hub_server.COMMIT, "endpoint": hub.url, "tokenSecret": "hub", **download}
+    rendering = chart.rendered(model={"name": "m", "source": "download", "download": download})
+    spec = chart.one(rendering, "Deployment")["spec"]["template"]["spec"]
+    container = next(each for each in spec["initContainers"] if each["name"] == name)
+    environment = {each["name"]: each.get("value", token).replace("/hub", str(folder)) for each in container["env"]}
+    program = pathlib.Path(chart_files.BINARY)
+    path = f"{program.parent}:/usr/bin:/bin"
+    return subprocess.run([*container.get("command", [program]), *container["args"]], capture_output=True, text=True,
+                          env={"PATH": path, **environment}, timeout=60, check=False)
 
 
-def test_fetches_every_file_and_none_twice(hub):
-    url, lines, folder = hub
-    assert fetch(url, folder, lines).stdout == "config.json fetched\npart/weights.safetensors fetched\n"
-    assert (folder / "part/weights.safetensors").stat().st_size == 1 << 20
-    asked = len(Hub.asked)
-    assert fetch(url, folder, lines).stdout == "config.json is there\npart/weights.safetensors is there\n"
-    assert len(Hub.asked) == asked
-    assert not list(folder.rglob("*.part"))
+def test_a_pod_fetches_its_model_and_none_twice(hub, tmp_path):
+    done = run_init_container("fetch-model", hub, tmp_path)
+    assert done.returncode == 0, done.stderr
+    snapshot = pathlib.Path(done.stdout.strip())
+    assert {path.name: path.read_bytes() for path in snapshot.iterdir()} == FILES
+    asked = len(hub.requests)
+    assert run_init_container("fetch-model", hub, tmp_path).stdout == done.stdout
+    assert len(hub.requests) == asked, "a commit that is there needs no network"
 
 
-def test_goes_on_where_it_was_interrupted(hub):
-    url, lines, folder = hub
-    (folder / "part").mkdir()
-    (folder / "part/weights.safetensors.part").write_bytes(bytes(range(256)) * 1000)
-    assert fetch(url, folder, lines).returncode == 0
-    assert ("/a/m/resolve/r1/part/weights.safetensors", "bytes=256000-") in Hub.asked
+def test_a_pod_goes_on_where_it_was_interrupted(hub, tmp_path):
+    blob = tmp_path / "models--a--m/blobs" / hashlib.sha256(FILES["model.safetensors"]).hexdigest()
+    blob.parent.mkdir(parents=True)
+    blob.with_name(blob.name + ".incomplete").write_bytes(FILES["model.safetensors"][:256_000])
+    assert run_init_container("fetch-model", hub, tmp_path).returncode == 0
+    assert [headers["Range"] for host, _, headers in hub.requests if host == "cdn"] == ["bytes=256000-"]
 
 
-def test_refuses_what_is_not_what_was_asked_for(hub):
-    url, lines, folder = hub
-    done = fetch(url, folder, [lines[0].replace(lines[0][:64], "0" * 64)])
-    assert done.returncode == 1
-    assert "not " + "0" * 64 in done.stderr
-    assert list(folder.iterdir()) == [], "a file with the wrong content stays"
+def test_a_pod_without_the_token_does_not_start(hub, tmp_path):
+    done = run_init_container("fetch-model", hub, tmp_path, token="wrong")
+    assert done.returncode != 0 and "HF_TOKEN" in done.stderr
 
 
-def test_replaces_a_file_of_another_revision(hub):
-    url, lines, folder = hub
-    (folder / "config.json").write_text("old")
-    assert fetch(url, folder, lines[:1]).returncode == 0
-    assert (folder / "config.json").read_text() == "{}"
-
-
-def test_fails_without_the_token(hub):
-    url, lines, folder = hub
-    done = fetch(url, folder, lines[:1], token="wrong")
-    assert done.returncode != 0
-    assert not (folder / "config.json").exists()
+def test_a_download_is_compared_with_its_checksums(hub, tmp_path):
+    assert run_init_container("fetch-model", hub, tmp_path).returncode == 0
+    right = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
+    done = run_init_container("check-model", hub, tmp_path, files=right)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_init_container("check-model", hub, tmp_path, files={**right, "tokenizer.json": "0" * 64})
+    assert done.returncode != 0 and "tokenizer.json: FAILED" in done.stdout
+    assert run_init_container("check-model", hub, tmp_path / "empty", files=right).returncode != 0
 
 
 def test_a_volume_is_compared_with_its_checksums(tmp_path):

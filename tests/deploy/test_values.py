@@ -10,7 +10,6 @@ import chart_files
 import tools
 
 VALUES = yaml.safe_load((chart.CHART / "values.yaml").read_text(encoding="utf-8"))
-HUB = {"endpoint": "https://models.example.com", "repository": "a/b", "revision": "r"}
 SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text(encoding="utf-8"))
 # Keys below these are the operator's or Kubernetes' own.
 FREE = {"resources.requests", "resources.limits", "model.download.files", "model.pvc.files", "autoscaling.behavior",
@@ -73,8 +72,9 @@ def test_schema_and_values_have_the_same_keys():
     ({"model": {"pvc": {"files": {"config.json": "abc"}}}}, "config.json"),
     ({"model": {"source": "imageVolume"}}, "give model.imageVolume.reference"),
     ({"model": {"imageVolume": {"reference": "registry.example.com/m:latest"}}}, "reference"),
-    ({"model": {"source": "download"}}, "give model.download.endpoint"),
-    ({"model": {"source": "download", "download": HUB}}, "give model.download.files"),
+    ({"model": {"source": "download"}}, "give model.download.repository"),
+    ({"model": {"source": "download", "download": {"repository": "a/b"}}}, "give model.download.revision"),
+    ({"model": {"source": "download", "download": {"repository": "https://models.example.com/b"}}}, "repository"),
     ({"model": {"download": {"files": {"config.json": "abc"}}}}, "config.json"),
     ({"model": {"download": {"files": {"../../etc/x": "0" * 64}}}}, "etc/x"),
     ({"autoscaling": {"type": "both"}}, "type"),

@@ -2,7 +2,7 @@
 {{- define "batucada.flags" -}}
 {{- $life := .Values.lifecycle -}}
 {{- $own := dict
-  "model" (printf "/models/%s" .Values.model.name)
+  "model" (include "batucada.model" .)
   "backend" .Values.device
   "port" 8000
   "grpc-port" 9000
@@ -20,6 +20,9 @@
 {{- $_ := set $own "store" "/var/lib/batucada" -}}
 {{- end -}}
 {{- $defaults := dict "host" "0.0.0.0" "grpc-reflection" "off" -}}
+{{- if eq .Values.model.source "download" -}}
+{{- $_ := set $defaults "served-model-name" .Values.model.name -}}
+{{- end -}}
 {{- if include "batucada.metricsLocked" . -}}
 {{- $_ := set $defaults "metrics-access" "key" -}}
 {{- end -}}
@@ -88,9 +91,28 @@ httpGet:
 {{- end }}
 {{- end }}
 
+{{/* What `batucada` calls the model: its folder, or its name on the Hub. */}}
+{{- define "batucada.model" -}}
+{{- with .Values.model -}}
+{{- if eq .source "download" -}}
+{{ .download.repository }}@{{ .download.revision }}
+{{- else -}}
+/models/{{ .name }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Where the Hub's files are kept, and that nothing else is asked. */}}
+{{- define "batucada.hubEnv" -}}
+- name: HF_HUB_CACHE
+  value: /hub
+- name: HF_HUB_OFFLINE
+  value: "1"
+{{- end }}
+
 {{- define "batucada.modelMount" -}}
 - name: model
-  mountPath: /models/{{ .Values.model.name }}
+  mountPath: {{ eq .Values.model.source "download" | ternary "/hub" (printf "/models/%s" .Values.model.name) }}
   readOnly: true
   {{- with get (default dict (get .Values.model .Values.model.source)) "subPath" }}
   subPath: {{ . }}
@@ -122,29 +144,25 @@ httpGet:
 {{- end }}
 {{- end }}
 
-{{/* Fetches the model before the server starts; what is there already and whole is not fetched again. */}}
+{{/* Fetches the model before the server starts, as the server itself would; what is there already is not fetched again. */}}
 {{- define "batucada.fetchModel" -}}
 {{- $download := .Values.model.download -}}
 - name: fetch-model
-  image: {{ $download.image }}
-  command: [/bin/sh, -c]
-  args:
-    - |
-      {{- .Files.Get "files/fetch-model.sh" | nindent 6 }}
-    - fetch-model
-    - {{ printf "%s/%s/resolve/%s" (trimSuffix "/" $download.endpoint) $download.repository $download.revision }}
-    - /models/{{ .Values.model.name }}
-    {{- range $file, $sum := $download.files }}
-    - {{ printf "%s  %s" $sum $file | quote }}
-    {{- end }}
-  {{- with $download.tokenSecret }}
+  image: {{ include "batucada.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args: [download, {{ include "batucada.model" . | quote }}]
   env:
-    - name: TOKEN
+    - name: HF_HUB_CACHE
+      value: /hub
+    - name: HF_ENDPOINT
+      value: {{ $download.endpoint | quote }}
+    {{- with $download.tokenSecret }}
+    - name: HF_TOKEN
       valueFrom:
         secretKeyRef:
           name: {{ . }}
           key: token
-  {{- end }}
+    {{- end }}
   securityContext:
     {{- toYaml .Values.securityContext | nindent 4 }}
   resources:
@@ -157,21 +175,26 @@ httpGet:
     - name: tmp
       mountPath: /tmp
     - name: model
-      mountPath: /models/{{ .Values.model.name }}
+      mountPath: /hub
 {{- end }}
 
-{{/* Compares a volume's files with their checksums; the server's image has all that this takes. */}}
+{{/* Compares the model's files with their checksums; the server's image has all that this takes. */}}
 {{- define "batucada.checkModel" -}}
+{{- $download := eq .Values.model.source "download" -}}
 - name: check-model
   image: {{ include "batucada.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   command: [/bin/sh, -c]
   args:
-    - cd "$0" && printf '%s\n' "$@" | sha256sum --check --strict
-    - /models/{{ .Values.model.name }}
-    {{- range $file, $sum := .Values.model.pvc.files }}
+    - cd "{{ $download | ternary "$(batucada download \"$0\")" "$0" }}" && printf '%s\n' "$@" | sha256sum --check --strict
+    - {{ include "batucada.model" . }}
+    {{- range $file, $sum := (get .Values.model .Values.model.source).files }}
     - {{ printf "%s  %s" $sum $file | quote }}
     {{- end }}
+  {{- if $download }}
+  env:
+    {{- include "batucada.hubEnv" . | nindent 4 }}
+  {{- end }}
   securityContext:
     {{- toYaml .Values.securityContext | nindent 4 }}
   resources:
@@ -194,9 +217,15 @@ httpGet:
     {{- with .Values.extraArgs }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- with .Values.extraEnv }}
+  {{- $hub := eq .Values.model.source "download" }}
+  {{- if or $hub .Values.extraEnv }}
   env:
+    {{- if $hub }}
+    {{- include "batucada.hubEnv" . | nindent 4 }}
+    {{- end }}
+    {{- with .Values.extraEnv }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- end }}
   {{- with .Values.extraEnvFrom }}
   envFrom:
@@ -281,12 +310,14 @@ spec:
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  {{- $check := and (eq .Values.model.source "pvc") .Values.model.pvc.files }}
-  {{- if or (eq .Values.model.source "download") $check .Values.extraInitContainers }}
+  {{- $download := eq .Values.model.source "download" }}
+  {{- $check := get (default dict (get .Values.model .Values.model.source)) "files" }}
+  {{- if or $download $check .Values.extraInitContainers }}
   initContainers:
-    {{- if eq .Values.model.source "download" }}
+    {{- if $download }}
     {{- include "batucada.fetchModel" . | nindent 4 }}
-    {{- else if $check }}
+    {{- end }}
+    {{- if $check }}
     {{- include "batucada.checkModel" . | nindent 4 }}
     {{- end }}
     {{- with .Values.extraInitContainers }}

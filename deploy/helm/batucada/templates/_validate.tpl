@@ -39,7 +39,7 @@
 {{- else if and (eq $model.source "imageVolume") (not $model.imageVolume.reference) -}}
 {{- fail "model.source is imageVolume: give model.imageVolume.reference" -}}
 {{- else if eq $model.source "download" -}}
-{{- range list "endpoint" "repository" "revision" "files" -}}
+{{- range list "repository" "revision" -}}
 {{- if not (index $model.download .) -}}
 {{- fail (printf "model.source is download: give model.download.%s" .) -}}
 {{- end -}}
