@@ -222,27 +222,38 @@ void Forward(const Model& m, const StepView& step, Ops& ops) {
   }
 }
 
-void SampleRows(const Model& m, const StepView& step, const SampleView& s, Ops& ops) {
+void ComputeLogits(const Model& m, const StepView& step, const SampleView& s, Ops& ops) {
   const Workspace& ws = m.workspace;
   const size_t shared = SharedLayers(m), layers = m.config.layers.size();
-  const auto most = static_cast<int32_t>(ws.logits.rows);
+  const Rows rows{.count = s.count,
+                  .residual = ws.last_hidden.Rows(0, s.count),
+                  .normed = ws.last_normed.Rows(0, s.count),
+                  .memory = ws.last_memory.Rows(0, s.count),
+                  .rows = s.rows};
+  ops.GatherRows(ws.residual, rows.rows, rows.residual);
+  if (shared < layers) {
+    if (rows.memory.cols > 0) ops.GatherRows(ws.memory, rows.rows, rows.memory);
+    Norm(m.config.layers[shared].norm, m.weights.layers[shared].mixer_norm, rows.residual, rows.normed, ops);
+    RunLayers(m, shared, layers, step, rows, ops);
+  }
+  Norm(m.config.final_norm, m.weights.final_norm, rows.residual, rows.normed, ops);
+  ops.MatMul(m.weights.head(), rows.normed, ws.logits.Rows(0, s.count));
+}
+
+void DrawRows(const Model& m, const SampleView& s, Ops& ops) {
+  ops.Sample(m.workspace.logits.Rows(0, s.count), m.config.vocab_size, s.sampling, s.controls, s.results, s.last_token);
+}
+
+void SampleRows(const Model& m, const StepView& step, const SampleView& s, Ops& ops) {
+  const auto most = static_cast<int32_t>(m.workspace.logits.rows);
   for (int32_t first = 0; first < s.count; first += most) {
-    const int32_t count = std::min(most, s.count - first);
-    const Rows rows{.count = count,
-                    .residual = ws.last_hidden.Rows(0, count),
-                    .normed = ws.last_normed.Rows(0, count),
-                    .memory = ws.last_memory.Rows(0, count),
-                    .rows = s.rows + first};
-    const Tensor logits = ws.logits.Rows(0, count);
-    ops.GatherRows(ws.residual, rows.rows, rows.residual);
-    if (shared < layers) {
-      if (rows.memory.cols > 0) ops.GatherRows(ws.memory, rows.rows, rows.memory);
-      Norm(m.config.layers[shared].norm, m.weights.layers[shared].mixer_norm, rows.residual, rows.normed, ops);
-      RunLayers(m, shared, layers, step, rows, ops);
-    }
-    Norm(m.config.final_norm, m.weights.final_norm, rows.residual, rows.normed, ops);
-    ops.MatMul(m.weights.head(), rows.normed, logits);
-    ops.Sample(logits, m.config.vocab_size, s.sampling + first, s.controls, s.results + first, s.last_token);
+    SampleView slice = s;
+    slice.count = std::min(most, s.count - first);
+    slice.rows += first;
+    slice.sampling += first;
+    slice.results += first;
+    ComputeLogits(m, step, slice, ops);
+    DrawRows(m, slice, ops);
   }
 }
 

@@ -31,8 +31,12 @@ struct SampleView {
 
 // Embeds the batch, runs every layer that all rows go through and updates the state of every sequence in it.
 void Forward(const Model& model, const StepView& step, Ops& ops);
-// The layers that serve nothing but a row's own logits (ModelConfig::sampled_from), final norm, logits and sampling,
-// only for the rows that want them, as many at a time as the workspace holds. Behind Forward of the same step.
+// The layers that serve nothing but a row's own logits (ModelConfig::sampled_from), final norm and logits, only for the
+// rows that want them. Behind Forward of the same step. REQUIRES: no more rows than the workspace has logits for.
+void ComputeLogits(const Model& model, const StepView& step, const SampleView& samples, Ops& ops);
+// Draws or scores what these rows want from the logits that ComputeLogits left.
+void DrawRows(const Model& model, const SampleView& samples, Ops& ops);
+// Both, for any number of rows: as many at a time as the workspace holds.
 void SampleRows(const Model& model, const StepView& step, const SampleView& samples, Ops& ops);
 
 }  // namespace batucada

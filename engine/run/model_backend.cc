@@ -182,11 +182,15 @@ std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, cons
   // Steps of decode rows alone depend on nothing but how many there are.
   const bool decode = step.rows.num_decode == step.rows.num_sequences;
   // A constrained step is cut in two before its draws, and so captured under another key.
-  constexpr uint64_t kForwardOnly = uint64_t{1} << 32;
+  constexpr uint64_t kBeforeDraws = uint64_t{1} << 32;
   const uint64_t key = decode ? static_cast<uint64_t>(shape.sequences) : 0;
-  device_->RunCaptured(key != 0 && plan.constrained ? key | kForwardOnly : key, [&] {
+  device_->RunCaptured(key != 0 && plan.constrained ? key | kBeforeDraws : key, [&] {
     Forward(*model_, step, *ops_);
-    if (!plan.constrained) SampleRows(*model_, step, samples, *ops_);
+    if (!plan.constrained) {
+      SampleRows(*model_, step, samples, *ops_);
+    } else if (HasAllLogits(samples)) {
+      ComputeLogits(*model_, step, samples, *ops_);
+    }
   });
   pending_step_ = step;
   pending_samples_ = samples;
@@ -217,7 +221,11 @@ absl::Status ModelBackend::Draw(const BatchPlan& plan) {
     if (!sample.constraint->Mask(mask, sample.mask_steps).ok()) std::fill(mask.begin(), mask.end(), 0);
   }
   device_->CopyToDevice(masks_.data(), masks, static_cast<size_t>(mask_words_ * count) * sizeof(uint32_t));
-  SampleRows(*model_, pending_step_, pending_samples_, *ops_);
+  if (HasAllLogits(pending_samples_)) {
+    DrawRows(*model_, pending_samples_, *ops_);
+  } else {
+    SampleRows(*model_, pending_step_, pending_samples_, *ops_);
+  }
   return Finish(plan);
 }
 

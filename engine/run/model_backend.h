@@ -73,6 +73,8 @@ class ModelBackend : public Backend {
   absl::Status WarmUp();
   absl::Status CaptureDecodeSteps();
   absl::Status RunPromptStep(int32_t rows);
+  // Whether the workspace holds the logits of all of a step's samples at once.
+  bool HasAllLogits(const SampleView& samples) const { return samples.count <= model_->workspace.logits.rows; }
   // Fetches the results of the step launched last and puts it among those in flight.
   absl::Status Finish(const BatchPlan& plan);
   // Packs, copies and computes; returns what must be kept until the step ends.

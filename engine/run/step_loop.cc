@@ -141,12 +141,12 @@ void StepLoop::Work() {
     Deliver(std::move(deliveries));
     if (plan) {
       Launch(*plan);
+      pace_.NoteStart(clock_->Now() - planned);
       if (plan->constrained) {
         // What may be drawn depends on what the steps before have drawn.
         while (in_flight_.size() > 1) CommitOldest();
         Draw(*plan);
       }
-      pace_.NoteStart(clock_->Now() - planned);
     }
     // A full pipeline waits for its oldest step; so does one that has nothing more to add.
     if (in_flight_.size() >= max_in_flight_ || (!plan && !in_flight_.empty())) CommitOldest();
