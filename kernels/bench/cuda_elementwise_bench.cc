@@ -41,12 +41,15 @@ void BenchSample(Bench& bench) {
   struct Kind {
     const char* name;
     RowSampling row;
+    uint32_t allowed = 0xffffffff;  // each word of its mask; all bits: it has none
   };
   const Kind kinds[] = {{"greedy", {.temperature = 0}},
                         {"temperature", {.temperature = 1}},
                         {"top_k50", {.temperature = 1, .top_k = 50}},
                         {"top_p0.9", {.temperature = 1, .top_p = 0.9f}},
-                        {"greedy_top20", {.temperature = 0, .num_top = 20}}};
+                        {"greedy_top20", {.temperature = 0, .num_top = 20}},
+                        {"masked_half", {.temperature = 1}, 0xf0f1f0f0},
+                        {"masked_few", {.temperature = 1}, 0x00000010}};
   for (const int64_t rows : {1, 64, 256}) {
     Buffer logits = bench.Fill(static_cast<size_t>(rows * vocab), DType::kF32);
     Buffer results =
@@ -54,9 +57,11 @@ void BenchSample(Bench& bench) {
     Buffer last = bench.Check(bench.ops().device().Allocate(static_cast<size_t>(rows) * 4, "last"));
     for (const Kind& kind : kinds) {
       std::vector<RowSampling> requests(static_cast<size_t>(rows), kind.row);
+      const Buffer mask = bench.Upload(std::vector<uint32_t>(static_cast<size_t>(vocab) / 32, kind.allowed));
       for (int32_t i = 0; i < rows; ++i) {
         requests[static_cast<size_t>(i)].seed = static_cast<uint64_t>(i) * 977;
         requests[static_cast<size_t>(i)].slot = i;
+        if (~kind.allowed != 0) requests[static_cast<size_t>(i)].control.allowed = mask.As<uint32_t>();
       }
       const Buffer on_device = bench.Upload(requests);
       const double seconds = bench.Time(5, [&](int) {

@@ -59,23 +59,40 @@ struct Row {
     return controls == nullptr ? logits[id] : ControlledLogit(logits[id], controls[id], request, position);
   }
 
-  // Calls f(id, logit) for every id, four neighbours at a time where they are aligned.
+  // Calls f(id, logit) for every id that is allowed, four neighbours at a time where they are aligned.
   template <typename F>
   __device__ __forceinline__ void ForEach(F f) const {
-    if (controls != nullptr || allowed != nullptr) {
-      for (int id = threadIdx.x; id < vocab; id += kThreads) f(id, At(id));
+    if (controls != nullptr || (allowed != nullptr && !aligned)) {
+      for (int id = threadIdx.x; id < vocab; id += kThreads) {
+        if (IsAllowed(allowed, id)) f(id, At(id));
+      }
       return;
     }
     const int packs = aligned ? vocab / 4 : 0;
+    if (allowed != nullptr) {
 #pragma unroll 2
-    for (int i = threadIdx.x; i < packs; i += kThreads) {
-      const float4 v = reinterpret_cast<const float4*>(logits)[i];
-      f(i * 4, v.x);
-      f(i * 4 + 1, v.y);
-      f(i * 4 + 2, v.z);
-      f(i * 4 + 3, v.w);
+      for (int i = threadIdx.x; i < packs; i += kThreads) {
+        const uint32_t four = allowed[i / 8] >> (i % 8 * 4) & 15;
+        if (four == 0) continue;  // its logits are not even read
+        const float4 v = reinterpret_cast<const float4*>(logits)[i];
+        if (four & 1) f(i * 4, v.x);
+        if (four & 2) f(i * 4 + 1, v.y);
+        if (four & 4) f(i * 4 + 2, v.z);
+        if (four & 8) f(i * 4 + 3, v.w);
+      }
+    } else {
+#pragma unroll 2
+      for (int i = threadIdx.x; i < packs; i += kThreads) {
+        const float4 v = reinterpret_cast<const float4*>(logits)[i];
+        f(i * 4, v.x);
+        f(i * 4 + 1, v.y);
+        f(i * 4 + 2, v.z);
+        f(i * 4 + 3, v.w);
+      }
     }
-    for (int id = packs * 4 + threadIdx.x; id < vocab; id += kThreads) f(id, logits[id]);
+    for (int id = packs * 4 + threadIdx.x; id < vocab; id += kThreads) {
+      if (IsAllowed(allowed, id)) f(id, logits[id]);
+    }
   }
 };
 

@@ -178,6 +178,50 @@ TEST_F(SampleTest, MaskedIdsAreNeverDrawn) {
   }
 }
 
+// A mask is as good as logits of -infinity for the draw; the log-probability and the rank are those of the model.
+TEST_F(SampleTest, WhatAMaskAllows) {
+  for (const size_t vocab : {size_t{3000}, size_t{3001}, size_t{3002}, size_t{3003}}) {
+    for (const double share : {0.002, 0.3, 0.99}) {
+      std::vector<std::vector<float>> logits, left;
+      std::vector<std::vector<uint32_t>> words;
+      std::vector<Buffer> masks;
+      std::vector<RowSampling> rows;
+      for (int i = 0; i < 32; ++i) {
+        logits.push_back(RandomLogits(vocab, 3));
+        left.push_back(logits.back());
+        words.emplace_back((vocab + 31) / 32);
+        const size_t always = random.Bits() % vocab;
+        for (size_t id = 0; id < vocab; ++id) {
+          const bool allowed = id == always || static_cast<double>(random.Bits() % 1000) < 1000 * share;
+          if (allowed) {
+            words.back()[id / 32] |= uint32_t{1} << (id % 32);
+          } else {
+            left.back()[id] = -kInfinity;
+          }
+        }
+        masks.push_back(OnDevice(*ops, words.back()));
+        rows.push_back({.temperature = i % 4 == 0 ? 0.F : 1.5F,
+                        .top_p = i % 3 == 0 ? 0.9F : 1.F,
+                        .min_p = i % 7 == 0 ? 0.05F : 0.F,
+                        .top_k = i % 5 == 0 ? 20 : 0,
+                        .seed = random.Bits(),
+                        .position = i,
+                        .slot = i});
+      }
+      std::vector<RowSampling> masked = rows;
+      for (size_t i = 0; i < rows.size(); ++i) masked[i].control.allowed = masks[i].As<uint32_t>();
+      const std::vector<RowSample> samples = Run(logits, masked);
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const RowSample drawn = reference::Sample(left[i], rows[i]);
+        const RowSample scored = reference::Sample(logits[i], {.target = drawn.token});
+        EXPECT_EQ(samples[i].token, drawn.token) << vocab << " ids, share " << share << ", row " << i;
+        EXPECT_EQ(samples[i].rank, scored.rank);
+        EXPECT_NEAR(samples[i].logprob, scored.logprob, 1e-4);
+      }
+    }
+  }
+}
+
 TEST_F(SampleTest, LargeVocabularies) {
   for (double scale : {0.01, 1.0, 5.0}) {
     const std::vector<float> logits = RandomLogits(50304, scale);
