@@ -180,6 +180,9 @@ class Scheduler {
   int32_t RowsForDrafts(int32_t decoding) const;
   int32_t MostDrafts(const Sequence& sequence) const;
   void PlanPrompts(absl::Time now, BatchPlan& plan);
+  // Where long prompts would fill a step, a few short ones of no less priority take a short step for themselves, and
+  // have their first tokens when that ends; at most every second step. REQUIRES: in the order of priority.
+  void LetShortOnesPass(std::vector<Sequence*>* prompts);
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
   void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
@@ -238,6 +241,7 @@ class Scheduler {
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   MaskBudgets mask_budgets_;
   bool sitting_out_ = false;  // somebody, in the newest plan
+  bool passed_ = false;       // the prompts of the newest plan are short ones that passed long ones
   absl::Time now_;            // of the newest plan
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;
