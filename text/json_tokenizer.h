@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,12 @@ class JsonTokenizer final : public Tokenizer {
   absl::StatusOr<std::vector<int32_t>> EncodeWith(std::string_view text, const EncodeOptions& options,
                                                   Scratch* scratch) const;
 
+  // EncodeWith where a long text is looked up in options.memory, stretch by stretch.
+  absl::Status EncodeRemembered(std::string_view text, const EncodeOptions& options, SpecialTokens special,
+                                Scratch* scratch, std::vector<int32_t>* ids) const;
+  // Appends the tokens of these segments of the text.
+  absl::Status EncodeSegments(std::string_view text, std::span<const AddedTokenMatcher::Segment> segments,
+                              SpecialTokens special, Scratch* scratch, std::vector<int32_t>* ids) const;
   // Appends the tokens of a text without added tokens, normalizing it first.
   absl::Status EncodeSegment(std::string_view text, bool at_start, SpecialTokens special, Scratch* scratch,
                              std::vector<int32_t>* ids) const;
@@ -67,6 +74,7 @@ class JsonTokenizer final : public Tokenizer {
   const Normalizer normalizer_;
   const PreTokenizer pre_tokenizer_;
   const Bpe bpe_;
+  const bool cuts_before_blanks_;  // of ordinary text
   mutable ScratchPool<Scratch> scratch_;
 };
 

@@ -21,6 +21,37 @@ constexpr size_t kMaxSpelledBytes = size_t{1} << 28;
 constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+constexpr std::string_view kDigit = R"(\p{N})", kPunctuation = R"([!-/:-@\[-`{-~\p{P}])",
+                           kThreeDigits = "[0-9][0-9][0-9]";  // as Falcon has it
+
+// What the patterns of GPT-2, Llama 3, Qwen, Mistral and o200k are made of, one or the other of these. A match of any
+// ends before a blank that is not its first character or in a row of whitespace, and has looked no further.
+constexpr std::string_view kAlternatives[] = {
+    "'s",
+    "'t",
+    "'re",
+    "'ve",
+    "'m",
+    "'ll",
+    "'d",
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d))",
+    R"( ?\p{L}+)",
+    R"( ?\p{N}+)",
+    R"( ?[^\s\p{L}\p{N}]+)",
+    R"( ?[^\s\p{L}\p{N}]+[\r\n]*)",
+    R"( ?[^\s\p{L}\p{N}]+[\r\n/]*)",
+    R"([^\r\n\p{L}\p{N}]?\p{L}+)",
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)",
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)",
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)",
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?)",
+    R"(\p{N})",
+    R"(\p{N}{1,3})",
+    R"(\s*[\r\n]+)",
+    R"(\s+(?!\S))",
+    R"(\s+)",
+};
+
 // \w+|[^\w\s]+ as Whitespace means it: with Unicode's \w (UTS #18), which has joiners and no fractions.
 constexpr std::string_view kWordsAndSymbols = R"([\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d}]+)"
                                               R"(|[^\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{200c}\x{200d}\s]+)";
@@ -43,19 +74,21 @@ void PreTokenizer::ParseStep(const JsonCursor& json) {
   if (steps_.size() >= kMaxSteps) return json.Fail(Concat("more than ", kMaxSteps, " steps"));
   const std::string_view type = json["type"].String();
   const auto cut = [&](std::string_view pattern, Behavior behavior, bool invert = false) {
-    steps_.emplace_back(Cut{.pattern = MustCompile(pattern), .behavior = behavior, .invert = invert});
+    steps_.emplace_back(
+        Cut{.pattern = MustCompile(pattern), .behavior = behavior, .invert = invert, .blanks = RuleOf(pattern)});
   };
   if (type == "Sequence") {
     for (const JsonCursor& step : json["pretokenizers"].Elements()) ParseStep(step);
   } else if (type == "Split") {
     steps_.emplace_back(Cut{.pattern = ParsePattern(json["pattern"]),
                             .behavior = ParseBehavior(json["behavior"]),
-                            .invert = json["invert"].Bool(false)});
+                            .invert = json["invert"].Bool(false),
+                            .blanks = RuleOf(json["pattern"]["Regex"].String(""))});
   } else if (type == "Digits") {
-    cut("\\p{N}", json["individual_digits"].Bool(false) ? Behavior::kIsolated : Behavior::kContiguous);
+    cut(kDigit, json["individual_digits"].Bool(false) ? Behavior::kIsolated : Behavior::kContiguous);
   } else if (type == "Punctuation") {
     const JsonCursor behavior = json["behavior"];
-    cut(R"([!-/:-@\[-`{-~\p{P}])", behavior.absent() ? Behavior::kIsolated : ParseBehavior(behavior));
+    cut(kPunctuation, behavior.absent() ? Behavior::kIsolated : ParseBehavior(behavior));
   } else if (type == "Whitespace") {
     cut(kWordsAndSymbols, Behavior::kRemoved, /*invert=*/true);
   } else if (type == "WhitespaceSplit") {
@@ -94,6 +127,35 @@ void PreTokenizer::ParseMetaspace(const JsonCursor& json) {
     BATUCADA_CHECK(pattern.ok(), pattern.status().message());
     steps_.emplace_back(Cut{.pattern = *std::move(pattern), .behavior = Behavior::kMergedWithNext, .invert = false});
   }
+}
+
+PreTokenizer::BlankRule PreTokenizer::RuleOf(std::string_view pattern) {
+  if (pattern == kDigit || pattern == kPunctuation || pattern == kThreeDigits) return BlankRule::kIgnored;
+  bool blanks = false;  // some alternative takes them: else they would be left between matches
+  while (!pattern.empty()) {
+    size_t longest = 0;
+    for (const std::string_view known : kAlternatives) {
+      const bool fits = pattern.starts_with(known) && (pattern.size() == known.size() || pattern[known.size()] == '|');
+      if (fits && known.size() > longest) longest = known.size();
+    }
+    if (longest == 0) return BlankRule::kUnknown;
+    blanks = blanks || pattern.substr(0, longest) == R"(\s+)";
+    pattern.remove_prefix(std::min(pattern.size(), longest + 1));
+  }
+  return blanks ? BlankRule::kCutBefore : BlankRule::kUnknown;
+}
+
+bool PreTokenizer::CutsBeforeBlanks() const {
+  bool cuts = false;
+  for (const Step& step : steps_) {
+    if (std::holds_alternative<SpellBytes>(step)) continue;
+    const Cut* const cut = std::get_if<Cut>(&step);
+    if (cut == nullptr || cut->invert || cut->blanks == BlankRule::kUnknown) return false;
+    if (cut->blanks == BlankRule::kIgnored) continue;
+    if (cut->behavior != Behavior::kIsolated) return false;
+    cuts = true;
+  }
+  return cuts;
 }
 
 PreTokenizer::Behavior PreTokenizer::ParseBehavior(const JsonCursor& json) {

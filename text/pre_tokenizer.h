@@ -49,17 +49,26 @@ class PreTokenizer {
   // kept as bytes needs no spelling.
   bool TakeFinalByteSpelling();
 
+  // Whether it cuts before every blank that an ASCII letter, digit or sign is in front of, and the pieces on either
+  // side depend on nothing beyond: then a text may be cut there before it comes here. Known of the patterns that the
+  // published byte-level tokenizers are made of.
+  bool CutsBeforeBlanks() const;
+
   // Cuts `text` into pieces, none of them empty, and gives `sink` one after the other; what a piece points into is
   // there until `sink` returns. After an error some have been given.
   [[nodiscard]] absl::Status Run(std::string_view text, bool at_start, Scratch* scratch, Sink sink) const;
 
  private:
   enum class Behavior { kIsolated, kRemoved, kContiguous, kMergedWithPrevious, kMergedWithNext };
+  // What is known of a pattern: nothing; it matches no blank and looks at nothing but what it matches; no match of it
+  // goes on with a blank behind something else.
+  enum class BlankRule { kUnknown, kIgnored, kCutBefore };
   enum class PrependScheme { kAlways, kFirst, kNever };
   struct Cut {
     Regex pattern;
     Behavior behavior;
     bool invert;
+    BlankRule blanks = BlankRule::kUnknown;
   };
   struct PrependSpace {};
   struct MarkSpaces {
@@ -73,6 +82,7 @@ class PreTokenizer {
 
   void ParseStep(const JsonCursor& json);
   void ParseMetaspace(const JsonCursor& json);
+  static BlankRule RuleOf(std::string_view pattern);
   static Behavior ParseBehavior(const JsonCursor& json);
 
   // Does what step `step` and those behind it do to `pieces`.

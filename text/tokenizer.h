@@ -19,6 +19,8 @@
 
 namespace batucada {
 
+class TokenMemory;
+
 struct EncodeOptions {
   // What the model puts around a text, for most one start token, also before a text that begins with it already: so
   // does the reference.
@@ -26,6 +28,10 @@ struct EncodeOptions {
   // Special tokens written out in the text (such as <|im_end|>) become their ids. Off, they are plain text, which is
   // what text from strangers wants. Added tokens that are not special are vocabulary and are always recognised.
   bool parse_special = true;
+  // Where long texts of this owner are looked up before they are tokenized, and noted; null: nowhere. The ids are the
+  // same.
+  TokenMemory* memory = nullptr;
+  std::string_view owner = {};
 };
 
 // What Encode puts around a text with add_special_tokens.

@@ -36,6 +36,9 @@ struct Service {
   const absl::Time started = absl::Now();
   // On once everything is up, off when shutdown begins: what /health/ready says, if the engine is alive.
   std::atomic<bool> accepting{false};
+  // Of prompts that go on from earlier ones: what the engine need not compute again need not be tokenized either.
+  const std::unique_ptr<TokenMemory> token_memory =
+      engine.config().prefix_cache == PrefixCacheUse::kOff ? nullptr : std::make_unique<TokenMemory>(size_t{64} << 20);
   MemoryAccount memory{config.request_memory};  // of what requests hold; REQUIRES: decided, not 0
   RunningRequests running;
   RunningResponses responses;
@@ -56,6 +59,7 @@ struct Service {
             .max_total_tokens = engine.config().max_total_tokens,
             .vocab_size = engine.model().vocab_size,
             .prefix_cache_scope = config.prefix_cache_scope,
+            .token_memory = token_memory.get(),
             .grammars = &engine.grammars(),
             .call_format = config.tool_call_parser,
             .thinking_format = config.reasoning_parser,

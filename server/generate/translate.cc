@@ -304,7 +304,9 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     const std::string& name = params.names.prompt;
     BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(*params.conversation, name, context));
     BATUCADA_ASSIGN_OR_RETURN(plan, PlanAnswer(params, text, context));
-    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(false)};
+    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(false),
+                                .memory = context.token_memory,
+                                .owner = request.cache_scope};
     BATUCADA_ASSIGN_OR_RETURN(conversation, EncodePrompt(text, name, options, context));
     breakpoints = BreakpointTokens(FindBreakpoints(*params.conversation, text, *context.chat_template), text,
                                    conversation, context.tokenizer);
@@ -323,7 +325,9 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
   const size_t prompts = params.conversation ? 1 : params.prompts.size();
   for (size_t p = 0; p < prompts; ++p) {
     const std::string name = prompts == 1 ? params.names.prompt : fmt::format("{}[{}]", params.names.prompt, p);
-    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(true)};
+    const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(true),
+                                .memory = context.token_memory,
+                                .owner = request.cache_scope};
     absl::StatusOr<std::vector<int32_t>> ids =
         params.conversation ? std::move(conversation) : EncodePrompt(params.prompts[p], name, options, context);
     if (!ids.ok()) return ids.status();

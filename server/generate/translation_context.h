@@ -12,6 +12,7 @@
 #include "text/answer/thinking.h"
 #include "text/chat_template.h"
 #include "text/grammar.h"
+#include "text/token_memory.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
@@ -26,6 +27,7 @@ struct TranslationContext {
   int64_t max_total_tokens = 0;
   int32_t vocab_size = 0;  // ids the model has; may exceed the tokenizer's
   PrefixCacheScope prefix_cache_scope = PrefixCacheScope::kKey;
+  TokenMemory* token_memory = nullptr;                     // null: every text is tokenized anew
   GrammarCompiler* grammars = nullptr;                     // null: no request may ask for one
   CallFormat call_format = CallFormat::kAuto;              // kAuto: the template's
   ThinkingFormat thinking_format = ThinkingFormat::kAuto;  // likewise
