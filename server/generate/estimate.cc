@@ -20,23 +20,50 @@ constexpr int64_t kTopListBytes = 32;  // of its alternatives, before the first
 constexpr int64_t kEntryBytes = 48;    // a reference to a result, in a list that doubles
 constexpr int64_t kTopBytes = 16;      // of one
 
+// A word is a row of blanks or of anything else; control characters are between words.
+enum class ByteKind : uint8_t { kBlank, kSeparator, kOther };
+
+ByteKind KindOf(char c) {
+  if (c == ' ') return ByteKind::kBlank;
+  const bool separates = static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' && c != '\r';
+  return separates ? ByteKind::kSeparator : ByteKind::kOther;
+}
+
+// Where the quote is that ends the JSON string with its first byte at `begin`; the end of the body if there is none.
+size_t EndOfString(std::string_view body, size_t begin) {
+  for (size_t at = begin;; ++at) {
+    at = body.find('"', at);
+    if (at == std::string_view::npos) return body.size();
+    size_t escapes = at;
+    while (escapes > begin && body[escapes - 1] == '\\') --escapes;
+    if ((at - escapes) % 2 == 0) return at;
+  }
+}
+
 int64_t ResultBytes(int32_t top) { return kTokenBytes + (top > 0 ? kTopListBytes + kTopBytes * top : 0); }
 
 }  // namespace
 
 int64_t WordBytes(std::string_view text) {
-  int64_t longest = 0, run = 0;
-  bool spaces = false;
-  for (const char c : text) {
-    if ((c == ' ') != spaces) {
-      spaces = !spaces;
-      run = 0;
+  // Of a row no longer than the longest so far only the end is looked at.
+  size_t longest = 0;
+  for (size_t begin = 0; begin + longest < text.size();) {
+    const size_t reach = begin + longest;
+    const ByteKind kind = KindOf(text[reach]);
+    size_t first = reach;
+    while (first > begin && KindOf(text[first - 1]) == kind) --first;
+    if (kind == ByteKind::kSeparator) {
+      begin = reach + 1;
+    } else if (first > begin) {
+      begin = first;
+    } else {
+      size_t end = reach + 1;
+      while (end < text.size() && KindOf(text[end]) == kind) ++end;
+      longest = end - begin;
+      begin = end;
     }
-    const bool separates = static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' && c != '\r';
-    run = separates ? 0 : run + 1;
-    longest = std::max(longest, run);
   }
-  return longest * kWordFactor;
+  return static_cast<int64_t>(longest) * kWordFactor;
 }
 
 int64_t ParsingBytes(std::string_view body) {
@@ -46,7 +73,7 @@ int64_t ParsingBytes(std::string_view body) {
     if (c == ',' || c == ':' || c == '[' || c == '{') ++values;
     if (c != '"') continue;
     const size_t begin = i + 1;
-    for (++i; i < body.size() && body[i] != '"'; ++i) i += body[i] == '\\' ? 1 : 0;
+    i = EndOfString(body, begin);
     word = std::max(word, WordBytes(body.substr(begin, i - begin)));
   }
   return values * kJsonValueBytes + static_cast<int64_t>(body.size()) * kTextFactor + word;

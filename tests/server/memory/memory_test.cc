@@ -7,6 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+#include <string>
+
 #include "server/common/error.h"
 #include "server/generate/estimate.h"
 #include "server/memory/account.h"
@@ -128,6 +132,38 @@ TEST(EstimateTest, CountsValuesOutsideOfStringsOnly) {
   EXPECT_GT(ParsingBytes(text_of("w")), 4 * words) << "merging one word takes more than reading many";
   EXPECT_GT(ParsingBytes(text_of(" ")), 4 * words);
   EXPECT_LT(ParsingBytes("[" + std::string(10'000, '1') + "]"), words + 1000) << "only texts are tokenized";
+}
+
+TEST(EstimateTest, FindsTheLongestWordWhereverItIs) {
+  // Every byte looked at, one after the other.
+  const auto longest = [](const std::string& text) {
+    const auto kind = [](char c) {
+      return c == ' ' ? 0 : c >= 0 && c < ' ' && c != '\n' && c != '\t' && c != '\r' ? 1 : 2;
+    };
+    int64_t most = 0, row = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+      row = i > 0 && kind(text[i]) == kind(text[i - 1]) ? row + 1 : 1;
+      if (kind(text[i]) != 1) most = std::max(most, row);
+    }
+    return most;
+  };
+  const int64_t one = WordBytes("a");
+  std::mt19937 random(3);
+  for (int i = 0; i < 3000; ++i) {
+    std::string text;
+    for (uint32_t rows = random() % 12; rows > 0; --rows)
+      text += std::string(random() % 9, " a\x01\n\xff"[random() % 5]);
+    EXPECT_EQ(WordBytes(text), longest(text) * one) << testing::PrintToString(text);
+  }
+}
+
+TEST(EstimateTest, StringsEndAtTheirQuotes) {
+  const int64_t empty = ParsingBytes(R"([""])"), byte = ParsingBytes(R"(["" ])") - empty;
+  const int64_t value = ParsingBytes(R"(["",])") - empty - byte;
+  // Each with a comma outside of the strings, whatever is escaped inside.
+  for (const std::string text : {R"(a\\)", R"(\")", R"(\\\")", R"(\\\\)", R"(,\",)", R"(\",\\)"}) {
+    EXPECT_EQ(ParsingBytes("[\"" + text + "\" ,]") - ParsingBytes("[\"" + text + "\"  ]"), value) << text;
+  }
 }
 
 TEST(PatienceTest, SteadyTransfersBuyTimeAndDripsDoNot) {
