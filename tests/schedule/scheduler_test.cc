@@ -359,39 +359,25 @@ TEST(Scheduler, AnUrgentPromptTakesTheBudgetBeforeOthers) {
 
 TEST(Scheduler, AFewTokensDoNotWaitForAFullStep) {
   SchedulerConfig config = SmallConfig();
-  config.max_batch_tokens = 1024;
-  config.kv = {{.blocks = 64, .most_per_sequence = 4}};
-  config.slots = 16;
-  Harness h(config);
-  ASSERT_TRUE(h.Add(1, Prompt(50'000, 1)).ok());
-  h.Commit(*h.Plan());
-  ASSERT_TRUE(h.Add(2, Prompt(10, 5)).ok());
-  ASSERT_TRUE(h.Add(3, Prompt(10, 1)).ok());                // more than a sixty-fourth of a step, with the other
-  ASSERT_TRUE(h.Add(4, OfPriority(1, Prompt(3, 1))).ok());  // less urgent than the long one
-  auto plan = h.Plan();
-  EXPECT_THAT(Ids(*plan), testing::ElementsAre(2));
-  h.Commit(*plan);
-  EXPECT_EQ(h.tokens[2].size(), 1u);
-  plan = h.Plan();  // now the long one; nobody passes twice
-  EXPECT_THAT(Ids(*plan), testing::ElementsAre(2, 1, 3));
-  EXPECT_EQ(plan->num_tokens, 1024);
-  h.Commit(*plan);
-  ASSERT_TRUE(h.Add(5, OfPriority(-1, Prompt(16, 1))).ok());
-  plan = h.Plan();
-  EXPECT_THAT(Ids(*plan), testing::ElementsAre(2, 5));
-  h.Commit(*plan);
-  EXPECT_TRUE(h.finishes.contains(5));
-  EXPECT_EQ(h.Plan()->num_tokens, 1024);
-}
-
-TEST(Scheduler, ShortOnesShareTheStepWhereThereIsRoom) {
-  SchedulerConfig config = SmallConfig();
-  config.max_batch_tokens = 1024;
-  config.kv = {{.blocks = 64, .most_per_sequence = 4}};
+  config.max_batch_tokens = 1024, config.slots = 8;
   Harness h(config);
   ASSERT_TRUE(h.Add(1, Prompt(500, 1)).ok());
   ASSERT_TRUE(h.Add(2, Prompt(10, 1)).ok());
-  EXPECT_THAT(Ids(*h.Plan()), testing::ElementsAre(1, 2));
+  auto plan = h.Plan();
+  EXPECT_THAT(Ids(*plan), testing::ElementsAre(1, 2)) << "there is room for both";
+  h.Commit(*plan);
+  ASSERT_TRUE(h.Add(3, Prompt(50'000, 1)).ok());
+  for (SequenceId id : {4, 5}) ASSERT_TRUE(h.Add(id, Prompt(10, 1)).ok());  // too many, both
+  ASSERT_TRUE(h.Add(6, OfPriority(1, Prompt(3, 1))).ok());                  // less urgent than the long one
+  plan = h.Plan();
+  EXPECT_THAT(Ids(*plan), testing::ElementsAre(4));
+  h.Commit(*plan);
+  plan = h.Plan();
+  EXPECT_THAT(Ids(*plan), testing::ElementsAre(3, 5)) << "nobody passes twice";
+  EXPECT_EQ(plan->num_tokens, 1024);
+  h.Commit(*plan);
+  ASSERT_TRUE(h.Add(7, OfPriority(-1, Prompt(16, 1))).ok());
+  EXPECT_THAT(Ids(*h.Plan()), testing::ElementsAre(7));
 }
 
 TEST(Scheduler, KeepsPlacesForUrgentSequences) {
