@@ -106,7 +106,10 @@ absl::Status FindModel(ServerConfig* config) {
 // served without chat.
 absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const ServerConfig& config) {
   auto loaded = ChatTemplate::Load(config.engine.model_dir, config.chat_template);
-  if (loaded.ok() || !config.chat_template.empty()) return loaded;
+  if (loaded.ok()) return loaded;
+  if (!config.chat_template.empty()) {
+    return absl::InvalidArgumentError(fmt::format("--chat-template: {}", std::string(loaded.status().message())));
+  }
   if (absl::IsNotFound(loaded.status())) return nullptr;
   spdlog::warn("no chat: {}", std::string(loaded.status().message()));
   return ChatTemplate::Unusable(loaded.status());

@@ -53,7 +53,8 @@ std::string ErrorCode(const absl::Status& status) { return Payload(status, kCode
 int HttpStatusOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk: return 200;
-    case absl::StatusCode::kInvalidArgument: return 400;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition: return 400;
     case absl::StatusCode::kUnauthenticated: return 401;
     case absl::StatusCode::kNotFound: return 404;
     case absl::StatusCode::kCancelled: return 409;

@@ -10,7 +10,7 @@
 //     "request_too_large" 413    invalid_request_error    RESOURCE_EXHAUSTED (it will never fit)
 //   UNAVAILABLE           503    service_unavailable_error UNAVAILABLE
 //   DEADLINE_EXCEEDED     504    timeout_error            DEADLINE_EXCEEDED
-//   anything else         500    server_error             itself
+//   anything else         500    server_error             itself (FAILED_PRECONDITION, not set up for it: 400)
 #pragma once
 
 #include <string>

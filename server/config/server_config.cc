@@ -1,5 +1,6 @@
 #include "server/config/server_config.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "server/config/collector_address.h"
 #include "server/config/served_names.h"
 #include "text/stop_matcher.h"
+#include "text/utf8.h"
 
 namespace batucada {
 namespace {
@@ -20,9 +22,21 @@ absl::Status CheckPositive(std::string_view flag, absl::Duration value) {
 
 absl::Status CheckPart(std::string_view flag, double value) { return CheckRange(flag, value, 0, Lower::kClosed, 1); }
 
+// Names are told to others in JSON and protobuf, and stand in one line of a log.
+bool IsTellable(std::string_view name) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+  return !FindInvalidUtf8(name) && std::none_of(name.begin(), name.end(), is_control);
+}
+
+absl::Status CheckName(std::string_view flag, std::string_view name) {
+  if (IsTellable(name)) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("{} must be UTF-8 without control characters", flag));
+}
+
 absl::Status ValidateTelemetry(const ServerConfig& config) {
   BATUCADA_RETURN_IF_ERROR(CheckPart("--request-log-sampling", config.request_log_sampling));
   BATUCADA_RETURN_IF_ERROR(CheckPart("--trace-sampling", config.tracing.sampling));
+  BATUCADA_RETURN_IF_ERROR(CheckName("--otlp-service-name", config.tracing.service_name));
   if (config.tracing.endpoint.empty()) return absl::OkStatus();
   return ParseCollectorAddress(config.tracing.endpoint).status();
 }
@@ -68,6 +82,7 @@ absl::Status ServerConfig::Validate() const {
   }
   for (const std::string& name : served_model_names) {
     if (name.empty()) return absl::InvalidArgumentError("--served-model-name is empty");
+    BATUCADA_RETURN_IF_ERROR(CheckName("--served-model-name", name));
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("--io-threads", io_threads, 0, 256));
   BATUCADA_RETURN_IF_ERROR(CheckRange("--text-threads", text_threads, 0, 256));
@@ -120,7 +135,8 @@ std::vector<std::string> ServedModelNames(const ServerConfig& config) {
   std::filesystem::path path = std::filesystem::path(config.engine.model_dir).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // a trailing slash
   std::string name = path.filename().string();
-  names.insert(names.begin(), name.empty() || name == "." || name == ".." ? "model" : name);
+  const bool is_name = !name.empty() && name != "." && name != ".." && IsTellable(name);
+  names.insert(names.begin(), is_name ? name : "model");
   return names;
 }
 

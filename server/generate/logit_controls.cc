@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "base/status.h"
 #include "server/common/error.h"
@@ -22,6 +23,7 @@ absl::Status TranslateBiases(const CompletionParams& params, const TranslationCo
   BATUCADA_RETURN_IF_ERROR(
       CheckCount("logit_bias", params.logit_bias.size(), context.limits.max_logit_biases, "entries"));
   std::vector<LogitBias> biases;
+  absl::flat_hash_set<int64_t> biased;  // JSON can write an id in two ways: 1 and 01
   for (const auto& [id, bias] : params.logit_bias) {
     if (id < 0 || id >= context.vocab_size) {
       return InvalidParameter("logit_bias", fmt::format("logit_bias has the token id {}: ids of this model are 0 to {}",
@@ -30,6 +32,9 @@ absl::Status TranslateBiases(const CompletionParams& params, const TranslationCo
     if (bias != -std::numeric_limits<double>::infinity()) {
       BATUCADA_RETURN_IF_ERROR(
           CheckParameter(fmt::format("logit_bias.{}", id), bias, -kMaxLogitBias, Lower::kClosed, kMaxLogitBias));
+    }
+    if (!biased.insert(id).second) {
+      return InvalidParameter("logit_bias", fmt::format("logit_bias names the token id {} twice: once is enough", id));
     }
     biases.push_back({.id = static_cast<int32_t>(id), .bias = static_cast<float>(bias)});
   }

@@ -155,7 +155,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     const size_t seen = inbox_.size();
     if (error && error != http::error::need_more && !headers_done) Recognise(parser.get().base());
     const bool in_chunks = headers_done && parser.chunked() && !parser.is_done();
-    if (in_chunks && !fault) fault = chunk_guard.CheckWaiting(seen);
+    if (in_chunks && !fault) fault = chunk_guard.CheckWaiting(InboxBytes());
     if (error == http::error::body_limit) {
       co_return Reject(413, fmt::format("the request's body is longer than {} bytes", limits.max_body_bytes),
                        "body_too_large");

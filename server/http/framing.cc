@@ -264,8 +264,12 @@ Fault ChunkGuard::CheckTrailers() const {
   return std::nullopt;
 }
 
-std::optional<FramingFault> ChunkGuard::CheckWaiting(size_t bytes) const {
-  return bytes >= limit_ ? std::optional(TooLong()) : std::nullopt;
+std::optional<FramingFault> ChunkGuard::CheckWaiting(std::string_view bytes) const {
+  if (bytes.size() >= limit_) return TooLong();
+  for (size_t at = bytes.find('\n'); at != bytes.npos; at = bytes.find('\n', at + 1)) {
+    if (at == 0 || bytes[at - 1] != '\r') return Bad("a line between its chunks ends with LF alone: CRLF is needed");
+  }
+  return std::nullopt;
 }
 
 FramingFault ChunkGuard::TooLong() const {

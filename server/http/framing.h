@@ -57,8 +57,9 @@ class ChunkGuard {
   // `bytes`: of the body, what the parser took since the last call. A line that is longer than the limit, extensions
   // that are together, or trailers that are, with the last chunk's line; and trailers that are no headers.
   std::optional<FramingFault> Follow(std::string_view bytes);
-  // Whether so many bytes may wait for the end of a line of a size, or of the trailers.
-  std::optional<FramingFault> CheckWaiting(size_t bytes) const;
+  // `bytes`: what the parser leaves, which waits for the end of a line of a size, or of the trailers. Too many; or a
+  // line that has ended, but with LF alone, which the parser would wait beyond.
+  std::optional<FramingFault> CheckWaiting(std::string_view bytes) const;
 
  private:
   enum class Part : uint8_t { kSizeLine, kData, kTrailers };

@@ -3,6 +3,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <exception>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,7 +21,7 @@ constexpr size_t kStatesAtOnce = 256;  // 50 KB
 
 // Has `loop` make what it keeps of `count` descriptors. It keeps that for descriptors to come and never gives it back:
 // made one by one, between all that a connection has, each of them holds a page of the heap for ever, 40 MB after
-// 10,000 connections that are gone; made together they lie side by side.
+// 10,000 connections that are gone.
 void MakeDescriptorStates(asio::io_context& loop, size_t count) {
   std::vector<asio::posix::stream_descriptor> watched;
   watched.reserve(count);
@@ -34,6 +37,21 @@ void MakeDescriptorStates(asio::io_context& loop, size_t count) {
     }
     watched.push_back(std::move(state));
   }
+}
+
+// Likewise, side by side. A thread of its own has an arena of its own, which the next such thread takes over: where
+// connections are made, what they no longer need leaves gaps that two or three of these fit into.
+void MakeDescriptorStatesApart(asio::io_context& loop, size_t count) {
+  try {
+    std::thread([&loop, count] {
+      try {
+        MakeDescriptorStates(loop, count);
+      } catch (const std::exception&) {  // no memory
+      }
+    }).join();
+  } catch (const std::system_error&) {  // no thread
+  }
+  // Where this failed, each is made when it is needed.
 }
 
 }  // namespace
@@ -57,7 +75,7 @@ Door::Seat Door::TakeSeat() {
                              const std::lock_guard lock(row->mutex);
                              --row->seats;
                            })};
-  if (more) MakeDescriptorStates(loop, kStatesAtOnce);
+  if (more) MakeDescriptorStatesApart(loop, kStatesAtOnce);
   return seat;
 }
 

@@ -16,6 +16,9 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
   reader.Read("add_generation_prompt", &generation_prompt);
   reader.Read("continue_final_message", &continues);
   const bj::value* kwargs = reader.Take("chat_template_kwargs");
+  if (kwargs != nullptr && !kwargs->is_object()) {
+    return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*kwargs)));
+  }
   if (messages == nullptr || !reader.ok()) return;
   if (!messages->is_array()) {
     return reader.Fail("messages", fmt::format("must be a list of messages, not {}", DescribeJson(*messages)));
@@ -34,9 +37,6 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
   if (continues && asked != nullptr && generation_prompt) {
     return reader.Fail("continue_final_message", "and add_generation_prompt are both true: only one of them can be",
                        "invalid_value");
-  }
-  if (kwargs != nullptr && !kwargs->is_object()) {
-    return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*kwargs)));
   }
   if (!reader.ok()) return;
   ChatInput& input = conversation->emplace();

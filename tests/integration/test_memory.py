@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from server import Server, run, wait_until
+from h2_client import resident_bytes
+from server import PATIENCE_S, Server, run, wait_until
 
 MIB = 1 << 20
 
@@ -18,6 +19,10 @@ def held(server):
 
 def wait_until_nothing_is_held(server):
     wait_until(lambda: held(server) == 0, "what was charged to come back")
+
+
+def virtual_bytes(server):
+    return int(server.metric("process_virtual_memory_bytes"))
 
 
 def post(server, path, body, finish=True):
@@ -141,8 +146,26 @@ def test_whose_body_drips_in_is_cut_off():
         wait_until_nothing_is_held(server)
 
 
-def virtual_bytes(server):
-    return int(server.metric("process_virtual_memory_bytes"))
+def test_connections_that_came_and_went_leave_little_behind():
+    """What the event loops keep of each for ever lies side by side, and holds no page with gaps in it."""
+    count, kept = 9_500, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if kept[1] < count + 1000:
+        pytest.skip("this process may not have so many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (kept[1], kept[1]))
+    try:
+        with Server("--backend", "fake") as server:
+            if virtual_bytes(server) > 1 << 40:
+                pytest.skip("a sanitizer keeps what is freed")
+            before = resident_bytes(server)
+            crowd = [socket.create_connection(("127.0.0.1", server.http_port), PATIENCE_S) for _ in range(count)]
+            server.wait_for_metric("batucada_http_connections", count + 1)
+            assert resident_bytes(server) > 1.5 * before
+            for link in crowd:
+                link.close()
+            # As seen: 1.12 times; where they lay among all that a connection has, 1.25.
+            wait_until(lambda: resident_bytes(server) < 1.2 * before, "their memory to come back")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, kept)
 
 
 def limited(size):

@@ -2,18 +2,31 @@
 
     python loadtest/experiments/hostile/large_texts.py --clients 8
 
-The texts are letters without a blank, the worst for a tokenizer that works by words.
+The texts are letters without a blank, the worst for a tokenizer that works by words. Each client is a process of its own:
+as threads of this one they would keep the bystander waiting.
 """
 
 import http.client
 import json
+import multiprocessing
 import random
-import threading
 import time
 
 from scene import Scene, parser
 
 SECONDS = 20
+
+
+def ask(port, body):
+    """Without end."""
+    while True:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            connection.request("POST", "/tokenize", body, {"content-type": "application/json"})
+            connection.getresponse().read()
+            connection.close()
+        except OSError:
+            pass
 
 
 def main():
@@ -25,26 +38,14 @@ def main():
     body = json.dumps({"prompt": letters * 4}).encode()
     prompt = {"prompt": "b " * 5000, "max_tokens": 1}
     with Scene(f"{options.clients} clients with texts of 8 MB", options, asks={"10 KB prompt": prompt}) as scene:
-        over = threading.Event()
-
-        def loop():
-            while not over.is_set():
-                try:
-                    connection = http.client.HTTPConnection("127.0.0.1", scene.http, timeout=120)
-                    connection.request("POST", "/tokenize", body, {"content-type": "application/json"})
-                    connection.getresponse().read()
-                    connection.close()
-                except OSError:
-                    pass
-
+        clients = [multiprocessing.Process(target=ask, args=(scene.http, body), daemon=True) for _ in range(options.clients)]
         with scene.phase("during"):
-            threads = [threading.Thread(target=loop, daemon=True) for _ in range(options.clients)]
-            for thread in threads:
-                thread.start()
+            for client in clients:
+                client.start()
             time.sleep(SECONDS)
-        over.set()
-        for thread in threads:
-            thread.join()
+        for client in clients:
+            client.terminate()
+            client.join()
 
 
 if __name__ == "__main__":

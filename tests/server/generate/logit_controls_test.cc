@@ -85,6 +85,7 @@ TEST_F(LogitControlsTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.logit_bias = {{1, 1}, {2, 1}, {3, 1}}; }), "logit_bias", "at most 2");
   ExpectRefused(with([](P& p) { p.logit_bias = {{-1, 1}}; }), "logit_bias", "0 to 8191");
   ExpectRefused(with([](P& p) { p.logit_bias = {{1, -101}}; }), "logit_bias.1", "-101");
+  ExpectRefused(with([](P& p) { p.logit_bias = {{1, 1}, {1, 2}}; }), "logit_bias", "token id 1 twice");
   ExpectRefused(with([](P& p) { p.allowed_token_ids.emplace(); }), "allowed_token_ids", "empty");
   ExpectRefused(with([](P& p) { p.allowed_token_ids = {{1, 8192}}; }), "allowed_token_ids[1]", "8192");
   ExpectRefused(with([](P& p) { p.bad_words = {"a", " "}; }), "bad_words[1]", "empty");

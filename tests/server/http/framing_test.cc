@@ -132,6 +132,18 @@ TEST(ChunkGuardTest, SaysTheSameHoweverTheBytesCome) {
   EXPECT_EQ(faulty, 5U);
 }
 
+// The parser waits for CRLF; a line that has ended otherwise would be waited for in vain.
+TEST(ChunkGuardTest, LinesThatWaitHaveNotEndedWithLf) {
+  const ChunkGuard guard(64);
+  for (const char* sound : {"", "3", "3\r", "\r\n3", "0\r\nX: a\r\nY", "0\r\nX: a\r\n"})
+    EXPECT_FALSE(guard.CheckWaiting(sound)) << sound;
+  for (const char* bare : {"\n", "3\n", "3\nabc\n0\n\n", "\r\n3\n", "3;a\n", "0\r\nX: a\nY: b"}) {
+    ASSERT_TRUE(guard.CheckWaiting(bare)) << bare;
+    EXPECT_EQ(guard.CheckWaiting(bare)->status, 400) << bare;
+  }
+  EXPECT_EQ(guard.CheckWaiting(std::string(64, 'a'))->status, 431);
+}
+
 TEST(FramingShapesTest, AreManyAndTellOfBothEnds) {
   size_t count = 0, refused = 0;
   for (const auto& shapes :
