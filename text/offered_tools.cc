@@ -14,6 +14,7 @@ using Place = ToolsForm::Place;
 constexpr std::string_view kName = "batucada_probe";
 constexpr std::string_view kSystem = "batucada_system";
 constexpr std::string_view kResult = "batucada_result";
+constexpr std::string_view kId = "batucada1";  // some templates insist on ids of nine letters and digits
 
 bool Says(const absl::StatusOr<std::string>& text, std::string_view what) {
   return text.ok() && jinja::Find(*text, what) != std::string::npos;
@@ -99,11 +100,12 @@ void TellCalls(const CallFrame& frame, bj::object* message) {
 ToolsForm FindToolsForm(const RenderTools& render, std::string_view source) {
   ToolsForm form;
   const bj::object call = {
-      {"id", "batucada1"}, {"type", "function"}, {"function", {{"name", Text(kName)}, {"arguments", bj::object()}}}};
+      {"id", Text(kId)}, {"type", "function"}, {"function", {{"name", Text(kName)}, {"arguments", bj::object()}}}};
   bj::array past = {Message("user", "question"), {{"role", "assistant"}, {"tool_calls", bj::array{call}}}};
-  form.prints_calls = Says(render(past, {}), kName);
+  const absl::StatusOr<std::string> told = render(past, {});
+  form.prints_calls = Says(told, kName) || Says(told, kId);  // Kimi's ids have the name in them
   if (!form.prints_calls) past.back() = Message("assistant", "answer");
-  past.push_back({{"role", "tool"}, {"content", Text(kResult)}, {"tool_call_id", "batucada1"}, {"name", Text(kName)}});
+  past.push_back({{"role", "tool"}, {"content", Text(kResult)}, {"tool_call_id", Text(kId)}, {"name", Text(kName)}});
   form.prints_results = Says(render(past, {}), kResult);
   for (const Place place : {Place::kVariable, Place::kSystemMember}) {
     for (const bool system : {false, true}) {

@@ -13,12 +13,12 @@ namespace bj = boost::json;
 
 constexpr std::string_view kName = "batucada_probe";
 constexpr std::string_view kArgument = "batucada_argument";
+constexpr std::string_view kId = "batucada1";  // some templates insist on nine letters and digits
 
 bool Says(const std::string& text, std::string_view what) { return jinja::Find(text, what) != std::string::npos; }
 
-// Some templates insist on ids of nine letters and digits.
 bj::array Probe() {
-  const bj::object call = {{"id", "batucada1"},
+  const bj::object call = {{"id", bj::string(kId.data(), kId.size())},
                            {"type", "function"},
                            {"function",
                             {{"name", bj::string(kName.data(), kName.size())},
@@ -27,7 +27,7 @@ bj::array Probe() {
           {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", bj::array{call}}},
           {{"role", "tool"},
            {"content", "result"},
-           {"tool_call_id", "batucada1"},
+           {"tool_call_id", bj::string(kId.data(), kId.size())},
            {"name", call.at("function").at("name")}}};
 }
 
@@ -65,7 +65,8 @@ CallForm FindCallForm(const std::function<absl::StatusOr<std::string>(const bj::
       bj::array messages = Probe();
       ConvertCalls(form, &messages);
       const absl::StatusOr<std::string> text = render(messages);
-      if (text.ok() && Says(*text, kName) && Says(*text, kArgument)) return form;
+      // Kimi's templates print ids, which have the name in them.
+      if (text.ok() && Says(*text, kArgument) && (Says(*text, kName) || Says(*text, kId))) return form;
     }
   }
   return {};

@@ -25,6 +25,7 @@
 #include "server/openai/logprobs_json.h"
 #include "server/openai/sampling_parameters.h"
 #include "server/openai/tokenizer_info.h"
+#include "server/openai/tool_parameters.h"
 
 namespace batucada {
 namespace {
@@ -161,6 +162,7 @@ const ParameterTable<TemplateParams>& TemplateRequest() {
   static const ParameterTable<TemplateParams> table = [] {
     ParameterTable<TemplateParams> made;
     AddConversation(made, &TemplateParams::conversation, ParameterTable<TemplateParams>::Presence::kRequired);
+    AddOfferedTools(made, &TemplateParams::conversation);
     return made;
   }();
   return table;

@@ -9,6 +9,7 @@
 #include "server/openai/choice_extras.h"
 #include "server/openai/conversation.h"
 #include "server/openai/logprobs_json.h"
+#include "server/openai/tool_parameters.h"
 #include "text/detokenizer.h"
 
 namespace batucada {
@@ -177,6 +178,7 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
     made.Add("model", StringSchema(kModelHelp), &Params::model);
     made.AddRead("prompt", StringSchema("The text; or give messages."), ReadPrompt);
     AddConversation(made, &Params::conversation, ParameterTable<Params>::Presence::kOptional);
+    AddOfferedTools(made, &Params::conversation);
     made.Add("add_special_tokens",
              BooleanSchema("Put the model's start token before the text. Default: true for prompt, false for messages, "
                            "whose chat template writes its own."),

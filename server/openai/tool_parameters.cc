@@ -185,7 +185,14 @@ void SetTools(RequestReader& reader, const bj::array& tools, const ToolChoice& c
   params.tools = std::move(offered);
 }
 
-void AddToolParameters(CompletionTable& table) {
+void ReadOfferedTools(RequestReader& reader, std::optional<ChatInput>* conversation) {
+  CompletionParams params;
+  if (*conversation) params.conversation.emplace();
+  ReadTools(reader, params);
+  if (*conversation) (*conversation)->tools = std::move(params.conversation->tools);
+}
+
+bj::object ToolsSchema() {
   bj::object name = StringSchema("1 to 128 letters, digits and any of _ - . : /");
   bj::object parameters = ObjectSchema("JSON Schema of the arguments. Absent: there are none.", {});
   bj::object function = ObjectSchema(
@@ -204,15 +211,22 @@ void AddToolParameters(CompletionTable& table) {
       "Functions that the model may call. The client runs them, and tells their results in messages of the role tool.",
       std::move(tool));
   tools["maxItems"] = kMaxTools;
-  table.AddRead("tools", std::move(tools), ReadTools);
+  return tools;
+}
+
+bj::object ToolChoiceSchema() {
   bj::object word = StringSchema("");
   word["enum"] = bj::array{"none", "auto", "required"};
+  return AnyOfSchema(
+      "Whether the model may call, or must; or the tool that it must call, or {\"type\": \"allowed_tools\", …}. "
+      "Default: auto.",
+      {word, ObjectSchema("", {})});
+}
+
+void AddToolParameters(CompletionTable& table) {
+  table.AddRead("tools", ToolsSchema(), ReadTools);
   const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead("tool_choice",
-                AnyOfSchema("Whether the model may call, or must; or the tool that it must call, or "
-                            "{\"type\": \"allowed_tools\", …}. Default: auto.",
-                            {word, ObjectSchema("", {})}),
-                read_already);
+  table.AddRead("tool_choice", ToolChoiceSchema(), read_already);
   table.AddRead("parallel_tool_calls", BooleanSchema("Whether an answer may have several calls.", true), read_already);
 }
 

@@ -2,6 +2,7 @@
 // parallel_tool_calls.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,23 @@ namespace batucada {
 inline constexpr size_t kMaxTools = 512;
 inline constexpr size_t kMaxToolNameBytes = 128;
 
+boost::json::object ToolsSchema();
+boost::json::object ToolChoiceSchema();
+
 // Behind the conversation's own members.
 void AddToolParameters(CompletionTable& table);
+
+// The same members for a conversation that is only rendered: its template is told of the tools. Reads nothing where
+// there is no conversation.
+void ReadOfferedTools(RequestReader& reader, std::optional<ChatInput>* conversation);
+template <typename Params>
+void AddOfferedTools(ParameterTable<Params>& table, std::optional<ChatInput> Params::*field) {
+  table.AddRead("tools", ToolsSchema(),
+                [field](RequestReader& reader, Params& params) { ReadOfferedTools(reader, &(params.*field)); });
+  const auto read_already = [](RequestReader&, Params&) {};
+  table.AddRead("tool_choice", ToolChoiceSchema(), read_already);
+  table.AddRead("parallel_tool_calls", BooleanSchema("Has no effect here."), read_already);
+}
 
 // What tool_choice comes to.
 struct ToolChoice {

@@ -63,6 +63,23 @@ TEST(ReplayedCallsTest, ConversationsRenderAsWithJinja2) {
   EXPECT_GT(refused, 10);
 }
 
+TEST(ReplayedCallsTest, ACallMayBeToldByItsIdAlone) {
+  // As Kimi's templates have it, whose ids are functions.NAME:INDEX.
+  const auto parsed = ChatTemplate::Parse(
+      "{% for m in messages %}<{{ m.role }}>{% for c in m.tool_calls or [] %}[{{ c.id }}|{{ c.function.arguments | "
+      "tojson }}]{% endfor %}{{ m.content }}{% endfor %}",
+      {});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const boost::json::value call = boost::json::parse(
+      R"({"id":"functions.look:0","type":"function","function":{"name":"look","arguments":"{\"a\":1}"}})");
+  const boost::json::array messages = {
+      {{"role", "user"}, {"content", "hi"}},
+      {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", boost::json::array{call}}},
+      {{"role", "tool"}, {"tool_call_id", "functions.look:0"}, {"content", "42"}}};
+  EXPECT_EQ((*parsed)->RenderReplayed({.messages = messages}).value(),
+            "<user>hi<assistant>[functions.look:0|{\"a\": 1}]<tool>42");
+}
+
 TEST(ReplayedCallsTest, ArgumentsAreWhatTheirTextStandsFor) {
   const auto parsed = ChatTemplate::Parse(
       "{% for m in messages %}{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson "
