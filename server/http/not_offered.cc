@@ -37,6 +37,11 @@ constexpr Missing kMissing[] = {
     {"/v1/containers", "containers"},
     {"/v1/skills", "skills"},
     {"/v1/chatkit", "ChatKit"},
+    {"/v1/live", "the Realtime API"},
+    {"/v1/decisions", "decisions"},
+    {"/v1/content_provenance_checks", "checks of provenance"},
+    {"/v1/safety", "alerts and cases"},
+    {"/v1/organization", "the administration of an organization: --api-key-file holds the keys"},
     {"/v1/chat/completions/render", "that route: POST the messages to /tokenize or /apply-template"},
     {"/v1/completions/render", "that route: POST the prompt to /tokenize"},
     {"/v1/chat/completions/", "stored completions"},
@@ -96,16 +101,39 @@ constexpr Missing kMissing[] = {
     {"/api/blobs", "loading of models"},
 };
 
+struct MissingMethod {
+  std::string_view method, path;  // the path itself, or what is below it if it ends with a slash
+  std::string_view what;
+};
+
+constexpr MissingMethod kMissingMethods[] = {
+    {"GET", "/v1/chat/completions", "a list of stored completions, of which it keeps none: POST makes one"},
+    {"DELETE", "/v1/models/", "deletion of models"},
+    {"POST", "/v1/responses/compact", "compaction: previous_response_id or a conversation holds what was said"},
+};
+
 }  // namespace
 
-std::string NotOffered(std::string_view path) {
+std::string MethodNotOffered(std::string_view method, std::string_view path) {
+  for (const MissingMethod& missing : kMissingMethods) {
+    const bool covers = missing.path.ends_with('/') ? path.starts_with(missing.path) : path == missing.path;
+    if (method != missing.method || !covers) continue;
+    return fmt::format("{} {}: this server does not offer {}", missing.method, Printable(path), missing.what);
+  }
+  return {};
+}
+
+std::string NotOffered(std::string_view path, std::string_view meant) {
   const auto covers = [path](const Missing& missing) {
     const std::string_view whole = missing.path;
     return path.starts_with(whole) &&
            (path.size() == whole.size() || whole.ends_with('/') || path[whole.size()] == '/');
   };
   const auto* const found = std::find_if(std::begin(kMissing), std::end(kMissing), covers);
-  if (found == std::end(kMissing)) return fmt::format("there is nothing at {}", Printable(path));
+  if (found == std::end(kMissing)) {
+    return fmt::format("there is nothing at {}{}", Printable(path),
+                       meant.empty() ? "" : fmt::format(": is it {}?", meant));
+  }
   return fmt::format("{}: this server does not offer {}. It continues texts and conversations: see /openapi.json",
                      Printable(path), found->what);
 }

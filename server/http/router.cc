@@ -31,6 +31,21 @@ bool MatchPath(std::string_view pattern, std::string_view path, std::vector<std:
   return true;
 }
 
+// The route without wildcards at whose path this one ends, behind a few of its parts: for base URLs that have too much
+// in them. Empty if there is none.
+std::string_view EndOf(std::string_view path, const std::vector<Route>& routes) {
+  constexpr int kMostParts = 8;
+  size_t at = 0;
+  for (int i = 0; i < kMostParts; ++i) {
+    at = path.find('/', at + 1);
+    if (at == std::string_view::npos || at + 1 >= path.size()) return {};
+    for (const Route& route : routes) {
+      if (route.path == path.substr(at)) return route.path;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Router::Match Router::Find(std::string_view method, std::string_view path) const {
@@ -55,13 +70,16 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {
-    return {.error_form = form, .error = ErrorResponse(404, NotOffered(path), "not_found", form)};
+    return {.error_form = form, .error = ErrorResponse(404, NotOffered(path, EndOf(path, routes_)), "not_found", form)};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
+  const std::string missing = MethodNotOffered(method, path);
   Match match = {.error_form = form,
-                 .error = ErrorResponse(
-                     405, fmt::format("{} does not take {}: use {}", Printable(path), Printable(method), methods),
-                     "method_not_allowed", form)};
+                 .error = missing.empty() ? ErrorResponse(405,
+                                                          fmt::format("{} does not take {}: use {}", Printable(path),
+                                                                      Printable(method), methods),
+                                                          "method_not_allowed", form)
+                                          : ErrorResponse(404, missing, "not_found", form)};
   match.error.headers.emplace_back("allow", methods);
   return match;
 }

@@ -116,6 +116,30 @@ TEST(RouterTest, SaysWhatIsNotOffered) {
   EXPECT_THAT(router.Find("POST", "/v1/embeddingsx").error.body, HasSubstr("there is nothing at"));
 }
 
+TEST(RouterTest, SaysWhichMethodsAreNotOffered) {
+  Router router = TestRouter();
+  for (const char* path : {"/v1/chat/completions", "/v1/models", "/v1/models/*"}) {
+    router.Add({.method = path == std::string_view("/v1/chat/completions") ? "POST" : "GET", .path = path});
+  }
+  const Router::Match list = router.Find("GET", "/v1/chat/completions");
+  EXPECT_EQ(list.error.status, 404);
+  EXPECT_THAT(list.error.body, HasSubstr("it keeps none: POST makes one"));
+  EXPECT_THAT(list.error.headers, ::testing::Contains(::testing::Pair("allow", "POST")));
+  EXPECT_EQ(router.Find("DELETE", "/v1/models/a").error.status, 404);
+  EXPECT_EQ(router.Find("DELETE", "/v1/models").error.status, 405);
+}
+
+TEST(RouterTest, SaysWhatMayBeMeant) {
+  const Router router = TestRouter();
+  for (const char* path : {"//things", "/v1/things", "/openai/v1/things", "/things/things"}) {
+    const Router::Match match = router.Find("GET", path);
+    if (match.route != nullptr) continue;  // below /things there are some
+    EXPECT_THAT(match.error.body, HasSubstr(": is it /things?")) << path;
+  }
+  EXPECT_THAT(router.Find("GET", "/nothing/here").error.body, Not(HasSubstr("is it")));
+  EXPECT_THAT(router.Find("GET", "/v1/embeddings").error.body, Not(HasSubstr("is it")));
+}
+
 TEST(PercentDecodeTest, DecodesOrRefuses) {
   std::string out;
   EXPECT_TRUE(PercentDecode("/a%2Fb%20c", &out));
