@@ -24,7 +24,8 @@ absl::Status InOwnWords(const absl::Status& status) {
       message.replace(at, theirs.size(), own);
     }
   }
-  return WithParameter(absl::Status(status.code(), message), ErrorParameter(status), ErrorCode(status));
+  return WithAskedModel(WithParameter(absl::Status(status.code(), message), ErrorParameter(status), ErrorCode(status)),
+                        AskedModel(status));
 }
 
 Answer HandleMessages(Service& service, const HttpRequest& request) {

@@ -14,6 +14,7 @@
 #include "engine/grammar_constraint.h"
 #include "engine/session_states.h"
 #include "engine/thinking_budget.h"
+#include "server/common/asked_model.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
 #include "server/generate/answer_plan.h"
@@ -251,7 +252,9 @@ uint64_t ChoiceSeed(uint64_t seed, int32_t choice) {
   return SplitMix(seed + static_cast<uint64_t>(choice - 1) * kSplitMixStep);
 }
 
-absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context) {
+namespace {
+
+absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const TranslationContext& context) {
   Translation translation;
   BATUCADA_ASSIGN_OR_RETURN(translation.model, ResolveModel(params.model, context.model_names));
   const int64_t n = params.n.value_or(1);
@@ -344,6 +347,15 @@ absl::StatusOr<Translation> Translate(const CompletionParams& params, const Tran
     translation.requests.push_back(request);
   }
   BATUCADA_RETURN_IF_ERROR(CheckGenerated(translation, params, context));
+  return translation;
+}
+
+}  // namespace
+
+// Whoever writes a refusal down is told the model that was asked for.
+absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context) {
+  absl::StatusOr<Translation> translation = TranslateAll(params, context);
+  if (!translation.ok()) return WithAskedModel(translation.status(), params.model);
   return translation;
 }
 

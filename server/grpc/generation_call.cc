@@ -22,8 +22,7 @@ absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<Comp
   };
   absl::StatusOr<Translation> translation = translate();
   if (!translation.ok()) {
-    const std::string_view model = params.ok() ? std::string_view(params->model) : std::string_view();
-    NoteRefusal(service, info.origin, WithAskedModel(translation.status(), model));
+    NoteRefusal(service, info.origin, translation.status());
     return translation.status();
   }
   SubmittedGeneration submitted{.choices = translation->choices(), .with_logprobs = params->logprobs.has_value()};

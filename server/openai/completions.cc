@@ -4,7 +4,6 @@
 
 #include "absl/time/clock.h"
 #include "base/status.h"
-#include "server/common/asked_model.h"
 #include "server/common/error.h"
 #include "server/common/request_id.h"
 #include "server/generate/generation_group.h"
@@ -131,7 +130,7 @@ Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endp
     origin.request_id = params->request_id;
   }
   absl::StatusOr<Translation> translation = Translate(*params, service.translation(request.client));
-  if (!translation.ok()) return refuse(WithAskedModel(translation.status(), params->model));
+  if (!translation.ok()) return refuse(translation.status());
   service.metrics.OnIgnoredParameters(unknown.ignored);
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
       Generate(service, origin, *params, endpoint, *std::move(translation), HeadersOf(request, origin, unknown));

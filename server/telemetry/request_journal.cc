@@ -46,7 +46,9 @@ std::unique_ptr<SpanExporter> MakeExporter(const TracingConfig& tracing, Metrics
 }  // namespace
 
 Span SpanOf(const RequestRecord& record) {
-  const std::string operation = record.origin.api.find("chat") != std::string::npos ? "chat" : "text_completion";
+  const std::string& api = record.origin.api;
+  const bool chat = api.find("chat") != std::string::npos || api == "responses" || api == "anthropic.messages";
+  const std::string operation = chat ? "chat" : "text_completion";
   Span span = {.trace_id = record.origin.trace.trace_id,
                .span_id = "",
                .parent_id = record.origin.trace.parent_id,

@@ -100,7 +100,23 @@ def test_refusals_and_those_who_leave(collector, traced):
     assert attributes(span_of(collector, "span-left"))["gen_ai.response.finish_reasons"] == ["disconnected"]
 
 
-@pytest.mark.parametrize("wire", ["http", "chat", "grpc", "infer"])
+SAY = [{"role": "user", "content": "a"}]
+# By api: the path, and what is asked there of a model, at a temperature.
+ASKS = {
+    "completions": ("/v1/completions", lambda heat: {"prompt": "a", "temperature": heat}),
+    "chat.completions": ("/v1/chat/completions", lambda heat: {"messages": SAY, "temperature": heat}),
+    "responses": ("/v1/responses", lambda heat: {"input": "a", "temperature": heat}),
+    "anthropic.messages": ("/v1/messages", lambda heat: {"messages": SAY, "max_tokens": 1, "temperature": heat}),
+    "llamacpp.completion": ("/completion", lambda heat: {"prompt": "a", "temperature": heat}),
+    "ollama.generate": ("/api/generate", lambda heat: {"prompt": "a", "options": {"temperature": heat}}),
+    "ollama.chat": ("/api/chat", lambda heat: {"messages": SAY, "options": {"temperature": heat}}),
+    "loads": ("/api/chat", lambda heat: {"messages": [], "options": {"temperature": heat}}),
+    "sglang.generate": ("/generate", lambda heat: {"text": "a", "sampling_params": {"temperature": heat}}),
+}
+CHATS = ("chat.completions", "responses", "anthropic.messages", "ollama.chat", "loads")
+
+
+@pytest.mark.parametrize("wire", [*ASKS, "grpc", "infer"])
 @pytest.mark.parametrize("wrong", ["value", "type", "model"])
 def test_a_refused_request_says_which_model_it_asked(collector, traced, wire, wrong):
     """Whether it was refused by its reader or by what it asks."""
@@ -119,13 +135,12 @@ def test_a_refused_request_says_which_model_it_asked(collector, traced, wire, wr
         body = {"text_input": "a", "temperature": temperature}
         assert traced.http.post(f"/v2/models/{model}/generate", json=body, headers=headers).status_code in (400, 404)
     else:
-        body = {"model": model, "temperature": temperature,
-                **({"prompt": "a"} if wire == "http" else {"messages": [{"role": "user", "content": "a"}]})}
-        path = "/v1/completions" if wire == "http" else "/v1/chat/completions"
-        assert traced.http.post(path, json=body, headers=headers).status_code in (400, 404)
+        path, ask = ASKS[wire]
+        assert traced.http.post(path, json={"model": model, **ask(temperature)}, headers=headers).status_code in (400, 404)
     span = span_of(collector, name)
     assert attributes(span)["gen_ai.request.model"] == model and span["name"].endswith(f" {model}")
     assert "gen_ai.response.model" not in attributes(span)
+    assert attributes(span)["gen_ai.operation.name"] == ("chat" if wire in CHATS else "text_completion")
 
 
 def test_numbers_are_told_as_they_were_given(collector, traced):
