@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/status.h"
+#include "server/common/request_id.h"
 #include "server/generate/translate.h"
 #include "server/http/request_origin.h"
 #include "server/http/sse.h"
@@ -84,14 +85,17 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
     return translation.status();
   }
   const Request& first = translation->requests.front();
-  Asked asked = {.model = translation->model,
+  Asked asked = {.request_id = origin.request_id,
+                 .model = translation->model,
                  .prompt = {},
-                 .prompt_ids = first.prompt,
+                 .prompts = {},
+                 .texts_per_prompt = static_cast<size_t>(translation->choices_per_prompt),
                  .sampling = first.sampling,
                  .max_tokens = first.max_tokens,
                  .prompt_tokens = static_cast<int64_t>(first.prompt.size()),
                  .answer = translation->answer,
                  .last_breakpoint = first.breakpoints.empty() ? 0 : first.breakpoints.vector().back()};
+  for (const Request& one : translation->requests) asked.prompts.push_back(one.prompt);
   const std::string* text = params.prompts.empty() ? nullptr : std::get_if<std::string>(&params.prompts.front());
   MemoryCharge memory;
   if (text != nullptr && dialect->KeepsPrompt()) {
@@ -105,11 +109,13 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
     generated[i].usage.prompt_tokens =
         static_cast<int64_t>(translation->requests[translation->PromptOf(i)].prompt.size());
   }
+  std::string own_id = origin.request_id == request.request_id ? std::string() : origin.request_id;
   absl::StatusOr<std::unique_ptr<GenerationGroup>> group =
       GenerationGroup::Submit(service, *std::move(translation), std::move(origin));
   if (!group.ok()) return group.status();
   Headers headers;
   if (unknown.ignored > 0) headers.emplace_back(kIgnoredParameters, unknown.List());
+  if (!own_id.empty()) headers.emplace_back("x-request-id", std::move(own_id));
   return std::make_unique<DialectAnswer>(*std::move(group), std::move(dialect), std::move(memory), std::move(generated),
                                          params.stream, std::move(headers), form);
 }
@@ -123,6 +129,10 @@ Answer Tell(Service& service, const HttpRequest& request, std::string api,
   if (!params.ok()) {
     NoteRefusal(service, origin, params.status());
     return ErrorResponse(params.status(), form);
+  }
+  // A header is what proxies and logs on the way know the request by.
+  if (!params->request_id.empty() && !IsSoundRequestId(request.Header("x-request-id"))) {
+    origin.request_id = params->request_id;
   }
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
       Start(service, request, std::move(origin), *params, unknown, std::move(dialect), form);

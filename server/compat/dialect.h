@@ -29,14 +29,20 @@ struct Generated {
 
 // What is asked for, as the engine takes it.
 struct Asked {
+  std::string request_id;
   std::string model;
-  std::string prompt;  // as text, where it was one and the dialect keeps it
-  SharedArray<int32_t> prompt_ids;
+  std::string prompt;                         // as text, where it was one and the dialect keeps it
+  std::vector<SharedArray<int32_t>> prompts;  // ids
+  size_t texts_per_prompt = 1;
   SamplingParams sampling;
   int64_t max_tokens = 0;
   int64_t prompt_tokens = 0;                 // of the first prompt
   std::shared_ptr<const AnswerForm> answer;  // see Translation
   int64_t last_breakpoint = 0;               // tokens up to there; 0: there is none
+
+  const SharedArray<int32_t>& PromptOf(const Generated& generated) const {
+    return prompts[generated.index / texts_per_prompt];
+  }
 };
 
 class Dialect {

@@ -14,6 +14,7 @@
 #include "server/compat/misplaced.h"
 #include "server/compat/ollama_answer.h"
 #include "server/compat/ollama_chat.h"
+#include "server/http/request_origin.h"
 #include "server/json/json_writer.h"
 #include "server/json/parameter_table.h"
 #include "server/openai/conversation.h"
@@ -33,6 +34,7 @@ struct OllamaParams : CompletionParams {
   bool raw = false;
   bool only_loads = false;  // of a conversation: it has no messages
   bool unloads = false;     // keep_alive is 0
+  bool scores = false;      // log-probabilities are told
   OllamaThinking thinking;
 };
 using Table = ParameterTable<OllamaParams>;
@@ -62,8 +64,6 @@ constexpr KnownParameter kMembers[] = {
     {"suffix", R"("")", kNotSupported},
     {"template", R"("")", kNotSupported},
     {"context", "[]", kNotSupported},
-    {"logprobs", "false", kNotSupported},
-    {"top_logprobs", "0", kNotSupported},
     {"truncate", "*", "What is too long is refused."},
     {"shift", "*", "What is too long is refused."},
 };
@@ -143,6 +143,11 @@ void AddCommon(Table& table) {
                             "template has it.",
                             {BooleanSchema(""), StringSchema("low, medium or high")}),
                 [](RequestReader& reader, OllamaParams& params) { params.thinking = ReadOllamaThink(reader); });
+  table.Add("logprobs", BooleanSchema("Tell the log-probability of each token.", false), &OllamaParams::scores);
+  table.AddRead(
+      "top_logprobs",
+      IntegerSchema("With logprobs: beside each token, so many of the most likely.", {.min = 0, .max = kMaxLogprobs}),
+      [](RequestReader& reader, OllamaParams& params) { reader.Read("top_logprobs", &params.logprobs); });
   AddGrammarParameters(table);
   AddKnownParameters(kMembers, table);
   AddMisplaced(OwnOptions(), "options", table);
@@ -201,7 +206,11 @@ absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body
   const Table& table = form == Form::kGenerate ? GenerateRequest() : ChatRequest();
   BATUCADA_ASSIGN_OR_RETURN(OllamaParams params, table.Parse(body, unknown));
   params.model = WithoutLatest(params.model, service);
-  params.names = {.prompt = form == Form::kGenerate ? "prompt" : "messages", .max_tokens = "options.num_predict"};
+  params.names = {.prompt = form == Form::kGenerate ? "prompt" : "messages",
+                  .max_tokens = "options.num_predict",
+                  .logprobs = "top_logprobs"};
+  // As there, a number alone asks for nothing.
+  params.logprobs = params.scores ? std::optional(params.logprobs.value_or(0)) : std::nullopt;
   params.open_ended = true;
   if (form == Form::kChat) {
     if (params.conversation) SetOllamaThinking(params.thinking, params);
@@ -228,16 +237,21 @@ absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body
   return params;
 }
 
+std::string_view ApiOf(Form form) { return form == Form::kChat ? "ollama.chat" : "ollama.generate"; }
+
 // Clients send it to have a model loaded: no prompt, or a conversation without messages.
 bool AsksNothing(const OllamaParams& params, Form form) {
   return form == Form::kGenerate ? params.prompt.empty() : params.only_loads;
 }
 
 // What else they say is checked as ever, with a prompt that is one.
-Answer Loaded(const Service& service, const HttpRequest& request, OllamaParams params, Form form) {
+Answer Loaded(Service& service, const HttpRequest& request, OllamaParams params, Form form) {
   params.prompts = {" "};
   const absl::StatusOr<Translation> translation = Translate(params, service.translation(request.client));
-  if (!translation.ok()) return ErrorResponse(translation.status(), ErrorForm::kOpenInference);
+  if (!translation.ok()) {
+    NoteRefusal(service, OriginOf(request, std::string(ApiOf(form))), translation.status());
+    return ErrorResponse(translation.status(), ErrorForm::kOpenInference);
+  }
   HttpResponse response;
   JsonWriter json(&response.body);
   json.BeginObject().Key("model").String(translation->model).Key("created_at");
@@ -255,10 +269,11 @@ Answer Handle(Service& service, const HttpRequest& request, Form form) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<OllamaParams> params = Parse(service, request.body, form, &unknown);
   if (params.ok() && AsksNothing(*params, form)) return Loaded(service, request, *params, form);
+  const OllamaScores scores = params.ok() && params->scores ? OllamaScores::kTold : OllamaScores::kNone;
   const absl::StatusOr<CompletionParams> plain =
       params.ok() ? absl::StatusOr<CompletionParams>(*std::move(params)) : params.status();
-  return Tell(service, request, form == Form::kChat ? "ollama.chat" : "ollama.generate", plain, unknown,
-              MakeOllamaDialect(form), ErrorForm::kOpenInference);
+  return Tell(service, request, std::string(ApiOf(form)), plain, unknown,
+              MakeOllamaDialect(service.engine.tokenizer(), form, scores), ErrorForm::kOpenInference);
 }
 
 Answer HandleGenerate(Service& service, const HttpRequest& request) {

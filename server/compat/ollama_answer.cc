@@ -13,6 +13,7 @@
 #include "server/generate/finish_answer.h"
 #include "server/json/json_writer.h"
 #include "server/openai/call_id.h"
+#include "server/openai/logprobs_json.h"
 
 namespace batucada {
 namespace {
@@ -33,7 +34,10 @@ struct Said {
 
 class OllamaDialect : public Dialect {
  public:
-  explicit OllamaDialect(OllamaForm form) : form_(form) {}
+  OllamaDialect(const Tokenizer& tokenizer, OllamaForm form, OllamaScores scores)
+      : tokenizer_(tokenizer), form_(form), scores_(scores) {}
+
+  bool KeepsTokens() const override { return scores_ == OllamaScores::kTold; }
 
   void Begin(Asked asked) override {
     Dialect::Begin(std::move(asked));
@@ -46,11 +50,13 @@ class OllamaDialect : public Dialect {
     Said said;
     Hear(generated.text, &said);
     HearEnd(generated.finish, &said);
+    untold_ = generated.tokens;
     std::string body;
     Write(said, &generated, &body);
     return body;
   }
   void Piece(const Generated&, const Update& update, std::string* body) override {
+    if (KeepsTokens()) untold_.insert(untold_.end(), update.tokens.begin(), update.tokens.end());
     Said said;
     Hear(update.text, &said);
     WriteLine(said, body);
@@ -129,6 +135,7 @@ class OllamaDialect : public Dialect {
     if (!said.thinking.empty()) json.Key("thinking").String(said.thinking);
     if (chat && !said.calls.empty()) WriteCalls(said.calls, json);
     if (chat) json.EndObject();
+    if (KeepsTokens()) WriteScores(json);
     json.Key("done").Bool(ended != nullptr);
     if (ended != nullptr) WriteEnd(*ended, json);
     json.EndObject();
@@ -144,6 +151,23 @@ class OllamaDialect : public Dialect {
     json.EndArray();
   }
 
+  void WriteScores(JsonWriter& json) {
+    json.Key("logprobs").BeginArray();
+    const auto write = [&](int32_t id, float logprob) -> JsonWriter& {
+      json.BeginObject().Key("token").String(TokenString(tokenizer_, id)).Key("logprob").Number(logprob);
+      json.Key("bytes").BeginArray();
+      for (const char byte : tokenizer_.TokenBytes(id)) json.Int(static_cast<unsigned char>(byte));
+      return json.EndArray();
+    };
+    for (const TokenResult& token : untold_) {
+      write(token.id, token.logprob).Key("top_logprobs").BeginArray();
+      for (const TokenLogprob& top : token.top) write(top.id, top.logprob).EndObject();
+      json.EndArray().EndObject();
+    }
+    json.EndArray();
+    untold_.clear();
+  }
+
   static void WriteEnd(const Generated& generated, JsonWriter& json) {
     const RequestTimings& timings = generated.timings;
     json.Key("done_reason").String(EndOf(generated.finish) == EndedBy::kLength ? "length" : "stop");
@@ -154,7 +178,10 @@ class OllamaDialect : public Dialect {
     json.Key("eval_duration").Int(absl::ToInt64Nanoseconds(timings.decode));
   }
 
+  const Tokenizer& tokenizer_;
   const OllamaForm form_;
+  const OllamaScores scores_;
+  std::vector<TokenResult> untold_;     // whose scores no line has told
   std::optional<AnswerParser> parser_;  // of a conversation
   std::optional<Said::Call> call_;      // whose arguments are still coming
   int64_t told_calls_ = 0;
@@ -162,6 +189,8 @@ class OllamaDialect : public Dialect {
 
 }  // namespace
 
-std::unique_ptr<Dialect> MakeOllamaDialect(OllamaForm form) { return std::make_unique<OllamaDialect>(form); }
+std::unique_ptr<Dialect> MakeOllamaDialect(const Tokenizer& tokenizer, OllamaForm form, OllamaScores scores) {
+  return std::make_unique<OllamaDialect>(tokenizer, form, scores);
+}
 
 }  // namespace batucada

@@ -4,11 +4,17 @@
 #include <memory>
 
 #include "server/compat/dialect.h"
+#include "text/tokenizer.h"
 
 namespace batucada {
 
 enum class OllamaForm : uint8_t { kGenerate, kChat };
+enum class OllamaScores : uint8_t {
+  kNone,
+  kTold
+};  // log-probabilities of tokens, in the line behind whose text they are
 
-std::unique_ptr<Dialect> MakeOllamaDialect(OllamaForm form);
+// `tokenizer` outlives it.
+std::unique_ptr<Dialect> MakeOllamaDialect(const Tokenizer& tokenizer, OllamaForm form, OllamaScores scores);
 
 }  // namespace batucada

@@ -11,6 +11,7 @@
 #include "server/compat/compat.h"
 #include "server/compat/dialect.h"
 #include "server/compat/misplaced.h"
+#include "server/compat/sglang_generate.h"
 #include "server/compat/tgi_answer.h"
 #include "server/generate/translate.h"
 #include "server/http/sse.h"
@@ -143,13 +144,12 @@ const Table& TgiRequest() {
     Table made;
     for (const char* name : {"text", "input_ids", "sampling_params"}) {
       bj::object none;
-      none["description"] = "SGLang's, whose own API this is not.";
+      none["description"] = "SGLang's: POST /generate takes it, without inputs.";
       none["enum"] = bj::array{nullptr};
       made.AddRead(name, std::move(none), [name](RequestReader& reader, TgiParams&) {
         if (reader.Take(name) == nullptr) return;
         reader.Fail(name,
-                    "is SGLang's: this route is TGI's and takes inputs and parameters. /v1/completions takes texts and "
-                    "token ids",
+                    "is SGLang's, which POST /generate takes without inputs; this is TGI's, with inputs and parameters",
                     "unsupported_parameter");
       });
     }
@@ -176,8 +176,9 @@ absl::Status BestOfNeeds(std::string_view what) {
   return InvalidParameter("parameters.best_of", fmt::format("parameters.best_of more than 1 needs {}", what));
 }
 
-absl::StatusOr<TgiParams> Parse(std::string_view body, UnknownMembers* unknown) {
-  BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().Parse(body, unknown));
+absl::StatusOr<TgiParams> Parse(const absl::StatusOr<bj::object>& body, UnknownMembers* unknown) {
+  if (!body.ok()) return body.status();
+  BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().ReadObject(*body, Typing::kStrict, unknown));
   params.names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens", .logprobs = "parameters.top_n_tokens"};
   params.prompts = {params.inputs};
   if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
@@ -208,9 +209,10 @@ absl::Status CheckStream(const TgiParams& params) {
 
 enum class Streams : uint8_t { kNever, kAlways, kIfAsked };
 
-Answer Handle(Service& service, const HttpRequest& request, TgiForm form, Streams streams) {
+Answer Handle(Service& service, const HttpRequest& request, const absl::StatusOr<bj::object>& body, TgiForm form,
+              Streams streams) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<TgiParams> params = Parse(request.body, &unknown);
+  absl::StatusOr<TgiParams> params = Parse(body, &unknown);
   std::unique_ptr<Dialect> dialect;
   if (params.ok()) {
     if (streams != Streams::kIfAsked) params->stream = streams == Streams::kAlways;
@@ -228,13 +230,15 @@ Answer Handle(Service& service, const HttpRequest& request, TgiForm form, Stream
 }
 
 Answer HandleRoot(Service& service, const HttpRequest& request) {
-  return Handle(service, request, TgiForm::kList, Streams::kIfAsked);
+  return Handle(service, request, ParseBody(request.body), TgiForm::kList, Streams::kIfAsked);
 }
 Answer HandleGenerate(Service& service, const HttpRequest& request) {
-  return Handle(service, request, TgiForm::kObject, Streams::kNever);
+  const absl::StatusOr<bj::object> body = ParseBody(request.body);
+  if (body.ok() && IsSglang(*body)) return SglangGenerate(service, request, *body);
+  return Handle(service, request, body, TgiForm::kObject, Streams::kNever);
 }
 Answer HandleGenerateStream(Service& service, const HttpRequest& request) {
-  return Handle(service, request, TgiForm::kObject, Streams::kAlways);
+  return Handle(service, request, ParseBody(request.body), TgiForm::kObject, Streams::kAlways);
 }
 
 Answer HandleInfo(Service& service, const HttpRequest&) {
@@ -263,6 +267,17 @@ void AddTgi(RouteList& list) {
   bj::object text = ObjectSchema("", {{"generated_text", StringSchema("")}});
   text["required"] = bj::array{"generated_text"};
   list.AddSchema("TgiText", text);
+  list.AddSchema("SglangRequest", SglangRequestSchema(unknown));
+  bj::object native = ObjectSchema("", {{"text", StringSchema("")},
+                                        {"output_ids", ArraySchema("", IntegerSchema(""))},
+                                        {"meta_info", ObjectSchema("", {})}});
+  native["required"] = bj::array{"text", "output_ids", "meta_info"};
+  list.AddSchema("SglangText", AnyOfSchema("A list where several were asked for.", {native, ArraySchema("", native)}));
+  const auto either = [](std::string_view one, std::string_view other) {
+    return AnyOfSchema("", {SchemaReference(one), SchemaReference(other)});
+  };
+  list.AddSchema("NativeRequest", either("TgiRequest", "SglangRequest"));
+  list.AddSchema("NativeText", either("TgiText", "SglangText"));
   list.AddSchema("TgiTexts", AnyOfSchema("A list of one; with \"stream\": true events.", {ArraySchema("", text)}));
   bj::object error = ObjectSchema("", {{"error", StringSchema("")}, {"error_type", StringSchema("")}});
   error["required"] = bj::array{"error", "error_type"};
@@ -272,9 +287,10 @@ void AddTgi(RouteList& list) {
   list.AddSchema("TgiInfo", std::move(info));
 
   list.Post("/generate", "tgi.generate", HandleGenerate,
-            {.summary = "Continue a text, as TGI does",
-             .request = "TgiRequest",
-             .answer = "TgiText",
+            {.summary = "Continue a text, as TGI does, or as SGLang does where the body has its names",
+             .request = "NativeRequest",
+             .answer = "NativeText",
+             .streams = OperationSpec::Streams::kIfAsked,
              .error_form = ErrorForm::kTgi});
   list.Post("/generate_stream", "tgi.generate_stream", HandleGenerateStream,
             {.summary = "Continue a text as TGI does, one token an event",

@@ -113,7 +113,7 @@ class TgiDialect : public Dialect {
       logprob ? json.Number(*logprob) : json.Null();
       json.EndObject();
     };
-    write(asked().prompt_ids.front(), std::nullopt);
+    write(asked().PromptOf(generated).front(), std::nullopt);
     for (const SharedArray<TokenResult>& scores : generated.prompt_scores) {
       for (const TokenResult& token : scores) write(token.id, token.logprob);
     }

@@ -34,37 +34,40 @@ bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list
 
 void ReadPrompts(RequestReader& reader, Params& params) {
   constexpr std::string_view kName = "prompt";
-  std::vector<Prompt>* prompts = &params.prompts;
   const bj::value* value = reader.Take(kName);
   if (!reader.ok()) return;
   if (value == nullptr)
     return reader.Fail(kName, "is missing: give a string or a list of token ids", "missing_parameter");
-  if (value->is_string()) {
-    prompts->emplace_back(std::string(value->get_string().data(), value->get_string().size()));
+  ReadPromptsOf(reader, kName, *value, &params.prompts);
+}
+
+void ReadPromptsOf(RequestReader& reader, std::string_view name, const bj::value& value, std::vector<Prompt>* prompts) {
+  if (value.is_string()) {
+    prompts->emplace_back(std::string(value.get_string().data(), value.get_string().size()));
     return;
   }
-  if (!value->is_array()) {
-    return reader.Fail(kName, fmt::format("must be a string, a list of strings, a list of token ids or a list of such "
-                                          "lists, not {}",
-                                          DescribeJson(*value)));
+  if (!value.is_array()) {
+    return reader.Fail(name, fmt::format("must be a string, a list of strings, a list of token ids or a list of such "
+                                         "lists, not {}",
+                                         DescribeJson(value)));
   }
-  const bj::array& list = value->get_array();
-  if (list.empty()) return reader.Fail(kName, "is an empty list", "invalid_value");
+  const bj::array& list = value.get_array();
+  if (list.empty()) return reader.Fail(name, "is an empty list", "invalid_value");
   if (list.front().is_number()) {
     std::vector<int32_t> ids;
-    if (ReadIds(reader, kName, list, &ids)) prompts->emplace_back(std::move(ids));
+    if (ReadIds(reader, name, list, &ids)) prompts->emplace_back(std::move(ids));
     return;
   }
   for (const bj::value& element : list) {
-    const std::string name = fmt::format("{}[{}]", kName, prompts->size());
+    const std::string one = fmt::format("{}[{}]", name, prompts->size());
     if (element.is_string()) {
       prompts->emplace_back(std::string(element.get_string().data(), element.get_string().size()));
     } else if (element.is_array()) {
       std::vector<int32_t> ids;
-      if (!ReadIds(reader, name, element.get_array(), &ids)) return;
+      if (!ReadIds(reader, one, element.get_array(), &ids)) return;
       prompts->emplace_back(std::move(ids));
     } else {
-      return reader.Fail(name, fmt::format("must be a string or a list of token ids, not {}", DescribeJson(element)));
+      return reader.Fail(one, fmt::format("must be a string or a list of token ids, not {}", DescribeJson(element)));
     }
   }
 }
@@ -101,6 +104,13 @@ void ReadBestOf(RequestReader& reader, Params& params) {
   params.best_of = best_of;
 }
 
+// Chat's false, which asks for nothing here either.
+void ReadLogprobs(RequestReader& reader, Params& params) {
+  const bj::value* value = reader.Take("logprobs");
+  if (value == nullptr || (value->is_bool() && !value->get_bool())) return;
+  reader.Read("logprobs", &params.logprobs);
+}
+
 CompletionTable MakeTable() {
   CompletionTable table;
   table.AddRead("prompt", PromptSchema(), ReadPrompts, CompletionTable::Presence::kRequired);
@@ -111,10 +121,11 @@ CompletionTable MakeTable() {
             &Params::max_tokens);
   AddGenerationParameters(table);
   AddGrammarParameters(table);
-  table.Add("logprobs",
-            IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely.",
-                          {.min = 0, .max = kMaxLogprobs}),
-            &Params::logprobs);
+  table.AddRead("logprobs",
+                IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely. "
+                              "false: of none.",
+                              {.min = 0, .max = kMaxLogprobs}),
+                ReadLogprobs);
   table.Add("echo", BooleanSchema("The text begins with the prompt; with logprobs, the prompt is scored too.", false),
             &Params::echo);
   table.Add("add_special_tokens",

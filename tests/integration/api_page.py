@@ -25,8 +25,9 @@ given are its `instructions`, all items of `previous_response_id` or of the `con
 template makes of them what it would make of the same messages. It is kept unless `"store": false`; several may go on from
 the same. `usage.input_tokens_details.cached_tokens` is what the prefix cache gave. `input_items` lists all that the
 response was given, from the beginning. `/cancel` ends a response that is being made, whoever waits for it. Streams have
-OpenAI's events, and no `[DONE]`. Tools and settings of reasoning are refused by name; what a model thinks before it answers
-is not told. [What is kept, how long, and what happens when it cannot
+OpenAI's events, and no `[DONE]`. Functions among the `tools` are the client's to run; OpenAI's own tools are refused by name.
+What a model thinks before it answers is an item of its own, `reasoning`, as text or, with `reasoning.summary`, as its
+summary. [What is kept, how long, and what happens when it cannot
 be](operations.md#stored-responses-and-conversations).
 
 The names `dummy`, `tgi` and `default`, which clients write where no model was named, mean the first served one.
@@ -45,6 +46,11 @@ Beside OpenAI's members a choice has `stop_reason`, the stop string or stop toke
 asked for, `token_ids`, `prompt_token_ids` and `prompt_logprobs`; the latter two stand beside the choices in an answer
 of chat, as in vLLM's. HEAD is answered wherever GET is.
 
+`text_offset` says where each token's own text begins in the choice's `text`, in characters (code points), so that
+`text[offset:]` begins with the token. The space before a word is a part of its token, as tokenizers count where they do not
+trim: in an echoed `Hello world` the token ` world` begins at 5, and in a completion ` Hello world`, which goes on from its
+prompt, at 6. Bytes that make no character are one character each, as the text shows them.
+
 With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`, or `x-api-key: KEY` as Anthropic's
 clients send it; gRPC calls need the same as metadata.
 Open to all are
@@ -62,11 +68,14 @@ and the end of the connection: any `Transfer-Encoding` but `chunked`, or one bes
 in gzip or zstd (`Content-Encoding`), within the same `--max-body-bytes` when decoded; other codings get 415.
 
 `/generate` and `/info` speak as Text Generation Inference does (also `POST /`), `/completion`, `/apply-template`,
-`/props` and `/slots` as llama.cpp's server, which has `/chat/completions` and `/models` too, `/api/…` as Ollama: each by
-its own names, through the same translation, so that the same request draws the same tokens. Their errors have their
+`/props` and `/slots` as llama.cpp's server, which has `/chat/completions` and `/models` too, `/api/…` as Ollama, and
+`/generate` as SGLang where the body has `text` or `input_ids` and no `inputs`: each by
+its own names, through the same translation, so that the same request draws the same tokens. SGLang's streams tell all of
+one text so far, at most a thousandth of it later, and no log-probabilities. Their errors have their
 servers' shapes. What they have beyond this page is
 answered with 404 and a sentence, as are OpenAI's other endpoints. Where those servers have defaults of their own, TGI's
-hold (100 new tokens, and the likeliest token unless something asks to draw); llama.cpp's and Ollama's are the model's.
+hold (100 new tokens, and the likeliest token unless something asks to draw), and SGLang's 128 new tokens; the others are
+the model's.
 Temperature acts before top_k, top_p and min_p, and penalties before it: llama.cpp's `samplers` may name fewer, and those
 that are left out do not act, but another order is refused where it makes a difference. `n_predict` and `num_predict` are
 upper bounds: what there is no room for is cut. A member that belongs into `options` or `parameters` is refused beside
@@ -95,6 +104,7 @@ One request of each API; all draw from the same model.
 curl localhost:8000/v1/completions -d '{"prompt": "Call me", "max_tokens": 8}'
 curl localhost:8000/v1/chat/completions -d '{"messages": [{"role": "user", "content": "Call me"}], "max_tokens": 8}'
 curl localhost:8000/generate -d '{"inputs": "Call me", "parameters": {"max_new_tokens": 8}}'
+curl localhost:8000/generate -d '{"text": "Call me", "sampling_params": {"max_new_tokens": 8}}'
 curl localhost:8000/completion -d '{"prompt": "Call me", "n_predict": 8}'
 curl localhost:8000/api/chat -d '{"messages": [{"role": "user", "content": "Call me"}], "options": {"num_predict": 8}}'
 curl localhost:8000/api/generate -d '{"prompt": "Call me", "options": {"num_predict": 8}}'
@@ -218,6 +228,15 @@ def parameters(schema, told):
     yield from rows(schema, told)
 
 
+def forms(schemas, reference):
+    """What a body may be: (its name where there are several, its schema)."""
+    name_of = lambda reference: reference.rsplit("/", 1)[1]
+    schema = schemas[name_of(reference)]
+    if "anyOf" not in schema:
+        return [("", schema)]
+    return [(name_of(option["$ref"]), schemas[name_of(option["$ref"])]) for option in schema["anyOf"]]
+
+
 def open_paths(document):
     """What needs no key, as one phrase."""
     paths = [path for path, item in document["paths"].items() for operation in item.values()
@@ -259,8 +278,9 @@ def render(document):
             body = operation.get("requestBody")
             answers = operation["responses"]
             if body:
-                name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
-                lines += ["", *parameters(schemas[name], told)]
+                for name, schema in forms(schemas, body["content"]["application/json"]["schema"]["$ref"]):
+                    lines += [f"\n`{name}`:"] if name else []
+                    lines += ["", *parameters(schema, told)]
             content = answers["200"].get("content", {})
             if {"text/event-stream", "application/json"} <= content.keys():
                 lines.append((RESPONSE_STREAMS if path == "/v1/responses" else STREAMS).rstrip())

@@ -207,6 +207,14 @@ def test_llamacpp_text(strict):
     assert "Call me" in text
     ids = strict.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
     assert ids == strict.http.post("/tokenize", json={"messages": MESSAGES}).json()["tokens"]
+    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}}}]
+    told = {"messages": MESSAGES, "tools": tools}
+    text = strict.http.post("/apply-template", json=told).json()["prompt"]
+    ids = strict.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
+    answer = strict.http.post("/v1/chat/completions", json={**told, "max_tokens": 1}).json()
+    assert "look_up" in text and ids == strict.http.post("/tokenize", json=told).json()["tokens"]
+    assert answer["usage"]["prompt_tokens"] == len(ids)
+    assert strict.http.post("/tokenize", json={**told, "tools": [{}]}).json()["error"]["param"] == "tools[0].function"
 
 
 def test_llamacpp_props_and_slots(strict):
@@ -243,6 +251,24 @@ def test_ollama_chat(strict):
     assert told["message"] == {"role": "assistant", "content": chat(strict)}
     told = lines(strict.http.post("/api/chat", json=ask))
     assert "".join(line["message"]["content"] for line in told) == chat(strict) and told[-1]["done_reason"] == "length"
+
+
+def test_ollama_tells_log_probabilities(strict):
+    wanted = plain(strict, logprobs=2)["logprobs"]
+    ask = {"prompt": PROMPT, "raw": True, "options": OPTIONS, "logprobs": True, "top_logprobs": 2}
+    whole = strict.http.post("/api/generate", json={**ask, "stream": False}).json()["logprobs"]
+    streamed = [one for line in lines(strict.http.post("/api/generate", json=ask)) for one in line["logprobs"]]
+    assert whole == streamed
+    assert [one["token"] for one in whole] == wanted["tokens"]
+    assert [one["logprob"] for one in whole] == wanted["token_logprobs"]
+    assert [bytes(one["bytes"]).decode() for one in whole] == wanted["tokens"]
+    assert [{top["token"]: top["logprob"] for top in one["top_logprobs"]} for one in whole] == wanted["top_logprobs"]
+    asked = {"messages": MESSAGES, "options": OPTIONS, "stream": False}
+    told = strict.http.post("/api/chat", json={**asked, "logprobs": True}).json()
+    assert len(told["logprobs"]) == 6 and told["logprobs"][0]["top_logprobs"] == []
+    assert "logprobs" not in strict.http.post("/api/chat", json={**asked, "top_logprobs": 2}).json()
+    refused = strict.http.post("/api/chat", json={**asked, "logprobs": True, "top_logprobs": 21})
+    assert refused.status_code == 400 and "top_logprobs is 21" in refused.json()["error"]
 
 
 def test_ollama_chat_without_messages_loads(strict):

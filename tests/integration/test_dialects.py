@@ -159,6 +159,8 @@ def test_every_api_knows_what_the_others_act_on(fast):
     apis = {name: names(schemas[name]) for name in ("CompletionRequest", "ChatRequest", "LlamaRequest", "TgiRequest",
                                                    "OllamaChatRequest", "OllamaGenerateRequest")}
     apis["parameters"] = inside(schemas["TgiRequest"], "parameters")
+    apis["SglangRequest"] = names(schemas["SglangRequest"])
+    apis["sampling_params"] = inside(schemas["SglangRequest"], "sampling_params")
     apis["options"] = inside(schemas["OllamaChatRequest"], "options")
     known = set().union(*apis.values()) - HARMLESS
     assert len(known) > 150
@@ -172,7 +174,7 @@ PAGE = (ROOT / "docs/api.md").read_text()
 
 def test_examples_of_the_page(fast):
     calls = re.findall(r"^curl localhost:8000(/\S+) -d '([^']+)'", PAGE, re.MULTILINE)
-    assert len(calls) == 8
+    assert len(calls) == 9
     for path, body in calls:
         response = fast.http.post(path, json=json.loads(body))
         assert response.status_code == 200, (path, response.text)

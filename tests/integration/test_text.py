@@ -10,6 +10,7 @@ from server import MODEL, ROOT, Server
 
 FIXTURES = ROOT / "tests/text/fixtures"
 THE = 325  # "▁the"
+HELLO, SPACE, WORLD = [434, 489, 306], 318, [314, 344, 376]  # "▁H" "ell" "o", "▁", "w" "or" "ld"
 
 
 def model_with(tmp_path_factory, name, tokenizer, **tokenizer_config):
@@ -114,6 +115,17 @@ def test_offsets_are_where_tokens_show(llama):
     scored = completion(llama, stray, echo=True, logprobs=0, max_tokens=1)
     assert scored["text"] == "the\ufffd\ufffd\ufffdA the"
     assert scored["logprobs"]["text_offset"] == [0, 3, 4, 5, 6, 7]
+    alone = completion(llama, stray[1:], echo=True, logprobs=0, max_tokens=1)["logprobs"]["text_offset"]
+    assert alone[:4] == [0, 1, 2, 3]
+    # A word whose space is a token of its own, and one that goes on from the prompt, whose own space is the text's first.
+    parts = completion(llama, [*HELLO, SPACE, *WORLD], echo=True, logprobs=0, max_tokens=1)
+    assert parts["text"].startswith("Hello world") and parts["logprobs"]["text_offset"][3:5] == [5, 6]
+    answer = completion(llama, "in", logprobs=0, max_tokens=16, structured_outputs={"choice": [" Hello world"]},
+                        allowed_token_ids=None, ignore_eos=False)
+    tokens, offsets = answer["logprobs"]["tokens"], answer["logprobs"]["text_offset"]
+    assert answer["text"] == " Hello world" == "".join(tokens)
+    assert all(answer["text"][offset:].startswith(token) for token, offset in zip(tokens, offsets))
+    assert 6 in offsets and answer["text"][6:] == " world"
     # Where a prompt breaks off inside a character, the completion has it.
     cut = completion(llama, [THE, 3 + 0xC3], echo=True, allowed_token_ids=[3 + 0xA9], logprobs=0, max_tokens=1)
     assert cut["text"] == "the\u00e9"
