@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -32,6 +33,8 @@ struct UniqueKeyHandler {
   static constexpr size_t max_key_size = bj::string::max_size();
   static constexpr size_t max_string_size = bj::string::max_size();
   // NOLINTEND(readability-identifier-naming)
+
+  UniqueKeyHandler(unsigned char* block, size_t bytes) : stack({}, block, bytes) {}
 
   bj::value_stack stack;
   std::vector<absl::flat_hash_set<std::string>> keys;  // of each object that is open
@@ -140,7 +143,13 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int6
 }
 
 absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what) {
-  bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{});  // standard JSON, at most 32 levels
+  // The values of a long list wait on a stack: in one block, and not in ever larger ones.
+  constexpr ptrdiff_t kFew = 1000, kMost = 200'000;
+  const ptrdiff_t values = std::min(std::count(text.begin(), text.end(), ','), kMost);
+  const size_t bytes = values < kFew ? 0 : static_cast<size_t>(values + kFew) * sizeof(bj::value);
+  const auto block = std::make_unique_for_overwrite<unsigned char[]>(bytes);
+  // Standard JSON, at most 32 levels.
+  bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{}, block.get(), bytes);
   parser.handler().stack.reset();
   bj::error_code error;
   const size_t parsed = parser.write_some(/*more=*/false, text.data(), text.size(), error);

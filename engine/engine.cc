@@ -30,6 +30,7 @@ class Engine::Impl {
   ModelConfig model;
   GenerationConfig generation;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<bool> special_ids;
   std::unique_ptr<GrammarCompiler> grammars;
   std::string description;
   BackendCapacity capacity;
@@ -109,12 +110,20 @@ std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, 
 
 // Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what
 // stands before them is tokenized alike whatever follows.
-std::vector<int64_t> MessageBorders(const std::vector<int32_t>& prompt, const Tokenizer& tokenizer) {
+std::vector<int64_t> MessageBorders(const std::vector<int32_t>& prompt, const std::vector<bool>& special) {
   std::vector<int64_t> borders;
   for (size_t i = 1; i < prompt.size(); ++i) {
-    if (tokenizer.IsSpecial(prompt[i])) borders.push_back(static_cast<int64_t>(i));
+    const auto id = static_cast<size_t>(prompt[i]);
+    if (id < special.size() && special[id]) borders.push_back(static_cast<int64_t>(i));
   }
   return borders;
+}
+
+// A bit for each id, which a long prompt is held against faster than against the table of all that is known of them.
+std::vector<bool> SpecialIds(const Tokenizer& tokenizer) {
+  std::vector<bool> special(static_cast<size_t>(tokenizer.vocab_size()));
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) special[static_cast<size_t>(id)] = tokenizer.IsSpecial(id);
+  return special;
 }
 
 }  // namespace
@@ -133,6 +142,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                        : OpenCheckpoint(config.model_dir, use));
   auto impl = std::make_unique<Impl>();
   BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, LoadTokenizer(config, checkpoint.config.vocab_size));
+  impl->special_ids = SpecialIds(*impl->tokenizer);
   if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
     return absl::InvalidArgumentError(
         absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ", impl->tokenizer->vocab_size() - 1,
@@ -195,7 +205,7 @@ absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, s
                                                      .end_tokens = impl_->end_tokens}));
   BATUCADA_ASSIGN_OR_RETURN(const StopMatcher stops, StopMatcher::Create(request.stop.vector()));
   if (impl_->capacity.prefix.slots > 0 && request.use_prefix_cache && request.checkpoints.empty()) {
-    request.checkpoints = MessageBorders(request.prompt.vector(), *impl_->tokenizer);
+    request.checkpoints = MessageBorders(request.prompt.vector(), impl_->special_ids);
   }
   std::vector<std::shared_ptr<Channel>> channels;
   std::vector<StepLoop::Arrival> arrivals;

@@ -1,6 +1,7 @@
 #include "text/added_tokens.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/status.h"
@@ -61,6 +62,7 @@ AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : tokens_(s
     nodes_[node].longest = static_cast<int32_t>(i);
     ends_a_token_[static_cast<uint8_t>(content.back())] = true;
   }
+  if (std::count(std::begin(ends_a_token_), std::end(ends_a_token_), true) == 1) only_end_ = tokens_[0].content.back();
   // What a node falls back to is less deep, so it is ready.
   for (const std::vector<Edge>& edges : by_depth) {
     for (const Edge& edge : edges) {
@@ -85,7 +87,14 @@ void AddedTokenMatcher::FindHits(std::string_view text, std::vector<Hit>* hits) 
   uint32_t node = 0;
   for (size_t i = text.size(); i > 0; --i) {
     const auto byte = static_cast<uint8_t>(text[i - 1]);
-    if (node == 0 && !ends_a_token_[byte]) continue;
+    if (node == 0 && !ends_a_token_[byte]) {
+      if (only_end_) {  // all tokens of most models end alike
+        const void* const next = memrchr(text.data(), *only_end_, i - 1);
+        if (next == nullptr) return;
+        i = static_cast<size_t>(static_cast<const char*>(next) - text.data()) + 2;  // the next to be looked at
+      }
+      continue;
+    }
     node = Next(node, byte);
     if (nodes_[node].longest >= 0) hits->push_back({.begin = i - 1, .token = nodes_[node].longest});
   }

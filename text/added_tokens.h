@@ -68,6 +68,7 @@ class AddedTokenMatcher {
   absl::flat_hash_map<uint64_t, uint32_t> edges_;
   std::vector<Node> nodes_;
   bool ends_a_token_[256] = {};
+  std::optional<char> only_end_;  // with which each token ends
 };
 
 }  // namespace batucada

@@ -36,12 +36,15 @@ JsonTokenizer::JsonTokenizer(Parts parts)
 
 absl::StatusOr<std::vector<int32_t>> JsonTokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
   BATUCADA_RETURN_IF_ERROR(CheckText(text));
-  if (text.size() > kLargeText) {
+  // Of a text that is looked up little is left to do, most often.
+  if (text.size() > kLargeText && options.memory == nullptr) {
     Scratch scratch;
     return EncodeWith(text, options, &scratch);
   }
   const auto lease = scratch_.Take();
-  return EncodeWith(text, options, &*lease);
+  absl::StatusOr<std::vector<int32_t>> ids = EncodeWith(text, options, &*lease);
+  if (text.size() > kLargeText) (*lease).hits = {}, (*lease).segments = {};
+  return ids;
 }
 
 absl::StatusOr<std::vector<int32_t>> JsonTokenizer::EncodeWith(std::string_view text, const EncodeOptions& options,
@@ -77,7 +80,13 @@ absl::Status JsonTokenizer::EncodeRemembered(std::string_view text, const Encode
         .owner = options.owner, .text = text.substr(begin, end - begin), .parts = parts, .at_start = begin == 0};
     if (!whole || !options.memory->Find(known, ids)) {
       const size_t before = ids->size();
-      BATUCADA_RETURN_IF_ERROR(EncodeSegments(text, stretch, special, scratch, ids));
+      if (known.text.size() > kLargeText) {
+        Scratch large;
+        large.pre_tokenizer.regex.Begin(known.text.size());
+        BATUCADA_RETURN_IF_ERROR(EncodeSegments(text, stretch, special, &large, ids));
+      } else {
+        BATUCADA_RETURN_IF_ERROR(EncodeSegments(text, stretch, special, scratch, ids));
+      }
       if (whole) options.memory->Remember(known, std::span(*ids).subspan(before));
     }
     stretch.clear();

@@ -14,7 +14,7 @@
 namespace batucada {
 namespace {
 
-constexpr int kMappedFrom = 512 << 10;  // bytes of a block
+constexpr int kMappedFrom = 4 << 20;  // bytes of a block
 constexpr auto kLookEvery = std::chrono::seconds(1);
 constexpr int64_t kWorthIt = int64_t{4} << 20;  // bytes that may stay behind
 constexpr int64_t kGrowthPart = 16;             // of what is resident: growth that may stay behind
