@@ -16,6 +16,9 @@ namespace {
 
 constexpr int32_t kCpuBatchTokens = 512;
 constexpr int32_t kCudaBatchTokens = 8192;
+// The time between tokens of those who generate beside long prompts: 14 ms for 1.7B on an H200 where full steps take
+// 54, for 4% of the prompts' speed.
+constexpr int32_t kCudaMixedTokens = 2048;
 
 BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint, const std::vector<int32_t>& end_tokens,
                        std::string* report) {
@@ -100,7 +103,8 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                             ModelBackend::Create(model_config, *checkpoint.tensors, std::move(ops), report));
   return BackendChoice{.backend = std::move(backend),
                        .kind = cuda ? BackendKind::kCuda : BackendKind::kCpu,
-                       .max_batch_tokens = model_config.max_batch_tokens};
+                       .max_batch_tokens = model_config.max_batch_tokens,
+                       .mixed_batch_tokens = cuda && config.max_batch_tokens == 0 ? kCudaMixedTokens : 0};
 }
 
 }  // namespace batucada

@@ -172,6 +172,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   const bool any = config.client_share == 0;
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
+                                                 .mixed_batch_tokens = choice.mixed_batch_tokens,
                                                  .max_waiting = config.max_waiting,
                                                  .max_waiting_tokens = config.max_waiting_tokens,
                                                  .max_steps_in_flight = capacity.max_steps_in_flight,

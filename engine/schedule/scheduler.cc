@@ -110,16 +110,17 @@ void Scheduler::PlanPrompts(absl::Time now, BatchPlan& plan) {
     if (!s->ended && s->chunk_left() > 0 && !SitsOut(*s, now)) prompts.push_back(s);
   }
   std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
-  LetShortOnesPass(&prompts);
+  const int32_t most_rows = MostRows(config_, plan.num_tokens);
+  LetShortOnesPass(most_rows, &prompts);
   for (auto first = prompts.begin(); first != prompts.end();) {
     const auto end = std::upper_bound(first, prompts.end(), *first, MoreUrgent);
     GoRound({first, end});
-    SharePlan({first, end}, now, plan);
+    SharePlan({first, end}, most_rows, now, plan);
     first = end;
   }
 }
 
-void Scheduler::LetShortOnesPass(std::vector<Sequence*>* prompts) {
+void Scheduler::LetShortOnesPass(int32_t most_rows, std::vector<Sequence*>* prompts) {
   // A step of this many rows takes hardly longer than one of none: a fortieth of what a full one does.
   const int64_t most = config_.max_batch_tokens / 64;
   std::vector<Sequence*> short_ones;
@@ -133,7 +134,7 @@ void Scheduler::LetShortOnesPass(std::vector<Sequence*>* prompts) {
       long_rows += rows;
     }
   }
-  passed_ = !passed_ && !short_ones.empty() && 2 * long_rows >= config_.max_batch_tokens;
+  passed_ = !passed_ && !short_ones.empty() && 2 * long_rows >= most_rows;
   if (passed_) *prompts = std::move(short_ones);
 }
 
@@ -152,12 +153,12 @@ void Scheduler::GoRound(std::span<Sequence*> prompts) {
   std::stable_sort(prompts.begin(), prompts.end(), by_turn);
 }
 
-void Scheduler::SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan) {
+void Scheduler::SharePlan(std::span<Sequence*> prompts, int32_t most_rows, absl::Time now, BatchPlan& plan) {
   // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads. What
   // they do not need goes to the next.
   constexpr int64_t kLeastShare = 64;
-  while (!prompts.empty() && plan.num_tokens < config_.max_batch_tokens) {
-    int64_t budget = config_.max_batch_tokens - plan.num_tokens;
+  while (!prompts.empty() && plan.num_tokens < most_rows) {
+    int64_t budget = most_rows - plan.num_tokens;
     const auto first =
         prompts.first(std::min(prompts.size(), static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare))));
     // The last place is that of the prompt with the least left: a short one passes any number of long ones.

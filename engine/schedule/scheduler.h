@@ -54,6 +54,7 @@ namespace batucada {
 
 struct SchedulerConfig {
   int32_t max_batch_tokens = 512;          // rows of one step
+  int32_t mixed_batch_tokens = 0;          // of one in which somebody generates and has to wait for it; 0: as many
   int32_t max_waiting = 1024;              // requests in the queue, and as many further choices: urgent ones, and
                                            // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
@@ -92,6 +93,12 @@ struct SchedulerStats {
   uint64_t prompt_tokens = 0;     // committed since start
   uint64_t generated_tokens = 0;  // likewise
 };
+
+// Rows that a step may have, in which so many are decode rows: of these, no more than half.
+inline int32_t MostRows(const SchedulerConfig& config, int32_t decode_rows) {
+  if (decode_rows == 0 || config.mixed_batch_tokens == 0) return config.max_batch_tokens;
+  return std::min(config.max_batch_tokens, std::max(config.mixed_batch_tokens, 2 * decode_rows));
+}
 
 class Scheduler {
  public:
@@ -182,10 +189,10 @@ class Scheduler {
   void PlanPrompts(absl::Time now, BatchPlan& plan);
   // Where long prompts would fill a step, a few short ones of no less priority take a short step for themselves, and
   // have their first tokens when that ends; at most every second step. REQUIRES: in the order of priority.
-  void LetShortOnesPass(std::vector<Sequence*>* prompts);
+  void LetShortOnesPass(int32_t most_rows, std::vector<Sequence*>* prompts);
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
-  void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
+  void SharePlan(std::span<Sequence*> prompts, int32_t most_rows, absl::Time now, BatchPlan& plan);
   void PlanChunk(Sequence& sequence, int32_t num_tokens, absl::Time now, BatchPlan& plan);
   // The row of the step draws the token at `position`.
   void PlanDraw(Sequence& sequence, int32_t row, int64_t position, absl::Time now, BatchPlan& plan);

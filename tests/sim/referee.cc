@@ -68,14 +68,7 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   if (rows != plan.num_tokens || rows > config_.max_batch_tokens || rows == 0) {
     Broke(absl::StrCat("budget: ", rows, " rows, the plan says ", plan.num_tokens));
   }
-  if (rows < config_.max_batch_tokens) {
-    for (const auto& [id, life] : lives_) {
-      if (life.slot < 0 || life.next_position >= PromptLength(life.request)) continue;
-      if (std::find(touched.sequences.begin(), touched.sequences.end(), id) == touched.sequences.end()) {
-        Broke(absl::StrCat("progress: rows are left and the prompt of ", id, " gets none"));
-      }
-    }
-  }
+  CheckPrompts(plan, touched);
   CheckDrafts(plan, prompts);
   for (const PlannedSample& sample : plan.samples) OnSample(plan, sample, &touched);
   for (int32_t row = 0; row < plan.decode_rows(); ++row) {
@@ -85,6 +78,34 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
     }
   }
   in_flight_.push_back(std::move(touched));
+}
+
+void Referee::CheckPrompts(const BatchPlan& plan, const Touched& touched) {
+  const int32_t most = MostRows(config_, plan.decode_rows());
+  if (plan.num_tokens > most && plan.num_tokens > plan.decode_rows()) {
+    Broke(absl::StrCat("budget: ", plan.num_tokens, " rows where somebody generates"));
+  }
+  // Short prompts that pass: all of each, few rows in all, and not twice in a row.
+  int32_t rows = 0;
+  bool passes = !passed_;
+  for (const PlannedSequence& s : std::span(plan.sequences).subspan(static_cast<size_t>(plan.num_decode))) {
+    rows += s.num_tokens;
+    const auto life = lives_.find(s.id);
+    passes = passes && life != lives_.end() && s.start + s.num_tokens == PromptLength(life->second.request);
+  }
+  passes = passes && rows > 0 && rows <= config_.max_batch_tokens / 64;
+  int64_t left_out = 0;
+  if (plan.num_tokens < most) {
+    for (const auto& [id, life] : lives_) {
+      if (!life.admitted || life.next_position >= PromptLength(life.request)) continue;
+      if (std::find(touched.sequences.begin(), touched.sequences.end(), id) != touched.sequences.end()) continue;
+      left_out += PromptLength(life.request) - life.next_position;
+      if (!passes && life.slot >= 0)
+        Broke(absl::StrCat("progress: rows are left and the prompt of ", id, " gets none"));
+    }
+  }
+  passed_ = passes && left_out > 0;
+  if (passed_ && 2 * left_out < most) Broke("progress: short prompts pass others that would not fill a step");
 }
 
 void Referee::OnAdmitted(SequenceId id) {

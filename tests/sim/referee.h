@@ -3,7 +3,8 @@
 //   budget        a plan has at most max_batch_tokens rows, decode rows first
 //   positions     every position of a sequence is computed once, in order, with the prompt's own ids
 //   pages         no slot and no block is in two sequences' hands, nor reused while a step in flight still touches it
-//   progress      who decodes is in every plan; the first prompt in line gets rows if there are any left
+//   progress      who decodes is in every plan; the first prompt in line gets rows if there are any left, but for a
+//                 few short ones that pass, once at a time
 //   order         nobody is admitted past someone who is more urgent; or as urgent, and whose client runs less, or
 //   whose
 //                 request does, or who came earlier
@@ -101,6 +102,7 @@ class Referee {
   void OnShare(const PlannedSequence& share, bool decode, Touched* touched);
   void OnDecodeShare(const PlannedSequence& share, Life& life, Touched* touched);
   // `prompts`: some wait for rows.
+  void CheckPrompts(const BatchPlan& plan, const Touched& touched);
   void CheckDrafts(const BatchPlan& plan, bool prompts);
   void OnSample(const BatchPlan& plan, const PlannedSample& sample, Touched* touched);
   // Rows of each decode share that the draws keep, as many as the result says.
@@ -151,6 +153,7 @@ class Referee {
   std::vector<uint64_t> ended_;
   uint64_t arrivals_ = 0;
   uint64_t last_step_ = 0;
+  bool passed_ = false;  // in the newest plan, short prompts others
   uint64_t digest_ = kFnvBasis;
   std::string violation_;
 };

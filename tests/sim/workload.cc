@@ -19,6 +19,7 @@ Workload::Workload(uint64_t seed) : random_(seed) {
     config_.kv.push_back({.blocks = blocks, .most_per_sequence = most});
   }
   config_.max_batch_tokens = config_.slots + static_cast<int32_t>(Below(400));
+  if (Chance(0.3)) config_.mixed_batch_tokens = static_cast<int32_t>(1 + Below(200));
   config_.max_waiting = static_cast<int32_t>(1 + Below(40));
   config_.max_waiting_tokens = static_cast<int64_t>(1 + Below(20'000));
   config_.max_steps_in_flight = static_cast<int32_t>(1 + Below(3));
