@@ -17,9 +17,9 @@ from scene import Scene, parser
 SECONDS = 20
 
 
-def ask(port, body):
-    """Without end."""
-    while True:
+def ask(port, body, over):
+    """Until it is over; the last answer is taken, too."""
+    while not over.is_set():
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             connection.request("POST", "/tokenize", body, {"content-type": "application/json"})
@@ -38,13 +38,14 @@ def main():
     body = json.dumps({"prompt": letters * 4}).encode()
     prompt = {"prompt": "b " * 5000, "max_tokens": 1}
     with Scene(f"{options.clients} clients with texts of 8 MB", options, asks={"10 KB prompt": prompt}) as scene:
-        clients = [multiprocessing.Process(target=ask, args=(scene.http, body), daemon=True) for _ in range(options.clients)]
+        over = multiprocessing.Event()
+        clients = [multiprocessing.Process(target=ask, args=(scene.http, body, over), daemon=True) for _ in range(options.clients)]
         with scene.phase("during"):
             for client in clients:
                 client.start()
             time.sleep(SECONDS)
+        over.set()
         for client in clients:
-            client.terminate()
             client.join()
 
 
