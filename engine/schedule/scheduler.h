@@ -212,6 +212,8 @@ class Scheduler {
   StateCheckpoint* FindPrefix(Sequence& sequence);
   // It was admitted, and `hit` was found: it goes on from there, or waits for a better one.
   void UsePrefix(Sequence& sequence, StateCheckpoint* hit, absl::Time now, BatchPlan& plan);
+  // Changes the blocks that it shares with `hit` for its own; false: there are not enough, and it shares them still.
+  bool OwnBlocks(Sequence& sequence, const StateCheckpoint& hit);
   StateCheckpoint* AskForCheckpoint(Sequence& sequence, int64_t start);
   void PromiseCheckpoints(Sequence& sequence, int64_t from);
   void Restore(Sequence& sequence, StateCheckpoint* checkpoint, BatchPlan& plan);

@@ -53,6 +53,8 @@ void Scheduler::UsePrefix(Sequence& s, StateCheckpoint* hit, absl::Time now, Bat
       std::max(start + prefix_->config().worth_waiting - 1, coming == nullptr ? 0 : coming->position());
   if (StateCheckpoint* const fetched = prefix_->Fetch(use.leaf, s.prompt_length() - 1, least)) coming = fetched;
   if (coming == nullptr) coming = AskForCheckpoint(s, start);
+  // What it waits for may never come, and the hit be gone by then.
+  if (coming != nullptr && hit != nullptr && !OwnBlocks(s, *hit)) coming = nullptr;
   prefix_->CountLookup(s.prompt_length());
   if (coming != nullptr) {
     prefix_->CountWait();
@@ -64,6 +66,22 @@ void Scheduler::UsePrefix(Sequence& s, StateCheckpoint* hit, absl::Time now, Bat
     if (hit != nullptr) Restore(s, hit, plan);
   }
   PromiseCheckpoints(s, coming != nullptr ? coming->position() : start);
+}
+
+// It was admitted with blocks that it shares with the checkpoint. Whoever goes on from another one writes into its
+// blocks, and so must have its own.
+bool Scheduler::OwnBlocks(Sequence& s, const StateCheckpoint& hit) {
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    const auto shared = static_cast<int64_t>(prefix_->SharedBlocks(hit, group).size());
+    if (shared > 0 && blocks_[group].available() < shared + KeptBlocks(s, group)) return false;
+  }
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    const std::span<const PageId> shared = prefix_->SharedBlocks(hit, group);
+    const std::vector<PageId> own = *blocks_[group].Allocate(static_cast<int32_t>(shared.size()));
+    blocks_[group].Release({shared.begin(), shared.end()});
+    std::copy(own.begin(), own.end(), s.blocks[group].begin());
+  }
+  return true;
 }
 
 // Somebody who runs may be on the same way, and not have come so far: it writes a checkpoint where the two part.

@@ -39,6 +39,11 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
   EXPECT_GT(sum.answers, 1000u);
 }
 
+// A text that waited for a checkpoint wrote into blocks of the one that it had been admitted with.
+TEST(PrefixSimulation, LivesThatOnceWentWrong) {
+  for (const uint64_t seed : {120277, 160173, 210507}) EXPECT_EQ(SimulatePrefixes(seed, kSteps).violation, "") << seed;
+}
+
 TEST(PrefixSimulation, IsDeterministic) {
   const PrefixOutcome first = SimulatePrefixes(7, kSteps), second = SimulatePrefixes(7, kSteps);
   EXPECT_EQ(first.answers, second.answers);

@@ -183,6 +183,16 @@ class PrefixLife {
     if (texts_.size() > 60) texts_.pop_front();
   }
 
+  // What steps in flight draw for a text that was cut short is told to nobody, and saved with it.
+  void NoteUntold(Life life) {
+    size_t told = life.text.size();
+    for (int32_t i = 0; i < config_.max_steps_in_flight * config_.max_decode_rows; ++i) {
+      life.text.push_back(FakeBackend::Draw(fake_, life.text, life.sampling));
+    }
+    const std::vector<uint64_t> beginnings = Beginnings(life.text);
+    for (; told < beginnings.size(); ++told) ++seen_[life.scope][beginnings[told]];
+  }
+
   // The longest beginning of a text that its scope has seen besides the text itself.
   int64_t Seen(const Life& life) {
     int64_t length = 0;
@@ -303,6 +313,8 @@ class PrefixLife {
         Broke(absl::StrCat(event.id, " goes on from ", event.finish->cached_tokens, " tokens; its scope saw ", seen));
       }
       Remember(life);
+      if (event.finish->reason != FinishReason::kStop && event.finish->reason != FinishReason::kLength)
+        NoteUntold(life);
       alive_.erase(found);
     }
   }
