@@ -61,7 +61,8 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
                                                   .max_batch_tokens = std::max(chunk, most),
                                                   .max_sequences = most,
                                                   .max_total_tokens = longest + kDecodeSteps,
-                                                  .memory_fraction = o.cuda ? 0.95 : 0.8},
+                                                  .memory_fraction = o.cuda ? 0.95 : 0.8,
+                                                  .load = {.threads = std::min(threads - 1, 8)}},
                                                  *checkpoint.tensors, std::move(ops), &report));
   std::string name = o.name;
   if (name.empty()) {

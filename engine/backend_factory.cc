@@ -1,6 +1,7 @@
 #include "engine/backend_factory.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,15 @@ constexpr int32_t kCudaBatchTokens = 8192;
 // The time between tokens of those who generate beside long prompts: 14 ms for 1.7B on an H200 where full steps take
 // 54, for 4% of the prompts' speed.
 constexpr int32_t kCudaMixedTokens = 2048;
+
+// Threads that read weights beside the one that brings them to the device: as many as keep a disk and the host's bus
+// busy.
+int LoadThreads(const EngineConfig& config) {
+  constexpr int kMost = 8;
+  const int cores =
+      config.threads > 0 ? config.threads : std::max(static_cast<int>(std::thread::hardware_concurrency()), 1);
+  return std::min(cores - 1, kMost);
+}
 
 BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint, const std::vector<int32_t>& end_tokens,
                        std::string* report) {
@@ -58,7 +68,8 @@ BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint,
 }  // namespace
 
 absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint& checkpoint,
-                                          const std::vector<int32_t>& end_tokens, std::string* report) {
+                                          const std::vector<int32_t>& end_tokens, ByteProgress* progress,
+                                          std::string* report) {
   if (config.backend == BackendKind::kFake) return MakeFake(config, checkpoint, end_tokens, report);
 
   std::unique_ptr<Ops> ops;
@@ -98,13 +109,16 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                                                                                   : kAutomatic,
                                   .host_bytes = config.host_cache_bytes,
                                   .block_tokens = config.block_tokens,
-                                  .end_tokens = end_tokens};
+                                  .end_tokens = end_tokens,
+                                  .load = {.threads = LoadThreads(config), .progress = progress}};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<ModelBackend> backend,
                             ModelBackend::Create(model_config, *checkpoint.tensors, std::move(ops), report));
+  const absl::Duration load_time = backend->load_time();
   return BackendChoice{.backend = std::move(backend),
                        .kind = cuda ? BackendKind::kCuda : BackendKind::kCpu,
                        .max_batch_tokens = model_config.max_batch_tokens,
-                       .mixed_batch_tokens = cuda && config.max_batch_tokens == 0 ? kCudaMixedTokens : 0};
+                       .mixed_batch_tokens = cuda && config.max_batch_tokens == 0 ? kCudaMixedTokens : 0,
+                       .load_time = load_time};
 }
 
 }  // namespace batucada

@@ -34,6 +34,7 @@ class Engine::Impl {
   std::unique_ptr<GrammarCompiler> grammars;
   std::string description;
   BackendCapacity capacity;
+  absl::Duration load_time;
   std::vector<int32_t> end_tokens;  // the model's own
   RealClock clock;
   std::shared_ptr<StepLoop> loop;
@@ -131,16 +132,19 @@ std::vector<bool> SpecialIds(const Tokenizer& tokenizer) {
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& config, EngineObserver* observer) {
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& config, EngineObserver* observer,
+                                                       ByteProgress* loading) {
   BATUCADA_RETURN_IF_ERROR(config.Validate());
   constexpr uint64_t kDummySeed = 0;
   const GenerationConfigUse use = config.generation_config == GenerationDefaults::kAuto
                                       ? GenerationConfigUse::kAll
                                       : GenerationConfigUse::kEndTokens;
+  const absl::Time begin = ProcessNow();
   BATUCADA_ASSIGN_OR_RETURN(Checkpoint checkpoint, config.load_format == LoadFormat::kDummy
                                                        ? OpenDummyCheckpoint(config.model_dir, kDummySeed, use)
                                                        : OpenCheckpoint(config.model_dir, use));
   auto impl = std::make_unique<Impl>();
+  impl->load_time = ProcessNow() - begin;
   BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, LoadTokenizer(config, checkpoint.config.vocab_size));
   impl->special_ids = SpecialIds(*impl->tokenizer);
   if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
@@ -156,7 +160,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   impl->end_tokens = end_tokens;
   impl->grammars = std::make_unique<GrammarCompiler>(*impl->tokenizer, checkpoint.config.vocab_size, end_tokens);
   impl->description = absl::StrCat("model   ", config.model_dir, "\n", DescribeFiles(checkpoint));
-  BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice, MakeBackend(config, checkpoint, end_tokens, &impl->description));
+  BATUCADA_ASSIGN_OR_RETURN(BackendChoice choice,
+                            MakeBackend(config, checkpoint, end_tokens, loading, &impl->description));
+  impl->load_time += choice.load_time;
   impl->config = config;
   impl->config.backend = choice.kind;
   impl->config.max_batch_tokens = choice.max_batch_tokens;
@@ -248,6 +254,7 @@ EngineStats Engine::Stats() const {
           .blocks_used = s.blocks_used,
           .blocks_total = blocks_total,
           .block_tokens = impl_->capacity.block_tokens,
+          .load_time = impl_->load_time,
           .steps = impl_->loop->steps(),
           .plan_searches = impl_->backend->plan_searches(),
           .prompt_tokens = s.prompt_tokens,

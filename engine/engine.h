@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/byte_progress.h"
 #include "engine/core/observer.h"
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
@@ -39,6 +40,7 @@ struct EngineStats {
   int64_t control_rows_used = 0, control_rows_total = 0;  // of sequences that change logits
   int64_t blocks_used = 0, blocks_total = 0;
   int64_t block_tokens = 0;  // tokens a block holds
+  absl::Duration load_time;  // that the weights took, from opening their files to the last one on the device
   uint64_t steps = 0;
   int64_t plan_searches = 0;               // steps' products whose plan was not found at start-up: none is expected
   uint64_t prompt_tokens = 0;              // prompt tokens computed since start
@@ -55,8 +57,10 @@ struct EngineHealth {
 class Engine {
  public:
   // Loads the model, sizes the pools and starts the step loop. A configuration or checkpoint that cannot work comes
-  // back as one sentence that says what to change. `observer` may be null and must outlive the engine.
-  static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineConfig& config, EngineObserver* observer = nullptr);
+  // back as one sentence that says what to change. `observer` may be null and must outlive the engine, `loading` counts
+  // the weights that are there and may be null, too.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(const EngineConfig& config, EngineObserver* observer = nullptr,
+                                                        ByteProgress* loading = nullptr);
   ~Engine();
 
   // Queues the request, or refuses at once:

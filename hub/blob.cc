@@ -61,7 +61,7 @@ bool WriteAt(int fd, std::string_view bytes, int64_t at) {
 // The file that grows, and how much of it there is.
 class Partial {
  public:
-  Partial(int fd, const HubFile& file, fs::path path, FetchProgress& progress)
+  Partial(int fd, const HubFile& file, fs::path path, ByteProgress& progress)
       : fd_(fd), file_(file), path_(std::move(path)), progress_(progress) {}
 
   absl::Status Begin() {
@@ -97,7 +97,7 @@ class Partial {
       problem_ = DiskError("write", path_);
       return false;
     }
-    progress_.fetched += static_cast<int64_t>(piece.size());
+    progress_.moved += static_cast<int64_t>(piece.size());
     SetSize(size_ + static_cast<int64_t>(piece.size()));
     return true;
   }
@@ -119,7 +119,7 @@ class Partial {
   const int fd_;
   const HubFile& file_;
   const fs::path path_;
-  FetchProgress& progress_;
+  ByteProgress& progress_;
   int64_t size_ = 0;
   bool began_ = false;
   absl::Status problem_;
@@ -170,7 +170,7 @@ bool WaitBeforeRetry(int attempt, absl::Duration asked, const std::atomic<bool>&
 }
 
 absl::Status FetchBlob(HttpClient& http, const std::string& url, const HubFile& file, const BlobPlace& place,
-                       const Refuse& refusal, const std::atomic<bool>& stop, FetchProgress& progress) {
+                       const Refuse& refusal, const std::atomic<bool>& stop, ByteProgress& progress) {
   const auto there = [&] {
     std::error_code ignored;
     return fs::exists(place.blob, ignored);

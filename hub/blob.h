@@ -7,9 +7,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/byte_progress.h"
 #include "hub/http_client.h"
 #include "hub/listing.h"
-#include "hub/progress.h"
 
 namespace batucada {
 
@@ -25,7 +25,7 @@ struct BlobPlace {
 // makes of an answer that will not change. Each is a sentence that names the file.
 using Refuse = std::function<absl::Status(const HttpAnswer& answer)>;
 absl::Status FetchBlob(HttpClient& http, const std::string& url, const HubFile& file, const BlobPlace& place,
-                       const Refuse& refusal, const std::atomic<bool>& stop, FetchProgress& progress);
+                       const Refuse& refusal, const std::atomic<bool>& stop, ByteProgress& progress);
 
 // Waits before attempt number `attempt`, from 1, or for as long as the Hub asked. False if `stop` was set.
 bool WaitBeforeRetry(int attempt, absl::Duration asked, const std::atomic<bool>& stop);

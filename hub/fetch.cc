@@ -13,13 +13,13 @@
 
 #include "absl/strings/str_replace.h"
 #include "base/human_bytes.h"
+#include "base/progress.h"
 #include "base/read_file.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "hub/blob.h"
 #include "hub/http_client.h"
 #include "hub/listing.h"
-#include "hub/progress.h"
 
 namespace batucada {
 namespace {
@@ -114,7 +114,7 @@ class Fetcher {
     return first_error;
   }
 
-  const FetchProgress& progress() const { return progress_; }
+  const ByteProgress& progress() const { return progress_; }
 
  private:
   absl::Status FetchOne(HttpClient& http, const HubFile& file) {
@@ -151,7 +151,7 @@ class Fetcher {
   const HubCache& cache_;
   const HubListing& listing_;
   const std::string base_;
-  FetchProgress progress_;
+  ByteProgress progress_;
   std::atomic<bool> stop_{false};
 };
 

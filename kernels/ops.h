@@ -143,6 +143,8 @@ class Ops {
                                             std::string_view what) = 0;
   // A vector or small table as fp32 on the device.
   virtual absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) = 0;
+  // After the last of these: waits until all is there, and gives back what loading alone needed.
+  virtual absl::Status FinishLoading() = 0;
 
   // --- the model ----------------------------------------------------------------------------------------------------
   // out[t] = table[id(t)], id(t) = last_token[slot] for decode rows, token_ids[t] for the rest.   out [T, cols] fp32

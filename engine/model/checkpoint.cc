@@ -162,7 +162,6 @@ class CheckpointSource final : public TensorSource {
       return absl::InvalidArgumentError(Concat(model_.what(), ": ", status.message()));
     }
     found->second.used = true;
-    MappedFile::Prefetch(tensor.data);
     return HostTensor{.data = tensor.data.data(), .dtype = *UsableDType(tensor.dtype), .rows = rows, .cols = cols};
   }
 

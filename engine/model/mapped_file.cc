@@ -73,12 +73,16 @@ absl::Status MappedFile::CheckUnchanged() const {
                    "renaming new ones over them");
 }
 
-void MappedFile::Prefetch(std::span<const std::byte> part) {
+void MappedFile::Populate(std::span<const std::byte> part) {
   if (part.empty()) return;
+#ifndef MADV_POPULATE_READ
+  constexpr int MADV_POPULATE_READ = 22;  // of Linux 5.14, which may be newer than the headers
+#endif
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const size_t into_page = reinterpret_cast<uintptr_t>(part.data()) % page;
   auto* begin = const_cast<std::byte*>(part.data()) - into_page;
   // Only advice: a failure changes the speed, not the result.
+  if (madvise(begin, into_page + part.size(), MADV_POPULATE_READ) == 0) return;
   (void)madvise(begin, into_page + part.size(), MADV_WILLNEED);
 }
 

@@ -29,8 +29,9 @@ class MappedFile {
   // be of another version. Ask after reading.
   [[nodiscard]] absl::Status CheckUnchanged() const;
 
-  // Asks the system to start reading now what will be touched soon: `part` lies within the bytes() of some MappedFile.
-  static void Prefetch(std::span<const std::byte> part);
+  // Brings `part` into memory, many pages at a time: faster than touching one after another, which it does not replace.
+  // For any memory, of which the bytes() of some MappedFile gain most. Thread-safe.
+  static void Populate(std::span<const std::byte> part);
 
  private:
   struct Version {

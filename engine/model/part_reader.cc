@@ -2,12 +2,22 @@
 
 #include "base/status.h"
 #include "base/strings.h"
-#include "engine/model/finite.h"
 
 namespace batucada {
+namespace {
 
-PartReader::PartReader(const ModelConfig& config, TensorSource& source)
-    : source_(source), tensors_(ExpectedTensors(config)), read_(tensors_.size()) {
+// How far ahead of what is read numbers are looked at, which is also how much of a file is kept busy.
+constexpr int64_t kAheadBytes = int64_t{1} << 30;
+
+int64_t BytesOf(const HostTensor& tensor) {
+  return tensor.rows * tensor.cols * static_cast<int64_t>(SizeOf(tensor.dtype));
+}
+
+}  // namespace
+
+PartReader::PartReader(const ModelConfig& config, TensorSource& source, const LoadOptions& options)
+    : source_(source), tensors_(ExpectedTensors(config)), progress_(options.progress), read_(tensors_.size()),
+      ahead_(options.threads) {
   for (size_t i = 0; i < tensors_.size(); ++i) {
     for (const TensorPart& part : tensors_[i].parts) {
       const bool fresh = places_.try_emplace({tensors_[i].layer, part.part}, Place{i, part.first, part.count}).second;
@@ -28,17 +38,42 @@ const std::string& PartReader::NameOf(int32_t layer, Part part) const {
 
 std::string PartReader::Describe(int32_t layer, Part part) const { return source_.Describe(NameOf(layer, part)); }
 
+void PartReader::LookAhead(size_t tensor) {
+  while (found_.size() < tensors_.size() && (found_.size() <= tensor || bytes_found_ - bytes_read_ < kAheadBytes)) {
+    const ExpectedTensor& want = tensors_[found_.size()];
+    // One that is not right is told of when somebody wants it.
+    const absl::StatusOr<HostTensor>& got = found_.emplace_back(source_.Get(want.name, want.rows, want.cols));
+    const HostTensor nothing{.data = nullptr, .dtype = DType::kF32, .rows = 0, .cols = 0};
+    static_cast<void>(ahead_.Add(got.ok() ? *got : nothing));
+    if (!got.ok()) continue;
+    bytes_found_ += BytesOf(*got);
+    if (progress_ == nullptr) continue;
+    // Until they are found, all others are taken for tensors of the first one's type.
+    if (found_.size() == 1) {
+      element_bytes_ = static_cast<int64_t>(SizeOf(got->dtype));
+      for (const ExpectedTensor& any : tensors_) progress_->total += any.rows * any.cols * element_bytes_;
+    }
+    progress_->total += BytesOf(*got) - got->rows * got->cols * element_bytes_;
+  }
+}
+
 absl::StatusOr<HostTensor> PartReader::Read(size_t tensor) {
   if (read_[tensor]) return *read_[tensor];
+  LookAhead(tensor);
   const ExpectedTensor& want = tensors_[tensor];
-  BATUCADA_ASSIGN_OR_RETURN(const HostTensor got, source_.Get(want.name, want.rows, want.cols));
-  if (const std::optional<int64_t> bad = FindNotFinite(got)) {
+  BATUCADA_ASSIGN_OR_RETURN(const HostTensor got, found_[tensor]);
+  if (const std::optional<int64_t> bad = ahead_.FirstBad(tensor)) {
     return absl::InvalidArgumentError(
         Concat(source_.Describe(want.name), " holds NaN or infinity, first at ",
                want.rows == 1 ? Concat("[", *bad, "]") : Concat("[", *bad / want.cols, ", ", *bad % want.cols, "]"),
                ": every weight must be a finite number. The file is damaged, or the training went wrong"));
   }
   read_[tensor] = got;
+  bytes_read_ += BytesOf(got);
+  if (progress_ != nullptr) {
+    progress_->there += BytesOf(got);
+    progress_->moved += BytesOf(got);
+  }
   return got;
 }
 

@@ -231,8 +231,9 @@ int64_t PaddedVocab(const ModelConfig& config) { return RoundUp<int64_t>(config.
 int64_t PaddedWidth(const MlpSpec& mlp) { return RoundUp<int64_t>(mlp.width, kWidePad); }
 int64_t PaddedRank(const MambaSpec& mamba) { return RoundUp<int64_t>(mamba.dt_rank, kNarrowPad); }
 
-absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops) {
-  PartReader reader(config, source);
+absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops,
+                                    const LoadOptions& options) {
+  PartReader reader(config, source, options);
   Loader model(/*layer=*/-1, reader, ops);
   Weights w;
   BATUCADA_ASSIGN_OR_RETURN(w.embeddings, model.Stacked({Part::kEmbeddings}, {.rows = kWidePad}));
@@ -265,6 +266,7 @@ absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& sou
   if (!config.tie_embeddings) {
     BATUCADA_ASSIGN_OR_RETURN(w.lm_head, model.Stacked({Part::kHead}, {.rows = kWidePad}));
   }
+  BATUCADA_RETURN_IF_ERROR(ops.FinishLoading());
   BATUCADA_RETURN_IF_ERROR(source.CheckComplete());
   return w;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/model/load_options.h"
 #include "engine/model/model_config.h"
 #include "engine/model/tensor_source.h"
 #include "engine/state/state_shape.h"
@@ -85,7 +86,9 @@ struct Weights {
   const Matrix& head() const { return lm_head.storage.data() != nullptr ? lm_head : embeddings; }
 };
 
-// Reads every tensor of the model's table from `source`, each checked by name and shape.
-absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops);
+// Reads every tensor of the model's table from `source`, each checked by name and shape. All are on the device when it
+// returns.
+absl::StatusOr<Weights> LoadWeights(const ModelConfig& config, TensorSource& source, Ops& ops,
+                                    const LoadOptions& options = {});
 
 }  // namespace batucada

@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/clock.h"
+#include "base/human_bytes.h"
 #include "base/rounding.h"
 #include "base/status.h"
 #include "engine/model/state_shape_of.h"
@@ -68,7 +71,9 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .prefix = budget.prefix,
                   .host = budget.host,
                   .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight)};
-  BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops));
+  const absl::Time begin = ProcessNow();
+  BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops, config.load));
+  b->load_time_ = ProcessNow() - begin;
   PoolSizes sizes{.running = {.slots = budget.slots, .blocks = {}},
                   .device = budget.prefix,
                   .host = budget.host,
@@ -97,7 +102,12 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
   }
   b->ops_ = std::move(ops);
   b->device_ = &b->ops_->device();
+  const absl::Time loaded = ProcessNow();
   BATUCADA_RETURN_IF_ERROR(b->WarmUp());
+  const double seconds = absl::ToDoubleSeconds(b->load_time_);
+  const auto rate = static_cast<int64_t>(static_cast<double>(WeightBytes(config.model, DType::kBf16)) / seconds);
+  absl::StrAppend(report, absl::StrFormat("loaded  weights in %.2f s, %s/s; steps warmed up in %.2f s\n", seconds,
+                                          HumanBytes(rate), absl::ToDoubleSeconds(ProcessNow() - loaded)));
   return b;
 }
 

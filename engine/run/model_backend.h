@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/model/forward.h"
+#include "engine/model/load_options.h"
 #include "engine/model/tensor_source.h"
 #include "engine/run/backend.h"
 #include "engine/run/step_inputs.h"
@@ -28,6 +29,7 @@ struct ModelBackendConfig {
   int64_t host_bytes = 0;            // likewise
   int32_t block_tokens = 64;
   std::vector<int32_t> end_tokens;  // the model's own
+  LoadOptions load;
 };
 
 class ModelBackend : public Backend {
@@ -45,6 +47,8 @@ class ModelBackend : public Backend {
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override {
     model_->state.HostBytes(group, page, out);
   }
+  // What loading the weights took.
+  absl::Duration load_time() const { return load_time_; }
   int64_t plan_searches() const override { return ops_->plan_searches() - searches_at_start_; }
 
  private:
@@ -97,6 +101,7 @@ class ModelBackend : public Backend {
   size_t next_stage_ = 0;
   std::deque<Launched> launched_;
   int64_t searches_at_start_ = 0;
+  absl::Duration load_time_;
 };
 
 }  // namespace batucada

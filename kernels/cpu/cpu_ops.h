@@ -31,6 +31,7 @@ class CpuOps final : public Ops {
   absl::StatusOr<Matrix> LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
                                     std::string_view what) override;
   absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) override;
+  absl::Status FinishLoading() override { return status(); }
 
   void Embed(const Matrix& table, const BatchView& b, Tensor out) override;
   void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) override;

@@ -9,6 +9,7 @@
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/matmul.h"
+#include "kernels/cuda/uploader.h"
 #include "kernels/ops.h"
 #include "kernels/plan_rows.h"
 
@@ -28,6 +29,7 @@ class CudaOps final : public Ops {
   absl::StatusOr<Matrix> LoadGateUp(const HostTensor& gate, const HostTensor& up, int64_t pad_rows,
                                     std::string_view what) override;
   absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) override;
+  absl::Status FinishLoading() override;
 
   void Embed(const Matrix& table, const BatchView& b, Tensor out) override;
   void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) override;
@@ -63,6 +65,9 @@ class CudaOps final : public Ops {
   absl::StatusOr<Matrix> LoadParts(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols, Order order,
                                    std::string_view what);
 
+  // Makes uploader_ if there is none.
+  absl::Status ReadyToLoad();
+
   bool Ready() { return device_->Ready(); }
   // Keeps the first failure.
   void Check(std::string_view op, cudaError_t error) { device_->Check(op, error); }
@@ -76,6 +81,7 @@ class CudaOps final : public Ops {
   Buffer workspace_;
   Buffer counters_;
   std::unique_ptr<cuda::MatMulPlans> plans_;
+  std::unique_ptr<Uploader> uploader_;  // while weights are loaded
 };
 
 }  // namespace batucada

@@ -1,5 +1,7 @@
 // Start-up of CudaOps: its scratch, and weights as the kernels like them; the model's ops are in cuda_ops.cc.
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,48 +77,86 @@ absl::StatusOr<Matrix> CudaOps::LoadGateUp(const HostTensor& gate, const HostTen
   return LoadParts(std::array{gate, up}, pad_rows, 1, Order::kWoven, what);
 }
 
+absl::Status CudaOps::ReadyToLoad() {
+  if (!Ready()) return status();
+  if (uploader_ != nullptr) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<Uploader>> made = Uploader::Create(*device_);
+  if (!made.ok()) return made.status();
+  uploader_ = *std::move(made);
+  return absl::OkStatus();
+}
+
+absl::Status CudaOps::FinishLoading() {
+  if (!Ready()) return status();
+  BATUCADA_RETURN_IF_CUDA_ERROR(cudaStreamSynchronize(target_.stream), "load the weights");
+  uploader_.reset();
+  return status();
+}
+
 absl::StatusOr<Matrix> CudaOps::LoadParts(std::span<const HostTensor> parts, int64_t pad_rows, int64_t pad_cols,
                                           Order order, std::string_view what) {
-  if (!Ready()) return status();
+  if (absl::Status s = ReadyToLoad(); !s.ok()) return s;
   if (parts.empty()) return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": no parts to stack"));
   const auto padded = [](int64_t n, int64_t pad) { return RoundUp(n, std::max<int64_t>(pad, 1)); };
   Matrix m{.storage = {}, .dtype = DType::kBf16, .out = 0, .in = padded(parts[0].cols, pad_cols)};
+  std::vector<int64_t> ends;  // behind the last row of each part, where they are stacked
   for (const HostTensor& part : parts) {
     if (part.cols != parts[0].cols) {
       return absl::InvalidArgumentError(absl::StrCat(std::string(what), ": parts of ", parts[0].cols, " and ",
                                                      part.cols, " columns cannot be stacked"));
     }
     m.out += padded(part.rows, pad_rows);
+    ends.push_back(m.out);
   }
-  const size_t bytes = static_cast<size_t>(m.out * m.in) * sizeof(uint16_t);
-  std::vector<uint16_t> packed(static_cast<size_t>(m.out * m.in), 0);
-  const int64_t step = order == Order::kWoven ? static_cast<int64_t>(parts.size()) : 1;  // rows from one to the next
-  int64_t first = 0;
-  for (const HostTensor& part : parts) {
-    for (int64_t r = 0; r < part.rows; ++r) {
-      uint16_t* const to = packed.data() + (first + r * step) * m.in;
-      if (absl::Status s = cuda::ConvertToBf16(part, r * part.cols, part.cols, to); !s.ok()) return s;
-    }
-    first += order == Order::kWoven ? 1 : padded(part.rows, pad_rows);
+  const size_t row_bytes = static_cast<size_t>(m.in) * sizeof(uint16_t);
+  if (row_bytes == 0 || row_bytes > Uploader::kBufferBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(std::string(what), " has ", m.in, " columns, from 1 to ",
+                                                   Uploader::kBufferBytes / sizeof(uint16_t), " are supported"));
   }
+  const size_t bytes = static_cast<size_t>(m.out) * row_bytes;
   absl::StatusOr<Buffer> storage = device_->Allocate(bytes, what);
   if (!storage.ok()) return storage.status();
   m.storage = *std::move(storage);
-  device_->CopyToDevice(m.storage.data(), packed.data(), bytes);
-  BATUCADA_RETURN_IF_CUDA_ERROR(cudaStreamSynchronize(target_.stream), what);
-  if (!status().ok()) return status();
+
+  const auto count = static_cast<int64_t>(parts.size());
+  size_t at = 0;  // the part of the row below, where they are stacked
+  const auto fill_row = [&](int64_t row, uint16_t* to) -> absl::Status {
+    int64_t of_part = 0;
+    if (order == Order::kWoven) {
+      at = static_cast<size_t>(row % count);
+      of_part = row / count;
+    } else {
+      while (row >= ends[at]) ++at;  // rows come in order
+      of_part = row - (at == 0 ? 0 : ends[at - 1]);
+    }
+    const HostTensor& part = parts[at];
+    const int64_t filled = of_part < part.rows ? part.cols : 0;
+    std::fill(to + filled, to + m.in, uint16_t{0});
+    return filled == 0 ? absl::OkStatus() : cuda::ConvertToBf16(part, of_part * part.cols, part.cols, to);
+  };
+  const auto fill = [&](size_t first, std::span<char> piece) -> absl::Status {
+    for (size_t done = 0; done < piece.size(); done += row_bytes) {
+      const auto row = static_cast<int64_t>((first + done) / row_bytes);
+      if (absl::Status s = fill_row(row, reinterpret_cast<uint16_t*>(piece.data() + done)); !s.ok()) return s;
+    }
+    return absl::OkStatus();
+  };
+  if (absl::Status s = uploader_->Send(m.storage.data(), bytes, row_bytes, fill); !s.ok()) return s;
   return m;
 }
 
 absl::StatusOr<Buffer> CudaOps::LoadFloats(const HostTensor& t, std::string_view what) {
-  if (!Ready()) return status();
+  if (absl::Status s = ReadyToLoad(); !s.ok()) return s;
   std::vector<float> values(static_cast<size_t>(t.rows * t.cols));
   if (absl::Status s = cuda::ConvertToFloat(t, values.data()); !s.ok()) return s;
-  absl::StatusOr<Buffer> storage = device_->Allocate(values.size() * sizeof(float), what);
+  const size_t bytes = values.size() * sizeof(float);
+  absl::StatusOr<Buffer> storage = device_->Allocate(bytes, what);
   if (!storage.ok()) return storage.status();
-  device_->CopyToDevice(storage->data(), values.data(), values.size() * sizeof(float));
-  BATUCADA_RETURN_IF_CUDA_ERROR(cudaStreamSynchronize(target_.stream), what);
-  if (!status().ok()) return status();
+  const auto fill = [&](size_t first, std::span<char> piece) {
+    std::memcpy(piece.data(), reinterpret_cast<const char*>(values.data()) + first, piece.size());
+    return absl::OkStatus();
+  };
+  if (absl::Status s = uploader_->Send(storage->data(), bytes, sizeof(float), fill); !s.ok()) return s;
   return storage;
 }
 

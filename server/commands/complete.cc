@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "server/commands/command.h"
+#include "server/commands/load_engine.h"
 #include "server/commands/model_location.h"
 #include "server/config/options.h"
 #include "server/config/server_config.h"
@@ -68,8 +69,8 @@ class CompleteCommand : public Command {
     BATUCADA_ASSIGN_OR_RETURN(const ModelLocation location,
                               LocateModel(config_.engine.model_dir, dummy ? HubPart::kConfig : HubPart::kModel));
     config_.engine.model_dir = location.directory;
-    BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(config_.engine));
     const std::vector<std::string> names = ServedModelNames(config_);
+    BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, LoadEngine(config_.engine, names.front()));
     params_.prompts = {prompt_};
     params_.max_tokens = max_tokens_;
     BATUCADA_ASSIGN_OR_RETURN(Translation translation,

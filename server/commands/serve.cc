@@ -16,6 +16,7 @@
 #include "server/api/routes.h"
 #include "server/commands/command.h"
 #include "server/commands/fingerprint.h"
+#include "server/commands/load_engine.h"
 #include "server/commands/model_location.h"
 #include "server/commands/reloader.h"
 #include "server/commands/signals.h"
@@ -172,7 +173,8 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   if (engine_config.client_share == 0 && keys.size() > 1) engine_config.client_share = kClientShare;
   const bool dummy = engine_config.load_format == LoadFormat::kDummy;
   engine_config.disk_cache_digest = WeightsFingerprint(engine_config.model_dir, dummy ? "dummy" : "");
-  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Engine::Create(engine_config, &metrics));
+  BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                            LoadEngine(engine_config, ServedModelNames(config).front(), &metrics));
   fmt::print("{}", engine->description());
   DecideRequestMemory(&config);
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenStore(config.store));

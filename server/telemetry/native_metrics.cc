@@ -74,6 +74,8 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge(
       "batucada_build_info", "What runs; always 1", 1,
       {{"version", std::string(kVersion)}, {"model", std::string(now.model)}, {"backend", std::string(now.backend)}});
+  page.Gauge("batucada_model_load_seconds", "Time that loading the weights took, from their files to the device",
+             absl::ToDoubleSeconds(now.engine.load_time));
   page.Gauge("batucada_alive", "1 while work makes progress; 0: the process should be restarted", now.alive ? 1 : 0);
   page.Gauge("batucada_ready", "1 if new requests are welcome", now.ready ? 1 : 0);
 

@@ -362,6 +362,22 @@ TEST(Engine, SaysWhatItDecided) {
   EXPECT_THAT(engine->description(), testing::HasSubstr("because"));
 }
 
+TEST(Engine, TellsHowFarLoadingIsAndWhatItTook) {
+  EngineConfig config = FakeConfig();
+  config.backend = BackendKind::kCpu;
+  ByteProgress loading;
+  auto engine = Engine::Create(config, nullptr, &loading);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  // As many bytes as the tensors have in their file, headers apart.
+  const auto file = static_cast<int64_t>(std::filesystem::file_size(config.model_dir + "/model.safetensors"));
+  EXPECT_GT(loading.total, file - 100'000);
+  EXPECT_LT(loading.total, file);
+  EXPECT_EQ(loading.there, loading.total);
+  EXPECT_EQ(loading.moved, loading.total);
+  EXPECT_GT((*engine)->Stats().load_time, absl::ZeroDuration());
+  EXPECT_THAT((*engine)->description(), testing::HasSubstr("loaded  weights in "));
+}
+
 TEST(Engine, DummyWeightsNeedOnlyAConfig) {
   EngineConfig config = FakeConfig();
   config.model_dir = std::string(BATUCADA_SOURCE_DIR) + "/configs/samba-421m";

@@ -1,6 +1,7 @@
 """What operators do: health on a port of its own, /admin, and SIGHUP, which has files read again."""
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -57,6 +58,14 @@ def test_the_health_port_answers_about_health_and_nothing_else():
             assert health.get(path).status_code == 404, path
         assert health.post("/v1/completions", json={"prompt": "a"}, headers=bearer("k")).status_code == 404
         assert f"health=127.0.0.1:{server.health_port}" in server.log()
+
+
+def test_what_loading_took_is_a_metric_and_a_line():
+    with Server("--backend", "cpu") as server:
+        assert server.metrics()["batucada_model_load_seconds"] > 0
+        assert re.search(r"^loaded  weights in \d+\.\d\d s, .+/s; steps warmed up in \d+\.\d\d s$", server.log(), re.MULTILINE)
+    with Server(*FAKE) as server:
+        assert server.metrics()["batucada_model_load_seconds"] == 0
 
 
 def test_without_the_flag_there_is_no_health_port():

@@ -108,6 +108,41 @@ TEST_F(MatMulTest, StacksPartsAndPadsRowsAndColumns) {
   EXPECT_EQ(out.ColRange(11, 5).values, std::vector<double>(4 * 5, 0.0));
 }
 
+// Larger than what goes to a device at once (16 MiB), parts and padding beginning in the midst of it.
+TEST_F(MatMulTest, LargeMatricesArriveWhole) {
+  const int64_t cols = 1000, rows[] = {4001, 1, 6003};
+  std::vector<Dense> parts;
+  std::vector<std::vector<uint8_t>> bytes;
+  std::vector<HostTensor> tensors;
+  for (const int64_t count : rows) {
+    parts.push_back(Rounded(random.Normals(count, cols), DType::kBf16));
+    bytes.push_back(Encoded(parts.back(), DType::kBf16));
+  }
+  for (size_t i = 0; i < parts.size(); ++i) tensors.push_back({bytes[i].data(), DType::kBf16, rows[i], cols});
+  const Matrix matrix = ops->LoadMatrix(tensors, 64, 8, "large").value();
+  ASSERT_EQ(matrix.out, 4032 + 64 + 6016);
+  const Dense in = Acts(2, cols), out = Run(matrix, in, DType::kF32);
+  const int64_t first[] = {0, 4032, 4096};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    EXPECT_LT(RelativeError(out.ColRange(first[i], rows[i]), reference::MatMul(parts[i], in)), traits.f32_tolerance);
+  }
+  EXPECT_EQ(out.ColRange(4033, 63).values, std::vector<double>(2 * 63, 0.0));
+  EXPECT_EQ(out.ColRange(4096 + 6003, 13).values, std::vector<double>(2 * 13, 0.0));
+
+  const std::vector<float> table = [&] {
+    std::vector<float> values(5'000'011);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 4099);
+    return values;
+  }();
+  const auto count = static_cast<int64_t>(table.size());
+  const Buffer loaded = ops->LoadFloats({table.data(), DType::kF32, 1, count}, "table").value();
+  std::vector<float> back(table.size());
+  ops->device().CopyToHost(back.data(), loaded.data(), table.size() * sizeof(float));
+  ASSERT_TRUE(ops->device().Synchronize().ok());
+  EXPECT_EQ(back, table);
+  EXPECT_TRUE(ops->FinishLoading().ok());
+}
+
 TEST_F(MatMulTest, PartsThatCannotBeStackedAreRefusedAndNothingElseIsDisturbed) {
   const float values[12] = {};
   const HostTensor good = {values, DType::kF32, 2, 3};

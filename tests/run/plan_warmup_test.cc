@@ -85,6 +85,7 @@ class SearchingOps : public Ops {
   absl::StatusOr<Buffer> LoadFloats(const HostTensor& t, std::string_view what) override {
     return ops_->LoadFloats(t, what);
   }
+  absl::Status FinishLoading() override { return ops_->FinishLoading(); }
   void Embed(const Matrix& table, const BatchView& b, Tensor out) override { ops_->Embed(table, b, out); }
   void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) override { ops_->RmsNorm(x, weight, eps, out); }
   void CausalConv(const BatchView& b, const ConvArgs& args) override { ops_->CausalConv(b, args); }

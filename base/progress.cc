@@ -1,4 +1,4 @@
-#include "hub/progress.h"
+#include "base/progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ std::string ProgressBar(std::string_view name, int64_t there, int64_t total, dou
   return line;
 }
 
-ProgressDisplay::ProgressDisplay(std::string name, const FetchProgress& progress, std::FILE* out)
+ProgressDisplay::ProgressDisplay(std::string name, const ByteProgress& progress, std::FILE* out)
     : name_(std::move(name)), progress_(progress), out_(out), terminal_(isatty(fileno(out)) == 1), begin_(ProcessNow()),
       thread_([this] { Run(); }) {}
 
@@ -76,9 +76,10 @@ void ProgressDisplay::Run() {
 }
 
 void ProgressDisplay::Show(bool last) {
+  if (progress_.total == 0) return;  // nothing is known yet
   shown_ = true;
   const double seconds = absl::ToDoubleSeconds(ProcessNow() - begin_);
-  const double rate = seconds > 0 ? static_cast<double>(progress_.fetched) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(progress_.moved) / seconds : 0;
   if (terminal_) {
     const std::string line = ProgressBar(name_, progress_.there, progress_.total, rate, ColumnsOf(out_));
     std::fprintf(out_, "\r%s\x1b[K%s", line.c_str(), last ? "\n" : "");
