@@ -127,14 +127,21 @@ grammar. One of them; what a text cannot be held to is refused with its path ins
 
 JSON Schema is read as draft 2020-12, with `definitions` as `$defs` has it. Held to are
 
-- `type`, `enum`, `const`, `anyOf`, `allOf`, `oneOf` whose alternatives exclude each other, `$ref` inside the schema;
-- `properties`, `required`, `additionalProperties`, `propertyNames` and one of `patternProperties` (of objects without
-  `properties`), `minProperties`, `maxProperties`. Members come in the order of `properties`; where the schema does not say
-  `additionalProperties`, there are no others;
-- `items`, `prefixItems`, `minItems`, `maxItems`;
-- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, whole numbers as `multipleOf`;
+- `type`, `enum`, `const`, `anyOf`, `allOf`, `oneOf`, `$ref`, `$dynamicRef`, `$id` and `$anchor` inside the schema. Other documents
+  are not fetched: bundle them in `$defs`, each with its `$id`;
+- `not`, `if`, `then`, `else`, `dependentRequired` and `dependentSchemas`, and in `oneOf` that no second alternative holds,
+  as far as the opposite of a schema can be said: of types, values, bounds, patterns, properties and items, and what `anyOf`, `allOf`
+  and `oneOf` make of these;
+- `properties`, `patternProperties`, `required`, `additionalProperties`, `unevaluatedProperties`, `propertyNames`,
+  `minProperties` up to one more than there are named ones, `maxProperties`. Members that are named come in the order of `properties`,
+  others behind them; where the schema does not say `additionalProperties`, there are no others than those of its patterns;
+- `items`, `prefixItems`, `minItems`, `maxItems`, `unevaluatedItems`, `contains`, `minContains`, `maxContains` (together of
+  some hundred counts), and `uniqueItems` where items have few values (`enum`, `const`, booleans), of more than seven of
+  them in the schema's order;
+- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`. Of fractions those multiples come that are ones
+  in decimal and in double precision alike, and without bounds whole numbers alone;
 - `minLength`, `maxLength`, `pattern`, and `format` where it is `date`, `time`, `date-time`, `duration`, `email`,
-  `hostname`, `ipv4`, `ipv6`, `uri` or `uuid`. Beside a pattern a format is not held to, unless the pattern cannot be.
+  `hostname`, `ipv4`, `ipv6`, `uri` or `uuid`. Beside a pattern a format is held to as far as both can be at once.
   Lengths beside a pattern or a format narrow its repetitions: where one alone varies, to all texts of such lengths, where
   several do, to some of them.
 
@@ -146,9 +153,8 @@ Annotations, which say nothing about what is valid, are not held to: `title`, `d
 `multi-host-uri`, `name-email`, `password`, `path`, `phone`, `regex`, `relative-json-pointer`, `uri-reference` and
 `uri-template`.
 
-Refused are other formats, `not`, `if`, `dependentRequired`, `dependentSchemas`, `contains`, `uniqueItems`,
-`unevaluatedProperties` where it would forbid something, `$dynamicRef`, and in patterns lookaheads, lookbehinds, back
-references and `\\b`.
+Refused are other formats, `uniqueItems` of other items, the opposite of `format`, `multipleOf`, `additionalProperties` and the
+like, and in patterns lookaheads, lookbehinds, back references and `\\b`.
 """
 
 STREAMS = """

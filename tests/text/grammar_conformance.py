@@ -72,16 +72,40 @@ CASES = {
     "cousins": {"allOf": [{"properties": {"a": {"type": "integer"}}, "unevaluatedProperties": {"type": "string"}}, {"properties": {"b": {"maxLength": 3}}, "required": ["b"]}]},
     "bounded enum": {"enum": ["a", "abc", 3, 5], "maxLength": 2, "minimum": 4},
     "halves": {"type": "number", "multipleOf": 2.5, "minimum": 0, "maximum": 100},
+    "cents": {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 9.99},
+    "many": {"type": "integer", "multipleOf": 25000},
+    "not a pattern": {"type": "string", "not": {"pattern": "^a"}, "maxLength": 9},
+    "not digits": {"type": "string", "pattern": r"^\w+$", "not": {"pattern": r"\d"}},
+    "if a pattern": {"type": "string", "if": {"pattern": "^a"}, "then": {"maxLength": 3}, "else": {"pattern": "b"}},
+    "one of two patterns": {"oneOf": [{"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}]},
+    "two patterns": {"allOf": [{"type": "string", "pattern": "^[a-z]+$"}, {"pattern": "ab"}, {"minLength": 4, "maxLength": 30}]},
+    "enum of a pattern": {"enum": ["ab", "cd", 5], "pattern": "^a"},
+    "names and patterns": {"type": "object", "properties": {"foo": {"type": "array", "maxItems": 3}, "bar": {"type": "array"}}, "required": ["bar"],
+                           "patternProperties": {"f.o": {"minItems": 2}, "^x": {"type": "string"}}, "additionalProperties": {"type": "integer"}},
+    "patterns that meet": {"patternProperties": {"a*": {"type": "integer"}, "aaa*": {"maximum": 20}, "^b": False}, "minProperties": 1},
+    "names that are bounded": {"type": "object", "properties": {"id": {"type": "integer"}, "Name": {"type": "string"}}, "propertyNames": {"pattern": "^[a-z]+$", "maxLength": 5},
+                               "additionalProperties": {"type": "boolean"}},
+    "some of three": {"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}}, "minProperties": 2, "maxProperties": 2},
+    "patterns left over": {"properties": {"foo": {"type": "string"}}, "allOf": [{"patternProperties": {"^bar": {"type": "string"}}}], "unevaluatedProperties": False},
+    "contains at most": {"type": "array", "contains": {"type": "integer"}, "maxItems": 3},
+    "contains behind a prefix": {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": ["integer", "null"]}, "contains": {"type": "null"}, "minItems": 3},
+    "contains twice": {"type": "array", "items": {"type": "integer"}, "allOf": [{"contains": {"maximum": 3}, "maxContains": 2}, {"contains": {"minimum": 50}}]},
+    "claimed by contains": {"type": "array", "prefixItems": [{"type": "integer"}], "contains": {"type": "string"}, "unevaluatedItems": False},
+    "unevaluated beside not": {"type": "object", "properties": {"a": {"type": "integer"}}, "not": {"not": {"properties": {"b": {}}}}, "unevaluatedProperties": False},
+    "a set of few": {"type": "array", "items": {"enum": ["a", "b", 1, True]}, "uniqueItems": True, "minItems": 2},
+    "a set of many": {"type": "array", "items": {"enum": [f"name{i}" for i in range(40)]}, "uniqueItems": True, "maxItems": 6},
+    "dynamic": {"$id": "https://example.com/tree", "$ref": "node", "$dynamicAnchor": "value", "type": ["object"], "properties": {"extra": {"type": "null"}},
+                "$defs": {"node": {"$id": "node", "$defs": {"any": {"$dynamicAnchor": "value"}}, "type": "object",
+                                   "properties": {"children": {"type": "array", "maxItems": 2, "items": {"$dynamicRef": "#value"}}}}}},
 }
 REFUSED = {
-    "$.not.pattern": {"not": {"type": "string", "pattern": "^a"}},
     "$.properties.a.uniqueItems": {"properties": {"a": {"type": "array", "uniqueItems": True}}},
-    "$.if.pattern": {"if": {"pattern": "^a"}, "then": {"maxLength": 3}},
-    "$.contains": {"type": "array", "contains": {"type": "integer"}, "maxItems": 3},
     "$.allOf[1].unevaluatedProperties": {"allOf": [{"anyOf": [{"properties": {"a": {}}}, {"type": "object"}], "unevaluatedProperties": False}, {"properties": {"b": {}}}]},
+    "$.not.multipleOf": {"type": "integer", "not": {"multipleOf": 3}},
+    "$.contains": {"type": "array", "contains": {"type": "integer"}, "minContains": 5000},
+    "$.minProperties": {"type": "object", "minProperties": 2},
+    "$.patternProperties": {"properties": {"\u0663": {}}, "patternProperties": {r"^\d$": {"type": "null"}}},
     "$.items.$dynamicRef": {"items": {"$dynamicRef": "#other"}},
-    "$.maxLength": {"type": "string", "pattern": "^a{5}$", "maxLength": 3},
-    "$.oneOf": {"oneOf": [{"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}]},
     "$.$ref": {"$ref": "https://example.com/schema"},
     "$.pattern": {"type": "string", "pattern": "(?=a)b"},
     "$.format": {"type": "string", "format": "no-such"},
@@ -106,13 +130,17 @@ SCHEMA_BOMBS = [
     {"type": "array", "prefixItems": [{"type": "integer", "minimum": i} for i in range(5000)]},
     {"properties": {"a" * 5000: {}, "b" * 5000: {}}, "additionalProperties": {"type": "integer"}},
     {"allOf": [{"properties": {"a": {"minLength": i}}} for i in range(10000)]},
+    {"type": "string", "pattern": "(a|b)*a(a|b){20}$", "not": {"pattern": "c"}},
+    {"patternProperties": {"a.{15}b": {"type": "null"}, "b.{15}a": {"type": "integer"}}},
+    {"patternProperties": {f"a{i}": {"minimum": i} for i in range(20)}},
+    {"type": "array", "contains": {"const": 1}, "minItems": 400, "allOf": [{"contains": {"const": 2}, "minContains": 30}]},
 ]
 
 
 def random_schema(r, depth=0):
     kinds = ["string", "string", "integer", "number", "boolean", "null", "enum", "const"]
     if depth < 3:
-        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf", "types"]
+        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf", "types", "patterned", "among", "different", "otherwise"]
     kind = r.choice(kinds)
     schema = {"type": kind}
     if kind == "string":
@@ -158,6 +186,37 @@ def random_schema(r, depth=0):
     elif kind == "allOf":
         low, high = sorted(r.sample(range(50), 2))
         schema = {"allOf": [{"type": "integer", "minimum": low}, {"maximum": high, "title": "t"}]}
+    elif kind == "patterned":
+        schema = {"type": "object", "properties": {name: random_schema(r, depth + 1) for name in r.sample(WORDS, r.randrange(3))},
+                  "patternProperties": {pattern: random_schema(r, depth + 2) for pattern in r.sample(["^a", "e", r"^\w+$", "x.y", "^(id|ab)$"], r.randrange(1, 3))}}
+        schema["required"] = [name for name in schema["properties"] if r.random() < 0.5]
+        schema[r.choice(["additionalProperties", "unevaluatedProperties", "title"])] = r.choice([False, {"type": "null"}])
+        if isinstance(schema.get("title", ""), (dict, bool)):
+            del schema["title"]
+        if r.random() < 0.3:
+            schema[r.choice(["minProperties", "maxProperties"])] = r.randrange(1, 3)
+        if r.random() < 0.3:
+            schema["propertyNames"] = r.choice([{"maxLength": 4}, {"pattern": "^[a-z]"}, {"enum": WORDS[:5]}])
+    elif kind == "among":
+        found = r.choice([{"type": "integer", "minimum": 5}, {"const": "x"}, {"type": "string"}, {"enum": [1, None]}])
+        schema = {"type": "array", "items": {"type": ["integer", "string", "null"]}, "contains": found}
+        for name, most in (("minContains", 3), ("maxContains", 4), ("minItems", 4), ("maxItems", 8)):
+            if r.random() < 0.3:
+                schema[name] = r.randrange(most)
+        if r.random() < 0.3:
+            schema["prefixItems"] = [random_schema(r, depth + 2)]
+        if r.random() < 0.3:
+            schema["unevaluatedItems"] = schema.pop("items")
+    elif kind == "different":
+        schema = {"type": "array", "uniqueItems": True, "items": r.choice([{"type": ["boolean", "null"]}, {"enum": WORDS}, {"enum": [1, 2, "a", True]}])}
+        if r.random() < 0.5:
+            schema[r.choice(["minItems", "maxItems"])] = r.randrange(5)
+    elif kind == "otherwise":
+        schema = r.choice([
+            {"type": "string", "not": {"pattern": r.choice(["a", "^b", r"\d", r"^\s*$"])}, "pattern": r.choice(["e", "^[a-f0-9 ]+$", r"^\S*$"])},
+            {"type": "number", "multipleOf": r.choice([0.5, 0.01, 0.1, 2.5, 3]), "minimum": r.choice([-3, 0, 0.5]), "maximum": r.choice([4, 7.25])},
+            {"oneOf": [{"type": "string", "pattern": "a"}, {"type": "string", "maxLength": 3}, {"type": "integer"}]},
+            {"if": {"type": "string", "pattern": "^a"}, "then": {"minLength": 3}, "else": {"type": ["integer", "boolean"]}}])
     elif kind == "types":
         schema = {"type": r.sample(["string", "integer", "null", "boolean"], 2)}
     return schema

@@ -113,7 +113,7 @@ TEST_F(GrammarTest, LengthsNarrowPatterns) {
   EXPECT_FALSE(Takes(some, "\"abcdefghijklm-\""));
   EXPECT_FALSE(Takes(some, "\"-123456789012;\""));
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, R"({"type":"string","pattern":"^a{5}$","maxLength":3})"),
-              HasSubstr("$.maxLength"));
+              HasSubstr("no text"));
 }
 
 TEST_F(GrammarTest, AFormatBesideAPatternIsHeldToWhereThePatternCannotBe) {
@@ -160,7 +160,9 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
       {R"({"properties":{"a":{"type":"integer"}},"allOf":[{"properties":{"b":{}}}],"unevaluatedProperties":false})",
        {"{}", R"({"a":1,"b":2})"},
        {R"({"c":1})"}},
-      {R"({"properties":{"a":{}},"unevaluatedProperties":false,"not":{"not":{"properties":{"b":{}}}}})", {}, {}},
+      {R"({"properties":{"a":{}},"unevaluatedProperties":false,"not":{"not":{"properties":{"b":{}}}}})",
+       {"{}", R"({"a":1})"},
+       {R"({"b":1})"}},
       {R"({"properties":{"a":{}},"anyOf":[{"properties":{"b":{"const":1}},"required":["b"]},true],
            "unevaluatedProperties":{"type":"null"}})",
        {R"({"a":1})", R"({"b":1})", R"({"b":null})", R"({"a":1,"x":null})"},
@@ -172,12 +174,43 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
        {"1"},
        {"2"}},
       {R"({"type":"number","multipleOf":1.5})", {"3", "-6"}, {"2"}},
+      {R"({"type":"number","multipleOf":0.25,"minimum":0,"maximum":1})", {"0.25", "1", "0"}, {"0.2", "1.25", "-0.25"}},
+      // 0.07 / 0.01 is no whole number in double precision.
+      {R"({"type":"number","multipleOf":0.01,"minimum":0,"maximum":1})", {"0.05", "0.5"}, {"0.07", "0.005"}},
+      {R"({"type":"integer","multipleOf":30000})", {"0", "30000", "-600000"}, {"3000", "-0", "45000"}},
+      {R"({"type":"string","not":{"pattern":"a.c"}})",
+       {"\"\"", "\"ac\"", "\"abb\""},
+       {"\"abc\"", "\"xa\\tcx\"", "\"a\u2028c\""}},
+      {R"({"allOf":[{"type":"string","pattern":"^[a-c]*$"},{"pattern":"ab"}]})", {"\"cab\""}, {"\"ca\"", "\"dab\""}},
+      {R"({"oneOf":[{"type":"string","pattern":"a"},{"type":"string","pattern":"b"}]})",
+       {"\"xa\"", "\"xb\""},
+       {"\"ab\"", "\"x\""}},
+      {R"({"properties":{"foo":{"type":"integer"}},"patternProperties":{"^f":{"minimum":5},"o$":{"maximum":9}},
+           "additionalProperties":{"type":"null"}})",
+       {R"({"foo":7})", R"({"fa":5,"bo":9,"x":null})", "{}"},
+       {R"({"foo":4})", R"({"foo":10})", R"({"fa":4})", R"({"bo":10})", R"({"x":1})"}},
+      {R"({"properties":{"a":{},"b":{},"c":{}},"minProperties":2,"maxProperties":2})",
+       {R"({"a":1,"c":2})", R"({"b":1,"c":2})"},
+       {R"({"a":1})", R"({"a":1,"b":1,"c":1})", "{}"}},
+      {R"({"properties":{"ab":{"type":"integer"},"abc":{}},"propertyNames":{"maxLength":2},"additionalProperties":true})",
+       {R"({"ab":1,"x":2})"},
+       {R"({"abc":1})", R"({"xyz":1})"}},
+      {R"({"type":"array","prefixItems":[{"type":"null"}],"contains":{"const":5},"maxItems":3})",
+       {"[null,5]", "[null,1,5]"},
+       {"[null]", "[5]", "[null,1,2]", "[null,1,2,5]"}},
+      {R"({"type":"array","prefixItems":[true],"contains":{"type":"string"},"unevaluatedItems":false})",
+       {"[1,\"a\"]", "[\"a\",\"b\"]", "[\"a\"]"},
+       {"[1,2]", "[1]", "[\"a\",1]"}},
+      {R"({"type":"array","items":{"enum":["a","b",1]},"uniqueItems":true,"minItems":2})",
+       {"[\"b\",\"a\"]", "[1,\"a\",\"b\"]"},
+       {"[\"a\"]", "[\"a\",\"a\"]", "[1,\"b\",1]"}},
+      {R"({"contains":false})", {"{}", "1"}, {"[]", "[1]"}},
+      {R"({"$id":"https://example.com/t","$ref":"n","$defs":{"n":{"$id":"n","$defs":{"x":{"$dynamicAnchor":"v"}},"properties":
+           {"a":{"$dynamicRef":"#v"}}},"y":{"$dynamicAnchor":"v","type":"integer"}}})",
+       {R"({"a":1})"},
+       {R"({"a":"b"})"}},
   };
   for (const Case& one : cases) {
-    if (one.taken.empty()) {
-      EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, one.schema), HasSubstr("$")) << one.schema;
-      continue;
-    }
     const auto grammar = Make(GrammarSpec::Kind::kJsonSchema, one.schema);
     for (const std::string& text : one.taken) EXPECT_TRUE(Takes(grammar, text)) << one.schema << " " << text;
     for (const std::string& text : one.refused) EXPECT_FALSE(Takes(grammar, text)) << one.schema << " " << text;
@@ -186,18 +219,20 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
 
 TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   const auto schema = GrammarSpec::Kind::kJsonSchema;
-  EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{"pattern":"a"}}}})"),
-              HasSubstr("$.properties.a.not.pattern"));
+  EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{"multipleOf":3}}}})"),
+              HasSubstr("$.properties.a.not.multipleOf"));
   EXPECT_THAT(Refusal(schema, R"({"type":"array","uniqueItems":true})"), HasSubstr("$.uniqueItems"));
+  EXPECT_THAT(Refusal(schema, R"({"contains":{},"minContains":900})"), HasSubstr("$.contains"));
+  EXPECT_THAT(Refusal(schema, R"({"pattern":"(a|b)*a(a|b){20}$","not":{"pattern":"c"}})"), HasSubstr("too complex"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":9999999999999})"),
+              HasSubstr("give minimum and maximum"));
   EXPECT_THAT(
       Refusal(schema, R"({"prefixItems":[{}],"allOf":[{"anyOf":[{"prefixItems":[{}]},{}],"unevaluatedItems":false}]})"),
       HasSubstr("$.allOf[0].unevaluatedItems"));
   EXPECT_THAT(Refusal(schema, R"({"$dynamicRef":"#a"})"), HasSubstr("$.$dynamicRef"));
-  EXPECT_THAT(Refusal(schema, R"({"contains":{},"maxItems":2})"), HasSubstr("$.contains"));
-  EXPECT_THAT(Refusal(schema, R"({"not":{"$ref":"#"}})"), HasSubstr("$.not"));
+  EXPECT_THAT(Refusal(schema, R"({"not":{"$ref":"#"}})"), HasSubstr("nested too deeply"));
   EXPECT_THAT(Refusal(schema, R"({"enum":[]})"), HasSubstr("no text"));
   EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":1e30})"), HasSubstr("15 digits"));
-  EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":99991})"), HasSubstr("give minimum and maximum"));
   EXPECT_THAT(Refusal(schema, R"({"$ref":"#"})"), HasSubstr("itself"));
   EXPECT_THAT(Refusal(schema, "{"), HasSubstr("JSON"));
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kRegex, "a(?=b)"), HasSubstr("lookahead"));

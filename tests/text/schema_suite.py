@@ -1,6 +1,7 @@
 """JSON-Schema-Test-Suite (draft 2020-12) against the grammars: what they allow must be valid, what they draw too, and a
 schema that is not served is refused by name. Not every valid value can be drawn: members come in the schema's order, and
-no others where additionalProperties says nothing.
+no others where additionalProperties says nothing. A server reads no other documents: schemas that refer to some are asked for
+as they are, and once more with these bundled in $defs (JSON Schema core, 9.3), as a user would have to.
 
   python tests/text/schema_suite.py [SUITE]
 
@@ -17,6 +18,7 @@ import sys
 import tarfile
 
 import jsonschema
+import jsonschema_specifications
 
 from grammar_conformance import ROOT, Draws
 
@@ -38,6 +40,42 @@ def fetched():
     return suite
 
 
+def remotes(suite):
+    """The documents that the suite serves, and JSON Schema's own, by the address where they are found."""
+    folder = suite.parents[1] / "remotes"
+    found = {f"http://localhost:1234/{path.relative_to(folder)}": json.loads(path.read_text(encoding="utf-8"))
+             for path in sorted(folder.rglob("*.json"))}
+    found.update({address: jsonschema_specifications.REGISTRY.contents(address) for address in jsonschema_specifications.REGISTRY
+                  if "2020-12" in address})
+    return found
+
+
+def references(value):
+    if isinstance(value, dict):
+        yield from (one for key, one in value.items() if key in ("$ref", "$dynamicRef") and isinstance(one, str))
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from references(one)
+
+
+def bundled(schema, documents):
+    """The same schema with all that it refers to among its $defs; itself if that is nothing."""
+    wanted, embedded, open_ = {}, {}, [schema]
+    while open_:
+        for reference in references(open_.pop()):
+            ends = reference.partition("#")[0]
+            for address, document in documents.items():
+                own = ends and (address.endswith("/" + ends.rpartition("/")[2]) or address == ends)
+                if own and address not in wanted and ("2020-12" in address or address == ends):
+                    wanted[address] = document
+                    open_.append(document)
+    for address, document in wanted.items():
+        if document.get("$id") in (None, address):
+            embedded[address] = {"$id": address} | document
+        else:  # found at another address than it gives itself
+            embedded[address] = {"$id": address, "$ref": document["$id"], "$defs": {"found": document}}
+    return {**schema, "$defs": {**schema.get("$defs", {}), **embedded}} if embedded else schema
+
+
 def texts_of(value):
     """JSON without blanks, and with one behind commas and colons."""
     return [json.dumps(value, ensure_ascii=False, separators=pair) for pair in ((",", ":"), (", ", ": "))]
@@ -46,16 +84,28 @@ def texts_of(value):
 def main():
     suite = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else fetched()
     draws = Draws(str(pathlib.Path(os.environ["BATUCADA_BINARY"]).with_name("grammar_draws")), "")
-    served, valid, drawn, taken = 0, 0, 0, 0
+    documents = remotes(suite)
+    served, by_bundle, valid, drawn, taken, empty = 0, 0, 0, 0, 0, 0
     refused, failures = collections.Counter(), []
     for path in sorted(suite.glob("*.json")):
         for group in json.loads(path.read_text(encoding="utf-8")):
             schema, judged = group["schema"], [(test, text) for test in group["tests"] for text in texts_of(test["data"])]
-            answer = draws.ask("json_schema", json.dumps(schema), 5, 1, judge=[text for _, text in judged])
+            judge = [text for _, text in judged]
+            answer = draws.ask("json_schema", json.dumps(schema), 5, 1, judge=judge)
+            if "refers to" in answer.get("error", "") and isinstance(schema, dict):
+                schema = bundled(schema, documents)
+                answer = draws.ask("json_schema", json.dumps(schema), 5, 1, judge=judge)
+                by_bundle += "error" not in answer
             if "error" in answer:
-                if not answer["error"].startswith("$") and "no text at all" not in answer["error"]:
+                nothing = "no text at all" in answer["error"]
+                empty += nothing
+                if nothing and any(test["valid"] for test in group["tests"]):
+                    failures.append((path.name, group["description"], "has valid values", answer["error"]))
+                if not answer["error"].startswith("$") and not nothing:
                     failures.append((path.name, group["description"], answer["error"]))
                 refused[path.stem] += 1
+                if os.environ.get("VERBOSE"):
+                    print(path.stem, "|", group["description"], "|", answer["error"][:200])
                 continue
             served += 1
             for (test, text), allowed in zip(judged, answer["allowed"], strict=True):
@@ -69,8 +119,9 @@ def main():
                     jsonschema.Draft202012Validator(schema).validate(json.loads(text))  # formats say nothing by themselves
                 except (ValueError, jsonschema.ValidationError) as error:
                     failures.append((path.name, group["description"], "drawn", text, str(error)[:200]))
-    print(f"{served} schemas served, {sum(refused.values())} refused; of {valid} valid texts {taken} allowed; "
-          f"{drawn} texts drawn; {len(failures)} failures")
+    total = served + sum(refused.values())
+    print(f"{served} of {total} schemas served, {by_bundle} of them with the documents that they refer to; {total - served} refused, "
+          f"of which {empty} have no valid value; of {valid} valid texts {taken} allowed; {drawn} texts drawn; {len(failures)} failures")
     print("refused by file:", dict(refused.most_common()))
     for failure in failures[:40]:
         print("FAILURE", failure)

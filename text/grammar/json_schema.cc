@@ -31,12 +31,12 @@ std::string_view TypeOf(const bj::value& value) {
     default: return "integer";
   }
 }
+}  // namespace
+
 bool IsOfType(const bj::value& value, std::string_view type) {
   const std::string_view own = TypeOf(value);
   return own == type || (own == "integer" && type == "number");
 }
-
-}  // namespace
 
 std::vector<std::string> TypesOf(const bj::object& flat) {
   std::vector<std::string> types;
@@ -48,11 +48,12 @@ std::vector<std::string> TypesOf(const bj::object& flat) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return flat.contains(name); });
   };
   if (any_of({"properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
-              "maxProperties"})) {
+              "maxProperties", kObjects})) {
     types.emplace_back("object");
   }
-  if (any_of({"items", "prefixItems", "minItems", "maxItems", kContains})) types.emplace_back("array");
-  if (any_of({"minLength", "maxLength", "pattern", "format"})) types.emplace_back("string");
+  if (any_of({"items", "prefixItems", "minItems", "maxItems", "uniqueItems", kContains, kUnclaimed}))
+    types.emplace_back("array");
+  if (any_of({"minLength", "maxLength", "pattern", "format", kNotPatterns})) types.emplace_back("string");
   if (any_of({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}))
     types.emplace_back("number");
   return types;
@@ -69,6 +70,7 @@ absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::st
   BATUCADA_ASSIGN_OR_RETURN(Flat flat, flattener_.Flatten(schema, path));
   BATUCADA_ASSIGN_OR_RETURN(const ExprId body, ReadFlat(std::move(flat), path, depth));
   e_.Define(rule, body);
+  if (body == kNoText) return kNoText;
   return e_.Reference(rule);
 }
 
@@ -78,8 +80,12 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
   if (flat.contains(kAnyOfs)) return ReadAlternatives(std::move(flat), kAnyOfs, path, depth);
   if (flat.contains(kOneOfs)) return ReadAlternatives(std::move(flat), kOneOfs, path, depth);
   BATUCADA_RETURN_IF_ERROR(Settle(flat, path));
-  flat.erase(kUnseen);
-  flat.erase(kQuiet);
+  if (flat.contains(kQuietly)) {
+    BATUCADA_ASSIGN_OR_RETURN(flat, WithQuiet(std::move(flat), path));
+    return ReadFlat(std::move(flat), path, depth + 1);
+  }
+  const bool no_others = flat.contains("type") || flat.erase(kNoOtherTypes) > 0;
+  flat.erase(kNoOtherTypes);
   if (flat.contains(kExcept)) return ReadExcept(std::move(flat), path, depth);
   if (flat.contains("enum")) return ReadEnum(flat, path);
   const std::vector<std::string> types = TypesOf(flat);
@@ -89,12 +95,33 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
     BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadType(flat, type, path, depth));
     ways.push_back(way);
   }
+  const ExprId some = e_.Choice(std::move(ways));
+  if (some != kNoText || no_others) return some;
+  // Nothing of the types that it speaks of, but it says nothing of the others.
+  for (const char* type : {"null", "boolean", "object", "array", "string", "number"}) {
+    if (std::find(types.begin(), types.end(), type) != types.end()) continue;
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadType({}, type, path, depth));
+    ways.push_back(way);
+  }
   return e_.Choice(std::move(ways));
 }
 
+absl::StatusOr<bj::object> SchemaReader::WithQuiet(Flat flat, const std::string& path) {
+  const bj::array quiet = flat.at(kQuietly).get_array();
+  flat.erase(kQuietly);
+  for (const bj::value& one : quiet) {
+    BATUCADA_ASSIGN_OR_RETURN(const Flat also, flattener_.Flatten(one, path));
+    BATUCADA_ASSIGN_OR_RETURN(flat, flattener_.Merge(std::move(flat), also, path));
+  }
+  return flat;
+}
+
 absl::StatusOr<bj::object> SchemaReader::Without(Flat flat, const bj::value& schema, const std::string& path) {
-  BATUCADA_ASSIGN_OR_RETURN(const bj::value other, flattener_.Negated(schema, path));
-  BATUCADA_ASSIGN_OR_RETURN(const Flat also, flattener_.Flatten(other, path));
+  BATUCADA_ASSIGN_OR_RETURN(bj::value other, flattener_.Negated(schema, path));
+  bj::array quiet;
+  quiet.push_back(std::move(other));
+  Flat also;
+  also[kQuietly] = std::move(quiet);
   return flattener_.Merge(std::move(flat), also, path, Scope::kWay);
 }
 
@@ -114,6 +141,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kin
     const std::string here = Concat(at, "[", i, "]");
     BATUCADA_ASSIGN_OR_RETURN(const Flat branch, flattener_.Flatten(list[i], here));
     BATUCADA_ASSIGN_OR_RETURN(Flat merged, flattener_.Merge(flat, branch, here, Scope::kWay));
+    if (kind == kOneOfs) merged[kNoOtherTypes] = true;
     branches.push_back(std::move(merged));
   }
   std::vector<ExprId> ways;
@@ -137,15 +165,21 @@ absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kin
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadEnum(const Flat& flat, const std::string& path) {
+  const auto of_texts = [](std::string_view key) { return key == "pattern" || key == "format" || key == kNotPatterns; };
   for (const auto& [key, value] : flat) {
-    if (key != "enum" && key != "type" && !IsWithin(nullptr, View(key), value)) {
-      return Refused(Below(path, View(key)),
+    if (key != "enum" && key != "type" && !of_texts(View(key)) && !IsWithin(nullptr, View(key), value)) {
+      return Refused(Below(path, KeywordOf(View(key))),
                      "is not supported beside enum or const: leave out the values that it excludes");
     }
   }
   const bj::value* types = flat.if_contains("type");
+  std::optional<HeldTexts> texts;
+  if (std::any_of(flat.begin(), flat.end(), [&](const auto& member) { return of_texts(View(member.key())); })) {
+    BATUCADA_ASSIGN_OR_RETURN(texts, ClassifyTexts(flat, {}, path));
+  }
   std::vector<ExprId> ways;
   for (const bj::value& value : flat.at("enum").get_array()) {
+    if (texts && value.is_string() && !texts->Holds(View(value.get_string()))) continue;
     const bool wanted =
         types == nullptr || std::any_of(types->get_array().begin(), types->get_array().end(),
                                         [&](const bj::value& t) { return IsOfType(value, View(t.get_string())); });
@@ -168,6 +202,18 @@ absl::StatusOr<ExprId> SchemaReader::ReadType(const Flat& flat, std::string_view
 }
 
 bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
+  if (depth <= 4 && (a.contains(kQuietly) || b.contains(kQuietly))) {
+    // What is pending would be settled wrongly; without it more is valid.
+    const auto open = [&](Flat flat) {
+      if (!flat.contains(kQuietly)) return flat;
+      flat.erase(kUnevaluatedProperties);
+      flat.erase(kUnevaluatedItems);
+      absl::StatusOr<Flat> all = WithQuiet(flat, "$");
+      flat.erase(kQuietly);
+      return all.ok() ? *std::move(all) : flat;
+    };
+    return Excludes(open(a), open(b), depth + 1);
+  }
   if (a.contains(kNothing) || b.contains(kNothing)) return true;
   int64_t steps = 100;
   for (const Flat* one : {&a, &b}) {
@@ -226,7 +272,8 @@ bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
     const bj::value* more = a.if_contains("additionalProperties");
     const bj::value* left = a.if_contains(kUnevaluatedProperties);
     const bool open = own == nullptr || (left != nullptr && !(left->is_bool() && !left->get_bool())) ||
-                      (more != nullptr && !(more->is_bool() && !more->get_bool())) || a.contains("patternProperties");
+                      (more != nullptr && !(more->is_bool() && !more->get_bool())) || a.contains("patternProperties") ||
+                      a.contains(kObjects);
     bool excluded = false;
     for (const bj::value& name : required != nullptr && required->is_array() ? required->get_array() : bj::array()) {
       if (!name.is_string()) return false;

@@ -64,7 +64,17 @@ int32_t Machine::PlaceId(std::span<const Thread> threads, bool accepting) {
                      .accepting = accepting,
                      .same_hash = fresh ? -1 : found->second});
   found->second = id;
-  steps_.resize(steps_.size() + static_cast<size_t>(network_.classes()), kUnknown);
+  // Bytes that none of its states reads lead nowhere; a class of bytes is those beside each other.
+  const size_t row = steps_.size();
+  steps_.resize(row + static_cast<size_t>(network_.classes()), kNowhere);
+  for (const Thread& thread : threads) {
+    const State& state = network_[thread.state];
+    for (uint32_t e = state.begin; e < state.end; ++e) {
+      const ByteEdge& edge = network_.edges()[e];
+      std::fill(steps_.begin() + static_cast<std::ptrdiff_t>(row + network_.byte_class()[edge.first]),
+                steps_.begin() + static_cast<std::ptrdiff_t>(row + network_.byte_class()[edge.last] + 1), kUnknown);
+    }
+  }
   return id;
 }
 

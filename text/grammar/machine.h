@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "text/grammar/network.h"
 #include "text/grammar/stamped_set.h"
@@ -124,6 +125,7 @@ class Machine {
   static constexpr int32_t kMostRoom = 200;
   static constexpr int kLeastWidth = 24;       // characters of a loop
   static constexpr uint32_t kLeastNodes = 32;  // to look for a loop instead of walking through them
+  static constexpr size_t kMostSearched = 16;  // places, see StaysInStrings
 
   int32_t FrameId(const Frame& frame);
   // REQUIRES: sorted, and not a part of threads_.
@@ -150,11 +152,18 @@ class Machine {
   bool IsWide(int32_t place) const;  // may be a loop
   // Where most of ASCII's characters lead to, and from them on the others; how many they are.
   int32_t MostGoTo(int32_t place, CharClass* chars);
-  // Whether every character that is not ASCII leads from one to the other.
-  bool OthersGoTo(int32_t place, int32_t next);
-  // Marks in mask_ what may come of a trie's nodes [begin, end), all that is below a node at which `place` is. Loops
+  // Whether every character that is not ASCII leads to a place of which `to` is true.
+  bool OthersLead(int32_t place, absl::FunctionRef<bool(int32_t)> to);
+  // Whether every character that stands in a string of JSON as it is leads from `place` to one of a few places of which
+  // this is true as well: a text that is searched for something. Then all tokens of such characters may come.
+  bool StaysInStrings(int32_t place);
+  // Marks in mask_ what may come of a trie's nodes [begin, end), whole subtrees below a node at which `place` is. Loops
   // are looked for in the vocabulary's own trie.
   void Walk(const TokenTrie& trie, uint32_t begin, uint32_t end, int32_t place);
+  // The same of `children` and all that is below them.
+  void WalkChildren(const TokenTrie& trie, const TokenTrie::Children& children, int32_t place);
+  // What comes of a node that a byte has led to.
+  void Visit(const TokenTrie& trie, uint32_t node, int32_t place, bool loops);
   void WalkFromRoot(int32_t place);
   // The same of what is below `node`, at which `place` is, if it is a loop.
   bool WalkLoop(uint32_t node, int32_t place);
@@ -203,7 +212,8 @@ class Machine {
   StampedSet seen_;
   std::vector<int32_t> path_;
   struct Level {
-    uint32_t end = 0;
+    TokenTrie::Children children;
+    uint32_t at = 0;
     int32_t place = 0;
   };
   std::vector<Level> levels_;

@@ -53,20 +53,20 @@ int32_t Machine::MostGoTo(int32_t place, CharClass* chars) {
       std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most == counts.end() || most->second < kLeastWidth) return kNowhere;
   for (size_t byte = 0; byte < to.size(); ++byte) chars->ascii[byte] = to[byte] == most->first;
-  chars->others = OthersGoTo(place, most->first);
+  chars->others = OthersLead(place, [next = most->first](int32_t found) { return found == next; });
   return most->first;
 }
 
-bool Machine::OthersGoTo(int32_t place, int32_t next) {
+bool Machine::OthersLead(int32_t place, absl::FunctionRef<bool(int32_t)> to) {
   const auto& classes = network_.byte_class();
   const std::function<bool(const Utf8Sequence&, int, int32_t)> leads = [&](const Utf8Sequence& sequence, int at,
                                                                            int32_t from) {
-    if (at == sequence.length) return from == next;
+    if (at == sequence.length) return to(from);
     const ByteRange range = sequence.bytes[static_cast<size_t>(at)];
     for (int byte = range.first; byte <= range.last; ++byte) {
       if (byte > range.first && classes[static_cast<size_t>(byte)] == classes[static_cast<size_t>(byte) - 1]) continue;
-      const int32_t to = Step(from, static_cast<uint8_t>(byte));
-      if (to < 0 || !leads(sequence, at + 1, to)) return false;
+      const int32_t next = Step(from, static_cast<uint8_t>(byte));
+      if (next < 0 || !leads(sequence, at + 1, next)) return false;
     }
     return true;
   };
@@ -142,27 +142,64 @@ void Machine::MarkSet(const TokenSet& set, int32_t room) {
   }
 }
 
-void Machine::Walk(const TokenTrie& trie, uint32_t begin, uint32_t end, int32_t place) {
+void Machine::Visit(const TokenTrie& trie, uint32_t node, int32_t place, bool loops) {
+  MarkRanks(trie, trie.nodes[node].rank, trie.own_end(node));
+  const uint32_t end = trie.nodes[node].end;
+  if (loops && end - node > kLeastNodes && WalkLoop(node, place)) return;
+  if (end > node + 1) levels_.push_back({.children = trie.children(node), .place = place});
+}
+
+void Machine::WalkChildren(const TokenTrie& trie, const TokenTrie::Children& children, int32_t place) {
   const bool loops = &trie == &vocabulary_.trie();
+  const auto& classes = network_.byte_class();
+  const auto width = static_cast<size_t>(network_.classes());
   const size_t base = levels_.size();
-  levels_.push_back({end, place});
-  for (uint32_t i = begin; i < end && !budget_.spent();) {
-    const TokenTrie::Node& node = trie.nodes[i];
-    while (levels_.back().end <= i) levels_.pop_back();
-    const int32_t next = Step(levels_.back().place, node.byte);
-    if (next == kNowhere) {
-      i = node.end;
+  levels_.push_back({.children = children, .place = place});
+  while (levels_.size() > base && !budget_.spent()) {
+    Level& level = levels_.back();
+    if (level.at == level.children.size) {
+      levels_.pop_back();
       continue;
     }
-    MarkRanks(trie, node.rank, trie.own_end(i));
-    if (loops && node.end - i > kLeastNodes && WalkLoop(i, next)) {
-      i = node.end;
-      continue;
-    }
-    if (node.end > i + 1) levels_.push_back({node.end, next});
-    ++i;
+    const uint8_t byte = level.children.bytes[level.at];
+    const uint32_t node = level.children.nodes[level.at++];
+    int32_t next = steps_[static_cast<size_t>(level.place) * width + classes[byte]];
+    if (next == kUnknown) next = Step(level.place, byte);
+    if (next != kNowhere) Visit(trie, node, next, loops);  // `level` may be gone
   }
   levels_.resize(base);
+}
+
+void Machine::Walk(const TokenTrie& trie, uint32_t begin, uint32_t end, int32_t place) {
+  if (begin == 0 && end == trie.size()) return WalkChildren(trie, trie.roots(), place);
+  const bool loops = &trie == &vocabulary_.trie();
+  for (uint32_t i = begin; i < end && !budget_.spent(); i = trie.nodes[i].end) {
+    const int32_t next = Step(place, trie.nodes[i].byte);
+    if (next == kNowhere) continue;
+    const size_t base = levels_.size();
+    Visit(trie, i, next, loops);
+    if (levels_.size() == base) continue;
+    levels_.resize(base);
+    WalkChildren(trie, trie.children(i), next);
+  }
+}
+
+bool Machine::StaysInStrings(int32_t place) {
+  if (!IsWide(place)) return false;
+  const CharClass& chars = vocabulary_.string_chars();
+  absl::InlinedVector<int32_t, kMostSearched> places = {place};
+  const auto leads = [&](int32_t next) {
+    if (next < 0) return false;
+    if (std::find(places.begin(), places.end(), next) == places.end()) places.push_back(next);
+    return places.size() <= kMostSearched;
+  };
+  for (size_t i = 0; i < places.size(); ++i) {
+    for (uint8_t byte = 0; byte < 128; ++byte) {
+      if (chars.ascii[byte] && !leads(Step(places[i], byte))) return false;
+    }
+    if (!OthersLead(places[i], leads)) return false;
+  }
+  return !budget_.spent();
 }
 
 bool Machine::WalkLoop(uint32_t node, int32_t place) {
@@ -219,9 +256,12 @@ void Machine::WalkFromRoot(int32_t place) {
   const auto set = SetOf(loop.chars, TokenSet::kRoot);
   MarkSet(*set, kForever);
   WalkRests(*set, loop, next);
-  for (uint32_t i = 0; i < trie.size(); i = trie.nodes[i].end) {
+  const TokenTrie::Children roots = trie.roots();
+  for (uint32_t k = 0; k < roots.size; ++k) {
+    const uint8_t byte = roots.bytes[k];
+    if (loop.chars.Has(byte) && (byte < 128 ? chars.ascii[byte] : chars.others)) continue;
+    const uint32_t i = roots.nodes[k];
     const TokenTrie::Node& node = trie.nodes[i];
-    if (loop.chars.Has(node.byte) && (node.byte < 128 ? chars.ascii[node.byte] : chars.others)) continue;
     for (uint32_t rank = node.rank, last = trie.below_end(i); rank < last; ++rank) {
       const auto id = static_cast<size_t>(trie.ids[rank]);
       mask_[id / 32] &= ~(1U << (id % 32));
@@ -233,7 +273,12 @@ void Machine::WalkFromRoot(int32_t place) {
 absl::Status Machine::MakeMask(int32_t place) {
   mask_.assign(vocabulary_.words(), 0);
   levels_.clear();
-  if (const int32_t index = LoopOf(place); index >= 0) {
+  const int32_t index = LoopOf(place);
+  if ((index < 0 || loops_[static_cast<size_t>(index)].chars != vocabulary_.string_chars()) && StaysInStrings(place)) {
+    const TokenSet& set = vocabulary_.in_strings();
+    MarkSet(set, kForever);
+    Walk(vocabulary_.leaving_strings(), 0, vocabulary_.leaving_strings().size(), place);
+  } else if (index >= 0) {
     const Loop loop = loops_[static_cast<size_t>(index)];
     const auto set = SetOf(loop.chars, TokenSet::kRoot);
     MarkSet(*set, kForever);

@@ -12,15 +12,26 @@ namespace batucada::grammar {
 // Whole numbers from `least` to `most`, both in ±(10^18 - 1).
 ExprId IntegersBetween(int64_t least, int64_t most, Expressions& e);
 
+struct NumberBound {
+  double value = 0;
+  bool exclusive = false;
+};
+struct NumberRange {
+  std::optional<NumberBound> least, most;
+  int64_t low = 0, high = 0;  // the whole numbers within
+  bool bounded = false;       // by more than a sign
+};
+
+// Numbers that are multiples of `step` > 0 to every program, whether it divides decimal fractions or their nearest
+// doubles: of a fraction those that come out even in both, and without bounds only whole ones of them. `whole`: whole
+// ones alone are wanted. INVALID_ARGUMENT if they cannot be held to.
+absl::StatusOr<ExprId> MultiplesWithin(double step, bool whole, const NumberRange& range, Expressions& e);
+
 // Whole numbers that `step` divides, 0 < step <= kMostStep: those from `least` up if that is given, which must be at
 // most step.
 inline constexpr int64_t kMostStep = 512;
 ExprId MultiplesOf(int64_t step, std::optional<int64_t> least, Expressions& e);
 
-struct NumberBound {
-  double value = 0;
-  bool exclusive = false;
-};
 // Numbers without an exponent, with at most 15 digits in all behind and before the point, so that no reader rounds one
 // over its bound. INVALID_ARGUMENT for a bound of more digits.
 absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::optional<NumberBound> most,

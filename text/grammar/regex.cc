@@ -48,6 +48,34 @@ const CharSet& Dot() {
   static const CharSet set = CharSet({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}).Complement();
   return set;
 }
+const CharSet& NotAscii() {
+  static const CharSet set({{0x80, kLastChar}});
+  return set;
+}
+const CharSet& NotLineFeed() {
+  static const CharSet set = CharSet({{'\n', '\n'}}).Complement();
+  return set;
+}
+
+RegexReading Opposite(RegexReading reading) {
+  return reading == RegexReading::kNarrow ? RegexReading::kWide : RegexReading::kNarrow;
+}
+
+// \d, \w, \s and their opposites. Letters, digits and blanks beyond ASCII are some to one reader and none to another.
+std::optional<CharSet> ClassOf(char32_t letter, RegexReading reading) {
+  const bool wide = reading == RegexReading::kWide;
+  const auto with_others = [&](const CharSet& set) { return wide ? set.Union(NotAscii()) : set; };
+  const auto without = [&](const CharSet& set) { return wide ? set.Complement() : CharSet({{0, 0x7F}}).Minus(set); };
+  switch (letter) {
+    case 'd': return with_others(Digits());
+    case 'D': return without(Digits());
+    case 'w': return with_others(WordChars());
+    case 'W': return without(WordChars());
+    case 's': return wide ? AllSpaces() : Spaces();
+    case 'S': return (wide ? Spaces() : AllSpaces()).Complement();
+    default: return std::nullopt;
+  }
+}
 
 // What a part of the pattern matches, and whether it stands at an end of the text.
 struct Part {
@@ -61,8 +89,8 @@ int64_t AddLengths(int64_t a, int64_t b) { return a < 0 || b < 0 ? -1 : a + b; }
 class RegexReader {
  public:
   RegexReader(std::string_view pattern, RegexMatch match, Expressions& expressions,
-              const std::function<ExprId(const CharSet&)>& chars)
-      : pattern_(pattern), match_(match), e_(expressions), chars_(chars) {}
+              const std::function<ExprId(const CharSet&)>& chars, RegexReading reading)
+      : pattern_(pattern), match_(match), e_(expressions), chars_(chars), reading_(reading) {}
 
   absl::StatusOr<RegexLanguage> Read() {
     if (FindInvalidUtf8(pattern_).has_value()) return absl::InvalidArgumentError("is not UTF-8");
@@ -101,6 +129,10 @@ class RegexReader {
       const Part one = ReadSequence(depth, outer_start, outer_end);
       ExprId expression = one.expression;
       int64_t most = one.most;
+      if (reading_ == RegexReading::kWide && one.at_end) {  // Python's $ is before a last line feed, too
+        expression = e_.Sequence({expression, e_.Optional(chars_(CharSet({{'\n', '\n'}})))});
+        most = AddLengths(most, 1);
+      }
       if (depth == 0 && match_ == RegexMatch::kSearch) {
         const ExprId anything = e_.Repeat(chars_(CharSet::All()), 0, kUnbounded);
         expression =
@@ -210,7 +242,7 @@ class RegexReader {
       return inner;
     }
     if (Take("[")) return One(ReadClass());
-    if (Take(".")) return One(Dot());
+    if (Take(".")) return One(reading_ == RegexReading::kWide ? NotLineFeed() : Dot());
     if (Peek() == '*' || Peek() == '+' || Peek() == '?') return Fail("a quantifier of nothing"), Part{};
     if (Take("\\")) {
       CharSet set;
@@ -241,13 +273,8 @@ class RegexReader {
   std::optional<char32_t> ReadEscape(bool in_class, CharSet* set) {
     if (AtEnd()) return Fail("a \\ at its end"), std::nullopt;
     const char32_t c = NextCodepoint(pattern_, &at_);
+    if (std::optional<CharSet> of_class = ClassOf(c, reading_)) return *set = *std::move(of_class), std::nullopt;
     switch (c) {
-      case 'd': return *set = Digits(), std::nullopt;
-      case 'D': return *set = CharSet({{0, '0' - 1}, {'9' + 1, 0x7F}}), std::nullopt;
-      case 'w': return *set = WordChars(), std::nullopt;
-      case 'W': return *set = CharSet({{0, 0x7F}}).Minus(WordChars()), std::nullopt;
-      case 's': return *set = Spaces(), std::nullopt;
-      case 'S': return *set = AllSpaces().Complement(), std::nullopt;
       case 't': return U'\t';
       case 'n': return U'\n';
       case 'r': return U'\r';
@@ -290,8 +317,9 @@ class RegexReader {
 
   CharSet ReadClass() {
     const bool negated = Take("^");
+    const RegexReading outside = reading_;
+    if (negated) reading_ = Opposite(reading_);  // what is in it is left out
     CharSet all;
-    bool ascii_only = false;  // a complement of \D and such would hold what they leave out
     while (ok()) {
       if (AtEnd()) return Fail("a [ without its end"), all;
       if (Take("]")) break;
@@ -299,7 +327,6 @@ class RegexReader {
       std::optional<char32_t> first = ReadClassChar(&set);
       if (!ok()) return all;
       if (!first) {
-        ascii_only = true;
         all = all.Union(set);
         continue;
       }
@@ -313,10 +340,8 @@ class RegexReader {
       }
       all = all.Union(CharSet({{*first, last}}));
     }
-    if (!negated) return all;
-    // \d, \w and \s may mean more than ASCII's to others: their complement is taken from ASCII and what is beyond
-    // letters of all scripts is left out.
-    return ascii_only ? CharSet({{0, 0x7F}}).Minus(all) : all.Complement();
+    reading_ = outside;
+    return negated ? all.Complement() : all;
   }
 
   std::optional<char32_t> ReadClassChar(CharSet* set) {
@@ -329,6 +354,7 @@ class RegexReader {
   const RegexMatch match_;
   Expressions& e_;
   const std::function<ExprId(const CharSet&)>& chars_;
+  RegexReading reading_;
   size_t at_ = 0;
   absl::Status error_;
 };
@@ -336,8 +362,8 @@ class RegexReader {
 }  // namespace
 
 absl::StatusOr<RegexLanguage> ReadRegex(std::string_view pattern, RegexMatch match, Expressions& expressions,
-                                        const std::function<ExprId(const CharSet&)>& chars) {
-  return RegexReader(pattern, match, expressions, chars).Read();
+                                        const std::function<ExprId(const CharSet&)>& chars, RegexReading reading) {
+  return RegexReader(pattern, match, expressions, chars, reading).Read();
 }
 
 }  // namespace batucada::grammar

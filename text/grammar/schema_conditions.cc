@@ -43,9 +43,11 @@ bj::object Except(bj::array values) {
   schema[kExcept] = std::move(values);
   return schema;
 }
-bj::object Quietly(bj::object schema) {
-  schema[kQuiet] = true;
-  return schema;
+// What holds too, and evaluates nothing.
+bj::object Quietly(bj::value schema) {
+  bj::object quietly;
+  quietly[kQuietly] = bj::array{std::move(schema)};
+  return quietly;
 }
 
 // An object in which `name` is something else, or that has none.
@@ -53,7 +55,6 @@ bj::object WithProperty(bj::string_view name, bj::value schema) {
   const bool forbidden = schema.is_bool() && !schema.get_bool();
   bj::object object = {{"type", "object"}, {"properties", bj::object{{name, std::move(schema)}}}};
   if (!forbidden) object["required"] = bj::array{bj::string(name)};
-  object[kUnseen] = bj::array{bj::string(name)};
   return object;
 }
 
@@ -147,7 +148,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
         return refused(name);
       }
       if (items && other.is_bool() && !other.get_bool()) continue;
-      ways.push_back(Quietly(OfType("array", items ? "contains" : "items", std::move(other))));
+      ways.push_back(OfType("array", items ? "contains" : "items", std::move(other)));
     } else if (name == "prefixItems") {
       if (!value.is_array()) return Refused(at, "must be a list of schemas");
       bj::array before;
@@ -158,7 +159,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
         if (!never) {
           bj::object list = OfType("array", "prefixItems", before);
           list["minItems"] = before.size();
-          ways.push_back(Quietly(std::move(list)));
+          ways.push_back(std::move(list));
         }
         before.back() = true;
       }
@@ -173,7 +174,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
       all["allOf"] = others;
       ways.push_back(name == "anyOf" ? std::move(all) : AnyOf(std::move(others)));
     } else if (name == "not") {
-      ways.push_back(Quietly(AllOf(value, true)));
+      ways.push_back(value);
     } else if (name == "$ref") {
       BATUCADA_ASSIGN_OR_RETURN(const bj::value* target, Resolve(value, at));
       BATUCADA_ASSIGN_OR_RETURN(bj::value other, opposite(*target, at));
@@ -182,21 +183,33 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
       const bj::value *then = object->if_contains("then"), *otherwise = object->if_contains("else");
       if (then != nullptr) {
         BATUCADA_ASSIGN_OR_RETURN(bj::value other, opposite(*then, Below(path, "then")));
-        ways.push_back(Quietly(AllOf(value, other)));
+        ways.push_back(AllOf(value, other));
       }
       if (otherwise != nullptr) {
         BATUCADA_ASSIGN_OR_RETURN(bj::value without, opposite(value, at));
         BATUCADA_ASSIGN_OR_RETURN(bj::value other, opposite(*otherwise, Below(path, "else")));
-        ways.push_back(Quietly(AllOf(without, other)));
+        ways.push_back(AllOf(without, other));
       }
     } else if (Has({"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "propertyNames"}, name) &&
                value.is_bool() && value.get_bool()) {
       continue;
-    } else if (Has({"pattern",
-                    "format",
+    } else if (name == "pattern") {
+      if (!value.is_string()) return Refused(at, "must be a string");
+      ways.push_back(OfType("string", kNotPatterns, bj::array{value}));
+    } else if (name == "oneOf") {
+      // None of them; values of more than one are left out.
+      if (!value.is_array() || value.get_array().empty()) return Refused(at, "must be a list of schemas");
+      bj::array others;
+      for (size_t i = 0; i < value.get_array().size(); ++i) {
+        BATUCADA_ASSIGN_OR_RETURN(bj::value other, opposite(value.get_array()[i], Concat(at, "[", i, "]")));
+        others.push_back(std::move(other));
+      }
+      bj::object all;
+      all["allOf"] = std::move(others);
+      ways.push_back(std::move(all));
+    } else if (Has({"format",
                     "multipleOf",
                     "uniqueItems",
-                    "oneOf",
                     "additionalProperties",
                     "patternProperties",
                     "propertyNames",
@@ -212,7 +225,8 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
                     "disallow",
                     "divisibleBy",
                     kExcept,
-                    kQuiet},
+                    kNotPatterns,
+                    kQuietly},
                    name)) {
       return refused(name);
     }
@@ -231,18 +245,18 @@ absl::StatusOr<bj::object> SchemaFlattener::AddConditions(bj::object flat, const
   };
   if (const bj::value* excluded = schema.if_contains("not")) {
     const std::string at = Below(path, "not");
-    BATUCADA_ASSIGN_OR_RETURN(const bj::value other, Negated(*excluded, at));
-    BATUCADA_RETURN_IF_ERROR(add(other, at));
+    BATUCADA_ASSIGN_OR_RETURN(bj::value other, Negated(*excluded, at));
+    BATUCADA_RETURN_IF_ERROR(add(Quietly(std::move(other)), at));
   }
   const bj::value *condition = schema.if_contains("if"), *then = schema.if_contains("then"),
                   *otherwise = schema.if_contains("else");
   if (condition != nullptr && (then != nullptr || otherwise != nullptr)) {
     const std::string at = Below(path, "if");
-    BATUCADA_ASSIGN_OR_RETURN(const bj::value without, Negated(*condition, at));
+    BATUCADA_ASSIGN_OR_RETURN(bj::value without, Negated(*condition, at));
     const bj::value anything(true);
     bj::array ways;
     ways.push_back(AllOf(*condition, then == nullptr ? anything : *then));
-    ways.push_back(AllOf(without, otherwise == nullptr ? anything : *otherwise));
+    ways.push_back(AllOf(Quietly(std::move(without)), otherwise == nullptr ? anything : *otherwise));
     BATUCADA_RETURN_IF_ERROR(add(AnyOf(std::move(ways)), at));
   }
   for (const char* keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {
@@ -260,7 +274,7 @@ absl::StatusOr<bj::object> SchemaFlattener::AddConditions(bj::object flat, const
       if (list) asked.insert(asked.end(), also.get_array().begin(), also.get_array().end());
       const bj::object has = OfType("object", "required", std::move(asked));
       bj::array ways;
-      ways.push_back(WithProperty(name, false));
+      ways.push_back(Quietly(WithProperty(name, false)));
       ways.push_back(list ? has : AllOf(has, also));
       ways.push_back(bj::object{{"type", bj::array{"null", "boolean", "array", "string", "number"}}});
       BATUCADA_RETURN_IF_ERROR(add(AnyOf(std::move(ways)), Below(at, View(name))));
@@ -281,7 +295,7 @@ absl::StatusOr<bj::object> SchemaFlattener::AddConditions(bj::object flat, const
     }
     if (contains.contains("max") || contains.at("min").to_number<int64_t>() != 0) {
       bj::object also;
-      also[kContains] = std::move(contains);
+      also[kContains] = bj::array{std::move(contains)};
       BATUCADA_ASSIGN_OR_RETURN(flat, Merge(std::move(flat), also, path));
     }
   }

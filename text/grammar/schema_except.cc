@@ -1,5 +1,4 @@
-// Of a flat schema what other schemas leave: values that it is not to be, items that it must contain, and what is said
-// of the rest.
+// Of a flat schema what other schemas leave: values that it is not to be.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -18,7 +17,12 @@ constexpr size_t kMostNumbers = 64;
 
 std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
 
-// 1 is 1.0.
+bool IsIn(const bj::array& list, const bj::value& value) {
+  return std::any_of(list.begin(), list.end(), [&](const bj::value& one) { return AreSame(one, value); });
+}
+
+}  // namespace
+
 bool AreSame(const bj::value& a, const bj::value& b) {
   if (a.is_number() && b.is_number()) return a.to_number<double>() == b.to_number<double>();
   if (a.is_array() && b.is_array()) {
@@ -34,11 +38,6 @@ bool AreSame(const bj::value& a, const bj::value& b) {
   }
   return a == b;
 }
-bool IsIn(const bj::array& list, const bj::value& value) {
-  return std::any_of(list.begin(), list.end(), [&](const bj::value& one) { return AreSame(one, value); });
-}
-
-}  // namespace
 
 std::optional<bool> IsWithin(const bj::value& value, std::string_view keyword, const bj::value& bound) {
   if (!bound.is_number()) return std::nullopt;
@@ -98,8 +97,11 @@ absl::StatusOr<ExprId> SchemaReader::ReadExceptOfType(const Flat& flat, const bj
       if (value.is_string()) texts.emplace_back(View(value.get_string()));
     }
     if (texts.empty()) return ReadString(flat, path);
-    for (const char* beside : {"minLength", "maxLength", "pattern", "format"}) {
-      if (flat.contains(beside)) return Refused(Below(path, beside), "is not supported beside texts that are excluded");
+    for (const char* beside : {"minLength", "maxLength", "pattern", "format", kNotPatterns}) {
+      if (!flat.contains(beside)) continue;
+      BATUCADA_ASSIGN_OR_RETURN(const HeldTexts held, ClassifyTexts(flat, texts, path));
+      const ExprId quote = e_.Bytes("\"");
+      return e_.Sequence({quote, held.classes.Texts(held.in, held.out, json_, e_), quote});
     }
     return OtherKey(texts);
   }
@@ -137,38 +139,6 @@ absl::StatusOr<ExprId> SchemaReader::ReadExceptOfType(const Flat& flat, const bj
     ways.push_back(way);
   }
   return e_.Choice(std::move(ways));
-}
-
-absl::StatusOr<ExprId> SchemaReader::ReadContains(const Flat& flat, const std::string& path, int depth) {
-  const std::string at = Below(path, "contains");
-  const bj::object& contains = flat.at(kContains).get_object();
-  const auto min = static_cast<int32_t>(contains.at("min").to_number<int64_t>());
-  const bj::value* bound = contains.if_contains("max");
-  const int32_t max = bound == nullptr ? kUnbounded : static_cast<int32_t>(bound->to_number<int64_t>());
-  BATUCADA_ASSIGN_OR_RETURN(const std::optional<int32_t> least, Count(flat, "minItems", path));
-  if (flat.contains("prefixItems") || flat.contains("maxItems") || least.value_or(0) > min) {
-    return Refused(at, "is not supported beside prefixItems, maxItems or more minItems than minContains");
-  }
-  if (max != kUnbounded && min > max) return kNoText;
-  const bj::value* given = flat.if_contains("items");
-  const bj::value items = given == nullptr ? bj::value(true) : *given;
-  const bj::value& schema = contains.at("schema");
-  BATUCADA_ASSIGN_OR_RETURN(const ExprId hit, Read(BothSchemas(items, schema), at, depth + 1));
-  bj::value others = items;
-  if (max != kUnbounded) {
-    BATUCADA_ASSIGN_OR_RETURN(const bj::value miss, flattener_.Negated(schema, at));
-    others = BothSchemas(items, miss);
-  }
-  BATUCADA_ASSIGN_OR_RETURN(const ExprId other, Read(others, at, depth + 1));
-  // [others, hit, others, hit, …]
-  const ExprId comma = json_.Comma();
-  const ExprId more = e_.Repeat(e_.Sequence({comma, other}), 0, kUnbounded);
-  const ExprId one = e_.Sequence({comma, hit, more});
-  const auto less = [](int32_t count) { return count == kUnbounded ? count : count - 1; };
-  std::vector<ExprId> ways = {e_.Sequence({other, more, e_.Repeat(one, min, max)})};
-  if (max != 0) ways.push_back(e_.Sequence({hit, more, e_.Repeat(one, std::max(min - 1, 0), less(max))}));
-  if (min == 0) ways.push_back(kEmptyText);
-  return e_.Sequence({e_.Bytes("["), json_.Space(), e_.Choice(std::move(ways)), json_.Space(), e_.Bytes("]")});
 }
 
 }  // namespace batucada::grammar

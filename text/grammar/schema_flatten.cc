@@ -39,8 +39,6 @@ constexpr std::string_view kHeldTo[] = {"type",
                                         "maxItems",
                                         "minLength",
                                         "maxLength",
-                                        "pattern",
-                                        "format",
                                         "minimum",
                                         "maximum",
                                         "exclusiveMinimum",
@@ -84,6 +82,23 @@ std::string Below(const std::string& path, std::string_view member) {
   });
   if (path.size() > 500) return path;
   return plain ? Concat(path, ".", member) : Concat(path, "[\"", Printable(member), "\"]");
+}
+
+std::string_view KeywordOf(std::string_view member) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {{kAnyOfs, "anyOf"},
+                                                                      {kOneOfs, "oneOf"},
+                                                                      {kExcept, "not"},
+                                                                      {kNotPatterns, "not"},
+                                                                      {kQuietly, "not"},
+                                                                      {kContains, "contains"},
+                                                                      {kObjects, "properties"},
+                                                                      {kUnclaimed, "unevaluatedItems"},
+                                                                      {kUnevaluatedProperties, "unevaluatedProperties"},
+                                                                      {kUnevaluatedItems, "unevaluatedItems"}};
+  for (const auto& [own, keyword] : kNames) {
+    if (own == member) return keyword;
+  }
+  return member;
 }
 
 absl::Status Refused(const std::string& path, std::string_view what) {
@@ -156,6 +171,9 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
       no_names = true;
     } else if (name == "$id" && depth > 0) {
       return Refused(at, "is not supported below the root: leave it out");
+    } else if (name == "pattern" || name == "format") {
+      if (!value.is_string()) return Refused(at, "must be a string");
+      flat[key] = bj::array{value};
     } else if (Has(kHeldTo, name)) {
       flat[key] = value;
     } else if (name == "anyOf" || name == "oneOf") {
@@ -163,10 +181,11 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
       flat[name == "anyOf" ? kAnyOfs : kOneOfs].emplace_array().push_back(value);
     } else if (Has(kNotHeldTo, name)) {
       return Refused(at, "is not supported: an answer cannot be held to it. Leave it out, or say it otherwise");
-    } else if (name == "uniqueItems" && !(value.is_bool() && !value.get_bool())) {
-      return Refused(at, "is not supported: an answer cannot be held to it. Leave it out");
-    } else if (name == kExcept || name == kUnseen || name == kQuiet) {  // of Negated's
-      if (value.is_array() || name == kQuiet) flat[key] = value;
+    } else if (name == "uniqueItems") {
+      if (!value.is_bool()) return Refused(at, "must be true or false");
+      if (value.get_bool()) flat[key] = value;
+    } else if (name == kExcept || name == kNotPatterns || name == kQuietly) {  // of Negated's and AddConditions'
+      if (value.is_array()) flat[key] = value;
     } else if (!Has(kAnnotations, name) && name.starts_with("$") && name != "$ref") {
       return Refused(at, "is not known");
     }

@@ -20,15 +20,23 @@ namespace batucada::grammar {
 inline constexpr const char* kAnyOfs = "#anyOf";  // [[schema, …], …]
 inline constexpr const char* kOneOfs = "#oneOf";
 inline constexpr const char* kNothing = "#never";
+// Of an alternative that others were held against: where none of the types that it speaks of is left, nothing is.
+inline constexpr const char* kNoOtherTypes = "#noOtherTypes";  // true
 // unevaluatedProperties and unevaluatedItems, to be held against what is left when all alternatives are chosen.
 inline constexpr const char* kUnevaluatedProperties = "#unevaluatedProperties";
 inline constexpr const char* kUnevaluatedItems = "#unevaluatedItems";
-// Of what is not to be: values; names of properties that only a negation speaks of, which evaluates nothing; and that
-// more than such names comes of negations.
-inline constexpr const char* kExcept = "#except";      // [value, …]
-inline constexpr const char* kUnseen = "#unseen";      // [name, …]
-inline constexpr const char* kQuiet = "#quiet";        // true
-inline constexpr const char* kContains = "#contains";  // {"schema": …, "min": n, "max": n or absent}
+// Of what is not to be: values, and patterns of texts.
+inline constexpr const char* kExcept = "#except";            // [value, …]
+inline constexpr const char* kNotPatterns = "#notPatterns";  // [regex, …]
+// Schemas that hold too, and evaluate nothing as unevaluatedProperties and unevaluatedItems mean it: what follows from
+// negations. They are put in when what these two say is settled.
+inline constexpr const char* kQuietly = "#quietly";  // [schema, …]
+// "claims": what it finds is evaluated.
+inline constexpr const char* kContains = "#contains";  // [{"schema": …, "min": n, "max": n or absent, "claims"}, …]
+// What items from a place on must be that no contains claims.
+inline constexpr const char* kUnclaimed = "#unclaimed";  // {"schema": …, "from": n}
+// What each of several schemas says of the same object's members, where patterns of one do not see names of another.
+inline constexpr const char* kObjects = "#objects";  // [{"properties", "patternProperties", "additionalProperties"}, …]
 
 // INVALID_ARGUMENT with the path of what is not held to: "$.properties.a.not …".
 class SchemaFlattener {
@@ -36,7 +44,7 @@ class SchemaFlattener {
   // Both outlive this.
   SchemaFlattener(const boost::json::value& root, WorkBudget& budget) : root_(root), budget_(budget) {}
 
-  // Without $ref, allOf, const and annotations. `path` is where it stands.
+  // Without $ref, allOf, const and annotations; "pattern" and "format" are lists. `path` is where it stands.
   absl::StatusOr<boost::json::object> Flatten(const boost::json::value& schema, const std::string& path, int depth = 0);
   // What satisfies both. REQUIRES: both are flat.
   // kWay: b is an alternative of a's own; kApart: it is another schema that holds for the same value.
@@ -69,5 +77,7 @@ int64_t SizeOf(const boost::json::value& value);
 // "$.a[0]", or with quotes where the name needs them.
 std::string Below(const std::string& path, std::string_view member);
 absl::Status Refused(const std::string& path, std::string_view what);
+// What a client calls a member of a flat schema.
+std::string_view KeywordOf(std::string_view member);
 
 }  // namespace batucada::grammar

@@ -37,6 +37,9 @@ bj::array CommonTypes(const bj::array& a, const bj::array& b) {
   return common;
 }
 
+bool Holds(std::initializer_list<std::string_view> list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
 bool Has(const bj::object& flat, std::initializer_list<const char*> names) {
   return std::any_of(names.begin(), names.end(), [&](const char* name) { return flat.contains(name); });
 }
@@ -46,35 +49,53 @@ bool Has(const bj::object& flat, std::initializer_list<const char*> names) {
 const char* Confused(const bj::object& a, const bj::object& b) {
   const bool ways = Has(b, {kAnyOfs, kOneOfs});
   if (a.contains(kUnevaluatedProperties) &&
-      (ways || Has(b, {"properties", "patternProperties", "additionalProperties", kUnevaluatedProperties}))) {
+      (ways || Has(b, {"properties", "patternProperties", "additionalProperties", kObjects, kUnevaluatedProperties}))) {
     return "unevaluatedProperties";
   }
-  if (a.contains(kUnevaluatedItems) && (ways || Has(b, {"items", "prefixItems", kUnevaluatedItems}))) {
+  if (a.contains(kUnevaluatedItems) && (ways || Has(b, {"items", "prefixItems", kContains, kUnevaluatedItems}))) {
     return "unevaluatedItems";
   }
   return nullptr;
 }
 
-// Names of `flat` that it speaks of without looking at them, as unevaluatedProperties means it.
-bool IsUnseen(const bj::object& flat, bj::string_view name) {
-  const bj::value* unseen = flat.if_contains(kUnseen);
-  const bj::array* list = unseen == nullptr ? nullptr : unseen->if_array();
-  return list != nullptr && std::find(list->begin(), list->end(), bj::value(name)) != list->end();
+// Appends what is not there yet.
+void Append(bj::array& list, const bj::array& others) {
+  for (const bj::value& one : others) {
+    if (std::find(list.begin(), list.end(), one) == list.end()) list.push_back(one);
+  }
 }
-bool Names(const bj::object& flat, bj::string_view name) {
-  const bj::value* properties = flat.if_contains("properties");
-  return properties != nullptr && properties->is_object() && properties->get_object().contains(name);
+
+constexpr const char* kOfObjects[] = {"properties", "patternProperties", "additionalProperties"};
+
+bool IsOfObjects(std::string_view keyword) {
+  return keyword == kObjects ||
+         std::find(std::begin(kOfObjects), std::end(kOfObjects), keyword) != std::end(kOfObjects);
 }
-bj::array UnseenByBoth(const bj::object& a, const bj::object& b) {
-  bj::array unseen;
-  for (const auto& [one, other] : {std::pair(&a, &b), std::pair(&b, &a)}) {
-    const bj::value* list = one->if_contains(kUnseen);
-    for (const bj::value& name : list != nullptr && list->is_array() ? list->get_array() : bj::array()) {
-      if (!name.is_string() || std::find(unseen.begin(), unseen.end(), name) != unseen.end()) continue;
-      if (!Names(*other, name.get_string()) || IsUnseen(*other, name.get_string())) unseen.push_back(name);
+// Whether one of them says nothing of members, or both the same.
+bool SameMembers(const bj::object& a, const bj::object& b) {
+  const auto silent = [](const bj::object& o) { return !Has(o, {kOfObjects[0], kOfObjects[1], kOfObjects[2]}); };
+  return silent(a) || silent(b) || std::all_of(std::begin(kOfObjects), std::end(kOfObjects), [&](const char* keyword) {
+           const bj::value *mine = a.if_contains(keyword), *theirs = b.if_contains(keyword);
+           return mine == nullptr || theirs == nullptr ? mine == theirs : *mine == *theirs;
+         });
+}
+
+// What several schemas say of an object's members, each for itself: takes them out of `flat`.
+bj::array TakeObjects(bj::object& flat) {
+  bj::array all;
+  if (bj::value* more = flat.if_contains(kObjects)) {
+    all = std::move(more->get_array());
+    flat.erase(kObjects);
+  }
+  bj::object own;
+  for (const char* keyword : kOfObjects) {
+    if (bj::value* value = flat.if_contains(keyword)) {
+      own[keyword] = std::move(*value);
+      flat.erase(keyword);
     }
   }
-  return unseen;
+  if (!own.empty()) all.push_back(std::move(own));
+  return all;
 }
 
 // What a schema says of the item at that place, or behind all of its prefix.
@@ -116,31 +137,47 @@ bj::value BothSchemas(const bj::value& a, const bj::value& b) {
 }
 
 absl::Status Settle(bj::object& flat, const std::string& path) {
-  const auto refused = [&](const char* keyword) {
-    return Refused(Below(path, keyword), "is not supported beside what follows from not, or from else");
-  };
-  if (const bj::value* pending = flat.if_contains(kUnevaluatedProperties)) {
-    const bj::value others = *pending;
-    if (flat.contains(kQuiet)) return refused("unevaluatedProperties");
-    const bj::value* unseen = flat.if_contains(kUnseen);
-    bj::value* properties = flat.if_contains("properties");
-    if (!flat.contains("additionalProperties")) {
-      for (const bj::value& name : unseen != nullptr && unseen->is_array() ? unseen->get_array() : bj::array()) {
-        if (properties == nullptr || !properties->is_object() || !name.is_string()) continue;
-        bj::value* property = properties->get_object().if_contains(name.get_string());
-        if (property != nullptr) *property = BothSchemas(*property, others);
-      }
-      flat["additionalProperties"] = others;
-    }
+  if (bj::value* pending = flat.if_contains(kUnevaluatedProperties)) {
+    bj::value others = std::move(*pending);
     flat.erase(kUnevaluatedProperties);
-  }
-  if (const bj::value* pending = flat.if_contains(kUnevaluatedItems)) {
-    if (flat.contains(kQuiet)) return refused("unevaluatedItems");
-    if (!flat.contains("items")) {
-      bj::value others = *pending;
-      flat["items"] = std::move(others);
+    if (!flat.contains(kObjects)) {
+      if (!flat.contains("additionalProperties")) flat["additionalProperties"] = std::move(others);
+    } else {
+      // One more schema: it says nothing of names that any of them sees.
+      bj::array all = TakeObjects(flat);
+      bj::object seen, patterns;
+      bool open = false;
+      for (const bj::value& one : all) {
+        for (const auto& [keyword, names] :
+             {std::pair("properties", &seen), std::pair("patternProperties", &patterns)}) {
+          const bj::value* own = one.get_object().if_contains(keyword);
+          if (own == nullptr) continue;
+          if (!own->is_object()) return Refused(Below(path, keyword), "must be an object");
+          for (const auto& member : own->get_object()) (*names)[member.key()] = true;
+        }
+        open = open || one.get_object().contains("additionalProperties");
+      }
+      if (!open) {
+        all.push_back(bj::object{{"properties", std::move(seen)},
+                                 {"patternProperties", std::move(patterns)},
+                                 {"additionalProperties", std::move(others)}});
+      }
+      flat[kObjects] = std::move(all);
     }
+  }
+  if (bj::value* pending = flat.if_contains(kUnevaluatedItems)) {
+    bj::value others = std::move(*pending);
     flat.erase(kUnevaluatedItems);
+    bj::value* contains = flat.if_contains(kContains);
+    if (flat.contains("items")) return absl::OkStatus();
+    if (contains == nullptr) {
+      flat["items"] = std::move(others);
+      return absl::OkStatus();
+    }
+    for (bj::value& one : contains->get_array()) one.get_object()["claims"] = true;
+    const bj::value* prefix = flat.if_contains("prefixItems");
+    const size_t from = prefix != nullptr && prefix->is_array() ? prefix->get_array().size() : 0;
+    flat[kUnclaimed] = bj::object{{"schema", std::move(others)}, {"from", from}};
   }
   return absl::OkStatus();
 }
@@ -177,10 +214,6 @@ absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object
 }
 
 absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj::object& b, const std::string& path) {
-  if (a.contains(kUnseen) || b.contains(kUnseen)) {
-    bj::array unseen = UnseenByBoth(a, b);
-    a[kUnseen] = std::move(unseen);
-  }
   const bool prefixes = a.contains("prefixItems") || b.contains("prefixItems");
   for (const bj::object* one : {&std::as_const(a), &b}) {
     const bj::value* prefix = one->if_contains("prefixItems");
@@ -192,10 +225,13 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
   const auto names_objects = [](const bj::object& o) {
     return o.contains("properties") || o.contains("additionalProperties");
   };
-  if (names_objects(a) && names_objects(b)) {
-    if (a.contains("patternProperties") || b.contains("patternProperties")) {
-      return Refused(Below(path, "patternProperties"), "is not supported beside another schema's properties");
-    }
+  const bool apart = Has(a, {"patternProperties", kObjects}) || Has(b, {"patternProperties", kObjects});
+  if (apart && (Has(a, {kObjects}) || Has(b, {kObjects}) || !SameMembers(a, b))) {
+    bj::object others = b;
+    bj::array all = TakeObjects(a);
+    Append(all, TakeObjects(others));
+    if (!all.empty()) a[kObjects] = std::move(all);
+  } else if (!apart && names_objects(a) && names_objects(b)) {
     const auto of = [](const bj::object& o, bj::string_view name) -> bj::value {
       const bj::value* properties = o.if_contains("properties");
       const bj::value* found =
@@ -219,7 +255,7 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
   for (const auto& [key, value] : b) {
     const std::string_view name = View(key);
     if (name == "properties" && a.contains(key) && names_objects(b)) continue;
-    if (name == kUnseen || name == "prefixItems") continue;  // see above
+    if (name == "prefixItems" || (a.contains(kObjects) && IsOfObjects(name))) continue;  // see above
     bj::value* mine = a.if_contains(key);
     if (mine == nullptr) {
       a[key] = value;
@@ -242,13 +278,11 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
           common.push_back(one);
       }
       *mine = std::move(common);
-    } else if (name == kExcept && mine->is_array() && value.is_array()) {
-      mine->get_array().insert(mine->get_array().end(), value.get_array().begin(), value.get_array().end());
+    } else if (Holds({kExcept, kQuietly, kContains, kNotPatterns, "pattern", "format"}, name) && mine->is_array() &&
+               value.is_array()) {
+      Append(mine->get_array(), value.get_array());
     } else if (name == "required" && mine->is_array() && value.is_array()) {
-      for (const bj::value& one : value.get_array()) {
-        bj::array& list = mine->get_array();
-        if (std::find(list.begin(), list.end(), one) == list.end()) list.push_back(one);
-      }
+      Append(mine->get_array(), value.get_array());
     } else if (name == kAnyOfs || name == kOneOfs) {
       mine->get_array().insert(mine->get_array().end(), value.get_array().begin(), value.get_array().end());
     } else if (name == "items" || name == "additionalProperties" || name == "propertyNames") {
@@ -261,8 +295,8 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
       smaller(false);
     } else if (name == "multipleOf" && IsSmall(*mine) && IsSmall(value)) {
       *mine = std::lcm(mine->get_int64(), value.get_int64());
-    } else if (name != kNothing && name != kQuiet) {
-      return Refused(Below(path, name == kContains ? "contains" : name),
+    } else if (name != kNothing && name != kNoOtherTypes) {
+      return Refused(Below(path, KeywordOf(name)),
                      "must hold together with another of its kind, which is not supported");
     }
   }

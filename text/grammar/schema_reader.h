@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "text/grammar/json_parts.h"
 #include "text/grammar/schema_flatten.h"
+#include "text/grammar/text_classes.h"
 
 namespace batucada::grammar {
 
@@ -30,6 +31,8 @@ class SchemaReader {
 
   absl::StatusOr<ExprId> ReadFlat(Flat flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth);
+  // With what holds quietly put in. REQUIRES: it is settled.
+  absl::StatusOr<Flat> WithQuiet(Flat flat, const std::string& path);
   // `flat`, and not `schema`.
   absl::StatusOr<Flat> Without(Flat flat, const boost::json::value& schema, const std::string& path);
   absl::StatusOr<ExprId> ReadEnum(const Flat& flat, const std::string& path);
@@ -37,12 +40,38 @@ class SchemaReader {
   absl::StatusOr<ExprId> ReadExceptOfType(const Flat& flat, const boost::json::array& except, const std::string& type,
                                           const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadType(const Flat& flat, std::string_view type, const std::string& path, int depth);
+  // Patterns, formats and lengths of a flat schema, and texts that are excluded.
+  struct HeldTexts {
+    TextClasses classes;
+    uint32_t in = 0, out = 0;
+    bool Holds(std::string_view text) const {
+      uint32_t matched = 0;
+      return classes.Find(text, &matched) && (matched & in) == in && (matched & out) == 0;
+    }
+  };
+  absl::StatusOr<HeldTexts> ClassifyTexts(const Flat& flat, const std::vector<std::string>& except,
+                                          const std::string& path);
   absl::StatusOr<ExprId> ReadString(const Flat& flat, const std::string& path);
   absl::StatusOr<ExprId> ReadNumber(const Flat& flat, bool whole, const std::string& path);
   absl::StatusOr<ExprId> ReadArray(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadContains(const Flat& flat, const std::string& path, int depth);
+  absl::StatusOr<ExprId> ReadUnique(const Flat& flat, const std::string& path, int depth);
+  // All values of a schema, if they are few; nothing otherwise.
+  std::optional<boost::json::array> ValuesOf(const boost::json::value& schema, int depth);
+  std::optional<boost::json::array> ValuesOfFlat(const Flat& flat, int depth);
   absl::StatusOr<ExprId> ReadObject(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadMap(const Flat& flat, const std::string& path, int depth);
+  struct Member {
+    std::string name;
+    ExprId text = kNoText;  // "name": value
+    bool required = false;
+  };
+  absl::StatusOr<ExprId> ReadOthers(const boost::json::array& objects, const TextClasses& classes, size_t patterns,
+                                    size_t all, const std::string& path, int depth);
+  absl::StatusOr<ExprId> ReadMembers(const Flat& flat, const std::vector<Member>& members, ExprId other,
+                                     const std::string& path);
+  // What names must be, as patterns that they match.
+  absl::StatusOr<std::vector<TextPattern>> NamePatterns(const boost::json::value& names, const std::string& path);
   // A key that is none of `names`, in quotes.
   ExprId OtherKey(const std::vector<std::string>& names);
   // Whether nothing that is made for `a` is valid for `b`.
@@ -59,6 +88,10 @@ class SchemaReader {
 // Whether a value keeps a bound of lengths, counts or numbers; nothing, if the keyword is another.
 std::optional<bool> IsWithin(const boost::json::value& value, std::string_view keyword,
                              const boost::json::value& bound);
+
+bool IsOfType(const boost::json::value& value, std::string_view type);
+// Whether they are equal as JSON Schema means it: 1 is 1.0.
+bool AreSame(const boost::json::value& a, const boost::json::value& b);
 
 // The types that a flat schema's own keywords speak of, where it names none.
 std::vector<std::string> TypesOf(const boost::json::object& flat);

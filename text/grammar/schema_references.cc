@@ -1,8 +1,10 @@
 #include "text/grammar/schema_references.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -121,8 +123,142 @@ class References {
   }
 
   bool any() const { return any_; }
+  // A $dynamicRef was left whose target depends on the way to it.
+  bool left() const { return left_; }
+
+  // Instead of Rewrite: a copy in which every such way has definitions of its own. REQUIRES: `root` is what was
+  // collected; used once.
+  absl::StatusOr<bj::value> Specialise(const bj::value& root, WorkBudget& budget) {
+    indexing_ = true;
+    rewriting_ = false;
+    Visit(root, "", "");
+    Scope scope;
+    Enter(root_base_, scope);
+    bj::value plain = Copy(root, "", scope, budget);
+    bj::object definitions;
+    for (size_t i = 0; i < open_.size(); ++i) {  // grows while it is gone through
+      if (i >= kMostDefinitions || budget.spent()) return Refused("$", "is too complex");
+      const auto [pointer, of] = open_[i];
+      definitions[Concat(i)] = Copy(*nodes_.find(pointer)->second.schema, pointer, of, budget);
+    }
+    if (bj::object* object = plain.if_object()) (*object)["$defs"] = std::move(definitions);
+    return plain;
+  }
 
  private:
+  using Scope = std::map<std::string, std::string>;  // by name of a $dynamicAnchor: where the outermost one is
+  struct Node {
+    const bj::value* schema = nullptr;
+    std::string base;
+  };
+  static constexpr size_t kMostDefinitions = 2000;
+
+  void Enter(const std::string& base, Scope& scope) const {
+    for (const auto& [name, anchors] : dynamic_) {
+      const auto own = anchors_.find(Concat(base, "#", name));
+      if (own != anchors_.end() && std::find(anchors.begin(), anchors.end(), own->first) != anchors.end()) {
+        scope.try_emplace(name, own->second);
+      }
+    }
+  }
+
+  // "#/…" as Visit writes it.
+  static std::string Normal(std::string_view pointer) {
+    std::string normal;
+    for (size_t begin = 1; begin <= pointer.size() && !pointer.empty();) {
+      const size_t end = std::min(pointer.find('/', begin), pointer.size());
+      std::string name;
+      for (size_t i = begin; i < end; ++i) {
+        const auto digit = [&](size_t at) { return absl::ascii_isxdigit(static_cast<unsigned char>(pointer[at])); };
+        if (pointer[i] == '~' && i + 1 < end && (pointer[i + 1] == '0' || pointer[i + 1] == '1')) {
+          name += pointer[++i] == '0' ? '~' : '/';
+        } else if (pointer[i] == '%' && i + 2 < end && digit(i + 1) && digit(i + 2)) {
+          name += static_cast<char>(std::stoi(std::string(pointer.substr(i + 1, 2)), nullptr, 16));
+          i += 2;
+        } else {
+          name += pointer[i];
+        }
+      }
+      normal += PointerToken(name);
+      begin = end + 1;
+    }
+    return normal;
+  }
+
+  // The definition of what is at `pointer` when it is reached by way of `scope`.
+  bj::value Definition(const std::string& pointer, Scope scope) {
+    Enter(nodes_.find(pointer)->second.base, scope);
+    std::string key = pointer;
+    for (const auto& [name, at] : scope) key.append("\n").append(name).append("\n").append(at);
+    const auto [found, fresh] = definitions_.try_emplace(std::move(key), open_.size());
+    if (fresh) open_.emplace_back(pointer, std::move(scope));
+    return bj::object{{"$ref", bj::string(Concat("#/$defs/", found->second))}};
+  }
+
+  bj::value Copy(const bj::value& schema, const std::string& pointer, const Scope& outer, WorkBudget& budget) {
+    const bj::object* object = schema.if_object();
+    if (object == nullptr || !budget.Spend(2 + static_cast<int64_t>(object->size()))) return schema;
+    const auto node = nodes_.find(pointer);
+    if (node == nodes_.end()) return schema;
+    const std::string& base = node->second.base;
+    Scope scope = outer;
+    if (object->contains("$id")) Enter(base, scope);
+    bj::object copy;
+    bj::array references;
+    for (const auto& [key, value] : *object) {
+      const std::string_view name = View(key);
+      if (name == "$id" || name == "$anchor" || name == "$dynamicAnchor" || name == "$defs" || name == "definitions") {
+        continue;
+      }
+      const std::string at = pointer + PointerToken(name);
+      if ((name == "$ref" || name == "$dynamicRef") && value.is_string()) {
+        const std::string uri = ResolveUri(base, View(value.get_string()));
+        const std::string* found = Find(base, View(value.get_string()), false);
+        std::string target = found == nullptr ? "" : *found + Normal(fragment_);
+        const size_t hash = std::min(uri.find('#') + 1, uri.size());
+        const auto dynamics = dynamic_.find(uri.substr(hash));
+        if (name == "$dynamicRef" && dynamics != dynamic_.end() &&
+            std::find(dynamics->second.begin(), dynamics->second.end(), uri) != dynamics->second.end()) {
+          if (const auto outermost = scope.find(dynamics->first); outermost != scope.end()) target = outermost->second;
+        }
+        if (found != nullptr && nodes_.contains(target)) {
+          references.push_back(Definition(target, scope));
+        } else {
+          copy[key] = value;
+        }
+        continue;
+      }
+      const Place* place =
+          std::find_if(std::begin(kPlaces), std::end(kPlaces), [&](const Place& one) { return one.keyword == name; });
+      copy[key] = place == std::end(kPlaces) ? value : CopyPlace(value, place->holds, at, scope, budget);
+    }
+    if (references.size() == 1 && !copy.contains("$ref")) {
+      copy["$ref"] = references[0].get_object().at("$ref");
+    } else if (!references.empty()) {
+      bj::value& all = copy["allOf"];
+      if (!all.is_array()) all = bj::array();
+      for (bj::value& one : references) all.get_array().push_back(std::move(one));
+    }
+    return copy;
+  }
+
+  bj::value CopyPlace(const bj::value& value, Holds holds, const std::string& at, const Scope& scope,
+                      WorkBudget& budget) {
+    if (holds == Holds::kSchema) return Copy(value, at, scope, budget);
+    if (const bj::object* members = value.if_object(); members != nullptr && holds == Holds::kMembers) {
+      bj::object copy;
+      for (const auto& member : *members) {
+        copy[member.key()] = Copy(member.value(), at + PointerToken(View(member.key())), scope, budget);
+      }
+      return copy;
+    }
+    const bj::array* list = value.if_array();
+    if (list == nullptr || holds != Holds::kList) return value;
+    bj::array copy;
+    for (size_t i = 0; i < list->size(); ++i) copy.push_back(Copy((*list)[i], Concat(at, "/", i), scope, budget));
+    return copy;
+  }
+
   template <typename Value>  // of bj::value, const or not
   void Visit(Value& value, const std::string& pointer, std::string base) {
     auto* object = value.if_object();
@@ -130,6 +266,9 @@ class References {
     if (const bj::value* id = object->if_contains("$id"); id != nullptr && id->is_string()) {
       base = ResolveUri(base, View(id->get_string()));
       base.resize(std::min(base.find('#'), base.size()));
+    }
+    if (indexing_) {
+      if constexpr (std::is_const_v<Value>) nodes_[pointer] = {&value, base};
     }
     Note(*object, pointer, base);
     for (const Place& place : kPlaces) {
@@ -148,7 +287,7 @@ class References {
 
   // First all names are noted,
   void Note(const bj::object& schema, const std::string& pointer, const std::string& base) {
-    if (rewriting_) return;
+    if (rewriting_ || indexing_) return;
     any_ = any_ || std::any_of(std::begin(kNames), std::end(kNames), [&](const char* n) { return schema.contains(n); });
     if (pointer.empty()) {
       root_base_ = base;
@@ -172,6 +311,7 @@ class References {
       if (reference == nullptr || !reference->is_string()) continue;
       const bool dynamic = std::string_view(kind) == "$dynamicRef";
       const std::string* found = Find(base, View(reference->get_string()), dynamic);
+      left_ = left_ || (found == nullptr && dynamic);
       if (found == nullptr) continue;
       const bj::string plain("#" + *found + fragment_);
       if (!dynamic || !schema.contains("$ref")) {
@@ -210,7 +350,10 @@ class References {
     return &anchors_.find(outermost)->second;
   }
 
-  bool rewriting_ = false, any_ = false;
+  bool rewriting_ = false, any_ = false, left_ = false, indexing_ = false;
+  StringMap<Node> nodes_;  // by pointer; only for Specialise
+  StringMap<size_t> definitions_;
+  std::vector<std::pair<std::string, Scope>> open_;
   std::string root_base_;
   StringMap<std::string> resources_;             // by URI: pointers
   StringMap<std::string> anchors_;               // by URI#NAME: pointers
@@ -226,7 +369,10 @@ absl::StatusOr<bj::value> WithPlainReferences(const bj::value& root, WorkBudget&
   references.Collect(root);
   bj::value plain = root;
   if (references.any()) references.Rewrite(plain);
-  return plain;
+  if (!references.left()) return plain;
+  // Pointers are written out, of which there are as many as schemas, as long as they are deep.
+  if (!budget.Spend(10 * SizeOf(root))) return Refused("$", "is too complex");
+  return references.Specialise(root, budget);
 }
 
 }  // namespace batucada::grammar

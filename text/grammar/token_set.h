@@ -51,13 +51,13 @@ class TokenSet {
   const std::vector<Exit>& starts() const { return starts_; }  // behind none of its characters
   const std::vector<Exit>& exits() const { return exits_; }    // behind some
   // What stands behind those characters, as many as they are, in all tokens below exits(); empty if those are more than
-  // was said: they take a millisecond for a thousand or two.
+  // was said: they take a millisecond for some thousands.
   const TokenTrie& rests() const { return rests_; }
 
   size_t bytes() const {
     return tokens_.size() * sizeof(Token) + mask_.size() * sizeof(uint32_t) +
            (starts_.size() + exits_.size()) * sizeof(Exit) + rests_.nodes.size() * sizeof(TokenTrie::Node) +
-           rests_.ids.size() * (sizeof(int32_t) + 1);
+           rests_.ids.size() * (sizeof(int32_t) + 1) + rests_.child_bytes();
   }
 
  private:

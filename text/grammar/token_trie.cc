@@ -62,6 +62,25 @@ TokenTrie::TokenTrie(std::span<const std::pair<std::string_view, int32_t>> token
   }
   for (const uint32_t node : path) nodes[node].end = static_cast<uint32_t>(nodes.size());
   nodes.push_back({.end = static_cast<uint32_t>(nodes.size()), .rank = static_cast<uint32_t>(ids.size())});
+  IndexChildren();
+}
+
+void TokenTrie::IndexChildren() {
+  first_child_.reserve(nodes.size());
+  child_bytes_.reserve(size());
+  child_nodes_.reserve(size());
+  const auto list = [&](uint32_t begin, uint32_t end) {
+    for (uint32_t child = begin; child < end; child = nodes[child].end) {
+      child_bytes_.push_back(nodes[child].byte);
+      child_nodes_.push_back(child);
+    }
+  };
+  list(0, size());
+  for (uint32_t node = 0; node < size(); ++node) {
+    first_child_.push_back(static_cast<uint32_t>(child_nodes_.size()));
+    list(node + 1, nodes[node].end);
+  }
+  first_child_.push_back(static_cast<uint32_t>(child_nodes_.size()));
 }
 
 }  // namespace batucada::grammar

@@ -33,6 +33,22 @@ struct TokenTrie {
   explicit TokenTrie(std::span<const std::pair<std::string_view, int32_t>> tokens);
   TokenTrie() = default;
 
+  // A node's children, or the root's: those that stand beside each other here, by byte, so that a walk need not look at
+  // the nodes of the others.
+  struct Children {
+    const uint8_t* bytes = nullptr;
+    const uint32_t* nodes = nullptr;
+    uint32_t size = 0;
+  };
+  Children children(uint32_t node) const {
+    const uint32_t begin = first_child_[node], end = first_child_[node + 1];
+    return {child_bytes_.data() + begin, child_nodes_.data() + begin, end - begin};
+  }
+  Children roots() const {
+    return {child_bytes_.data(), child_nodes_.data(), first_child_.empty() ? 0 : first_child_[0]};
+  }
+  size_t child_bytes() const { return first_child_.size() * 4 + child_nodes_.size() * 5; }
+
   // The node's own tokens: ids[rank] up to here.
   uint32_t own_end(uint32_t node) const { return nodes[node + 1].rank; }
   // Behind the ranks of all tokens below it.
@@ -42,6 +58,13 @@ struct TokenTrie {
   std::vector<Node> nodes{1};  // and one behind the last
   std::vector<int32_t> ids;    // by rank
   std::vector<uint8_t> chars;  // by rank: characters begun, at most kMost
+
+ private:
+  void IndexChildren();
+
+  std::vector<uint32_t> first_child_;  // by node, into the two below, where the root's come first
+  std::vector<uint8_t> child_bytes_;
+  std::vector<uint32_t> child_nodes_;
 };
 
 // Whether a byte is the first of a character; not 10xxxxxx.

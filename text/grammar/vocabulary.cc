@@ -4,15 +4,14 @@
 #include <utility>
 
 namespace batucada::grammar {
-namespace {
-
-CharClass InStrings() {
-  CharClass chars{.others = true};
-  for (size_t c = 0x20; c < chars.ascii.size(); ++c) chars.ascii[c] = c != '"' && c != '\\';
+const CharClass& Vocabulary::string_chars() {
+  static const CharClass chars = [] {
+    CharClass made{.others = true};
+    for (size_t c = 0x20; c < made.ascii.size(); ++c) made.ascii[c] = c != '"' && c != '\\';
+    return made;
+  }();
   return chars;
 }
-
-}  // namespace
 
 std::string SpellToken(int32_t id) {
   return {static_cast<char>(kTokenByte), static_cast<char>(id >> 16), static_cast<char>(id >> 8),
@@ -39,7 +38,11 @@ Vocabulary::Vocabulary(const Tokenizer& tokenizer, int32_t size, std::span<const
   }
   std::sort(tokens.begin(), tokens.end());
   trie_ = TokenTrie(tokens);
-  in_strings_ = std::make_shared<const TokenSet>(InStrings(), trie_, TokenSet::kRoot, words(), UINT32_MAX);
+  in_strings_ = std::make_shared<const TokenSet>(string_chars(), trie_, TokenSet::kRoot, words(), UINT32_MAX);
+  std::vector<bool> inside(static_cast<size_t>(size));
+  for (const TokenSet::Token& token : in_strings_->tokens()) inside[static_cast<size_t>(token.id)] = true;
+  std::erase_if(tokens, [&](const auto& token) { return inside[static_cast<size_t>(token.second)]; });
+  leaving_strings_ = TokenTrie(tokens);
   short_.assign(kMasks + 1, std::vector<uint32_t>(words()));
   for (uint32_t rank = 0; rank < trie_.ids.size(); ++rank) {
     const auto id = static_cast<size_t>(trie_.ids[rank]);
@@ -51,8 +54,7 @@ Vocabulary::Vocabulary(const Tokenizer& tokenizer, int32_t size, std::span<const
 
 std::shared_ptr<const TokenSet> Vocabulary::Set(const CharClass& chars, uint32_t node, bool* fresh) const {
   *fresh = false;
-  static const CharClass in_strings = InStrings();
-  if (node == TokenSet::kRoot && chars == in_strings) return in_strings_;
+  if (node == TokenSet::kRoot && chars == string_chars()) return in_strings_;
   return sets_.Find(chars, trie_, node, words(), fresh);
 }
 

@@ -33,6 +33,10 @@ class Vocabulary {
   const TokenTrie& trie() const { return trie_; }
   // Of the tokens below a node, or all; `fresh`: see TokenSets.
   std::shared_ptr<const TokenSet> Set(const CharClass& chars, uint32_t node, bool* fresh) const;
+  // Characters that stand in strings of JSON as they are, the tokens of these alone, and all others.
+  static const CharClass& string_chars();
+  const TokenSet& in_strings() const { return *in_strings_; }
+  const TokenTrie& leaving_strings() const { return leaving_strings_; }
   int32_t longest() const { return longest_; }  // bytes of the longest token
   // Takes from a mask, [words()], the tokens in which more than `most` characters begin.
   void RemoveLonger(int32_t most, std::span<uint32_t> mask) const;
@@ -48,7 +52,8 @@ class Vocabulary {
   std::vector<std::string> special_;  // of special tokens, by id: their spelling; empty for others
   TokenTrie trie_;
   TokenSets sets_;
-  std::shared_ptr<const TokenSet> in_strings_;  // of JSON, as they are: nearly every grammar needs it
+  std::shared_ptr<const TokenSet> in_strings_;  // nearly every grammar needs it
+  TokenTrie leaving_strings_;
   int32_t longest_ = 1;
   static constexpr int32_t kMasks = 16;
   std::vector<std::vector<uint32_t>> short_;  // masks of what has at most so many characters, to kMasks
