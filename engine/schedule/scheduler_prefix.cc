@@ -165,6 +165,13 @@ void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& pla
   }
   in_flight_.back().pinned.push_back(checkpoint);
   s.planned_tokens = s.first_position = s.finish.cached_tokens = checkpoint->position();
+  // Somebody else may have come further than what it waited for, and than where it was to write.
+  PrefixUse& use = *s.prefix;
+  while (use.next < use.promised.size() && use.promised[use.next]->position() <= s.planned_tokens) {
+    StateCheckpoint* const passed = use.promised[use.next++];
+    prefix_->Drop(passed);
+    ResolveWaiting(passed, /*ready=*/false);
+  }
 }
 
 bool Scheduler::saved() const {
@@ -238,10 +245,7 @@ void Scheduler::WriteCheckpoints(Sequence& s, BatchPlan& plan) {
   PrefixUse& use = *s.prefix;
   while (use.next < use.promised.size() && use.promised[use.next]->position() <= s.planned_tokens) {
     StateCheckpoint* const c = use.promised[use.next++];
-    if (c->position() < s.planned_tokens) {
-      // It went on from a checkpoint behind this one.
-      prefix_->Drop(c);
-    } else if (prefix_->Write(c, PagesOf(s), &plan.copies.saved)) {
+    if (prefix_->Write(c, PagesOf(s), &plan.copies.saved)) {
       in_flight_.back().written.push_back(c);
       s.finish.cache_write_tokens = std::max<int64_t>(0, c->position() - s.finish.cached_tokens);
       NameSession(s, c);
