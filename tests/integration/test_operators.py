@@ -65,7 +65,7 @@ def test_what_loading_took_is_a_metric_and_a_line():
         assert server.metrics()["batucada_model_load_seconds"] > 0
         assert re.search(r"^loaded  weights in \d+\.\d\d s, .+/s; steps warmed up in \d+\.\d\d s$", server.log(), re.MULTILINE)
     with Server(*FAKE) as server:
-        assert server.metrics()["batucada_model_load_seconds"] == 0
+        assert "loaded  weights" not in server.log(), "it has none"
 
 
 def test_without_the_flag_there_is_no_health_port():
