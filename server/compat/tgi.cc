@@ -279,8 +279,10 @@ void AddTgi(RouteList& list) {
   list.AddSchema("NativeRequest", either("TgiRequest", "SglangRequest"));
   list.AddSchema("NativeText", either("TgiText", "SglangText"));
   list.AddSchema("TgiTexts", AnyOfSchema("A list of one; with \"stream\": true events.", {ArraySchema("", text)}));
-  bj::object error = ObjectSchema("", {{"error", StringSchema("")}, {"error_type", StringSchema("")}});
-  error["required"] = bj::array{"error", "error_type"};
+  // /generate is SGLang's, too, whose errors are objects.
+  bj::object error = ObjectSchema(
+      "", {{"error", AnyOfSchema("", {StringSchema(""), ObjectSchema("", {})})}, {"error_type", StringSchema("")}});
+  error["required"] = bj::array{"error"};
   list.AddSchema("TgiError", std::move(error));
   bj::object info = ObjectSchema("", {{"model_id", StringSchema("")}, {"max_total_tokens", IntegerSchema("")}});
   info["required"] = bj::array{"model_id", "max_total_tokens"};

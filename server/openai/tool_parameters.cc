@@ -138,10 +138,11 @@ void ReadTools(RequestReader& reader, Params& params) {
   const ToolChoice choice = ReadChoice(reader);
   bool parallel = true;
   reader.Read("parallel_tool_calls", &parallel);
-  if (!reader.ok() || !params.conversation) return;
+  if (!reader.ok()) return;
   if (tools != nullptr && !tools->is_array()) {
     return reader.Fail("tools", fmt::format("must be a list of tools, not {}", DescribeJson(*tools)));
   }
+  if (!params.conversation) return;
   // Who names a tool wants one call of it.
   parallel = parallel && choice.parameter != kNamedTool;
   SetTools(reader, tools == nullptr ? bj::array() : tools->get_array(), choice, parallel, params);

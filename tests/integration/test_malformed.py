@@ -58,7 +58,7 @@ MEMBERS = [
 def whole_bodies(sound):
     """Bodies that are no JSON as a whole."""
     text = json.dumps(sound).encode()
-    yield from (b"", b" ", b"\0", b"{", b"}", b"[]", b"[{}]", b"null", b"1", b'"a"', b"true", b"\xef\xbb\xbf" + text, text[:-1], text[1:],
+    yield from (b"", b" ", b"\0", b"{", b"}", b"[]", b"[{}]", b"null", b"1", b'"a"', b"true", text[:-1], text[1:],
                 text + b"}", text + text, text + b"\0", text.decode().encode("utf-16"), text.decode().encode("utf-32"),
                 gzip.compress(text), b"<x/>", b"prompt=a&max_tokens=1", b"---\nprompt: a\n", b"\x80\x04N.", b"\xff" * 1000,
                 b"[" * 100_000, b'{"a":' * 100_000, b"1" * 100_000, b'"' * 1001)
@@ -142,6 +142,10 @@ def kinds_of(document, schema):
 VALUES = {"string": "x\0", "boolean": True, "number": -0.5, "array": [{}, 1, None], "object": {"": [1, None]}}
 
 
+# Of /generate's two descriptions these are SGLang's, and unknown beside TGI's `inputs`.
+SGLANG = ("rid", "model")
+
+
 def test_every_known_member_of_another_type(server):
     """By the server's own description: a value of a type that a member does not have is refused by the member's name."""
     document = server.http.get("/openapi.json").json()
@@ -154,7 +158,7 @@ def test_every_known_member_of_another_type(server):
         shapes = [resolved(document, one) for one in schema.get("anyOf", schema.get("oneOf", [schema]))]
         for name in {name for shape in shapes for name in shape.get("properties", {})}:
             kinds = [kinds_of(document, shape["properties"][name]) for shape in shapes if name in shape.get("properties", {})]
-            if None in kinds:
+            if None in kinds or (path == "/generate" and name in SGLANG):
                 continue
             allowed = set().union(*kinds)
             for kind, value in VALUES.items():
