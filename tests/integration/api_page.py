@@ -141,7 +141,7 @@ JSON Schema is read as draft 2020-12, with `definitions` as `$defs` has it. Held
 - `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`. Of fractions those multiples come that are ones
   in decimal and in double precision alike, and without bounds whole numbers alone;
 - `minLength`, `maxLength`, `pattern`, and `format` where it is `date`, `time`, `date-time`, `duration`, `email`,
-  `hostname`, `ipv4`, `ipv6`, `uri` or `uuid`. Beside a pattern a format is held to as far as both can be at once.
+  `hostname`, `ipv4`, `ipv6`, `uri` or `uuid`. A pattern and a format are held to together, or the schema is refused.
   Lengths beside a pattern or a format narrow its repetitions: where one alone varies, to all texts of such lengths, where
   several do, to some of them.
 

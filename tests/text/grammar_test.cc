@@ -116,19 +116,21 @@ TEST_F(GrammarTest, LengthsNarrowPatterns) {
               HasSubstr("no text"));
 }
 
-TEST_F(GrammarTest, AFormatBesideAPatternIsHeldToWhereThePatternCannotBe) {
+TEST_F(GrammarTest, AFormatAndAPatternAreHeldToTogetherOrRefused) {
   const auto made = [&](const std::string& schema) {
     return Make(GrammarSpec::Kind::kJsonSchema, R"({"type":"string",)" + schema + "}");
   };
-  const auto pattern = made(R"("format":"date","pattern":"^[0-9]{2}$")");
-  EXPECT_TRUE(Takes(pattern, "\"12\""));
-  EXPECT_FALSE(Takes(pattern, "\"2024-01-01\""));
-  const auto format = made(R"("format":"date","pattern":"^(?!x)y$")");
-  EXPECT_TRUE(Takes(format, "\"2024-01-01\""));
-  EXPECT_FALSE(Takes(format, "\"y\""));
+  const auto both = made(R"("format":"date","pattern":"^2024")");
+  EXPECT_TRUE(Takes(both, "\"2024-01-01\""));
+  EXPECT_FALSE(Takes(both, "\"2023-01-01\""));
+  EXPECT_FALSE(Takes(both, "\"2024\""));
   EXPECT_TRUE(Takes(made(R"("format":"password","minLength":1)"), "\"any\"")) << "an annotation";
   const auto schema = GrammarSpec::Kind::kJsonSchema;
   EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"no-such"})"), HasSubstr("$.format is no-such"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"no-such","pattern":"a"})"),
+              HasSubstr("$.format is no-such"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"date","pattern":"^[0-9]{2}$"})"), HasSubstr("no text"));
+  EXPECT_THAT(Refusal(schema, R"({"type":"string","format":"date","pattern":"^(?!x)y$"})"), HasSubstr("$.pattern"));
   EXPECT_THAT(Refusal(schema, R"json({"type":"string","format":"password","pattern":"(?=a)"})json"),
               HasSubstr("$.pattern"));
 }

@@ -54,11 +54,9 @@ absl::StatusOr<SchemaReader::HeldTexts> SchemaReader::ClassifyTexts(const Flat& 
       if (one.is_string()) take(View(one.get_string()));
     }
   };
-  size_t formats = 0;
   each("format", [&](std::string_view name) {
     const std::string_view regex = FormatPattern(name);
     if (regex.empty()) return;
-    ++formats;
     all.push_back({"format", {.regex = std::string(regex), .match = RegexMatch::kWhole, .texts = {}}});
   });
   each("pattern", [&](std::string_view regex) {
@@ -71,27 +69,20 @@ absl::StatusOr<SchemaReader::HeldTexts> SchemaReader::ClassifyTexts(const Flat& 
   if (min || max) {
     all.push_back({max ? "maxLength" : "minLength", TextPattern::OfLength(min.value_or(0), max ? *max : int64_t{-1})});
   }
-  while (true) {
-    std::vector<TextPattern> patterns;
-    HeldTexts held;
-    for (size_t i = 0; i < all.size(); ++i) {
-      patterns.push_back(all[i].pattern);
-      (all[i].wanted ? held.in : held.out) |= uint32_t{1} << i;
-    }
-    TextClasses::Refusal refusal;
-    absl::StatusOr<TextClasses> classes = TextClasses::Make(patterns, budget_, &refusal);
-    if (classes.ok()) {
-      held.classes = *std::move(classes);
-      return held;
-    }
-    if (all.empty()) return Refused("$", "is too complex");
-    const size_t at = std::min(refusal.at, all.size() - 1);
-    // Beside a format that says the same in words that can be held to.
-    if (std::string_view(all[at].keyword) != "pattern" || formats == 0) {
-      return Refused(Below(path, all[at].keyword), refusal.why);
-    }
-    all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
+  std::vector<TextPattern> patterns;
+  HeldTexts held;
+  for (size_t i = 0; i < all.size(); ++i) {
+    patterns.push_back(all[i].pattern);
+    (all[i].wanted ? held.in : held.out) |= uint32_t{1} << i;
   }
+  TextClasses::Refusal refusal;
+  absl::StatusOr<TextClasses> classes = TextClasses::Make(patterns, budget_, &refusal);
+  if (!classes.ok()) {
+    if (all.empty()) return Refused("$", "is too complex");
+    return Refused(Below(path, all[std::min(refusal.at, all.size() - 1)].keyword), refusal.why);
+  }
+  held.classes = *std::move(classes);
+  return held;
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadString(const Flat& flat, const std::string& path) {
@@ -103,17 +94,17 @@ absl::StatusOr<ExprId> SchemaReader::ReadString(const Flat& flat, const std::str
     std::string_view regex;
     RegexMatch match;
   };
-  std::vector<Held> ways;  // the first that can be held to
+  std::vector<Held> all;
   const auto list = [&](const char* keyword) {
     const bj::value* value = flat.if_contains(keyword);
     return value != nullptr && value->is_array() ? value->get_array() : bj::array();
   };
   const bj::array patterns = list("pattern"), formats = list("format");
-  for (const bj::value& one : patterns) ways.push_back({"pattern", View(one.get_string()), RegexMatch::kSearch});
+  for (const bj::value& one : patterns) all.push_back({"pattern", View(one.get_string()), RegexMatch::kSearch});
   for (const bj::value& format : formats) {
     const std::string_view name = View(format.get_string()), regex = FormatPattern(name);
-    if (!regex.empty()) ways.push_back({"format", regex, RegexMatch::kWhole});
-    if (ways.empty() && !IsAnnotation(name)) {
+    if (!regex.empty()) all.push_back({"format", regex, RegexMatch::kWhole});
+    if (regex.empty() && !IsAnnotation(name)) {
       return Refused(
           Below(path, "format"),
           Concat("is ", Printable(name), ", which is not supported: those that are, are ",
@@ -125,29 +116,21 @@ absl::StatusOr<ExprId> SchemaReader::ReadString(const Flat& flat, const std::str
     BATUCADA_ASSIGN_OR_RETURN(const HeldTexts held, ClassifyTexts(flat, {}, path));
     return e_.Sequence({quote, held.classes.Texts(held.in, held.out, json_, e_), quote});
   };
-  const bool optional = patterns.size() == 1 && ways.size() == 2 && !flat.contains(kNotPatterns);  // a format beside it
-  if (flat.contains(kNotPatterns) || ways.size() > 1) {
-    absl::StatusOr<ExprId> text = together();
-    if (!optional || (text.ok() && *text != kNoText)) return text;
+  if (flat.contains(kNotPatterns) || all.size() > 1) return together();
+  if (all.empty()) return json_.String(min.value_or(0), max.value_or(kUnbounded));
+  const Held& one = all.front();
+  absl::flat_hash_set<ExprId> units;
+  const absl::StatusOr<RegexLanguage> language =
+      ReadRegex(one.regex, one.match, e_, [&](const CharSet& chars) { return *units.insert(json_.Char(chars)).first; });
+  if (!language.ok()) {
+    const auto message = language.status().message();
+    return Refused(Below(path, one.keyword), {message.data(), message.size()});
   }
-  if (ways.empty()) return json_.String(min.value_or(0), max.value_or(kUnbounded));
-  absl::Status refusal;
-  for (const Held& way : ways) {
-    absl::flat_hash_set<ExprId> units;
-    const absl::StatusOr<RegexLanguage> language = ReadRegex(
-        way.regex, way.match, e_, [&](const CharSet& chars) { return *units.insert(json_.Char(chars)).first; });
-    if (!language.ok()) {
-      const auto message = language.status().message();
-      if (refusal.ok()) refusal = Refused(Below(path, way.keyword), {message.data(), message.size()});
-      continue;
-    }
-    ExprId text = language->expression;
-    const bool fits = language->least >= min.value_or(0) && (!max || (language->most >= 0 && language->most <= *max));
-    if (!fits) text = LengthBound(units, e_, budget_).Within(text, min.value_or(0), max ? *max : int64_t{-1});
-    if (!fits && text == kNoText) return together();
-    return e_.Sequence({quote, text, quote});
-  }
-  return refusal;
+  ExprId text = language->expression;
+  const bool fits = language->least >= min.value_or(0) && (!max || (language->most >= 0 && language->most <= *max));
+  if (!fits) text = LengthBound(units, e_, budget_).Within(text, min.value_or(0), max ? *max : int64_t{-1});
+  if (!fits && text == kNoText) return together();
+  return e_.Sequence({quote, text, quote});
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, const std::string& path) {
