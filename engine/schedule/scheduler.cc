@@ -121,7 +121,8 @@ void Scheduler::PlanPrompts(absl::Time now, BatchPlan& plan) {
 }
 
 void Scheduler::LetShortOnesPass(int32_t most_rows, std::vector<Sequence*>* prompts) {
-  // A step of this many rows takes hardly longer than one of none: a fortieth of what a full one does.
+  // A step of this many rows takes little longer than the weights need to be read: of 1.7B on an H200 3 ms, where a
+  // full one takes 54.
   const int64_t most = config_.max_batch_tokens / 64;
   std::vector<Sequence*> short_ones;
   int64_t short_rows = 0, long_rows = 0;

@@ -14,7 +14,9 @@
 namespace batucada {
 namespace {
 
-constexpr int kMappedFrom = 4 << 20;  // bytes of a block
+// Bytes of a block: below, a heap serves it, whose pages need not be zeroed anew for each request; above, it goes back
+// as soon as it is freed.
+constexpr int kMappedFrom = 4 << 20;
 constexpr auto kLookEvery = std::chrono::seconds(1);
 constexpr int64_t kWorthIt = int64_t{4} << 20;  // bytes that may stay behind
 constexpr int64_t kGrowthPart = 16;             // of what is resident: growth that may stay behind

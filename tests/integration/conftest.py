@@ -28,6 +28,13 @@ def cpu():
 
 
 @pytest.fixture(scope="session")
+def strict():
+    """The same, where nothing that a client sends is ignored."""
+    with Server("--backend", "cpu", "--strict-parameters") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def slow():
     """The fake backend, slow enough to act while a request runs. Two sequences at once, three in the queue, for anybody."""
     with Server("--backend", "fake", "--fake-step-time", "20ms", "--max-sequences", "2", "--max-waiting", "3",

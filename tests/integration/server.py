@@ -150,3 +150,9 @@ class Server:
 
 def parse_metrics(text):
     return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)}
+
+
+def six_tokens(server, prompt="It was a", **more):
+    """What /v1/completions answers with six tokens, and their ids: what other dialects' answers are held against."""
+    body = {"prompt": prompt, "max_tokens": 6, "temperature": 0, "return_token_ids": True, **more}
+    return server.complete(**body)["choices"][0]

@@ -4,22 +4,10 @@ import json
 
 import pytest
 
-from server import MODEL, Server
+from server import MODEL, six_tokens
 
 PROMPT = "It was a"
 MESSAGES = [{"role": "user", "content": "Call me"}]
-
-
-@pytest.fixture(scope="module")
-def strict():
-    """What these clients send is known: nothing is ignored."""
-    with Server("--backend", "cpu", "--strict-parameters") as server:
-        yield server
-
-
-def plain(server, **more):
-    body = {"prompt": PROMPT, "max_tokens": 6, "temperature": 0, "return_token_ids": True, **more}
-    return server.complete(**body)["choices"][0]
 
 
 def chat(server, messages=MESSAGES, **more):
@@ -40,7 +28,7 @@ def lines(response):
 # --- TGI
 
 def test_tgi_generate(strict):
-    wanted = plain(strict)
+    wanted = six_tokens(strict)
     body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "details": True, "watermark": False, "best_of": None}}
     told = strict.http.post("/generate", json=body).json()
     assert told["generated_text"] == wanted["text"]
@@ -52,14 +40,14 @@ def test_tgi_generate(strict):
 
 
 def test_tgi_draws_when_asked_to(strict):
-    drawn = plain(strict, temperature=0.9, seed=5, top_p=1)
+    drawn = six_tokens(strict, temperature=0.9, seed=5, top_p=1)
     body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "do_sample": True, "temperature": 0.9, "seed": 5}}
     assert strict.http.post("/generate", json=body).json()["generated_text"] == drawn["text"]
 
 
 @pytest.mark.parametrize(("path", "more"), [("/generate_stream", {}), ("/", {"stream": True})])
 def test_tgi_stream(strict, path, more):
-    wanted = plain(strict)
+    wanted = six_tokens(strict)
     told = events(strict.http.post(path, json={"inputs": PROMPT, "parameters": {"max_new_tokens": 6}, **more}))
     assert [event["token"]["id"] for event in told] == wanted["token_ids"]
     assert "".join(event["token"]["text"] for event in told) == wanted["text"] == told[-1]["generated_text"]
@@ -89,7 +77,7 @@ def test_tgi_best_of(strict):
     assert all(mean(told["details"]) >= mean(other) for other in others)
     for one in [{**told["details"], "generated_text": told["generated_text"]}, *others]:
         signed = one["seed"] - (1 << 64) if one["seed"] >> 63 else one["seed"]
-        again = plain(strict, temperature=1, top_p=1, top_k=0, seed=signed)
+        again = six_tokens(strict, temperature=1, top_p=1, top_k=0, seed=signed)
         assert one["generated_text"] == again["text"], "its seed draws it"
         assert (one["finish_reason"], one["generated_tokens"], len(one["tokens"])) == ("length", 6, 6)
     assert len({one["seed"] for one in [told["details"], *others]}) == 4
@@ -148,7 +136,7 @@ def test_llamacpp_several_prompts(strict, prompts):
 
 
 def test_llamacpp_completion(strict):
-    wanted = plain(strict, logprobs=2)
+    wanted = six_tokens(strict, logprobs=2)
     body = {"prompt": PROMPT, "n_predict": 6, "temperature": 0, "n_probs": 2, "return_tokens": True, "cache_prompt": True,
             "repeat_penalty": 1.0, "repeat_last_n": 64, "seed": -1}
     told = strict.http.post("/completion", json=body).json()
@@ -167,7 +155,7 @@ def test_llamacpp_completion(strict):
 def test_llamacpp_takes_openais_names_of_the_length(strict, path, more):
     """As its server does, for clients whose base URL ends before /v1."""
     told = strict.http.post(path, json={"prompt": PROMPT, "temperature": 0, **more}).json()
-    assert (told["content"], told["tokens_predicted"]) == (plain(strict, max_tokens=4)["text"], 4)
+    assert (told["content"], told["tokens_predicted"]) == (six_tokens(strict, max_tokens=4)["text"], 4)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -190,7 +178,7 @@ def test_llamacpp_has_openais_routes_without_v1(strict):
 
 
 def test_llamacpp_stops(strict):
-    word = plain(strict)["text"].split()[1]
+    word = six_tokens(strict)["text"].split()[1]
     told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 6, "temperature": 0, "stop": [word]}).json()
     assert (told["stop_type"], told["stopping_word"]) == ("word", word) and word not in told["content"]
     refused = strict.http.post("/completion", json={"prompt": PROMPT, "mirostat": 2}).json()["error"]
@@ -233,10 +221,10 @@ OPTIONS = {"temperature": 0, "num_predict": 6, "num_ctx": 2048}
 def test_ollama_generate(strict):
     ask = {"model": f"{MODEL.name}:latest", "prompt": PROMPT, "options": OPTIONS, "keep_alive": "5m"}
     told = strict.http.post("/api/generate", json={**ask, "raw": True, "stream": False}).json()
-    assert (told["response"], told["done"], told["done_reason"]) == (plain(strict)["text"], True, "length")
+    assert (told["response"], told["done"], told["done_reason"]) == (six_tokens(strict)["text"], True, "length")
     assert told["eval_count"] == 6 and told["total_duration"] > 0
     told = lines(strict.http.post("/api/generate", json={**ask, "raw": True}))
-    assert "".join(line["response"] for line in told) == plain(strict)["text"]
+    assert "".join(line["response"] for line in told) == six_tokens(strict)["text"]
     assert [line["done"] for line in told] == [False] * (len(told) - 1) + [True]
     told = strict.http.post("/api/generate", json={**ask, "system": "Be brief.", "stream": False}).json()
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]
@@ -254,7 +242,7 @@ def test_ollama_chat(strict):
 
 
 def test_ollama_tells_log_probabilities(strict):
-    wanted = plain(strict, logprobs=2)["logprobs"]
+    wanted = six_tokens(strict, logprobs=2)["logprobs"]
     ask = {"prompt": PROMPT, "raw": True, "options": OPTIONS, "logprobs": True, "top_logprobs": 2}
     whole = strict.http.post("/api/generate", json={**ask, "stream": False}).json()["logprobs"]
     streamed = [one for line in lines(strict.http.post("/api/generate", json=ask)) for one in line["logprobs"]]

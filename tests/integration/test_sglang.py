@@ -5,21 +5,10 @@ import json
 
 import pytest
 
-from server import Server
+from server import six_tokens
 
 PROMPT = "It was a"
 SAMPLING = {"temperature": 0, "max_new_tokens": 6}
-
-
-@pytest.fixture(scope="module")
-def strict():
-    with Server("--backend", "cpu", "--strict-parameters") as server:
-        yield server
-
-
-def plain(server, **more):
-    body = {"prompt": PROMPT, "max_tokens": 6, "temperature": 0, "return_token_ids": True, **more}
-    return server.complete(**body)["choices"][0]
 
 
 def generate(server, **body):
@@ -29,14 +18,14 @@ def generate(server, **body):
 
 
 def test_a_text(strict):
-    wanted = plain(strict)
+    wanted = six_tokens(strict)
     told = generate(strict, text=PROMPT, sampling_params=SAMPLING, rid="mine")
     assert (told["text"], told["output_ids"]) == (wanted["text"], wanted["token_ids"])
     meta = told["meta_info"]
     assert meta["finish_reason"] == {"type": "length", "length": 6} and meta["id"] == "mine"
     assert (meta["prompt_tokens"], meta["completion_tokens"]) == (len(wanted["prompt_token_ids"]), 6)
     assert generate(strict, input_ids=wanted["prompt_token_ids"], sampling_params=SAMPLING)["text"] == wanted["text"]
-    drawn = plain(strict, temperature=0.9, seed=5)
+    drawn = six_tokens(strict, temperature=0.9, seed=5)
     same = {"temperature": 0.9, "max_new_tokens": 6, "sampling_seed": 5}
     assert generate(strict, text=PROMPT, sampling_params=same)["text"] == drawn["text"]
 
@@ -44,20 +33,20 @@ def test_a_text(strict):
 def test_several(strict):
     prompts = [PROMPT, "Call me"]
     told = generate(strict, text=prompts, sampling_params=SAMPLING)
-    assert [one["text"] for one in told] == [plain(strict, prompt=prompt)["text"] for prompt in prompts]
+    assert [one["text"] for one in told] == [six_tokens(strict, prompt=prompt)["text"] for prompt in prompts]
     [alone] = generate(strict, text=prompts[:1], sampling_params=SAMPLING)
     assert alone["text"] == told[0]["text"]
     assert len(generate(strict, text=PROMPT, sampling_params={**SAMPLING, "temperature": 1, "n": 3})) == 3
 
 
 def test_stops(strict):
-    stop = plain(strict)["text"].split()[1]
-    cut = plain(strict, stop=[stop])
+    stop = six_tokens(strict)["text"].split()[1]
+    cut = six_tokens(strict, stop=[stop])
     told = generate(strict, text=PROMPT, sampling_params={**SAMPLING, "stop": stop})
     assert told["text"] == cut["text"] and told["meta_info"]["finish_reason"] == {"type": "stop", "matched": stop}
     whole = generate(strict, text=PROMPT, sampling_params={**SAMPLING, "stop": [stop], "no_stop_trim": True})
     assert whole["text"] == cut["text"] + stop
-    token = plain(strict)["token_ids"][2]
+    token = six_tokens(strict)["token_ids"][2]
     told = generate(strict, text=PROMPT, sampling_params={**SAMPLING, "stop_token_ids": [token]})
     assert told["meta_info"]["finish_reason"] == {"type": "stop", "matched": token}
 
@@ -65,7 +54,7 @@ def test_stops(strict):
 def test_log_probabilities(strict):
     """As lm-eval's sglang-generate asks, of several prompts at once."""
     prompts = [PROMPT, "Call me Ishmael"]
-    wanted = [plain(strict, prompt=prompt, echo=True, logprobs=2, prompt_logprobs=2) for prompt in prompts]
+    wanted = [six_tokens(strict, prompt=prompt, echo=True, logprobs=2, prompt_logprobs=2) for prompt in prompts]
     ids = [one["prompt_token_ids"] for one in wanted]
     told = generate(strict, input_ids=ids, sampling_params=SAMPLING, return_logprob=True, top_logprobs_num=2,
                     logprob_start_len=0, return_text_in_logprobs=True)
@@ -91,7 +80,7 @@ def test_a_stream_tells_all_so_far(strict):
     response = strict.http.post("/generate", json=body)
     *events, done = [line[6:] for line in response.text.splitlines() if line.startswith("data: ")]
     told = [json.loads(event) for event in events]
-    wanted = plain(strict, ignore_eos=True)
+    wanted = six_tokens(strict, ignore_eos=True)
     assert done == "[DONE]" and told[-1]["text"] == wanted["text"] and told[-1]["output_ids"] == wanted["token_ids"]
     counts = [one["meta_info"]["completion_tokens"] for one in told]
     assert counts == sorted(counts) and counts[-1] == 6
