@@ -75,11 +75,11 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
   const std::string missing = MethodNotOffered(method, path);
   Match match = {.error_form = form,
-                 .error = missing.empty() ? ErrorResponse(405,
-                                                          fmt::format("{} does not take {}: use {}", Printable(path),
-                                                                      Printable(method), methods),
-                                                          "method_not_allowed", form)
-                                          : ErrorResponse(404, missing, "not_found", form)};
+                 .error = ErrorResponse(405,
+                                        missing.empty() ? fmt::format("{} does not take {}: use {}", Printable(path),
+                                                                      Printable(method), methods)
+                                                        : missing,
+                                        "method_not_allowed", form)};
   match.error.headers.emplace_back("allow", methods);
   return match;
 }

@@ -122,10 +122,10 @@ TEST(RouterTest, SaysWhichMethodsAreNotOffered) {
     router.Add({.method = path == std::string_view("/v1/chat/completions") ? "POST" : "GET", .path = path});
   }
   const Router::Match list = router.Find("GET", "/v1/chat/completions");
-  EXPECT_EQ(list.error.status, 404);
+  EXPECT_EQ(list.error.status, 405);
   EXPECT_THAT(list.error.body, HasSubstr("it keeps none: POST makes one"));
   EXPECT_THAT(list.error.headers, ::testing::Contains(::testing::Pair("allow", "POST")));
-  EXPECT_EQ(router.Find("DELETE", "/v1/models/a").error.status, 404);
+  EXPECT_EQ(router.Find("DELETE", "/v1/models/a").error.status, 405);
   EXPECT_EQ(router.Find("DELETE", "/v1/models").error.status, 405);
 }
 
