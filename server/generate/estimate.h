@@ -11,7 +11,7 @@
 namespace batucada {
 
 // While a JSON body becomes parameters, texts and token ids: its values, a copy or two of its texts, and what
-// tokenizing them takes. One look at every byte.
+// tokenizing them takes. Linear in the bytes.
 int64_t ParsingBytes(std::string_view body);
 // Of that, what merging the longest word takes: of a text that has no spaces, or nothing else, many times its bytes.
 // Bytes that no text has part words too, so that lists of numbers in a message count for little.
