@@ -182,7 +182,7 @@ def test_examples_of_the_page(fast):
 
 def test_formats_of_the_page(fast):
     [held, annotations] = (re.findall("`([a-z0-9-]+)`", re.search(pattern, PAGE, re.DOTALL)[1]) for pattern in
-                           (r"`format` where it is (.*?)\. Beside", r"these formats: (.*?)\.\n"))
+                           (r"`format` where it is (.*?)\.", r"these formats: (.*?)\.\n"))
     assert len(held) == 10 and len(annotations) > 25
     for name in held + annotations:
         schema = {"type": "string", "format": name}
