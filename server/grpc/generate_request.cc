@@ -5,13 +5,10 @@
 #include <variant>
 
 #include <fmt/format.h>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
-#include "server/openai/conversation.h"
 
 namespace batucada {
 namespace {
@@ -78,9 +75,8 @@ void ReadStructure(const v1::StructuredOutput& asked, CompletionParams* params) 
   params->grammar = std::move(spec);
 }
 
-// What Generate and Chat have in common.
 template <typename Request>
-CompletionParams ReadCommon(const Request& request) {
+CompletionParams Read(const Request& request) {
   CompletionParams params;
   params.model = request.model();
   if (request.has_max_tokens()) params.max_tokens = request.max_tokens();
@@ -96,6 +92,9 @@ CompletionParams ReadCommon(const Request& request) {
 
 }  // namespace
 
+CompletionParams ReadCommon(const v1::GenerateRequest& request) { return Read(request); }
+CompletionParams ReadCommon(const v1::ChatRequest& request) { return Read(request); }
+
 absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request) {
   CompletionParams params = ReadCommon(request);
   switch (request.prompt_case()) {
@@ -108,50 +107,6 @@ absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest&
     case v1::GenerateRequest::PROMPT_NOT_SET:
       return InvalidParameter("prompt", "prompt is missing: set text or token_ids", "missing_parameter");
   }
-  return params;
-}
-
-absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request) {
-  CompletionParams params = ReadCommon(request);
-  params.names.prompt = "messages";
-  if (params.echo) {
-    return InvalidParameter("output.echo", "output.echo is true: a conversation cannot be echoed", "invalid_value");
-  }
-  if (!v1::ConversationEnding_IsValid(request.ending())) {
-    return InvalidParameter("ending", fmt::format("ending is {}, which is no ConversationEnding of this version",
-                                                  static_cast<int>(request.ending())));
-  }
-  if (static_cast<size_t>(request.messages_size()) > kMaxMessages) {
-    return InvalidParameter("messages",
-                            fmt::format("messages has {} messages: at most {}", request.messages_size(), kMaxMessages));
-  }
-  // Conversations are read and checked in one place, in the form that templates take them.
-  boost::json::array messages;
-  for (const v1::ChatMessage& message : request.messages()) {
-    boost::json::object& made = messages.emplace_back(boost::json::object()).as_object();
-    made["role"] = message.role();
-    made["content"] = message.content();
-    if (message.has_name()) made["name"] = message.name();
-    if (message.has_tool_call_id()) made["tool_call_id"] = message.tool_call_id();
-    if (message.has_reasoning_content()) made["reasoning_content"] = message.reasoning_content();
-    boost::json::array calls;
-    for (const v1::ToolCall& call : message.tool_calls()) {
-      calls.push_back({{"id", call.id()},
-                       {"type", "function"},
-                       {"function", {{"name", call.name()}, {"arguments", call.arguments()}}}});
-    }
-    if (calls.empty()) continue;
-    if (message.content().empty()) made["content"] = nullptr;
-    made["tool_calls"] = std::move(calls);
-  }
-  const bool continues = request.ending() == v1::CONVERSATION_ENDING_CONTINUE_FINAL_MESSAGE;
-  const boost::json::object object = {
-      {"messages", std::move(messages)},
-      {"add_generation_prompt", request.ending() == v1::CONVERSATION_ENDING_GENERATION_PROMPT},
-      {"continue_final_message", continues}};
-  RequestReader reader(object, "");
-  ReadConversation(reader, &params.conversation);
-  BATUCADA_RETURN_IF_ERROR(reader.Finish());
   return params;
 }
 

@@ -9,7 +9,11 @@ namespace batucada {
 
 // INVALID_ARGUMENT if there is no prompt; every other check is Translate's. Thread-safe.
 absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request);
-// INVALID_ARGUMENT if a message is not one: "messages[1].role".
+// INVALID_ARGUMENT if a message or a tool is not one: "messages[1].role".
 absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request);
+
+// What both have in common.
+CompletionParams ReadCommon(const v1::GenerateRequest& request);
+CompletionParams ReadCommon(const v1::ChatRequest& request);
 
 }  // namespace batucada

@@ -26,6 +26,7 @@ absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<Comp
     return translation.status();
   }
   SubmittedGeneration submitted{.choices = translation->choices(), .with_logprobs = params->logprobs.has_value()};
+  if (translation->answer != nullptr && !translation->answer->plain()) submitted.form = translation->answer;
   const std::string echo = params->echo ? translation->prompt_text.front() : std::string();
   BATUCADA_ASSIGN_OR_RETURN(submitted.group, GenerationGroup::Submit(service, *std::move(translation), info.origin));
   if (params->echo) submitted.echo.assign(submitted.choices, echo);  // there is room for it: it has been charged
@@ -86,6 +87,11 @@ void GenerationCall::Finish(const absl::Status& status) {
 
 // --- Generate, Chat --------------------------------------------------------------------------------------------------
 
+void StreamedGeneration::Begin() {
+  if (generation().form == nullptr) return;
+  for (size_t i = 0; i < generation().choices; ++i) answers_.emplace_back(generation().form);
+}
+
 void StreamedGeneration::Pump() {
   if (group() == nullptr || !call().drained()) return;
   std::vector<v1::GenerateResponse> ready;
@@ -104,7 +110,6 @@ v1::GenerateResponse StreamedGeneration::Take(size_t index, Update& update) {
   message.set_index(static_cast<int32_t>(index));
   std::vector<std::string>& echo = generation().echo;
   if (index < echo.size()) message.set_text(std::exchange(echo[index], {}));
-  message.mutable_text()->append(update.text);
   for (const TokenResult& token : update.tokens) ToProto(token, generation().with_logprobs, message.add_tokens());
   if (index == 0) {  // every choice scores the same prompt
     for (const TokenResult& token : update.prompt_logprobs) {
@@ -112,6 +117,11 @@ v1::GenerateResponse StreamedGeneration::Take(size_t index, Update& update) {
     }
   }
   if (update.finish) SetFinish(*update.finish, &message);
+  if (answers_.empty()) {
+    message.mutable_text()->append(update.text);
+  } else {
+    answers_[index].Take(update.text, update.finish, &message);
+  }
   return message;
 }
 

@@ -11,6 +11,7 @@
 #include "server/generate/generation_group.h"
 #include "server/generate/service.h"
 #include "server/grpc/call.h"
+#include "server/grpc/chat_answer.h"
 
 namespace batucada {
 
@@ -20,6 +21,7 @@ struct SubmittedGeneration {
   std::vector<std::string> echo;  // of each choice, if it was asked for
   size_t choices = 0;
   bool with_logprobs = false;
+  std::shared_ptr<const AnswerForm> form = nullptr;  // of a conversation's answers, if there is more in them than text
 };
 
 // From the message to the engine, on any thread.
@@ -62,10 +64,13 @@ class StreamedGeneration : public GenerationCall {
   using GenerationCall::GenerationCall;
 
  protected:
+  void Begin() override;
   void Pump() override;
 
  private:
   v1::GenerateResponse Take(size_t index, Update& update);
+
+  std::vector<ChatAnswer> answers_;  // of each choice; none: they are text
 };
 
 class WholeGeneration : public GenerationCall {
