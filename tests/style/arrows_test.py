@@ -48,7 +48,7 @@ ROOMS = {
                          "server/store", "server/telemetry", "server/generate", "server/http", "server/openai"],
     "server/open_inference": ["base", "text", "server/common", "server/json", "server/config", "server/generate",
                               "server/http", "server/openai"],
-    "server/grpc": ["base", "proto", "engine/core", "engine/model", "server/common", "server/net", "server/config",
+    "server/grpc": ["base", "proto", "text", "engine/core", "engine/model", "server/common", "server/net", "server/config",
                     "server/memory", "server/telemetry", "server/generate", "server/openai", "server/open_inference"],
     "server/web": ["base"],
     "server/operations": ["base", "server/common", "server/json", "server/telemetry", "server/generate", "server/http",
