@@ -1,7 +1,8 @@
 """The clients' Python environments: one for each list in tests/clients/requirements, under build/clients.
 
 A list holds everything that its clients need, with versions, as they were resolved once; it is installed as it is. What a
-client names and does not need here is left out (torch); which Python a package asks for is not looked at."""
+client names and does not need here is left out (most of what torch brings); which Python a package asks for is not
+looked at."""
 
 import hashlib
 import pathlib

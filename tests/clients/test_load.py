@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from conftest import MODEL, NAME, call, offline, tool
 
 
@@ -48,3 +49,22 @@ def test_inference_perf(server, tmp_path):
     report = json.loads((tmp_path / "out/summary_lifecycle_metrics.json").read_text())
     assert report["successes"]["count"] == report["load_summary"]["count"] == 6
     assert report.get("failures", {}).get("count", 0) == 0
+
+
+@pytest.mark.parametrize("profile", ["kind=synchronous", "kind=concurrent,streams=3"])
+@pytest.mark.parametrize("route", ["/v1/chat/completions", "/v1/completions", "/v1/responses"])
+def test_guidellm(server, tmp_path, route, profile):
+    """It believes the server's own count of tokens, which it is sent with every part of a stream."""
+    before = server.metrics()
+    call([tool("guidellm", "guidellm"), "run", "--profile", profile, "--constraint", "kind=max_requests,count=6",
+          "--backend", f"kind=openai_http,target={server.url},request_format={route}",
+          "--tokenizer", f"kind=huggingface_auto,model={MODEL}", "--data", "kind=synthetic_text,prompt_tokens=32,output_tokens=8",
+          "--output", "kind=json,path=report.json"], tmp_path)
+    after = server.metrics()
+    report = json.loads((tmp_path / "report.json").read_text())["benchmarks"][0]
+    totals, requests = report["metrics"]["request_totals"], report["requests"]["successful"]
+    assert (totals["successful"], totals["errored"], totals["incomplete"], len(requests)) == (6, 0, 0, 6)
+    assert [one["output_tokens"] for one in requests] == [8] * 6 and all(one["output"] for one in requests)
+    for counted, asked in (("generation", "output_tokens"), ("prompt", "prompt_tokens")):
+        name = f"batucada_{counted}_tokens_total"
+        assert after[name] - before[name] == sum(one[asked] for one in requests)

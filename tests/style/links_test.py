@@ -1,10 +1,15 @@
-"""What our pages point at is there: their links, and the files of ours that they name."""
+"""What our pages point at is there: their links, the files of ours that they name, and the clients that the README says
+were tried, in the versions that tests/clients installs."""
 
 import pathlib
 import re
+import sys
 import unittest
 
 from house_rules_test import ROOT, our_paths
+
+sys.path.insert(0, str(ROOT / "tests/clients"))
+import environments  # noqa: E402
 
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 # A path in backticks whose first part is a folder of the tree; a header and its source go by their common name.
@@ -53,6 +58,14 @@ class LinksTest(unittest.TestCase):
         wrong = "[a](c.md) [b](/docs/b.md) `engine/x/z.h` `docs/c.md` [c](../../README.md2)"
         self.assertEqual(list(broken("docs/a.md", wrong, paths)),
                          ["c.md", "/docs/b.md", "../../README.md2", "engine/x/z.h", "docs/c.md"])
+
+    def test_the_readme_names_the_clients_that_are_run(self):
+        table = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Clients\n")[2].partition("\nTried by hand")[0]
+        told = re.findall(r"\b\d+\.\d+(?:\.\d+)?\b", table)
+        ours = re.findall(r"^(?:openai|tritonclient\S*)==(\S+)", (ROOT / "tests/requirements.txt").read_text(), re.MULTILINE)
+        versions = [version for _, version in environments.versions()]
+        self.assertGreater(len(versions), 10)
+        self.assertEqual(sorted(set(told)), sorted({*versions, *ours}))
 
 
 if __name__ == "__main__":
