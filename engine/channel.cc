@@ -21,7 +21,7 @@ bool Channel::OnEvent(SequenceEvent event) {
   const std::lock_guard lock(mutex_);
   if (abandoned_) return true;
   // The last token always has room, as the end that it brings; but none follows one that had not.
-  overran_ = overran_ || (event.token && !event.finish && pending_.tokens.size() >= capacity_);
+  overran_ = overran_ || (event.token && !event.finish && left_ + pending_.tokens.size() >= capacity_);
   if (event.token && !overran_) pending_.tokens.push_back(*std::move(event.token));
   std::move(event.prompt_logprobs.begin(), event.prompt_logprobs.end(), std::back_inserter(pending_.prompt_logprobs));
   if (event.finish) {
@@ -46,8 +46,8 @@ bool Channel::Poll(Update* update) { return Wait(update, absl::InfinitePast()); 
 bool Channel::Wait(Update* update, absl::Time deadline) {
   *update = {};
   if (finished_) return false;
-  Pending pending;
-  {
+  const bool rest = !taken_.empty();
+  if (!rest) {
     std::unique_lock lock(mutex_);
     const auto filled = [this] { return !pending_.empty(); };
     if (deadline == absl::InfiniteFuture()) {
@@ -56,17 +56,26 @@ bool Channel::Wait(Update* update, absl::Time deadline) {
       filled_.wait_for(lock, absl::ToChronoMicroseconds(left), filled);
     }
     notified_ = false;
-    pending = std::exchange(pending_, {});
+    taken_ = std::exchange(pending_, {});
+    left_ = taken_.tokens.size() > kMostAtOnce ? taken_.tokens.size() : 0;
   }
-  if (pending.empty()) return false;
-  Digest(std::move(pending), update);
+  if (taken_.empty()) return false;
+  Digest(update);
+  if (rest || !taken_.empty()) AnnounceRest();
   return true;
+}
+
+void Channel::AnnounceRest() {
+  const std::lock_guard lock(mutex_);
+  left_ = taken_.tokens.size() - told_;
+  notified_ = !taken_.empty() || !pending_.empty();
+  if (notified_ && ready_) ready_();
 }
 
 void Channel::OnReady(std::function<void()> ready) {
   const std::lock_guard lock(mutex_);
   ready_ = std::move(ready);
-  notified_ = !pending_.empty();
+  notified_ = !taken_.empty() || !pending_.empty();
   if (notified_ && ready_) ready_();
 }
 
@@ -77,11 +86,12 @@ void Channel::Cancel(FinishReason reason) {
 
 void Channel::Abandon() {
   {
+    Pending unwanted;  // freed without the lock, for which the step loop may wait
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
     ready_ = nullptr;
-    if (pending_.finish) finished_ = true;
-    pending_ = {};
+    if (pending_.finish || taken_.finish) finished_ = true;
+    unwanted = std::exchange(pending_, {});
   }
   Cancel(FinishReason::kCancelled);
 }
@@ -100,23 +110,35 @@ void Channel::AddText(const std::string& text, Update* update) {
   }
 }
 
-void Channel::Digest(Pending pending, Update* update) {
-  update->prompt_logprobs = std::move(pending.prompt_logprobs);
+void Channel::Digest(Update* update) {
+  std::vector<TokenResult>& scores = taken_.prompt_logprobs;
+  if (!scores.empty()) {  // they come before what follows the prompt
+    const size_t count = std::min(scores.size() - told_scores_, kMostAtOnce);
+    const auto first = std::make_move_iterator(scores.begin() + static_cast<std::ptrdiff_t>(told_scores_));
+    update->prompt_logprobs = std::vector<TokenResult>(first, first + static_cast<std::ptrdiff_t>(count));
+    told_scores_ += count;
+    if (told_scores_ < scores.size()) return;
+    scores.clear();
+    told_scores_ = 0;
+  }
+  std::vector<TokenResult>& tokens = taken_.tokens;
   // The token that ended the sequence by itself is reported, but is not part of the text.
-  const bool by_grammar = held_to_grammar_ && pending.finish && !pending.finish->stop_token &&
-                          !pending.tokens.empty() && !tokenizer_->IsSpecial(pending.tokens.back().id);
-  const bool last_is_end =
-      pending.finish && pending.finish->reason == FinishReason::kStop && !stop_found_ && !by_grammar;
-  for (size_t i = 0; i < pending.tokens.size() && !stop_found_; ++i) {
-    if (!(last_is_end && i + 1 == pending.tokens.size())) AddText(detokenizer_.Push(pending.tokens[i].id), update);
-    update->tokens.push_back(std::move(pending.tokens[i]));
+  const bool by_grammar = held_to_grammar_ && taken_.finish && !taken_.finish->stop_token && !tokens.empty() &&
+                          !tokenizer_->IsSpecial(tokens.back().id);
+  const bool last_is_end = taken_.finish && taken_.finish->reason == FinishReason::kStop && !stop_found_ && !by_grammar;
+  for (const size_t end = std::min(tokens.size(), told_ + kMostAtOnce); told_ < end && !stop_found_; ++told_) {
+    if (!(last_is_end && told_ + 1 == tokens.size())) AddText(detokenizer_.Push(tokens[told_].id), update);
+    update->tokens.push_back(std::move(tokens[told_]));
     ++tokens_taken_;
   }
-  if (!pending.finish) return;
+  if (told_ < tokens.size() && !stop_found_) return;
+  std::optional<Finish> finish = std::exchange(taken_, {}).finish;
+  told_ = 0;
+  if (!finish) return;
   if (!stop_found_) AddText(detokenizer_.Flush(), update);
   if (!stop_found_) update->text += stops_.Flush();
   finished_ = true;
-  update->finish = std::move(pending.finish);
+  update->finish = std::move(finish);
   if (stop_found_) {
     update->finish->reason = FinishReason::kStop;
     update->finish->stop_string = stop_found_;

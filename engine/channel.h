@@ -25,12 +25,16 @@ class Channel : public SequenceListener {
   // `stops` was made from the request's stop strings. A channel may outlive the engine, so it shares the tokenizer.
   Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request);
 
+  static constexpr size_t kMostAtOnce = 256;
+
   // --- producer: the step loop ---
   bool OnEvent(SequenceEvent event) override;
 
   // --- consumer, one thread at a time ---
   void Bind(std::weak_ptr<StepLoop> loop, SequenceId id);  // before anything else
   SequenceId id() const { return id_; }
+  // At most kMostAtOnce tokens, and as many scores of the prompt's: where many wait, turning them into text and
+  // messages at once would keep the consumer's thread from others. What is left is announced at once.
   bool Poll(Update* update);
   bool Wait(Update* update, absl::Time deadline);
   void OnReady(std::function<void()> ready);
@@ -46,19 +50,24 @@ class Channel : public SequenceListener {
     bool empty() const { return prompt_logprobs.empty() && tokens.empty() && !finish; }
   };
   void AddText(const std::string& text, Update* update);
-  void Digest(Pending pending, Update* update);
+  void Digest(Update* update);
+  // Says that there is more to take, if there is; or that all is taken.
+  void AnnounceRest();
 
   const size_t capacity_;
 
   Mutex mutex_;  // guards what follows
   Condition filled_;
   Pending pending_;
+  size_t left_ = 0;  // tokens that the consumer has taken from it and not yet been told
   std::function<void()> ready_;
   bool notified_ = false;  // the consumer knows that there is something to take
   bool abandoned_ = false;
   bool overran_ = false;  // a token found no room: those after it are dropped too
 
   // The consumer's own.
+  Pending taken_;                      // from pending_, of which so many are told:
+  size_t told_ = 0, told_scores_ = 0;  // tokens; of the prompt
   std::weak_ptr<StepLoop> loop_;
   SequenceId id_ = 0;
   const std::shared_ptr<const Tokenizer> tokenizer_;

@@ -33,7 +33,7 @@ class Generation {
   Generation& operator=(Generation&&) noexcept;
 
   SequenceId id() const;
-  // Takes everything that is ready. False if nothing is; never blocks.
+  // Takes what is ready, some hundreds of tokens at once. False if nothing is; never blocks.
   bool Poll(Update* update);
   // Like Poll, but waits for something until `deadline`.
   bool Wait(Update* update, absl::Time deadline = absl::InfiniteFuture());

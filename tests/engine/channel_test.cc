@@ -103,6 +103,74 @@ TEST(ChannelTest, WhoFallsBehindIsToldSo) {
   EXPECT_EQ(update.finish->reason, FinishReason::kOverrun);
 }
 
+TEST(ChannelTest, MuchIsToldInPartsEachOfWhichAnnouncesTheNext) {
+  constexpr size_t kTokens = 2 * Channel::kMostAtOnce + 7;
+  const auto channel = MakeChannel(1000);
+  SayAll(*channel, std::string(kTokens, 'a'));
+  End(*channel, FinishReason::kLength);
+  int announced = 0;
+  channel->OnReady([&] { ++announced; });
+  EXPECT_EQ(announced, 1);
+  std::string text;
+  Update update;
+  for (int parts = 1; parts <= 3; ++parts) {
+    EXPECT_EQ(announced, parts);
+    ASSERT_TRUE(channel->Poll(&update));
+    EXPECT_LE(update.tokens.size(), Channel::kMostAtOnce);
+    EXPECT_EQ(update.finish.has_value(), parts == 3);
+    text += update.text;
+  }
+  EXPECT_EQ(text, std::string(kTokens, 'a'));
+  EXPECT_EQ(update.finish->generated_tokens, static_cast<int64_t>(kTokens));
+  EXPECT_EQ(announced, 3);
+  EXPECT_FALSE(channel->Poll(&update));
+}
+
+TEST(ChannelTest, WhatComesBetweenPartsIsAnnouncedBehindThem) {
+  const auto channel = MakeChannel(1000);
+  SayAll(*channel, std::string(Channel::kMostAtOnce + 1, 'a'));
+  int announced = 0;
+  channel->OnReady([&] { ++announced; });
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  Say(*channel, 'b');
+  EXPECT_EQ(announced, 2) << "for the rest, which the consumer knows of";
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.text, "a");
+  EXPECT_EQ(announced, 3);
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.text, "b");
+  Say(*channel, 'c');
+  EXPECT_EQ(announced, 4);
+}
+
+TEST(ChannelTest, WhatIsLeftOfAPartCountsAsWaiting) {
+  const auto channel = MakeChannel(Channel::kMostAtOnce + 10);
+  SayAll(*channel, std::string(Channel::kMostAtOnce + 10, 'a'));
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  for (size_t i = 0; i < Channel::kMostAtOnce; ++i) ASSERT_TRUE(Say(*channel, 'b')) << i;
+  EXPECT_FALSE(Say(*channel, 'b'));
+}
+
+TEST(ChannelTest, ThePromptsScoresComeInPartsAndBeforeItsTokens) {
+  const auto channel = MakeChannel(10);
+  SequenceEvent event;
+  event.prompt_logprobs.resize(Channel::kMostAtOnce + 3);
+  for (size_t i = 0; i < event.prompt_logprobs.size(); ++i) event.prompt_logprobs[i].id = static_cast<int32_t>(i);
+  event.token = TokenResult{.id = 'a'};
+  channel->OnEvent(std::move(event));
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_EQ(update.prompt_logprobs.size(), Channel::kMostAtOnce);
+  EXPECT_TRUE(update.tokens.empty());
+  ASSERT_TRUE(channel->Poll(&update));
+  ASSERT_EQ(update.prompt_logprobs.size(), 3U);
+  EXPECT_EQ(update.prompt_logprobs[0].id, static_cast<int32_t>(Channel::kMostAtOnce));
+  EXPECT_EQ(update.text, "a");
+  EXPECT_FALSE(channel->Poll(&update));
+}
+
 TEST(ChannelTest, NobodyFallsBehindOnceItIsAbandoned) {
   const auto channel = MakeChannel(1);
   channel->Abandon();
