@@ -34,12 +34,11 @@ class MessagesDialect : public Dialect {
     parser_.emplace(form_);
   }
 
-  std::string Whole(const Generated& generated) override {
+  Pieces Whole(const std::vector<Generated>& told, JsonWriter& json) override {
+    const Generated& generated = told.front();
     AnswerPieces pieces;
     parser_->Add(generated.text, &pieces);
     FinishAnswer(*parser_, *form_, generated.finish, &pieces);
-    std::string body;
-    JsonWriter json(&body);
     json.BeginObject();
     WriteHead(json);
     json.Key("content").BeginArray();
@@ -47,9 +46,14 @@ class MessagesDialect : public Dialect {
     for (size_t i = 0; i < all.size(); ++i) {
       json.BeginObject();
       switch (all[i].kind) {
-        case Kind::kText: json.Key("type").String("text").Key("text").String(all[i].text); break;
+        case Kind::kText:
+          json.Key("type").String("text").Key("text");
+          BATUCADA_WRITE(json.LongString(all[i].text));
+          break;
         case Kind::kThinking:
-          json.Key("type").String("thinking").Key("thinking").String(all[i].text).Key("signature").String("");
+          json.Key("type").String("thinking").Key("thinking");
+          BATUCADA_WRITE(json.LongString(all[i].text));
+          json.Key("signature").String("");
           break;
         case Kind::kCall: {
           used_tools_ = true;
@@ -68,7 +72,6 @@ class MessagesDialect : public Dialect {
     WriteStop(generated.finish, json);
     WriteUsage(&generated.usage, json);
     json.EndObject();
-    return body;
   }
 
   void Start(std::string* body) override {

@@ -1,12 +1,14 @@
 #include "server/compat/dialect.h"
 
 #include <iterator>
+#include <optional>
 #include <utility>
 #include <variant>
 
 #include "base/status.h"
 #include "server/common/request_id.h"
 #include "server/generate/translate.h"
+#include "server/http/document.h"
 #include "server/http/request_origin.h"
 #include "server/http/sse.h"
 
@@ -25,7 +27,11 @@ class DialectAnswer : public LiveAnswer {
 
   void OnReady(std::function<void()> wake) override { group_->OnReady(wake); }
 
+  // What is being written is written on before more is taken: it refers to all that there is.
   Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
+    if (document_) return document_->Advance(body);
+    if (retelling_ && WriteOn(body) == Progress::kMore) return Progress::kMore;
+    if (ended_) return Progress::kDone;
     if (streams_ && !std::exchange(began_, true)) {
       *head = EventStreamHead();
       (*head)->content_type = std::string(dialect_->stream_type());
@@ -33,16 +39,20 @@ class DialectAnswer : public LiveAnswer {
       dialect_->Start(body);
     }
     group_->Poll([&](size_t index, Update& update) { Take(generated_[index], update, body); });
-    if (!group_->done()) return Progress::kWaiting;
+    ended_ = group_->done();
+    if (!ended_) return dialect_->Retells() && streams_ ? Retell(body) : Progress::kWaiting;
     for (Generated& generated : generated_) generated.timings = group_->timings();
     const absl::Status& failure = group_->failure();
     if (streams_ && failure.ok()) {
       for (const Generated& generated : generated_) dialect_->End(generated, body);
-    } else if (streams_) {
+      return dialect_->Retells() ? Retell(body) : Progress::kDone;
+    }
+    if (streams_) {
       dialect_->Fail(failure, body);
     } else if (failure.ok()) {
-      *head = JsonResponse(dialect_->WholeOf(generated_));
-      (*head)->headers = headers_;
+      document_.emplace([this](JsonWriter& json) { return dialect_->Whole(generated_, json); });
+      *head = HttpResponse{.headers = headers_, .body = ""};
+      return document_->Advance(body);
     } else {
       *head = ErrorResponse(failure, form_);
     }
@@ -52,6 +62,24 @@ class DialectAnswer : public LiveAnswer {
   void KeepAlive(std::string* body) override { dialect_->KeepAlive(body); }
 
  private:
+  Progress Retell(std::string* body) {
+    retelling_.emplace(RetellAll());
+    const Progress progress = WriteOn(body);
+    return progress == Progress::kMore ? progress : ended_ ? Progress::kDone : Progress::kWaiting;
+  }
+
+  Pieces RetellAll() {
+    for (const Generated& generated : generated_) BATUCADA_WRITE(dialect_->Retell(generated, ended_, &retold_));
+  }
+
+  Progress WriteOn(std::string* body) {
+    const bool more = retelling_->Next();
+    *body += retold_;
+    retold_.clear();
+    if (!more) retelling_.reset();
+    return more ? Progress::kMore : Progress::kDone;
+  }
+
   void Take(Generated& generated, Update& update, std::string* body) {
     generated.text += update.text;
     generated.usage.generated_tokens += static_cast<int64_t>(update.tokens.size());
@@ -72,8 +100,11 @@ class DialectAnswer : public LiveAnswer {
   const bool streams_;
   const Headers headers_;
   const ErrorForm form_;
-  bool began_ = false;
+  bool began_ = false, ended_ = false;
   std::vector<Generated> generated_;
+  std::string retold_;               // of what is being told again, what has yet to be written
+  std::optional<Pieces> retelling_;  // of a stream
+  std::optional<Document> document_;
 };
 
 absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRequest& request, RequestOrigin origin,

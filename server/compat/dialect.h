@@ -12,6 +12,8 @@
 #include "server/generate/generation_group.h"
 #include "server/generate/service.h"
 #include "server/http/http.h"
+#include "server/json/json_writer.h"
+#include "server/json/pieces.h"
 #include "server/json/unknown_members.h"
 
 namespace batucada {
@@ -57,14 +59,17 @@ class Dialect {
   virtual bool KeepsPrompt() const { return false; }
   // Whether tokens are kept for Whole and End, and the scores of prompts where they are asked for.
   virtual bool KeepsTokens() const { return false; }
-  // The whole answer's body.
-  virtual std::string Whole(const Generated& generated) = 0;
-  // Likewise, of a dialect that knows of several generations. All are told at once.
-  virtual std::string WholeOf(const std::vector<Generated>& all) { return Whole(all.front()); }
+  // The whole answer's document, which is written as the client takes it: it may be far longer than what it is made of.
+  // `all` outlives it and does not change meanwhile.
+  virtual Pieces Whole(const std::vector<Generated>& all, JsonWriter& json) = 0;
   // A piece of a stream: what is new, which may be the last of it (`update.finish`). `generated` counts it.
   virtual void Piece(const Generated& generated, const Update& update, std::string* body) = 0;
   // Behind the last piece of all, for each generation.
   virtual void End(const Generated& generated, std::string* body) = 0;
+  // Whether a stream tells again what it has told before. Such events may be long: Retell writes them.
+  virtual bool Retells() const { return false; }
+  // What is to be told of `generated` by now, or behind all of it (`ended`, after End). It does not change meanwhile.
+  virtual Pieces Retell(const Generated& /*generated*/, bool /*ended*/, std::string* /*body*/) { return {}; }
   // An error behind the first piece.
   virtual void Fail(const absl::Status& status, std::string* body) = 0;
   virtual std::string_view stream_type() const { return "text/event-stream"; }

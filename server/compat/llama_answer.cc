@@ -1,5 +1,6 @@
 #include "server/compat/llama_answer.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,28 +21,22 @@ class LlamaDialect : public Dialect {
 
   bool KeepsTokens() const override { return details_.ids || details_.probabilities; }
 
-  std::string Whole(const Generated& generated) override {
-    std::string body;
-    JsonWriter json(&body);
-    Write(generated, json);
-    return body;
-  }
-
-  std::string WholeOf(const std::vector<Generated>& all) override {
-    if (all.size() == 1) return Whole(all.front());
-    std::string body;
-    JsonWriter json(&body);
-    json.BeginArray();
-    for (const Generated& generated : all) Write(generated, json);
-    json.EndArray();
-    return body;
+  Pieces Whole(const std::vector<Generated>& all, JsonWriter& json) override {
+    if (all.size() > 1) json.BeginArray();
+    for (const Generated& generated : all) {
+      json.BeginObject();
+      BATUCADA_WRITE(WritePiece(generated.index, generated.text, generated.tokens, json));
+      WriteEnd(generated, json);
+      json.EndObject();
+    }
+    if (all.size() > 1) json.EndArray();
   }
 
   void Piece(const Generated& generated, const Update& update, std::string* body) override {
     std::string event;
     JsonWriter json(&event);
     json.BeginObject();
-    WritePiece(generated.index, update.text, update.tokens, json);
+    WritePiece(generated.index, update.text, update.tokens, json).Finish();
     json.Key("stop").Bool(false).Key("tokens_predicted").Int(generated.usage.generated_tokens);
     json.Key("tokens_evaluated").Int(generated.usage.prompt_tokens).EndObject();
     AppendEvent(event, body);
@@ -51,7 +46,7 @@ class LlamaDialect : public Dialect {
     std::string event;
     JsonWriter json(&event);
     json.BeginObject();
-    WritePiece(generated.index, "", {}, json);
+    WritePiece(generated.index, "", {}, json).Finish();
     WriteEnd(generated, json);
     json.EndObject();
     AppendEvent(event, body);
@@ -61,33 +56,23 @@ class LlamaDialect : public Dialect {
   void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
 
  private:
-  void Write(const Generated& generated, JsonWriter& json) const {
-    json.BeginObject();
-    WritePiece(generated.index, generated.text, generated.tokens, json);
-    WriteEnd(generated, json);
-    json.EndObject();
-  }
-
   void WriteProbability(int32_t id, float logprob, JsonWriter& json) const {
     json.Key("id").Int(id).Key("token").String(TokenString(tokenizer_, id)).Key("bytes").BeginArray();
     for (const char byte : tokenizer_.TokenBytes(id)) json.Int(static_cast<unsigned char>(byte));
     json.EndArray().Key("logprob").Number(logprob);
   }
 
-  void WritePiece(size_t index, std::string_view text, const std::vector<TokenResult>& tokens, JsonWriter& json) const {
-    json.Key("index")
-        .Int(static_cast<int64_t>(index))
-        .Key("content")
-        .String(text)
-        .Key("id_slot")
-        .Int(-1)
-        .Key("tokens")
-        .BeginArray();
+  // What is given outlives the pieces.
+  Pieces WritePiece(size_t index, std::string_view text, std::span<const TokenResult> tokens, JsonWriter& json) const {
+    json.Key("index").Int(static_cast<int64_t>(index)).Key("content");
+    BATUCADA_WRITE(json.LongString(text));
+    json.Key("id_slot").Int(-1).Key("tokens").BeginArray();
     for (const TokenResult& token : tokens) {
       if (details_.ids) json.Int(token.id);
+      if (json.full()) co_yield nullptr;
     }
     json.EndArray();
-    if (!details_.probabilities) return;
+    if (!details_.probabilities) co_return;
     json.Key("completion_probabilities").BeginArray();
     for (const TokenResult& token : tokens) {
       json.BeginObject();
@@ -99,6 +84,7 @@ class LlamaDialect : public Dialect {
         json.EndObject();
       }
       json.EndArray().EndObject();
+      if (json.full()) co_yield nullptr;
     }
     json.EndArray();
   }

@@ -46,14 +46,12 @@ class OllamaDialect : public Dialect {
 
   std::string_view stream_type() const override { return "application/x-ndjson"; }
 
-  std::string Whole(const Generated& generated) override {
+  Pieces Whole(const std::vector<Generated>& all, JsonWriter& json) override {
+    const Generated& generated = all.front();
     Said said;
     Hear(generated.text, &said);
     HearEnd(generated.finish, &said);
-    untold_ = generated.tokens;
-    std::string body;
-    Write(said, &generated, &body);
-    return body;
+    BATUCADA_WRITE(Write(said, generated.tokens, &generated, json));
   }
   void Piece(const Generated&, const Update& update, std::string* body) override {
     if (KeepsTokens()) untold_.insert(untold_.end(), update.tokens.begin(), update.tokens.end());
@@ -65,8 +63,7 @@ class OllamaDialect : public Dialect {
     Said said;
     HearEnd(generated.finish, &said);
     WriteLine(said, body);
-    Write({}, &generated, body);
-    *body += '\n';
+    WriteUntold({}, &generated, body);
   }
   void Fail(const absl::Status& status, std::string* body) override {
     *body += ErrorResponse(status, ErrorForm::kOpenInference).body + "\n";
@@ -120,22 +117,31 @@ class OllamaDialect : public Dialect {
   }
 
   void WriteLine(const Said& said, std::string* body) {
-    if (said.empty()) return;
-    Write(said, nullptr, body);
+    if (!said.empty()) WriteUntold(said, nullptr, body);
+  }
+
+  void WriteUntold(const Said& said, const Generated* ended, std::string* body) {
+    JsonWriter json(body);
+    Write(said, untold_, ended, json).Finish();
+    untold_.clear();
     *body += '\n';
   }
 
-  void Write(const Said& said, const Generated* ended, std::string* body) {
+  // All that is given outlives the pieces.
+  Pieces Write(const Said& said, const std::vector<TokenResult>& tokens, const Generated* ended, JsonWriter& json) {
     const bool chat = form_ == OllamaForm::kChat;
-    JsonWriter json(body);
     json.BeginObject().Key("model").String(asked().model).Key("created_at");
     json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
     if (chat) json.Key("message").BeginObject().Key("role").String("assistant");
-    json.Key(chat ? "content" : "response").String(said.text);
-    if (!said.thinking.empty()) json.Key("thinking").String(said.thinking);
+    json.Key(chat ? "content" : "response");
+    BATUCADA_WRITE(json.LongString(said.text));
+    if (!said.thinking.empty()) {
+      json.Key("thinking");
+      BATUCADA_WRITE(json.LongString(said.thinking));
+    }
     if (chat && !said.calls.empty()) WriteCalls(said.calls, json);
     if (chat) json.EndObject();
-    if (KeepsTokens()) WriteScores(json);
+    if (KeepsTokens()) BATUCADA_WRITE(WriteScores(tokens, json));
     json.Key("done").Bool(ended != nullptr);
     if (ended != nullptr) WriteEnd(*ended, json);
     json.EndObject();
@@ -151,7 +157,7 @@ class OllamaDialect : public Dialect {
     json.EndArray();
   }
 
-  void WriteScores(JsonWriter& json) {
+  Pieces WriteScores(const std::vector<TokenResult>& tokens, JsonWriter& json) const {
     json.Key("logprobs").BeginArray();
     const auto write = [&](int32_t id, float logprob) -> JsonWriter& {
       json.BeginObject().Key("token").String(TokenString(tokenizer_, id)).Key("logprob").Number(logprob);
@@ -159,13 +165,13 @@ class OllamaDialect : public Dialect {
       for (const char byte : tokenizer_.TokenBytes(id)) json.Int(static_cast<unsigned char>(byte));
       return json.EndArray();
     };
-    for (const TokenResult& token : untold_) {
+    for (const TokenResult& token : tokens) {
       write(token.id, token.logprob).Key("top_logprobs").BeginArray();
       for (const TokenLogprob& top : token.top) write(top.id, top.logprob).EndObject();
       json.EndArray().EndObject();
+      if (json.full()) co_yield nullptr;
     }
     json.EndArray();
-    untold_.clear();
   }
 
   static void WriteEnd(const Generated& generated, JsonWriter& json) {

@@ -23,63 +23,52 @@ class SglangDialect : public Dialect {
 
   bool KeepsTokens() const override { return true; }
 
-  std::string Whole(const Generated& generated) override { return WholeOf({generated}); }
-
-  std::string WholeOf(const std::vector<Generated>& all) override {
-    std::string body;
-    JsonWriter json(&body);
+  Pieces Whole(const std::vector<Generated>& all, JsonWriter& json) override {
     if (told_of_.list) json.BeginArray();
-    for (const Generated& generated : all) {
-      std::vector<int32_t> ids;
-      ids.reserve(generated.tokens.size());
-      for (const TokenResult& token : generated.tokens) ids.push_back(token.id);
-      Write(generated, ids, Ended::kYes, json);
-    }
+    for (const Generated& generated : all) BATUCADA_WRITE(Write(generated, /*ended=*/true, json));
     if (told_of_.list) json.EndArray();
-    return body;
   }
 
-  void Piece(const Generated& generated, const Update& update, std::string* body) override {
-    for (const TokenResult& token : update.tokens) ids_.push_back(token.id);
-    if (update.finish || ids_.size() < told_ + 1 + told_ / kGrowth) return;
-    told_ = ids_.size();
-    AppendText(generated, Ended::kNo, body);
-  }
+  bool Retells() const override { return true; }
+  void Piece(const Generated&, const Update&, std::string*) override {}
+  void End(const Generated&, std::string*) override {}
 
-  void End(const Generated& generated, std::string* body) override {
-    AppendText(generated, Ended::kYes, body);
-    AppendDone(body);
+  Pieces Retell(const Generated& generated, bool ended, std::string* body) override {
+    const size_t size = generated.tokens.size();
+    if (!ended && size < told_ + 1 + told_ / kGrowth) co_return;
+    told_ = size;
+    BeginEvent(body);
+    JsonWriter json(body);
+    if (told_of_.list) json.BeginArray();
+    BATUCADA_WRITE(Write(generated, ended, json));
+    if (told_of_.list) json.EndArray();
+    EndEvent(body);
+    if (ended) AppendDone(body);
   }
 
   void Fail(const absl::Status& status, std::string* body) override { AppendEvent(ErrorJson(status), body); }
   void KeepAlive(std::string* body) override { AppendComment("keep-alive", body); }
 
  private:
-  enum class Ended : uint8_t { kNo, kYes };
-
-  void AppendText(const Generated& generated, Ended ended, std::string* body) const {
-    BeginEvent(body);
-    JsonWriter json(body);
-    if (told_of_.list) json.BeginArray();
-    Write(generated, ids_, ended, json);
-    if (told_of_.list) json.EndArray();
-    EndEvent(body);
-  }
-
-  void Write(const Generated& generated, const std::vector<int32_t>& ids, Ended ended, JsonWriter& json) const {
-    json.BeginObject().Key("text").String(generated.text).Key("output_ids").BeginArray();
-    for (const int32_t id : ids) json.Int(id);
+  Pieces Write(const Generated& generated, bool ended, JsonWriter& json) const {
+    json.BeginObject().Key("text");
+    BATUCADA_WRITE(json.LongString(generated.text));
+    json.Key("output_ids").BeginArray();
+    for (const TokenResult& token : generated.tokens) {
+      json.Int(token.id);
+      if (json.full()) co_yield nullptr;
+    }
     json.EndArray().Key("meta_info").BeginObject().Key("id").String(asked().request_id).Key("finish_reason");
-    ended == Ended::kYes ? WriteReason(generated, json) : static_cast<void>(json.Null());
+    ended ? WriteReason(generated, json) : static_cast<void>(json.Null());
     json.Key("prompt_tokens").Int(generated.usage.prompt_tokens);
     json.Key("completion_tokens").Int(generated.usage.generated_tokens);
     json.Key("cached_tokens").Int(generated.usage.cached_tokens).Key("weight_version").String("default");
-    if (ended == Ended::kYes) {
+    if (ended) {
       const RequestTimings& timings = generated.timings;
       json.Key("e2e_latency")
           .Number(static_cast<float>(absl::ToDoubleSeconds(timings.queue + timings.prefill + timings.decode)));
     }
-    if (told_of_.scores) WriteScores(generated, json);
+    if (told_of_.scores) BATUCADA_WRITE(WriteScores(generated, json));
     json.EndObject().EndObject();
   }
 
@@ -118,7 +107,7 @@ class SglangDialect : public Dialect {
   }
 
   // Of the prompt's tokens from the first that is told of on, which itself is not scored, as SGLang has it.
-  void WriteScores(const Generated& generated, JsonWriter& json) const {
+  Pieces WriteScores(const Generated& generated, JsonWriter& json) const {
     std::vector<const TokenResult*> scores;
     for (const SharedArray<TokenResult>& piece : generated.prompt_scores) {
       for (const TokenResult& token : piece) scores.push_back(&token);
@@ -129,26 +118,37 @@ class SglangDialect : public Dialect {
     json.Key("input_token_logprobs").BeginArray();
     if (prompt) {
       WriteToken(std::nullopt, first_id(), json);
-      for (size_t i = first; i < scores.size(); ++i) WriteToken(scores[i]->logprob, scores[i]->id, json);
+      for (size_t i = first; i < scores.size(); ++i) {
+        WriteToken(scores[i]->logprob, scores[i]->id, json);
+        if (json.full()) co_yield nullptr;
+      }
     }
     json.EndArray().Key("output_token_logprobs").BeginArray();
-    for (const TokenResult& token : generated.tokens) WriteToken(token.logprob, token.id, json);
+    for (const TokenResult& token : generated.tokens) {
+      WriteToken(token.logprob, token.id, json);
+      if (json.full()) co_yield nullptr;
+    }
     json.EndArray();
-    if (told_of_.top == 0) return;
+    if (told_of_.top == 0) co_return;
     json.Key("input_top_logprobs").BeginArray();
     if (prompt) {
       json.Null();
-      for (size_t i = first; i < scores.size(); ++i) WriteTop(*scores[i], json);
+      for (size_t i = first; i < scores.size(); ++i) {
+        WriteTop(*scores[i], json);
+        if (json.full()) co_yield nullptr;
+      }
     }
     json.EndArray().Key("output_top_logprobs").BeginArray();
-    for (const TokenResult& token : generated.tokens) WriteTop(token, json);
+    for (const TokenResult& token : generated.tokens) {
+      WriteTop(token, json);
+      if (json.full()) co_yield nullptr;
+    }
     json.EndArray();
   }
 
   const Tokenizer& tokenizer_;
   const SglangDetails told_of_;
-  std::vector<int32_t> ids_;  // of a stream
-  size_t told_ = 0;           // of those
+  size_t told_ = 0;  // tokens of a stream
 };
 
 }  // namespace

@@ -40,24 +40,22 @@ class TgiDialect : public Dialect {
   bool KeepsPrompt() const override { return told_of_.full_text; }
   bool KeepsTokens() const override { return told_of_.tokens || told_of_.several; }
 
-  std::string Whole(const Generated& generated) override { return WholeOf({generated}); }
-
-  std::string WholeOf(const std::vector<Generated>& all) override {
+  Pieces Whole(const std::vector<Generated>& all, JsonWriter& json) override {
     const Generated& best = *std::max_element(
         all.begin(), all.end(), [](const Generated& a, const Generated& b) { return MeanLogprob(a) < MeanLogprob(b); });
-    std::string body;
-    JsonWriter json(&body);
     if (form_ == TgiForm::kList) json.BeginArray();
-    json.BeginObject().Key("generated_text").String(Shown(best));
+    json.BeginObject().Key("generated_text");
+    BATUCADA_WRITE(WriteShown(best, json));
     if (told_of_.tokens) {
       json.Key("details").BeginObject();
-      WriteDetails(best, json);
+      BATUCADA_WRITE(WriteDetails(best, json));
       if (all.size() > 1) {
         json.Key("best_of_sequences").BeginArray();
         for (const Generated& other : all) {
           if (&other == &best) continue;
-          json.BeginObject().Key("generated_text").String(Shown(other));
-          WriteDetails(other, json);
+          json.BeginObject().Key("generated_text");
+          BATUCADA_WRITE(WriteShown(other, json));
+          BATUCADA_WRITE(WriteDetails(other, json));
           json.EndObject();
         }
         json.EndArray();
@@ -66,7 +64,6 @@ class TgiDialect : public Dialect {
     }
     json.EndObject();
     if (form_ == TgiForm::kList) json.EndArray();
-    return body;
   }
 
   // An event for each token. Text comes when it is final: with the last of those that are new.
@@ -93,21 +90,32 @@ class TgiDialect : public Dialect {
     return told_of_.full_text ? asked().prompt + generated.text : generated.text;
   }
 
-  void WriteDetails(const Generated& generated, JsonWriter& json) const {
+  Pieces WriteShown(const Generated& generated, JsonWriter& json) const {
+    const std::string text = Shown(generated);
+    BATUCADA_WRITE(json.LongString(text));
+  }
+
+  Pieces WriteDetails(const Generated& generated, JsonWriter& json) const {
     WriteEnd(generated, json);
     json.Key("prefill").BeginArray();
-    if (told_of_.prompt) WritePrompt(generated, json);
+    if (told_of_.prompt) BATUCADA_WRITE(WritePrompt(generated, json));
     json.EndArray().Key("tokens").BeginArray();
-    for (const TokenResult& token : generated.tokens) WriteToken(token, TokenString(tokenizer_, token.id), json);
+    for (const TokenResult& token : generated.tokens) {
+      WriteToken(token, TokenString(tokenizer_, token.id), json);
+      if (json.full()) co_yield nullptr;
+    }
     json.EndArray();
-    if (told_of_.top_n == 0) return;
+    if (told_of_.top_n == 0) co_return;
     json.Key("top_tokens").BeginArray();
-    for (const TokenResult& token : generated.tokens) WriteTop(token, json);
+    for (const TokenResult& token : generated.tokens) {
+      WriteTop(token, json);
+      if (json.full()) co_yield nullptr;
+    }
     json.EndArray();
   }
 
   // Nothing predicts the first.
-  void WritePrompt(const Generated& generated, JsonWriter& json) const {
+  Pieces WritePrompt(const Generated& generated, JsonWriter& json) const {
     const auto write = [&](int32_t id, std::optional<float> logprob) {
       json.BeginObject().Key("id").Int(id).Key("text").String(TokenString(tokenizer_, id)).Key("logprob");
       logprob ? json.Number(*logprob) : json.Null();
@@ -115,7 +123,10 @@ class TgiDialect : public Dialect {
     };
     write(asked().PromptOf(generated).front(), std::nullopt);
     for (const SharedArray<TokenResult>& scores : generated.prompt_scores) {
-      for (const TokenResult& token : scores) write(token.id, token.logprob);
+      for (const TokenResult& token : scores) {
+        write(token.id, token.logprob);
+        if (json.full()) co_yield nullptr;
+      }
     }
   }
 

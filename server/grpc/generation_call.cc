@@ -129,30 +129,54 @@ v1::GenerateResponse StreamedGeneration::Take(size_t index, Update& update) {
 
 void WholeGeneration::Begin() {
   group()->KeepWhole();
-  for (size_t i = 0; i < generation().choices; ++i) {
-    v1::CompleteResponse::Choice* choice = response_.add_choices();
-    if (i < generation().echo.size()) choice->set_text(std::move(generation().echo[i]));
+  choices_.resize(generation().choices);
+  std::vector<std::string>& echo = generation().echo;
+  for (size_t i = 0; i < echo.size(); ++i) choices_[i].text = std::move(echo[i]);
+}
+
+void WholeGeneration::Take(size_t index, const Update& update) {
+  Choice& choice = choices_[index];
+  choice.text += update.text;
+  v1::CompleteResponse::Choice part;
+  for (const TokenResult& token : update.tokens) ToProto(token, generation().with_logprobs, part.add_tokens());
+  if (update.finish) SetFinish(*update.finish, &part);
+  choice.rest.Append(part);
+  if (index > 0) return;  // every choice scores the same prompt
+  v1::CompleteResponse scores;
+  for (const TokenResult& token : update.prompt_logprobs) {
+    ToProto(token, /*with_logprob=*/true, scores.add_prompt_tokens());
   }
+  prompt_.Append(scores);
+}
+
+WirePieces WholeGeneration::TakeResponse() {
+  WirePieces response = std::move(prompt_);
+  for (Choice& choice : choices_) {
+    v1::CompleteResponse::Choice text;
+    text.set_text(std::move(choice.text));
+    choice.rest.Append(text);
+    response.AppendField(v1::CompleteResponse::kChoicesFieldNumber, std::move(choice.rest));
+  }
+  v1::CompleteResponse usage;
+  SetUsage(*group(), usage.mutable_usage());
+  response.Append(usage);
+  return response;
 }
 
 void WholeGeneration::Pump() {
   if (group() == nullptr) return;
-  group()->Poll([this](size_t index, Update& update) {
-    v1::CompleteResponse::Choice* choice = response_.mutable_choices(static_cast<int>(index));
-    choice->mutable_text()->append(update.text);
-    for (const TokenResult& token : update.tokens) ToProto(token, generation().with_logprobs, choice->add_tokens());
-    if (index == 0) {  // every choice scores the same prompt
-      for (const TokenResult& token : update.prompt_logprobs) {
-        ToProto(token, /*with_logprob=*/true, response_.add_prompt_tokens());
-      }
-    }
-    if (update.finish) SetFinish(*update.finish, choice);
-  });
-  if (!group()->done()) return;
-  SetUsage(*group(), response_.mutable_usage());
-  const absl::Status failure = group()->failure();
-  if (failure.ok()) call().Send(response_);
-  Finish(failure);
+  if (!unsent_) {
+    group()->Poll([this](size_t index, const Update& update) { Take(index, update); });
+    if (!group()->done()) return;
+    if (!group()->failure().ok()) return Finish(group()->failure());
+    unsent_ = TakeResponse();
+    call().SendFramed(unsent_->Head());
+  }
+  // Sending may end the call: then there is no group any more.
+  for (bool first = true; group() != nullptr && !unsent_->empty() && (first || call().drained()); first = false) {
+    call().SendFramed(unsent_->TakeFirst());
+  }
+  if (group() != nullptr && unsent_->empty()) Finish(absl::OkStatus());
 }
 
 }  // namespace batucada

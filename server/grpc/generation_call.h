@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "server/generate/service.h"
 #include "server/grpc/call.h"
 #include "server/grpc/chat_answer.h"
+#include "server/grpc/wire_pieces.h"
 
 namespace batucada {
 
@@ -73,6 +75,7 @@ class StreamedGeneration : public GenerationCall {
   std::vector<ChatAnswer> answers_;  // of each choice; none: they are text
 };
 
+// Becomes bytes as it is generated, and is sent as the client takes it.
 class WholeGeneration : public GenerationCall {
  public:
   using GenerationCall::GenerationCall;
@@ -82,7 +85,17 @@ class WholeGeneration : public GenerationCall {
   void Pump() override;
 
  private:
-  v1::CompleteResponse response_;
+  struct Choice {
+    std::string text;
+    WirePieces rest;
+  };
+  void Take(size_t index, const Update& update);
+  // Once all choices have ended.
+  WirePieces TakeResponse();
+
+  WirePieces prompt_;  // its scores
+  std::vector<Choice> choices_;
+  std::optional<WirePieces> unsent_;  // once all choices have ended
 };
 
 }  // namespace batucada

@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -23,6 +24,7 @@ using boost::system::error_code;
 
 constexpr size_t kReadBytes = 32 << 10;    // asked of the socket at once
 constexpr size_t kWriteBytes = 64 << 10;   // taken from the session at once
+constexpr size_t kTurnBytes = 64 << 10;    // written before other connections have a turn
 constexpr size_t kMaxQueuedFrames = 1000;  // past it nothing is read until the client has read
 constexpr int kMaxOpenCalls = 16;          // calls that need no key, at once: a few who watch health
 constexpr absl::Duration kTick = absl::Seconds(1);
@@ -128,6 +130,7 @@ asio::awaitable<void> GrpcConnection::WriteLoop(std::shared_ptr<GrpcConnection> 
     patience_.cancel();
     if (!closed_) asio::co_spawn(executor(), ReadLoop(self), asio::detached);
     std::string out;
+    size_t at_a_stretch = 0;  // bytes since the thread's other connections had a turn
     while (!closed_) {
       out.clear();
       // Not a word to who has not said that he speaks HTTP/2.
@@ -135,6 +138,11 @@ asio::awaitable<void> GrpcConnection::WriteLoop(std::shared_ptr<GrpcConnection> 
       if (!out.empty()) {
         if (!co_await Write(out)) break;
         room_.Notify();
+        at_a_stretch += out.size();
+        if (at_a_stretch >= kTurnBytes) {
+          at_a_stretch = 0;
+          co_await asio::post(executor(), asio::use_awaitable);
+        }
         continue;
       }
       if (!receiving_ || session_.over() || (left_ && calls_.empty())) {
@@ -144,6 +152,7 @@ asio::awaitable<void> GrpcConnection::WriteLoop(std::shared_ptr<GrpcConnection> 
       const absl::Time due = CheckClocks(ProcessNow());
       if (closed_) break;
       out.shrink_to_fit();  // likewise
+      at_a_stretch = 0;
       co_await work_.WaitUntil(ToSteady(due));
     }
   } catch (const std::exception& exception) {
