@@ -135,6 +135,7 @@ void CallStream::SendFramed(std::string_view framed) {
   if (finished_) return;
   if (!std::exchange(answered_, true)) session_.Answer(stream_, AnswerHeaders(info_.origin.request_id));
   session_.Write(stream_, framed);
+  sent_ += framed.size();
   if (const auto unsent = static_cast<int64_t>(session_.Unsent(stream_)); unsent > kUnsentFree) {
     unsent_.Release();
     absl::StatusOr<MemoryCharge> charge = memory_.Charge(MemoryPart::kAnswer, unsent);
@@ -166,8 +167,12 @@ void CallStream::EndHandler(const absl::Status& status) {
   hooks_.finished(method_, status);
   if (handler_ == nullptr) return;
   handler_->NoteOver();
-  // Whoever called this may be the handler itself: it goes when that has returned.
-  boost::asio::post(hooks_.executor, [handler = std::move(handler_)] {});
+  // Whoever called this may be the handler itself: it goes when that has returned. It may hold all that it has sent,
+  // and one whose client is gone what it had yet to send.
+  const size_t kept = absl::IsCancelled(status) ? Disposer::kLarge : sent_;
+  boost::asio::post(hooks_.executor, [handler = std::move(handler_), disposer = disposer_, kept]() mutable {
+    if (disposer != nullptr) disposer->Dispose(std::move(handler), kept, {});
+  });
 }
 
 }  // namespace batucada

@@ -76,6 +76,7 @@ class CallStream final : public Call {
   MemoryCharge received_, unsent_;  // for what is held of messages, and of answers
   absl::Time owed_by_;
   int messages_ = 0;
+  size_t sent_ = 0;        // bytes of messages
   bool answered_ = false;  // the answer's headers are out
   bool paused_ = false;
   bool taking_ = false;

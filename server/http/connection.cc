@@ -12,6 +12,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "absl/cleanup/cleanup.h"
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/common/request_id.h"
@@ -113,7 +114,7 @@ asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
 asio::awaitable<void> Connection::ReadOn() {
   const size_t capacity = std::max(kMinInboxBytes, static_cast<size_t>(context_.limits.max_header_bytes) + kReadBytes);
   while (!peer_closed_) {
-    if (inbox_.size() >= capacity) {
+    if (inbox_.size() >= capacity || !ChargeInbox().ok()) {
       co_await room_.WaitUntil(Event::Never());
       continue;
     }
@@ -187,9 +188,21 @@ asio::awaitable<bool> Connection::Dispatch() {
     usable = co_await RespondLive(std::move(*live));
     live_ = false;
   } else {
-    usable = co_await Respond(std::move(std::get<HttpResponse>(answer)));
+    HttpResponse response = std::move(std::get<HttpResponse>(answer));
+    const MemoryCharge held = ChargeAnswer(&response);
+    usable = co_await Respond(std::move(response));
   }
   co_return usable;
+}
+
+// A client that does not read keeps it here.
+MemoryCharge Connection::ChargeAnswer(HttpResponse* response) const {
+  if (context_.memory == nullptr || response->body.size() <= kFreeAnswerBytes) return {};
+  absl::StatusOr<MemoryCharge> charge =
+      context_.memory->Charge(MemoryPart::kAnswer, static_cast<int64_t>(response->body.size()));
+  if (charge.ok()) return *std::move(charge);
+  *response = ErrorResponse(charge.status(), turn_.error_form);
+  return {};
 }
 
 asio::awaitable<bool> Connection::Respond(HttpResponse response) {
@@ -215,7 +228,9 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
   const Framing framing = turn_.http_1_0 ? Framing::kUntilClose : Framing::kChunked;
   const HttpLimits& limits = context_.limits;
   Patience patience = AnswerPatience();
-  bool streaming = false;
+  bool streaming = false, done = false;
+  size_t told = 0;  // bytes
+  const absl::Cleanup end = [&] { End(std::move(answer), done ? told : Disposer::kLarge); };
   while (!peer_closed_) {
     std::optional<HttpResponse> head;
     std::string body, bytes;
@@ -227,7 +242,8 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
       head = ErrorResponse(OutOfMemory(), turn_.error_form);
       body.clear();
     }
-    const bool done = progress == LiveAnswer::Progress::kDone;
+    done = progress == LiveAnswer::Progress::kDone;
+    told += body.size();
     if (head && done && !streaming) {
       head->body += body;
       const bool usable = co_await Respond(*std::move(head));
@@ -266,6 +282,17 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     if (!usable) break;
   }
   co_return false;
+}
+
+void Connection::End(std::unique_ptr<LiveAnswer> answer, size_t bytes) {
+  if (context_.disposer == nullptr || bytes < Disposer::kLarge) return;
+  std::shared_ptr<LiveAnswer> waste;
+  try {
+    waste = std::move(answer);
+  } catch (const std::bad_alloc&) {
+    return;  // it goes here
+  }
+  context_.disposer->Dispose(std::move(waste), bytes, {});
 }
 
 Patience Connection::AnswerPatience() const {

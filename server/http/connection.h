@@ -10,7 +10,7 @@
 //   headers           read_timeout    408
 //   body              read_timeout, and a second for every min_transfer_rate bytes (patience.h)    408
 //   too large         limits          431 headers, 413 body
-//   no memory         request memory  429 or 413
+//   no memory         request memory  429 or 413; what is sent ahead of an answer waits
 //   answer            write_timeout of waiting for the client, and a second for every min_transfer_rate bytes: closed
 #pragma once
 
@@ -46,8 +46,8 @@ struct ConnectionContext {
   const Router& router;
   const Gate& gate;
   Metrics& metrics;
-  MemoryAccount* memory = nullptr;  // bodies are charged to it as they arrive; null: to none
-  Disposer* disposer = nullptr;     // frees large bodies; null: the connection's thread does
+  MemoryAccount* memory = nullptr;  // bodies, long heads and answers are charged to it; null: to none
+  Disposer* disposer = nullptr;     // frees large bodies and answers; null: the connection's thread does
   HttpLimits limits;
   std::atomic<bool> parting{false};  // every answer ends its connection, so that clients look elsewhere
   std::atomic<bool> closing{false};  // answer what is there, then close
@@ -81,6 +81,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::any_io_executor executor() { return stream_->executor(); }
 
  private:
+  // What is charged to nobody: of the inbox, and of an answer, which the kernel mostly takes at once.
+  static constexpr size_t kFreeInboxBytes = 4 << 10, kFreeAnswerBytes = 32 << 10;
+
   template <typename T>
   using awaitable = boost::asio::awaitable<T>;
   class Waker;
@@ -125,9 +128,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Intake RejectLate(std::string_view part);        // 408: the request's `part` took too long
   awaitable<bool> Respond(HttpResponse response);  // false: the connection is broken
   awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
+  // Charges an answer that is there whole, where it is long, or makes it say that there is no room.
+  MemoryCharge ChargeAnswer(HttpResponse* response) const;
+  // Charges the inbox, where it holds more than little.
+  absl::Status ChargeInbox();
   // Charges what has come of the request's body.
   absl::Status ChargeBody(const std::string& body, std::optional<uint64_t> length);
   void Drop(std::string body);
+  // Of an answer that is done, of so many bytes, or whose client is gone: it may hold millions of tokens.
+  void End(std::unique_ptr<LiveAnswer> answer, size_t bytes);
   Patience AnswerPatience() const;
   // False: the connection is broken, or its other side has used up the patience that there is with the answer.
   awaitable<bool> Write(std::string bytes, Patience& patience);
@@ -140,6 +149,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer patience_;  // closes a connection whose other side keeps a write or a greeting waiting
 
   boost::beast::flat_buffer inbox_;  // read, not yet parsed
+  MemoryCharge inbox_memory_;        // for it
   bool peer_closed_ = false;         // nothing more will be read
   bool live_ = false;                // a LiveAnswer is being served
   bool spare_ = false;               // see Admission

@@ -79,6 +79,7 @@ asio::awaitable<Connection::Read> Connection::AwaitRequest() {
     if (inbox_.size() > 0 && !kEmptyLine.starts_with(InboxBytes())) co_return Read::kData;
     room_.Notify();
     if (peer_closed_ || context_.closing) co_return Read::kClosed;
+    inbox_memory_.Release();
     inbox_.shrink_to_fit();  // who is silent holds nothing; nobody reads into it meanwhile (see ByteStream::Read)
     const bool notified = co_await arrived_.WaitUntil(deadline);
     if (!notified) co_return Read::kTimeout;
@@ -110,6 +111,10 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   HeadGuard head_guard(static_cast<size_t>(limits.max_header_bytes));
   HeadGuard::State head_state = head_guard.Look(InboxBytes());
   while (head_state == HeadGuard::State::kPartial) {
+    if (absl::Status status = ChargeInbox(); !status.ok()) {
+      turn_.response = ErrorResponse(status, turn_.error_form);
+      co_return Intake::kRejected;
+    }
     const Read read = co_await ReadMore(inbox_.size(), deadline);
     if (read == Read::kClosed) co_return Intake::kClosed;
     if (read == Read::kTimeout) co_return RejectLate("headers");
@@ -220,6 +225,15 @@ void Connection::Drop(std::string body) {
     return;  // it goes here
   }
   context_.disposer->Dispose(std::move(waste), bytes, std::move(turn_.request.memory));
+}
+
+absl::Status Connection::ChargeInbox() {
+  if (context_.memory == nullptr || inbox_.size() <= kFreeInboxBytes) return absl::OkStatus();
+  const auto bytes = static_cast<int64_t>(inbox_.capacity());
+  if (bytes <= inbox_memory_.bytes()) return absl::OkStatus();
+  if (inbox_memory_.bytes() > 0) return inbox_memory_.Resize(bytes);
+  BATUCADA_ASSIGN_OR_RETURN(inbox_memory_, context_.memory->Charge(MemoryPart::kBody, bytes));
+  return absl::OkStatus();
 }
 
 // A body whose length is known was given room for all of it, of which it has touched what has come; one in chunks grows

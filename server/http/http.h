@@ -53,8 +53,8 @@ struct HttpResponse {
   std::string body;
 };
 
-// An answer that takes its time: to a request that the engine is working on. Belongs to one connection and is used from
-// that connection's thread only. Destroying it before it is done means that the client is gone.
+// An answer that takes its time: to a request that the engine is working on. Belongs to a connection, whose thread
+// alone uses it, and ends on any thread (see Disposer). Destroying it before it is done means that the client is gone.
 class LiveAnswer {
  public:
   enum class Progress : uint8_t {

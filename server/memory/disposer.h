@@ -1,5 +1,6 @@
-// Frees what is large on a thread of its own. Giving 8 MiB back to the system takes a millisecond or two, and when
-// hundreds of connections end at once, an event loop has others waiting for it.
+// Frees what is large on a thread of its own. Giving 8 MiB back to the system takes a millisecond or two, an answer
+// with log-probabilities is a million small blocks, and when hundreds of connections end at once, an event loop has
+// others waiting for it.
 #pragma once
 
 #include <condition_variable>
