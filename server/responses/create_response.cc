@@ -75,6 +75,7 @@ absl::StatusOr<ResponseDraft> MakeDraft(Service& service, const Client& client, 
   ResponseDraft draft;
   BATUCADA_ASSIGN_OR_RETURN(draft.memory, service.memory.Charge(MemoryPart::kPrompt, BytesOf(params)));
   draft.scope = client.key;
+  draft.client = client;
   draft.form = {.logprobs = params.logprobs.has_value(), .summary = params.summarises};
   draft.answer = translation.answer;
   draft.object = {.id = NewId("resp_"),

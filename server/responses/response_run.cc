@@ -1,10 +1,12 @@
 #include "server/responses/response_run.h"
 
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "absl/time/clock.h"
+#include "base/status.h"
 #include "server/common/error.h"
 
 namespace batucada {
@@ -29,8 +31,9 @@ absl::Status StoreFailure(const absl::Status& status) {
 
 ResponseRun::ResponseRun(Service& service, ResponseDraft draft, std::unique_ptr<GenerationGroup> group)
     : service_(service), object_(std::move(draft.object)), begun_(object_.Json("[]")), scope_(draft.scope),
-      record_(std::move(draft.record)), memory_(std::move(draft.memory)),
-      output_(service.engine.tokenizer(), draft.form, std::move(draft.answer)), group_(std::move(group)) {
+      client_(draft.client), record_(std::move(draft.record)), memory_(std::move(draft.memory)),
+      output_(std::make_shared<ResponseOutput>(service.engine.tokenizer(), draft.form, std::move(draft.answer))),
+      group_(std::move(group)) {
   group_->KeepWhole();
   service_.responses.Add(object_.id, {.key = scope_, .json = begun_, .sequences = group_->sequences()});
 }
@@ -47,7 +50,7 @@ ResponseRun::~ResponseRun() {
 bool ResponseRun::Poll() {
   if (object_.status != ResponseStatus::kInProgress) return true;
   group_->Poll([this](size_t, Update& update) {
-    output_.Take(update);
+    output_->Take(update);
     if (update.finish) finish_ = std::move(update.finish);
   });
   if (!group_->done()) return false;
@@ -65,13 +68,12 @@ bool ResponseRun::Poll() {
     object_.status = ResponseStatus::kCompleted;
   }
   const bool whole = object_.status == ResponseStatus::kCompleted;
-  output_.Finish(whole ? OutputItem::State::kWhole : OutputItem::State::kCut);
+  output_->Finish(whole ? OutputItem::State::kWhole : OutputItem::State::kCut);
   return true;
 }
 
 StoredResponse ResponseRun::MakeRecord() {
   record_.json = object_.Json();
-  record_.output = output_.Stored();
   const bool failed = object_.status == ResponseStatus::kFailed;
   record_.state = failed ? ResponseState::kFailed : ResponseState::kEnded;
   return std::move(record_);
@@ -79,43 +81,86 @@ StoredResponse ResponseRun::MakeRecord() {
 
 // A copy of what it made, for the store: twice a text's bytes, for what JSON escapes, and its log-probabilities.
 int64_t ResponseRun::RecordBytes() const {
-  constexpr int64_t kLogprobBytes = 256;
+  constexpr int64_t kLogprobBytes = 96;
   int64_t bytes = 0;
-  for (const OutputItem& item : output_.items()) {
-    bytes += 2 * static_cast<int64_t>(item.text.size()) + kLogprobBytes * static_cast<int64_t>(item.tokens.size());
+  for (const OutputItem& item : output_->items()) {
+    bytes += 2 * static_cast<int64_t>(item.text.size());
+    for (const TokenResult& token : item.tokens) bytes += kLogprobBytes * static_cast<int64_t>(1 + token.top.size());
   }
   return bytes;
+}
+
+void ResponseRun::Keeping::End(absl::Status how) {
+  const std::lock_guard lock(mutex);
+  status = std::move(how);
+  done = true;
+  if (wake) wake();  // under the lock, so that none comes when nobody waits any more
 }
 
 void ResponseRun::Keep(const std::function<void()>& wake) {
   if (keeping_ != nullptr) return;
   keeping_ = std::make_shared<Keeping>();
-  absl::Status room = object_.store ? memory_.Resize(memory_.bytes() + RecordBytes()) : absl::OkStatus();
-  if (!object_.store || !room.ok()) {
-    service_.responses.Remove(object_.id);
-    keeping_->done = true;
-    keeping_->status = std::move(room);
+  const absl::Status posted = object_.store ? Post() : absl::OkStatus();
+  const std::lock_guard lock(keeping_->mutex);
+  if (object_.store && posted.ok()) {
+    keeping_->wake = wake;
+    if (keeping_->done) wake();
     return;
   }
-  keeping_->wake = wake;
-  auto record = std::make_shared<StoredResponse>(MakeRecord());
-  auto memory = std::make_shared<MemoryCharge>(std::move(memory_));
-  service_.store_thread.Post([&service = service_, scope = scope_, record, memory, keeping = keeping_] {
-    absl::Status status = service.store->PutResponse(scope, *record);
-    service.responses.Remove(record->id);
-    const std::lock_guard lock(keeping->mutex);
-    keeping->status = std::move(status);
-    keeping->done = true;
-    if (keeping->wake) keeping->wake();  // under the lock, so that none comes when nobody waits any more
-  });
+  service_.responses.Remove(object_.id);
+  keeping_->done = true;
+  keeping_->status = posted;
+}
+
+absl::Status ResponseRun::MakeRoom(int64_t bytes) {
+  // What the store would refuse, since a record may have a quarter of it, is not even made: JSON is half of what
+  // RecordBytes thinks at least.
+  if (bytes / 2 > service_.config.store.size() / 4) {
+    return absl::ResourceExhaustedError("it is longer than a quarter of --store-size, the most that is kept of one");
+  }
+  return memory_.Resize(memory_.bytes() + bytes);
 }
 
 void ResponseRun::KeepNow() {
   if (keeping_ != nullptr) return;
   keeping_ = std::make_shared<Keeping>();
-  if (object_.store) keeping_->status = service_.store->PutResponse(scope_, MakeRecord());
+  absl::Status status;
+  if (object_.store) status = MakeRoom(RecordBytes());
+  if (object_.store && status.ok()) {
+    StoredResponse record = MakeRecord();
+    record.output = output_->Stored();
+    status = service_.store->PutResponse(scope_, record);
+  }
   service_.responses.Remove(object_.id);
-  keeping_->done = true;
+  keeping_->End(std::move(status));
+}
+
+absl::Status ResponseRun::Post() {
+  constexpr int64_t kLong = 64 << 10;
+  const int64_t bytes = RecordBytes();
+  BATUCADA_RETURN_IF_ERROR(MakeRoom(bytes));
+  auto record = std::make_shared<StoredResponse>(MakeRecord());
+  auto memory = std::make_shared<MemoryCharge>(std::move(memory_));
+  auto store = [&service = service_, scope = scope_, record, memory, keeping = keeping_] {
+    absl::Status status = service.store->PutResponse(scope, *record);
+    service.responses.Remove(record->id);
+    keeping->End(std::move(status));
+  };
+  if (bytes <= kLong) {
+    record->output = output_->Stored();
+    service_.store_thread.Post(std::move(store));
+    return absl::OkStatus();
+  }
+  return service_.workers.TryPost(
+      client_, bytes, [&service = service_, output = output_, record, keeping = keeping_, store = std::move(store)] {
+        try {
+          record->output = output->Stored();
+          service.store_thread.Post(store);
+        } catch (const std::bad_alloc&) {
+          service.responses.Remove(record->id);
+          keeping->End(OutOfMemory());
+        }
+      });
 }
 
 bool ResponseRun::kept() {
@@ -132,7 +177,7 @@ Pieces ResponseRun::Write(JsonWriter& json) const {
   json.BeginObject();
   object_.WriteMembers(json);
   json.Key("output");
-  BATUCADA_WRITE(output_.Write(json));
+  BATUCADA_WRITE(output_->Write(json));
   json.EndObject();
 }
 

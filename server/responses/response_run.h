@@ -23,6 +23,7 @@ struct ResponseDraft {
   StoredResponse record;
   ResponseOutput::Form form;
   std::shared_ptr<const AnswerForm> answer;  // what to look for in the text; null: nothing
+  Client client;                             // who asked
   MemoryCharge memory;                       // for all of this
 };
 
@@ -38,7 +39,7 @@ class ResponseRun {
   // Takes what the engine has made. True once it has ended: then the object says how.
   bool Poll();
   // Once it has ended: has it written to the store, on the store's thread, which then calls `wake`; at once, if it is
-  // not to be kept.
+  // not to be kept. What is long becomes JSON on a thread for large texts.
   void Keep(const std::function<void()>& wake);
   // Likewise on this thread, which may wait.
   void KeepNow();
@@ -46,7 +47,7 @@ class ResponseRun {
   bool kept();
 
   const ResponseObject& object() const { return object_; }
-  const ResponseOutput& output() const { return output_; }
+  const ResponseOutput& output() const { return *output_; }
   const GenerationGroup& group() const { return *group_; }
   // The response as it was when it began.
   const std::string& begun() const { return begun_; }
@@ -60,17 +61,24 @@ class ResponseRun {
     std::function<void()> wake;  // empty once nobody waits
     bool done = false;
     absl::Status status;  // once done
+
+    void End(absl::Status how);
   };
-  StoredResponse MakeRecord();
+  StoredResponse MakeRecord();  // without its output
+  // Charges the record with its output, or says why it cannot be kept.
+  absl::Status MakeRoom(int64_t bytes);
   int64_t RecordBytes() const;
+  // Has it kept, or says why not.
+  absl::Status Post();
 
   Service& service_;
   ResponseObject object_;
   const std::string begun_;
   const StoreScope scope_;
+  const Client client_;
   StoredResponse record_;
   MemoryCharge memory_;
-  ResponseOutput output_;
+  std::shared_ptr<ResponseOutput> output_;  // who makes its JSON may outlive this
   std::optional<Finish> finish_;
   std::unique_ptr<GenerationGroup> group_;
   std::shared_ptr<Keeping> keeping_;  // once Keep was called
