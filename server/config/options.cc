@@ -18,6 +18,10 @@
 namespace batucada {
 namespace {
 
+absl::Status Empty(std::string_view source) {
+  return absl::InvalidArgumentError(fmt::format("{}: it is empty: give a value, or leave it away", source));
+}
+
 // A setter for options of one value, from a parser that returns StatusOr<T>.
 template <typename Parse, typename T>
 std::function<absl::Status(const std::vector<std::string>&)> One(Parse parse, T* field) {
@@ -162,9 +166,10 @@ void OptionTable::TakeFlagsOf(const OptionTable& other) {
 }
 
 void OptionTable::Declare(CLI::App& command) {
-  command.add_option("--config", config_path_, "File of 'flag = value' lines (TOML or INI); environment and flags win")
-      ->type_name("FILE")
-      ->group("Settings");
+  CLI::Option* config = command.add_option("--config", config_path_,
+                                           "File of 'flag = value' lines (TOML or INI); environment and flags win");
+  config->type_name("FILE")->group("Settings");
+  declared_["config"] = config;
   for (const Option& option : options_) {
     CLI::Option* declared = command.add_option("--" + option.flag, flags_[option.flag], option.help);
     declared->type_name(option.type)->group(option.group);
@@ -188,7 +193,7 @@ std::string OptionTable::EnvironmentName(std::string_view flag) {
 
 absl::Status OptionTable::Set(const Option& option, const std::vector<std::string>& values, std::string_view source) {
   if (option.guard && std::find(values.begin(), values.end(), "") != values.end()) {
-    return absl::InvalidArgumentError(fmt::format("{}: it is empty: give a value, or leave it away", source));
+    return Empty(source);
   }
   const absl::Status status = option.set(values);
   if (status.ok()) return status;
@@ -217,7 +222,13 @@ absl::Status OptionTable::ApplyFile(const std::string& path) {
 
 absl::Status OptionTable::Apply(const std::function<const char*(const char*)>& environment) {
   const char* config_from_environment = environment("BATUCADA_CONFIG");
-  if (config_path_.empty() && config_from_environment != nullptr) config_path_ = config_from_environment;
+  if (config_path_.empty()) {
+    // A file that was meant and is not named holds keys that nobody would miss.
+    const auto declared = declared_.find("config");
+    if (declared != declared_.end() && declared->second->count() > 0) return Empty("--config");
+    if (config_from_environment != nullptr) config_path_ = config_from_environment;
+    if (config_from_environment != nullptr && config_path_.empty()) return Empty("BATUCADA_CONFIG");
+  }
   if (!config_path_.empty()) BATUCADA_RETURN_IF_ERROR(ApplyFile(config_path_));
 
   for (const Option& option : options_) {

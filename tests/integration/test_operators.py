@@ -218,6 +218,13 @@ def test_a_file_that_is_none_is_one_sentence(tmp_path, flag, kind):
     assert str(path) in ended.stderr and "--help" not in ended.stderr
 
 
+@pytest.mark.parametrize("flags,variables,name", [(("--config", ""), {}, "--config"), ((), {"BATUCADA_CONFIG": ""}, "BATUCADA_CONFIG")])
+def test_a_settings_file_that_is_not_named_is_not_forgotten(flags, variables, name):
+    """`--config "$FILE"` where FILE is not set: keys in a file that was meant would be missing."""
+    ended = run("serve", *FAKE, "--port", "0", "--grpc-port", "0", *flags, env=variables)
+    assert ended.returncode == 2 and ended.stderr == f"batucada: {name}: it is empty: give a value, or leave it away\n"
+
+
 def test_variables_that_are_no_settings_are_told_of():
     ended = run("serve", *FAKE, env={"BATUCADA_API_KEYS": "secret"})
     assert ended.returncode == 2 and "BATUCADA_API_KEY " in ended.stderr and "secret" not in ended.stderr

@@ -106,6 +106,7 @@ TEST_F(OptionsTest, WhatWouldOpenTheServerByMistakeIsRefused) {
   EXPECT_THAT(std::string(Read({}, "api-key = \"\"\n").message()), HasSubstr("api-key: it is empty"));
   EXPECT_THAT(std::string(Read({}, "api-key = a\nport = 1\napi-key = b\n").message()), HasSubstr("set twice"));
   EXPECT_THAT(std::string(Read({"--api-key-file", ""}).message()), HasSubstr("--api-key-file: it is empty"));
+  EXPECT_THAT(std::string(Read({"--config", ""}).message()), HasSubstr("--config: it is empty"));
   environment_["BATUCADA_API_KEY"] = "";
   EXPECT_THAT(std::string(Read({}).message()), HasSubstr("BATUCADA_API_KEY: it is empty"));
   environment_ = {{"BATUCADA_CHAT_TEMPLATE", ""}};
