@@ -132,8 +132,10 @@ def test_an_answer_that_nobody_reads_is_charged_until_it_is(small, stubs):
     with H2(small.grpc_port, PREFACE + settings(initial_window_size=0)) as client:
         stream = client.open(COMPLETE)
         request = pb.GenerateRequest(text="a", max_tokens=4000, output=pb.OutputOptions(logprobs=20))
+        ended = 'batucada_requests_finished_total{reason="length"}'
+        before = small.metric(ended)
         client.data_frame(stream, framed(request), end=True)
-        wait_until(lambda: small.metrics().get('batucada_grpc_calls_total{method="Complete",code="0"}', 0) > 0, "its end")
+        wait_until(lambda: small.metric(ended) > before, "the text's end")
         assert held(small, "answer") > 256 << 10
         for where in (0, stream):
             client.send(frame(WINDOW_UPDATE, 0, where, struct.pack(">I", 16 * MIB)))
