@@ -192,5 +192,7 @@ def test_running_out_of_address_space_ends_the_request_and_not_the_server():
 def test_a_start_without_memory_ends_with_a_sentence(mib):
     ended = run("serve", "--model", "models/samba-classics-18m", "--port", "0", "--grpc-port", "0", "--max-sequences",
                 "4000", preexec_fn=limited(mib * MIB))
+    if "Sanitizer" in ended.stderr:
+        pytest.skip("a sanitizer needs terabytes of address space")
     assert ended.returncode in (1, 2, 127), ended
     assert "batucada:" in ended.stderr or ended.returncode == 127, ended.stderr
