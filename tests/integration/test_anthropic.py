@@ -125,7 +125,8 @@ def test_structured_output(client):
     ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages[0].content[0].type"),
     ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
     ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
-    ({"tools": [{"name": "a", "input_schema": {"uniqueItems": True}}], "tool_choice": {"type": "any"}}, "$.uniqueItems"),
+    ({"tools": [{"name": "a", "input_schema": {"properties": {"b": {"uniqueItems": True}}}}], "tool_choice": {"type": "any"}},
+     "$.properties.b.uniqueItems"),
     ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "b"}}, "tool_choice.name"),
     ({"max_tokens": 0}, "max_tokens"),
 ])

@@ -108,7 +108,7 @@ def test_wrong_ones_are_named(client):
             (dict(tools=[pb.Tool(function=function(name="a", parameters="[]"))]), r"tools\[0\]\.function\.parameters"),
             (dict(tools=[pb.Tool(function=function(name="a"))] * 2), r"names must differ"),
             (dict(tools=[pb.Tool(function=function(name="a"))] * 513), r"at most 512"),
-            (dict(tools=[pb.Tool(function=function(name="a", strict=True, parameters='{"items": {"type": "array", "uniqueItems": true}}'))]),
+            (dict(tools=[pb.Tool(function=function(name="a", strict=True, parameters='{"properties": {"b": {"uniqueItems": true}}}'))]),
              r"uniqueItems"),
             (dict(tool_choice=pb.ToolChoice(use=pb.TOOL_USE_REQUIRED)), r"there are no tools"),
             (dict(tools=tools_of(pb), tool_choice=pb.ToolChoice(names=["c"])), r"tool_choice\.names is c"),

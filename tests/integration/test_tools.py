@@ -175,7 +175,7 @@ def test_what_a_strict_tool_or_a_single_call_may_be(qwen):
         assert told["content"] == text.partition("<tool_call>")[0].strip()
     # What a grammar allows is tried out in tests/text/answer_grammar_test.cc.
     assert "uniqueItems" in qwen.http.post("/v1/chat/completions", json={"messages": USER, "tools": [
-        {"type": "function", "function": {"name": "a", "strict": True, "parameters": {"uniqueItems": True}}}]}).json()["error"]["message"]
+        {"type": "function", "function": {"name": "a", "strict": True, "parameters": {"properties": {"b": {"uniqueItems": True}}}}}]}).json()["error"]["message"]
 
 
 def prompt_of(server, **body):
