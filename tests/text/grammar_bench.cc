@@ -1,11 +1,12 @@
 // What grammars cost: to make one of a schema, and the mask before each token of a text that is drawn from it.
 // Processor time of one thread, so that other work on the machine does not count.
 //
-//   grammar_bench IDS TEXT… < SCHEMAS     a JSON Schema in each line; a line of figures to the standard output
+//   grammar_bench IDS TEXT… < SCHEMAS            a JSON Schema in each line; figures to the standard output
+//   grammar_bench IDS --ranks FILE < SCHEMAS
 //
-// The vocabulary has that many ids: every byte, and the pieces of words that are the most frequent in the TEXTs, with
-// the blank before them, which is what byte-level vocabularies are made of; and pairs of them where those do not
-// suffice.
+// The vocabulary has that many ids. Of texts: every byte, and the pieces of words that are the most frequent in them,
+// with the blank before them, which is what byte-level vocabularies are made of; and pairs of them where those do not
+// suffice. Of ranks: what OpenAI publishes of its vocabularies, a line a token, its bytes in base64 before its id.
 #include <time.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "text/grammar.h"
 #include "text/tokenizer.h"
 
@@ -66,15 +68,33 @@ std::vector<std::string> Pieces(const std::vector<std::string>& paths, size_t wa
   return pieces;
 }
 
-TokenTable MakeTable(size_t ids, const std::vector<std::string>& paths) {
+std::vector<std::string> BytesAndPieces(const std::vector<std::string>& paths, size_t wanted) {
+  std::vector<std::string> tokens;
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+  for (std::string& piece : Pieces(paths, wanted - tokens.size())) tokens.push_back(std::move(piece));
+  return tokens;
+}
+
+std::vector<std::string> Ranks(const std::string& path, size_t most) {
+  std::vector<std::string> tokens;
+  std::ifstream file(path);
+  std::string base64, bytes;
+  for (size_t rank = 0; file >> base64 >> rank && absl::Base64Unescape(base64, &bytes) && rank < most;) {
+    tokens.resize(std::max(tokens.size(), rank + 1));
+    tokens[rank] = bytes;
+  }
+  return tokens;
+}
+
+// Ids without a token are special ones, which no text has.
+TokenTable MakeTable(size_t ids, const std::vector<std::string>& tokens) {
   std::vector<TokenTable::Entry> entries(ids);
-  const std::vector<std::string> pieces = Pieces(paths, ids - 256);
   for (size_t id = 0; id < ids; ++id) {
     TokenTable::Entry& entry = entries[id];
-    entry.kind = id < 256 ? TokenKind::kBytes : TokenKind::kText;
-    entry.bytes = id < 256 ? std::string(1, static_cast<char>(id)) : pieces[id - 256];
-    entry.content = id < 256 ? "<" + std::to_string(id) + ">" : entry.bytes;
-    entry.start_bytes = entry.bytes;
+    const bool there = id < tokens.size() && !tokens[id].empty();
+    entry.kind = there ? TokenKind::kBytes : TokenKind::kUndefined;
+    entry.content = "<" + std::to_string(id) + ">";
+    if (there) entry.bytes = entry.start_bytes = tokens[id];
   }
   return TokenTable(std::move(entries), StreamRules{});
 }
@@ -125,10 +145,13 @@ int main(int argc, char** argv) {
   int32_t ids = 0;
   if (argc < 3 || std::from_chars(argv[1], argv[1] + std::string_view(argv[1]).size(), ids).ec != std::errc() ||
       ids < 300) {
-    std::cerr << "usage: grammar_bench IDS TEXT... < SCHEMAS\n";
+    std::cerr << "usage: grammar_bench IDS TEXT...|--ranks FILE < SCHEMAS\n";
     return 1;
   }
-  const PieceTokenizer tokenizer(MakeTable(static_cast<size_t>(ids) - 1, {argv + 2, argv + argc}));
+  const size_t tokens = static_cast<size_t>(ids) - 1;  // and one that ends a text
+  const bool ranks = std::string_view(argv[2]) == "--ranks" && argc == 4;
+  const PieceTokenizer tokenizer(
+      MakeTable(tokens, ranks ? Ranks(argv[3], tokens) : BytesAndPieces({argv + 2, argv + argc}, tokens)));
   const int32_t end = ids - 1;
   GrammarCompiler compiler(tokenizer, ids, {end});
   (void)compiler.Compile({.kind = GrammarSpec::Kind::kRegex, .text = "a"});  // the vocabulary's tries, made once
