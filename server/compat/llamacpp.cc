@@ -96,7 +96,10 @@ const Table& LlamaRequest() {
       ReadUnless(reader, "seed", -1, &params.seed);
       if (params.seed == std::numeric_limits<uint32_t>::max()) params.seed.reset();
     });
-    made.Add("stop", ArraySchema("Generation ends before the first of these.", StringSchema("")), &P::stop);
+    made.AddRead("stop",
+                 AnyOfSchema("Generation ends before the first of these.",
+                             {StringSchema(""), ArraySchema("", StringSchema(""))}),
+                 [](RequestReader& reader, P& params) { reader.ReadOneOrMore("stop", &params.stop); });
     made.AddRead("stopping_strings", ArraySchema("Another name of stop.", StringSchema("")), ReadStoppingStrings);
     AddSamplingFields(SamplingKind::kLogits, made);
     AddRepeatPenalty(made);

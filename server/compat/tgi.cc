@@ -1,6 +1,7 @@
 // Text Generation Inference's API: POST /generate and /generate_stream, POST / for either, GET /info.
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -139,6 +140,23 @@ void ReadGenerateParameters(RequestReader& reader, TgiParams& params) {
   reader.Fail(members.Finish());
 }
 
+// Of Hugging Face's own service, whose clients send it to any server: how it is to wait, which changes no answer.
+void ReadHubOptions(RequestReader& reader, TgiParams&) {
+  const bj::value* value = reader.Take("options");
+  if (value == nullptr) return;
+  if (!value->is_object()) {
+    return reader.Fail("options", fmt::format("must be an object, not {}", DescribeJson(*value)));
+  }
+  RequestReader members(value->get_object(), "options.", reader);
+  for (const char* name : {"use_cache", "wait_for_model", "use_gpu", "dont_load_model"}) members.Take(name);
+  for (const auto& member : value->get_object()) {
+    const std::string_view name(member.key().data(), member.key().size());
+    if (!GenerateParameters().Has(name)) continue;
+    return reader.Fail("options", fmt::format("has {}: put it into parameters", name), "unsupported_parameter");
+  }
+  reader.Fail(members.Finish());
+}
+
 const Table& TgiRequest() {
   static const Table table = [] {
     Table made;
@@ -164,6 +182,8 @@ const Table& TgiRequest() {
         Table::Presence::kRequired);
     made.AddRead("parameters", GenerateParameters().Schema(UnknownMembers::Policy::kIgnore), ReadGenerateParameters);
     made.Add("stream", BooleanSchema("Only of POST /: one token an event.", false), &TgiParams::stream);
+    made.AddRead("options", ObjectSchema("Hugging Face's, such as wait_for_model. No answer depends on them.", {}),
+                 ReadHubOptions);
     AddMisplaced(OwnParameters(), "parameters", made);
     AddKnownParameters(KnownParameters(), made);
     AddKnownParameters(OpenAiParameters(), made);

@@ -22,7 +22,10 @@ constexpr std::string_view kRouting = "Routing inside another server.";
 constexpr std::string_view kOpenAi = "OpenAI's; not supported at other values.";
 constexpr std::string_view kVllm = "vLLM's; not supported at other values.";
 constexpr std::string_view kSglang = "SGLang's; not supported at other values.";
+constexpr std::string_view kBudget = "Only with reasoning_budget_tokens.";
 constexpr std::string_view kLlama = "llama.cpp's; not supported at other values.";
+constexpr std::string_view kRender = "Of vLLM's render endpoints alone.";
+constexpr std::string_view kExperts = "Only with return_routed_experts.";
 constexpr std::string_view kTgi = "TGI's; not supported at other values.";
 
 // REQUIRES of every entry: at its neutral values the answer is the one without it.
@@ -69,13 +72,19 @@ constexpr KnownParameter kTable[] = {
     {"prompt_embeds", "[]", kVllm},
     {"prompt_is_token_ids", "false", kVllm},
     {"include_reasoning", kFlag, kReasoning},
-    {"thinking_token_budget", kNone, kReasoning},
+    {"thinking_token_budget", "-1", kReasoning},
     {"repetition_detection", kNone, kVllm},
     {"truncation_side", R"("left")", "Prompts lose their beginning: see truncate_prompt_tokens."},
     {"output_kind", kAny, "Set by stream."},
     {"detokenize", "true", kVllm},
     {"flat_logprobs", "false", kVllm},
     {"data_parallel_rank", kNone, kRouting},
+    {"watermarking", "false", kVllm},
+    {"logprob_token_ids", kNone, "Not supported: see logprobs."},
+    {"return_prompt_text", "false", "Not supported: see echo and /apply-template."},
+    {"return_token_offsets", kFlag, kRender},
+    {"return_mm_kwargs", kFlag, kRender},
+    {"routed_experts_prompt_start", kAny, kExperts},
 
     // SGLang, and the routers that add its parameters to every request
     {"no_stop_trim", "false", "Not supported: see include_stop_str_in_output."},
@@ -118,6 +127,12 @@ constexpr KnownParameter kTable[] = {
     {"bootstrap_room", kNone, kRouting},
     {"routed_dp_rank", kNone, kRouting},
     {"disagg_prefill_dp_rank", kNone, kRouting},
+    {"routed_experts_start_len", kAny, kExperts},
+    {"ngram_corpus_id", kAny, "How tokens are found, not which. No answer depends on it."},
+    {"task", kNone, kSglang},
+    {"thinking_budget", kNone, "Not supported here: see thinking_token_budget."},
+    {"images_config", "{}", kParts},
+    {"use_audio_in_video", kFlag, "Of videos, which this server does not take."},
     {"return_bytes", "false", kSglang},
     {"background", "false", kSglang},
 
@@ -132,6 +147,7 @@ constexpr KnownParameter kTable[] = {
     {"n_probs", "0", "Not supported: see logprobs."},
     {"min_keep", "0, 1", kLlama},
     {"typical_p", "1", kLlama},
+    {"typ_p", "1", kLlama},
     {"tfs_z", "1", kLlama},
     {"top_a", "0", kLlama},
     {"top_n_sigma", "-1, 0", kLlama},
@@ -159,8 +175,12 @@ constexpr KnownParameter kTable[] = {
     {"grammar_triggers", "[]", kConstraint},
     {"preserved_tokens", "[]", kConstraint},
     {"lora", "[]", kLlama},
-    {"timings_per_token", "false", kLlama},
-    {"return_progress", "false", kLlama},
+    {"timings_per_token", kFlag, "Server-Timing and the end of an answer tell times. No answer depends on it."},
+    {"return_progress", kFlag, "Streams tell no progress of prompts. No answer depends on it."},
+    {"sse_ping_interval", kAny, "See --keep-alive-period. No answer depends on it."},
+    {"verbose", "false", kLlama},
+    {"generation_prompt", R"("")", kLlama},
+    {"chat_parser", R"("")", kLlama},
     {"return_tokens", "false", "Not supported: see return_token_ids."},
     {"post_sampling_probs", "false", kLlama},
     {"backend_sampling", kFlag, "No answer depends on it."},
@@ -170,6 +190,13 @@ constexpr KnownParameter kTable[] = {
     {"multimodal_data", "[]", kParts},
     {"reasoning_format", R"("none", "auto")", kReasoning},
     {"reasoning_budget", "-1, 0", kReasoning},
+    {"reasoning_budget_tokens", "-1", kReasoning},
+    {"reasoning_budget_message", kAny, kBudget},
+    {"reasoning_budget_start_tag", kAny, kBudget},
+    {"reasoning_budget_end_tag", kAny, kBudget},
+    {"reasoning_budget_end_tags", kAny, kBudget},
+    {"reasoning_control", "false", kReasoning},
+    {"reasoning_in_content", "false", kReasoning},
     {"thinking_forced_open", "false", kReasoning},
     {"parse_tool_calls", kFlag, "Only with tools."},
     {"speculative.n_max", kAny, "How tokens are found, not which. No answer depends on it."},
@@ -222,7 +249,12 @@ constexpr KnownParameter kTable[] = {
     {"num_retries", kAny, "The client's own business. No answer depends on it."},
     {"max_retries", kAny, "The client's own business. No answer depends on it."},
     {"request_timeout", kAny, "The client's own business. No answer depends on it."},
+    {"timeout", kAny, "The client's own business. No answer depends on it."},
     {"drop_params", kAny, "The client's own business. No answer depends on it."},
+    {"additional_drop_params", kAny, "The client's own business. No answer depends on it."},
+    {"allowed_openai_params", kAny, "The client's own business. No answer depends on it."},
+    {"custom_llm_provider", kAny, "The client's own business. No answer depends on it."},
+    {"caching", kAny, "The client's own business. No answer depends on it."},
     {"litellm_metadata", kAny, "Nothing is kept. No answer depends on it."},
     {"litellm_session_id", kAny, "Nothing is kept. No answer depends on it."},
     {"litellm_trace_id", kAny, "Nothing is kept. No answer depends on it."},

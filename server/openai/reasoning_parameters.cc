@@ -21,11 +21,11 @@ constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", 
 
 constexpr std::array<std::string_view, 6> kFormats = {"auto", "deepseek", "parsed", "none", "raw", "hidden"};
 
-// A number of tokens, or nothing.
+// A number of tokens, or nothing; -1 is vLLM's way to say that there is no bound.
 void ReadBudget(RequestReader& members, const char* name, Params& params) {
   std::optional<int64_t> budget;
   members.Read(name, &budget);
-  if (!budget || !members.ok()) return;
+  if (!budget || *budget == -1 || !members.ok()) return;
   if (*budget < 0) return members.Fail(name, fmt::format("is {}: it must be at least 0", *budget), "invalid_value");
   params.thinking_tokens = budget;
 }
@@ -132,9 +132,11 @@ void AddReasoningParameters(CompletionTable& table) {
   format["enum"] = std::move(formats);
   table.AddRead("reasoning_format", std::move(format), ReadReasoningFormat);
   table.AddRead("thinking_token_budget",
-                IntegerSchema("After so many tokens of thinking the answer begins.", {.min = 0}),
+                IntegerSchema("After so many tokens of thinking the answer begins; -1: no bound.", {.min = -1}),
                 [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_token_budget", params); });
-  const bj::object count = Nullable(IntegerSchema("As thinking_token_budget.", {.min = 0}));
+  table.AddRead("thinking_budget", IntegerSchema("SGLang's name of thinking_token_budget.", {.min = -1}),
+                [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_budget", params); });
+  const bj::object count = Nullable(IntegerSchema("As thinking_token_budget.", {.min = -1}));
   table.AddRead("thinking",
                 ObjectSchema("LiteLLM's way to say it.",
                              {{"type", StringSchema("enabled, disabled or adaptive.")}, {"budget_tokens", count}}),

@@ -59,6 +59,10 @@ def test_tgi_errors_and_info(strict):
     response = strict.http.post("/generate", json={"inputs": "a", "parameters": {"typical_p": 0.95}})
     assert response.status_code == 422 and response.json()["error_type"] == "validation"
     assert "parameters.typical_p is 0.95" in response.json()["error"] and "set it to 1" in response.json()["error"]
+    hub = {"options": {"use_cache": False, "wait_for_model": True}}  # as Hugging Face's clients send it to every server
+    assert strict.http.post("/", json={"inputs": "a", "parameters": {"max_new_tokens": 1}, **hub}).status_code == 200
+    response = strict.http.post("/generate", json={"inputs": "a", "options": {"max_new_tokens": 5}})
+    assert response.status_code == 422 and "put it into parameters" in response.json()["error"]
     info = strict.http.get("/info").json()
     assert (info["model_id"], info["max_total_tokens"]) == (MODEL.name, 1048576)
 
@@ -181,6 +185,8 @@ def test_llamacpp_stops(strict):
     word = six_tokens(strict)["text"].split()[1]
     told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 6, "temperature": 0, "stop": [word]}).json()
     assert (told["stop_type"], told["stopping_word"]) == ("word", word) and word not in told["content"]
+    body = {"prompt": PROMPT, "n_predict": 6, "temperature": 0}
+    assert strict.http.post("/completion", json={**body, "stop": word}).json()["content"] == told["content"]
     refused = strict.http.post("/completion", json={"prompt": PROMPT, "mirostat": 2}).json()["error"]
     assert (refused["param"], refused["code"]) == ("mirostat", "unsupported_parameter")
 

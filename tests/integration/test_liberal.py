@@ -15,9 +15,17 @@ SENT = {
                                    "regex": None, "min_tokens": None, "lora_path": None, "session_params": None},
     "vLLM": {"add_special_tokens": False, "spaces_between_special_tokens": True, "use_beam_search": False,
              "length_penalty": 1.0, "return_tokens_as_token_ids": False, "request_id": "r-1", "cache_salt": None,
-             "structured_outputs": None, "mm_processor_kwargs": None, "kv_transfer_params": None, "priority": 0},
+             "structured_outputs": None, "mm_processor_kwargs": None, "kv_transfer_params": None, "priority": 0,
+             "watermarking": False, "logprob_token_ids": None, "return_mm_kwargs": True, "return_token_offsets": False,
+             "return_prompt_text": False, "routed_experts_prompt_start": 0, "thinking_token_budget": -1, "truncation_side": "left"},
+    "SGLang": {"routed_experts_start_len": 0, "use_audio_in_video": False, "images_config": {}, "ngram_corpus_id": "books",
+               "custom_labels": {"team": "a"}, "extra_key": "b", "return_meta_info": False, "stop_regex": None},
+    "LiteLLM": {"timeout": 600, "num_retries": 2, "drop_params": True, "allowed_openai_params": ["tools"], "caching": False,
+                "additional_drop_params": [], "custom_llm_provider": "openai", "litellm_trace_id": "t"},
     "llama.cpp": {"cache_prompt": True, "mirostat": 0, "mirostat_tau": 5.0, "dry_multiplier": 0.0, "typical_p": 1.0,
-                  "xtc_probability": 0, "samplers": [], "grammar": ""},
+                  "xtc_probability": 0, "samplers": [], "grammar": "", "typ_p": 1, "timings_per_token": True,
+                  "return_progress": True, "sse_ping_interval": 30, "verbose": False, "reasoning_budget_tokens": -1,
+                  "reasoning_budget_message": "", "reasoning_in_content": False},
     "OpenAI": {"store": True, "metadata": {"topic": "demo"}, "service_tier": "auto", "user": "me", "verbosity": "medium",
                "tool_choice": "auto", "prompt_cache_retention": "24h"},
 }
@@ -35,6 +43,14 @@ def test_known_neutral_values_are_accepted(strict, path, base, who):
     response = strict.http.post(path, json={**base, **SENT[who]})
     assert response.status_code == 200, response.text
     assert "x-ignored-parameters" not in response.headers
+
+
+@pytest.mark.parametrize(("name", "value"), [("logprob_token_ids", [1]), ("watermarking", True), ("task", "title"),
+                                             ("return_prompt_text", True), ("verbose", True)])
+@pytest.mark.parametrize(("path", "base"), [("/v1/completions", OK), ("/v1/chat/completions", CHAT)])
+def test_what_would_change_the_answer_is_refused_by_name(fast, path, base, name, value):
+    error = fast.http.post(path, json={**base, name: value}).json()["error"]
+    assert (error["param"], error["code"]) == (name, "unsupported_parameter")
 
 
 @pytest.mark.parametrize(("path", "base"), [("/v1/completions", OK), ("/v1/chat/completions", CHAT)])
