@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
+#include "base/int_list.h"
 #include "base/read_file.h"
 #include "base/strings.h"
 
@@ -41,6 +42,12 @@ struct UniqueKeyHandler {
   std::string key;                                     // the parts of the current key seen so far
   size_t members = 0;                                  // so far, of all objects
   std::string problem;                                 // for which parsing stopped: what the document has
+  size_t given = 0;                                    // values of the array that is open, which were not parsed
+
+  void Give(const std::vector<int32_t>& values) {
+    for (const int32_t value : values) stack.push_int64(value);
+    given = values.size();
+  }
 
   bool on_document_begin(bj::error_code&) { return true; }
   bool on_document_end(bj::error_code&) { return true; }
@@ -55,7 +62,7 @@ struct UniqueKeyHandler {
   }
   bool on_array_begin(bj::error_code&) { return true; }
   bool on_array_end(size_t n, bj::error_code&) {
-    stack.push_array(n);
+    stack.push_array(n + std::exchange(given, 0));
     return true;
   }
   bool on_key_part(bj::string_view s, size_t, bj::error_code&) {
@@ -152,7 +159,22 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
   bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{}, block.get(), bytes);
   parser.handler().stack.reset();
   bj::error_code error;
-  const size_t parsed = parser.write_some(/*more=*/false, text.data(), text.size(), error);
+  size_t parsed = 0;
+  const auto parse_to = [&](size_t end) {
+    const size_t begin = parsed;
+    parsed += parser.write_some(/*more=*/end < text.size(), text.data() + begin, end - begin, error);
+    return !error && parsed == end;
+  };
+  bool more = true;
+  while (more && values >= kFew) {
+    const std::optional<IntList> list = NextIntList(text, parsed);
+    if (!list) break;
+    more = parse_to(list->begin);
+    if (!more) break;
+    parser.handler().Give(list->values);
+    parsed = list->end;
+  }
+  if (more) parse_to(text.size());
   if (const std::string& problem = parser.handler().problem; error && !problem.empty()) {
     return absl::InvalidArgumentError(Concat(what, " ", problem, ", near byte ", parsed));
   }

@@ -1,6 +1,7 @@
 #include "server/generate/estimate.h"
 
 #include <algorithm>
+#include <array>
 
 namespace batucada {
 namespace {
@@ -67,14 +68,19 @@ int64_t WordBytes(std::string_view text) {
 }
 
 int64_t ParsingBytes(std::string_view body) {
+  static constexpr auto kBeginsValue = [] {
+    std::array<uint8_t, 256> made{};
+    for (const char c : {',', ':', '[', '{'}) made[static_cast<uint8_t>(c)] = 1;
+    return made;
+  }();
   int64_t values = 1, word = 0;
-  for (size_t i = 0; i < body.size(); ++i) {
-    const char c = body[i];
-    if (c == ',' || c == ':' || c == '[' || c == '{') ++values;
-    if (c != '"') continue;
-    const size_t begin = i + 1;
-    i = EndOfString(body, begin);
-    word = std::max(word, WordBytes(body.substr(begin, i - begin)));
+  for (size_t at = 0; at < body.size();) {
+    const size_t quote = std::min(body.find('"', at), body.size());
+    for (; at < quote; ++at) values += kBeginsValue[static_cast<uint8_t>(body[at])];
+    if (quote == body.size()) break;
+    at = EndOfString(body, quote + 1);
+    word = std::max(word, WordBytes(body.substr(quote + 1, at - quote - 1)));
+    ++at;
   }
   return values * kJsonValueBytes + static_cast<int64_t>(body.size()) * kTextFactor + word;
 }

@@ -11,8 +11,7 @@
 namespace batucada {
 namespace {
 
-absl::Status CheckTokenId(int64_t id, const std::string& name, size_t index, int32_t vocab_size) {
-  if (id >= 0 && id < vocab_size) return absl::OkStatus();
+absl::Status NoTokenId(int64_t id, const std::string& name, size_t index, int32_t vocab_size) {
   const std::string element = fmt::format("{}[{}]", name, index);
   return InvalidParameter(element,
                           fmt::format("{} is {}: token ids of this model are 0 to {}", element, id, vocab_size - 1));
@@ -37,7 +36,7 @@ absl::StatusOr<std::vector<int32_t>> ToTokenIds(const std::vector<int64_t>& ids,
   std::vector<int32_t> result;
   result.reserve(ids.size());
   for (const int64_t id : ids) {
-    BATUCADA_RETURN_IF_ERROR(CheckTokenId(id, name, result.size(), vocab_size));
+    if (id < 0 || id >= vocab_size) return NoTokenId(id, name, result.size(), vocab_size);
     result.push_back(static_cast<int32_t>(id));
   }
   return result;
@@ -51,7 +50,7 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const st
   }
   const auto& ids = std::get<std::vector<int32_t>>(prompt);
   for (size_t i = 0; i < ids.size(); ++i) {
-    BATUCADA_RETURN_IF_ERROR(CheckTokenId(ids[i], name, i, context.vocab_size));
+    if (ids[i] < 0 || ids[i] >= context.vocab_size) return NoTokenId(ids[i], name, i, context.vocab_size);
   }
   return NotEmpty(ids, name);
 }

@@ -19,7 +19,8 @@ using Params = CompletionParams;
 bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list, std::vector<int32_t>* ids) {
   ids->reserve(list.size());
   for (const bj::value& element : list) {
-    const std::optional<int64_t> id = AsInteger(element);
+    const int64_t* plain = element.if_int64();
+    const std::optional<int64_t> id = plain != nullptr ? *plain : AsInteger(element);
     if (!id || *id < 0 || *id > std::numeric_limits<int32_t>::max()) {
       reader.Fail(fmt::format("{}[{}]", name, ids->size()),
                   fmt::format("must be a token id, not {}", DescribeJson(element)));

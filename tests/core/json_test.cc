@@ -1,9 +1,12 @@
 #include "base/json.h"
 
+#include <random>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
 
 #include "base/strings.h"
 
@@ -23,6 +26,57 @@ TEST(ParseJsonTest, WhatIsTooDeepIsToldTheLimit) {
   EXPECT_EQ(Refusal(Nested(32)), "");
   EXPECT_THAT(Refusal(Nested(33)), HasSubstr("the body nests deeper than 32 levels"));
   EXPECT_THAT(Refusal(Nested(1'000'000)), HasSubstr("32 levels"));
+}
+
+// A list of `count` numbers as clients write them, or as they should not.
+std::string List(int count, std::mt19937& random) {
+  const auto any = [&](auto... choices) {
+    const std::vector<std::string> all = {choices...};
+    return all[random() % all.size()];
+  };
+  std::string text = "[";
+  for (int i = 0; i < count; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : any(",", ", ", " ,\n", ",\t"), random() % 1'000'000'000);
+  }
+  if (random() % 2 == 0) return text + "]";
+  return text + any(",]", ", ]", "", "}", ",1.5]", ",-3]", ",01]", ",1234567890123]", ",\"a\"]", " 7]", ",[1,2]]",
+                    ",,1]", "]]");
+}
+
+TEST(ParseJsonTest, LongListsOfNumbersAreWhatTheParserReads) {
+  std::mt19937 random(1);
+  int good = 0, bad = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::string text;
+    const int lists = 1 + static_cast<int>(random() % 3);
+    for (int j = 0; j < lists; ++j) {
+      absl::StrAppend(&text, j == 0 ? "" : ", ", R"("[1,2,\"[)", j, R"(": )", random() % 4 == 0 ? "[" : "",
+                      List(static_cast<int>(random() % 1500), random));
+      if (random() % 8 != 0 && text.find(": [[") != std::string::npos) text += "]";
+    }
+    text = random() % 16 == 0 ? text : absl::StrCat("{", text, "}");
+    boost::json::error_code error;
+    const boost::json::value expected = boost::json::parse(text, error);
+    const auto parsed = ParseJson(text, "the body");
+    ASSERT_EQ(parsed.ok(), !error) << text << parsed.status();
+    if (parsed.ok()) {
+      ASSERT_EQ(*parsed, expected) << text;
+    }
+    ++(parsed.ok() ? good : bad);
+  }
+  EXPECT_GT(good, 200);
+  EXPECT_GT(bad, 200);
+}
+
+TEST(ParseJsonTest, WhatFollowsALongListIsToldItsPlace) {
+  std::string list = "[0";
+  for (int i = 1; i < 2000; ++i) absl::StrAppend(&list, ",", i);
+  list += "]";
+  EXPECT_EQ(Refusal(list), "");
+  EXPECT_THAT(Refusal(list + "x"), HasSubstr(absl::StrCat("text after its JSON document, at byte ", list.size())));
+  EXPECT_THAT(Refusal("[" + list + ", x]"), HasSubstr(absl::StrCat("at byte ", list.size() + 3)));
+  EXPECT_THAT(Refusal("1 " + list), HasSubstr("text after its JSON document"));
+  EXPECT_THAT(Refusal("{\"a\": " + list + ", \"a\": 1}"), HasSubstr("the key \"a\" twice"));
 }
 
 TEST(ParseJsonTest, MembersHaveABoundWhereverTheyAre) {
