@@ -25,6 +25,7 @@
 #include "server/compat/compat.h"
 #include "server/config/options.h"
 #include "server/config/served_names.h"
+#include "server/generate/estimate.h"
 #include "server/generate/service.h"
 #include "server/grpc/grpc_server.h"
 #include "server/http/gate.h"
@@ -140,7 +141,10 @@ void DecideRequestMemory(ServerConfig* config) {
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const StoreConfig& config) {
   absl::StatusOr<std::unique_ptr<Store>> store =
-      Store::Open({.directory = config.directory, .lifetime = config.lifetime, .max_bytes = config.size()});
+      Store::Open({.directory = config.directory,
+                   .lifetime = config.lifetime,
+                   .max_bytes = config.size(),
+                   .cost = [](std::string_view json) { return ParsingBytes(json); }});
   if (!store.ok()) return absl::InvalidArgumentError(fmt::format("--store: {}", std::string(store.status().message())));
   fmt::print("responses are kept in {}, {} at most\n", config.directory.empty() ? "memory" : config.directory,
              HumanBytes(config.size()));

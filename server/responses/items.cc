@@ -10,6 +10,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/status.h"
 #include "server/common/request_id.h"
 #include "server/json/json_schema.h"
 #include "server/openai/chat_message.h"
@@ -228,6 +229,16 @@ void AddMessage(const bj::object& item, std::string* thinking, bj::array* messag
   }
 }
 
+absl::Status AddMessageOf(const bj::value& item, std::string* thinking, bj::array* messages) {
+  if (!item.is_object()) return absl::DataLossError("an item is no JSON object");
+  try {
+    AddMessage(item.get_object(), thinking, messages);
+  } catch (const std::exception& unexpected) {
+    return absl::DataLossError(unexpected.what());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string NewId(std::string_view prefix) { return std::string(prefix) + NewRequestId(); }
@@ -270,13 +281,15 @@ absl::Status AddMessages(std::span<const StoredItem> items, bj::array* messages)
   for (const StoredItem& item : items) {
     boost::system::error_code failed;
     const bj::value value = bj::parse(item.json, failed);
-    if (failed || !value.is_object()) return absl::DataLossError("an item is no JSON object");
-    try {
-      AddMessage(value.get_object(), &thinking, messages);
-    } catch (const std::exception& unexpected) {
-      return absl::DataLossError(unexpected.what());
-    }
+    if (failed) return absl::DataLossError("an item is no JSON object");
+    BATUCADA_RETURN_IF_ERROR(AddMessageOf(value, &thinking, messages));
   }
+  return absl::OkStatus();
+}
+
+absl::Status AddMessages(std::span<const std::shared_ptr<const KnownItem>> items, bj::array* messages) {
+  std::string thinking;
+  for (const auto& item : items) BATUCADA_RETURN_IF_ERROR(AddMessageOf(item->value, &thinking, messages));
   return absl::OkStatus();
 }
 

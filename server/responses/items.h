@@ -2,6 +2,7 @@
 // messages that a chat template makes of them.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/json/request_reader.h"
+#include "server/store/item_memory.h"
 #include "server/store/records.h"
 
 namespace batucada {
@@ -31,6 +33,7 @@ StoredItem TextMessage(std::string_view role, std::string_view text);
 // reasoning is the reasoning_content of the one that it leads to, and of none if it leads to none. DATA_LOSS if an item
 // is not as ReadItems makes it.
 absl::Status AddMessages(std::span<const StoredItem> items, boost::json::array* messages);
+absl::Status AddMessages(std::span<const std::shared_ptr<const KnownItem>> items, boost::json::array* messages);
 
 boost::json::object ItemsSchema(std::string_view description);
 boost::json::object InputSchema();

@@ -77,7 +77,7 @@ absl::StatusOr<ResponseContext> ReadContext(Service& service, const Client& clie
     BATUCADA_ASSIGN_OR_RETURN(context.items, service.store->ReadHistory(context.history));
   }
   int64_t bytes = 0;
-  for (const StoredItem& item : context.items) bytes += BytesOf(item);
+  for (const auto& item : context.items) bytes += kItemBytes + item->bytes + item->cost;
   BATUCADA_RETURN_IF_ERROR(context.memory.Resize(bytes));
   BATUCADA_RETURN_IF_ERROR(FindReferences(service, client.key, &params->input, &context.memory));
   int64_t given = context.history.bytes;

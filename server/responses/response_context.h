@@ -1,6 +1,7 @@
 // What comes before a response's input: of the response that it goes on from, or of its conversation.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include <boost/json/array.hpp>
@@ -9,13 +10,14 @@
 #include "server/generate/service.h"
 #include "server/memory/account.h"
 #include "server/responses/response_request.h"
+#include "server/store/item_memory.h"
 #include "server/store/records.h"
 
 namespace batucada {
 
 struct ResponseContext {
   History history;
-  std::vector<StoredItem> items;
+  std::vector<std::shared_ptr<const KnownItem>> items;
   MemoryCharge memory;  // for the items, and what they become
 };
 

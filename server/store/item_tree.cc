@@ -68,6 +68,7 @@ absl::Status ItemTree::Release(ItemNode node) {
       if (held > 0) return absl::OkStatus();
     }
     BATUCADA_RETURN_IF_ERROR(Query(database_, "DELETE FROM items WHERE node = ?1", node).Finish());
+    memory_.Forget(node);
     node = parent;
   }
   return absl::OkStatus();

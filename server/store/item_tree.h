@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/store/item_memory.h"
 #include "server/store/records.h"
 #include "server/store/sqlite.h"
 
@@ -37,8 +38,8 @@ int64_t ChecksumOf(std::string_view id, std::string_view text);
 // gone, or that its checksum does not match; INVALID_ARGUMENT of Page that page.after is none of the history's items.
 class ItemTree {
  public:
-  // `database` has the schema (schema.h) and outlives this.
-  explicit ItemTree(Database& database) : database_(database) {}
+  // `database` has the schema (schema.h); it and `memory`, which is told what goes, outlive this.
+  ItemTree(Database& database, ItemMemory& memory) : database_(database), memory_(memory) {}
 
   // The node of the last of `items`, put behind `parent`; `parent` itself if there are none. Held by nobody yet.
   // INVALID_ARGUMENT if the history would have more than kMaxHistoryItems.
@@ -76,6 +77,7 @@ class ItemTree {
   absl::Status Walk(ItemNode last, const std::function<bool(ItemNode node, std::string_view id)>& visit);
 
   Database& database_;
+  ItemMemory& memory_;
   int64_t allowed_ = kStepItems;
   absl::flat_hash_set<int64_t> drafts_;
 };

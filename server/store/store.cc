@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <spdlog/spdlog.h>
+#include <boost/json/parse.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
@@ -43,7 +44,8 @@ absl::Status Store::OpenDatabase() {
                             database->Number("SELECT max(coalesce((SELECT max(used) FROM responses), 0), "
                                              "coalesce((SELECT max(used) FROM conversations), 0))"));
   database_ = std::move(database);
-  items_ = std::make_unique<ItemTree>(*database_);
+  known_.Clear();
+  items_ = std::make_unique<ItemTree>(*database_, known_);
   tick_ = latest;
   return Publish();
 }
@@ -153,20 +155,47 @@ absl::StatusOr<History> Store::HistoryOfResponse(StoreScope scope, const std::st
   return history;
 }
 
-absl::StatusOr<std::vector<StoredItem>> Store::ReadHistory(const History& history) {
-  std::vector<StoredItem> items;
+absl::StatusOr<std::vector<std::shared_ptr<const KnownItem>>> Store::ReadHistory(const History& history) {
+  std::vector<std::shared_ptr<const KnownItem>> items;
+  struct Fetched {
+    ItemNode node = 0, parent = 0;
+    std::string json;
+  };
+  std::vector<Fetched> step;
   for (ItemNode node = history.last; node != 0;) {
-    const std::lock_guard lock(mutex_);
-    BATUCADA_RETURN_IF_ERROR(Read([&]() -> absl::Status {
-      int64_t bytes = 0;
-      for (int64_t i = 0; i < kStepItems && bytes < kStepBytes && node != 0; ++i) {
-        BATUCADA_ASSIGN_OR_RETURN(StoredItem item, items_->Get(node));
-        bytes += static_cast<int64_t>(item.json.size());
-        items.push_back(std::move(item));
-        BATUCADA_ASSIGN_OR_RETURN(node, items_->ParentOf(node));
-      }
-      return absl::OkStatus();
-    }));
+    if (std::shared_ptr<const KnownItem> known = known_.Find(node)) {
+      node = known->parent;
+      items.push_back(std::move(known));
+      continue;
+    }
+    step.clear();
+    uint64_t era = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      era = known_.era();
+      BATUCADA_RETURN_IF_ERROR(Read([&]() -> absl::Status {
+        int64_t bytes = 0;
+        for (int64_t i = 0; i < kStepItems && bytes < kStepBytes && node != 0; ++i) {
+          BATUCADA_ASSIGN_OR_RETURN(StoredItem item, items_->Get(node));
+          bytes += static_cast<int64_t>(item.json.size());
+          Fetched& one = step.emplace_back(Fetched{.node = node, .json = std::move(item.json)});
+          BATUCADA_ASSIGN_OR_RETURN(node, items_->ParentOf(node));
+          one.parent = node;
+          if (known_.Find(node) != nullptr) return absl::OkStatus();
+        }
+        return absl::OkStatus();
+      }));
+    }
+    for (const Fetched& one : step) {  // others have their turn meanwhile
+      boost::system::error_code failed;
+      auto item = std::make_shared<KnownItem>(KnownItem{.parent = one.parent,
+                                                        .value = boost::json::parse(one.json, failed),
+                                                        .bytes = static_cast<int64_t>(one.json.size()),
+                                                        .cost = options_.cost(one.json)});
+      if (failed) return absl::DataLossError("an item is no JSON");
+      known_.Keep(one.node, item, era);
+      items.push_back(std::move(item));
+    }
   }
   std::reverse(items.begin(), items.end());
   return items;

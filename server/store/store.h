@@ -18,6 +18,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/store/fair_mutex.h"
+#include "server/store/item_memory.h"
 #include "server/store/item_tree.h"
 #include "server/store/records.h"
 #include "server/store/sqlite.h"
@@ -37,6 +39,8 @@ struct StoreOptions {
   std::string directory;  // made if it is not there; empty: in memory
   absl::Duration lifetime = absl::Hours(24 * 30);
   int64_t max_bytes = 64 << 20;  // of the database; a record may have a quarter of them
+  // Of an item's JSON: what KnownItem::cost says, for those who go on with it. Called by any thread.
+  std::function<int64_t(std::string_view json)> cost = [](std::string_view) { return 0; };
   // Microseconds since 1970; a test's own clock.
   std::function<int64_t()> now = [] { return absl::GetCurrentTimeNanos() / 1000; };
 };
@@ -85,7 +89,7 @@ class Store {
 
   // --- items ---
   // All of a history in order. NOT_FOUND if it has been deleted meanwhile.
-  [[nodiscard]] absl::StatusOr<std::vector<StoredItem>> ReadHistory(const History& history);
+  [[nodiscard]] absl::StatusOr<std::vector<std::shared_ptr<const KnownItem>>> ReadHistory(const History& history);
   // The latest of that id, wherever it stands.
   [[nodiscard]] absl::StatusOr<StoredItem> FindItem(StoreScope scope, const std::string& id);
 
@@ -150,6 +154,7 @@ class Store {
   absl::Status MoveConversation(StoreScope scope, const std::string& id, ItemNode last);
 
   const StoreOptions options_;
+  ItemMemory known_;
   FairMutex mutex_;  // guards what follows
   std::unique_ptr<Database> database_;
   std::unique_ptr<ItemTree> items_;

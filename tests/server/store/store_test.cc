@@ -143,6 +143,51 @@ TEST_F(StoreTest, NothingIsWrittenBehindWhatHasGone) {
   EXPECT_EQ(store->Stats().items, 0);
 }
 
+TEST_F(StoreTest, WhatWasReadIsKnownUntilItGoes) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  ASSERT_TRUE(Put(*store, "b", "a").ok());
+  const History first = *store->HistoryOfResponse(kMine, "a"), second = *store->HistoryOfResponse(kMine, "b");
+  const auto texts = [&](const History& history) {
+    std::vector<std::string> read;
+    const auto items = store->ReadHistory(history);
+    EXPECT_TRUE(items.ok()) << items.status();
+    if (!items.ok()) return read;
+    for (const auto& item : *items) {
+      read.emplace_back(item->value.at("text").as_string());
+      EXPECT_EQ(item->bytes, static_cast<int64_t>(Item(read.back()).json.size()));
+    }
+    return read;
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(texts(first), ElementsAre("a.in", "a.out"));
+    EXPECT_THAT(texts(second), ElementsAre("a.in", "a.out", "b.in", "b.out"));
+  }
+  ASSERT_TRUE(store->DeleteResponse(kMine, "a").ok());  // "b" still has its items
+  EXPECT_THAT(texts(second), ElementsAre("a.in", "a.out", "b.in", "b.out"));
+  ASSERT_TRUE(store->DeleteResponse(kMine, "b").ok());
+  EXPECT_TRUE(absl::IsNotFound(store->ReadHistory(second).status()));
+  EXPECT_TRUE(absl::IsNotFound(store->ReadHistory(first).status()));
+}
+
+TEST(ItemMemoryTest, HoldsSoMuchAndForgets) {
+  ItemMemory memory;
+  const auto item = [](int64_t bytes) { return std::make_shared<KnownItem>(KnownItem{.bytes = bytes}); };
+  for (ItemNode node = 1; node <= 100; ++node) memory.Keep(node, item(1 << 20), memory.era());
+  EXPECT_LE(memory.bytes(), ItemMemory::kMostBytes);
+  EXPECT_EQ(memory.Find(1), nullptr);
+  EXPECT_NE(memory.Find(100), nullptr);
+  memory.Keep(101, item(ItemMemory::kMostBytes), memory.era());  // it alone would be most of it
+  EXPECT_EQ(memory.Find(101), nullptr);
+  const uint64_t before = memory.era();
+  memory.Forget(100);
+  EXPECT_EQ(memory.Find(100), nullptr);
+  memory.Keep(100, item(1), before);  // it was being read when it was deleted
+  EXPECT_EQ(memory.Find(100), nullptr);
+  memory.Clear();
+  EXPECT_EQ(memory.bytes(), 0);
+}
+
 TEST_F(StoreTest, PagesGoThroughAListInBothOrders) {
   const auto store = Open();
   std::vector<StoredItem> items;
