@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,17 @@ std::vector<int32_t> Spell(const std::string& mark, const Tokenizer& tokenizer) 
   return tokenizer.Encode(mark, {.add_special_tokens = false}).value_or(std::vector<int32_t>());
 }
 
+// Whether `text`, the end of one, ends with a beginning of a character (RFC 3629).
+bool EndsInsideCharacter(std::string_view text) {
+  for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<uint8_t>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const size_t whole = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return back < whole;
+  }
+  return false;
+}
+
 class BoundedThinking : public TokenConstraint {
  public:
   // All but `inner` outlive this.
@@ -23,7 +35,7 @@ class BoundedThinking : public TokenConstraint {
         splitter_(budget.marks, budget.start), left_(budget.tokens) {}
 
   absl::Status Mask(std::span<uint32_t> words, int64_t* steps) override {
-    if (forced_ < 0 && splitter_.inside() && left_ <= 0 && !end_.empty()) forced_ = 0;
+    if (forced_ < 0 && splitter_.inside() && left_ <= 0 && !end_.empty() && MayEnd()) forced_ = 0;
     if (forced_ >= 0) {
       std::fill(words.begin(), words.end(), 0);
       const auto id = static_cast<size_t>(end_[static_cast<size_t>(forced_)]);
@@ -44,12 +56,23 @@ class BoundedThinking : public TokenConstraint {
     if (splitter_.over()) return;
     if (splitter_.inside()) --left_;
     AnswerPieces unused;
-    splitter_.Add(tokenizer_.TokenBytes(token), &unused);
+    const std::string_view bytes = tokenizer_.TokenBytes(token);
+    tail_ += bytes;
+    tail_.erase(0, tail_.size() - std::min(tail_.size(), kMostPending));
+    splitter_.Add(bytes, &unused);
   }
 
   bool finished() const override { return inner_ != nullptr && inner_->finished(); }
 
  private:
+  static constexpr size_t kMostPending = 3;  // bytes of a character that is begun
+
+  // Tokens may end inside a character, and a form that holds the text takes whole ones alone: the mark waits for the
+  // rest. What nothing holds may never bring it, and is not waited for longer than a character is.
+  bool MayEnd() const {
+    return !EndsInsideCharacter(tail_) || (inner_ == nullptr && left_ <= -static_cast<int64_t>(kMostPending));
+  }
+
   const std::vector<int32_t>& end_;
   const std::vector<uint32_t>& known_;
   const Tokenizer& tokenizer_;
@@ -57,6 +80,7 @@ class BoundedThinking : public TokenConstraint {
   const absl::Status no_failure_;
   ThinkingSplitter splitter_;
   int64_t left_;
+  std::string tail_;     // of the text
   int64_t forced_ = -1;  // of end_, the next to be drawn; -1: the model draws
 };
 

@@ -1,5 +1,5 @@
-// A bound on what a model thinks before it answers: after so many tokens the mark that ends the thinking is drawn,
-// whatever the model would.
+// A bound on what a model thinks before it answers: after so many tokens, and the rest of a character that the last of
+// them began, the mark that ends the thinking is drawn, whatever the model would.
 #pragma once
 
 #include <cstdint>
