@@ -66,6 +66,12 @@ void SetText(RequestReader& reader, Params& params, std::string_view name, Kind 
   Set(reader, params, name, {.kind = kind, .text = Text(value.get_string())});
 }
 
+// In an object that is there to hold the text to something.
+void RefuseEmpty(RequestReader& reader, std::string_view name, const bj::value* value) {
+  if (value == nullptr || !value->is_string() || !value->get_string().empty()) return;
+  reader.Fail(name, "is empty: say what the text is held to, or leave it out", "invalid_value");
+}
+
 void SetChoice(RequestReader& reader, Params& params, std::string_view name, const bj::value& value) {
   const bj::array* list = value.if_array();
   if (list == nullptr || list->empty()) {
@@ -108,6 +114,7 @@ void SetNamedSchema(RequestReader& reader, Params& params, std::string_view name
   named.Read("strict", &strict);
   const bj::value* schema = named.Take("schema");
   if (named.Finish().ok()) {
+    RefuseEmpty(named, "schema", schema);
     schema != nullptr ? SetSchema(named, params, "schema", *schema)
                       : named.Fail("schema", "is missing: give a JSON Schema", "missing_parameter");
   }
@@ -158,6 +165,7 @@ void SetFormat(RequestReader& format, Params& params, const FormatType& type) {
       return format.Fail(type.members.front(), "is missing: give an object or a text", "missing_parameter");
     return Set(format, params, "type", {.kind = Kind::kJsonObject});
   }
+  RefuseEmpty(format, *member, value);
   switch (type.held) {
     case Held::kRegex: return SetText(format, params, *member, Kind::kRegex, *value);
     case Held::kGrammar: return SetText(format, params, *member, Kind::kGbnf, *value);
@@ -234,6 +242,9 @@ void ReadStructuredOutputs(RequestReader& reader, Params& params) {
   members.Refuse("disable_any_whitespace", {false});
   members.Refuse("disable_additional_properties", {false});
   if (members.Finish().ok()) {
+    for (const auto& [name, held] : {std::pair("json", json), {"regex", regex}, {"grammar", grammar}}) {
+      RefuseEmpty(members, name, held);
+    }
     if (json != nullptr) SetSchema(members, params, "json", *json);
     if (regex != nullptr) SetText(members, params, "regex", Kind::kRegex, *regex);
     if (choice != nullptr) SetChoice(members, params, "choice", *choice);

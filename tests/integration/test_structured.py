@@ -91,6 +91,10 @@ def test_json_object_beside_free_text(server):
     ({"structured_outputs": {"structural_tag": {"type": "structural_tag", "format": {"type": "tag"}}}},
      "structured_outputs.structural_tag", "$.format.begin"),
     ({"guided_choice": ["a"], "ignore_eos": True}, "ignore_eos", "end"),
+    ({"structured_outputs": {"regex": ""}}, "structured_outputs.regex", "empty"),
+    ({"structured_outputs": {"json": "", "grammar": None}}, "structured_outputs.json", "empty"),
+    ({"response_format": {"type": "grammar", "grammar": ""}}, "response_format.grammar", "empty"),
+    ({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": ""}}}, "response_format.json_schema.schema", "empty"),
 ])
 def test_what_cannot_be_held_to_is_refused(server, params, where, why):
     status, answer = complete(server, **params)

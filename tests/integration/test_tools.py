@@ -137,6 +137,16 @@ def test_a_named_tool_is_called_once_by_its_schema(qwen):
     assert finished > 4
 
 
+@pytest.mark.parametrize("parameters", [{}, {"maxProperties": 0}, {"type": ["object", "null"], "maxProperties": 0}, {"enum": [{}, 1, None]}])
+def test_arguments_are_an_object(qwen, parameters):
+    """Also where their schema leaves open what they are."""
+    tool = {"type": "function", "function": {"name": "open", "parameters": parameters}}
+    for seed in range(6):
+        [choice] = ask(qwen, tools=[tool], tool_choice="required", parallel_tool_calls=False, seed=seed, max_tokens=40)["choices"]
+        [call] = choice["message"]["tool_calls"]
+        assert call["function"]["arguments"].lstrip()[:1] in ("{", "")
+
+
 def test_allowed_tools(qwen):
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "time"}}]}}
     for seed in range(3):
@@ -273,6 +283,13 @@ def test_a_budget_of_thinking(qwen):
         assert message(qwen, reasoning_format="parsed", **body) == message(qwen, **body)
         whole = message(qwen, separate_reasoning=False, **{**body, "structured_outputs": None})
         assert "reasoning" not in whole and "</think>" in whole["content"]
+
+
+def test_a_budget_ends_between_characters(qwen):
+    """Also where its last token is a part of one: then no text behind it would be of the answer's form."""
+    for seed in range(120):
+        told = message(qwen, "Yes.", seed=seed, thinking_token_budget=1, chat_template_kwargs={"thinks_at_once": True}, max_tokens=60)
+        assert told["content"] == "Yes."
 
 
 def test_effort_reaches_the_template(qwen):

@@ -31,11 +31,19 @@ bool IsStrict(const bj::object& function) {
   return strict != nullptr && strict->is_bool() && strict->get_bool();
 }
 
-// A tool without parameters takes none.
+// A tool without parameters takes none. Arguments are an object, whether the schema says so or leaves it open.
 bj::value SchemaOf(const bj::object& function) {
   const bj::value* parameters = function.if_contains("parameters");
-  if (parameters != nullptr && !parameters->is_null()) return *parameters;
-  return bj::object{{"type", "object"}, {"additionalProperties", false}};
+  if (parameters == nullptr || !parameters->is_object()) {
+    return bj::object{{"type", "object"}, {"additionalProperties", false}};
+  }
+  bj::object schema = parameters->get_object();
+  const bj::value* type = schema.if_contains("type");
+  const bj::array* types = type == nullptr ? nullptr : type->if_array();
+  if (type == nullptr || (types != nullptr && std::find(types->begin(), types->end(), "object") != types->end())) {
+    schema["type"] = "object";
+  }
+  return schema;
 }
 
 }  // namespace
