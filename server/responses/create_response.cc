@@ -90,6 +90,7 @@ absl::StatusOr<ResponseDraft> MakeDraft(Service& service, const Client& client, 
                   .background = params.background,
                   .failure = {},
                   .usage = {},
+                  .reasoning_tokens = 0,
                   .store = params.store,
                   .store_failure = {}};
   draft.record = {.id = draft.object.id,

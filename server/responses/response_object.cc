@@ -15,12 +15,12 @@ constexpr const char* kServerError = "server_error";  // the one of OpenAI's cod
 
 void WriteId(JsonWriter& json, std::string_view id) { id.empty() ? json.Null() : json.String(id); }
 
-void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
+void WriteUsage(const RequestUsage& usage, int64_t reasoning_tokens, JsonWriter& json) {
   json.BeginObject().Key("input_tokens").Int(usage.prompt_tokens);
   json.Key("input_tokens_details").BeginObject().Key("cached_tokens").Int(usage.cached_tokens);
   json.Key("cache_write_tokens").Int(usage.cache_write_tokens).EndObject();
   json.Key("output_tokens").Int(usage.generated_tokens);
-  json.Key("output_tokens_details").BeginObject().Key("reasoning_tokens").Int(0).EndObject();
+  json.Key("output_tokens_details").BeginObject().Key("reasoning_tokens").Int(reasoning_tokens).EndObject();
   json.Key("total_tokens").Int(usage.prompt_tokens + usage.generated_tokens).EndObject();
 }
 
@@ -74,7 +74,7 @@ void ResponseObject::WriteMembers(JsonWriter& json) const {
     WriteError(code.empty() ? kServerError : code, MessageOf(store_failure), json);
   }
   json.Key("usage");
-  usage ? WriteUsage(*usage, json) : void(json.Null());
+  usage ? WriteUsage(*usage, reasoning_tokens, json) : void(json.Null());
 }
 
 std::string ResponseObject::Json(std::string_view output) const {

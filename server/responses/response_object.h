@@ -32,6 +32,7 @@ struct ResponseObject {
   int64_t completed = 0;              // seconds since 1970; 0: not yet
   absl::Status failure;               // with kFailed
   std::optional<RequestUsage> usage;  // once it has ended
+  int64_t reasoning_tokens = 0;       // of its generated ones
   bool store = true;                  // whether it is kept
   absl::Status store_failure;         // why it is not, though it should be
 

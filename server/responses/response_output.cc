@@ -30,6 +30,7 @@ ResponseOutput::ResponseOutput(const Tokenizer& tokenizer, Form form, std::share
   if (answer == nullptr || answer->plain()) return;
   answer_ = std::move(answer);
   parser_.emplace(answer_);
+  if (answer_->thinking) thinking_.emplace(*answer_->thinking, answer_->thinking_start);
 }
 
 OutputItem& ResponseOutput::Begin(Kind kind) {
@@ -44,7 +45,18 @@ OutputItem& ResponseOutput::Open(Kind kind) {
   return items_.empty() || items_.back().kind != kind ? Begin(kind) : items_.back();
 }
 
+void ResponseOutput::CountThinking(const std::vector<TokenResult>& tokens) {
+  AnswerPieces unused;
+  for (const TokenResult& token : tokens) {
+    if (!thinking_ || thinking_->over()) return;
+    if (thinking_->inside()) ++reasoning_tokens_;
+    thinking_->Add(tokenizer_.TokenBytes(token.id), &unused);
+    unused.Take();
+  }
+}
+
 void ResponseOutput::Take(Update& update) {
+  CountThinking(update.tokens);
   if (parser_) {
     parser_->Add(update.text, &pieces_);
     if (update.finish) FinishAnswer(*parser_, *answer_, *update.finish, &pieces_);

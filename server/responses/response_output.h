@@ -47,6 +47,8 @@ class ResponseOutput {
   // No more comes: the last item is whole, or was cut off.
   void Finish(OutputItem::State state);
   const std::deque<OutputItem>& items() const { return items_; }
+  // Tokens of what the model thought, and of the mark that ended it.
+  int64_t reasoning_tokens() const { return reasoning_tokens_; }
   const Form& form() const { return form_; }
 
   enum class As : uint8_t { kBegun, kEnded };  // as it was before its first text, or with all of it
@@ -65,11 +67,14 @@ class ResponseOutput {
   OutputItem& Open(OutputItem::Kind kind);
   OutputItem& Begin(OutputItem::Kind kind);
   void TakeTokens(std::vector<TokenResult>& tokens);
+  void CountThinking(const std::vector<TokenResult>& tokens);
 
   const Tokenizer& tokenizer_;
   const Form form_;
   std::shared_ptr<const AnswerForm> answer_;  // of the parser
   std::optional<AnswerParser> parser_;
+  std::optional<ThinkingSplitter> thinking_;  // of single tokens, where updates are of several
+  int64_t reasoning_tokens_ = 0;
   AnswerPieces pieces_;  // of the update that is being taken
   std::deque<OutputItem> items_;
   std::vector<TokenResult> tokens_;  // whose text is still to come

@@ -57,6 +57,7 @@ bool ResponseRun::Poll() {
   const absl::Status& failure = group_->failure();
   object_.completed = absl::ToUnixSeconds(absl::Now());
   object_.usage = group_->usage();
+  object_.reasoning_tokens = output_->reasoning_tokens();
   if (absl::IsCancelled(failure)) {
     object_.status = ResponseStatus::kCancelled;
   } else if (!failure.ok()) {

@@ -151,6 +151,8 @@ def test_thinking_is_an_item(qwen, client):
         thought = told["choices"][0]["message"]["reasoning"]
         response = client.responses.create(**request("Yes.", extra=extra))
         assert shapes(response) == [("reasoning", thought), ("message", "Yes.")] and response.output_text == "Yes."
+        usage = response.usage  # the mark that ends the thinking may be of several tokens, and is its last
+        assert 8 <= usage.output_tokens_details.reasoning_tokens < usage.output_tokens
         [reasoning, _] = response.output
         assert reasoning.id.startswith("rs_") and reasoning.summary == [] and reasoning.content[0].type == "reasoning_text"
         assert client.responses.retrieve(response.id) == response
