@@ -242,7 +242,10 @@ StateCheckpoint* PrefixCache::Above(const StateCheckpoint& c) {
 }
 
 double PrefixCache::Worth(const StateCheckpoint& c) const {
-  const StateCheckpoint* const above = Above(c);
+  // Those that may go first are as good as gone: with them counted, what supersedes one would be worth the few tokens
+  // since it, and would go before it.
+  const StateCheckpoint* above = Above(c);
+  while (above != nullptr && above->superseded && !BranchesOff(*above)) above = Above(*above);
   const auto saved = static_cast<double>(c.position() - (above == nullptr ? 0 : above->position()));
   const double worth = saved / static_cast<double>(clock_ - c.used + 1);
   return c.superseded && !BranchesOff(c) ? worth * kSuperseded : worth;
