@@ -138,10 +138,15 @@ class Batucada(Cache):
         if not branches:
             self.left_behind.add(above)
 
+    def may_go_first(self, place):
+        return place in self.left_behind and len(self.children.get(place, ())) <= 1
+
     def worth(self, place):
-        worth = (self.texts.length[place] - self.texts.length[self.nearest(place)]) / (
-            self.clock - self.used[self.slot[place]] + 1)
-        return worth * SUPERSEDED if place in self.left_behind and len(self.children.get(place, ())) <= 1 else worth
+        above = self.nearest(place)
+        while above and self.may_go_first(above):  # as good as gone
+            above = self.nearest(above)
+        worth = (self.texts.length[place] - self.texts.length[above]) / (self.clock - self.used[self.slot[place]] + 1)
+        return worth * SUPERSEDED if self.may_go_first(place) else worth
 
     def evict(self):
         slots = range(self.size) if self.size <= 2 * CANDIDATES else self.draw.integers(0, self.size, CANDIDATES)
