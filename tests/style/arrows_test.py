@@ -72,8 +72,8 @@ EVERYWHERE = {"base/float16.h", "base/rounding.h"}
 LIBRARIES = {
     r"absl/": None,
     r"grpc|google/|.*\.(pb|upb)\.h$": ["server/grpc", "loadtest", "proto"],
-    r"boost/json": ["base", "text", "engine/model", "hub", "server/common", "server/json", "server/http", "server/openai",
-                    "server/responses", "server/open_inference", "server/grpc", "server/api", "server/compat",
+    r"boost/json": ["base", "text", "engine/model", "hub", "server/common", "server/json", "server/store", "server/http",
+                    "server/openai", "server/responses", "server/open_inference", "server/grpc", "server/api", "server/compat",
                     "loadtest"],
     r"boost/(asio|beast|system|core)": ["server/net", "server/telemetry", "server/http", "server/grpc", "loadtest"],
     r"openssl/": ["base", "server/common", "server/net"],
