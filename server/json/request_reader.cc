@@ -100,9 +100,10 @@ void RequestReader::Fail(absl::Status status) {
 }
 
 const bj::value* RequestReader::Take(std::string_view name) {
-  read_.emplace(name.data(), name.size());
   const bj::value* value = object_.if_contains(bj::string_view(name.data(), name.size()));
-  return value == nullptr || value->is_null() || !status_.ok() ? nullptr : value;
+  if (value == nullptr) return nullptr;  // as most of the hundreds of names that are asked for: that must cost little
+  read_.emplace(name.data(), name.size());
+  return value->is_null() || !status_.ok() ? nullptr : value;
 }
 
 void RequestReader::Read(std::string_view name, std::optional<int64_t>* out) {
