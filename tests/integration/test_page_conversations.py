@@ -315,9 +315,10 @@ def test_two_tabs_do_not_overwrite_each_other(request, where, endless, keeper):
     tab.keyboard.press("Escape")
     finished(tab, "you")
     asked = "Object.values(current.nodes).filter(node => node.role === 'user').map(node => node.content).sort()"
+    answered = "Object.values(current.nodes).filter(node => node.role === 'assistant' && node.content).length"
     for each in (page, tab):
-        wait_until(lambda each=each: each.evaluate(asked) == ["Common.", "From the first.", "From the second."], "both tabs to have all")
-        assert each.evaluate("Object.values(current.nodes).filter(node => node.role === 'assistant' && node.content).length") == 3
+        wait_until(lambda each=each: each.evaluate(asked) == ["Common.", "From the first.", "From the second."]
+                   and each.evaluate(answered) == 3, "both tabs to have all")
     if where == "server":
         settled(page)
         settled(tab)
