@@ -1,6 +1,7 @@
 #include "text/grammar/regex.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -84,7 +85,13 @@ struct Part {
   bool at_start = false, at_end = false;
 };
 
-int64_t AddLengths(int64_t a, int64_t b) { return a < 0 || b < 0 ? -1 : a + b; }
+// Counts of counts of counts stop there.
+constexpr int64_t kLongest = std::numeric_limits<int64_t>::max();
+int64_t AddLengths(int64_t a, int64_t b) { return a < 0 || b < 0 ? -1 : a > kLongest - b ? kLongest : a + b; }
+// REQUIRES: neither is negative.
+int64_t RepeatLength(int64_t length, int64_t times) {
+  return times > 0 && length > kLongest / times ? kLongest : length * times;
+}
 
 class RegexReader {
  public:
@@ -214,8 +221,9 @@ class RegexReader {
       if (!AtEnd() && (Peek() == '*' || Peek() == '+' || Peek() == '{')) return Fail("a quantifier of nothing"), part;
       part.expression =
           e_.Repeat(part.expression, static_cast<int32_t>(min), max < 0 ? kUnbounded : static_cast<int32_t>(max));
-      part.least *= min;
-      part.most = part.most < 0 || (max < 0 && part.most != 0) ? -1 : part.most * std::max<int64_t>(max, 0);
+      part.least = RepeatLength(part.least, min);
+      part.most =
+          part.most < 0 || (max < 0 && part.most != 0) ? -1 : RepeatLength(part.most, std::max<int64_t>(max, 0));
       break;
     }
     return part;
