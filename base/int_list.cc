@@ -1,5 +1,7 @@
 #include "base/int_list.h"
 
+#include "base/json_string.h"
+
 namespace batucada {
 namespace {
 
@@ -7,18 +9,6 @@ constexpr int kMostDigits = 9;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-
-// Behind the string that begins at `at`.
-size_t SkipString(std::string_view text, size_t at) {
-  while (true) {
-    const size_t quote = text.find('"', at);
-    if (quote == std::string_view::npos) return text.size();
-    size_t escapes = quote;
-    while (escapes > at && text[escapes - 1] == '\\') --escapes;
-    at = quote + 1;
-    if ((quote - escapes) % 2 == 0) return at;
-  }
-}
 
 // Reads numbers and commas from `at` on, to where neither comes. `values` is empty if that is not behind a number.
 size_t ReadInts(std::string_view text, size_t at, std::vector<int32_t>* values) {
@@ -49,7 +39,7 @@ std::optional<IntList> NextIntList(std::string_view text, size_t from) {
   for (size_t at = from; at < text.size();) {
     const char c = text[at++];
     if (c == '"') {
-      at = SkipString(text, at);
+      at = EndOfJsonString(text, at) + 1;
     } else if (c == '[') {
       list.values.clear();
       list.begin = at;

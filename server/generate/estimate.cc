@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json_string.h"
+
 namespace batucada {
 namespace {
 
@@ -28,17 +30,6 @@ ByteKind KindOf(char c) {
   if (c == ' ') return ByteKind::kBlank;
   const bool separates = static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' && c != '\r';
   return separates ? ByteKind::kSeparator : ByteKind::kOther;
-}
-
-// Where the quote is that ends the JSON string with its first byte at `begin`; the end of the body if there is none.
-size_t EndOfString(std::string_view body, size_t begin) {
-  for (size_t at = begin;; ++at) {
-    at = body.find('"', at);
-    if (at == std::string_view::npos) return body.size();
-    size_t escapes = at;
-    while (escapes > begin && body[escapes - 1] == '\\') --escapes;
-    if ((at - escapes) % 2 == 0) return at;
-  }
 }
 
 int64_t ResultBytes(int32_t top) { return kTokenBytes + (top > 0 ? kTopListBytes + kTopBytes * top : 0); }
@@ -78,7 +69,7 @@ int64_t ParsingBytes(std::string_view body) {
     const size_t quote = std::min(body.find('"', at), body.size());
     for (; at < quote; ++at) values += kBeginsValue[static_cast<uint8_t>(body[at])];
     if (quote == body.size()) break;
-    at = EndOfString(body, quote + 1);
+    at = EndOfJsonString(body, quote + 1);
     word = std::max(word, WordBytes(body.substr(quote + 1, at - quote - 1)));
     ++at;
   }
