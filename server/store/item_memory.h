@@ -39,6 +39,7 @@ class ItemMemory {
  private:
   struct Kept {
     ItemNode node = 0;
+    int64_t bytes = 0;  // that it holds
     std::shared_ptr<const KnownItem> item;
   };
   void Drop(std::list<Kept>::iterator kept);  // REQUIRES: mutex_ held

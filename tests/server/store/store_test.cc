@@ -172,13 +172,25 @@ TEST_F(StoreTest, WhatWasReadIsKnownUntilItGoes) {
 
 TEST(ItemMemoryTest, HoldsSoMuchAndForgets) {
   ItemMemory memory;
-  const auto item = [](int64_t bytes) { return std::make_shared<KnownItem>(KnownItem{.bytes = bytes}); };
+  const auto item = [](int64_t bytes) {
+    boost::json::value text = boost::json::string(static_cast<size_t>(bytes), 'a');
+    return std::make_shared<KnownItem>(KnownItem{.value = std::move(text)});
+  };
   for (ItemNode node = 1; node <= 100; ++node) memory.Keep(node, item(1 << 20), memory.era());
   EXPECT_LE(memory.bytes(), ItemMemory::kMostBytes);
   EXPECT_EQ(memory.Find(1), nullptr);
   EXPECT_NE(memory.Find(100), nullptr);
   memory.Keep(101, item(ItemMemory::kMostBytes), memory.era());  // it alone would be most of it
   EXPECT_EQ(memory.Find(101), nullptr);
+  // A million numbers of two bytes each are not two megabytes.
+  const int64_t held = memory.bytes();
+  memory.Clear();
+  boost::json::value numbers = boost::json::array(1'000'000, 1);
+  memory.Keep(102, std::make_shared<KnownItem>(KnownItem{.value = std::move(numbers)}), memory.era());
+  EXPECT_GT(memory.bytes(), 1'000'000 * static_cast<int64_t>(sizeof(boost::json::value)));
+  memory.Clear();
+  for (ItemNode node = 1; node <= 100; ++node) memory.Keep(node, item(1 << 20), memory.era());
+  EXPECT_EQ(memory.bytes(), held);
   const uint64_t before = memory.era();
   memory.Forget(100);
   EXPECT_EQ(memory.Find(100), nullptr);
