@@ -138,6 +138,17 @@ std::vector<CheckpointDisk::Record> DiskCache::TakeGone() {
   return std::exchange(gone_, {});
 }
 
+std::vector<CheckpointDisk::Record> DiskCache::TakeLeaving() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(leaving_, {});
+}
+
+void DiskCache::Keep(const std::vector<Record>& records) {
+  const std::lock_guard lock(mutex_);
+  moves_.insert(moves_.end(), records.begin(), records.end());
+  work_.notify_one();
+}
+
 void DiskCache::WakeWith(std::function<void()> wake) {
   const std::lock_guard lock(wake_mutex_);
   wake_ = std::move(wake);
@@ -150,18 +161,27 @@ CheckpointDiskStats DiskCache::stats() const {
 
 void DiskCache::Run() {
   UseMemoryReserve();
-  for (;;) {
+  for (bool moved = false;;) {
     std::optional<Job> job;
+    std::optional<Record> move;
     {
       std::unique_lock lock(mutex_);
-      work_.wait(lock, [this] { return ending_ || !reads_.empty() || !writes_.empty(); });
+      work_.wait(lock, [this] { return ending_ || !reads_.empty() || !writes_.empty() || !moves_.empty(); });
       if (ending_ && (writes_.empty() || absl::Now() > end_by_)) break;
-      std::deque<Job>& queue = reads_.empty() || ending_ ? writes_ : reads_;
-      job = std::move(queue.front());
-      queue.pop_front();
+      if (!ending_ && reads_.empty() && !moves_.empty() && (!moved || writes_.empty())) {
+        move = moves_.front();
+        moves_.pop_front();
+      } else {
+        std::deque<Job>& queue = reads_.empty() || ending_ ? writes_ : reads_;
+        job = std::move(queue.front());
+        queue.pop_front();
+      }
     }
-    const absl::Status status = Do(*job);
+    moved = move.has_value();
+    const absl::Status status = moved ? Move(*move) : Do(*job);
     if (!status.ok()) Warn(status);
+    if (moved) continue;
+    Announce();
     {
       const std::lock_guard lock(mutex_);
       if (!status.ok()) {
@@ -212,6 +232,49 @@ absl::Status DiskCache::DoWrite(const Job& job) {
   stats_.bytes += record->bytes;
   places_.emplace(job.record, Place{.segment = segments_.back().first, .record = *std::move(record)});
   return absl::OkStatus();
+}
+
+absl::Status DiskCache::Move(Record moved) {
+  Place place;
+  int64_t bytes = 0;  // of all segments
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = places_.find(moved);
+    if (found == places_.end()) return absl::OkStatus();
+    place = found->second;
+    bytes = stats_.bytes;
+  }
+  if (segments_.front().first != place.segment || bytes + place.record.bytes > config_.most_bytes) {
+    return absl::OkStatus();
+  }
+  try {
+    const Segment& from = *segments_.front().second;
+    const std::optional<Segment::Record> text = from.RecordAt(place.record.offset);
+    std::string payload(static_cast<size_t>(place.record.payload_bytes), 0);
+    const std::span<char> parts[] = {payload};
+    absl::Status status = text ? from.Read(place.record, parts) : absl::DataLossError("bytes of a record have changed");
+    if (status.ok()) status = Prepare(place.record.bytes);
+    BATUCADA_RETURN_IF_ERROR(status);
+    BATUCADA_ASSIGN_OR_RETURN(Segment::Record record,
+                              segments_.back().second->Append(text->scope, text->names, text->ids, parts));
+    const std::lock_guard lock(mutex_);
+    stats_.bytes += record.bytes;
+    ++stats_.moved;
+    places_[moved] = {.segment = segments_.back().first, .record = std::move(record)};
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  }
+  return absl::OkStatus();
+}
+
+void DiskCache::Announce() {
+  if (segments_.size() < 2 || announced_ >= segments_.front().first) return;
+  const std::lock_guard lock(mutex_);
+  if (stats_.bytes + config_.most_bytes / kSegments < config_.most_bytes) return;
+  announced_ = segments_.front().first;
+  for (const auto& [record, place] : places_) {
+    if (place.segment == announced_) leaving_.push_back(record);
+  }
 }
 
 absl::Status DiskCache::Prepare(int64_t bytes) {

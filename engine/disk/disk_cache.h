@@ -1,5 +1,7 @@
 // Checkpoints in a directory: segments of a bounded size in all, of which the oldest goes when there is no room for
-// what comes. One thread reads and writes; readers go first.
+// what comes. When less than a segment is free, whoever uses the cache is told what goes next, and what is to stay is
+// appended to the newest, in turn with what is written. That takes room and never makes it: what does not get so far
+// goes with its segment. One thread reads and writes; readers go first.
 //
 // What was written is there after the process was killed; after a loss of power, what was written before its segment
 // was full (it is synced then, and at the end). Damaged and half-written records are as if they had never been.
@@ -46,6 +48,8 @@ class DiskCache : public CheckpointDisk {
   void Read(Record record, const StoredPages& pages) override;
   std::vector<Done> TakeDone() override;
   std::vector<Record> TakeGone() override;
+  std::vector<Record> TakeLeaving() override;
+  void Keep(const std::vector<Record>& records) override;
   void WakeWith(std::function<void()> wake) override;
   CheckpointDiskStats stats() const override;
 
@@ -68,6 +72,10 @@ class DiskCache : public CheckpointDisk {
   absl::Status Do(const Job& job);
   absl::Status DoWrite(const Job& job);
   absl::Status DoRead(const Job& job);
+  // The record stands in the newest segment, too, and is read there from now on; if there is room.
+  absl::Status Move(Record record);
+  // What goes next is to be told, if that is soon.
+  void Announce();
   // A segment with room for so many bytes, after the oldest have made room for it.
   absl::Status Prepare(int64_t bytes);
   void SealNewest();
@@ -81,6 +89,7 @@ class DiskCache : public CheckpointDisk {
   std::deque<std::pair<uint64_t, std::unique_ptr<Segment>>> segments_;  // oldest first; the last may be appended to
   bool appending_ = false;                                              // the last was created by this process
   uint64_t next_segment_ = 1;
+  uint64_t announced_ = 0;  // the newest segment whose records were told
   absl::Time last_warning_ = absl::InfinitePast();
 
   mutable std::mutex mutex_;  // guards what follows
@@ -90,7 +99,8 @@ class DiskCache : public CheckpointDisk {
   Record next_record_ = 1;
   std::vector<Found> found_;
   std::vector<Done> done_;
-  std::vector<Record> gone_;
+  std::vector<Record> gone_, leaving_;
+  std::deque<Record> moves_;
   CheckpointDiskStats stats_;
   bool ending_ = false;
   absl::Time end_by_ = absl::InfiniteFuture();

@@ -100,30 +100,37 @@ absl::StatusOr<std::unique_ptr<Segment>> Segment::Open(const std::string& path, 
   if (fstat(descriptor, &about) != 0) return Error("cannot read", path);
   if (!S_ISREG(about.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, " is no file"));
   segment->bytes_ = about.st_size;
-  for (int64_t at = 0; at < segment->bytes_;) {
-    Head head;
-    if (!Transfer(preadv, descriptor, {Part(&head, sizeof(head))}, at)) break;
-    if (head.magic != kMagic || head.checksum != ChecksumOf(head)) break;
-    if (head.scope_bytes > kMostScope || head.names_bytes > kMostNames || head.ids == 0 || head.ids > kMostIds) break;
-    Record record{.offset = at, .payload_checksum = head.payload_checksum};
-    const auto text_bytes = static_cast<int64_t>(head.scope_bytes + head.names_bytes + head.ids * sizeof(int32_t));
-    const int64_t left = segment->bytes_ - at - static_cast<int64_t>(sizeof(Head)) - text_bytes;
-    if (left < 0 || head.payload_bytes > static_cast<uint64_t>(left)) break;
-    record.payload_bytes = static_cast<int64_t>(head.payload_bytes);
-    record.bytes = static_cast<int64_t>(sizeof(Head)) + text_bytes + record.payload_bytes;
-    record.scope.resize(head.scope_bytes);
-    record.names.resize(head.names_bytes);
-    record.ids.resize(head.ids);
-    std::vector<iovec> parts;
-    if (!record.scope.empty()) parts.push_back(Part(record.scope.data(), record.scope.size()));
-    if (!record.names.empty()) parts.push_back(Part(record.names.data(), record.names.size()));
-    parts.push_back(Part(record.ids.data(), record.ids.size() * sizeof(int32_t)));
-    if (!Transfer(preadv, descriptor, std::move(parts), at + static_cast<int64_t>(sizeof(Head)))) break;
-    if (TextChecksum(record.scope, record.names, record.ids) != head.text_checksum) break;
-    at += record.bytes;
-    records->push_back(std::move(record));
+  for (int64_t at = 0; at < segment->bytes_; at += records->back().bytes) {
+    std::optional<Record> record = segment->RecordAt(at);
+    if (!record) break;
+    records->push_back(*std::move(record));
   }
   return segment;
+}
+
+std::optional<Segment::Record> Segment::RecordAt(int64_t at) const {
+  Head head;
+  if (!Transfer(preadv, descriptor_, {Part(&head, sizeof(head))}, at)) return std::nullopt;
+  if (head.magic != kMagic || head.checksum != ChecksumOf(head)) return std::nullopt;
+  if (head.scope_bytes > kMostScope || head.names_bytes > kMostNames || head.ids == 0 || head.ids > kMostIds) {
+    return std::nullopt;
+  }
+  Record record{.offset = at, .payload_checksum = head.payload_checksum};
+  const auto text_bytes = static_cast<int64_t>(head.scope_bytes + head.names_bytes + head.ids * sizeof(int32_t));
+  const int64_t left = bytes_ - at - static_cast<int64_t>(sizeof(Head)) - text_bytes;
+  if (left < 0 || head.payload_bytes > static_cast<uint64_t>(left)) return std::nullopt;
+  record.payload_bytes = static_cast<int64_t>(head.payload_bytes);
+  record.bytes = static_cast<int64_t>(sizeof(Head)) + text_bytes + record.payload_bytes;
+  record.scope.resize(head.scope_bytes);
+  record.names.resize(head.names_bytes);
+  record.ids.resize(head.ids);
+  std::vector<iovec> parts;
+  if (!record.scope.empty()) parts.push_back(Part(record.scope.data(), record.scope.size()));
+  if (!record.names.empty()) parts.push_back(Part(record.names.data(), record.names.size()));
+  parts.push_back(Part(record.ids.data(), record.ids.size() * sizeof(int32_t)));
+  if (!Transfer(preadv, descriptor_, std::move(parts), at + static_cast<int64_t>(sizeof(Head)))) return std::nullopt;
+  if (TextChecksum(record.scope, record.names, record.ids) != head.text_checksum) return std::nullopt;
+  return record;
 }
 
 Segment::~Segment() { close(descriptor_); }

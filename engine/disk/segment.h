@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,8 @@ class Segment {
   // RESOURCE_EXHAUSTED: the disk is full. After an error the file is as it was.
   absl::StatusOr<Record> Append(const std::string& scope, const std::string& names, std::span<const int32_t> ids,
                                 std::span<const std::span<char>> payload);
+  // The whole record that begins there, with its text; none if there is none, or it was changed.
+  std::optional<Record> RecordAt(int64_t offset) const;
   // Fills `payload`, which has the sizes that were appended. DATA_LOSS: it is not what was written.
   absl::Status Read(const Record& record, std::span<const std::span<char>> payload) const;
   // What was appended survives a loss of power.

@@ -33,9 +33,12 @@ struct StateCheckpoint {
   int32_t pins = 0;         // by those who are about to go on from it: it stays where it is
   uint64_t used = 0;        // when it was last found or written
   bool superseded = false;  // the same text has gone on to another one
+  bool rung = false;        // of a long prompt's ladder: it waits for a text that parts from this one behind it
   bool off_disk = false;    // it must not be written there
   size_t place[3] = {};     // in the cache's lists of what is on the device, on the host, and on the disk
 
+  // Its text has gone on, and no other goes on from there.
+  bool left_behind() const { return superseded && node->children.size() <= 1; }
   int64_t position() const { return node->end; }  // tokens that it stands for
   // A sequence can go on from it now; or soon, without anybody's doing.
   bool usable() const { return state == State::kReady && (device.stored() || (host.stored() && !moving)); }

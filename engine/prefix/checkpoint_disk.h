@@ -18,6 +18,7 @@ struct CheckpointDiskStats {
   int64_t bytes = 0;     // of the files
   uint64_t errors = 0;   // reads and writes that failed
   uint64_t dropped = 0;  // checkpoints that made room for newer ones
+  uint64_t moved = 0;    // written again, so that they stay
 };
 
 class CheckpointDisk {
@@ -46,6 +47,10 @@ class CheckpointDisk {
   virtual std::vector<Done> TakeDone() = 0;
   // Records that are no more, because others needed their place.
   virtual std::vector<Record> TakeGone() = 0;
+  // Records that are the next to go: told once, while there is time to keep some.
+  virtual std::vector<Record> TakeLeaving() = 0;
+  // Of these, the ones that are worth writing again, the best first: they stay if there is room and time for it.
+  virtual void Keep(const std::vector<Record>& records) = 0;
   // Called, on a thread of the disk's own, when there is something to take; null: nobody any more, and when this
   // returns, no call is under way.
   virtual void WakeWith(std::function<void()> wake) = 0;

@@ -17,7 +17,6 @@ constexpr int kMostEvictions = 64;
 // What one that its text has left behind counts beside others.
 constexpr double kSuperseded = 1.0 / 16;
 
-bool BranchesOff(const StateCheckpoint& checkpoint) { return checkpoint.node->children.size() > 1; }
 bool MayLeaveDevice(const StateCheckpoint& c) {
   return c.state == StateCheckpoint::State::kReady && c.pins == 0 && !c.moving;
 }
@@ -55,7 +54,12 @@ PrefixNode* PrefixCache::Advance(PrefixNode* leaf, std::span<const int32_t> ids)
   return next;
 }
 
-void PrefixCache::Leave(PrefixNode* leaf) { --leaf->users; }
+void PrefixCache::Leave(PrefixNode* leaf) {
+  --leaf->users;
+  const PrefixNode* node = leaf;
+  while (node != nullptr && node->checkpoint == nullptr) node = node->parent;
+  if (node != nullptr) Save(node->checkpoint);
+}
 
 void PrefixCache::TrimTree() {
   // A little at a time, so that no step waits for it.
@@ -125,16 +129,22 @@ void PrefixCache::Publish(StateCheckpoint* c) {
   c->state = StateCheckpoint::State::kReady;
   c->used = ++clock_;
   if (host_.exists()) to_move_.push_back(c);
-  StateCheckpoint* const above = Above(*c);
+  const StateCheckpoint* const above = Above(*c);
   ++stats_.written;
   stats_.written_tokens += static_cast<uint64_t>(c->position() - (above == nullptr ? 0 : above->position()));
   if (above == nullptr) return;
-  bool branches = false;
-  for (const PrefixNode* node = c->node->parent; node != above->node->parent; node = node->parent) {
-    branches = branches || node->children.size() > 1;
-  }
-  above->superseded = above->superseded || !branches;
+  if (StateCheckpoint* const parts = Supersede(*c)) Save(parts);
   CapPath(c);
+}
+
+StateCheckpoint* PrefixCache::Supersede(const StateCheckpoint& c) {
+  StateCheckpoint* const above = Above(c);
+  if (above == nullptr) return nullptr;
+  for (const PrefixNode* node = c.node->parent; node != above->node->parent; node = node->parent) {
+    if (node->children.size() > 1) return above;
+  }
+  above->superseded = true;
+  return nullptr;
 }
 
 void PrefixCache::Drop(StateCheckpoint* c) {
@@ -174,7 +184,7 @@ void PrefixCache::PlanMoves(std::vector<PageCopy>* copies, std::vector<StateChec
 void PrefixCache::Moved(StateCheckpoint* c) {
   c->moving = false;
   List(c, kOnHost);
-  if (config_.disk != nullptr && c->record == 0 && !c->off_disk) to_write_.push_back(c);
+  Save(c);
 }
 
 bool PrefixCache::Reclaim(size_t group, int64_t blocks) {
@@ -228,6 +238,7 @@ PrefixCacheStats PrefixCache::stats() const {
   const CheckpointDiskStats disk = config_.disk->stats();
   stats.disk_stored = disk.stored;
   stats.disk_bytes = disk.bytes;
+  stats.disk_written += disk.moved;
   stats.disk_dropped = disk.dropped;
   stats.disk_errors = disk.errors;
   return stats;
@@ -242,13 +253,13 @@ StateCheckpoint* PrefixCache::Above(const StateCheckpoint& c) {
 }
 
 double PrefixCache::Worth(const StateCheckpoint& c) const {
-  // Those that may go first are as good as gone: with them counted, what supersedes one would be worth the few tokens
-  // since it, and would go before it.
+  // Those left behind are as good as gone: with them counted, what supersedes one would be worth the few tokens since
+  // it, and would go before it. For one of themselves they are there.
   const StateCheckpoint* above = Above(c);
-  while (above != nullptr && above->superseded && !BranchesOff(*above)) above = Above(*above);
+  while (!c.left_behind() && above != nullptr && above->left_behind()) above = Above(*above);
   const auto saved = static_cast<double>(c.position() - (above == nullptr ? 0 : above->position()));
   const double worth = saved / static_cast<double>(clock_ - c.used + 1);
-  return c.superseded && !BranchesOff(c) ? worth * kSuperseded : worth;
+  return c.left_behind() ? worth * kSuperseded : worth;
 }
 
 StateCheckpoint* PrefixCache::Victim(size_t where) {
@@ -280,7 +291,7 @@ void PrefixCache::CapPath(StateCheckpoint* tip) {
   StateCheckpoint* victim = nullptr;
   for (StateCheckpoint* c = Above(*tip); c != nullptr; c = Above(*c)) {
     ++count;
-    const bool may_go = MayGo(*c) && c->superseded && !BranchesOff(*c);
+    const bool may_go = MayGo(*c) && c->left_behind();
     if (may_go && (victim == nullptr || Worth(*c) < Worth(*victim))) victim = c;
   }
   if (count <= config_.most_per_path || victim == nullptr) return;
@@ -314,7 +325,10 @@ void PrefixCache::Evict(StateCheckpoint* c, Tier tier) {
 
 void PrefixCache::GiveUp(StateCheckpoint* c) {
   c->state = StateCheckpoint::State::kReady;
-  if (c->record == 0) Forget(c);
+  if (c->record != 0) return;
+  StateCheckpoint* const above = Above(*c);
+  Forget(c);
+  if (above != nullptr) Save(above);  // a text that goes on, goes on from there
 }
 
 void PrefixCache::Forget(StateCheckpoint* c) {

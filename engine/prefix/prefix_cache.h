@@ -7,8 +7,9 @@
 // comes back to the host when a text wants to go on from it.
 //
 // Eviction takes what saves least: tokens up to the nearest other checkpoint on the way, divided by the time since it
-// was used. One that the same text has left behind, and where no other text branches off, counts little. (Marconi,
-// arXiv 2411.19379, weighs in computing saved per byte likewise; here all states of a model have about one size.)
+// was used. One that the same text has left behind, and where no other text branches off, counts little, and is not
+// there for those that have not been left behind. (Marconi, arXiv 2411.19379, weighs in computing saved per byte
+// likewise; here all states of a model have about one size.)
 //
 // Deterministic given its calls. Not thread-safe.
 #pragma once
@@ -36,7 +37,7 @@ struct PrefixCacheConfig {
   TierSize host;                         // no slots: no such tier
   int64_t least_tokens = 64;             // shorter beginnings are computed again, and checkpoints are so far apart
   int64_t worth_waiting = 256;           // tokens saved for which a sequence waits for another's checkpoint
-  int64_t ladder_tokens = 16'384;        // a checkpoint every so many tokens of a long prompt
+  int64_t ladder_tokens = 8'192;         // a checkpoint every so many tokens of a long prompt
   int32_t most_cuts = 8;                 // checkpoints within one prompt, besides the ladder
   int32_t most_per_path = 32;            // checkpoints of one text
   int32_t most_moves = 4;                // that one step starts to copy to the host
@@ -155,7 +156,13 @@ class PrefixCache {
   void Adopt();
   void SetRecord(StateCheckpoint* checkpoint, CheckpointDisk::Record record);
   void LoseRecord(StateCheckpoint* checkpoint);
+  // It is to be written to the disk, if it can be, is not there, and somebody will want it.
+  void Save(StateCheckpoint* checkpoint);
   void BeginWrites();
+  // Of records that are the next to go, a part is to stay: what is worth most.
+  void KeepSome(const std::vector<CheckpointDisk::Record>& leaving);
+  // The next one on the way to it is superseded, unless texts part between them; then it is returned.
+  static StateCheckpoint* Supersede(const StateCheckpoint& checkpoint);
   static StateCheckpoint* Above(const StateCheckpoint& checkpoint);  // the next ready one on the way to it, or null
   void CapPath(StateCheckpoint* tip);
   void TrimTree();

@@ -1,10 +1,23 @@
 // The tier behind the host's memory.
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/status.h"
 #include "engine/prefix/prefix_cache.h"
 
 namespace batucada {
+namespace {
+
+// Of what is about to go on the disk, a quarter may be written again: so a disk writes at most a third more than what
+// comes to it.
+constexpr size_t kKeptPart = 4;
+
+// Not while a sequence stands there: it goes on to another one. Where a text has done so, that one is what somebody
+// will want; what its ladder is for is still to come.
+bool Wanted(const StateCheckpoint& c) { return c.node->users == 0 && (!c.left_behind() || c.rung); }
+
+}  // namespace
 
 void PrefixCache::Adopt() {
   for (CheckpointDisk::Found& found : config_.disk->TakeFound()) {
@@ -28,6 +41,7 @@ void PrefixCache::Adopt() {
     SetRecord(node->checkpoint, found.record);
     if (!found.names.empty()) sessions_.Adopt(found.names, node->checkpoint, absl::InfinitePast());
   }
+  for (const auto& [node, c] : checkpoints_) Supersede(*c);
 }
 
 void PrefixCache::SetRecord(StateCheckpoint* c, CheckpointDisk::Record record) {
@@ -68,7 +82,7 @@ void PrefixCache::PollDisk(absl::FunctionRef<void(const StateCheckpoint*, bool)>
     StateCheckpoint* const c = found->second;
     LoseRecord(c);
     // What is still wanted enough to have a place on the host gets another on the disk.
-    if (c->host.stored() && !c->moving && !c->on_way && !c->off_disk) to_write_.push_back(c);
+    Save(c);
     if (c->cold()) Forget(c);
   }
   for (const CheckpointDisk::Done& done : config_.disk->TakeDone()) {
@@ -88,7 +102,7 @@ void PrefixCache::PollDisk(absl::FunctionRef<void(const StateCheckpoint*, bool)>
     --fetching_;
     if (done.ok) {
       List(c, kOnHost);
-      if (c->record == 0) to_write_.push_back(c);
+      Save(c);
       c->used = ++clock_;
       ++stats_.disk_hits;
       stats_.disk_hit_tokens += static_cast<uint64_t>(c->position());
@@ -99,14 +113,33 @@ void PrefixCache::PollDisk(absl::FunctionRef<void(const StateCheckpoint*, bool)>
     told(c, done.ok);
     if (!done.ok && c->cold()) Forget(c);
   }
+  KeepSome(config_.disk->TakeLeaving());
   BeginWrites();
+}
+
+void PrefixCache::KeepSome(const std::vector<CheckpointDisk::Record>& leaving) {
+  std::vector<std::pair<double, CheckpointDisk::Record>> worth;
+  for (const CheckpointDisk::Record record : leaving) {
+    const auto found = recorded_.find(record);
+    if (found != recorded_.end() && !found->second->left_behind()) worth.emplace_back(Worth(*found->second), record);
+  }
+  std::sort(worth.begin(), worth.end(), std::greater());
+  worth.resize(std::min(worth.size(), leaving.size() / kKeptPart));
+  std::vector<CheckpointDisk::Record> kept;
+  for (const auto& [value, record] : worth) kept.push_back(record);
+  if (!kept.empty()) config_.disk->Keep(kept);
+}
+
+void PrefixCache::Save(StateCheckpoint* c) {
+  const bool there = c->state == StateCheckpoint::State::kReady && c->host.stored() && !c->moving && !c->on_way;
+  if (config_.disk == nullptr || !there || c->record != 0 || c->off_disk || !Wanted(*c)) return;
+  if (std::find(to_write_.begin(), to_write_.end(), c) == to_write_.end()) to_write_.push_back(c);
 }
 
 void PrefixCache::BeginWrites() {
   while (!to_write_.empty()) {
     StateCheckpoint* const c = to_write_.front();
-    // Where its text has gone on to another, that one is what somebody will want.
-    if (!c->superseded || c->node->children.size() > 1) {
+    if (Wanted(*c)) {
       const CheckpointDisk::Record record =
           config_.disk->Write(PrefixTree::ScopeOf(c->node), sessions_.NamesAt(c), PrefixTree::TextOf(c->node), c->host);
       if (record == 0) return;

@@ -65,7 +65,7 @@ void PrefixCache::Received(StateCheckpoint* c, bool filled) {
   c->moving = c->on_way = false;
   if (filled) {
     List(c, kOnHost);
-    if (config_.disk != nullptr && !c->off_disk) to_write_.push_back(c);
+    Save(c);
     return;
   }
   host_.Release(&c->host);

@@ -135,6 +135,7 @@ void Scheduler::PromiseCheckpoints(Sequence& s, int64_t from) {
     StateCheckpoint* const promised = prefix_->Promise(s.prefix->leaf, position);
     if (promised == nullptr) continue;
     promised->off_disk = s.request.keep_off_disk;
+    promised->rung = position < length && position % c.ladder_tokens == 0;
     s.prefix->promised.push_back(promised);
   }
 }

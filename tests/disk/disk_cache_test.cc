@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 
 // Two pages for a state: one by slot, one by block.
 constexpr size_t kSlotBytes = 40, kBlockBytes = 24;
+// Of a cache whose segments, a sixteenth of it, hold several records.
+constexpr int64_t kMoving = 10'000;
 
 class DiskCacheTest : public testing::Test {
  protected:
@@ -205,6 +207,100 @@ TEST_F(DiskCacheTest, TheOldestMakesRoom) {
       ASSERT_TRUE(Holds(1, seed));
     }
   }
+}
+
+TEST_F(DiskCacheTest, WhatIsWorthItsPlaceStays) {
+  CheckpointDisk::Record first = 0;
+  char seed = 1;
+  {
+    const std::unique_ptr<DiskCache> cache = Open(kMoving);
+    first = Put(*cache, seed, {seed});
+    std::vector<CheckpointDisk::Record> all = {first};
+    uint64_t moved = 0;
+    while (all.size() < 300) {
+      all.push_back(Put(*cache, ++seed == 100 ? seed = 2 : seed, {seed}));
+      const std::vector<CheckpointDisk::Record> leaving = cache->TakeLeaving();
+      EXPECT_LE(cache->stats().bytes, kMoving);
+      if (std::find(leaving.begin(), leaving.end(), first) == leaving.end()) continue;
+      cache->Keep({first});
+      while (cache->stats().moved == moved) std::this_thread::yield();
+      moved = cache->stats().moved;
+      ASSERT_TRUE(Get(*cache, first));
+      ASSERT_TRUE(Holds(1, 1));
+    }
+    EXPECT_GT(moved, 3u);
+    const std::vector<CheckpointDisk::Record> gone = cache->TakeGone();
+    EXPECT_EQ(std::count(gone.begin(), gone.end(), first), 0);
+    EXPECT_EQ(gone.size() + static_cast<size_t>(cache->stats().stored), all.size());
+  }
+  const std::unique_ptr<DiskCache> next = Open(kMoving);
+  const std::vector<CheckpointDisk::Found> found = next->TakeFound();
+  const auto place = std::find_if(found.begin(), found.end(), [](const auto& one) { return one.ids.at(0) == 1; });
+  ASSERT_NE(place, found.end());
+  EXPECT_EQ(place->scope, "scope");
+  EXPECT_EQ(place->names, "names");
+  EXPECT_TRUE(Get(*next, place->record));
+  EXPECT_TRUE(Holds(1, 1));
+}
+
+// However much is to stay: it takes room and makes none.
+TEST_F(DiskCacheTest, WhatIsKeptNeverStopsWhatComes) {
+  const std::unique_ptr<DiskCache> cache = Open(kMoving);
+  for (int i = 0; i < 300; ++i) {
+    const CheckpointDisk::Record record = Put(*cache, static_cast<char>(i % 100));
+    cache->Keep(cache->TakeLeaving());
+    EXPECT_LE(cache->stats().bytes, kMoving);
+    ASSERT_TRUE(Get(*cache, record));
+  }
+  EXPECT_GT(cache->stats().moved, 0u);
+  EXPECT_GT(cache->stats().dropped, 100u);
+}
+
+TEST_F(DiskCacheTest, AFileCutAtAnyByteWhileSomethingWasMovedLosesNothingOfTheOther) {
+  CheckpointDisk::Record kept = 0;
+  {
+    const std::unique_ptr<DiskCache> cache = Open(kMoving);
+    for (char seed = 1; kept == 0; ++seed) {
+      Put(*cache, seed, {seed});
+      if (const auto leaving = cache->TakeLeaving(); !leaving.empty()) kept = leaving.front();
+    }
+    cache->Keep({kept});
+    while (cache->stats().moved == 0) std::this_thread::yield();
+  }
+  const fs::path file = Files().back();
+  const std::string whole = ReadAll(file);
+  for (size_t size = 0; size <= whole.size(); ++size) {
+    WriteAll(file, whole.substr(0, size));
+    const std::unique_ptr<DiskCache> cache = Open(kMoving);
+    bool there = false;
+    for (const CheckpointDisk::Found& one : cache->TakeFound()) {
+      if (one.ids.at(0) != static_cast<int32_t>(kept)) continue;
+      there = true;
+      ASSERT_TRUE(Get(*cache, one.record)) << "cut at " << size;
+      ASSERT_TRUE(Holds(1, static_cast<char>(kept))) << "cut at " << size;
+    }
+    ASSERT_TRUE(there) << "cut at " << size;
+  }
+}
+
+TEST_F(DiskCacheTest, WhatWasChangedIsNotMoved) {
+  const std::unique_ptr<DiskCache> cache = Open(kMoving);
+  std::vector<CheckpointDisk::Record> leaving;
+  for (char seed = 1; leaving.empty(); ++seed) {
+    Put(*cache, seed, {seed});
+    leaving = cache->TakeLeaving();
+  }
+  const CheckpointDisk::Record last = leaving.size();
+  ASSERT_GT(last, 2u);
+  std::string bytes = ReadAll(Files().front());
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);  // of the last one's payload
+  std::fstream(Files().front(), std::ios::binary | std::ios::in | std::ios::out) << bytes;
+  cache->Keep({last, 1});
+  while (cache->stats().moved == 0) std::this_thread::yield();
+  EXPECT_EQ(cache->stats().moved, 1u);
+  EXPECT_TRUE(Get(*cache, 1));
+  EXPECT_TRUE(Holds(1, 1));
+  EXPECT_FALSE(Get(*cache, last));
 }
 
 TEST_F(DiskCacheTest, LessSpaceThanBeforeLeavesTheNewest) {

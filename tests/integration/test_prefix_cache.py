@@ -73,21 +73,26 @@ def test_it_can_be_off():
 
 def test_a_conversation_outlives_a_killed_process(tmp_path):
     flags = ["--backend", "cpu", "--prefix-cache", "on", "--host-cache", "64MiB", "--disk-cache", str(tmp_path)]
-    prompt = "It was the best of times, it was the worst of times. " * 40
+    prompt = [300 + i % 700 for i in range(600)]
+
+    def answer(server, prompt):
+        return server.http.post("/v1/completions", json={"prompt": prompt, "max_tokens": 20, "temperature": 0,
+                                                         "ignore_eos": True, "return_token_ids": True}).json()
+
     server = Server(*flags)
     try:
-        first = server.http.post("/v1/completions", json={"prompt": prompt, "max_tokens": 20, "temperature": 0}).json()
+        first = answer(server, prompt)
         wait_until(lambda: server.metric("batucada_prefix_disk_writes_total") > 0, "a checkpoint on the disk")
     finally:
         server.process.kill()
         server.process.wait()
     with Server(*flags) as server:
         assert server.metrics()["batucada_prefix_disk_checkpoints"] >= 1
-        again = server.http.post("/v1/completions", json={"prompt": prompt + " And", "max_tokens": 20, "temperature": 0}).json()
-        assert again["usage"]["prompt_tokens_details"]["cached_tokens"] > 300
+        again = answer(server, going_on(prompt, first))
+        assert again["usage"]["prompt_tokens_details"]["cached_tokens"] == 600 + 19
         assert server.metrics()["batucada_prefix_disk_reads_total"] == 1
     with Server("--backend", "cpu") as server:
-        cold = server.http.post("/v1/completions", json={"prompt": prompt + " And", "max_tokens": 20, "temperature": 0}).json()
+        cold = answer(server, going_on(prompt, first))
     assert again["choices"][0]["text"] == cold["choices"][0]["text"]
     assert first["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
 

@@ -1,10 +1,12 @@
 // What the cache of prefixes saves and when, on the fake backend: how many prompt tokens are computed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -187,6 +189,114 @@ TEST_F(PrefixTest, ASessionStandsAtTheNewestStateOfItsText) {
   request.prompt = Join(request.prompt.vector(), answers_[last_id_].ids);
   Answered(request);
   EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 242);
+}
+
+// Notes what is written, and reads nothing.
+class NotingDisk : public CheckpointDisk {
+ public:
+  std::vector<Found> TakeFound() override { return {}; }
+  Record Write(const std::string&, const std::string&, std::vector<int32_t> ids, const StoredPages&) override {
+    written.push_back(ids.size());
+    done_.push_back({.record = written.size(), .ok = true});
+    return written.size();
+  }
+  void Read(Record record, const StoredPages&) override { done_.push_back({.record = record, .ok = false}); }
+  std::vector<Done> TakeDone() override { return std::exchange(done_, {}); }
+  std::vector<Record> TakeGone() override { return {}; }
+  std::vector<Record> TakeLeaving() override { return std::exchange(leaving, {}); }
+  void Keep(const std::vector<Record>& records) override { kept = records; }
+  void WakeWith(std::function<void()>) override {}
+  CheckpointDiskStats stats() const override { return {}; }
+
+  std::vector<size_t> written;  // tokens; the first is record 1
+  std::vector<Record> leaving, kept;
+
+ private:
+  std::vector<Done> done_;
+};
+
+class PrefixDiskTest : public PrefixTest {
+ protected:
+  PrefixDiskTest() {
+    config_.prefix_cache->host = fake_.capacity.host = {.slots = 30, .blocks = {150, 3000}};
+    config_.prefix_cache->ladder_tokens = 400;
+    config_.prefix_cache->disk = &disk_;
+    scheduler_ = std::make_unique<Scheduler>(config_);
+    backend_ = std::make_unique<FakeBackend>(fake_);
+  }
+  ~PrefixDiskTest() override { scheduler_.reset(); }
+
+  // Until nothing is left to be written.
+  void Settle() {
+    Run();
+    while (scheduler_->busy()) {
+      if (const std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now())) {
+        ASSERT_TRUE(backend_->Launch(*plan).ok());
+        scheduler_->Commit(*backend_->Wait(), clock_.Now());
+      }
+    }
+  }
+
+  NotingDisk disk_;
+};
+
+TEST_F(PrefixDiskTest, OfATurnItsAnswersEndIsWritten) {
+  std::vector<int32_t> text = Tokens(200, 1);
+  Add(text);
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{211}));
+  text = Join(Join(text, answers_[last_id_].ids), Tokens(30, 2));
+  Add(text);
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{211, 253}));
+}
+
+TEST_F(PrefixDiskTest, APromptsEndIsWrittenWhereNoAnswerFollows) {
+  const SequenceId id = Add(Tokens(200, 1));
+  for (int step = 0; step < 4; ++step) {
+    const std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
+    ASSERT_TRUE(plan && backend_->Launch(*plan).ok());
+    scheduler_->Commit(*backend_->Wait(), clock_.Now());
+    EXPECT_TRUE(disk_.written.empty());
+  }
+  scheduler_->Cancel(id, FinishReason::kCancelled, clock_.Now());
+  static_cast<void>(scheduler_->TakeEvents());
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{200}));
+}
+
+TEST_F(PrefixDiskTest, ALadderIsWrittenAndWhereTextsPart) {
+  const std::vector<int32_t> text = Tokens(900, 1);
+  Add(text, "", {250});
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{400, 800, 911}));
+  disk_.written.clear();
+  Add(Join({text.begin(), text.begin() + 250}, Tokens(40, 2)), "", {250});
+  Settle();
+  std::sort(disk_.written.begin(), disk_.written.end());
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{250, 301}));
+}
+
+TEST_F(PrefixDiskTest, OfWhatGoesNextWhatIsWorthMostIsKept) {
+  std::vector<int32_t> text = Tokens(100, 1);
+  for (int turn = 0; turn < 3; ++turn) {
+    Add(text);
+    Settle();
+    text = Join(Join(text, answers_[last_id_].ids), Tokens(30, turn));
+  }
+  Add(Tokens(300, 7));
+  Settle();
+  Add(Tokens(90, 8));
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{111, 153, 195, 311, 101}));
+  // One of four; none whose text has gone on.
+  disk_.leaving = {1, 2, 3, 4, 99};
+  static_cast<void>(scheduler_->Plan(clock_.Now()));
+  EXPECT_EQ(disk_.kept, (std::vector<CheckpointDisk::Record>{4}));
+  disk_.kept.clear();
+  disk_.leaving = {1, 2};
+  static_cast<void>(scheduler_->Plan(clock_.Now()));
+  EXPECT_TRUE(disk_.kept.empty());
 }
 
 TEST_F(PrefixTest, ScopesNeverMeet) {

@@ -37,11 +37,12 @@ int main(int count, char** arguments) {
     all.evictions += one.evictions;
     all.host_evictions += one.host_evictions;
     all.restarts += one.restarts;
+    all.moved += one.moved;
   }
   std::printf("%" PRIu64 " steps in %" PRIu64 " lives: %" PRIu64 " answers, all of them the cold ones; %" PRIu64
               " failures, %" PRIu64 " restarts\n",
               all.steps, lives, all.answers, all.failures, all.restarts);
   std::printf("hits %" PRIu64 " (host %" PRIu64 ", disk %" PRIu64 "), waits %" PRIu64 ", evictions %" PRIu64
-              " (host %" PRIu64 ")\n",
-              all.hits, all.host_hits, all.disk_hits, all.waits, all.evictions, all.host_evictions);
+              " (host %" PRIu64 "), moved on the disk %" PRIu64 "\n",
+              all.hits, all.host_hits, all.disk_hits, all.waits, all.evictions, all.host_evictions, all.moved);
 }

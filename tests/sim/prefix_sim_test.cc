@@ -20,6 +20,7 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
     sum.host_evictions += outcome.host_evictions;
     sum.disk_hits += outcome.disk_hits;
     sum.restarts += outcome.restarts;
+    sum.moved += outcome.moved;
     sum.failures += outcome.failures;
     sum.kept += outcome.kept;
     sum.rejected += outcome.rejected;
@@ -33,6 +34,7 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
   EXPECT_GT(sum.host_evictions, 100u);
   EXPECT_GT(sum.disk_hits, 100u);
   EXPECT_GT(sum.restarts, 20u);
+  EXPECT_GT(sum.moved, 100u);
   EXPECT_GT(sum.failures, 10u);
   EXPECT_GT(sum.kept, 1000u);
   EXPECT_GT(sum.rejected, 1000u);
@@ -66,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Prefix, PlantedFault,
                          testing::Values(Fault::kSavedEarly, Fault::kWrongSlot, Fault::kAliasedSlot, Fault::kLostBlock,
                                          Fault::kLostMove, Fault::kRestoreFirst, Fault::kNoScope, Fault::kRowTooMany,
                                          Fault::kRowTooFew, Fault::kStateAhead, Fault::kDiskReadsLate,
-                                         Fault::kDiskWritesLate, Fault::kDiskOtherRecord));
+                                         Fault::kDiskWritesLate, Fault::kDiskOtherRecord, Fault::kDiskMovesOther));
 
 }  // namespace
 }  // namespace batucada::sim

@@ -95,6 +95,7 @@ class PrefixLife {
       case Fault::kDiskReadsLate: return SimulatedDisk::Mistake::kReadsLate;
       case Fault::kDiskWritesLate: return SimulatedDisk::Mistake::kWritesLate;
       case Fault::kDiskOtherRecord: return SimulatedDisk::Mistake::kOtherRecord;
+      case Fault::kDiskMovesOther: return SimulatedDisk::Mistake::kMovesOther;
       default: return SimulatedDisk::Mistake::kNone;
     }
   }
@@ -324,6 +325,7 @@ class PrefixLife {
     outcome_.hits = before_.hits + stats.hits;
     outcome_.host_hits = before_.host_hits + stats.host_hits;
     outcome_.disk_hits = before_.disk_hits + stats.disk_hits;
+    outcome_.moved = before_.moved + (disk_ == nullptr ? 0 : disk_->stats().moved);
     outcome_.waits = before_.waits + stats.waits;
     outcome_.evictions = before_.evictions + stats.device_evictions;
     outcome_.host_evictions = before_.host_evictions + stats.host_evictions;

@@ -27,13 +27,15 @@ enum class Fault : uint8_t {
   kDiskReadsLate,    // says that a checkpoint is there before its bytes are
   kDiskWritesLate,   // says that it has written what it goes on to read
   kDiskOtherRecord,  // reads another than it was asked for
+  kDiskMovesOther,   // what is to stay is written again with another's bytes
 };
 
 struct PrefixOutcome {
   std::string violation;  // empty: every answer was the cold one
   uint64_t steps = 0, answers = 0, failures = 0;
   uint64_t kept = 0, rejected = 0;  // rows of drafts
-  uint64_t hits = 0, host_hits = 0, disk_hits = 0, waits = 0, evictions = 0, host_evictions = 0, restarts = 0;
+  uint64_t hits = 0, host_hits = 0, disk_hits = 0, waits = 0, evictions = 0, host_evictions = 0, restarts = 0,
+           moved = 0;
 };
 
 PrefixOutcome SimulatePrefixes(uint64_t seed, uint64_t steps, Fault fault = Fault::kNone);

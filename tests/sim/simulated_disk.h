@@ -1,6 +1,6 @@
 // A disk for the simulation of prefixes: records in memory, which outlive whoever uses them; reads and writes that take
-// as long as chance wants and sometimes fail; records that go to make room. Bytes are copied when an operation ends, so
-// that pages which were not left alone until then show.
+// as long as chance wants and sometimes fail; records that go to make room, of which some may stay, as others. Bytes
+// are copied when an operation ends, so that pages which were not left alone until then show.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,7 @@ struct DiskContent {
 
 class SimulatedDisk : public CheckpointDisk {
  public:
-  enum class Mistake : uint8_t { kNone, kReadsLate, kWritesLate, kOtherRecord };
+  enum class Mistake : uint8_t { kNone, kReadsLate, kWritesLate, kOtherRecord, kMovesOther };
 
   SimulatedDisk(DiskContent& content, uint64_t seed, size_t most, Mistake mistake)
       : content_(content), random_(seed), most_(most), mistake_(mistake) {}
@@ -61,8 +62,28 @@ class SimulatedDisk : public CheckpointDisk {
   void Read(Record record, const StoredPages& pages) override { jobs_.push_back({.record = record, .pages = pages}); }
   std::vector<Done> TakeDone() override { return std::exchange(done_, {}); }
   std::vector<Record> TakeGone() override { return std::exchange(gone_, {}); }
+  std::vector<Record> TakeLeaving() override {
+    std::vector<Record> leaving;
+    if (content_.entries.size() + 4 < most_ || random_() % 4 != 0) return leaving;
+    for (const auto& [record, entry] : content_.entries) {
+      if (leaving.size() == most_ / 3) break;
+      leaving.push_back(record);
+    }
+    return leaving;
+  }
+  void Keep(const std::vector<Record>& records) override {
+    for (const Record record : records) {
+      const auto entry = content_.entries.find(record);
+      if (entry == content_.entries.end() || random_() % 4 == 0) continue;  // no room, or no time
+      kept_.insert(record);
+      ++moved_;
+      if (mistake_ == Mistake::kMovesOther) entry->second.pages = content_.entries.rbegin()->second.pages;
+    }
+  }
   void WakeWith(std::function<void()>) override {}
-  CheckpointDiskStats stats() const override { return {.stored = static_cast<int64_t>(content_.entries.size())}; }
+  CheckpointDiskStats stats() const override {
+    return {.stored = static_cast<int64_t>(content_.entries.size()), .moved = moved_};
+  }
 
  private:
   struct Job {
@@ -105,15 +126,22 @@ class SimulatedDisk : public CheckpointDisk {
     if (job.ids.empty()) {
       ok = EndRead(job);
     } else {
-      while (content_.entries.size() >= most_) {
-        gone_.push_back(content_.entries.begin()->first);
-        content_.entries.erase(content_.entries.begin());
-      }
+      while (content_.entries.size() >= most_) MakeRoom();
       DiskContent::Entry& entry = content_.entries[job.record];
       entry = {.scope = job.scope, .names = job.names, .ids = job.ids, .pages = BytesOf(job.pages)};
       if (mistake_ == Mistake::kWritesLate) late_writes_.emplace_back(job.record, job.pages);
     }
     done_.push_back({.record = job.record, .ok = ok});
+  }
+
+  // The oldest goes that was not kept.
+  void MakeRoom() {
+    auto oldest = std::find_if(content_.entries.begin(), content_.entries.end(),
+                               [this](const auto& entry) { return !kept_.contains(entry.first); });
+    if (oldest == content_.entries.end()) oldest = content_.entries.begin();
+    kept_.clear();  // as if they were new
+    gone_.push_back(oldest->first);
+    content_.entries.erase(oldest);
   }
 
   bool EndRead(const Job& job) {
@@ -136,6 +164,8 @@ class SimulatedDisk : public CheckpointDisk {
   std::deque<Job> jobs_;
   std::vector<Done> done_;
   std::vector<Record> gone_;
+  std::set<Record> kept_;
+  uint64_t moved_ = 0;
   std::vector<std::pair<StoredPages, Bytes>> late_reads_;
   std::vector<std::pair<Record, StoredPages>> late_writes_;
 };

@@ -6,7 +6,7 @@ for the largest of a server's, which hold what the smaller ones do.
 
 import numpy
 
-LEAST, LADDER, LEAST_END, CANDIDATES, SUPERSEDED = 64, 16_384, 8, 32, 1 / 16  # engine/prefix/prefix_cache.h
+LEAST, LADDER, LEAST_END, CANDIDATES, SUPERSEDED = 64, 8_192, 8, 32, 1 / 16  # engine/prefix/prefix_cache.h
 
 
 class Visit:
@@ -143,7 +143,7 @@ class Batucada(Cache):
 
     def worth(self, place):
         above = self.nearest(place)
-        while above and self.may_go_first(above):  # as good as gone
+        while above and self.may_go_first(above) and not self.may_go_first(place):  # as good as gone
             above = self.nearest(above)
         worth = (self.texts.length[place] - self.texts.length[above]) / (self.clock - self.used[self.slot[place]] + 1)
         return worth * SUPERSEDED if self.may_go_first(place) else worth
