@@ -98,14 +98,17 @@ absl::Status CheckUrgentSequences(int32_t urgent, const BackendCapacity& capacit
                                                  " sequences: lower it, or give them more memory (pool-memory)"));
 }
 
-std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, CheckpointDisk* disk) {
+std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, const EngineConfig& config,
+                                               CheckpointDisk* disk) {
   if (capacity.prefix.slots == 0) return std::nullopt;
   // Ids to remember: of texts with checkpoints, usual ones, and of as many without as tell where texts part.
-  constexpr int64_t kGhosts = 4 << 20, kUsualText = 8192, kOnDisk = 32 << 20;
+  constexpr int64_t kGhosts = 4 << 20, kUsualText = 8192, kLeastOnDisk = 32 << 20;
+  // A thousandth of the disk's size: four bytes for 4 KiB. A 1.7B model's checkpoint has 6,912 then.
+  const int64_t on_disk = std::max(kLeastOnDisk, config.disk_cache_bytes >> 12);
   const int64_t checkpoints = int64_t{capacity.prefix.slots} + capacity.host.slots;
   return PrefixCacheConfig{.device = capacity.prefix,
                            .host = capacity.host,
-                           .most_ids = kGhosts + checkpoints * kUsualText + (disk == nullptr ? 0 : kOnDisk),
+                           .most_ids = kGhosts + checkpoints * kUsualText + (disk == nullptr ? 0 : on_disk),
                            .disk = disk};
 }
 
@@ -191,7 +194,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .client_share = any ? kUsualClientShare : config.client_share,
                                                  .client_alone_after = any ? kAloneAfter : absl::InfiniteDuration(),
                                                  .end_tokens = end_tokens,
-                                                 .prefix_cache = PrefixCacheOf(capacity, disk.get()),
+                                                 .prefix_cache = PrefixCacheOf(capacity, config, disk.get()),
                                                  .max_decode_rows = capacity.max_decode_rows},
                                  std::move(choice.backend), &impl->clock, observer, std::move(disk));
   impl->sessions.emplace(
