@@ -1,8 +1,8 @@
 #include "server/generate/estimate.h"
 
 #include <algorithm>
-#include <array>
 
+#include "base/count_bytes.h"
 #include "base/json_string.h"
 
 namespace batucada {
@@ -59,15 +59,10 @@ int64_t WordBytes(std::string_view text) {
 }
 
 int64_t ParsingBytes(std::string_view body) {
-  static constexpr auto kBeginsValue = [] {
-    std::array<uint8_t, 256> made{};
-    for (const char c : {',', ':', '[', '{'}) made[static_cast<uint8_t>(c)] = 1;
-    return made;
-  }();
   int64_t values = 1, word = 0;
   for (size_t at = 0; at < body.size();) {
     const size_t quote = std::min(body.find('"', at), body.size());
-    for (; at < quote; ++at) values += kBeginsValue[static_cast<uint8_t>(body[at])];
+    values += CountBytes(body.substr(at, quote - at), ',', ':', '[', '{');  // what a value begins behind
     if (quote == body.size()) break;
     at = EndOfJsonString(body, quote + 1);
     word = std::max(word, WordBytes(body.substr(quote + 1, at - quote - 1)));

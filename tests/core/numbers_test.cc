@@ -1,12 +1,16 @@
 // Arithmetic that stands in base once for all rooms.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <string>
+#include <string_view>
 
+#include "base/count_bytes.h"
 #include "base/float16.h"
 #include "base/rounding.h"
 #include "base/splitmix.h"
@@ -24,6 +28,19 @@ TEST(RoundingTest, RoundsUp) {
       EXPECT_TRUE(up * d >= n && (up - 1) * d < n) << n << " / " << d;
       EXPECT_EQ(RoundUp(n, d), up * d);
     }
+  }
+}
+
+TEST(CountBytesTest, CountsWhatALoopWould) {
+  std::mt19937 random(1);
+  constexpr std::string_view kWanted = ",:[{";
+  for (int i = 0; i < 3000; ++i) {
+    std::string text(random() % 5000, ' ');
+    const uint32_t dense = random() % 4;
+    for (char& c : text) c = random() % 4 < dense ? kWanted[random() % 4] : static_cast<char>(random() % 256);
+    const auto wanted = [&](char c) { return kWanted.find(c) != kWanted.npos; };
+    EXPECT_EQ(CountBytes(text, ',', ':', '[', '{'), std::count_if(text.begin(), text.end(), wanted));
+    EXPECT_EQ(CountBytes(text, '\xff'), std::count(text.begin(), text.end(), '\xff'));
   }
 }
 
