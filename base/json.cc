@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
+#include "base/count_bytes.h"
 #include "base/int_list.h"
 #include "base/read_file.h"
 #include "base/strings.h"
@@ -42,9 +43,18 @@ struct UniqueKeyHandler {
   std::string key;                                     // the parts of the current key seen so far
   size_t members = 0;                                  // so far, of all objects
   std::string problem;                                 // for which parsing stopped: what the document has
+  size_t arrays = 0;                                   // that are open
+  std::string last_key;                                // while no array and one object is open: of the member there
   size_t given = 0;                                    // values of the array that is open, which were not parsed
+  ListsApart* apart = nullptr;
 
-  void Give(const std::vector<int32_t>& values) {
+  // All values of the array that has just begun.
+  void Give(std::vector<int32_t> values) {
+    const bool own_member = arrays == 1 && keys.size() == 1;
+    if (own_member && apart != nullptr && std::count(apart->names.begin(), apart->names.end(), last_key) > 0) {
+      apart->lists[last_key] = std::move(values);
+      return;
+    }
     for (const int32_t value : values) stack.push_int64(value);
     given = values.size();
   }
@@ -60,8 +70,12 @@ struct UniqueKeyHandler {
     stack.push_object(n);
     return true;
   }
-  bool on_array_begin(bj::error_code&) { return true; }
+  bool on_array_begin(bj::error_code&) {
+    ++arrays;
+    return true;
+  }
   bool on_array_end(size_t n, bj::error_code&) {
+    --arrays;
     stack.push_array(n + std::exchange(given, 0));
     return true;
   }
@@ -79,6 +93,7 @@ struct UniqueKeyHandler {
     if (!keys.back().insert(key).second) {
       return Stop(Concat("has the key \"", Printable(key), "\" twice in one object"), ec);
     }
+    if (apart != nullptr && keys.size() == 1 && arrays == 0) last_key = key;
     key.clear();
     return true;
   }
@@ -149,15 +164,16 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int6
   return ReadWholeFile(path, max_bytes);
 }
 
-absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what) {
+absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what, ListsApart* apart) {
   // The values of a long list wait on a stack: in one block, and not in ever larger ones.
   constexpr ptrdiff_t kFew = 1000, kMost = 200'000;
-  const ptrdiff_t values = std::min(std::count(text.begin(), text.end(), ','), kMost);
+  const ptrdiff_t values = std::min<ptrdiff_t>(CountBytes(text, ','), kMost);
   const size_t bytes = values < kFew ? 0 : static_cast<size_t>(values + kFew) * sizeof(bj::value);
   const auto block = std::make_unique_for_overwrite<unsigned char[]>(bytes);
   // Standard JSON, at most 32 levels.
   bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{}, block.get(), bytes);
   parser.handler().stack.reset();
+  parser.handler().apart = apart;
   bj::error_code error;
   size_t parsed = 0;
   const auto parse_to = [&](size_t end) {
@@ -167,11 +183,11 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
   };
   bool more = true;
   while (more && values >= kFew) {
-    const std::optional<IntList> list = NextIntList(text, parsed);
+    std::optional<IntList> list = NextIntList(text, parsed);
     if (!list) break;
     more = parse_to(list->begin);
     if (!more) break;
-    parser.handler().Give(list->values);
+    parser.handler().Give(std::move(list->values));
     parsed = list->end;
   }
   if (more) parse_to(text.size());

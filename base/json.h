@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/strings.h"
 
 namespace batucada {
 
@@ -21,9 +22,17 @@ std::string Printable(std::string_view name);
 // The whole of a regular file. NOT_FOUND if it is not there; INVALID_ARGUMENT if it is longer than `max_bytes`.
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int64_t max_bytes);
 
+// Members of a document's own object that are read apart from it where they are long lists of ids: of a hundred
+// thousand numbers a parser makes as many values, which take longer than the numbers. In the document such a list is
+// empty.
+struct ListsApart {
+  std::vector<std::string> names;  // of those that may be
+  StringMap<std::vector<int32_t>> lists;
+};
+
 // One JSON document. `what` names it in errors ("config.json"). INVALID_ARGUMENT with the byte offset if it is not
 // well-formed UTF-8 JSON, nests deeper than 32 levels, or has an object with two equal keys.
-absl::StatusOr<boost::json::value> ParseJson(std::string_view text, std::string_view what);
+absl::StatusOr<boost::json::value> ParseJson(std::string_view text, std::string_view what, ListsApart* apart = nullptr);
 
 struct IntRange {
   int64_t min = 0;

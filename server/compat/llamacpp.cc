@@ -74,6 +74,7 @@ const Table& LlamaRequest() {
     made.AddRead(
         "prompt", PromptSchema(), [](RequestReader& reader, P& params) { ReadPrompts(reader, params); },
         Table::Presence::kRequired);
+    made.ReadApart("prompt");
     made.AddRead("n_predict", IntegerSchema("Tokens to generate at most; -1: until the model ends.", {.min = -1}),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "n_predict", -1, &params.max_tokens); });
     for (const char* name : {"max_tokens", "max_completion_tokens"}) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -14,7 +15,9 @@
 #include <boost/json/value.hpp>
 
 #include "absl/status/statusor.h"
+#include "base/json.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "server/common/asked_model.h"
 #include "server/json/json_schema.h"
 #include "server/json/request_reader.h"
@@ -22,7 +25,7 @@
 namespace batucada {
 
 // The body as a JSON object, or INVALID_ARGUMENT with the code invalid_json.
-absl::StatusOr<boost::json::object> ParseBody(std::string_view body);
+absl::StatusOr<boost::json::object> ParseBody(std::string_view body, ListsApart* apart = nullptr);
 
 // Constant once it is built; then thread-safe.
 template <typename Params>
@@ -35,10 +38,11 @@ class ParameterTable {
   template <typename Owner, typename Field>
   void Add(std::string name, boost::json::object schema, Field Owner::*field) {
     auto read = [name, field](RequestReader& reader, Params& params) { reader.Read(name, &(params.*field)); };
-    AddRead(std::move(name), std::move(schema), std::move(read));
+    AddPresent(std::move(name), std::move(schema), std::move(read));
   }
-  // A member that is read in a way of its own.
+  // A member that is read in a way of its own, which is asked of every request.
   void AddRead(std::string name, boost::json::object schema, Read read, Presence presence = Presence::kOptional) {
+    always_.push_back(static_cast<uint32_t>(entries_.size()));
     entries_.push_back({std::move(name), std::move(schema), std::move(read), presence});
   }
   // A member that other servers know and this one does not act on: refused unless it has one of the values that change
@@ -52,21 +56,24 @@ class ParameterTable {
     auto read = [name, harmless = std::move(harmless)](RequestReader& reader, Params&) {
       reader.Refuse(name, harmless);
     };
-    entries_.push_back({std::move(name), std::move(schema), std::move(read), Presence::kOptional});
+    AddPresent(std::move(name), std::move(schema), std::move(read));
   }
   // A member of whatever value: no answer depends on it, and `description` says why.
   void AddAny(std::string name, std::string_view description) {
     boost::json::object schema;
     schema["description"] = boost::json::string_view(description.data(), description.size());
-    AddRead(name, std::move(schema), [name](RequestReader& reader, Params&) { reader.Take(name); });
+    AddPresent(name, std::move(schema), [name](RequestReader& reader, Params&) { reader.Take(name); });
   }
   // The same of a text.
   void AddIgnored(std::string name, std::string_view description) {
-    AddRead(name, StringSchema(description), [name](RequestReader& reader, Params&) {
+    AddPresent(name, StringSchema(description), [name](RequestReader& reader, Params&) {
       std::string unused;
       reader.Read(name, &unused);
     });
   }
+
+  // Of a member whose reader asks RequestReader::TakeIds first: Parse reads long lists of it apart.
+  void ReadApart(std::string name) { apart_.push_back(std::move(name)); }
 
   bool Has(std::string_view name) const {
     return std::any_of(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
@@ -80,13 +87,15 @@ class ParameterTable {
   // INVALID_ARGUMENT names the parameter: a wrong type, one that is refused, or an unknown member, unless `unknown`
   // says that such are ignored.
   absl::StatusOr<Params> Parse(std::string_view body, UnknownMembers* unknown = nullptr) const {
-    BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body));
-    return ReadObject(object, Typing::kStrict, unknown);
+    ListsApart apart{.names = apart_, .lists = {}};
+    BATUCADA_ASSIGN_OR_RETURN(const boost::json::object object, ParseBody(body, &apart));
+    return ReadObject(object, Typing::kStrict, unknown, &apart);
   }
   // The same of members that are there already.
-  absl::StatusOr<Params> ReadObject(const boost::json::object& object, Typing typing,
-                                    UnknownMembers* unknown = nullptr) const {
+  absl::StatusOr<Params> ReadObject(const boost::json::object& object, Typing typing, UnknownMembers* unknown = nullptr,
+                                    ListsApart* apart = nullptr) const {
     RequestReader reader(object, "", typing, unknown);
+    reader.SetApart(apart);
     Params params;
     ReadMembers(reader, params);
     if (const absl::Status status = reader.Finish(); !status.ok()) {
@@ -96,9 +105,16 @@ class ParameterTable {
     }
     return params;
   }
-  // The members alone, of an object that may hold others.
+  // The members alone, of an object that may hold others. In the table's order, so that of several errors it is the
+  // same one that is told; of the hundreds of names that other servers know, only those that are there cost anything.
   void ReadMembers(RequestReader& reader, Params& params) const {
-    for (const Entry& entry : entries_) entry.read(reader, params);
+    std::vector<uint32_t> asked = always_;
+    for (const auto& member : reader.object()) {
+      const auto known = present_.find(std::string_view(member.key().data(), member.key().size()));
+      if (known != present_.end()) asked.push_back(known->second);
+    }
+    std::sort(asked.begin(), asked.end());
+    for (const uint32_t entry : asked) entries_[entry].read(reader, params);
   }
 
   // JSON Schema of the body. Every optional member may be null.
@@ -123,7 +139,16 @@ class ParameterTable {
     Read read;
     Presence presence = Presence::kOptional;
   };
+  // A member whose reader does nothing while it is absent.
+  void AddPresent(std::string name, boost::json::object schema, Read read) {
+    present_.emplace(name, static_cast<uint32_t>(entries_.size()));
+    entries_.push_back({std::move(name), std::move(schema), std::move(read), Presence::kOptional});
+  }
+
   std::vector<Entry> entries_;
+  std::vector<uint32_t> always_;  // of entries_
+  std::vector<std::string> apart_;
+  StringMap<uint32_t> present_;
 };
 
 }  // namespace batucada

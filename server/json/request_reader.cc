@@ -106,6 +106,13 @@ const bj::value* RequestReader::Take(std::string_view name) {
   return value->is_null() || !status_.ok() ? nullptr : value;
 }
 
+std::optional<std::vector<int32_t>> RequestReader::TakeIds(std::string_view name) {
+  if (apart_ == nullptr) return std::nullopt;
+  const auto list = apart_->lists.find(name);
+  if (list == apart_->lists.end() || Take(name) == nullptr) return std::nullopt;
+  return std::move(list->second);
+}
+
 void RequestReader::Read(std::string_view name, std::optional<int64_t>* out) {
   const bj::value* value = Take(name);
   if (value == nullptr) return;

@@ -14,6 +14,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "base/json.h"
 #include "server/json/unknown_members.h"
 
 namespace batucada {
@@ -39,8 +40,14 @@ class RequestReader {
   RequestReader(const boost::json::object& object, std::string path, const RequestReader& parent)
       : RequestReader(object, std::move(path), parent.typing_, parent.unknown_) {}
 
+  const boost::json::object& object() const { return object_; }
+
   // The member, or null if it is absent or null. Counts as read.
   const boost::json::value* Take(std::string_view name);
+  // The ids of a member that was read apart from the object, or nothing if it was not. Counts as read.
+  std::optional<std::vector<int32_t>> TakeIds(std::string_view name);
+  // REQUIRES: `apart` outlives this.
+  void SetApart(ListsApart* apart) { apart_ = apart; }
 
   void Read(std::string_view name, std::optional<int64_t>* out);
   void Read(std::string_view name, std::optional<double>* out);  // whole numbers too
@@ -73,6 +80,7 @@ class RequestReader {
   std::string path_;
   Typing typing_;
   UnknownMembers* unknown_;
+  ListsApart* apart_ = nullptr;
   absl::flat_hash_set<std::string> read_;
   absl::Status status_;
 };

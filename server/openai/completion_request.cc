@@ -35,6 +35,10 @@ bool ReadIds(RequestReader& reader, std::string_view name, const bj::array& list
 
 void ReadPrompts(RequestReader& reader, Params& params) {
   constexpr std::string_view kName = "prompt";
+  if (std::optional<std::vector<int32_t>> ids = reader.TakeIds(kName)) {
+    params.prompts.emplace_back(*std::move(ids));
+    return;
+  }
   const bj::value* value = reader.Take(kName);
   if (!reader.ok()) return;
   if (value == nullptr)
@@ -115,6 +119,7 @@ void ReadLogprobs(RequestReader& reader, Params& params) {
 CompletionTable MakeTable() {
   CompletionTable table;
   table.AddRead("prompt", PromptSchema(), ReadPrompts, CompletionTable::Presence::kRequired);
+  table.ReadApart("prompt");
   table.Add("max_tokens",
             IntegerSchema("Tokens to generate at most. 0 generates none: with echo the answer is the prompt, with "
                           "prompt_logprobs, or echo and logprobs, its scores.",

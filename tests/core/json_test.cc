@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <boost/json/parse.hpp>
+#include <boost/json/value_from.hpp>
 
 #include "base/strings.h"
 
@@ -43,9 +44,19 @@ std::string List(int count, std::mt19937& random) {
                     ",,1]", "]]");
 }
 
+// What was read apart, put back where it was.
+boost::json::value Whole(boost::json::value document, ListsApart apart) {
+  for (auto& [name, ids] : apart.lists) {
+    EXPECT_GE(ids.size(), 256);
+    EXPECT_EQ(document.at(name), boost::json::array());
+    document.as_object()[name] = boost::json::value_from(ids);
+  }
+  return document;
+}
+
 TEST(ParseJsonTest, LongListsOfNumbersAreWhatTheParserReads) {
   std::mt19937 random(1);
-  int good = 0, bad = 0;
+  int good = 0, bad = 0, apart_at_all = 0;
   for (int i = 0; i < 2000; ++i) {
     std::string text;
     const int lists = 1 + static_cast<int>(random() % 3);
@@ -59,13 +70,36 @@ TEST(ParseJsonTest, LongListsOfNumbersAreWhatTheParserReads) {
     const boost::json::value expected = boost::json::parse(text, error);
     const auto parsed = ParseJson(text, "the body");
     ASSERT_EQ(parsed.ok(), !error) << text << parsed.status();
+    ListsApart apart{.names = {R"([1,2,"[0)", R"([1,2,"[2)", "other"}, .lists = {}};
+    const auto parted = ParseJson(text, "the body", &apart);
+    ASSERT_EQ(parted.ok(), parsed.ok()) << text << parted.status();
     if (parsed.ok()) {
       ASSERT_EQ(*parsed, expected) << text;
+      apart_at_all += static_cast<int>(apart.lists.size());
+      ASSERT_EQ(Whole(*parted, std::move(apart)), expected) << text;
     }
     ++(parsed.ok() ? good : bad);
   }
+  EXPECT_GT(apart_at_all, 100);
   EXPECT_GT(good, 200);
   EXPECT_GT(bad, 200);
+}
+
+TEST(ParseJsonTest, OnlyTheDocumentsOwnMembersAreReadApart) {
+  std::string list = "[0";
+  for (int i = 1; i < 2000; ++i) absl::StrAppend(&list, ", ", i);
+  list += "]";
+  const auto found = [&](const std::string& text) {
+    ListsApart apart{.names = {"ids"}, .lists = {}};
+    EXPECT_TRUE(ParseJson(text, "the body", &apart).ok()) << text;
+    return apart.lists.contains("ids");
+  };
+  EXPECT_TRUE(found(absl::StrCat(R"({"a": {"b": [1]}, "ids": )", list, "}")));
+  EXPECT_FALSE(found(absl::StrCat(R"({"a": {"ids": )", list, "}}"))) << "in an object of it";
+  EXPECT_FALSE(found(absl::StrCat(R"({"ids": [)", list, "]}"))) << "in a list";
+  EXPECT_FALSE(found(absl::StrCat(R"([{"ids": )", list, "}]"))) << "in a document that is a list";
+  EXPECT_FALSE(found(absl::StrCat(R"({"ids": 1, "a": )", list, "}"))) << "of another name";
+  EXPECT_FALSE(found(absl::StrCat(R"({"ids": [1, 2], "a": [[)", list, "]]}")));
 }
 
 TEST(ParseJsonTest, WhatFollowsALongListIsToldItsPlace) {

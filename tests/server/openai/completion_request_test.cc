@@ -1,5 +1,11 @@
 #include "server/openai/completion_request.h"
 
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,6 +60,14 @@ TEST(CompletionRequestTest, PromptsComeInFourForms) {
   EXPECT_THAT(prompts("[1,2]"), ElementsAre(Prompt(Ids{1, 2})));
   EXPECT_THAT(prompts("[[1],[2,3]]"), ElementsAre(Prompt(Ids{1}), Prompt(Ids{2, 3})));
   EXPECT_THAT(prompts(R"(["a",[2,3]])"), ElementsAre(Prompt("a"), Prompt(Ids{2, 3})));
+  // Long ones are read apart from the rest.
+  Ids many(5000);
+  std::iota(many.begin(), many.end(), 0);
+  const std::string list = fmt::format("[{}]", fmt::join(many, ", "));
+  EXPECT_THAT(prompts(list), ElementsAre(Prompt(many)));
+  EXPECT_THAT(prompts(list + R"(, "seed": 1)"), ElementsAre(Prompt(many)));
+  EXPECT_THAT(prompts(fmt::format("[{}, [7]]", list)), ElementsAre(Prompt(many), Prompt(Ids{7})));
+  EXPECT_FALSE(ParseCompletionRequest(fmt::format(R"({{"prompt": {}, "unheard": {}}})", list, list)).ok());
 }
 
 TEST(CompletionRequestTest, NullMeansDefault) {
