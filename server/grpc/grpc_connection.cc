@@ -102,7 +102,8 @@ asio::awaitable<void> GrpcConnection::ReadOn() {
       co_await room_.WaitUntil(Event::Never());
       continue;
     }
-    const error_code error = co_await stream_->Read(inbox_, kReadBytes);
+    error_code error;
+    co_await stream_->Read(inbox_, kReadBytes, error);
     if (error) {
       Close();
       break;

@@ -24,7 +24,8 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr size_t kReadBytes = 16 << 10;               // asked of the socket at once
+constexpr size_t kReadBytes = 16 << 10;               // asked of the socket at once,
+constexpr size_t kMostReadBytes = 256 << 10;          // or so many of one that always had as many
 constexpr size_t kMinInboxBytes = 32 << 10;           // at least the headers of one request must fit
 constexpr absl::Duration kLinger = absl::Seconds(2);  // for a client to read the answer that ends its connection
 
@@ -113,12 +114,16 @@ asio::awaitable<void> Connection::ReadLoop(std::shared_ptr<Connection>) {
 
 asio::awaitable<void> Connection::ReadOn() {
   const size_t capacity = std::max(kMinInboxBytes, static_cast<size_t>(context_.limits.max_header_bytes) + kReadBytes);
+  size_t most = kReadBytes;
   while (!peer_closed_) {
     if (inbox_.size() >= capacity || !ChargeInbox().ok()) {
       co_await room_.WaitUntil(Event::Never());
       continue;
     }
-    const error_code error = co_await stream_->Read(inbox_, kReadBytes);
+    if (most > kReadBytes && !ChargeInbox(most).ok()) most = kReadBytes;
+    error_code error;
+    const size_t read = co_await stream_->Read(inbox_, most, error);
+    most = read == most ? std::min(4 * most, kMostReadBytes) : kReadBytes;
     if (error == asio::error::operation_aborted) break;
     if (error == asio::error::eof) {
       peer_closed_ = true;

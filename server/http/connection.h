@@ -130,8 +130,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   awaitable<bool> RespondLive(std::unique_ptr<LiveAnswer> answer);
   // Charges an answer that is there whole, where it is long, or makes it say that there is no room.
   MemoryCharge ChargeAnswer(HttpResponse* response) const;
-  // Charges the inbox, where it holds more than little.
-  absl::Status ChargeInbox();
+  // Charges the inbox, where it holds more than little, and `more` bytes that are to come.
+  absl::Status ChargeInbox(size_t more = 0);
   // Charges what has come of the request's body.
   absl::Status ChargeBody(const std::string& body, std::optional<uint64_t> length);
   void Drop(std::string body);

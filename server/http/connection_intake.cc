@@ -227,9 +227,9 @@ void Connection::Drop(std::string body) {
   context_.disposer->Dispose(std::move(waste), bytes, std::move(turn_.request.memory));
 }
 
-absl::Status Connection::ChargeInbox() {
-  if (context_.memory == nullptr || inbox_.size() <= kFreeInboxBytes) return absl::OkStatus();
-  const auto bytes = static_cast<int64_t>(inbox_.capacity());
+absl::Status Connection::ChargeInbox(size_t more) {
+  if (context_.memory == nullptr || inbox_.size() + more <= kFreeInboxBytes) return absl::OkStatus();
+  const auto bytes = static_cast<int64_t>(std::max(inbox_.capacity(), inbox_.size() + more));
   if (bytes <= inbox_memory_.bytes()) return absl::OkStatus();
   if (inbox_memory_.bytes() > 0) return inbox_memory_.Resize(bytes);
   BATUCADA_ASSIGN_OR_RETURN(inbox_memory_, context_.memory->Charge(MemoryPart::kBody, bytes));

@@ -28,8 +28,9 @@ class ByteStream {
   virtual boost::asio::any_io_executor executor() = 0;
   // Before everything else: TLS shakes hands.
   virtual awaitable<error_code> Open() = 0;
-  // Waits for bytes and appends at most `most` of them to `inbox`. asio::error::eof: the other side will send no more.
-  virtual awaitable<error_code> Read(boost::beast::flat_buffer& inbox, size_t most) = 0;
+  // Waits for bytes, appends at most `most` of them to `inbox` and says how many. asio::error::eof: the other side will
+  // send no more.
+  virtual awaitable<size_t> Read(boost::beast::flat_buffer& inbox, size_t most, error_code& error) = 0;
   // Writes what can be written without waiting, and says how much that was; would_block if nothing.
   virtual size_t WriteNow(boost::asio::const_buffer bytes, error_code& error) = 0;
   // Waits until something can be written, and writes it.

@@ -27,19 +27,17 @@ class PlainStream : public ByteStream {
     co_return error;
   }
 
-  awaitable<error_code> Read(boost::beast::flat_buffer& inbox, size_t most) override {
-    error_code error;
+  awaitable<size_t> Read(boost::beast::flat_buffer& inbox, size_t most, error_code& error) override {
     // A newcomer has nearly always sent something already, and need not wait behind all that is ready by now.
-    if (std::exchange(new_, false) && socket_.available(error) > 0) {
-      inbox.commit(socket_.read_some(inbox.prepare(most), error));
-      co_return error;
-    }
+    if (std::exchange(new_, false) && socket_.available(error) > 0) co_return ReadNow(inbox, most, error);
+    size_t read = 0;
     do {
       auto [wait_error] = co_await socket_.async_wait(tcp::socket::wait_read, kNoThrow);
-      if (wait_error) co_return wait_error;
-      inbox.commit(socket_.read_some(inbox.prepare(most), error));
+      error = wait_error;
+      if (error) co_return 0;
+      read = ReadNow(inbox, most, error);
     } while (error == asio::error::would_block);
-    co_return error;
+    co_return read;
   }
 
   size_t WriteNow(asio::const_buffer bytes, error_code& error) override { return socket_.write_some(bytes, error); }
@@ -65,6 +63,12 @@ class PlainStream : public ByteStream {
   }
 
  private:
+  size_t ReadNow(boost::beast::flat_buffer& inbox, size_t most, error_code& error) {
+    const size_t read = socket_.read_some(inbox.prepare(most), error);
+    inbox.commit(read);
+    return read;
+  }
+
   tcp::socket socket_;
   bool new_ = true;  // nothing was read yet
 };

@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -35,14 +36,16 @@ class TlsStream : public ByteStream {
     co_return error;
   }
 
-  awaitable<error_code> Read(boost::beast::flat_buffer& inbox, size_t most) override {
+  awaitable<size_t> Read(boost::beast::flat_buffer& inbox, size_t most, error_code& error) override {
+    constexpr size_t kRecord = 16 << 10;  // more never comes at once
     // Not into the inbox itself: while this waits, its other end is consumed, which moves what has been prepared.
-    received_.resize(most);
-    auto [error, size] = co_await stream_.async_read_some(asio::buffer(received_), kNoThrow);
+    received_.resize(std::min(most, kRecord));
+    auto [read_error, size] = co_await stream_.async_read_some(asio::buffer(received_), kNoThrow);
     inbox.commit(asio::buffer_copy(inbox.prepare(size), asio::buffer(received_, size)));
+    error = read_error;
     // Many clients just close; HTTP says by itself where a message ends.
-    if (error == asio::ssl::error::stream_truncated) co_return asio::error::eof;
-    co_return error;
+    if (error == asio::ssl::error::stream_truncated) error = asio::error::eof;
+    co_return size;
   }
 
   size_t WriteNow(asio::const_buffer, error_code& error) override {

@@ -30,15 +30,16 @@ class Script : public ByteStream {
   asio::any_io_executor executor() override { return context_.get_executor(); }
   awaitable<error_code> Open() override { co_return error_code(); }
 
-  awaitable<error_code> Read(boost::beast::flat_buffer& inbox, size_t most) override {
+  awaitable<size_t> Read(boost::beast::flat_buffer& inbox, size_t most, error_code& error) override {
     if (at_ == bytes_.size()) {
       co_await closed_.WaitUntil(Event::Never());
-      co_return asio::error::operation_aborted;
+      error = asio::error::operation_aborted;
+      co_return 0;
     }
     const size_t size = std::min({most, piece_, bytes_.size() - at_});
     inbox.commit(asio::buffer_copy(inbox.prepare(size), asio::buffer(bytes_.data() + at_, size)));
     at_ += size;
-    co_return error_code();
+    co_return size;
   }
 
   size_t WriteNow(asio::const_buffer bytes, error_code& error) override {
