@@ -24,13 +24,40 @@
 
 namespace batucada {
 
+namespace {
+
+// Which ids a long prompt is held against: faster than the table of all that is known of them.
+class SpecialIds {
+ public:
+  SpecialIds() = default;
+  explicit SpecialIds(const Tokenizer& tokenizer) {
+    for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+      if (!tokenizer.IsSpecial(id)) continue;
+      if (special_.empty()) first_ = id;
+      special_.resize(static_cast<size_t>(id - first_) + 1);
+      special_.back() = true;
+    }
+  }
+
+  bool Has(int32_t id) const {
+    const auto at = static_cast<uint32_t>(id) - static_cast<uint32_t>(first_);  // nearly always far away
+    return at < special_.size() && special_[at];
+  }
+
+ private:
+  int32_t first_ = 0;
+  std::vector<bool> special_;  // from the first to the last
+};
+
+}  // namespace
+
 class Engine::Impl {
  public:
   EngineConfig config;
   ModelConfig model;
   GenerationConfig generation;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::vector<bool> special_ids;
+  SpecialIds special_ids;
   std::unique_ptr<GrammarCompiler> grammars;
   std::string description;
   BackendCapacity capacity;
@@ -114,20 +141,12 @@ std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, 
 
 // Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what
 // stands before them is tokenized alike whatever follows.
-std::vector<int64_t> MessageBorders(const std::vector<int32_t>& prompt, const std::vector<bool>& special) {
+std::vector<int64_t> MessageBorders(const std::vector<int32_t>& prompt, const SpecialIds& special) {
   std::vector<int64_t> borders;
   for (size_t i = 1; i < prompt.size(); ++i) {
-    const auto id = static_cast<size_t>(prompt[i]);
-    if (id < special.size() && special[id]) borders.push_back(static_cast<int64_t>(i));
+    if (special.Has(prompt[i])) borders.push_back(static_cast<int64_t>(i));
   }
   return borders;
-}
-
-// A bit for each id, which a long prompt is held against faster than against the table of all that is known of them.
-std::vector<bool> SpecialIds(const Tokenizer& tokenizer) {
-  std::vector<bool> special(static_cast<size_t>(tokenizer.vocab_size()));
-  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) special[static_cast<size_t>(id)] = tokenizer.IsSpecial(id);
-  return special;
 }
 
 }  // namespace
