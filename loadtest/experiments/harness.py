@@ -23,11 +23,11 @@ def cpus(text):
 
 
 @contextlib.contextmanager
-def serving(options, *flags, backend="fake"):
+def serving(options, *flags, backend="fake", model=MODEL):
     """(process, URL) of a server."""
     with tempfile.TemporaryDirectory() as folder:
         ports = pathlib.Path(folder) / "ports"
-        command = [options.build / "bin/batucada", "serve", "--model", MODEL, "--backend", backend, "--port", "0",
+        command = [options.build / "bin/batucada", "serve", "--model", model, "--backend", backend, "--port", "0",
                    "--grpc-port", "0", "--port-file", ports, "--shutdown-grace", "0", "--drain-timeout", "0",
                    "--log-level", "warn", *flags]
         process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,
