@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kKeptPart = 4;
 
 // Not while a sequence stands there: it goes on to another one. Where a text has done so, that one is what somebody
-// will want; what its ladder is for is still to come.
+// will want; what its ladder is for is still to come. Nobody stands at a message's border, shortly before a prompt's
+// end, and it is written: an answer may come back as other tokens, or without what was thought.
 bool Wanted(const StateCheckpoint& c) { return c.node->users == 0 && (!c.left_behind() || c.rung); }
 
 }  // namespace

@@ -251,6 +251,13 @@ TEST_F(PrefixDiskTest, OfATurnItsAnswersEndIsWritten) {
   EXPECT_EQ(disk_.written, (std::vector<size_t>{211, 253}));
 }
 
+// Its answer may come back as other tokens, or without what was thought: then the text goes on from the border.
+TEST_F(PrefixDiskTest, OfAConversationItsNewestBorderIsWrittenToo) {
+  Add(Tokens(200, 1), "", {196});  // so near to the end that nothing else is kept of the prompt
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{196, 211}));
+}
+
 TEST_F(PrefixDiskTest, APromptsEndIsWrittenWhereNoAnswerFollows) {
   const SequenceId id = Add(Tokens(200, 1));
   for (int step = 0; step < 4; ++step) {
