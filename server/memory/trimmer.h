@@ -11,7 +11,7 @@
 
 namespace batucada {
 
-// Settings of the C library's allocator, to be made before there are other threads: blocks of half a mebibyte and more
+// Settings of the C library's allocator, to be made before there are other threads: blocks of four mebibytes and more
 // are mapped one by one, and so go back the moment they are freed.
 void SetUpAllocator();
 
