@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <system_error>
@@ -143,9 +144,9 @@ std::vector<CheckpointDisk::Record> DiskCache::TakeLeaving() {
   return std::exchange(leaving_, {});
 }
 
-void DiskCache::Keep(const std::vector<Record>& records) {
+void DiskCache::Keep(std::vector<Kept> records) {
   const std::lock_guard lock(mutex_);
-  moves_.insert(moves_.end(), records.begin(), records.end());
+  std::move(records.begin(), records.end(), std::back_inserter(moves_));
   work_.notify_one();
 }
 
@@ -163,13 +164,13 @@ void DiskCache::Run() {
   UseMemoryReserve();
   for (bool moved = false;;) {
     std::optional<Job> job;
-    std::optional<Record> move;
+    std::optional<Kept> move;
     {
       std::unique_lock lock(mutex_);
       work_.wait(lock, [this] { return ending_ || !reads_.empty() || !writes_.empty() || !moves_.empty(); });
       if (ending_ && (writes_.empty() || absl::Now() > end_by_)) break;
       if (!ending_ && reads_.empty() && !moves_.empty() && (!moved || writes_.empty())) {
-        move = moves_.front();
+        move = std::move(moves_.front());
         moves_.pop_front();
       } else {
         std::deque<Job>& queue = reads_.empty() || ending_ ? writes_ : reads_;
@@ -234,33 +235,32 @@ absl::Status DiskCache::DoWrite(const Job& job) {
   return absl::OkStatus();
 }
 
-absl::Status DiskCache::Move(Record moved) {
+absl::Status DiskCache::Move(const Kept& kept) {
   Place place;
   int64_t bytes = 0;  // of all segments
   {
     const std::lock_guard lock(mutex_);
-    const auto found = places_.find(moved);
+    const auto found = places_.find(kept.record);
     if (found == places_.end()) return absl::OkStatus();
     place = found->second;
     bytes = stats_.bytes;
   }
-  if (segments_.front().first != place.segment || bytes + place.record.bytes > config_.most_bytes) {
-    return absl::OkStatus();
-  }
+  const int64_t most = place.record.bytes + static_cast<int64_t>(kept.names.size());
+  if (segments_.front().first != place.segment || bytes + most > config_.most_bytes) return absl::OkStatus();
   try {
     const Segment& from = *segments_.front().second;
     const std::optional<Segment::Record> text = from.RecordAt(place.record.offset);
     std::string payload(static_cast<size_t>(place.record.payload_bytes), 0);
     const std::span<char> parts[] = {payload};
     absl::Status status = text ? from.Read(place.record, parts) : absl::DataLossError("bytes of a record have changed");
-    if (status.ok()) status = Prepare(place.record.bytes);
+    if (status.ok()) status = Prepare(most);
     BATUCADA_RETURN_IF_ERROR(status);
     BATUCADA_ASSIGN_OR_RETURN(Segment::Record record,
-                              segments_.back().second->Append(text->scope, text->names, text->ids, parts));
+                              segments_.back().second->Append(text->scope, kept.names, text->ids, parts));
     const std::lock_guard lock(mutex_);
     stats_.bytes += record.bytes;
     ++stats_.moved;
-    places_[moved] = {.segment = segments_.back().first, .record = std::move(record)};
+    places_[kept.record] = {.segment = segments_.back().first, .record = std::move(record)};
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError("out of memory");
   }

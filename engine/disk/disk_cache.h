@@ -49,7 +49,7 @@ class DiskCache : public CheckpointDisk {
   std::vector<Done> TakeDone() override;
   std::vector<Record> TakeGone() override;
   std::vector<Record> TakeLeaving() override;
-  void Keep(const std::vector<Record>& records) override;
+  void Keep(std::vector<Kept> records) override;
   void WakeWith(std::function<void()> wake) override;
   CheckpointDiskStats stats() const override;
 
@@ -73,7 +73,7 @@ class DiskCache : public CheckpointDisk {
   absl::Status DoWrite(const Job& job);
   absl::Status DoRead(const Job& job);
   // The record stands in the newest segment, too, and is read there from now on; if there is room.
-  absl::Status Move(Record record);
+  absl::Status Move(const Kept& kept);
   // What goes next is to be told, if that is soon.
   void Announce();
   // A segment with room for so many bytes, after the oldest have made room for it.
@@ -100,7 +100,7 @@ class DiskCache : public CheckpointDisk {
   std::vector<Found> found_;
   std::vector<Done> done_;
   std::vector<Record> gone_, leaving_;
-  std::deque<Record> moves_;
+  std::deque<Kept> moves_;
   CheckpointDiskStats stats_;
   bool ending_ = false;
   absl::Time end_by_ = absl::InfiniteFuture();

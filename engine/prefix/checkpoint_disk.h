@@ -30,6 +30,10 @@ class CheckpointDisk {
     std::vector<int32_t> ids;  // the text whose state it is
     std::string names;         // of sessions that stand there (session_table.h)
   };
+  struct Kept {
+    Record record = 0;
+    std::string names;  // of sessions that stand there now
+  };
   struct Done {
     Record record = 0;
     bool ok = false;
@@ -50,7 +54,7 @@ class CheckpointDisk {
   // Records that are the next to go: told once, while there is time to keep some.
   virtual std::vector<Record> TakeLeaving() = 0;
   // Of these, the ones that are worth writing again, the best first: they stay if there is room and time for it.
-  virtual void Keep(const std::vector<Record>& records) = 0;
+  virtual void Keep(std::vector<Kept> records) = 0;
   // Called, on a thread of the disk's own, when there is something to take; null: nobody any more, and when this
   // returns, no call is under way.
   virtual void WakeWith(std::function<void()> wake) = 0;

@@ -126,9 +126,11 @@ void PrefixCache::KeepSome(const std::vector<CheckpointDisk::Record>& leaving) {
   }
   std::sort(worth.begin(), worth.end(), std::greater());
   worth.resize(std::min(worth.size(), leaving.size() / kKeptPart));
-  std::vector<CheckpointDisk::Record> kept;
-  for (const auto& [value, record] : worth) kept.push_back(record);
-  if (!kept.empty()) config_.disk->Keep(kept);
+  std::vector<CheckpointDisk::Kept> kept;
+  for (const auto& [value, record] : worth) {
+    kept.push_back({.record = record, .names = sessions_.NamesAt(recorded_.at(record))});
+  }
+  if (!kept.empty()) config_.disk->Keep(std::move(kept));
 }
 
 void PrefixCache::Save(StateCheckpoint* c) {

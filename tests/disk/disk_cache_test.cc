@@ -222,7 +222,7 @@ TEST_F(DiskCacheTest, WhatIsWorthItsPlaceStays) {
       const std::vector<CheckpointDisk::Record> leaving = cache->TakeLeaving();
       EXPECT_LE(cache->stats().bytes, kMoving);
       if (std::find(leaving.begin(), leaving.end(), first) == leaving.end()) continue;
-      cache->Keep({first});
+      cache->Keep({{first, "other names"}});
       while (cache->stats().moved == moved) std::this_thread::yield();
       moved = cache->stats().moved;
       ASSERT_TRUE(Get(*cache, first));
@@ -238,7 +238,7 @@ TEST_F(DiskCacheTest, WhatIsWorthItsPlaceStays) {
   const auto place = std::find_if(found.begin(), found.end(), [](const auto& one) { return one.ids.at(0) == 1; });
   ASSERT_NE(place, found.end());
   EXPECT_EQ(place->scope, "scope");
-  EXPECT_EQ(place->names, "names");
+  EXPECT_EQ(place->names, "other names");
   EXPECT_TRUE(Get(*next, place->record));
   EXPECT_TRUE(Holds(1, 1));
 }
@@ -248,7 +248,9 @@ TEST_F(DiskCacheTest, WhatIsKeptNeverStopsWhatComes) {
   const std::unique_ptr<DiskCache> cache = Open(kMoving);
   for (int i = 0; i < 300; ++i) {
     const CheckpointDisk::Record record = Put(*cache, static_cast<char>(i % 100));
-    cache->Keep(cache->TakeLeaving());
+    std::vector<CheckpointDisk::Kept> all;
+    for (const CheckpointDisk::Record leaving : cache->TakeLeaving()) all.push_back({leaving, "names"});
+    cache->Keep(all);
     EXPECT_LE(cache->stats().bytes, kMoving);
     ASSERT_TRUE(Get(*cache, record));
   }
@@ -264,7 +266,7 @@ TEST_F(DiskCacheTest, AFileCutAtAnyByteWhileSomethingWasMovedLosesNothingOfTheOt
       Put(*cache, seed, {seed});
       if (const auto leaving = cache->TakeLeaving(); !leaving.empty()) kept = leaving.front();
     }
-    cache->Keep({kept});
+    cache->Keep({{kept, ""}});
     while (cache->stats().moved == 0) std::this_thread::yield();
   }
   const fs::path file = Files().back();
@@ -295,7 +297,7 @@ TEST_F(DiskCacheTest, WhatWasChangedIsNotMoved) {
   std::string bytes = ReadAll(Files().front());
   bytes.back() = static_cast<char>(bytes.back() ^ 1);  // of the last one's payload
   std::fstream(Files().front(), std::ios::binary | std::ios::in | std::ios::out) << bytes;
-  cache->Keep({last, 1});
+  cache->Keep({{last, ""}, {1, ""}});
   while (cache->stats().moved == 0) std::this_thread::yield();
   EXPECT_EQ(cache->stats().moved, 1u);
   EXPECT_TRUE(Get(*cache, 1));

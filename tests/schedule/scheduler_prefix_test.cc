@@ -204,7 +204,9 @@ class NotingDisk : public CheckpointDisk {
   std::vector<Done> TakeDone() override { return std::exchange(done_, {}); }
   std::vector<Record> TakeGone() override { return {}; }
   std::vector<Record> TakeLeaving() override { return std::exchange(leaving, {}); }
-  void Keep(const std::vector<Record>& records) override { kept = records; }
+  void Keep(std::vector<Kept> records) override {
+    for (const Kept& one : records) kept.push_back(one.record);
+  }
   void WakeWith(std::function<void()>) override {}
   CheckpointDiskStats stats() const override { return {}; }
 

@@ -71,11 +71,12 @@ class SimulatedDisk : public CheckpointDisk {
     }
     return leaving;
   }
-  void Keep(const std::vector<Record>& records) override {
-    for (const Record record : records) {
+  void Keep(std::vector<Kept> records) override {
+    for (const auto& [record, names] : records) {
       const auto entry = content_.entries.find(record);
       if (entry == content_.entries.end() || random_() % 4 == 0) continue;  // no room, or no time
       kept_.insert(record);
+      entry->second.names = names;
       ++moved_;
       if (mistake_ == Mistake::kMovesOther) entry->second.pages = content_.entries.rbegin()->second.pages;
     }
