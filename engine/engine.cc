@@ -136,7 +136,8 @@ std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, 
   return PrefixCacheConfig{.device = capacity.prefix,
                            .host = capacity.host,
                            .most_ids = kGhosts + checkpoints * kUsualText + (disk == nullptr ? 0 : on_disk),
-                           .disk = disk};
+                           .disk = disk,
+                           .watched = config.watch_prefixes};
 }
 
 // Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what
@@ -261,6 +262,10 @@ void Engine::Cancel(SequenceId id) { impl_->loop->Cancel(id, FinishReason::kCanc
 void Engine::Drain(absl::Time deadline) { impl_->loop->Drain(deadline); }
 
 SessionStates& Engine::sessions() { return *impl_->sessions; }
+
+PrefixChanges Engine::TakePrefixChanges(int64_t most_ids, int32_t block_tokens) {
+  return impl_->loop->TakePrefixChanges(most_ids, block_tokens);
+}
 
 EngineStats Engine::Stats() const {
   const SchedulerStats s = impl_->loop->stats();

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "base/byte_progress.h"
 #include "engine/core/observer.h"
+#include "engine/core/prefix_changes.h"
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
 #include "engine/generation.h"
@@ -81,6 +82,10 @@ class Engine {
 
   // What is kept of clients' sessions.
   SessionStates& sessions();
+
+  // What has changed in what is kept of texts since it was last taken: of EngineConfig::watch_prefixes. Takes at most
+  // about `most_ids` ids at once, but a text whole; steps wait while they are copied. For one caller.
+  PrefixChanges TakePrefixChanges(int64_t most_ids, int32_t block_tokens);
 
   EngineStats Stats() const;
   // Not alive once a step has failed, or when work is there and no step has finished for `EngineConfig::stall_timeout`.

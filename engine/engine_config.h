@@ -47,6 +47,7 @@ struct EngineConfig {
   std::string disk_cache_dir;      // behind the host's: a directory; empty: none
   int64_t disk_cache_bytes = int64_t{10} << 30;  // of this model's files there
   std::string disk_cache_digest = "model";       // names the weights: states of others are not used
+  bool watch_prefixes = false;                   // somebody takes Engine::TakePrefixChanges
   int32_t stream_buffer_tokens = 4096;  // tokens kept for a consumer that does not read; past it the request ends
 
   absl::Duration stall_timeout = absl::Seconds(60);       // without a finished step while there is work: not alive

@@ -30,6 +30,7 @@ PrefixCache::PrefixCache(const PrefixCacheConfig& config, const std::vector<KvGr
       host_(Tier::kHost, config.host, kv, block_tokens, running) {
   BATUCADA_CHECK(device_.exists());
   BATUCADA_CHECK(config_.disk == nullptr || host_.exists());
+  if (config_.watched) watch_.emplace();
   if (config_.disk != nullptr) Adopt();
 }
 
@@ -129,6 +130,7 @@ void PrefixCache::Publish(StateCheckpoint* c) {
   c->state = StateCheckpoint::State::kReady;
   c->used = ++clock_;
   if (host_.exists()) to_move_.push_back(c);
+  if (watch_) watch_->Keep(c);
   const StateCheckpoint* const above = Above(*c);
   ++stats_.written;
   stats_.written_tokens += static_cast<uint64_t>(c->position() - (above == nullptr ? 0 : above->position()));
@@ -333,6 +335,7 @@ void PrefixCache::GiveUp(StateCheckpoint* c) {
 
 void PrefixCache::Forget(StateCheckpoint* c) {
   if (sessions_.StandsAt(c)) sessions_.Move(c, Above(*c));
+  if (watch_) watch_->Forget(c);
   Lose(c, Tier::kDevice);
   Lose(c, Tier::kHost);
   LoseRecord(c);

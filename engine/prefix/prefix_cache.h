@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -26,6 +27,7 @@
 #include "engine/prefix/checkpoint.h"
 #include "engine/prefix/checkpoint_disk.h"
 #include "engine/prefix/checkpoint_store.h"
+#include "engine/prefix/checkpoint_watch.h"
 #include "engine/prefix/prefix_cache_stats.h"
 #include "engine/prefix/prefix_tree.h"
 #include "engine/prefix/session_table.h"
@@ -43,6 +45,7 @@ struct PrefixCacheConfig {
   int32_t most_moves = 4;                // that one step starts to copy to the host
   int64_t most_ids = int64_t{64} << 20;  // that the tree may be worth (PrefixTree::size), four bytes each
   CheckpointDisk* disk = nullptr;        // null: none; outlives the cache. REQUIRES: there is a tier of the host's
+  bool watched = false;                  // whether there is something to take by TakeChanges
 };
 
 class PrefixCache {
@@ -120,6 +123,11 @@ class PrefixCache {
   // Nothing is left that the host, or the disk, is still to get.
   bool saved() const { return to_move_.empty() && to_write_.empty(); }
 
+  // What has come and gone, over all tiers, since it was last taken; see CheckpointWatch::Take.
+  PrefixChanges TakeChanges(int64_t most_ids, int32_t block_tokens) {
+    return watch_ ? watch_->Take(most_ids, block_tokens) : PrefixChanges();
+  }
+
   // Lets go of checkpoints until so many blocks of a growing group are free; false: that cannot be.
   bool Reclaim(size_t group, int64_t blocks);
   // The device has failed: what it held, what is promised and what steps in flight were copying is lost.
@@ -173,6 +181,7 @@ class PrefixCache {
   CheckpointStore device_, host_;
   absl::flat_hash_map<PrefixNode*, std::unique_ptr<StateCheckpoint>> checkpoints_;
   SessionTable sessions_;
+  std::optional<CheckpointWatch> watch_;
   std::vector<StateCheckpoint*> listed_[3];  // on the device, on the host, on the disk; in no order
   std::deque<StateCheckpoint*> to_move_;     // ready, on the device alone
   std::deque<StateCheckpoint*> to_write_;    // on the host, and not on the disk

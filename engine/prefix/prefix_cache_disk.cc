@@ -40,6 +40,7 @@ void PrefixCache::Adopt() {
     }
     LoseRecord(node->checkpoint);
     SetRecord(node->checkpoint, found.record);
+    if (watch_) watch_->Keep(node->checkpoint);
     if (!found.names.empty()) sessions_.Adopt(found.names, node->checkpoint, absl::InfinitePast());
   }
   for (const auto& [node, c] : checkpoints_) Supersede(*c);

@@ -65,6 +65,7 @@ void PrefixCache::Received(StateCheckpoint* c, bool filled) {
   c->moving = c->on_way = false;
   if (filled) {
     List(c, kOnHost);
+    if (watch_) watch_->Keep(c);
     Save(c);
     return;
   }

@@ -62,10 +62,11 @@ const std::string& PrefixTree::ScopeOf(const PrefixNode* node) {
   return *node->scope;
 }
 
-std::vector<int32_t> PrefixTree::TextOf(const PrefixNode* node) {
-  std::vector<int32_t> ids(static_cast<size_t>(node->end));
-  for (; node->parent != nullptr; node = node->parent) {
-    std::copy(node->ids.begin(), node->ids.end(), ids.begin() + static_cast<std::ptrdiff_t>(node->parent->end));
+std::vector<int32_t> PrefixTree::TextOf(const PrefixNode* node, int64_t from) {
+  std::vector<int32_t> ids(static_cast<size_t>(node->end - from));
+  for (; node->parent != nullptr && node->end > from; node = node->parent) {
+    const int64_t begin = node->parent->end, skipped = std::max<int64_t>(0, from - begin);
+    std::copy(node->ids.begin() + skipped, node->ids.end(), ids.begin() + (begin + skipped - from));
   }
   return ids;
 }

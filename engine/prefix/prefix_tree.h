@@ -39,8 +39,8 @@ class PrefixTree {
   // end.
   PrefixNode* At(PrefixNode* below, int64_t position);
   static const std::string& ScopeOf(const PrefixNode* node);
-  // All ids from the root to its end.
-  static std::vector<int32_t> TextOf(const PrefixNode* node);
+  // All ids from the root, or from a position, to its end.
+  static std::vector<int32_t> TextOf(const PrefixNode* node, int64_t from = 0);
   static bool IsOnTheWay(const PrefixNode* node, const PrefixNode* below);
 
   // Removes nodes without children, state and users, those first that were not seen for the longest time, until at most

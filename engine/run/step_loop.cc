@@ -96,6 +96,12 @@ std::optional<PrefixCacheStats> StepLoop::prefix_stats() const {
   return scheduler_.prefix_stats();
 }
 
+PrefixChanges StepLoop::TakePrefixChanges(int64_t most_ids, int32_t block_tokens) {
+  const std::lock_guard lock(mutex_);
+  PrefixCache* const cache = scheduler_.prefix();
+  return cache == nullptr ? PrefixChanges() : cache->TakeChanges(most_ids, block_tokens);
+}
+
 absl::Status StepLoop::failure() const {
   const std::lock_guard lock(mutex_);
   return failure_;

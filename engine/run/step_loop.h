@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/sync.h"
 #include "engine/core/observer.h"
+#include "engine/core/prefix_changes.h"
 #include "engine/core/request.h"
 #include "engine/core/session.h"
 #include "engine/run/backend.h"
@@ -81,6 +82,8 @@ class StepLoop {
 
   SchedulerStats stats() const;
   std::optional<PrefixCacheStats> prefix_stats() const;
+  // What the cache of prefixes has to tell, see CheckpointWatch::Take. The loop waits while ids are copied.
+  PrefixChanges TakePrefixChanges(int64_t most_ids, int32_t block_tokens);
   uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
   // OK unless a step has failed.
   absl::Status failure() const;

@@ -68,7 +68,8 @@ INSTANTIATE_TEST_SUITE_P(Prefix, PlantedFault,
                          testing::Values(Fault::kSavedEarly, Fault::kWrongSlot, Fault::kAliasedSlot, Fault::kLostBlock,
                                          Fault::kLostMove, Fault::kRestoreFirst, Fault::kNoScope, Fault::kRowTooMany,
                                          Fault::kRowTooFew, Fault::kStateAhead, Fault::kDiskReadsLate,
-                                         Fault::kDiskWritesLate, Fault::kDiskOtherRecord, Fault::kDiskMovesOther));
+                                         Fault::kDiskWritesLate, Fault::kDiskOtherRecord, Fault::kDiskMovesOther,
+                                         Fault::kUntold, Fault::kNotGone));
 
 }  // namespace
 }  // namespace batucada::sim

@@ -17,6 +17,7 @@
 #include "engine/schedule/scheduler.h"
 #include "tests/sim/knowing_drafter.h"
 #include "tests/sim/simulated_disk.h"
+#include "tests/sim/told_prefixes.h"
 
 namespace batucada::sim {
 namespace {
@@ -26,7 +27,7 @@ constexpr int32_t kIds = 6;           // few, so that texts meet by chance too
 
 class PrefixLife {
  public:
-  PrefixLife(uint64_t seed, Fault fault) : random_(seed), fault_(fault) {
+  PrefixLife(uint64_t seed, Fault fault) : random_(seed), fault_(fault), told_(ToldMistake()) {
     MakeConfig();
     if (fake_.capacity.max_decode_rows > 1) {
       drafter_ = std::make_unique<KnowingDrafter>(fake_, seed);
@@ -87,6 +88,7 @@ class PrefixLife {
     alive_.clear();
     out_.clear();
     scheduler_.reset();
+    told_.Restart();
     Begin();
   }
 
@@ -98,6 +100,11 @@ class PrefixLife {
       case Fault::kDiskMovesOther: return SimulatedDisk::Mistake::kMovesOther;
       default: return SimulatedDisk::Mistake::kNone;
     }
+  }
+
+  ToldPrefixes::Mistake ToldMistake() const {
+    if (fault_ == Fault::kUntold) return ToldPrefixes::Mistake::kUntold;
+    return fault_ == Fault::kNotGone ? ToldPrefixes::Mistake::kNotGone : ToldPrefixes::Mistake::kNone;
   }
 
   void MakeConfig() {
@@ -130,6 +137,7 @@ class PrefixLife {
     cache.most_ids = static_cast<int64_t>(2'000 + Below(60'000));
     with_disk_ = cache.host.slots > 0 && Chance(0.7);
     most_records_ = 1 + Below(60);
+    cache.watched = true;
     config_.prefix_cache = cache;
     config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
     fake_.capacity = {.slots = config_.slots,
@@ -273,6 +281,7 @@ class PrefixLife {
 
   void Turn() {
     if (disk_ != nullptr) disk_->Tick();
+    TakeTold();
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
     Tell();
     if (plan) {
@@ -313,11 +322,32 @@ class PrefixLife {
       if (const int64_t seen = Seen(life); event.finish->cached_tokens > seen) {
         Broke(absl::StrCat(event.id, " goes on from ", event.finish->cached_tokens, " tokens; its scope saw ", seen));
       }
+      if (!WasTold(life, event.finish->cached_tokens)) {
+        Broke(
+            absl::StrCat(event.id, " goes on from ", event.finish->cached_tokens, " tokens; nobody was told of them"));
+      }
       Remember(life);
       if (event.finish->reason != FinishReason::kStop && event.finish->reason != FinishReason::kLength)
         NoteUntold(life);
       alive_.erase(found);
     }
+  }
+
+  void TakeTold() {
+    if (const std::string wrong = told_.Take(*scheduler_->prefix()); !wrong.empty()) return Broke(wrong);
+    if (!out_.empty()) return;  // what steps in flight write is stored, and not yet kept
+    const PrefixCacheStats stats = *scheduler_->prefix_stats();
+    const int64_t least = std::max(stats.device_stored, stats.host_stored),
+                  most = stats.device_stored + stats.host_stored;
+    if (told_.now() < least || (!with_disk_ && told_.now() > most)) {
+      Broke(absl::StrCat(told_.now(), " checkpoints were told, ", stats.device_stored, " are on the device and ",
+                         stats.host_stored, " on the host"));
+    }
+  }
+
+  bool WasTold(const Life& life, int64_t tokens) const {
+    if (tokens == 0 || fault_ == Fault::kNoScope) return true;
+    return told_.WasTold(life.scope, {life.text.begin(), life.text.begin() + static_cast<std::ptrdiff_t>(tokens)});
   }
 
   void Count() {
@@ -342,6 +372,7 @@ class PrefixLife {
 
   std::mt19937_64 random_;
   const Fault fault_;
+  ToldPrefixes told_;
   ManualClock clock_;
   SchedulerConfig config_{.max_waiting = 1000};
   FakeBackendConfig fake_;

@@ -2,7 +2,7 @@
 // through its blocks, on every page: conversations that go on and branch, equal prompts at once, cancels, failures,
 // evictions in all tiers, decode shares of several rows of which some are rejected, a process that is killed and
 // another that finds what was on the disk. Every token is compared with the one that a computation from the start
-// draws.
+// draws; and what the cache tells of its checkpoints with what it does.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,9 @@ enum class Fault : uint8_t {
   kDiskWritesLate,   // says that it has written what it goes on to read
   kDiskOtherRecord,  // reads another than it was asked for
   kDiskMovesOther,   // what is to stay is written again with another's bytes
+  // Of what others are told:
+  kUntold,   // some checkpoints are not
+  kNotGone,  // none is told to be gone
 };
 
 struct PrefixOutcome {
