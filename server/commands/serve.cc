@@ -30,6 +30,7 @@
 #include "server/grpc/grpc_server.h"
 #include "server/http/gate.h"
 #include "server/http/http_server.h"
+#include "server/kv_events/kv_event_publisher.h"
 #include "server/memory/disposer.h"
 #include "server/memory/limit.h"
 #include "server/memory/trimmer.h"
@@ -46,14 +47,23 @@ namespace {
 constexpr double kClientShare = 0.9;                     // see --client-share
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
 
+// The last part of an endpoint such as tcp://127.0.0.1:5557; of a path, all of it.
+std::string_view PortOf(std::string_view endpoint) {
+  return endpoint.starts_with("tcp://") ? endpoint.substr(endpoint.rfind(':') + 1) : endpoint;
+}
+
 // Whole or not at all: a reader never sees half of it.
 absl::Status WritePortFile(const std::string& path, const HttpServer& http, const GrpcServer* grpc,
-                           const HealthPort* health) {
+                           const HealthPort* health, const KvEventPublisher* events) {
   const std::string temporary = path + ".new";
   std::ofstream file(temporary);
   file << "http " << http.port() << "\n";
   if (grpc != nullptr) file << "grpc " << grpc->port() << "\n";
   if (health != nullptr) file << "health " << health->port() << "\n";
+  if (events != nullptr) {
+    file << "kv-events " << PortOf(events->endpoint()) << "\n";
+    if (!events->replay_endpoint().empty()) file << "kv-events-replay " << PortOf(events->replay_endpoint()) << "\n";
+  }
   file.close();
   if (file.fail() || std::rename(temporary.c_str(), path.c_str()) != 0) {
     return absl::UnavailableError(fmt::format("cannot write --port-file {}", path));
@@ -176,6 +186,7 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   // Where keys tell clients apart, none may take all, not even one who is alone now.
   if (engine_config.client_share == 0 && keys.size() > 1) engine_config.client_share = kClientShare;
   const bool dummy = engine_config.load_format == LoadFormat::kDummy;
+  engine_config.watch_prefixes = config.kv_events.enabled();
   engine_config.disk_cache_digest = WeightsFingerprint(engine_config.model_dir, dummy ? "dummy" : "");
   BATUCADA_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                             LoadEngine(engine_config, ServedModelNames(config).front(), &metrics));
@@ -219,10 +230,16 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                                                        .disposer = &disposer},
                                                       service, door));
   }
+  std::unique_ptr<KvEventPublisher> events;
+  if (config.kv_events.enabled()) {
+    const auto take = [&engine](int64_t most, int32_t block) { return engine->TakePrefixChanges(most, block); };
+    BATUCADA_ASSIGN_OR_RETURN(events, KvEventPublisher::Start(config.kv_events, take, metrics));
+    fmt::print("KV events, with prompts' token ids: {}\n", events->endpoint());
+  }
   service.accepting = true;
   signals.ExpectOrderlyEnd();
   if (!config.port_file.empty()) {
-    BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, *http, grpc.get(), health.get()));
+    BATUCADA_RETURN_IF_ERROR(WritePortFile(config.port_file, *http, grpc.get(), health.get(), events.get()));
   }
   Announce(service, *http, grpc.get(), health.get());
 

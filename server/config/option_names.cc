@@ -170,6 +170,28 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                  "in memory",
                  &config->store.max_bytes);
 
+  const std::string events = "KV events for routers";
+  table.AddText("kv-events-config", events, "JSON", "vLLM's setting, a JSON object, in place of those below",
+                [config](const std::string& json) { return ReadVllmKvEventsConfig(json, &config->kv_events); });
+  table.AddString(
+      "kv-events-endpoint", events,
+      "ZeroMQ endpoint that tells what the prefix cache keeps, prompts' token ids included: tcp://127.0.0.1:5557 "
+      "or tcp://*:5557 to listen, another host's to connect; empty: none",
+      &config->kv_events.endpoint);
+  table.AddString("kv-events-replay-endpoint", events,
+                  "Another to listen at, where routers ask for what they missed, such as tcp://*:5558; empty: none",
+                  &config->kv_events.replay_endpoint);
+  table.AddString("kv-events-topic", events, "In front of every batch; llm-d wants kv@ADDRESS:PORT@MODEL",
+                  &config->kv_events.topic);
+  table.AddInt("kv-events-block-tokens", events, "Tokens of a block, as the router has them",
+               &config->kv_events.block_tokens);
+  table.AddEnum("kv-events-form", events, "Of an event: map, as vLLM since 0.24; array, as before", {"map", "array"},
+                &config->kv_events.form);
+  table.AddInt("kv-events-queue", events, "Batches that wait for a slow router, which then misses some",
+               &config->kv_events.queue_batches);
+  table.AddBytes("kv-events-replay-size", events, "Of the last batches, for routers that missed some",
+                 &config->kv_events.replay_bytes);
+
   const std::string security = "Security";
   table.AddStrings(
       "api-key", security,

@@ -135,6 +135,15 @@ void OptionTable::AddDuration(std::string flag, std::string group, std::string h
        .set = One(ParseDuration, field)});
 }
 
+void OptionTable::AddText(std::string flag, std::string group, std::string type, std::string help,
+                          std::function<absl::Status(const std::string&)> read) {
+  Add({.flag = std::move(flag),
+       .group = std::move(group),
+       .type = std::move(type),
+       .help = std::move(help),
+       .set = [read = std::move(read)](const std::vector<std::string>& values) { return read(values.back()); }});
+}
+
 void OptionTable::AddEnumIndex(std::string flag, std::string group, std::string help, std::vector<std::string> names,
                                size_t current, std::string bare, std::function<void(size_t)> set) {
   Add({.flag = std::move(flag),

@@ -44,6 +44,9 @@ class OptionTable {
   void AddNumber(std::string flag, std::string group, std::string help, std::optional<double>* field);
   void AddBytes(std::string flag, std::string group, std::string help, int64_t* field);
   void AddDuration(std::string flag, std::string group, std::string help, absl::Duration* field);
+  // What `read` makes of the text; it may set several fields, which later sources, and options added later, override.
+  void AddText(std::string flag, std::string group, std::string type, std::string help,
+               std::function<absl::Status(const std::string&)> read);
   // One of `names`, in the order of the enum's values; a flag without a value is `bare`, if that is not empty.
   template <typename Enum>
   void AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names, Enum* field,

@@ -65,6 +65,14 @@ absl::Status ValidateSecurity(const SecurityConfig& security) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateKvEvents(const ServerConfig& config) {
+  if (config.kv_events.enabled() && config.engine.prefix_cache == PrefixCacheUse::kOff) {
+    return absl::InvalidArgumentError(
+        "--kv-events-endpoint is set, but nothing is kept that could be told: set --prefix-cache on, too");
+  }
+  return config.kv_events.Validate();
+}
+
 }  // namespace
 
 absl::Status ServerConfig::Validate() const {
@@ -108,6 +116,7 @@ absl::Status ServerConfig::Validate() const {
   BATUCADA_RETURN_IF_ERROR(ValidateGrpc(grpc_limits));
   BATUCADA_RETURN_IF_ERROR(ValidateSecurity(security));
   BATUCADA_RETURN_IF_ERROR(ValidateTelemetry(*this));
+  BATUCADA_RETURN_IF_ERROR(ValidateKvEvents(*this));
   BATUCADA_RETURN_IF_ERROR(CheckRange("--max-generated-tokens", request.max_generated_tokens, 0, int64_t{1} << 50));
   BATUCADA_RETURN_IF_ERROR(CheckRange("--default-max-tokens", request.default_max_tokens, 1, int64_t{1} << 30));
   if (store.max_bytes != 0) {

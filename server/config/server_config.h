@@ -14,6 +14,7 @@
 #include "engine/core/request.h"
 #include "engine/engine_config.h"
 #include "server/config/grpc_limits.h"
+#include "server/config/kv_events_config.h"
 #include "server/json/unknown_members.h"
 #include "text/answer/call_format.h"
 #include "text/answer/thinking.h"
@@ -121,6 +122,7 @@ struct ServerConfig {
   LogFormat log_format = LogFormat::kText;  // of messages; the lines about requests are always JSON
   double request_log_sampling = 1;          // of the requests that end well, the part that gets a line
   TracingConfig tracing;
+  KvEventsConfig kv_events;
 
   UnknownMembers::Policy unknown_members() const {
     return strict_parameters == StrictParameters::kOn ? UnknownMembers::Policy::kRefuse

@@ -71,6 +71,18 @@ class Metrics : public EngineObserver {
     tally_.spans_dropped_export_failed.fetch_add(count, std::memory_order_relaxed);
   }
 
+  // --- from the publisher of KV events ---
+  void OnKvEventBatch(uint64_t stored, uint64_t removed) {
+    tally_.kv_event_batches.fetch_add(1, std::memory_order_relaxed);
+    tally_.kv_blocks_stored.fetch_add(stored, std::memory_order_relaxed);
+    tally_.kv_blocks_removed.fetch_add(removed, std::memory_order_relaxed);
+  }
+  void SetKvBlocks(int64_t told) { tally_.kv_blocks.store(told, std::memory_order_relaxed); }
+  // `whole`: all that was asked for is still there.
+  void OnKvEventReplay(bool whole) {
+    (whole ? tally_.kv_replays_whole : tally_.kv_replays_partial).fetch_add(1, std::memory_order_relaxed);
+  }
+
   // The text format, version 0.0.4.
   std::string Render(const Snapshot& now, MetricsAliases aliases = MetricsAliases::kNone) const;
 

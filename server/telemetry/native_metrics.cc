@@ -173,6 +173,18 @@ void AddWires(const Tally& tally, MetricsPage& page) {
   }
 }
 
+void AddKvEvents(const Tally& tally, MetricsPage& page) {
+  page.Counter("batucada_kv_event_batches_total", "Batches of KV events published", Load(tally.kv_event_batches));
+  page.Counter("batucada_kv_event_blocks_total", "Blocks that those told of, by what became of them",
+               Load(tally.kv_blocks_stored), {{"event", "stored"}});
+  page.Sample(Load(tally.kv_blocks_removed), {{"event", "removed"}});
+  page.Gauge("batucada_kv_event_blocks", "Blocks that subscribers know to be kept",
+             Number(tally.kv_blocks.load(std::memory_order_relaxed)));
+  page.Counter("batucada_kv_event_replays_total", "Times a subscriber asked for batches it had missed, and got",
+               Load(tally.kv_replays_whole), {{"got", "all"}});
+  page.Sample(Load(tally.kv_replays_partial), {{"got", "some"}});
+}
+
 void AddTracing(const Tally& tally, MetricsPage& page) {
   page.Counter("batucada_spans_exported_total", "Spans that the collector took", Load(tally.spans_exported));
   page.Counter("batucada_spans_dropped_total", "Spans that were lost, by reason", Load(tally.spans_dropped_queue_full),
@@ -197,6 +209,7 @@ void AddNativeMetrics(const Tally& tally, const Snapshot& now, MetricsPage* page
   AddDistributions(tally, *page);
   AddOutcomes(tally, *page);
   AddWires(tally, *page);
+  AddKvEvents(tally, *page);
   AddTracing(tally, *page);
   AddProcess(now.process, *page);
 }

@@ -70,6 +70,9 @@ struct Tally {
   Counter http_connections_evicted{0};
   std::atomic<int64_t> grpc_connections{0};
   Counter grpc_connections_refused{0};
+  Counter kv_event_batches{0}, kv_blocks_stored{0}, kv_blocks_removed{0};
+  Counter kv_replays_whole{0}, kv_replays_partial{0};
+  std::atomic<int64_t> kv_blocks{0};
   Counter spans_exported{0}, spans_dropped_queue_full{0}, spans_dropped_export_failed{0};
 
   mutable std::mutex mutex;  // guards what follows

@@ -82,5 +82,5 @@ def test_the_table_of_limits_has_every_limit():
 
 def test_the_security_model_names_every_port_and_right():
     section = TEXT.split("\n## Security model\n")[1]
-    for word in ("--port", "--grpc-port", "--health-port", "admin", "/metrics", "/admin/log", "Abort", "reflection"):
+    for word in ("--port", "--grpc-port", "--health-port", "--kv-events-endpoint", "admin", "/metrics", "/admin/log", "Abort", "reflection"):
         assert word in section, word

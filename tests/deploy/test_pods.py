@@ -63,11 +63,17 @@ def test_probes(case):
 
 @cases
 def test_nothing_but_the_node_is_led_to_the_port_of_health(case):
+    events = {"kv-events", "kv-replay"} if "kv-events-endpoint" in flags(chart.case_objects(case)) else set()
     for each in chart.case_objects(case):
         if each["kind"] == "Service":
-            assert {port["targetPort"] for port in each["spec"]["ports"]} == {"http", "grpc"}
+            headless = each["spec"].get("clusterIP") == "None"
+            assert {port["targetPort"] for port in each["spec"]["ports"]} == {"http", "grpc"} | (events if headless else set())
         if each["kind"] == "NetworkPolicy":
-            assert {port["port"] for rule in each["spec"]["ingress"] for port in rule["ports"]} == {"http", "grpc"}
+            ports = {port["port"] for rule in each["spec"]["ingress"] for port in rule["ports"]}
+            assert ports == {"http", "grpc"} | events
+            # Who reads events reads prompts: clients are no subscribers.
+            assert all(not events & (here := {port["port"] for port in rule["ports"]}) or here == events
+                       for rule in each["spec"]["ingress"])
 
 
 def test_liveness_is_more_patient_than_the_server_with_idle_connections():

@@ -72,6 +72,8 @@ def test_schema_and_values_have_the_same_keys():
     ({"model": {"pvc": {"files": {"config.json": "abc"}}}}, "config.json"),
     ({"model": {"source": "imageVolume"}}, "give model.imageVolume.reference"),
     ({"model": {"imageVolume": {"reference": "registry.example.com/m:latest"}}}, "reference"),
+    ({"kvEvents": {"enabled": True}}, "set server.prefix-cache to on"),
+    ({"kvEvents": {"enabled": True}, "server": {"prefix-cache": "on"}}, "name the router's pods in kvEvents.subscribers"),
     ({"model": {"source": "download"}}, "give model.download.repository"),
     ({"model": {"source": "download", "download": {"repository": "a/b"}}}, "give model.download.revision"),
     ({"model": {"source": "download", "download": {"repository": "https://models.example.com/b"}}}, "repository"),

@@ -52,6 +52,7 @@ class Server:
         wait_until(lambda: port_file.exists() or self.process.poll() is not None, "the port file")
         assert self.process.poll() is None, f"the server ended at once:\n{self.log()}"
         ports = dict(line.split() for line in port_file.read_text().splitlines())
+        self.kv_events_port, self.kv_replay_port = ports.get("kv-events"), ports.get("kv-events-replay")
         self.health_port = int(ports["health"]) if "health" in ports else None
         self.http_port, self.grpc_port = int(ports["http"]), int(ports["grpc"]) if "grpc" in ports else None
         self.url = f"http://127.0.0.1:{self.http_port}"

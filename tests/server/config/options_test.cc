@@ -202,5 +202,70 @@ TEST_F(OptionsTest, StrictParametersMayStandAlone) {
   EXPECT_EQ(config_.unknown_members(), UnknownMembers::Policy::kRefuse);
 }
 
+TEST_F(OptionsTest, VllmsSettingOfKvEventsIsUnderstood) {
+  const char* kSaid =
+      R"({"enable_kv_cache_events": true, "publisher": "zmq", "endpoint": "tcp://*:5557", "topic": "kv@a@b",
+          "replay_endpoint": "tcp://*:5558", "buffer_steps": 10000, "hwm": 50, "max_queue_size": 100000})";
+  ASSERT_TRUE(Read({"--prefix-cache", "on", "--kv-events-config", kSaid}).ok());
+  EXPECT_EQ(config_.kv_events.endpoint, "tcp://*:5557");
+  EXPECT_EQ(config_.kv_events.replay_endpoint, "tcp://*:5558");
+  EXPECT_EQ(config_.kv_events.topic, "kv@a@b");
+  EXPECT_EQ(config_.kv_events.queue_batches, 50);
+}
+
+TEST_F(OptionsTest, KvEventsAreOffUnlessTheyAreOn) {
+  for (
+      const char* off :
+      {"{}", R"({"enable_kv_cache_events": false, "endpoint": "tcp://*:1"})",
+       R"({"enable_kv_cache_events": true, "publisher": "null", "endpoint": "tcp://*:1", "replay_endpoint": "tcp://*:2"})"}) {
+    config_ = {};
+    EXPECT_TRUE(Read({"--kv-events-config", off}).ok()) << off;
+    EXPECT_FALSE(config_.kv_events.enabled()) << off;
+  }
+}
+
+TEST_F(OptionsTest, AFlagOfKvEventsWinsOverVllmsSetting) {
+  const std::string said = R"({"enable_kv_cache_events": true, "endpoint": "tcp://*:5557"})";
+  ASSERT_TRUE(
+      Read({"--prefix-cache", "on", "--kv-events-endpoint", "tcp://127.0.0.1:7", "--kv-events-config", said}).ok());
+  EXPECT_EQ(config_.kv_events.endpoint, "tcp://127.0.0.1:7");
+}
+
+TEST_F(OptionsTest, KvEventsThatCannotBeAreRefused) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"--kv-events-endpoint", "tcp://127.0.0.1:5557", "--prefix-cache", "off"}, "--prefix-cache on"},
+      {{"--kv-events-replay-endpoint", "tcp://127.0.0.1:5557"}, "give both"},
+      {{"--kv-events-endpoint", "127.0.0.1:5557"}, "tcp:// or ipc://"},
+      {{"--kv-events-endpoint", "tcp://127.0.0.1"}, "an address and a port"},
+      {{"--kv-events-endpoint", "tcp://127.0.0.1:0"}, "a port at its end"},
+      {{"--kv-events-endpoint", "tcp://127.0.0.1:65536"}, "a port at its end"},
+      {{"--kv-events-endpoint", "tcp://router:*"}, "a port at its end"},
+      {{"--kv-events-endpoint", "ipc://"}, "no path"},
+      {{"--kv-events-endpoint", "tcp://" + std::string(300, 'a') + ":1"}, "256 bytes"},
+      {{"--kv-events-endpoint", "tcp://*:1", "--kv-events-replay-endpoint", "tcp://router:2"}, "to listen at"},
+      {{"--kv-events-endpoint", "tcp://*:1", "--kv-events-replay-endpoint", "tcp://*:1"}, "must differ"},
+      {{"--kv-events-endpoint", "tcp://*:1", "--kv-events-block-tokens", "0"}, "--kv-events-block-tokens"},
+      {{"--kv-events-endpoint", "tcp://*:1", "--kv-events-topic", "\xff"}, "--kv-events-topic"},
+      {{"--kv-events-config", "3"}, "expected an object"},
+      {{"--kv-events-config", R"({"enable_kv_cache_events": true})"}, "there is no endpoint"},
+      {{"--kv-events-config", R"({"enable_kv_cache_events": true, "publisher": "nats"})"}, "zmq or null"},
+      {{"--kv-events-config", R"({"enable_kv_cache_event": true})"}, "there is no 'enable_kv_cache_event'"}};
+  for (const auto& [arguments, sentence] : cases) {
+    config_ = {};
+    config_.engine.prefix_cache = PrefixCacheUse::kOn;
+    EXPECT_THAT(std::string(Read(arguments).message()), HasSubstr(sentence)) << arguments[1];
+  }
+}
+
+TEST(KvEventsConfigTest, ListensAtThisMachinesAddressesAndConnectsToOthers) {
+  for (const char* here : {"tcp://*:1", "tcp://0.0.0.0:1", "tcp://127.0.0.1:1", "tcp://127.8.8.8:1", "tcp://[::]:1",
+                           "tcp://[::1]:1", "tcp://localhost:1", "ipc:///run/events"}) {
+    EXPECT_TRUE(ListensAt(here)) << here;
+  }
+  for (const char* there : {"tcp://10.0.0.1:1", "tcp://router:1", "tcp://[2001:db8::1]:1"}) {
+    EXPECT_FALSE(ListensAt(there)) << there;
+  }
+}
+
 }  // namespace
 }  // namespace batucada

@@ -29,6 +29,16 @@
 {{- if .Values.inferencePool.enabled -}}
 {{- $_ := set $defaults "metrics-aliases" "vllm" -}}
 {{- end -}}
+{{- if .Values.kvEvents.enabled -}}
+{{- $_ := set $defaults "kv-events-endpoint" "tcp://*:5557" -}}
+{{- $_ := set $defaults "kv-events-replay-endpoint" "tcp://*:5558" -}}
+{{- $name := default .Values.model.name (get .Values.server "served-model-name") -}}
+{{- if kindIs "slice" $name -}}
+{{- $name = first $name -}}
+{{- end -}}
+{{- /* What llm-d tells pods and models apart by; Kubernetes puts the address in. */}}
+{{- $_ := set $defaults "kv-events-topic" (printf "kv@$(POD_IP):8000@%s" $name) -}}
+{{- end -}}
 {{- range $flag, $value := merge $own .Values.server $defaults }}
 {{- range kindIs "slice" $value | ternary $value (list $value) }}
 {{- /* To YAML, on and off are booleans. */}}
@@ -218,8 +228,14 @@ httpGet:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- $hub := eq .Values.model.source "download" }}
-  {{- if or $hub .Values.extraEnv }}
+  {{- if or $hub .Values.kvEvents.enabled .Values.extraEnv }}
   env:
+    {{- if .Values.kvEvents.enabled }}
+    - name: POD_IP
+      valueFrom:
+        fieldRef:
+          fieldPath: status.podIP
+    {{- end }}
     {{- if $hub }}
     {{- include "batucada.hubEnv" . | nindent 4 }}
     {{- end }}
@@ -238,6 +254,12 @@ httpGet:
       containerPort: 9000
     - name: health
       containerPort: 8081
+    {{- if .Values.kvEvents.enabled }}
+    - name: kv-events
+      containerPort: 5557
+    - name: kv-replay
+      containerPort: 5558
+    {{- end }}
   startupProbe:
     {{- include "batucada.probe" (list "/health/live" .Values.probes.startup) | nindent 4 }}
   readinessProbe:

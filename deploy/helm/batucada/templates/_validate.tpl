@@ -73,7 +73,14 @@
 {{- fail "grpcRoute.enabled, but server.grpc is off: there is nothing that it could lead to" -}}
 {{- end -}}
 
+{{- if and .Values.kvEvents.enabled (not (has (toString (get .Values.server "prefix-cache")) (list "on" "true"))) -}}
+{{- fail "kvEvents.enabled, but nothing is kept that could be told: set server.prefix-cache to on" -}}
+{{- end -}}
+
 {{- $policy := .Values.networkPolicy -}}
+{{- if and $policy.enabled .Values.kvEvents.enabled (not .Values.kvEvents.subscribers) -}}
+{{- fail "kvEvents.enabled: name the router's pods in kvEvents.subscribers, or nobody may read" -}}
+{{- end -}}
 {{- $open := ne (toJson $policy.clients) (toJson (list (dict "podSelector" dict))) -}}
 {{- if and $policy.enabled (not $open) -}}
 {{- range $name := list "ingress" "httpRoute" "grpcRoute" "inferencePool" -}}
