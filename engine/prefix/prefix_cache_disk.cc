@@ -142,7 +142,12 @@ void PrefixCache::Save(StateCheckpoint* c) {
 
 void PrefixCache::BeginWrites() {
   while (!to_write_.empty()) {
-    StateCheckpoint* const c = to_write_.front();
+    // A long prompt has a rung for every few thousand tokens: where the disk is behind, what somebody is about to go on
+    // from does not wait for them.
+    const auto end =
+        std::find_if(to_write_.begin(), to_write_.end(), [](const auto* waiting) { return !waiting->rung; });
+    const auto next = end == to_write_.end() ? to_write_.begin() : end;
+    StateCheckpoint* const c = *next;
     if (Wanted(*c)) {
       const CheckpointDisk::Record record =
           config_.disk->Write(PrefixTree::ScopeOf(c->node), sessions_.NamesAt(c), PrefixTree::TextOf(c->node), c->host);
@@ -152,7 +157,7 @@ void PrefixCache::BeginWrites() {
       c->on_way = true;
       on_way_.emplace(record, c);
     }
-    to_write_.pop_front();
+    to_write_.erase(next);
   }
 }
 

@@ -196,6 +196,7 @@ class NotingDisk : public CheckpointDisk {
  public:
   std::vector<Found> TakeFound() override { return {}; }
   Record Write(const std::string&, const std::string&, std::vector<int32_t> ids, const StoredPages&) override {
+    if (behind) return 0;
     written.push_back(ids.size());
     done_.push_back({.record = written.size(), .ok = true});
     return written.size();
@@ -210,6 +211,7 @@ class NotingDisk : public CheckpointDisk {
   void WakeWith(std::function<void()>) override {}
   CheckpointDiskStats stats() const override { return {}; }
 
+  bool behind = false;          // takes nothing for now
   std::vector<size_t> written;  // tokens; the first is record 1
   std::vector<Record> leaving, kept;
 
@@ -231,11 +233,13 @@ class PrefixDiskTest : public PrefixTest {
   // Until nothing is left to be written.
   void Settle() {
     Run();
-    while (scheduler_->busy()) {
-      if (const std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now())) {
-        ASSERT_TRUE(backend_->Launch(*plan).ok());
-        scheduler_->Commit(*backend_->Wait(), clock_.Now());
-      }
+    while (scheduler_->busy()) Move();
+  }
+  // A step of what goes on without sequences.
+  void Move() {
+    if (const std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now())) {
+      ASSERT_TRUE(backend_->Launch(*plan).ok());
+      scheduler_->Commit(*backend_->Wait(), clock_.Now());
     }
   }
 
@@ -284,6 +288,18 @@ TEST_F(PrefixDiskTest, ALadderIsWrittenAndWhereTextsPart) {
   Settle();
   std::sort(disk_.written.begin(), disk_.written.end());
   EXPECT_EQ(disk_.written, (std::vector<size_t>{250, 301}));
+}
+
+TEST_F(PrefixDiskTest, WhereTheDiskIsBehindALadderWaitsForAnswersEnds) {
+  disk_.behind = true;
+  Add(Tokens(900, 1));
+  Run();
+  Add(Tokens(200, 2));
+  Run();
+  for (int step = 0; step < 10; ++step) Move();  // to the host
+  disk_.behind = false;
+  Settle();
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{911, 211, 400, 800}));
 }
 
 TEST_F(PrefixDiskTest, OfWhatGoesNextWhatIsWorthMostIsKept) {
