@@ -39,12 +39,13 @@ BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint,
     kv.push_back({.blocks = config.max_sequences * most, .most_per_sequence = most, .grows = group.grows()});
   }
   // Places cost nothing here; as many as a device has for sequences, and some more in the host's memory.
-  TierSize prefix, host;
+  TierSize prefix, host, parked{.slots = config.parked_sequences, .blocks = {}};
   if (config.prefix_cache == PrefixCacheUse::kOn) prefix.slots = config.max_sequences;
   if (config.host_cache_bytes > 0) host.slots = 4 * config.max_sequences;
   for (const KvGroupSize& group : kv) {
     prefix.blocks.push_back(group.grows ? 0 : prefix.slots * group.most_per_sequence);
     host.blocks.push_back(host.slots * group.most_per_sequence);
+    parked.blocks.push_back(parked.slots * group.most_per_sequence);
   }
   absl::StrAppend(report, "device  none: the fake backend, a step every ", absl::FormatDuration(config.fake_step_time),
                   "\n");
@@ -56,6 +57,7 @@ BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint,
                            .block_tokens = config.block_tokens,
                            .prefix = std::move(prefix),
                            .host = std::move(host),
+                           .parked = std::move(parked),
                            .max_steps_in_flight = 2},
               .vocab_size = checkpoint.config.vocab_size,
               .never = end_tokens,
@@ -108,6 +110,7 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                                                   : config.prefix_cache_bytes > 0 ? config.prefix_cache_bytes
                                                                                   : kAutomatic,
                                   .host_bytes = config.host_cache_bytes,
+                                  .parked_sequences = config.parked_sequences,
                                   .block_tokens = config.block_tokens,
                                   .end_tokens = end_tokens,
                                   .load = {.threads = LoadThreads(config), .progress = progress}};

@@ -215,6 +215,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .client_alone_after = any ? kAloneAfter : absl::InfiniteDuration(),
                                                  .end_tokens = end_tokens,
                                                  .prefix_cache = PrefixCacheOf(capacity, config, disk.get()),
+                                                 .parking = {.room = capacity.parked, .most_time = config.park_time},
                                                  .max_decode_rows = capacity.max_decode_rows},
                                  std::move(choice.backend), &impl->clock, observer, std::move(disk));
   impl->sessions.emplace(
@@ -271,6 +272,10 @@ EngineStats Engine::Stats() const {
   const SchedulerStats s = impl_->loop->stats();
   int64_t blocks_total = 0;
   for (const KvGroupSize& group : impl_->capacity.kv) blocks_total += group.blocks;
+  int64_t parked_bytes = s.parking.parked * impl_->capacity.parked_slot_bytes;
+  for (size_t group = 0; group < s.parking.blocks.size(); ++group) {
+    parked_bytes += s.parking.blocks[group] * impl_->capacity.parked_block_bytes[group];
+  }
   return {.running = s.running,
           .waiting = s.waiting,
           .waiting_tokens = s.waiting_tokens,
@@ -286,7 +291,9 @@ EngineStats Engine::Stats() const {
           .plan_searches = impl_->backend->plan_searches(),
           .prompt_tokens = s.prompt_tokens,
           .generated_tokens = s.generated_tokens,
-          .prefix = impl_->loop->prefix_stats()};
+          .prefix = impl_->loop->prefix_stats(),
+          .parking = s.parking,
+          .parked_bytes = parked_bytes};
 }
 
 EngineHealth Engine::Health() const {

@@ -7,7 +7,8 @@
 //              └─ slots and blocks reserved whole, before a request starts
 //
 // A request reserves at once all the memory it can ever need (a Samba sequence has a constant size), then runs to its
-// end without being evicted. One thread, the step loop, plans, launches and commits; everything else waits for nobody.
+// end without being evicted; an urgent one may have it put aside for a while, and nothing is computed twice. One
+// thread, the step loop, plans, launches and commits; everything else waits for nobody.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,7 @@
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
 #include "engine/prefix/prefix_cache_stats.h"
+#include "engine/schedule/parking_stats.h"
 #include "engine/session_states.h"
 #include "text/grammar.h"
 #include "text/tokenizer.h"
@@ -47,6 +49,8 @@ struct EngineStats {
   uint64_t prompt_tokens = 0;              // prompt tokens computed since start
   uint64_t generated_tokens = 0;           // tokens delivered since start
   std::optional<PrefixCacheStats> prefix;  // none: there is no cache of prefixes
+  ParkingStats parking;
+  int64_t parked_bytes = 0;  // that parked sequences take in the host's memory
 };
 
 struct EngineHealth {

@@ -11,6 +11,7 @@ absl::Status EngineConfig::Validate() const {
                                      CheckRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20),
                                      CheckRange("max-sequences", max_sequences, 1, 65536),
                                      CheckRange("urgent-sequences", urgent_sequences, 0, max_sequences - 1),
+                                     CheckRange("park", parked_sequences, 0, max_sequences),
                                      CheckRange("controlled-sequences", controlled_sequences, 0, max_sequences),
                                      CheckRange("request-share", request_share, 0.01, Lower::kClosed, 1),
                                      CheckRange("client-share", client_share, 0, Lower::kClosed, 1),
@@ -44,6 +45,9 @@ absl::Status EngineConfig::Validate() const {
   }
   if (stall_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("stall-timeout must be more than zero");
+  }
+  if (park_time <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("park-time must be more than zero");
   }
   if (fake_step_time < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("fake-step-time must not be negative");

@@ -23,9 +23,11 @@ struct EngineConfig {
   int32_t threads = 0;                       // of the CPU backend; 0: one per core
   int32_t device = 0;                        // CUDA device
 
-  int32_t max_batch_tokens = 0;            // rows one step computes at most; 0: 512 on the CPU, 8192 on CUDA
-  int32_t max_sequences = 256;             // sequences that run at once at most
-  int32_t urgent_sequences = 0;            // of them, how many only requests of a negative priority may be
+  int32_t max_batch_tokens = 0;                  // rows one step computes at most; 0: 512 on the CPU, 8192 on CUDA
+  int32_t max_sequences = 256;                   // sequences that run at once at most
+  int32_t urgent_sequences = 0;                  // of them, how many only requests of a negative priority may be
+  int32_t parked_sequences = 0;                  // that urgent ones may have put aside, in the host's memory
+  absl::Duration park_time = absl::Seconds(30);  // that one may be put aside in all
   int32_t controlled_sequences = 0;        // of them, how many may change logits; 0: as many as fit in a sixteenth of
                                            // the memory for sequences
   double request_share = 0.75;             // of the sequences that others leave, what one request may be; 1: all

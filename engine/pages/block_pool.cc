@@ -1,5 +1,6 @@
 #include "engine/pages/block_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -19,6 +20,12 @@ void BlockPool::Release(const std::vector<PageId>& blocks) {
     pages_.Release(block);
     if (OnlyCached(block)) ++reclaimable_;
   }
+}
+
+int32_t BlockPool::FreedBy(const std::vector<PageId>& blocks) const {
+  return static_cast<int32_t>(std::count_if(blocks.begin(), blocks.end(), [this](PageId block) {
+    return pages_.references(block) == cached_[static_cast<size_t>(block)] + 1;
+  }));
 }
 
 void BlockPool::Cache(PageId block) {

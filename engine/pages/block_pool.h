@@ -20,6 +20,8 @@ class BlockPool {
   // One more sequence holds a block that is in use.
   void Share(PageId block);
   void Release(const std::vector<PageId>& blocks);
+  // Of the blocks that a sequence holds, those that nobody but the cache would hold without it.
+  int32_t FreedBy(const std::vector<PageId>& blocks) const;
 
   // For the cache: one more reference of its to a block in use; and one less.
   void Cache(PageId block);

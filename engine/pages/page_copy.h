@@ -12,8 +12,10 @@ namespace batucada {
 //   kRunning   the pools that sequences run in
 //   kDevice    pages of checkpoints beside them, in the same memory, so that admission never waits for them
 //   kHost      pages of checkpoints in the host's memory
+//   kParked    pages of sequences that urgent ones have put aside, in the host's memory, too
 // Blocks of a growing K/V group that are full are not written again: checkpoints share them and keep them in kRunning.
-enum class Tier : uint8_t { kRunning, kDevice, kHost };
+enum class Tier : uint8_t { kRunning, kDevice, kHost, kParked };
+inline constexpr size_t kTiers = 4;
 
 // Pages of a tier.
 struct TierSize {
@@ -27,7 +29,9 @@ struct PageRef {
   friend bool operator==(const PageRef&, const PageRef&) = default;
 };
 
-inline constexpr int32_t kSlots = -1;  // instead of a K/V group: the page is a slot
+// Instead of a K/V group: the page is a slot; or a control row, of which kParked has one for each of its slots, under
+// the same number, and other tiers of checkpoints none.
+inline constexpr int32_t kSlots = -1, kControls = -2;
 
 struct PageCopy {
   int32_t group = kSlots;
@@ -37,7 +41,8 @@ struct PageCopy {
 // In this order; copies of one list are independent of each other. They hold what they are told to when the step's
 // result is there, and not before.
 struct PlannedCopies {
-  std::vector<PageCopy> ended;     // first: of sequences that ended, whose pages this very plan may give to others
+  std::vector<PageCopy> ended;     // first: of sequences that ended or are parked, whose pages this very plan may give
+                                   // to others
   std::vector<PageCopy> restored;  // then, before the step computes: into pages of sequences that it may compute
   std::vector<PageCopy> moved;     // beside the step's computing, which touches neither end
   std::vector<PageCopy> saved;     // after the step has computed

@@ -20,6 +20,10 @@ struct BackendCapacity {
   std::vector<KvGroupSize> kv;  // K/V groups; none: the model has no attention layers
   int32_t block_tokens = 0;
   TierSize prefix, host;  // pages of checkpoints on the device and in the host's memory; no slots: none
+  TierSize parked;        // likewise of sequences that are parked, with a control row for each slot
+  // Bytes of a page in kParked: a slot with its control row, and a block by K/V group.
+  int64_t parked_slot_bytes = 0;
+  GroupCounts parked_block_bytes = {};
   int32_t max_steps_in_flight = 1;
   int32_t max_decode_rows = 1;  // of one decode share (PlannedSequence); 1: it computes no drafts
 };

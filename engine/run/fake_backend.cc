@@ -27,6 +27,15 @@ int32_t DrawFromHash(const FakeBackendConfig& config, uint64_t hash, const Sampl
 // What a row finds of the token `back` positions before it.
 uint64_t Seen(uint64_t hash, int64_t back) { return SplitMix(hash + static_cast<uint64_t>(back)); }
 
+// What a request's controls make of what it draws by.
+uint64_t ControlHash(const SamplingParams& p) {
+  uint64_t hash = static_cast<uint64_t>(p.min_tokens);
+  for (const float value : {p.repetition_penalty, p.presence_penalty, p.frequency_penalty}) {
+    hash = SplitMix(hash ^ std::bit_cast<uint32_t>(value));
+  }
+  return hash;
+}
+
 // One of the tokens that the constraint allows, each as likely as another, also of those that are never drawn
 // otherwise.
 int32_t DrawAllowed(const FakeBackendConfig& config, uint64_t hash, const PlannedSample& sample) {
@@ -53,6 +62,7 @@ FakeBackend::FakeBackend(FakeBackendConfig config)
   // What a disk may read and write beside the steps does not move.
   const TierSize& host = config_.capacity.host;
   host_slots_.resize(static_cast<size_t>(host.slots));
+  parked_slots_.resize(static_cast<size_t>(config_.capacity.parked.slots));
   for (size_t group = 0; host.slots > 0 && group < config_.windows.size(); ++group) {
     const Block empty(static_cast<size_t>(config_.capacity.block_tokens));
     blocks_[static_cast<size_t>(Tier::kHost)][group].assign(static_cast<size_t>(host.blocks.at(group)), empty);
@@ -71,7 +81,7 @@ int32_t FakeBackend::Draw(const FakeBackendConfig& config, std::span<const int32
       drawn ^= Seen(hashes[static_cast<size_t>(newest - back)], back);
     }
   }
-  return DrawFromHash(config, drawn, sampling);
+  return DrawFromHash(config, sampling.controls_logits() ? drawn ^ ControlHash(sampling) : drawn, sampling);
 }
 
 FakeBackend::Block& FakeBackend::BlockAt(size_t group, PageRef page) {
@@ -102,12 +112,16 @@ uint64_t FakeBackend::Attend(const PlannedSequence& s, int64_t position, uint64_
 void FakeBackend::Copy(const std::vector<PageCopy>& copies) {
   const auto slot = [this](PageRef page) -> Slot& {
     if (page.tier == Tier::kRunning) return slots_.at(static_cast<size_t>(page.page));
-    return page.tier == Tier::kHost ? host_slots_.at(static_cast<size_t>(page.page)) : kept_slots_[page.page];
+    if (page.tier == Tier::kDevice) return kept_slots_[page.page];
+    return (page.tier == Tier::kHost ? host_slots_ : parked_slots_).at(static_cast<size_t>(page.page));
   };
   for (const PageCopy& copy : copies) {
     if (copy.group == kSlots) {
       const Slot from = slot(copy.from);  // a copy: looking up the other may move it
       slot(copy.to) = from;
+    } else if (copy.group == kControls) {
+      const auto rows = [this](PageRef page) -> auto& { return controls_[static_cast<size_t>(page.tier)]; };
+      rows(copy.to)[copy.to.page] = rows(copy.from)[copy.from.page];
     } else if (!config_.windows.empty()) {
       const Block from = BlockAt(static_cast<size_t>(copy.group), copy.from);
       BlockAt(static_cast<size_t>(copy.group), copy.to) = from;
@@ -144,6 +158,9 @@ absl::Status FakeBackend::Launch(const BatchPlan& plan) {
     Slot& slot = slots_.at(static_cast<size_t>(s.slot));
     const bool decodes = s.tokens.empty();
     if (s.start == 0) slot = {};
+    if (s.controlled != nullptr) {
+      controls_[static_cast<size_t>(Tier::kRunning)][s.control_row] = ControlHash(s.controlled->sampling);
+    }
     if (slot.position > s.start || slot.position < s.start - s.undecided) {
       return absl::InternalError(absl::StrCat("sequence ", s.id, " goes on at ", s.start, " or up to ", s.undecided,
                                               " before, its slot is at ", slot.position));
@@ -186,8 +203,9 @@ absl::Status FakeBackend::Draw(const BatchPlan& plan) {
   StepResult result{.step = plan.step, .samples = {}};
   result.samples.reserve(plan.samples.size());
   for (const PlannedSample& sample : plan.samples) {
-    const uint64_t hash = row_hash_.at(static_cast<size_t>(sample.row));
+    uint64_t hash = row_hash_.at(static_cast<size_t>(sample.row));
     const bool draws = sample.target < 0;
+    if (draws && sample.control_row >= 0) hash ^= controls_[static_cast<size_t>(Tier::kRunning)][sample.control_row];
     const int32_t id = !draws                         ? sample.target
                        : sample.constraint != nullptr ? DrawAllowed(config_, hash, sample)
                                                       : DrawFromHash(config_, hash, *sample.sampling);

@@ -1,7 +1,7 @@
 // A model that is no model: tokens are a hash of a sequence's whole history, and a step takes a set time. It proves the
 // scheduler, the server and load tools without arithmetic: a token fed to the wrong sequence, twice or not at all
 // changes every token after it, and so does a state that is copied too early, from the wrong place or in part, or that
-// a rejected row has left behind.
+// a rejected row has left behind; and so do another's sampling controls.
 #pragma once
 
 #include <chrono>
@@ -63,9 +63,10 @@ class FakeBackend : public Backend {
 
   const FakeBackendConfig config_;
   std::vector<Slot> slots_;
-  absl::flat_hash_map<PageId, Slot> kept_slots_;  // of checkpoints on the device
-  std::vector<Slot> host_slots_;                  // and on the host
-  std::vector<std::vector<Block>> blocks_[3];     // by tier, then K/V group, then page
+  absl::flat_hash_map<PageId, Slot> kept_slots_;            // of checkpoints on the device
+  std::vector<Slot> host_slots_, parked_slots_;             // and on the host
+  std::vector<std::vector<Block>> blocks_[kTiers];          // by tier, then K/V group, then page
+  absl::flat_hash_map<PageId, uint64_t> controls_[kTiers];  // by tier, then control row: of its request's
   std::deque<Launched> launched_;
   std::vector<uint64_t> row_hash_;   // of the plan that was launched last: what each row draws by
   std::vector<uint64_t> row_state_;  // and the hash of its sequence up to it

@@ -60,7 +60,8 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                                                                 .controlled_sequences = config.controlled_sequences,
                                                                 .max_total_tokens = config.max_total_tokens,
                                                                 .prefix_bytes = config.prefix_bytes,
-                                                                .host_bytes = config.host_bytes}));
+                                                                .host_bytes = config.host_bytes,
+                                                                .parked_sequences = config.parked_sequences}));
   absl::StrAppend(report, "device  ", info.name, "\nmemory\n", budget.report);
 
   std::unique_ptr<ModelBackend> b(new ModelBackend());
@@ -70,13 +71,19 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .block_tokens = config.block_tokens,
                   .prefix = budget.prefix,
                   .host = budget.host,
+                  .parked = budget.parked,
+                  .parked_slot_bytes = shape.SlotBytes() + shape.ControlBytes(),
                   .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight)};
+  for (size_t group = 0; group < shape.kv.size(); ++group) {
+    b->capacity_.parked_block_bytes[group] = shape.BlockBytes(shape.kv[group]);
+  }
   const absl::Time begin = ProcessNow();
   BATUCADA_ASSIGN_OR_RETURN(Weights weights, LoadWeights(config.model, source, *ops, config.load));
   b->load_time_ = ProcessNow() - begin;
   PoolSizes sizes{.running = {.slots = budget.slots, .blocks = {}},
                   .device = budget.prefix,
                   .host = budget.host,
+                  .parked = budget.parked,
                   .control_rows = budget.control_rows};
   for (const KvGroupSize& group : budget.kv) sizes.running.blocks.push_back(group.blocks);
   BATUCADA_ASSIGN_OR_RETURN(StatePools state, StatePools::Create(shape, sizes, *ops));

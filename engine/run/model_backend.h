@@ -27,6 +27,7 @@ struct ModelBackendConfig {
   double memory_fraction = 0.9;      // of the device's free memory
   int64_t prefix_bytes = 0;          // for checkpoints, see BudgetRequest
   int64_t host_bytes = 0;            // likewise
+  int32_t parked_sequences = 0;      // likewise
   int32_t block_tokens = 64;
   std::vector<int32_t> end_tokens;  // the model's own
   LoadOptions load;

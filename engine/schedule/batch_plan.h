@@ -48,6 +48,13 @@ struct PlannedSample {
   int64_t* mask_steps = nullptr;          // what making that mask may take, and is taken from; valid until the draw
 };
 
+// Somebody's places were dealt or taken back.
+struct Placement {
+  enum class Kind : uint8_t { kAdmitted, kParked, kReturned };
+  SequenceId id = 0;
+  Kind kind = Kind::kAdmitted;
+};
+
 // Spans and pointers stay valid until the step is committed.
 struct BatchPlan {
   uint64_t step = 0;                       // 1, 2, 3, …
@@ -57,12 +64,20 @@ struct BatchPlan {
   std::vector<PlannedSample> samples;      // in row order
   PlannedCopies copies;                    // of state, around the rows; a plan may be nothing but copies
   bool constrained = false;                // some sample has a constraint: see Backend::Draw
-  std::vector<SequenceId> admitted;        // who has a slot since this plan, in this order; some have no row yet
+  std::vector<Placement> placements;       // since the plan before, as they were decided: an urgent one, and then who
+                                           // is parked for it; some have no row yet
 
   int32_t decode_rows() const {
     int32_t rows = 0;
     for (int32_t i = 0; i < num_decode; ++i) rows += sequences[static_cast<size_t>(i)].num_tokens;
     return rows;
+  }
+  std::vector<SequenceId> admitted() const {
+    std::vector<SequenceId> ids;
+    for (const Placement& placement : placements) {
+      if (placement.kind == Placement::Kind::kAdmitted) ids.push_back(placement.id);
+    }
+    return ids;
   }
 };
 

@@ -17,6 +17,9 @@ Scheduler::Scheduler(const SchedulerConfig& config)
   if (config.prefix_cache && config.prefix_cache->device.slots > 0) {
     prefix_ = std::make_unique<PrefixCache>(*config.prefix_cache, config.kv, config.block_tokens, &blocks_);
   }
+  if (config.parking.room.slots > 0) {
+    parking_places_.emplace(Tier::kParked, config.parking.room, config.kv, config.block_tokens, &blocks_);
+  }
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
   BATUCADA_CHECK(config.request_share > 0 && config.client_share > 0);
   // A rejected row has overwritten what lay a ring before it, which is out of every later row's window only so far.
@@ -43,6 +46,7 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
   }
   std::vector<Sequence*> all(waiting_.begin(), waiting_.end());
   all.insert(all.end(), running_.begin(), running_.end());
+  all.insert(all.end(), parked_.begin(), parked_.end());
   for (Sequence* sequence : all) {
     End(*sequence, reason, now, message);
     Retire(*sequence);
@@ -56,6 +60,9 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   if (prefix_ != nullptr) PollDisk(now);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
 
+  for (const SequenceId id : std::exchange(returning_, {})) {
+    if (const auto found = sequences_.find(id); found != sequences_.end()) found->second->parking.arriving = false;
+  }
   BatchPlan plan{.step = next_step_};
   in_flight_.push_back({.step = next_step_});
   if (prefix_ != nullptr) {
@@ -72,7 +79,7 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
     in_flight_.pop_back();
     return std::nullopt;
   }
-  plan.admitted = std::exchange(admitted_, {});
+  plan.placements = std::exchange(placements_, {});
   in_flight_.back().num_samples = plan.samples.size();
   in_flight_.back().num_decode = static_cast<size_t>(plan.num_decode);
   ++next_step_;
@@ -84,8 +91,10 @@ void Scheduler::ExpireDeadlines(absl::Time now) {
   for (Sequence* s : waiting_) {
     if (s->request.deadline <= now) late.push_back(s);
   }
-  for (Sequence* s : running_) {
-    if (!s->ended && s->request.deadline <= now) late.push_back(s);
+  for (const std::vector<Sequence*>* placed : {&running_, &parked_}) {
+    for (Sequence* s : *placed) {
+      if (!s->ended && s->request.deadline <= now) late.push_back(s);
+    }
   }
   for (Sequence* s : late) {
     End(*s, FinishReason::kDeadline, now);
@@ -313,7 +322,7 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
   // A token and the end that it brings are one event.
   if (events_.empty() || events_.back().id != s.id || !events_.back().token) events_.push_back({.id = s.id});
   events_.back().finish = s.finish;
-  if (config_.drafter != nullptr && s.slot >= 0) config_.drafter->OnEnded(s.id);
+  if (config_.drafter != nullptr && s.admission > 0) config_.drafter->OnEnded(s.id);
   if (s.prefix == nullptr) return;
   // A text that was cut short by its reader may be gone on with, too.
   const bool goes_on = reason == FinishReason::kStop || reason == FinishReason::kLength ||
@@ -330,22 +339,15 @@ void Scheduler::Retire(Sequence& s) {
 
 void Scheduler::Free(Sequence& s) {
   if (s.prefix != nullptr) prefix_->Leave(s.prefix->leaf);
-  if (s.slot < 0) {
+  if (s.parking.parked()) {
+    parking_places_->Release(&s.parking.pages);
+    for (Share* share : {s.owner.client, s.owner.request}) --share->parked;
+    parked_.erase(std::find(parked_.begin(), parked_.end(), &s));
+  } else if (s.slot < 0) {
     LeaveQueue(s);
     waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &s));
   } else {
-    slots_.Release(s.slot);
-    if (s.control_row >= 0) {
-      control_rows_.Release(s.control_row);
-      for (Share* share : {s.owner.client, s.owner.request}) --share->controlled;
-    }
-    for (size_t group = 0; group < blocks_.size(); ++group) {
-      blocks_[group].Release(s.blocks[group]);
-      for (Share* share : {s.owner.client, s.owner.request}) {
-        share->blocks[group] -= static_cast<int64_t>(s.blocks[group].size());
-      }
-    }
-    for (Share* share : {s.owner.client, s.owner.request}) --share->running;
+    TakeBack(s);
     running_.erase(std::find(running_.begin(), running_.end(), &s));
   }
   shares_.Forget(s.id, s.request);
@@ -373,6 +375,7 @@ SchedulerStats Scheduler::stats() const {
           .control_rows_used = control_rows_.used(),
           .blocks_used = blocks_used,
           .steps_in_flight = static_cast<int64_t>(in_flight_.size()),
+          .parking = CountParked(),
           .prompt_tokens = prompt_tokens_,
           .generated_tokens = generated_tokens_};
 }

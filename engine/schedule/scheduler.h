@@ -18,6 +18,14 @@
 // Urgent requests (of a negative priority) have a queue of their own size, so that a flood of others does not refuse
 // them, and `urgent_slots` slots with the blocks for them, so that they need not wait for another's end.
 //
+// With room to park in, an urgent sequence that is next and finds no place takes those of running ones (parking.h), as
+// few as it needs, one that is enough alone before several. Out of these that are not urgent, nor were parked too often
+// or for too long, goes first the one of the lowest priority, of these the one that was parked least often, of these
+// that of the client that runs the most, of these the one with the smallest state, of these the one that was admitted
+// last. A parked one comes back, when there are places, before those of its priority that wait; one that was parked for
+// as long as it may be comes back before everybody, and until then nobody is parked, and nobody admitted but to slots
+// that are kept for urgent ones. What may be taken so counts as free where an urgent one's share is reckoned.
+//
 // Where there is a drafter, a sequence that decodes may have several rows (PlannedSequence). Drafts take no more than
 // half of the rows that are left beside prompts. Who has a constraint, or controls that what was drawn changes, has one
 // row. A sequence whose rows in flight may already be all that it can draw waits for them.
@@ -43,10 +51,13 @@
 #include "engine/core/request.h"
 #include "engine/pages/block_pool.h"
 #include "engine/pages/kv_need.h"
+#include "engine/prefix/checkpoint_store.h"
 #include "engine/prefix/prefix_cache.h"
 #include "engine/schedule/batch_plan.h"
 #include "engine/schedule/drafter.h"
 #include "engine/schedule/mask_budgets.h"
+#include "engine/schedule/parking.h"
+#include "engine/schedule/parking_stats.h"
 #include "engine/schedule/sequence.h"
 #include "engine/schedule/shares.h"
 
@@ -69,6 +80,7 @@ struct SchedulerConfig {
   absl::Duration client_alone_after = absl::InfiniteDuration();  // see ClientShare
   std::vector<int32_t> end_tokens;                               // the model's own
   std::optional<PrefixCacheConfig> prefix_cache;                 // none: every prompt is computed whole
+  ParkingBounds parking;
   Drafter* drafter = nullptr;   // outlives the scheduler; null: every decode share is one row
   int32_t max_decode_rows = 1;  // of one share, as many as the backend computes; at most block_tokens
 };
@@ -90,6 +102,7 @@ struct SchedulerStats {
   int64_t control_rows_used = 0;
   int64_t blocks_used = 0;  // of all K/V groups
   int64_t steps_in_flight = 0;
+  ParkingStats parking;
   uint64_t prompt_tokens = 0;     // committed since start
   uint64_t generated_tokens = 0;  // likewise
 };
@@ -145,6 +158,10 @@ class Scheduler {
     int32_t sequences = 0;
     int64_t tokens = 0;
   };
+  struct Places {
+    int64_t slots = 0, control_rows = 0;
+    GroupCounts blocks = {};  // by K/V group
+  };
 
   // Blocks of a K/V group that the sequence will hold: all it ever needs.
   int64_t BlocksFor(const Sequence& sequence, size_t group) const {
@@ -153,21 +170,33 @@ class Scheduler {
   // RESOURCE_EXHAUSTED if the queue has no room for it.
   absl::Status CheckQueue(const Sequence& sequence) const;
   void ExpireDeadlines(absl::Time now);
+  // Those that were parked return, and those that wait are admitted, while there are places.
   void AdmitWaiting(absl::Time now, BatchPlan& plan);
+  void EnterRunning(std::deque<Sequence*>::iterator admitted);
   // Whose turn it is; waiting_.end() if nobody may have more.
   std::deque<Sequence*>::iterator NextToAdmit();
   bool WithinShares(const Sequence& sequence) const;
   bool Admit(Sequence& sequence, absl::Time now, BatchPlan& plan);
+  // The slot, the control row and the blocks that it needs, besides those of `hit`, which it shares. REQUIRES: there
+  // are so many.
+  void Deal(Sequence& sequence, const StateCheckpoint* hit);
+  void TakeBack(const Sequence& sequence);
   // Whether there are the blocks that it needs besides those of `hit`; lets go of checkpoints for that.
   bool HaveBlocks(const Sequence& sequence, const StateCheckpoint* hit);
   // Slots, with all the blocks that one can need, that the sequence must leave free.
-  int32_t KeptSlots(const Sequence& sequence) const { return sequence.request.urgent() ? 0 : config_.urgent_slots; }
+  int32_t KeptSlots(const Sequence& sequence) const {
+    if (sequence.request.urgent()) return 0;
+    // What comes back before all others need not leave more than urgent ones have not taken yet.
+    const bool first = sequence.parking.parked() && Overdue(sequence, now_);
+    return first ? std::max(config_.urgent_slots - urgent_running_, 0) : config_.urgent_slots;
+  }
   int32_t KeptBlocks(const Sequence& sequence, size_t group) const {
     return KeptSlots(sequence) * config_.kv[group].most_per_sequence;
   }
   // Whether there is a control row for it, besides those kept for urgent ones; or it needs none.
   bool HasControlRow(const Sequence& sequence) const {
-    return !sequence.controlled() || control_rows_.available() > KeptControlRows(sequence);
+    return !sequence.controlled() ||
+           control_rows_.available() + MoreFor(sequence).control_rows > KeptControlRows(sequence);
   }
   int32_t KeptControlRows(const Sequence& sequence) const {
     return std::min(KeptSlots(sequence), std::max(config_.control_rows - 1, 0));
@@ -207,6 +236,27 @@ class Scheduler {
   void Free(Sequence& sequence);
   bool IsEndToken(int32_t id) const;
 
+  // --- parking, scheduler_parking.cc; nothing of it happens where there is no room to park in ---
+  // What parking could add to what is free, for whom it may.
+  const Places& MoreFor(const Sequence& sequence) const { return sequence.request.urgent() ? parkable_ : no_places_; }
+  bool MayBeParked(const Sequence& sequence, absl::Time now) const;
+  Places CountParkable(absl::Time now) const;
+  // Those who may be parked, in the order in which they are.
+  std::vector<Sequence*> ParkingOrder(absl::Time now) const;
+  // Parks whoever must be for `urgent` to be admitted; false, and nobody is, if that would not be enough.
+  bool ParkFor(const Sequence& urgent, absl::Time now, BatchPlan& plan);
+  // The first of them that together free what is missing, leaving out who frees nothing of it.
+  bool ParkFirst(std::span<Sequence* const> order, Places missing, absl::Time now, BatchPlan& plan);
+  void Park(Sequence& sequence, StoredPages pages, absl::Time now, BatchPlan& plan);
+  // Of those that are parked, who is next to come back; null: nobody can.
+  Sequence* NextToReturn(absl::Time now) const;
+  bool Overdue(const Sequence& sequence, absl::Time now) const {
+    return sequence.parking.Total(now) >= config_.parking.most_time;
+  }
+  // False: there are no places for it.
+  bool Return(Sequence& sequence, absl::Time now, BatchPlan& plan);
+  ParkingStats CountParked() const;
+
   // --- the cache of prefixes, scheduler_prefix.cc; nothing of it happens where there is none ---
   // The checkpoint that the sequence can go on from, pinned, or null.
   StateCheckpoint* FindPrefix(Sequence& sequence);
@@ -241,12 +291,20 @@ class Scheduler {
   absl::flat_hash_map<SequenceId, std::unique_ptr<Sequence>> sequences_;  // all that are not gone
   std::deque<Sequence*> waiting_;                                         // by priority, then in arrival order
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
+  std::vector<Sequence*> parked_;                                         // in the order in which they were
   std::deque<InFlight> in_flight_;                                        // oldest first
   std::vector<SequenceEvent> events_;
-  std::unique_ptr<PrefixCache> prefix_;    // after the pools, whose pages it holds; null: there is none
-  std::vector<Sequence*> ending_;          // have ended, and are to be saved by the next plan
-  std::vector<SequenceId> arriving_;       // whose state the newest plan brings from the host
-  std::vector<SequenceId> admitted_;       // since the last plan
+  std::optional<CheckpointStore> parking_places_;  // none: nobody is parked
+  const Places no_places_;
+  Places parkable_;                      // while a plan is made: what urgent sequences may have by parking others
+  std::unique_ptr<PrefixCache> prefix_;  // after the pools, whose pages it holds; null: there is none
+  std::vector<Sequence*> ending_;        // have ended, and are to be saved by the next plan
+  std::vector<SequenceId> arriving_;     // whose state the newest plan brings from the host
+  std::vector<SequenceId> returning_;    // likewise, of those that were parked
+  std::vector<Placement> placements_;    // since the last plan
+  int32_t urgent_running_ = 0;
+  uint64_t admissions_ = 0, times_parked_ = 0, times_returned_ = 0;
+  absl::Duration paused_;
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   MaskBudgets mask_budgets_;
   bool sitting_out_ = false;  // somebody, in the newest plan

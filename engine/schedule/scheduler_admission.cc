@@ -108,16 +108,47 @@ void Scheduler::LeaveQueue(const Sequence& s) {
 }
 
 void Scheduler::AdmitWaiting(absl::Time now, BatchPlan& plan) {
-  while (slots_.available() > 0) {
-    const auto next = NextToAdmit();
+  parkable_ = {};
+  const bool overdue =
+      std::any_of(parked_.begin(), parked_.end(), [&](const Sequence* s) { return !s->ended && Overdue(*s, now); });
+  const bool urgent_waits = !waiting_.empty() && waiting_.front()->request.urgent();
+  if (parking_places_ && urgent_waits && !overdue) parkable_ = CountParkable(now);
+  while (slots_.available() > 0 || parkable_.slots > 0) {
     // Whoever is next waits for pages enough, and all others with it: else large ones would wait for ever.
-    if (next == waiting_.end() || !Admit(**next, now, plan)) return;
-    LeaveQueue(**next);
-    running_.push_back(*next);
-    admitted_.push_back((*next)->id);
-    if (config_.drafter != nullptr) config_.drafter->OnAdmitted((*next)->id, (*next)->request);
-    waiting_.erase(next);
+    Sequence* const back = NextToReturn(now);
+    const bool before_all = back != nullptr && Overdue(*back, now);
+    const auto next = NextToAdmit();
+    if (back != nullptr && (before_all || next == waiting_.end() || !MoreUrgent(*next, back))) {
+      if (Return(*back, now, plan)) {
+        parkable_ = {};  // the places in the host's memory that it leaves are still read by this plan
+        continue;
+      }
+      // Slots that are kept for urgent ones would not be its own.
+      const bool kept = before_all && next != waiting_.end() && (*next)->request.urgent();
+      if (!kept || urgent_running_ >= config_.urgent_slots) return;
+    }
+    if (next == waiting_.end()) return;
+    const size_t placement = placements_.size();
+    bool admitted = Admit(**next, now, plan);
+    if (!admitted && (*next)->request.urgent() && parkable_.slots > 0) {
+      const bool parked = ParkFor(**next, now, plan);
+      parkable_ = parked ? CountParkable(now) : Places{};
+      admitted = parked && Admit(**next, now, plan);
+      if (!admitted) continue;
+    }
+    if (!admitted) return;
+    placements_.insert(placements_.begin() + static_cast<std::ptrdiff_t>(placement), {.id = (*next)->id});
+    EnterRunning(next);
   }
+}
+
+void Scheduler::EnterRunning(std::deque<Sequence*>::iterator next) {
+  Sequence& s = **next;
+  LeaveQueue(s);
+  s.admission = ++admissions_;
+  running_.push_back(&s);
+  if (config_.drafter != nullptr) config_.drafter->OnAdmitted(s.id, s.request);
+  waiting_.erase(next);
 }
 
 std::deque<Sequence*>::iterator Scheduler::NextToAdmit() {
@@ -140,14 +171,15 @@ std::deque<Sequence*>::iterator Scheduler::NextToAdmit() {
 }
 
 bool Scheduler::WithinShares(const Sequence& s) const {
+  const Places& more = MoreFor(s);
   const auto within = [&](double share, const Share& has) {
     if (has.running == 0 || share >= 1) return true;
-    if (!WithinShare(share, has.running, 1, slots_.available() - KeptSlots(s))) return false;
-    const int32_t rows = control_rows_.available() - KeptControlRows(s);
+    if (!WithinShare(share, has.running, 1, slots_.available() - KeptSlots(s) + more.slots)) return false;
+    const int64_t rows = control_rows_.available() - KeptControlRows(s) + more.control_rows;
     if (s.controlled() && !WithinShare(share, has.controlled, 1, rows)) return false;
     for (size_t group = 0; group < blocks_.size(); ++group) {
       const BlockPool& pool = blocks_[group];
-      const int64_t free = pool.available() + pool.reclaimable() - KeptBlocks(s, group);
+      const int64_t free = pool.available() + pool.reclaimable() - KeptBlocks(s, group) + more.blocks[group];
       if (!WithinShare(share, has.blocks[group], BlocksFor(s, group), free)) return false;
     }
     return true;
@@ -157,6 +189,7 @@ bool Scheduler::WithinShares(const Sequence& s) const {
 
 bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
   if (slots_.available() < 1 + KeptSlots(s)) return false;
+  if (s.controlled() && control_rows_.available() <= KeptControlRows(s)) return false;  // parking may free one
   StateCheckpoint* hit = FindPrefix(s);
   if (!HaveBlocks(s, hit)) {
     if (hit == nullptr) return false;
@@ -164,6 +197,14 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
     prefix_->Unpin(std::exchange(hit, nullptr));
     if (!HaveBlocks(s, nullptr)) return false;
   }
+  Deal(s, hit);
+  s.finish.admitted = now;
+  if (s.prefix != nullptr) UsePrefix(s, hit, now, plan);
+  return true;
+}
+
+void Scheduler::Deal(Sequence& s, const StateCheckpoint* hit) {
+  s.placed_in = next_step_;
   s.slot = slots_.Allocate(1)->front();
   if (s.controlled()) {
     s.control_row = control_rows_.Allocate(1)->front();
@@ -172,6 +213,7 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
   s.blocks.resize(blocks_.size());
   for (size_t group = 0; group < blocks_.size(); ++group) {
     std::vector<PageId>& blocks = s.blocks[group];
+    blocks.clear();
     if (hit != nullptr) {
       const std::span<const PageId> shared = prefix_->SharedBlocks(*hit, group);
       for (const PageId block : shared) blocks_[group].Share(block);
@@ -183,9 +225,21 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
     for (Share* share : {s.owner.client, s.owner.request}) share->blocks[group] += static_cast<int64_t>(blocks.size());
   }
   for (Share* share : {s.owner.client, s.owner.request}) ++share->running;
-  s.finish.admitted = now;
-  if (s.prefix != nullptr) UsePrefix(s, hit, now, plan);
-  return true;
+  urgent_running_ += s.request.urgent() ? 1 : 0;
+}
+
+void Scheduler::TakeBack(const Sequence& s) {
+  slots_.Release(s.slot);
+  if (s.control_row >= 0) {
+    control_rows_.Release(s.control_row);
+    for (Share* share : {s.owner.client, s.owner.request}) --share->controlled;
+  }
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    blocks_[group].Release(s.blocks[group]);
+    for (Share* share : {s.owner.client, s.owner.request}) share->blocks[group] -= std::ssize(s.blocks[group]);
+  }
+  for (Share* share : {s.owner.client, s.owner.request}) --share->running;
+  urgent_running_ -= s.request.urgent() ? 1 : 0;
 }
 
 bool Scheduler::HaveBlocks(const Sequence& s, const StateCheckpoint* hit) {

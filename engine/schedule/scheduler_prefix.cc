@@ -146,6 +146,7 @@ void Scheduler::NameSession(const Sequence& s, StateCheckpoint* tip) {
 }
 
 void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& plan) {
+  s.placed_in = next_step_;
   for (size_t group = 0; group < blocks_.size(); ++group) {
     const std::span<const PageId> shared = prefix_->SharedBlocks(*checkpoint, group);
     for (size_t i = 0; i < shared.size(); ++i) {

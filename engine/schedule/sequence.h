@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "engine/core/request.h"
 #include "engine/pages/page_allocator.h"
+#include "engine/schedule/parking.h"
 #include "engine/schedule/prefix_use.h"
 #include "engine/schedule/shares.h"
 
@@ -26,7 +27,10 @@ struct Sequence {
   PageId slot = -1;                         // while running
   PageId control_row = -1;                  // while running, if it is controlled
   std::vector<std::vector<PageId>> blocks;  // while running: by K/V group, each as in BatchView::block_table
+  uint64_t admission = 0;                   // 1, 2, 3, … in this order they were admitted; 0: it was not
+  uint64_t placed_in = 0;                   // the plan that dealt it its places, or fills or takes them
 
+  Parking parking;
   std::unique_ptr<PrefixUse> prefix;  // null: it has nothing to do with the cache of prefixes
   int64_t first_position = 0;         // where its own computing begins: a checkpoint gave it what comes before
 
@@ -43,13 +47,16 @@ struct Sequence {
   int64_t prompt_left() const { return planned_tokens < prompt_length() ? prompt_length() - planned_tokens : 0; }
   // Rows that its next chunk may have.
   int64_t chunk_left() const {
+    if (parking.arriving) return 0;
     if (prefix == nullptr) return prompt_left();
     if (prefix->waits()) return 0;
     if (prefix->next == prefix->promised.size()) return prompt_left();
     return std::min(prompt_left(), prefix->promised[prefix->next]->position() - planned_tokens);
   }
   // The prompt is planned and another token may be drawn, whatever those in flight are and however many are kept.
-  bool wants_decode() const { return !ended && prompt_left() == 0 && planned_samples < request.max_tokens; }
+  bool wants_decode() const {
+    return !ended && !parking.arriving && prompt_left() == 0 && planned_samples < request.max_tokens;
+  }
   // Positions that will ever be computed: the last token drawn is not fed back.
   int64_t total_positions() const { return prompt_length() + (request.max_tokens > 0 ? request.max_tokens - 1 : 0); }
 };

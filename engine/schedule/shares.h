@@ -31,11 +31,12 @@ struct Share {
   int32_t running = 0;         // slots
   int32_t controlled = 0;      // with them, control rows
   GroupCounts blocks = {};     // with them, by K/V group
+  int32_t parked = 0;          // sequences that hold nothing for the time being
   int32_t waiting = 0;         // sequences in the queue
   int64_t waiting_tokens = 0;  // of their prompts
   int32_t turn = 0;            // the scheduler's, while it makes a plan
 
-  bool empty() const { return running == 0 && waiting == 0; }
+  bool empty() const { return running == 0 && parked == 0 && waiting == 0; }
 };
 
 // The shares that a sequence counts to. Pointers stay valid as long as it does.

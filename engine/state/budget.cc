@@ -98,6 +98,16 @@ TierSize CountCheckpoints(const BudgetRequest& r, Tier tier, int64_t bytes, int6
   return size;
 }
 
+// Pages for so many sequences of a common length that are put aside.
+TierSize CountParked(const BudgetRequest& r) {
+  TierSize size{.slots = r.parked_sequences, .blocks = {}};
+  for (const KvGroup& g : r.shape.kv) {
+    const int64_t each = r.shape.BlocksFor(g, std::min(r.max_total_tokens, kCommonTokens));
+    size.blocks.push_back(static_cast<int32_t>(std::min(size.slots * each, kMostBlocks)));
+  }
+  return size;
+}
+
 int64_t CheckpointBytes(const StateShape& shape, const TierSize& size) {
   int64_t bytes = size.slots * shape.SlotBytes();
   for (size_t g = 0; g < size.blocks.size(); ++g) bytes += size.blocks[g] * shape.BlockBytes(shape.kv[g]);
@@ -155,6 +165,7 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
                 .kv = CountBlocks(r, slots, pool - slots * state - rows * controls),
                 .prefix = prefix};
   if (prefix.slots > 0) budget.host = CountCheckpoints(r, Tier::kHost, r.host_bytes, 0);
+  budget.parked = CountParked(r);
   const auto line = [&](std::string_view what, int64_t bytes, std::string_view note) {
     absl::StrAppendFormat(&budget.report, "  %-22s %12s  %s\n", what, HumanBytes(bytes), note);
   };
@@ -181,6 +192,11 @@ absl::StatusOr<Budget> ComputeBudget(const BudgetRequest& r) {
   if (budget.host.slots > 0) {
     line("host cache", CheckpointBytes(r.shape, budget.host),
          absl::StrCat("of the host's memory; ", budget.host.slots, " checkpoints of usual prompts"));
+  }
+  if (budget.parked.slots > 0) {
+    line("parked sequences", CheckpointBytes(r.shape, budget.parked) + budget.parked.slots * controls,
+         absl::StrCat("of the host's memory; ", budget.parked.slots, ", of ",
+                      std::min(r.max_total_tokens, kCommonTokens), " tokens each"));
   }
   return budget;
 }

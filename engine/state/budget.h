@@ -23,8 +23,9 @@ struct BudgetRequest {
   int32_t max_sequences = 0;    // that run at once
   int32_t controlled_sequences = 0;  // of them, how many may change logits; 0: all, in a sixteenth of the pools' bytes
   int64_t max_total_tokens = 0;      // of one sequence
-  int64_t prefix_bytes = 0;  // for checkpoints of prompts, besides the pools; kAutomatic: a part of what there is
-  int64_t host_bytes = 0;    // likewise in the host's memory, which no other line counts
+  int64_t prefix_bytes = 0;      // for checkpoints of prompts, besides the pools; kAutomatic: a part of what there is
+  int64_t host_bytes = 0;        // likewise in the host's memory, which no other line counts
+  int32_t parked_sequences = 0;  // that the host's memory, likewise, has room for beside those that run
 };
 
 struct Budget {
@@ -32,6 +33,7 @@ struct Budget {
   int32_t control_rows = 0;     // at most one for every slot
   std::vector<KvGroupSize> kv;  // by K/V group; blocks without the scratch block
   TierSize prefix, host;        // pages of checkpoints on the device and in the host's memory; no slots: none
+  TierSize parked;              // likewise of sequences that are parked; with a control row for each slot
   std::string report;           // the sum, a line per consumer, in bytes and sequences
 };
 

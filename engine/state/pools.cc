@@ -14,13 +14,14 @@ size_t AtLeastOne(int64_t bytes) { return static_cast<size_t>(std::max<int64_t>(
 
 }  // namespace
 
-absl::StatusOr<StatePools::Pool> StatePools::MakePool(int64_t page_bytes, int32_t running, int32_t device, int32_t host,
+absl::StatusOr<StatePools::Pool> StatePools::MakePool(int64_t page_bytes, const Counts& pages, int32_t scratch,
                                                       const char* what, Ops& ops) {
-  Pool pool{.page_bytes = page_bytes, .first_cached = running + 1};
-  const int64_t pages = int64_t{running} + 1 + device;
-  BATUCADA_ASSIGN_OR_RETURN(pool.device, ops.device().Allocate(AtLeastOne(pages * page_bytes), what));
-  if (host > 0) {
-    BATUCADA_ASSIGN_OR_RETURN(pool.host, ops.device().AllocateHost(AtLeastOne(host * page_bytes), what));
+  const auto [running, device, host, parked] = pages;
+  Pool pool{.page_bytes = page_bytes, .first_cached = running + scratch, .first_parked = host};
+  const int64_t on_device = int64_t{running} + scratch + device, on_host = int64_t{host} + parked;
+  BATUCADA_ASSIGN_OR_RETURN(pool.device, ops.device().Allocate(AtLeastOne(on_device * page_bytes), what));
+  if (on_host > 0) {
+    BATUCADA_ASSIGN_OR_RETURN(pool.host, ops.device().AllocateHost(AtLeastOne(on_host * page_bytes), what));
   }
   return pool;
 }
@@ -33,18 +34,16 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
     pools.group_offset_.push_back(offset);
     offset += g.layers * (shape.SsmBytes(g) + shape.ConvBytes(g));
   }
-  const TierSize &running = sizes.running, &device = sizes.device, &host = sizes.host;
-  BATUCADA_ASSIGN_OR_RETURN(
-      pools.slots_, MakePool(shape.SlotBytes(), running.slots, device.slots, host.slots, "recurrent slots", ops));
-  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_,
-                            MakePool(sizeof(int32_t), running.slots, device.slots, host.slots, "last tokens", ops));
-  BATUCADA_ASSIGN_OR_RETURN(
-      pools.controls_,
-      ops.device().Allocate(AtLeastOne(sizes.control_rows * shape.ControlBytes()), "sampling controls"));
+  const TierSize &running = sizes.running, &device = sizes.device, &host = sizes.host, &parked = sizes.parked;
+  const Counts slots = {running.slots, device.slots, host.slots, parked.slots};
+  BATUCADA_ASSIGN_OR_RETURN(pools.slots_, MakePool(shape.SlotBytes(), slots, 1, "recurrent slots", ops));
+  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_, MakePool(sizeof(int32_t), slots, 1, "last tokens", ops));
+  BATUCADA_ASSIGN_OR_RETURN(pools.controls_, MakePool(shape.ControlBytes(), {sizes.control_rows, 0, 0, parked.slots}, 0,
+                                                      "sampling controls", ops));
   const auto blocks_of = [](const TierSize& tier, size_t group) { return tier.slots == 0 ? 0 : tier.blocks.at(group); };
   for (size_t g = 0; g < shape.kv.size(); ++g) {
-    BATUCADA_ASSIGN_OR_RETURN(Pool blocks, MakePool(shape.BlockBytes(shape.kv[g]), running.blocks[g],
-                                                    blocks_of(device, g), blocks_of(host, g), "K/V blocks", ops));
+    const Counts counts = {running.blocks[g], blocks_of(device, g), blocks_of(host, g), blocks_of(parked, g)};
+    BATUCADA_ASSIGN_OR_RETURN(Pool blocks, MakePool(shape.BlockBytes(shape.kv[g]), counts, 1, "K/V blocks", ops));
     pools.blocks_.push_back(std::move(blocks));
   }
   return pools;
@@ -60,6 +59,8 @@ std::vector<CopyPiece> StatePools::Pieces(const std::vector<PageCopy>& copies) c
     if (copy.group == kSlots) {
       add(slots_, copy);
       add(last_token_, copy);
+    } else if (copy.group == kControls) {
+      add(controls_, copy);
     } else {
       add(blocks_[static_cast<size_t>(copy.group)], copy);
     }

@@ -1,6 +1,7 @@
 // The bytes behind what sequences hold (state_shape.h), allocated once, and the views kernels see of them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -16,7 +17,7 @@ namespace batucada {
 
 // Pages of each tier, without scratch; those of the cache of prefixes may be none.
 struct PoolSizes {
-  TierSize running, device, host;
+  TierSize running, device, host, parked;
   int32_t control_rows = 0;
 };
 
@@ -25,11 +26,13 @@ struct PoolSizes {
 //
 //   slots       [slots + 1][recurrent group][layer]{ssm, conv}
 //   last_token  [slots + 1] int32: what the slot's next decode row continues from
-//   controls    [control rows]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h
+//   controls    [control rows]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h; in kParked, as many
+//   as
+//               slots
 //   blocks      by K/V group: [blocks + 1][layer][K, V][kv_heads][block_tokens][head_dim]
 //
 // Pages of checkpoints in kDevice lie behind the scratch page of the same pools; those in kHost in memory of the
-// host's.
+// host's, and those in kParked behind these.
 class StatePools {
  public:
   static absl::StatusOr<StatePools> Create(const StateShape& shape, const PoolSizes& sizes, Ops& ops);
@@ -41,7 +44,7 @@ class StatePools {
   RecurrentView Recurrent(CacheId cache) const;
   KvView Kv(CacheId cache) const;
   int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
-  ControlView controls() const { return {.rows = controls_.As<char>(), .row_bytes = shape_.ControlBytes()}; }
+  ControlView controls() const { return {.rows = controls_.device.As<char>(), .row_bytes = shape_.ControlBytes()}; }
 
   // The bytes of a page of kHost: for kSlots, those of the slot and of its last token. Appended to `out`.
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) const;
@@ -49,18 +52,22 @@ class StatePools {
   std::vector<CopyPiece> Pieces(const std::vector<PageCopy>& copies) const;
 
  private:
-  // One kind of page: slots, their last tokens, or blocks of a group.
+  // One kind of page: slots, their last tokens, control rows, or blocks of a group.
   struct Pool {
     int64_t page_bytes = 0;
     int32_t first_cached = 0;  // index of kDevice's page 0
+    int32_t first_parked = 0;  // likewise of kParked's, in the host's memory
     Buffer device, host;
     char* Page(PageRef page) const {
-      const int64_t index = page.page + (page.tier == Tier::kDevice ? first_cached : 0);
-      return (page.tier == Tier::kHost ? host : device).As<char>() + index * page_bytes;
+      const bool on_host = page.tier == Tier::kHost || page.tier == Tier::kParked;
+      const int32_t first = page.tier == Tier::kDevice ? first_cached : page.tier == Tier::kParked ? first_parked : 0;
+      return (on_host ? host : device).As<char>() + (int64_t{first} + page.page) * page_bytes;
     }
   };
-  static absl::StatusOr<Pool> MakePool(int64_t page_bytes, int32_t running, int32_t device, int32_t host,
-                                       const char* what, Ops& ops);
+  // How many pages, by tier; without scratch.
+  using Counts = std::array<int32_t, kTiers>;
+  static absl::StatusOr<Pool> MakePool(int64_t page_bytes, const Counts& pages, int32_t scratch, const char* what,
+                                       Ops& ops);
 
   StatePools(StateShape shape, PoolSizes sizes) : shape_(std::move(shape)), sizes_(std::move(sizes)) {}
 
@@ -69,7 +76,7 @@ class StatePools {
   std::vector<int64_t> group_offset_;  // bytes from a slot's begin to its recurrent group
   Pool slots_;
   Pool last_token_;
-  Buffer controls_;
+  Pool controls_;
   std::vector<Pool> blocks_;  // by K/V group
 };
 

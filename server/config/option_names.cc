@@ -34,6 +34,12 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
       "Of them, how many may have penalties, biases, bans or least lengths; others with such wait; 0: as many as "
       "fit in a sixteenth of the memory for sequences",
       &config->controlled_sequences);
+  table.AddInt(
+      "park", batching,
+      "Sequences that requests of a negative priority may have put aside where no place is left, and that go on "
+      "later where they were; in the host's memory",
+      &config->parked_sequences);
+  table.AddDuration("park-time", batching, "How long one may be put aside, all times together", &config->park_time);
   table.AddNumber("request-share", batching,
                   "Of the sequences and the queue that others leave, the part that one request may have; 1: all",
                   &config->request_share);

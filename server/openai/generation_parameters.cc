@@ -174,7 +174,8 @@ void AddGenerationParameters(CompletionTable& table) {
   table.Add(
       "priority",
       IntegerSchema("Smaller numbers go first. Below 0 a request is urgent: it has a queue of its own, and "
-                    "--urgent-sequences keeps places for such. Smaller than the client's key allows counts as that.",
+                    "--urgent-sequences keeps places for such, and --park lets them have others put aside for a while. "
+                    "Smaller than the client's key allows counts as that.",
                     {.min = kMostUrgent, .max = kLeastUrgent, .fallback = 0}),
       &Params::priority);
   AddCacheParameters(table);

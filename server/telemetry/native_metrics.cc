@@ -57,6 +57,16 @@ void AddPrefixCache(const PrefixCacheStats& prefix, MetricsPage& page) {
              Number(prefix.tree_tokens));
 }
 
+void AddParking(const EngineStats& engine, MetricsPage& page) {
+  const ParkingStats& parking = engine.parking;
+  page.Gauge("batucada_requests_parked", "Sequences that are put aside for urgent ones", Number(parking.parked));
+  page.Gauge("batucada_parked_bytes", "Host memory that they take", Number(engine.parked_bytes));
+  page.Counter("batucada_parked_total", "Times that a sequence was put aside", Number(parking.times_parked));
+  page.Counter("batucada_parked_returned_total", "Times that one came back", Number(parking.times_returned));
+  page.Counter("batucada_parked_seconds_total", "Time that those who came back had been put aside",
+               absl::ToDoubleSeconds(parking.paused));
+}
+
 void AddStore(const StoreStats& store, MetricsPage& page) {
   page.Gauge("batucada_store_entries", "What is stored, by kind", Number(store.responses), {{"kind", "response"}});
   page.Sample(Number(store.conversations), {{"kind", "conversation"}});
@@ -113,6 +123,7 @@ void AddState(const Snapshot& now, MetricsPage& page) {
                Number(engine.plan_searches));
   page.Counter("batucada_prompt_tokens_total", "Prompt tokens computed", Number(engine.prompt_tokens));
   page.Counter("batucada_generation_tokens_total", "Tokens generated", Number(engine.generated_tokens));
+  AddParking(engine, page);
   if (engine.prefix) AddPrefixCache(*engine.prefix, page);
   AddStore(now.store, page);
 }

@@ -22,7 +22,8 @@ void AddState(const Snapshot& now, MetricsPage& page) {
   page.Gauge("vllm:num_requests_waiting", "Number of requests in the queue", static_cast<double>(engine.waiting));
   page.Gauge("vllm:kv_cache_usage_perc", "Cache in use; 1 means all of it", CacheUsage(engine));
   page.Gauge("vllm:gpu_cache_usage_perc", "The older name of vllm:kv_cache_usage_perc", CacheUsage(engine));
-  page.Counter("vllm:num_preemptions_total", "Requests that had to make room for others: none ever has to", 0);
+  page.Counter("vllm:num_preemptions_total", "Times that a request made room for an urgent one: it was parked",
+               static_cast<double>(engine.parking.times_parked));
   page.Counter("vllm:prompt_tokens_total", "Prompt tokens computed", static_cast<double>(engine.prompt_tokens));
   const PrefixCacheStats prefix = engine.prefix.value_or(PrefixCacheStats{});
   page.Counter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the cache of prefixes",

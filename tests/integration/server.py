@@ -107,7 +107,7 @@ class Server:
 
     def wait_until_free(self):
         """Until nothing runs, waits or holds memory."""
-        names = ["requests_running", "requests_waiting", "recurrent_slots_used", "kv_blocks_used"]
+        names = ["requests_running", "requests_waiting", "requests_parked", "recurrent_slots_used", "kv_blocks_used"]
 
         def free():
             metrics = self.metrics()

@@ -92,15 +92,15 @@ TEST_F(ControlRowsTest, WhoNeedsNonePassesWhoWaitsForOne) {
   for (SequenceId id = 1; id <= 3; ++id) Add(id, Penalised());
   Add(4, Plain());
   BatchPlan plan = Plan();
-  EXPECT_THAT(plan.admitted, ElementsAre(1, 2, 4));
+  EXPECT_THAT(plan.admitted(), ElementsAre(1, 2, 4));
   Add(5, Penalised());
   Commit(plan);
   plan = Plan();
-  EXPECT_THAT(plan.admitted, IsEmpty()) << "a slot is free, no control row";
+  EXPECT_THAT(plan.admitted(), IsEmpty()) << "a slot is free, no control row";
   Commit(plan);
   Commit(Plan());
   EXPECT_EQ(ended, 3);
-  EXPECT_THAT(Plan().admitted, ElementsAre(3, 5)) << "in the order in which they came";
+  EXPECT_THAT(Plan().admitted(), ElementsAre(3, 5)) << "in the order in which they came";
 }
 
 TEST_F(ControlRowsTest, SomeAreKeptForUrgentOnes) {
@@ -108,7 +108,7 @@ TEST_F(ControlRowsTest, SomeAreKeptForUrgentOnes) {
   config.urgent_slots = 1;
   Begin(config);
   for (SequenceId id = 1; id <= 2; ++id) Add(id, Penalised());
-  EXPECT_THAT(Plan().admitted, ElementsAre(1));
+  EXPECT_THAT(Plan().admitted(), ElementsAre(1));
   Request urgent = Penalised();
   urgent.priority = -1;
   config.max_steps_in_flight = 2;
@@ -116,11 +116,11 @@ TEST_F(ControlRowsTest, SomeAreKeptForUrgentOnes) {
   Add(1, Penalised());
   Add(2, Penalised());
   Add(3, urgent);
-  EXPECT_THAT(Plan().admitted, ElementsAre(3)) << "one stays free for the next of them, as with slots";
+  EXPECT_THAT(Plan().admitted(), ElementsAre(3)) << "one stays free for the next of them, as with slots";
   config.control_rows = 1;
   Begin(config);
   Add(1, Penalised());
-  EXPECT_THAT(Plan().admitted, ElementsAre(1)) << "the only one is not kept from the others";
+  EXPECT_THAT(Plan().admitted(), ElementsAre(1)) << "the only one is not kept from the others";
 }
 
 TEST_F(ControlRowsTest, ARequestHasAPartOfThem) {
@@ -132,7 +132,7 @@ TEST_F(ControlRowsTest, ARequestHasAPartOfThem) {
   Request choices = Penalised();
   choices.group = 7;
   for (SequenceId id = 1; id <= 6; ++id) Add(id, choices);
-  EXPECT_THAT(Plan().admitted, ElementsAre(1, 2, 3)) << "three quarters of four";
+  EXPECT_THAT(Plan().admitted(), ElementsAre(1, 2, 3)) << "three quarters of four";
 }
 
 TEST_F(ControlRowsTest, WithoutAnySuchRequestsAreRefused) {
@@ -159,7 +159,7 @@ TEST_F(ControlRowsTest, OneStaysTakenUntilTheLastStepInFlightIsCommitted) {
   EXPECT_FALSE(scheduler->Plan(clock.Now()).has_value());
   Commit(second);
   EXPECT_EQ(scheduler->stats().control_rows_used, 0);
-  EXPECT_THAT(Plan().admitted, ElementsAre(2));
+  EXPECT_THAT(Plan().admitted(), ElementsAre(2));
 }
 
 }  // namespace

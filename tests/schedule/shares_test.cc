@@ -66,12 +66,12 @@ TEST_F(SharesTest, ARequestOfManyChoicesLeavesSlotsForOthers) {
   config.max_batch_tokens = 4096;
   Start(config);
   AddMany(500, Of(1, 1));
-  EXPECT_EQ(Step().admitted.size(), 192u) << "three quarters of what nobody else has";
+  EXPECT_EQ(Step().admitted().size(), 192u) << "three quarters of what nobody else has";
   AddMany(500, Of(1, 2));
   Step();
   EXPECT_EQ(scheduler->stats().running, 192 + 48) << "and of what is left";
   for (uint64_t group = 3; group < 13; ++group) AddMany(1, Of(1, group));
-  EXPECT_EQ(Step().admitted.size(), 10u) << "who has nothing is never kept waiting by shares";
+  EXPECT_EQ(Step().admitted().size(), 10u) << "who has nothing is never kept waiting by shares";
 }
 
 TEST_F(SharesTest, ManyGreedyRequestsLeaveASlotForWhoHasNone) {
@@ -80,7 +80,7 @@ TEST_F(SharesTest, ManyGreedyRequestsLeaveASlotForWhoHasNone) {
   Step();
   EXPECT_EQ(scheduler->stats().running, 7);
   AddMany(1, Of(1, 5, 4, 1));
-  EXPECT_THAT(Step().admitted, ElementsAre(33));
+  EXPECT_THAT(Step().admitted(), ElementsAre(33));
 }
 
 TEST_F(SharesTest, SingleRequestsHaveAllSlots) {
@@ -97,7 +97,7 @@ TEST_F(SharesTest, AdmissionGoesRoundByClientThenByRequest) {
   AddMany(3, Of(1, 1));  // 1, 2, 3
   AddMany(2, Of(1, 2));  // 4, 5
   AddMany(2, Of(2, 3));  // 6, 7
-  EXPECT_THAT(Step().admitted, ElementsAre(1, 6, 4, 7, 2));
+  EXPECT_THAT(Step().admitted(), ElementsAre(1, 6, 4, 7, 2));
 }
 
 TEST_F(SharesTest, AClientLeavesSlotsForOthersWhereItMust) {
@@ -105,9 +105,9 @@ TEST_F(SharesTest, AClientLeavesSlotsForOthersWhereItMust) {
   config.client_share = 0.9;
   Start(config);
   for (uint64_t group = 1; group <= 30; ++group) AddMany(1, Of(1, group));
-  EXPECT_EQ(Step().admitted.size(), 18u);
+  EXPECT_EQ(Step().admitted().size(), 18u);
   AddMany(1, Of(2, 31));
-  EXPECT_THAT(Step().admitted, ElementsAre(31));
+  EXPECT_THAT(Step().admitted(), ElementsAre(31));
 }
 
 TEST_F(SharesTest, WhoIsAloneHasAllSlotsUntilSomebodyElseComes) {
@@ -116,14 +116,14 @@ TEST_F(SharesTest, WhoIsAloneHasAllSlotsUntilSomebodyElseComes) {
   config.client_alone_after = absl::Hours(1);
   Start(config);
   for (uint64_t group = 1; group <= 40; ++group) AddMany(1, Of(1, group));
-  EXPECT_EQ(Step().admitted.size(), 20u);
+  EXPECT_EQ(Step().admitted().size(), 20u);
   AddMany(1, Of(2, 41));
-  EXPECT_THAT(Step().admitted, ElementsAre());
+  EXPECT_THAT(Step().admitted(), ElementsAre());
   for (SequenceId id = 1; id <= 3; ++id) scheduler->Cancel(id, FinishReason::kCancelled, clock.Now());
   // One for the newcomer, and of the two others that are free none: the first is past its part.
-  EXPECT_THAT(Step().admitted, ElementsAre(41));
+  EXPECT_THAT(Step().admitted(), ElementsAre(41));
   clock.Advance(absl::Hours(1));
-  EXPECT_THAT(Step().admitted, ElementsAre(21, 22));
+  EXPECT_THAT(Step().admitted(), ElementsAre(21, 22));
 }
 
 TEST_F(SharesTest, BlocksAreSharedLikeSlots) {

@@ -41,19 +41,22 @@ void Referee::OnAccepted(SequenceId id, const Request& request) {
 SequenceId Referee::Alive(uint64_t index) const { return alive_ids_[index]; }
 
 bool Referee::WantsDecode(const Life& life) const {
-  return life.slot >= 0 && life.next_position >= PromptLength(life.request) && life.drawn < life.request.max_tokens;
+  return life.runs() && !life.arriving && life.next_position >= PromptLength(life.request) &&
+         life.drawn < life.request.max_tokens;
 }
 
 void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   if (plan.step != ++last_step_) Broke("steps are not numbered in order");
   Mix(plan.step);
-  for (const SequenceId id : plan.admitted) OnAdmitted(id);
+  planning_ = plan.step;
+  now_ = now;
+  OnPlacements(plan);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) Broke("budget: too many steps in flight");
   int32_t want = 0;
   bool prompts = false;
   for (const auto& [id, life] : lives_) {
     want += WantsDecode(life) ? 1 : 0;
-    prompts = prompts || (life.admitted && life.next_position < PromptLength(life.request));
+    prompts = prompts || (life.runs() && !life.arriving && life.next_position < PromptLength(life.request));
     if (life.request.deadline <= now) Broke(absl::StrCat("deadlines: ", id, " lives past its own"));
   }
   if (want != plan.num_decode)
@@ -65,7 +68,7 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
     OnShare(plan.sequences[i], static_cast<int32_t>(i) < plan.num_decode, &touched);
     rows += plan.sequences[i].num_tokens;
   }
-  if (rows != plan.num_tokens || rows > config_.max_batch_tokens || rows == 0) {
+  if (rows != plan.num_tokens || rows > config_.max_batch_tokens || (rows == 0 && plan.copies.empty())) {
     Broke(absl::StrCat("budget: ", rows, " rows, the plan says ", plan.num_tokens));
   }
   CheckPrompts(plan, touched);
@@ -97,7 +100,7 @@ void Referee::CheckPrompts(const BatchPlan& plan, const Touched& touched) {
   int64_t left_out = 0;
   if (plan.num_tokens < most) {
     for (const auto& [id, life] : lives_) {
-      if (!life.admitted || life.next_position >= PromptLength(life.request)) continue;
+      if (!life.runs() || life.arriving || life.next_position >= PromptLength(life.request)) continue;
       if (std::find(touched.sequences.begin(), touched.sequences.end(), id) != touched.sequences.end()) continue;
       left_out += PromptLength(life.request) - life.next_position;
       if (!passes && life.slot >= 0)
@@ -116,24 +119,32 @@ void Referee::OnAdmitted(SequenceId id) {
   }
   Life& life = found->second;
   const Holdings held = Held();
-  if (!HasControlRow(life, held)) Broke(absl::StrCat("controls: ", id, " is admitted and there is no row for it"));
-  if (!WithinShares(life, held)) Broke(absl::StrCat("share: ", id, " is more than its request or its client may have"));
+  if (!HasControlRow(life, held, MostParkable()))
+    Broke(absl::StrCat("controls: ", id, " is admitted and there is no row for it"));
+  if (!WithinShares(life, held, MostParkable()))
+    Broke(absl::StrCat("share: ", id, " is more than its request or its client may have"));
   for (const auto& [other_id, other] : lives_) {
-    const bool could = !other.admitted && HasControlRow(other, held) && WithinShares(other, held);
+    const bool could = !other.admitted && HasControlRow(other, held, {}) && WithinShares(other, held, {});
     if (could && TurnOf(other, held) < TurnOf(life, held)) {
       Broke(absl::StrCat("order: ", id, " is admitted before ", other_id));
     }
   }
+  const bool kept = life.request.urgent() && held.all.urgent < config_.urgent_slots;
+  if (!kept && ReturnsBefore(life.request.priority, held) != nullptr) {
+    Broke(absl::StrCat("parking: ", id, " is admitted before somebody who was parked"));
+  }
   life.admitted = true;
+  life.placed_in = planning_;
 }
 
 Referee::Holdings Referee::Held() const {
   Holdings held;
   const auto add = [&](const Life& life) {
-    if (!life.admitted) return;
+    if (!life.runs()) return;
     const GroupCounts blocks = BlocksFor(life.request);
     for (Has* has : {&held.all, &held.clients[life.request.client], &held.requests[life.request.group]}) {
       ++has->slots;
+      has->urgent += life.request.urgent() ? 1 : 0;
       has->control_rows += life.request.sampling.controls_logits() ? 1 : 0;
       for (size_t group = 0; group < blocks.size(); ++group) has->blocks[group] += blocks[group];
     }
@@ -153,9 +164,10 @@ std::tuple<Priority, int64_t, int64_t, uint64_t> Referee::TurnOf(const Life& lif
           life.arrival};
 }
 
-bool Referee::WithinShares(const Life& life, const Holdings& held) const {
-  const int64_t kept = life.request.urgent() ? 0 : config_.urgent_slots;
-  const double free_slots = static_cast<double>(config_.slots - held.all.slots - kept);
+bool Referee::WithinShares(const Life& life, const Holdings& held, const Has& parkable) const {
+  const int64_t kept = KeptSlots(life, held);
+  const Has added = life.request.urgent() ? parkable : Has{};
+  const double free_slots = static_cast<double>(config_.slots - held.all.slots - kept + added.slots);
   const auto within = [&](double share, const absl::flat_hash_map<uint64_t, Has>& all, uint64_t key) {
     const auto has = all.find(key);
     if (has == all.end() || share >= 1) return true;
@@ -163,12 +175,14 @@ bool Referee::WithinShares(const Life& life, const Holdings& held) const {
       return static_cast<double>(own + more) <= share * (static_cast<double>(own) + free);
     };
     if (!fits(has->second.slots, 1, free_slots)) return false;
-    const auto free_rows = static_cast<double>(config_.control_rows - held.all.control_rows - KeptControlRows(life));
+    const auto free_rows = static_cast<double>(config_.control_rows - held.all.control_rows -
+                                               KeptControlRows(life, held) + added.control_rows);
     const int64_t own_rows = has->second.control_rows;
     if (life.request.sampling.controls_logits() && own_rows > 0 && !fits(own_rows, 1, free_rows)) return false;
     for (size_t group = 0; group < config_.kv.size(); ++group) {
       const KvGroupSize& size = config_.kv[group];
-      const auto free = static_cast<double>(size.blocks - held.all.blocks[group] - kept * size.most_per_sequence);
+      const auto free = static_cast<double>(size.blocks - held.all.blocks[group] - kept * size.most_per_sequence +
+                                            added.blocks[group]);
       const int64_t own = has->second.blocks[group];
       if (own > 0 && !fits(own, BlocksFor(life.request)[group], free)) return false;
     }
@@ -178,20 +192,26 @@ bool Referee::WithinShares(const Life& life, const Holdings& held) const {
          within(config_.client_share, held.clients, life.request.client);
 }
 
-int64_t Referee::KeptControlRows(const Life& life) const {
-  return life.request.urgent() ? 0 : std::min(config_.urgent_slots, config_.control_rows - 1);
+int64_t Referee::KeptSlots(const Life& life, const Holdings& held) const {
+  if (life.request.urgent()) return 0;
+  const bool first = life.parked && Overdue(life);
+  return first ? std::max<int64_t>(config_.urgent_slots - held.all.urgent, 0) : config_.urgent_slots;
 }
 
-bool Referee::HasControlRow(const Life& life, const Holdings& held) const {
+int64_t Referee::KeptControlRows(const Life& life, const Holdings& held) const {
+  return std::min<int64_t>(KeptSlots(life, held), std::max(config_.control_rows - 1, 0));
+}
+
+bool Referee::HasControlRow(const Life& life, const Holdings& held, const Has& parkable) const {
   if (!life.request.sampling.controls_logits()) return true;
-  return config_.control_rows - held.all.control_rows > KeptControlRows(life);
+  const int64_t more = life.request.urgent() ? parkable.control_rows : 0;
+  return config_.control_rows - held.all.control_rows + more > KeptControlRows(life, held);
 }
 
-const Referee::Life* Referee::Next() const {
-  const Holdings held = Held();
+const Referee::Life* Referee::Next(const Holdings& held, const Has& more) const {
   const Life* next = nullptr;
   for (const auto& [id, life] : lives_) {
-    if (life.admitted || !HasControlRow(life, held) || !WithinShares(life, held)) continue;
+    if (life.admitted || !HasControlRow(life, held, more) || !WithinShares(life, held, more)) continue;
     if (next == nullptr || TurnOf(life, held) < TurnOf(*next, held)) next = &life;
   }
   return next;
@@ -199,6 +219,9 @@ const Referee::Life* Referee::Next() const {
 
 void Referee::Place(Life& life, const PlannedSequence& share) {
   life.slot = share.slot;
+  if (const PageId told = std::exchange(life.arriving_slot, -1); told >= 0 && told != life.slot) {
+    Broke(absl::StrCat("parking: ", share.id, " goes on elsewhere than where its state came to"));
+  }
   life.blocks = Flat(share.blocks);
   PlaceControls(life, share);
   const GroupCounts need = BlocksFor(life.request);
@@ -226,7 +249,8 @@ void Referee::Place(Life& life, const PlannedSequence& share) {
 void Referee::PlaceControls(Life& life, const PlannedSequence& share) {
   life.control_row = share.control_row;
   const bool needs = life.request.sampling.controls_logits();
-  if (needs != (life.control_row >= 0) || needs != (share.controlled != nullptr)) {
+  const bool writes = share.controlled != nullptr;
+  if (needs != (life.control_row >= 0) || writes != (needs && share.start == 0)) {
     return Broke(absl::StrCat("controls: ", share.id, needs ? " has none" : " has some and needs none"));
   }
   if (!needs) return;
@@ -264,6 +288,7 @@ std::vector<PageId> Referee::Flat(std::span<const std::vector<PageId>> blocks) {
 }
 
 void Referee::OnNoPlan(bool steps_in_flight) {
+  planning_ = last_step_ + 1;
   if (!steps_in_flight && alive_ > 0) Broke(absl::StrCat("progress: ", alive_, " are alive and nothing is planned"));
 }
 
@@ -345,10 +370,12 @@ void Referee::OnStats(const SchedulerStats& stats, bool planned) {
   if (stats.slots_used > config_.slots || stats.blocks_used > static_cast<int64_t>(block_owner_.size()))
     Broke("bounds: more pages than there are");
   const auto ended = static_cast<int64_t>(ended_in_flight_.size());
-  if (stats.running != stats.slots_used || stats.running + stats.waiting != static_cast<int64_t>(alive_) + ended) {
+  const int64_t there = stats.running + stats.waiting + stats.parking.parked;
+  if (stats.running != stats.slots_used || there != static_cast<int64_t>(alive_) + ended) {
     Broke(absl::StrCat("no leak: ", stats.slots_used, " slots are used, ", stats.running, " run and ", stats.waiting,
                        " wait, of ", alive_, " alive and ", ended, " in flight"));
   }
+  CheckParked(stats, planned);
   CheckQueue(stats, planned);
 }
 
@@ -366,12 +393,13 @@ void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
     std::set<std::pair<uint64_t, uint64_t>> requests;
   } queues[2];
   for (const Ended& ended : ended_in_flight_) {
-    if (ended.life.admitted) add(ended.life.request);
+    if (ended.life.runs()) add(ended.life.request);
   }
   for (const auto& [id, life] : lives_) {
     if (!life.expected.empty() && life.expected.front() == kNothingDrawn) {
       Broke(absl::StrCat("tokens: ", id, " goes on although nothing could be drawn"));
     }
+    if (life.parked) continue;
     if (life.admitted) {
       add(life.request);
       others += life.request.urgent() ? 0 : 1;
@@ -401,15 +429,12 @@ void Referee::CheckQueue(const SchedulerStats& stats, bool planned) {
     }
   }
   if (others > config_.slots - config_.urgent_slots) Broke("order: others run in the slots of urgent ones");
-  const Life* next = planned && waiting > 0 ? Next() : nullptr;
-  if (next == nullptr) return;
-  const int64_t kept = next->request.urgent() ? 0 : config_.urgent_slots;
-  bool fits = config_.slots - stats.slots_used >= 1 + kept;
-  for (size_t group = 0; group < config_.kv.size(); ++group) {
-    const KvGroupSize& size = config_.kv[group];
-    fits = fits && size.blocks - held[group] >= BlocksFor(next->request)[group] + kept * size.most_per_sequence;
-  }
-  if (fits) Broke("no starvation: there are pages for who is next in the queue, and it waits");
+  if (!planned || waiting == 0) return;
+  const Holdings holdings = Held();
+  const Life* next = Next(holdings, {});
+  if (next == nullptr || ReturnsBefore(next->request.priority, holdings) != nullptr) return;
+  if (Fits(*next, holdings)) Broke("no starvation: there are pages for who is next in the queue, and it waits");
+  CheckUrgent(*next, holdings);
 }
 
 }  // namespace batucada::sim

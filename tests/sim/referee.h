@@ -19,6 +19,10 @@
 //   rows          samples are of their sequence's own rows, in row order
 //   controls      who changes logits, and nobody else, has a control row of its own; while there is none for it, others
 //                 pass
+//   parking       nobody is parked who is urgent, or was too often, or for too long; or more than there is room for, or
+//                 without an urgent one being admitted then; what they hold is copied before it is given away. An
+//                 urgent one waits only if nobody alone could make room for it. Who is parked comes back before whoever
+//                 has its priority, and after its time before all others, as soon as there are places
 //   no leak       what is used is what somebody alive, or ended and still in flight, holds: at every step
 #pragma once
 
@@ -82,9 +86,33 @@ class Referee {
     int64_t scored = 0;         // prompt log-probabilities likewise
     PageId slot = -1;           // -1: no row so far
     PageId control_row = -1;
+    bool parked = false;
+    bool arriving = false;   // its state, by the newest plan
+    uint64_t placed_in = 0;  // the plan that admitted it, parked it or brought it back
+    int32_t times_parked = 0;
+    absl::Time parked_since;
+    absl::Duration parked_before;
+    PageId parked_slot = -1;
+    GroupCounts parked_blocks = {};
+    int64_t returned_at = -1;      // its position when it came back
+    int64_t before_plan = 0;       // before the newest plan
+    PageId arriving_slot = -1;     // where its state is copied to when it comes back
     std::vector<PageId> blocks;    // of all K/V groups, numbered through
     std::deque<int32_t> expected;  // tokens that results brought and events have not told
     size_t alive_index = 0;
+
+    bool runs() const { return admitted && !parked; }
+  };
+  struct Has {
+    int64_t slots = 0;
+    int64_t urgent = 0;  // of them
+    int64_t control_rows = 0;
+    GroupCounts blocks = {};  // by K/V group
+  };
+  // What all, and each client and each request of more than one sequence, hold now.
+  struct Holdings {
+    Has all;
+    absl::flat_hash_map<uint64_t, Has> clients, requests;
   };
   struct DecodeShare {
     SequenceId id = 0;
@@ -108,25 +136,32 @@ class Referee {
   // Rows of each decode share that the draws keep, as many as the result says.
   std::vector<size_t> KeptRows(const Touched& step, const StepResult& result);
   void OnAdmitted(SequenceId id);
+  // --- parking, referee_parking.cc ---
+  void OnPlacements(const BatchPlan& plan);
+  void OnParked(const BatchPlan& plan, SequenceId id);
+  void OnReturned(const BatchPlan& plan, SequenceId id);
+  bool Overdue(const Life& life) const;
+  bool CanReturn(SequenceId id, const Life& life, const Holdings& held) const;
+  bool MayBeParked(const Life& life) const;
+  // Who is to come back before anybody of that priority is admitted; null: nobody.
+  const Life* ReturnsBefore(Priority priority, const Holdings& held) const;
+  // The pages that it needs are free.
+  bool Fits(const Life& life, const Holdings& held) const;
+  void CheckParked(const SchedulerStats& stats, bool planned);
+  // `next` is who is next in the queue.
+  void CheckUrgent(const Life& next, const Holdings& held);
+  // As much as parking could free at most.
+  Has MostParkable() const;
   void Place(Life& life, const PlannedSequence& share);
-  struct Has {
-    int64_t slots = 0;
-    int64_t control_rows = 0;
-    GroupCounts blocks = {};  // by K/V group
-  };
-  // What all, and each client and each request of more than one sequence, hold now.
-  struct Holdings {
-    Has all;
-    absl::flat_hash_map<uint64_t, Has> clients, requests;
-  };
   Holdings Held() const;
-  // Who is next by the rules, of those who wait; null: nobody may be.
-  const Life* Next() const;
+  // Who is next by the rules, of those who wait; null: nobody may be. `more`: what urgent ones might have besides.
+  const Life* Next(const Holdings& held, const Has& more) const;
   // What it counts with, and whether it may have a slot more.
   static std::tuple<Priority, int64_t, int64_t, uint64_t> TurnOf(const Life& life, const Holdings& held);
-  bool WithinShares(const Life& life, const Holdings& held) const;
-  bool HasControlRow(const Life& life, const Holdings& held) const;
-  int64_t KeptControlRows(const Life& life) const;
+  bool WithinShares(const Life& life, const Holdings& held, const Has& more) const;
+  bool HasControlRow(const Life& life, const Holdings& held, const Has& more) const;
+  int64_t KeptSlots(const Life& life, const Holdings& held) const;
+  int64_t KeptControlRows(const Life& life, const Holdings& held) const;
   void PlaceControls(Life& life, const PlannedSequence& share);
   bool WantsDecode(const Life& life) const;
   void End(SequenceId id, const Finish& finish);
@@ -153,7 +188,10 @@ class Referee {
   std::vector<uint64_t> ended_;
   uint64_t arrivals_ = 0;
   uint64_t last_step_ = 0;
-  bool passed_ = false;  // in the newest plan, short prompts others
+  uint64_t planning_ = 0;  // the step that was planned last, or could not be
+  absl::Time now_;         // of the newest plan
+  bool returned_ = false;  // in the newest plan, somebody came back
+  bool passed_ = false;    // in the newest plan, short prompts others
   uint64_t digest_ = kFnvBasis;
   std::string violation_;
 };

@@ -34,7 +34,7 @@ class RefereeControlsTest : public testing::Test {
   static BatchPlan Plan(std::vector<PlannedSequence> shares) {
     BatchPlan plan{.step = 1};
     for (const PlannedSequence& share : shares) {
-      plan.admitted.push_back(share.id);
+      plan.placements.push_back({.id = share.id});
       plan.num_tokens += share.num_tokens;
       plan.samples.push_back(
           {.row = plan.num_tokens - 1, .slot = share.slot, .position = 2, .control_row = share.control_row});

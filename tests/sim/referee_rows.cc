@@ -14,6 +14,7 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   if (found == lives_.end()) return Broke(absl::StrCat("one end: ", share.id, " is planned and not alive"));
   Life& life = found->second;
   if (!life.admitted) Broke(absl::StrCat("order: ", share.id, " has rows and was not admitted"));
+  if (life.parked || life.arriving) Broke(absl::StrCat("parking: ", share.id, " has rows and its state is elsewhere"));
   if (life.slot < 0) Place(life, share);
   const std::vector<PageId> blocks = Flat(share.blocks);
   if (share.slot != life.slot || blocks != life.blocks || share.control_row != life.control_row)

@@ -28,7 +28,7 @@ class RefereeRowsTest : public testing::Test {
   RefereeRowsTest() {
     referee.OnAccepted(1, request);
     BatchPlan plan{.step = ++step, .num_tokens = 2};
-    plan.admitted = {1};
+    plan.placements = {{.id = 1}};
     plan.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
     plan.samples = {{.row = 1, .slot = 0, .position = 2}};
     referee.OnPlan(plan, absl::UnixEpoch());
@@ -140,14 +140,14 @@ TEST_F(RefereeRowsTest, SeesDraftsThatLeavePromptsLittle) {
   const Request other{.prompt = std::vector<int32_t>(50, 1), .max_tokens = 1};
   referee.OnAccepted(2, other);
   BatchPlan plan = Plan(2, drafts);
-  plan.admitted = {2};
+  plan.placements = {{.id = 2}};
   plan.sequences.push_back({.id = 2, .slot = 1, .num_tokens = 8, .tokens = std::span(other.prompt.vector()).first(8)});
   plan.num_tokens = 12;
   EXPECT_EQ(Violation(plan), "") << "three of eleven";
   Referee narrow{SchedulerConfig{.max_batch_tokens = 6, .slots = 2, .block_tokens = 8, .max_decode_rows = 4}};
   narrow.OnAccepted(1, request);
   BatchPlan first{.step = 1, .num_tokens = 2};
-  first.admitted = {1};
+  first.placements = {{.id = 1}};
   first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
   first.samples = {{.row = 1, .slot = 0, .position = 2}};
   narrow.OnPlan(first, absl::UnixEpoch());
@@ -167,7 +167,7 @@ TEST_F(RefereeRowsTest, SeesDraftsForWhoHasControls) {
   Referee other{Config()};
   other.OnAccepted(1, penalised);
   BatchPlan plan{.step = 1, .num_tokens = 2};
-  plan.admitted = {1};
+  plan.placements = {{.id = 1}};
   plan.sequences = {{.id = 1,
                      .slot = 0,
                      .num_tokens = 2,

@@ -19,6 +19,8 @@ TEST(Simulation, AMillionStepsOfManyLivesBreakNoRule) {
     all.failures += one.failures;
     all.kept += one.kept;
     all.rejected += one.rejected;
+    all.parked += one.parked;
+    all.returned += one.returned;
     for (size_t i = 0; i < 7; ++i) all.ended[i] += one.ended[i];
   }
   EXPECT_GE(all.steps, 1'000'000u);
@@ -26,6 +28,9 @@ TEST(Simulation, AMillionStepsOfManyLivesBreakNoRule) {
   EXPECT_GT(all.failures, 100u);
   EXPECT_GT(all.kept, 100'000u) << "rows of drafts";
   EXPECT_GT(all.rejected, 100'000u);
+  EXPECT_GT(all.parked, 1000u);
+  EXPECT_GT(all.returned, 1000u);
+  EXPECT_GT(all.parked, all.returned) << "some ended while they were parked";
   uint64_t ended = 0;
   for (const FinishReason reason : {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled,
                                     FinishReason::kDeadline, FinishReason::kOverrun, FinishReason::kError}) {
@@ -67,7 +72,7 @@ class RefereeTest : public testing::Test {
   BatchPlan Plan(std::vector<PlannedSequence> shares) {
     BatchPlan plan{.step = ++step};
     for (const PlannedSequence& share : shares) {
-      if (share.start == 0) plan.admitted.push_back(share.id);
+      if (share.start == 0) plan.placements.push_back({.id = share.id});
       plan.num_tokens += share.num_tokens;
       plan.samples.push_back(
           {.row = plan.num_tokens - 1, .slot = share.slot, .position = share.start + share.num_tokens});
@@ -119,7 +124,7 @@ TEST_F(RefereeTest, SeesWrongPositionsAndPrompts) {
   late.num_tokens = 3;
   late.tokens = late.tokens.subspan(1);
   BatchPlan plan = Plan({late, Share(2, 1)});
-  plan.admitted = {1, 2};
+  plan.placements = {{.id = 1}, {.id = 2}};
   EXPECT_THAT(Violation(plan), HasSubstr("positions: 1 goes on at 1, not at 0"));
 }
 
@@ -136,7 +141,7 @@ TEST_F(RefereeTest, SeesWhoIsPassedOver) {
 
 TEST_F(RefereeTest, SeesRowsOfSomebodyWhoWaits) {
   BatchPlan plan = Plan({Share(1, 0), Share(2, 1)});
-  plan.admitted.pop_back();
+  plan.placements.pop_back();
   EXPECT_THAT(Violation(plan), HasSubstr("order: 2 has rows and was not admitted"));
 }
 
@@ -157,7 +162,7 @@ class RefereeSharesTest : public testing::Test {
   std::string Violation(const std::vector<SequenceId>& ids) {
     BatchPlan plan{.step = 1};
     for (const SequenceId id : ids) {
-      plan.admitted.push_back(id);
+      plan.placements.push_back({.id = id});
       plan.sequences.push_back({.id = id,
                                 .slot = static_cast<PageId>(plan.sequences.size()),
                                 .num_tokens = 1,

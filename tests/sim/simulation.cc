@@ -58,6 +58,9 @@ class Life {
       Turn();
     }
     if (referee_.violation().empty()) Drain();
+    const ParkingStats parking = scheduler_->stats().parking;
+    outcome_.parked = parking.times_parked;
+    outcome_.returned = parking.times_returned;
     // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
     if (!referee_.violation().empty()) static_cast<void>(scheduler_.release());
     outcome_.violation = referee_.violation();
@@ -109,7 +112,8 @@ class Life {
   // Nobody new, until all have ended: in no more turns than there is work.
   void Drain() {
     ++outcome_.drains;
-    int64_t turns = 2 * promised_ + 100;
+    // Who is parked comes back by a step that may compute nothing.
+    int64_t turns = 2 * promised_ + 100 + 4 * config_.parking.most_times * static_cast<int64_t>(referee_.alive());
     while ((referee_.alive() > 0 || !out_.empty()) && referee_.violation().empty()) {
       if (turns-- <= 0) return referee_.Broke("drain: it does not end");
       Turn();

@@ -18,7 +18,8 @@ struct Outcome {
   uint64_t steps = 0;     // that were planned
   uint64_t accepted = 0, refused = 0, failures = 0, drains = 0;
   uint64_t kept = 0, rejected = 0;  // rows of drafts
-  uint64_t ended[7] = {};           // by FinishReason
+  uint64_t parked = 0, returned = 0;
+  uint64_t ended[7] = {};  // by FinishReason
   uint64_t digest = 0;
 };
 

@@ -31,6 +31,19 @@ Workload::Workload(uint64_t seed) : random_(seed) {
   config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
   longest_prompt_ = static_cast<int64_t>(8 << Below(9));
   longest_text_ = static_cast<int64_t>(2 << Below(8));
+  if (Chance(0.6)) MakeParking();
+}
+
+void Workload::MakeParking() {
+  ParkingBounds& parking = config_.parking;
+  parking.room.slots = static_cast<int32_t>(1 + Below(static_cast<uint64_t>(config_.slots)));
+  for (const KvGroupSize& group : config_.kv) {
+    const int32_t plenty = parking.room.slots * group.most_per_sequence;
+    parking.room.blocks.push_back(Chance(0.5) ? plenty : static_cast<int32_t>(Below(static_cast<uint64_t>(plenty))));
+  }
+  parking.most_times = static_cast<int32_t>(1 + Below(4));
+  parking.most_time = absl::Milliseconds(static_cast<int64_t>(1 + Below(3000)));
+  urgent_ = Chance(0.5) ? 0.3 : 0.02;
 }
 
 int Workload::Arrivals() {
@@ -59,6 +72,7 @@ Request Workload::NextRequest(absl::Time now) {
   if (Chance(0.1)) request.ignore_eos = true;
   if (Chance(0.1)) request.stop_token_ids = {static_cast<int32_t>(1 + Below(kVocabulary - 1))};
   if (Chance(0.2)) request.priority = static_cast<Priority>(Below(5)) - 2;
+  if (Chance(urgent_)) request.priority = -1 - static_cast<Priority>(Below(3));
   request.client = Below(clients_);
   request.group = Chance(0.1) ? 0 : ++groups_;
   if (Chance(0.2)) request.sampling.min_tokens = static_cast<int64_t>(Below(4));

@@ -33,6 +33,7 @@ class Workload {
   absl::Duration StepTime() { return absl::Microseconds(static_cast<int64_t>(1 + Below(5000))); }
 
  private:
+  void MakeParking();
   // 1 … most, small ones more often: uniform in the logarithm.
   int64_t Length(int64_t most);
 
@@ -42,6 +43,7 @@ class Workload {
   uint64_t clients_ = 1;
   int64_t longest_prompt_ = 0;
   int64_t longest_text_ = 0;
+  double urgent_ = 0;      // of the requests
   double rate_ = 0;        // arrivals a step, of this wave
   int64_t wave_left_ = 0;  // steps
 };

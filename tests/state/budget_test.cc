@@ -210,6 +210,23 @@ TEST(Budget, CheckpointsHaveALineOfTheirOwn) {
   EXPECT_THAT(little->report, testing::HasSubstr("off"));
 }
 
+TEST(Budget, ParkedSequencesLieInTheHostsMemory) {
+  BudgetRequest request = Request();
+  const auto none = ComputeBudget(request);
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->parked.slots, 0);
+  EXPECT_THAT(none->report, testing::Not(testing::HasSubstr("parked")));
+  request.parked_sequences = 8;
+  request.shape.kv.push_back({.layers = 1, .kv_heads = 2, .head_dim = 64});
+  request.max_total_tokens = 65536;
+  const auto some = ComputeBudget(request);
+  ASSERT_TRUE(some.ok()) << some.status();
+  EXPECT_EQ(some->parked.slots, 8);
+  EXPECT_EQ(some->parked.blocks[0], 8 * some->kv[0].most_per_sequence) << "a window's ring each";
+  EXPECT_EQ(some->parked.blocks[1], 8 * 8192 / request.shape.block_tokens) << "of what grows, a common length each";
+  EXPECT_THAT(some->report, testing::HasSubstr("parked sequences"));
+}
+
 // Blocks of a growing cache lie in the sequences' own pool, and take nothing of the line.
 TEST(Budget, CheckpointsOfGrowingCachesShareBlocks) {
   BudgetRequest request = Request();

@@ -30,7 +30,9 @@ class PoolsTest : public testing::TestWithParam<const char*> {
     auto pools = StatePools::Create(Shape(),
                                     {.running = {.slots = 3, .blocks = {5, 7}},
                                      .device = {.slots = 2, .blocks = {4, 0}},
-                                     .host = {.slots = 2, .blocks = {6, 6}}},
+                                     .host = {.slots = 2, .blocks = {6, 6}},
+                                     .parked = {.slots = 2, .blocks = {3, 3}},
+                                     .control_rows = 2},
                                     *ops_);
     ASSERT_TRUE(pools.ok()) << pools.status();
     pools_ = std::make_unique<StatePools>(*std::move(pools));
@@ -83,6 +85,7 @@ class PoolsTest : public testing::TestWithParam<const char*> {
 PageRef Running(PageId page) { return {Tier::kRunning, page}; }
 PageRef OnDevice(PageId page) { return {Tier::kDevice, page}; }
 PageRef OnHost(PageId page) { return {Tier::kHost, page}; }
+PageRef Parked(PageId page) { return {Tier::kParked, page}; }
 
 TEST_P(PoolsTest, AStateComesBackFromTheDeviceAndFromTheHost) {
   const Image image = Random();
@@ -119,6 +122,46 @@ TEST_P(PoolsTest, AStateComesBackFromTheDeviceAndFromTheHost) {
   for (const int64_t block : {4, 3}) move(image.window, 0, expected.window, block, window);
   move(image.growing, 2, expected.growing, 6, growing);
   EXPECT_EQ(Read(), expected);
+}
+
+// What lies beside it in the host's memory, a checkpoint's, stays.
+TEST_P(PoolsTest, AParkedStateComesBackWithItsControls) {
+  const Image image = Random();
+  Write(image);
+  const auto bytes = static_cast<size_t>(Shape().ControlBytes());
+  std::vector<char> controls(2 * bytes), read(2 * bytes);
+  for (size_t i = 0; i < controls.size(); ++i) controls[i] = static_cast<char>(i * 7 + i / 251);
+  ops_->device().CopyToDevice(pools_->controls().rows, controls.data(), controls.size());
+  Copy({{kSlots, Running(0), OnHost(1)}, {0, Running(4), OnHost(5)}, {1, Running(0), OnHost(5)}});
+  Copy({{kSlots, Running(2), Parked(0)},
+        {kControls, Running(1), Parked(0)},
+        {0, Running(1), Parked(2)},
+        {1, Running(6), Parked(1)}});
+  Copy({{kSlots, Parked(0), Running(1)},
+        {kControls, Parked(0), Running(0)},
+        {0, Parked(2), Running(3)},
+        {1, Parked(1), Running(2)}});
+  Copy({{kSlots, OnHost(1), Running(2)}, {0, OnHost(5), Running(0)}, {1, OnHost(5), Running(1)}});
+
+  Image expected = image;
+  const StateShape shape = Shape();
+  const auto move = [](std::vector<char>& all, int64_t source, int64_t target, int64_t size) {
+    std::memcpy(all.data() + target * size, all.data() + source * size, static_cast<size_t>(size));
+  };
+  move(expected.recurrent, 2, 1, shape.SlotBytes());
+  move(expected.recurrent, 0, 2, shape.SlotBytes());
+  expected.last[1] = image.last[2];
+  expected.last[2] = image.last[0];
+  const int64_t window = shape.BlockBytes(shape.kv[0]), growing = shape.BlockBytes(shape.kv[1]);
+  move(expected.window, 1, 3, window);
+  move(expected.window, 4, 0, window);
+  move(expected.growing, 6, 2, growing);
+  move(expected.growing, 0, 1, growing);
+  EXPECT_EQ(Read(), expected);
+  std::copy_n(controls.begin() + static_cast<std::ptrdiff_t>(bytes), bytes, controls.begin());
+  ops_->device().CopyToHost(read.data(), pools_->controls().rows, read.size());
+  ASSERT_TRUE(ops_->device().Synchronize().ok());
+  EXPECT_EQ(read, controls);
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, PoolsTest, testing::Values("cpu", "cuda"));

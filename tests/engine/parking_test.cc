@@ -1,0 +1,106 @@
+// A sequence that was parked and came back equals one that nobody disturbed, bit for bit: a real model on the CPU.
+// Where there is a GPU, likewise there.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace batucada {
+namespace {
+
+struct Answer {
+  std::vector<int32_t> ids;
+  std::vector<float> logprobs;
+  bool operator==(const Answer&) const = default;
+};
+
+class ParkingTest : public testing::TestWithParam<BackendKind> {
+ protected:
+  // Two run at once, and so many may be parked. Null: there is no such device.
+  static std::unique_ptr<Engine> MakeEngine(int32_t places, PrefixCacheUse use = PrefixCacheUse::kOff) {
+    auto engine = Engine::Create({.model_dir = std::string(BATUCADA_SOURCE_DIR) + "/models/samba-classics-18m",
+                                  .backend = GetParam(),
+                                  .threads = 1,
+                                  .max_batch_tokens = 64,
+                                  .max_sequences = 2,
+                                  .parked_sequences = places,
+                                  .max_total_tokens = 4096,
+                                  .block_tokens = 16,
+                                  .prefix_cache = use});
+    if (!engine.ok() && GetParam() == BackendKind::kCuda) return nullptr;
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    return *std::move(engine);
+  }
+  static Request Text(uint64_t seed, Priority priority, bool controlled, size_t prompt, int64_t tokens) {
+    std::vector<int32_t> ids(prompt);
+    for (size_t i = 0; i < prompt; ++i) ids[i] = static_cast<int32_t>(5 + (i * i * 7 + i + seed) % 500);
+    Request request{.prompt = ids,
+                    .sampling = {.temperature = 1, .seed = seed},
+                    .max_tokens = tokens,
+                    .ignore_eos = true,
+                    .logprobs = 0,
+                    .priority = priority,
+                    .client = seed};
+    if (controlled) {
+      request.sampling.frequency_penalty = 0.7F;
+      request.sampling.bad_words = {{7, 8}, {9}};
+    }
+    return request;
+  }
+  static void Take(const Update& update, Answer* answer) {
+    for (const TokenResult& token : update.tokens) {
+      answer->ids.push_back(token.id);
+      answer->logprobs.push_back(token.logprob);
+    }
+  }
+  static Answer Finish(Generation& generation, Answer answer = {}) {
+    Update update;
+    while (generation.Wait(&update, absl::Now() + absl::Seconds(120))) {
+      Take(update, &answer);
+    }
+    return answer;
+  }
+  static Answer Alone(Engine& engine, const Request& request) {
+    auto generation = engine.Submit(request);
+    EXPECT_TRUE(generation.ok()) << generation.status();
+    return Finish(*generation);
+  }
+};
+
+TEST_P(ParkingTest, EqualsAnUndisturbedRun) {
+  const auto plain = MakeEngine(0);
+  if (plain == nullptr) GTEST_SKIP() << "no such device";
+  for (const PrefixCacheUse use : {PrefixCacheUse::kOff, PrefixCacheUse::kOn}) {
+    const auto parking = MakeEngine(1, use);
+    const bool controlled = use == PrefixCacheUse::kOff;
+    const Request first = Text(1, 0, controlled, 40, 300), second = Text(2, 0, false, 600, 60);
+    const Request urgent = Text(3, -1, controlled, 30, 5);
+    const Answer undisturbed[] = {Alone(*plain, first), Alone(*plain, second), Alone(*plain, urgent)};
+    const uint64_t before = parking->Stats().parking.times_parked;
+    auto a = parking->Submit(first), b = parking->Submit(second);
+    ASSERT_TRUE(a.ok() && b.ok());
+    Answer answer;
+    for (int round = 0; round < 3; ++round) {
+      // Both places are taken, for hundreds of steps in the first round.
+      Update update;
+      if (!a->Wait(&update, absl::Now() + absl::Seconds(120))) break;
+      Take(update, &answer);
+      EXPECT_EQ(Alone(*parking, urgent), undisturbed[2]) << "in another's places";
+    }
+    EXPECT_EQ(Finish(*a, answer), undisturbed[0]) << (controlled ? "controlled" : "plain");
+    EXPECT_EQ(Finish(*b), undisturbed[1]);
+    EXPECT_GT(parking->Stats().parking.times_parked, before);
+    EXPECT_EQ(parking->Stats().parking.parked, 0);
+    EXPECT_EQ(parking->Stats().parking.times_returned, parking->Stats().parking.times_parked);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ParkingTest, testing::Values(BackendKind::kCpu, BackendKind::kCuda),
+                         [](const auto& test) { return test.param == BackendKind::kCpu ? "Cpu" : "Cuda"; });
+
+}  // namespace
+}  // namespace batucada
