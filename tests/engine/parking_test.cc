@@ -1,7 +1,8 @@
 // A sequence that was parked and came back equals one that nobody disturbed, bit for bit: a real model on the CPU.
-// Where there is a GPU, likewise there.
+// Where there is a GPU, as nearly as a text there is the same in any company.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,6 @@ namespace {
 struct Answer {
   std::vector<int32_t> ids;
   std::vector<float> logprobs;
-  bool operator==(const Answer&) const = default;
 };
 
 class ParkingTest : public testing::TestWithParam<BackendKind> {
@@ -39,7 +39,7 @@ class ParkingTest : public testing::TestWithParam<BackendKind> {
     std::vector<int32_t> ids(prompt);
     for (size_t i = 0; i < prompt; ++i) ids[i] = static_cast<int32_t>(5 + (i * i * 7 + i + seed) % 500);
     Request request{.prompt = ids,
-                    .sampling = {.temperature = 1, .seed = seed},
+                    .sampling = {.temperature = GetParam() == BackendKind::kCpu ? 1.0F : 0.0F, .seed = seed},
                     .max_tokens = tokens,
                     .ignore_eos = true,
                     .logprobs = 0,
@@ -56,6 +56,21 @@ class ParkingTest : public testing::TestWithParam<BackendKind> {
       answer->ids.push_back(token.id);
       answer->logprobs.push_back(token.logprob);
     }
+  }
+  // On a GPU log-probabilities depend a little on who else is in a step, and some day one of two nearly equal tokens is
+  // another: until then they are near each other, and a state that came back wrong is seen at its first token.
+  static void ExpectSame(const Answer& answer, const Answer& undisturbed, const char* which) {
+    if (GetParam() == BackendKind::kCpu) {
+      EXPECT_EQ(answer.ids, undisturbed.ids) << which;
+      EXPECT_EQ(answer.logprobs, undisturbed.logprobs) << which;
+      return;
+    }
+    ASSERT_EQ(answer.ids.size(), undisturbed.ids.size()) << which;
+    size_t same = 0;
+    for (; same < answer.ids.size() && answer.ids[same] == undisturbed.ids[same]; ++same) {
+      EXPECT_NEAR(answer.logprobs[same], undisturbed.logprobs[same], 0.1) << which << " " << same;
+    }
+    EXPECT_GE(same, std::min<size_t>(answer.ids.size(), 24)) << which;
   }
   static Answer Finish(Generation& generation, Answer answer = {}) {
     Update update;
@@ -89,10 +104,10 @@ TEST_P(ParkingTest, EqualsAnUndisturbedRun) {
       Update update;
       if (!a->Wait(&update, absl::Now() + absl::Seconds(120))) break;
       Take(update, &answer);
-      EXPECT_EQ(Alone(*parking, urgent), undisturbed[2]) << "in another's places";
+      ExpectSame(Alone(*parking, urgent), undisturbed[2], "in another's places");
     }
-    EXPECT_EQ(Finish(*a, answer), undisturbed[0]) << (controlled ? "controlled" : "plain");
-    EXPECT_EQ(Finish(*b), undisturbed[1]);
+    ExpectSame(Finish(*a, answer), undisturbed[0], controlled ? "controlled" : "plain");
+    ExpectSame(Finish(*b), undisturbed[1], "the other");
     EXPECT_GT(parking->Stats().parking.times_parked, before);
     EXPECT_EQ(parking->Stats().parking.parked, 0);
     EXPECT_EQ(parking->Stats().parking.times_returned, parking->Stats().parking.times_parked);
