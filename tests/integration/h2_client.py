@@ -128,4 +128,7 @@ def healthy(server):
     with H2(server.grpc_port) as client:
         stream = client.open(CHECK)
         client.data_frame(stream, message(0), end=True)
-        return client.receive(lambda c: c.status(stream) == "0") and client.data[stream].endswith(b"\x08\x01")
+        fine = client.receive(lambda c: c.status(stream) == "0") and client.data[stream].endswith(b"\x08\x01")
+        if not fine:
+            print(f"closed {client.closed}, GOAWAY {client.goaway}, {client.resets}, {client.headers}, {client.data}")
+        return fine
