@@ -180,6 +180,16 @@ def state(tmp_path_factory):
         yield server, file.read_bytes()
 
 
+def test_whose_key_is_wrong_is_told_so_however_long_the_file(state, tmp_path):
+    """The server has answered before the file has gone out, which libcurl takes for a broken connection."""
+    server, whole = state
+    for size in (len(whole), 6 << 20):
+        file = tmp_path / "talk.state"
+        file.write_bytes(whole.ljust(size, b"x"))
+        refused = session_command(server, "import", str(file), key="mallory")
+        assert refused.returncode == 1 and "'authorization: Bearer KEY'" in refused.stderr, refused.stderr
+
+
 @pytest.mark.parametrize("damage, said", [
     (lambda b: b[:-1], "was cut off"),
     (lambda b: b[: len(b) // 2], "was cut off"),
