@@ -36,8 +36,10 @@ GrpcMethods MakeMethods(Service& service, bool reflection) {
 }
 
 struct GrpcPlace {
-  GrpcPlace(std::weak_ptr<GrpcConnection> taken_by) : connection(std::move(taken_by)) {}
+  GrpcPlace(std::weak_ptr<GrpcConnection> taken_by, bool came_silent)
+      : connection(std::move(taken_by)), silent(came_silent) {}
   std::weak_ptr<GrpcConnection> connection;
+  bool silent;          // when it came it had sent nothing yet
   bool leaves = false;  // told to give way
 };
 
@@ -88,6 +90,7 @@ class GrpcServer::Impl : public ConnectionBook<GrpcConnection, GrpcPlace>, publi
     error_code ignored;
     const tcp::endpoint peer = socket.remote_endpoint(ignored);
     const Client client = ClientAt(peer.address().to_string(), peer.port());
+    const bool silent = socket.available(ignored) == 0;
     asio::io_context& loop = *seat.loop;
     auto stream =
         options_.tls == nullptr ? MakePlainStream(std::move(socket)) : MakeTlsStream(std::move(socket), *options_.tls);
@@ -95,13 +98,14 @@ class GrpcServer::Impl : public ConnectionBook<GrpcConnection, GrpcPlace>, publi
         std::make_shared<GrpcConnection>(std::move(stream), context_, client, [place, taken = seat.taken] {});
     {
       const std::lock_guard lock(mutex_);
-      connections_.emplace(id, connection);
+      connections_.emplace(id, GrpcPlace(connection, silent));
     }
     asio::post(loop, [connection = std::move(connection)] { connection->Start(); });
   }
 
-  // Counts one more. Where all places are taken, the oldest connection that has made no call yet gives way: who only
-  // holds connections keeps nobody out but others like him. False: there is none.
+  // Counts one more. Where all places are taken, the oldest connection that has made no call yet gives way, those that
+  // came without a word before the others, who may only be waiting for their thread: who only holds connections keeps
+  // nobody out but others like him. False: there is none.
   bool MakeRoom() {
     std::vector<std::shared_ptr<GrpcConnection>> seen;  // released without the lock: the last to go calls End
     const std::lock_guard lock(mutex_);
@@ -110,14 +114,20 @@ class GrpcServer::Impl : public ConnectionBook<GrpcConnection, GrpcPlace>, publi
         static_cast<size_t>(std::clamp<int64_t>(DescriptorLimit() / 2, 1, options_.limits.max_connections));
     if (open_ - leaving_ >= limit) {
       context_.service.metrics.OnGrpcConnectionRefused();
+      GrpcPlace* gives_way = nullptr;
+      std::shared_ptr<GrpcConnection> leaver;
       for (auto& [id, place] : connections_) {
-        if (place.leaves) continue;
+        if (place.leaves || (gives_way != nullptr && !place.silent)) continue;
         const std::shared_ptr<GrpcConnection>& oldest = seen.emplace_back(place.connection.lock());
         if (oldest == nullptr || !oldest->untried()) continue;
-        place.leaves = true;
+        gives_way = &place;
+        leaver = oldest;
+        if (place.silent) break;
+      }
+      if (gives_way != nullptr) {
+        gives_way->leaves = true;
         ++leaving_;
-        asio::post(oldest->executor(), [connection = oldest] { connection->Close(); });
-        break;
+        asio::post(leaver->executor(), [leaver] { leaver->Close(); });
       }
       if (open_ - leaving_ >= limit || leaving_ > kMaxLeaving) return false;
     }
