@@ -44,12 +44,26 @@ class GrpcCall {
   using Take = std::function<absl::Status(std::string_view message)>;  // of the wire, without its frame
 
   GrpcCall(Next next, Take take) : next_(std::move(next)), take_(std::move(take)) {}
+  // Of one message, which may be sent again.
+  GrpcCall(std::string message, Take take)
+      : take_(std::move(take)), sending_(std::move(message)), size_(static_cast<curl_off_t>(sending_.size())) {}
 
-  // Of all that `next` gives: then the last byte ends the request. Where the end comes by itself a server may have
-  // answered before, and libcurl 7.88 takes an answer that it reads in one go with the stream's reset for none.
-  void SetSize(size_t bytes) { size_ = static_cast<curl_off_t>(bytes); }
-
+  // A server may answer before it has seen the request's end, and then resets the stream: libcurl 7.88 loses an answer
+  // that it reads in one go with the reset. A request of known size has its end in its last frame, so that this is
+  // seldom, and it is asked again.
   absl::Status Run(const CheckpointServer& server, std::string_view method) {
+    constexpr int kMostTries = 8;
+    bool lost = false;
+    absl::Status status = Perform(server, method, &lost);
+    for (int i = 1; lost && !next_ && i < kMostTries; ++i) {
+      sent_ = 0;
+      status = Perform(server, method, &lost);
+    }
+    return status;
+  }
+
+ private:
+  absl::Status Perform(const CheckpointServer& server, std::string_view method, bool* lost) {
     static const bool initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> owned(curl_easy_init(), curl_easy_cleanup);
     CURL* const handle = owned.get();
@@ -89,6 +103,7 @@ class GrpcCall {
       curl_easy_setopt(handle, CURLOPT_CAINFO, file);
     }
     const CURLcode code = curl_easy_perform(handle);
+    *lost = !told_ && !status_ && (code == CURLE_GOT_NOTHING || code == CURLE_HTTP2_STREAM);
     if (!taken_.ok()) return taken_;
     // A server that refuses may do so before it has taken all there is to send. What went well did so to its end.
     if (status_ && (*status_ != 0 || code == CURLE_OK))
@@ -100,11 +115,10 @@ class GrpcCall {
     return absl::UnavailableError(server.url + " does not answer as a gRPC server: give the gRPC port");
   }
 
- private:
   static size_t OnRead(char* to, size_t size, size_t count, void* raw) {
     auto& self = *static_cast<GrpcCall*>(raw);
     while (self.sent_ == self.sending_.size()) {
-      std::optional<std::string> next = self.next_();
+      std::optional<std::string> next = self.next_ ? self.next_() : std::nullopt;
       if (!next) return 0;
       self.sending_ = *std::move(next);
       self.sent_ = 0;
@@ -117,6 +131,7 @@ class GrpcCall {
 
   static size_t OnWrite(char* data, size_t size, size_t count, void* raw) {
     auto& self = *static_cast<GrpcCall*>(raw);
+    self.told_ = true;
     std::string_view rest(data, size * count);
     while (!rest.empty()) {
       absl::StatusOr<std::optional<WireMessage>> message = self.reader_.Read(&rest);
@@ -142,12 +157,13 @@ class GrpcCall {
     return size * count;
   }
 
-  const Next next_;
+  const Next next_;  // null: all is in sending_
   const Take take_;
-  curl_off_t size_ = -1;  // not known
   std::string sending_;
   size_t sent_ = 0;
+  curl_off_t size_ = -1;  // not known
   MessageReader reader_{kMostMessageBytes, MessageEncoding::kIdentity};
+  bool told_ = false;  // something of the answer
   absl::Status taken_;
   std::optional<int> status_;
   std::string said_;
@@ -159,17 +175,13 @@ absl::Status GetCheckpoint(const CheckpointServer& server, const std::string& se
                            const std::function<bool(std::string_view)>& take) {
   v1::GetCheckpointRequest request;
   request.set_session(session);
-  std::optional<std::string> message = FrameMessage(request);
-  const size_t size = message->size();
-  GrpcCall call([&message] { return std::exchange(message, std::nullopt); },
-                [&take](std::string_view bytes) -> absl::Status {
-                  v1::CheckpointPart part;
-                  if (!part.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-                    return absl::DataLossError("the server's answer is no part of a state");
-                  }
-                  return take(part.data()) ? absl::OkStatus() : absl::CancelledError("the file could not be written");
-                });
-  call.SetSize(size);
+  GrpcCall call(FrameMessage(request), [&take](std::string_view bytes) -> absl::Status {
+    v1::CheckpointPart part;
+    if (!part.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return absl::DataLossError("the server's answer is no part of a state");
+    }
+    return take(part.data()) ? absl::OkStatus() : absl::CancelledError("the file could not be written");
+  });
   return call.Run(server, "GetCheckpoint");
 }
 
@@ -179,11 +191,7 @@ namespace {
 absl::Status CheckKey(const CheckpointServer& server, const std::string& session) {
   v1::PutCheckpointRequest request;
   request.set_session(session);
-  std::optional<std::string> message = FrameMessage(request);
-  const size_t size = message->size();
-  GrpcCall call([&message] { return std::exchange(message, std::nullopt); },
-                [](std::string_view) { return absl::OkStatus(); });
-  call.SetSize(size);
+  GrpcCall call(FrameMessage(request), [](std::string_view) { return absl::OkStatus(); });
   const absl::Status status = call.Run(server, "PutCheckpoint");
   return absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ? status : absl::OkStatus();
 }
