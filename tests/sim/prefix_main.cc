@@ -3,30 +3,18 @@
 // differs, or the first rule that was broken, after saying which and in which life.
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
+#include <optional>
 
-#include "absl/strings/numbers.h"
+#include "tests/sim/lives.h"
 #include "tests/sim/prefix_simulation.h"
 
 int main(int count, char** arguments) {
-  uint64_t seed = 1, steps = 1000, lives = 1000;
-  for (int i = 1; i < count; i += 2) {
-    uint64_t* const value = std::strcmp(arguments[i], "--seed") == 0    ? &seed
-                            : std::strcmp(arguments[i], "--steps") == 0 ? &steps
-                            : std::strcmp(arguments[i], "--lives") == 0 ? &lives
-                                                                        : nullptr;
-    if (value == nullptr || i + 1 == count || !absl::SimpleAtoi(arguments[i + 1], value)) {
-      std::fprintf(stderr, "usage: batucada-prefix-sim [--seed N] [--steps N] [--lives N]\n");
-      return 2;
-    }
-  }
-  batucada::sim::PrefixOutcome all;
-  for (uint64_t life = 0; life < lives; ++life) {
-    const batucada::sim::PrefixOutcome one = batucada::sim::SimulatePrefixes(seed + life, steps);
-    if (!one.violation.empty()) {
-      std::printf("seed %" PRIu64 ", after %" PRIu64 " steps: %s\n", seed + life, one.steps, one.violation.c_str());
-      return 1;
-    }
+  using namespace batucada::sim;
+  const std::optional<Lives> wanted = ReadLives(count, arguments, "batucada-prefix-sim");
+  if (!wanted) return 2;
+  PrefixOutcome all;
+  const auto simulate = [](uint64_t seed, uint64_t steps) { return SimulatePrefixes(seed, steps); };
+  const auto add = [&all](const PrefixOutcome& one) {
     all.steps += one.steps;
     all.answers += one.answers;
     all.failures += one.failures;
@@ -38,10 +26,11 @@ int main(int count, char** arguments) {
     all.host_evictions += one.host_evictions;
     all.restarts += one.restarts;
     all.moved += one.moved;
-  }
+  };
+  if (!RunLives(*wanted, simulate, add)) return 1;
   std::printf("%" PRIu64 " steps in %" PRIu64 " lives: %" PRIu64 " answers, all of them the cold ones; %" PRIu64
               " failures, %" PRIu64 " restarts\n",
-              all.steps, lives, all.answers, all.failures, all.restarts);
+              all.steps, wanted->lives, all.answers, all.failures, all.restarts);
   std::printf("hits %" PRIu64 " (host %" PRIu64 ", disk %" PRIu64 "), waits %" PRIu64 ", evictions %" PRIu64
               " (host %" PRIu64 "), moved on the disk %" PRIu64 "\n",
               all.hits, all.host_hits, all.disk_hits, all.waits, all.evictions, all.host_evictions, all.moved);
