@@ -10,9 +10,8 @@ import http.client
 import json
 import multiprocessing
 import random
-import time
 
-from scene import Scene, parser
+from scene import Scene, crowd, parser
 
 SECONDS = 20
 
@@ -42,7 +41,7 @@ def names(draw):
     return {"structured_outputs": {"choice": [word(draw, 8, 30) for _ in range(1000)]}}
 
 
-def ask(port, seed, over, asked):
+def ask(port, seed, asked, over):
     draw, kinds = random.Random(seed), [schema, regex, rules, names]
     while not over.is_set():
         body = {"prompt": "a", "max_tokens": 8, **kinds[draw.randrange(len(kinds))](draw)}
@@ -62,17 +61,9 @@ def main():
     flags.add_argument("--clients", type=int, default=8)
     options = flags.parse_args()
     small = {"prompt": "a", "max_tokens": 1, "structured_outputs": {"choice": ["yes", "no", "perhaps"]}}
-    over, asked = multiprocessing.Event(), multiprocessing.Array("i", 2)
+    asked = multiprocessing.Array("i", 2)
     with Scene(f"{options.clients} clients with grammars", options, asks={"three choices": small}) as scene:
-        clients = [multiprocessing.Process(target=ask, args=(scene.http, seed, over, asked), daemon=True)
-                   for seed in range(options.clients)]
-        with scene.phase("during"):
-            for client in clients:
-                client.start()
-            time.sleep(SECONDS)
-        over.set()
-        for client in clients:
-            client.join()
+        crowd(scene, SECONDS, options.clients, ask, lambda seed: (seed, asked))
     print(f"{asked[0]} were served, {asked[1]} refused")
 
 

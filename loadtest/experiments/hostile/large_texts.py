@@ -8,11 +8,9 @@ as threads of this one they would keep the bystander waiting.
 
 import http.client
 import json
-import multiprocessing
 import random
-import time
 
-from scene import Scene, parser
+from scene import Scene, crowd, parser
 
 SECONDS = 20
 
@@ -38,15 +36,7 @@ def main():
     body = json.dumps({"prompt": letters * 4}).encode()
     prompt = {"prompt": "b " * 5000, "max_tokens": 1}
     with Scene(f"{options.clients} clients with texts of 8 MB", options, asks={"10 KB prompt": prompt}) as scene:
-        over = multiprocessing.Event()
-        clients = [multiprocessing.Process(target=ask, args=(scene.http, body, over), daemon=True) for _ in range(options.clients)]
-        with scene.phase("during"):
-            for client in clients:
-                client.start()
-            time.sleep(SECONDS)
-        over.set()
-        for client in clients:
-            client.join()
+        crowd(scene, SECONDS, options.clients, ask, lambda _: (body,))
 
 
 if __name__ == "__main__":

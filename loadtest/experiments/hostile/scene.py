@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import multiprocessing
 import os
 import pathlib
 import resource
@@ -138,6 +139,20 @@ class Scene:
         for cells in (["phase", "s", "MiB at its end", "peak MiB", *asked], ["---"] * (4 + len(asked)), *self.rows):
             print("| " + " | ".join(cells) + " |")
         print()
+
+
+def crowd(scene, seconds, clients, target, arguments):
+    """Runs so many processes of `target(port, *arguments(index), over)`, which go on until `over` is set, for a phase."""
+    over = multiprocessing.Event()
+    running = [multiprocessing.Process(target=target, args=(scene.http, *arguments(index), over), daemon=True)
+               for index in range(clients)]
+    with scene.phase("during"):
+        for client in running:
+            client.start()
+        time.sleep(seconds)
+    over.set()
+    for client in running:
+        client.join()
 
 
 def summary(seen):
