@@ -99,6 +99,41 @@ def test_a_conversation_with_calls_goes_on(client):
     assert ask(client, "Warm.", messages=history, tools=tools_of(pb))[0] == "Warm."
 
 
+def test_all_of_a_conversation_is_told_as_over_http(stubs, tmp_path):
+    """With a template that prints every member; one that was lost would make the prompt shorter."""
+    template = tmp_path / "all.jinja"
+    template.write_text("{% for m in messages %}{% for k in ['role', 'name', 'tool_call_id', 'reasoning_content', 'content'] %}"
+                        "{{ k }} {{ m[k] or '' }}; {% endfor %}{{ (m.tool_calls or []) | tojson }}\n{% endfor %}")
+    function = {"name": "weather", "arguments": RIO}
+    messages = [{"role": "user", "name": "Ann_of_Green_Gables", "content": "Weather in Rio?"},
+                {"role": "assistant", "content": "Let me see.", "reasoning_content": "She asks.",
+                 "tool_calls": [{"id": "c1", "type": "function", "function": function}]},
+                {"role": "tool", "tool_call_id": "c1", "content": "22 degrees"}]
+    with serve(template=template) as server:
+        client = Client(server, stubs)
+        pb = client.pb
+
+        def told_by_grpc(message):
+            calls = [pb.ToolCall(id=call["id"], **call["function"]) for call in message.get("tool_calls", [])]
+            return pb.ChatMessage(**{**message, "tool_calls": calls})
+
+        def tokens(*without):
+            """Of the prompt without these members of these messages."""
+            left = [{name: value for name, value in message.items() if (index, name) not in without}
+                    for index, message in enumerate(messages)]
+            asked = pb.ChatRequest(messages=map(told_by_grpc, left), max_tokens=1, sampling=pb.SamplingOptions(seed=1))
+            over_grpc = list(client.stub.Chat(asked, timeout=PATIENCE_S))[-1].usage.prompt_tokens
+            body = {"messages": left, "max_tokens": 1, "seed": 1}
+            answer = server.http.post("/v1/chat/completions", json=body).json()
+            assert over_grpc == answer["usage"]["prompt_tokens"], without
+            return over_grpc
+
+        whole = tokens()
+        for member in ((0, "name"), (1, "reasoning_content"), (1, "tool_calls"), (2, "tool_call_id")):
+            assert tokens(member) < whole, member
+        client.channel.close()
+
+
 def test_wrong_ones_are_named(client):
     pb = client.pb
     function = pb.Tool.Function
