@@ -107,8 +107,7 @@ absl::Status ReadVllmKvEventsConfig(const std::string& json, KvEventsConfig* con
   } else if (read.endpoint.empty()) {
     return absl::InvalidArgumentError(
         "there is no endpoint: say one, such as tcp://127.0.0.1:5557, or vLLM's default tcp://*:5557, where everybody "
-        "who "
-        "reaches the port reads what is asked here");
+        "who reaches the port reads what is asked here");
   }
   *config = read;
   return absl::OkStatus();
