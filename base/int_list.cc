@@ -1,8 +1,11 @@
 #include "base/int_list.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
+#include "base/count_bytes.h"
 #include "base/json_string.h"
 
 namespace batucada {
@@ -48,9 +51,60 @@ Digits ReadShort(const char* text) {
   return {.count = count, .value = static_cast<int32_t>(bytes)};
 }
 
-// Reads numbers and commas from `at` on, to where neither comes. `values` is empty if that is not behind a number.
-size_t ReadInts(std::string_view text, size_t at, std::vector<int32_t>* values) {
-  const size_t first = at;
+// Some of a list's numbers, one after the other: from `at` on, to `out`.
+struct Lane {
+  const char* at;
+  int32_t* out;
+  int32_t* end;
+
+  // Reads one that a comma follows, and a blank where `separator` is two bytes. False if there is no such number.
+  bool Step(size_t separator) {
+    const Digits read = ReadShort(at);
+    const char* const behind = at + read.count;
+    if (read.count == 0 || (read.count > 1 && *at == '0') || *behind != ',') return false;
+    if (separator == 2 && behind[1] != ' ') return false;
+    *out++ = read.value;
+    at = behind + separator;
+    return true;
+  }
+};
+
+// Reads on from `comma`, in a list that ends at `close` if it is one, where numbers are as programs write them: parted
+// by
+// "," or ", ". Where a number begins is known only when the one before has been read, so four parts of the list are
+// read at a time. The comma behind the last number, or `comma` and no value where there is anything else.
+size_t ReadPlain(std::string_view text, size_t comma, size_t close, std::vector<int32_t>* values) {
+  constexpr size_t kLanes = 4, kAhead = 8;  // bytes that a lane may look at
+  const size_t reach = std::min(close, text.size() - std::min(text.size(), kAhead));
+  const size_t last = text.rfind(',', reach);
+  if (last == text.npos || last <= comma) return comma;
+  const size_t separator = text[comma + 1] == ' ' ? 2 : 1, before = values->size();
+  std::array<size_t, kLanes + 1> cut = {comma};     // commas between the lanes
+  std::array<size_t, kLanes + 1> first = {before};  // of each lane's values
+  for (size_t i = 1; i <= kLanes; ++i) {
+    cut[i] = text.rfind(',', comma + (last - comma) * i / kLanes);
+    first[i] = first[i - 1] + static_cast<size_t>(CountBytes(text.substr(cut[i - 1] + 1, cut[i] - cut[i - 1]), ','));
+  }
+  values->resize(first[kLanes]);
+  const auto lane = [&](size_t i) {
+    return Lane{text.data() + cut[i] + separator, values->data() + first[i], values->data() + first[i + 1]};
+  };
+  Lane a = lane(0), b = lane(1), c = lane(2), d = lane(3);
+  bool good = true;
+  for (auto n = std::min({a.end - a.out, b.end - b.out, c.end - c.out, d.end - d.out}); n > 0 && good; --n) {
+    good = a.Step(separator) && b.Step(separator) && c.Step(separator) && d.Step(separator);
+  }
+  for (Lane* rest : {&a, &b, &c, &d}) {
+    while (good && rest->out < rest->end) good = rest->Step(separator);
+  }
+  if (good) return last;
+  values->resize(before);
+  return comma;
+}
+
+// Reads numbers and commas from `at` on, to where neither comes. `values` is empty if that is not behind a number. Up
+// to `tried` it is known that ReadPlain reads nothing, so that it looks at every byte once.
+size_t ReadInts(std::string_view text, size_t at, size_t* tried, std::vector<int32_t>* values) {
   const auto skip = [&] {
     while (at < text.size() && IsBlank(text[at])) ++at;
   };
@@ -67,10 +121,12 @@ size_t ReadInts(std::string_view text, size_t at, std::vector<int32_t>* values) 
       return at;
     }
     values->push_back(read.value);
-    // At once room for all that there seem to be.
-    if (values->size() == IntList::kLeast) values->reserve((text.size() - first) / ((at - first) / IntList::kLeast));
     skip();
     if (at == text.size() || text[at] != ',') return at;
+    if (values->size() == IntList::kLeast && at >= *tried) {
+      *tried = std::min(text.find(']', at), text.size());
+      at = ReadPlain(text, at, *tried, values);
+    }
     ++at;
   }
 }
@@ -79,6 +135,7 @@ size_t ReadInts(std::string_view text, size_t at, std::vector<int32_t>* values) 
 
 std::optional<IntList> NextIntList(std::string_view text, size_t from) {
   IntList list;
+  size_t tried = 0;
   for (size_t at = from; at < text.size();) {
     const char c = text[at++];
     if (c == '"') {
@@ -86,7 +143,7 @@ std::optional<IntList> NextIntList(std::string_view text, size_t from) {
     } else if (c == '[') {
       list.values.clear();
       list.begin = at;
-      at = list.end = ReadInts(text, at, &list.values);
+      at = list.end = ReadInts(text, at, &tried, &list.values);
       if (list.values.size() >= IntList::kLeast && at < text.size() && text[at] == ']') return list;
     }
   }

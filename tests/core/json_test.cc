@@ -35,9 +35,15 @@ std::string List(int count, std::mt19937& random) {
     const std::vector<std::string> all = {choices...};
     return all[random() % all.size()];
   };
+  constexpr uint64_t kMost[] = {10, 1'000, 50'304, 10'000'000, 1'000'000'000};
+  const uint64_t most = kMost[random() % std::size(kMost)];
+  const std::string separator = any(",", ", ", ",\n  ", "any");
+  const int odd = random() % 4 == 0 ? static_cast<int>(random() % static_cast<uint32_t>(count + 1)) : -1;
   std::string text = "[";
   for (int i = 0; i < count; ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : any(",", ", ", " ,\n", ",\t"), random() % 1'000'000'000);
+    const bool other = separator == "any" || i == odd;
+    absl::StrAppend(&text, i == 0 ? "" : other ? any(",", ", ", " ,\n", ",\t") : separator, random() % most);
+    if (i == odd) text += any("", "", "", " ", "123456789", ".5", "e1", "x", ",", "]", "\"");
   }
   if (random() % 2 == 0) return text + "]";
   return text + any(",]", ", ]", "", "}", ",1.5]", ",-3]", ",01]", ",1234567890123]", ",\"a\"]", " 7]", ",[1,2]]",
