@@ -34,18 +34,20 @@ class SpecialIds {
     for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
       if (!tokenizer.IsSpecial(id)) continue;
       if (special_.empty()) first_ = id;
-      special_.resize(static_cast<size_t>(id - first_) + 1);
+      reach_ = static_cast<uint32_t>(id - first_) + 1;
+      special_.resize(reach_);
       special_.back() = true;
     }
   }
 
   bool Has(int32_t id) const {
     const auto at = static_cast<uint32_t>(id) - static_cast<uint32_t>(first_);  // nearly always far away
-    return at < special_.size() && special_[at];
+    return at < reach_ && special_[at];
   }
 
  private:
   int32_t first_ = 0;
+  uint32_t reach_ = 0;
   std::vector<bool> special_;  // from the first to the last
 };
 

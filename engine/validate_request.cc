@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/first_outside.h"
 #include "base/status.h"
 #include "engine/core/sampling_fields.h"
 #include "engine/drawable_tokens.h"
@@ -19,13 +20,10 @@ absl::Status Refuse(const std::string& field, const auto& value, const std::stri
 }
 
 absl::Status CheckIds(const std::string& field, std::span<const int32_t> ids, int32_t vocab_size) {
-  for (int32_t id : ids) {
-    if (id < 0 || id >= vocab_size) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field, " holds the token id ", id, "; ids must be between 0 and ", vocab_size - 1));
-    }
-  }
-  return absl::OkStatus();
+  const size_t outside = FirstOutside(ids, vocab_size);
+  if (outside == ids.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " holds the token id ", ids[outside], "; ids must be between 0 and ", vocab_size - 1));
 }
 
 absl::Status CheckLogprobs(const std::string& field, std::optional<int32_t> count) {

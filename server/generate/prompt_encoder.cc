@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/first_outside.h"
 #include "base/status.h"
 #include "server/common/error.h"
 
@@ -49,9 +50,8 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const st
     return NotEmpty(std::move(ids), name);
   }
   const auto& ids = std::get<std::vector<int32_t>>(prompt);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= context.vocab_size) return NoTokenId(ids[i], name, i, context.vocab_size);
-  }
+  const size_t outside = FirstOutside(ids, context.vocab_size);
+  if (outside < ids.size()) return NoTokenId(ids[outside], name, outside, context.vocab_size);
   return NotEmpty(ids, name);
 }
 

@@ -9,8 +9,10 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/count_bytes.h"
+#include "base/first_outside.h"
 #include "base/float16.h"
 #include "base/rounding.h"
 #include "base/splitmix.h"
@@ -42,6 +44,22 @@ TEST(CountBytesTest, CountsWhatALoopWould) {
     EXPECT_EQ(CountBytes(text, ',', ':', '[', '{'), std::count_if(text.begin(), text.end(), wanted));
     EXPECT_EQ(CountBytes(text, '\xff'), std::count(text.begin(), text.end(), '\xff'));
   }
+}
+
+TEST(FirstOutsideTest, FindsWhatALoopWould) {
+  std::mt19937 random(1);
+  constexpr int32_t kSize = 50'304;
+  for (int i = 0; i < 3000; ++i) {
+    std::vector<int32_t> ids(random() % 300);
+    for (int32_t& id : ids) id = static_cast<int32_t>(random() % kSize);
+    for (uint32_t bad = random() % 3; bad > 0 && !ids.empty(); --bad) {
+      constexpr int32_t kBad[] = {-1, kSize, INT32_MIN, INT32_MAX};
+      ids[random() % ids.size()] = kBad[random() % std::size(kBad)];
+    }
+    const auto outside = std::find_if(ids.begin(), ids.end(), [](int32_t id) { return id < 0 || id >= kSize; });
+    EXPECT_EQ(FirstOutside(ids, kSize), static_cast<size_t>(outside - ids.begin()));
+  }
+  EXPECT_EQ(FirstOutside(std::vector<int32_t>{0, kSize - 1}, kSize), 2);
 }
 
 TEST(Float16Test, EveryFp16IsItsValue) {
