@@ -67,6 +67,10 @@ if(BATUCADA_CUDA)
     # sm_90a holds Hopper's wgmma and bulk copies; compute_80 PTX is the fallback for everything from Ampere on.
     set(CMAKE_CUDA_ARCHITECTURES 80-virtual 90a-real CACHE STRING "CUDA architectures")
     enable_language(CUDA)
+    if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13.0) # many copies at once by the copy engines (cudaMemcpyBatchAsync)
+      message(FATAL_ERROR "CUDA ${CMAKE_CUDA_COMPILER_VERSION} is too old: install CUDA 13.0 or later, or configure with "
+                          "-DBATUCADA_CUDA=OFF")
+    endif()
     set(CMAKE_CUDA_STANDARD 20)
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION) # CMake 3.25 does not know it yet
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)

@@ -60,7 +60,7 @@ class Device {
   // where addresses are multiples of 16 bytes. The list itself is read before this returns.
   virtual void CopyPieces(std::span<const CopyPiece> pieces) = 0;
   // The same beside the work that follows: begins after all work so far, and only what comes after JoinCopies() waits
-  // for it. Where work runs to completion, CopyPieces.
+  // for it. By the copy engines on CUDA, so that nobody computes the slower. Where work runs to completion, CopyPieces.
   virtual void CopyBeside(std::span<const CopyPiece> pieces) { CopyPieces(pieces); }
   virtual void JoinCopies() {}
 

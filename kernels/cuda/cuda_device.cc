@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/rounding.h"
@@ -13,10 +14,8 @@ namespace batucada {
 
 namespace {
 
-// Thread blocks that copy: all a device has room for, or few where others compute meanwhile (the host's bus is
-// full with them).
+// Thread blocks that copy: all a device has room for.
 constexpr int kCopyBlocksPerMultiprocessor = 2;
-constexpr int kCopyBlocksBeside = 16;
 
 }  // namespace
 
@@ -107,24 +106,38 @@ void CudaDevice::CopyOnDevice(void* to, const void* from, size_t bytes) {
   Check("copy on the device", cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, lanes_.work.get()));
 }
 
-void CudaDevice::LaunchCopies(std::span<const CopyPiece> pieces, int blocks, cudaStream_t stream) {
+void CudaDevice::CopyPieces(std::span<const CopyPiece> pieces) {
+  if (!Ready()) return;
+  const int blocks = kCopyBlocksPerMultiprocessor * properties_.multiProcessorCount;
   while (!pieces.empty()) {
     const size_t count = std::min(pieces.size(), size_t{cuda::kMaxCopyPieces});
-    Check("copy pieces", cuda::CopyPieces(pieces.first(count), blocks, stream));
+    Check("copy pieces", cuda::CopyPieces(pieces.first(count), blocks, lanes_.work.get()));
     pieces = pieces.subspan(count);
   }
 }
 
-void CudaDevice::CopyPieces(std::span<const CopyPiece> pieces) {
-  if (!Ready()) return;
-  LaunchCopies(pieces, kCopyBlocksPerMultiprocessor * properties_.multiProcessorCount, lanes_.work.get());
-}
-
 void CudaDevice::CopyBeside(std::span<const CopyPiece> pieces) {
-  if (!Ready() || pieces.empty()) return;
+  if (!Ready()) return;
+  std::vector<void*> to;
+  std::vector<const void*> from;
+  std::vector<size_t> bytes;
+  for (const CopyPiece& piece : pieces) {
+    if (piece.bytes == 0) continue;
+    to.push_back(piece.to);
+    from.push_back(piece.from);
+    bytes.push_back(piece.bytes);
+  }
+  if (bytes.empty()) return;
   Check("copy beside", cudaEventRecord(lanes_.work_so_far.get(), lanes_.work.get()));
   Check("copy beside", cudaStreamWaitEvent(lanes_.copies.get(), lanes_.work_so_far.get(), 0));
-  LaunchCopies(pieces, kCopyBlocksBeside, lanes_.copies.get());
+  // The copy engines: a kernel, however few its thread blocks, would hold multiprocessors that products of a block for
+  // each of them wait for.
+  cudaMemcpyAttributes attributes{};
+  attributes.srcAccessOrder = cudaMemcpySrcAccessOrderStream;
+  attributes.flags = cudaMemcpyFlagPreferOverlapWithCompute;
+  size_t first = 0;  // of the pieces that the attributes are for: all
+  Check("copy beside", cudaMemcpyBatchAsync(to.data(), from.data(), bytes.data(), bytes.size(), &attributes, &first, 1,
+                                            lanes_.copies.get()));
   Check("copy beside", cudaEventRecord(lanes_.copies_so_far.get(), lanes_.copies.get()));
   copies_pending_ = true;
 }

@@ -59,7 +59,6 @@ class CudaDevice final : public Device {
     CudaEvent copies_so_far;
   };
   CudaDevice(int device, const cudaDeviceProp& properties, Lanes lanes);
-  void LaunchCopies(std::span<const CopyPiece> pieces, int blocks, cudaStream_t stream);
   void Capture(const std::function<void()>& body, CudaGraphExec& to);
 
   const int device_;
