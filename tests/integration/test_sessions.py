@@ -1,5 +1,6 @@
 """Sessions: what is listed, saved, restored and erased; states from one server to another; and who may."""
 
+import contextlib
 import json
 import os
 
@@ -113,26 +114,36 @@ def test_names_come_back_after_a_restart_and_so_does_what_they_stand_for(tmp_pat
         assert cached(goes_on) == 311
 
 
-def test_a_drain_leaves_a_running_session_to_the_next_process(tmp_path):
-    flags = ("--backend", "cpu", "--prefix-cache", "on", "--host-cache", "64MiB", "--disk-cache", str(tmp_path))
+@pytest.mark.parametrize("parked", (False, True))
+def test_a_drain_leaves_a_running_session_to_the_next_process(tmp_path, parked):
+    """Whether it runs when the end is asked for, or is parked for an urgent request, and comes back before the end."""
+    backend = ("--backend", "fake", "--fake-step-time", "5ms") if parked else ("--backend", "cpu")
+    flags = (*backend, "--prefix-cache", "on", "--host-cache", "64MiB", "--disk-cache", str(tmp_path), "--max-sequences", "1",
+             "--min-priority", "-1", "--client-share", "1", *(("--park", "1") if parked else ()))
     prompt, ids, ending = [5 + i % 90 for i in range(300)], [], False
-    with Server(*flags) as server:
+    with Server(*flags) as server, contextlib.ExitStack() as urgent:
         with server.http.stream("POST", "/v1/completions", json={"prompt": prompt, "max_tokens": 200, "temperature": 0, "stream": True,
                                                                  "ignore_eos": True, "session_id": "s", "return_token_ids": True}) as stream:
             for line in stream.iter_lines():
                 if not line.startswith("data: {"):
                     continue
+                if not ending and parked:
+                    one = {"prompt": "Quick", "max_tokens": 200, "ignore_eos": True, "priority": -1, "stream": True}
+                    quick = urgent.enter_context(server.http.stream("POST", "/v1/completions", json=one))
+                    server.wait_for_metric("batucada_requests_parked", 1)
                 if not ending:
                     server.process.terminate()  # while it is being answered
                 ending = True
                 ids += json.loads(line[6:])["choices"][0]["token_ids"]
+        if parked:
+            assert "data: [DONE]" in quick.read().decode()
         server.process.wait(PATIENCE_S)
     assert len(ids) == 200
     ask = {"prompt": prompt + ids + [9, 8, 7], "max_tokens": 8}
     with Server(*flags) as server:
         resumed = complete(server, {}, **ask, session_id="s")
         assert cached(resumed) == 499
-    with Server("--backend", "cpu") as server:
+    with Server(*backend) as server:
         cold = complete(server, {}, **ask)
     assert resumed["choices"][0]["text"] == cold["choices"][0]["text"]
 
