@@ -160,8 +160,14 @@ def main():
             def short():
                 return client.complete([draw.randrange(options.vocabulary) for _ in range(32)])[0]
 
+            def after_a_pause():  # as the conversations below, of which none follows another at once
+                client.settle()
+                return short()
+
             short()
             rows.append(row("32 ids", ["none"] * options.rounds, [short() for _ in range(options.rounds)], []))
+            rows.append(row("32 ids, after a pause", ["none"] * options.rounds,
+                            [after_a_pause() for _ in range(options.rounds)], []))
             conversations = [Conversation(client, draw, options.tokens, options.vocabulary)
                              for _ in range(options.conversations)]
             cold = [client.tier_of(conversation.turn) for conversation in conversations]
