@@ -11,12 +11,12 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_stack.hpp>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "base/count_bytes.h"
 #include "base/int_list.h"
 #include "base/read_file.h"
 #include "base/strings.h"
+#include "base/unique_keys.h"
 
 namespace batucada {
 namespace {
@@ -39,18 +39,18 @@ struct UniqueKeyHandler {
   UniqueKeyHandler(unsigned char* block, size_t bytes) : stack({}, block, bytes) {}
 
   bj::value_stack stack;
-  std::vector<absl::flat_hash_set<std::string>> keys;  // of each object that is open
-  std::string key;                                     // the parts of the current key seen so far
-  size_t members = 0;                                  // so far, of all objects
-  std::string problem;                                 // for which parsing stopped: what the document has
-  size_t arrays = 0;                                   // that are open
-  std::string last_key;                                // while no array and one object is open: of the member there
-  size_t given = 0;                                    // values of the array that is open, which were not parsed
+  UniqueKeys keys;
+  std::string key;       // the parts of the current key seen so far
+  size_t members = 0;    // so far, of all objects
+  std::string problem;   // for which parsing stopped: what the document has
+  size_t arrays = 0;     // that are open
+  std::string last_key;  // while no array and one object is open: of the member there
+  size_t given = 0;      // values of the array that is open, which were not parsed
   ListsApart* apart = nullptr;
 
   // All values of the array that has just begun.
   void Give(std::vector<int32_t> values) {
-    const bool own_member = arrays == 1 && keys.size() == 1;
+    const bool own_member = arrays == 1 && keys.depth() == 1;
     if (own_member && apart != nullptr && std::count(apart->names.begin(), apart->names.end(), last_key) > 0) {
       apart->lists[last_key] = std::move(values);
       return;
@@ -62,11 +62,11 @@ struct UniqueKeyHandler {
   bool on_document_begin(bj::error_code&) { return true; }
   bool on_document_end(bj::error_code&) { return true; }
   bool on_object_begin(bj::error_code&) {
-    keys.emplace_back();
+    keys.Open();
     return true;
   }
   bool on_object_end(size_t n, bj::error_code&) {
-    keys.pop_back();
+    keys.Close();
     stack.push_object(n);
     return true;
   }
@@ -90,10 +90,10 @@ struct UniqueKeyHandler {
                   ec);
     }
     stack.push_key(key);
-    if (!keys.back().insert(key).second) {
+    if (!keys.Add(key)) {
       return Stop(Concat("has the key \"", Printable(key), "\" twice in one object"), ec);
     }
-    if (apart != nullptr && keys.size() == 1 && arrays == 0) last_key = key;
+    if (apart != nullptr && keys.depth() == 1 && arrays == 0) last_key = key;
     key.clear();
     return true;
   }

@@ -148,5 +148,17 @@ TEST(ParseJsonTest, EqualKeysAreRefused) {
   EXPECT_THAT(Refusal(R"({"a": 1, "b": {"a": 2, "\u0061": 3}})"), HasSubstr("has the key \"a\" twice in one object"));
 }
 
+TEST(ParseJsonTest, EqualKeysAreFoundAmongFewAndMany) {
+  const auto member = [](int i) { return Concat("\"k", i, "\": {\"k0\": 1, \"k", i + 1, "\": 2}"); };
+  for (const int count : {1, 2, 15, 16, 17, 18, 100}) {
+    std::string object = "{";
+    for (int i = 0; i < count; ++i) object += member(i + 1) + ", ";
+    EXPECT_TRUE(ParseJson(object + member(count + 1) + "}", "doc").ok()) << count;
+    for (const int again : {1, (count + 1) / 2, count}) {
+      EXPECT_THAT(Refusal(object + member(again) + "}"), HasSubstr(Concat("has the key \"k", again, "\" twice")));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace batucada
