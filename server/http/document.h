@@ -20,17 +20,17 @@ class Document {
   Document(const Document&) = delete;
   Document& operator=(const Document&) = delete;
 
-  // Appends the next piece to `body`: about 32 KiB, or the rest. kMore or kDone.
+  // Appends the next piece to `body`, up to about 32 KiB of it, or the rest. kMore or kDone.
   LiveAnswer::Progress Advance(std::string* body) {
+    text_.swap(*body);
     bool more = pieces_.Next();
     while (more && !json_.full()) more = pieces_.Next();
-    body->empty() ? body->swap(text_) : void(*body += text_);
-    text_.clear();
+    text_.swap(*body);
     return more ? LiveAnswer::Progress::kMore : LiveAnswer::Progress::kDone;
   }
 
  private:
-  std::string text_;
+  std::string text_;  // the body, while it is written
   JsonWriter json_{&text_};
   Pieces pieces_;
 };

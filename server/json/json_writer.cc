@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace batucada {
 namespace {
@@ -14,12 +15,34 @@ void AppendNumber(T value, std::string* out) {
   out->append(buffer.data(), result.ptr);
 }
 
+bool NeedsEscape(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+// Whether one of eight bytes does: the usual arithmetic on words for "a byte of it is less than", of which equality is
+// a case. A byte of 0x80 or more does not.
+bool OneNeedsEscape(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const auto below = [](uint64_t bytes, uint64_t limit) { return (bytes - limit * kOnes) & ~bytes; };
+  return ((below(word, 0x20) | below(word ^ '"' * kOnes, 1) | below(word ^ '\\' * kOnes, 1)) & 0x80 * kOnes) != 0;
+}
+
+// How many bytes there are before the first that needs an escape.
+size_t PlainBytes(std::string_view text) {
+  size_t plain = 0;
+  for (; plain + sizeof(uint64_t) <= text.size(); plain += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + plain, sizeof word);
+    if (OneNeedsEscape(word)) break;
+  }
+  while (plain < text.size() && !NeedsEscape(text[plain])) ++plain;
+  return plain;
+}
+
 void AppendEscaped(std::string_view text, std::string* out) {
   constexpr char kHex[] = "0123456789abcdef";
   size_t copied = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = PlainBytes(text); i < text.size(); ++i) {
     const unsigned char c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
+    if (!NeedsEscape(text[i])) [[likely]]
       continue;
     out->append(text.substr(copied, i - copied));
     copied = i + 1;
@@ -39,11 +62,6 @@ void AppendEscaped(std::string_view text, std::string* out) {
 }
 
 }  // namespace
-
-void JsonWriter::Separate() {
-  if (need_comma_) out_ += ',';
-  need_comma_ = true;
-}
 
 JsonWriter& JsonWriter::Open(char bracket) {
   Separate();
@@ -117,6 +135,12 @@ JsonWriter& JsonWriter::Null() { return Raw("null"); }
 JsonWriter& JsonWriter::Raw(std::string_view json) {
   Separate();
   out_ += json;
+  return *this;
+}
+
+JsonWriter& JsonWriter::Begin(std::string_view json) {
+  out_ += json;
+  need_comma_ = false;
   return *this;
 }
 

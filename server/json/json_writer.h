@@ -32,6 +32,8 @@ class JsonWriter {
   JsonWriter& Bool(bool value);
   JsonWriter& Null();
   JsonWriter& Raw(std::string_view json);  // a value that is JSON already
+  // The beginning of a document as another writer left it: up to where a first member or element may follow.
+  JsonWriter& Begin(std::string_view json);
 
   // Whether so much is written that a writer of pieces had better stop: whoever made `out` sends it away and goes on.
   bool full() const { return out_.size() >= kFullBytes; }
@@ -40,7 +42,10 @@ class JsonWriter {
   static constexpr size_t kFullBytes = 32 << 10, kPartBytes = 4 << 10;
   JsonWriter& Open(char bracket);
   JsonWriter& Close(char bracket);
-  void Separate();
+  void Separate() {
+    if (need_comma_) out_ += ',';
+    need_comma_ = true;
+  }
 
   std::string& out_;
   bool need_comma_ = false;

@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "server/common/error.h"
 #include "server/common/request_id.h"
 #include "server/generate/generation_group.h"
@@ -25,8 +26,7 @@ using Echoes = std::vector<std::shared_ptr<const std::string>>;
 struct Endpoint {
   std::string api;  // in the log
   absl::StatusOr<CompletionParams> (*parse)(std::string_view body, UnknownMembers* unknown);
-  std::string id_prefix;
-  std::string whole_object, streamed_object;
+  std::string_view id_prefix, whole_object, streamed_object;
   std::unique_ptr<Choice> (*make_choice)(size_t index, const CompletionParams& params, const Translation& translation,
                                          const Echoes& echoes, const Tokenizer& tokenizer);
 };
@@ -79,7 +79,7 @@ Headers HeadersOf(const HttpRequest& request, const RequestOrigin& origin, const
   return headers;
 }
 
-absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const RequestOrigin& origin,
+absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, RequestOrigin origin,
                                                      const CompletionParams& params, const Endpoint& endpoint,
                                                      Translation translation, Headers headers) {
   Echoes echoes;
@@ -87,12 +87,14 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Req
     echoes.push_back(std::make_shared<const std::string>(text));
   }
   Choices choices;
+  choices.reserve(translation.choices());
   std::vector<int64_t> prompt_tokens;  // of each choice, for continuous usage
+  prompt_tokens.reserve(translation.choices());
   for (size_t i = 0; i < translation.choices(); ++i) {
     choices.push_back(endpoint.make_choice(i, params, translation, echoes, service.engine.tokenizer()));
     prompt_tokens.push_back(static_cast<int64_t>(translation.requests[translation.PromptOf(i)].prompt.size()));
   }
-  Envelope envelope = {.id = endpoint.id_prefix + origin.request_id,
+  Envelope envelope = {.id = Concat(endpoint.id_prefix, origin.request_id),
                        .object = params.stream ? endpoint.streamed_object : endpoint.whole_object,
                        .created = absl::ToUnixSeconds(absl::Now()),
                        .model = translation.model,
@@ -100,7 +102,7 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Req
                        .headers = std::move(headers)};
   const Selection selection = {.per_prompt = translation.choices_per_prompt, .keep = translation.kept_per_prompt};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<GenerationGroup> group,
-                            GenerationGroup::Submit(service, std::move(translation), origin));
+                            GenerationGroup::Submit(service, std::move(translation), std::move(origin)));
   if (!params.stream) {
     return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), selection);
   }
@@ -108,9 +110,8 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, const Req
                             std::move(prompt_tokens));
 }
 
-absl::StatusOr<CompletionParams> Parse(const Endpoint& endpoint, std::string_view body, UnknownMembers* unknown) {
-  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, endpoint.parse(body, unknown));
-  if (!params.stream || !params.prompt_logprobs) return params;
+absl::Status CheckStream(const CompletionParams& params) {
+  if (!params.stream || !params.prompt_logprobs) return absl::OkStatus();
   return InvalidParameter("prompt_logprobs",
                           "prompt_logprobs is not available with \"stream\": true: leave one of them out",
                           "unsupported_parameter");
@@ -123,8 +124,9 @@ Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endp
     return ErrorResponse(status);
   };
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<CompletionParams> params = Parse(endpoint, request.body, &unknown);
+  const absl::StatusOr<CompletionParams> params = endpoint.parse(request.body, &unknown);
   if (!params.ok()) return refuse(params.status());
+  if (const absl::Status status = CheckStream(*params); !status.ok()) return refuse(status);
   // A header is what proxies and logs on the way know the request by.
   if (!params->request_id.empty() && !IsSoundRequestId(request.Header("x-request-id"))) {
     origin.request_id = params->request_id;
@@ -132,8 +134,9 @@ Answer Handle(Service& service, const HttpRequest& request, const Endpoint& endp
   absl::StatusOr<Translation> translation = Translate(*params, service.translation(request.client));
   if (!translation.ok()) return refuse(translation.status());
   service.metrics.OnIgnoredParameters(unknown.ignored);
+  Headers headers = HeadersOf(request, origin, unknown);
   absl::StatusOr<std::unique_ptr<LiveAnswer>> answer =
-      Generate(service, origin, *params, endpoint, *std::move(translation), HeadersOf(request, origin, unknown));
+      Generate(service, std::move(origin), *params, endpoint, *std::move(translation), std::move(headers));
   if (!answer.ok()) return ErrorResponse(answer.status());  // noted by the group
   return *std::move(answer);
 }

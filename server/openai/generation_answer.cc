@@ -14,9 +14,18 @@
 namespace batucada {
 namespace {
 
-void WriteEnvelope(const Envelope& envelope, JsonWriter& json) {
+constexpr size_t kUsualBytes = 1024;  // of an answer, or of an event with what goes with it
+
+// An answer, or an event of it, up to the first of its choices.
+std::string Opening(const Envelope& envelope) {
+  std::string opening;
+  opening.reserve(kUsualBytes / 2);
+  JsonWriter json(&opening);
+  json.BeginObject();
   json.Key("id").String(envelope.id).Key("object").String(envelope.object).Key("created").Int(envelope.created);
   json.Key("model").String(envelope.model).Key("system_fingerprint").String(envelope.fingerprint);
+  json.Key("choices").BeginArray();
+  return opening;
 }
 
 void WriteUsage(const RequestUsage& usage, JsonWriter& json) {
@@ -37,7 +46,8 @@ std::string ServerTiming(const RequestTimings& timings) {
 class GenerationAnswer : public LiveAnswer {
  public:
   GenerationAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope)
-      : choices_(std::move(choices)), envelope_(std::move(envelope)), group_(std::move(group)) {}
+      : choices_(std::move(choices)), opening_(Opening(envelope)), headers_(std::move(envelope.headers)),
+        group_(std::move(group)) {}
 
   void OnReady(std::function<void()> wake) override { group_->OnReady(wake); }
 
@@ -51,7 +61,8 @@ class GenerationAnswer : public LiveAnswer {
   }
 
   Choices choices_;
-  const Envelope envelope_;
+  const std::string opening_;
+  Headers headers_;  // beside what all answers have
   std::unique_ptr<GenerationGroup> group_;
 };
 
@@ -77,7 +88,7 @@ class WholeAnswer : public GenerationAnswer {
       if (!group_->done()) return Progress::kWaiting;
       if (best_) Pick();
       document_.emplace([this](JsonWriter& json) { return Write(json); });
-      *head = HttpResponse{.headers = envelope_.headers, .body = ""};
+      *head = HttpResponse{.headers = std::move(headers_), .body = ""};
       (*head)->headers.emplace_back("server-timing", ServerTiming(group_->timings()));
     }
     return document_->Advance(body);
@@ -95,9 +106,7 @@ class WholeAnswer : public GenerationAnswer {
   }
 
   Pieces Write(JsonWriter& json) {
-    json.BeginObject();
-    WriteEnvelope(envelope_, json);
-    json.Key("choices").BeginArray();
+    json.Begin(opening_);
     for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->Write(json));
     json.EndArray();
     for (const std::unique_ptr<Choice>& choice : choices_) BATUCADA_WRITE(choice->WriteBeside(json));
@@ -120,7 +129,7 @@ class StreamedAnswer : public GenerationAnswer {
     if (!started_) {
       started_ = true;
       *head = EventStreamHead();
-      (*head)->headers.insert((*head)->headers.end(), envelope_.headers.begin(), envelope_.headers.end());
+      for (auto& header : headers_) (*head)->headers.push_back(std::move(header));
     }
     if (!writing_) {
       Poll([this](size_t index, const Update& update) {
@@ -134,6 +143,7 @@ class StreamedAnswer : public GenerationAnswer {
       const auto next = std::find_if(choices_.begin(), choices_.end(), [](const auto& c) { return c->HasNews(); });
       if (next == choices_.end()) break;
       if (body->size() >= kMostAtOnce) return Progress::kMore;
+      if (body->empty()) body->reserve(kUsualBytes);
       BeginEvent(body);
       const auto index = static_cast<size_t>(next - choices_.begin());
       writing_.emplace([this, index](JsonWriter& json) { return WriteChoice(index, json); });
@@ -155,9 +165,7 @@ class StreamedAnswer : public GenerationAnswer {
  private:
   Pieces WriteChoice(size_t index, JsonWriter& json) {
     Choice& choice = *choices_[index];
-    json.BeginObject();
-    WriteEnvelope(envelope_, json);
-    json.Key("choices").BeginArray();
+    json.Begin(opening_);
     BATUCADA_WRITE(choice.Write(json));
     json.EndArray();
     BATUCADA_WRITE(choice.WriteBeside(json));
@@ -170,14 +178,12 @@ class StreamedAnswer : public GenerationAnswer {
   }
 
   void AppendUsage(std::string* body) {
-    std::string event;
-    JsonWriter json(&event);
-    json.BeginObject();
-    WriteEnvelope(envelope_, json);
-    json.Key("choices").BeginArray().EndArray();
+    BeginEvent(body);
+    JsonWriter json(body);
+    json.Begin(opening_).EndArray();
     WriteUsage(group_->usage(), json);
     json.EndObject();
-    AppendEvent(event, body);
+    EndEvent(body);
   }
 
   static constexpr size_t kMostAtOnce = 64 << 10;  // bytes of events

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/generate/generation_group.h"
@@ -14,12 +15,12 @@ namespace batucada {
 
 // What every message of one answer repeats.
 struct Envelope {
-  std::string id;      // "cmpl-…"
-  std::string object;  // "text_completion"
+  std::string id;           // "cmpl-…"
+  std::string_view object;  // "text_completion"
   int64_t created = 0;
   std::string model;
-  std::string fingerprint;  // see server/commands/fingerprint.h
-  Headers headers = {};     // of the answer
+  std::string_view fingerprint;  // see server/commands/fingerprint.h
+  Headers headers = {};          // of the answer
 };
 
 using Choices = std::vector<std::unique_ptr<Choice>>;

@@ -32,6 +32,28 @@ TEST(JsonWriterTest, EveryByteSurvives) {
   EXPECT_EQ(out.find('\n'), std::string::npos) << "an event of a stream is one line";
 }
 
+TEST(JsonWriterTest, WhatNeedsAnEscapeIsFoundWhereverItStands) {
+  for (size_t size = 1; size < 36; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      for (const char c : {'"', '\\', '\x1f', '\0', ' ', '!', '#', '[', ']', '\x7f'}) {
+        std::string text(size, 'a');
+        text[at] = c;
+        std::string out;
+        JsonWriter(&out).String(text);
+        EXPECT_EQ(std::string(boost::json::parse(out).as_string()), text) << out;
+      }
+    }
+  }
+}
+
+TEST(JsonWriterTest, GoesOnFromWhatAnotherBegan) {
+  std::string begun, out;
+  JsonWriter(&begun).BeginObject().Key("a").Int(1).Key("b").BeginArray();
+  JsonWriter json(&out);
+  json.Begin(begun).Int(2).Int(3).EndArray().Key("c").Null().EndObject();
+  EXPECT_EQ(out, R"({"a":1,"b":[2,3],"c":null})");
+}
+
 TEST(JsonWriterTest, NumbersReadBackTheSame) {
   for (const float value : {0.0F, -0.1F, 1e-30F, -12.345678F, std::numeric_limits<float>::lowest()}) {
     std::string out;
