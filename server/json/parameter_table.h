@@ -14,7 +14,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
+#include "absl/utility/utility.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -38,12 +40,22 @@ class ParameterTable {
   template <typename Owner, typename Field>
   void Add(std::string name, boost::json::object schema, Field Owner::*field) {
     auto read = [name, field](RequestReader& reader, Params& params) { reader.Read(name, &(params.*field)); };
-    AddPresent(std::move(name), std::move(schema), std::move(read));
+    AddReadPresent(std::move(name), std::move(schema), std::move(read));
   }
   // A member that is read in a way of its own, which is asked of every request.
   void AddRead(std::string name, boost::json::object schema, Read read, Presence presence = Presence::kOptional) {
     always_.push_back(static_cast<uint32_t>(entries_.size()));
-    entries_.push_back({std::move(name), std::move(schema), std::move(read), presence});
+    AddEntry({std::move(name), std::move(schema), std::move(read), presence});
+  }
+  // The same of a reader that does nothing while the member is absent, and is not asked then.
+  void AddReadPresent(std::string name, boost::json::object schema, Read read) {
+    AddEntry({std::move(name), std::move(schema), std::move(read)});
+  }
+  // A member that another's reader reads, too: it is asked where either is there. REQUIRES: the table has `reader`.
+  void AddBeside(std::string name, boost::json::object schema, std::string_view reader) {
+    const auto other = by_name_.find(reader);
+    BATUCADA_CHECK(other != by_name_.end(), "no reader ", std::string(reader));
+    AddEntry({std::move(name), std::move(schema), nullptr}, other->second);
   }
   // A member that other servers know and this one does not act on: refused unless it has one of the values that change
   // nothing, or is absent or null.
@@ -56,17 +68,17 @@ class ParameterTable {
     auto read = [name, harmless = std::move(harmless)](RequestReader& reader, Params&) {
       reader.Refuse(name, harmless);
     };
-    AddPresent(std::move(name), std::move(schema), std::move(read));
+    AddReadPresent(std::move(name), std::move(schema), std::move(read));
   }
   // A member of whatever value: no answer depends on it, and `description` says why.
   void AddAny(std::string name, std::string_view description) {
     boost::json::object schema;
     schema["description"] = boost::json::string_view(description.data(), description.size());
-    AddPresent(name, std::move(schema), [name](RequestReader& reader, Params&) { reader.Take(name); });
+    AddReadPresent(name, std::move(schema), [name](RequestReader& reader, Params&) { reader.Take(name); });
   }
   // The same of a text.
   void AddIgnored(std::string name, std::string_view description) {
-    AddPresent(name, StringSchema(description), [name](RequestReader& reader, Params&) {
+    AddReadPresent(name, StringSchema(description), [name](RequestReader& reader, Params&) {
       std::string unused;
       reader.Read(name, &unused);
     });
@@ -75,9 +87,7 @@ class ParameterTable {
   // Of a member whose reader asks RequestReader::TakeIds first: Parse reads long lists of it apart.
   void ReadApart(std::string name) { apart_.push_back(std::move(name)); }
 
-  bool Has(std::string_view name) const {
-    return std::any_of(entries_.begin(), entries_.end(), [name](const Entry& entry) { return entry.name == name; });
-  }
+  bool Has(std::string_view name) const { return by_name_.contains(name); }
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
     for (const Entry& entry : entries_) names.push_back(entry.name);
@@ -96,25 +106,26 @@ class ParameterTable {
                                     ListsApart* apart = nullptr) const {
     RequestReader reader(object, "", typing, unknown);
     reader.SetApart(apart);
-    Params params;
-    ReadMembers(reader, params);
+    absl::StatusOr<Params> params(absl::in_place);
+    ReadMembers(reader, *params);
     if (const absl::Status status = reader.Finish(); !status.ok()) {
       const boost::json::value* const model = object.if_contains("model");
       const boost::json::string* const name = model == nullptr ? nullptr : model->if_string();
-      return name == nullptr ? status : WithAskedModel(status, {name->data(), name->size()});
+      params = name == nullptr ? status : WithAskedModel(status, {name->data(), name->size()});
     }
     return params;
   }
   // The members alone, of an object that may hold others. In the table's order, so that of several errors it is the
   // same one that is told; of the hundreds of names that other servers know, only those that are there cost anything.
   void ReadMembers(RequestReader& reader, Params& params) const {
-    std::vector<uint32_t> asked = always_;
+    absl::InlinedVector<uint32_t, 32> asked(always_.begin(), always_.end());
     for (const auto& member : reader.object()) {
-      const auto known = present_.find(std::string_view(member.key().data(), member.key().size()));
-      if (known != present_.end()) asked.push_back(known->second);
+      const auto known = by_name_.find(std::string_view(member.key().data(), member.key().size()));
+      if (known != by_name_.end()) asked.push_back(known->second);
     }
     std::sort(asked.begin(), asked.end());
-    for (const uint32_t entry : asked) entries_[entry].read(reader, params);
+    const auto end = std::unique(asked.begin(), asked.end());
+    for (auto entry = asked.begin(); entry != end; ++entry) entries_[*entry].read(reader, params);
   }
 
   // JSON Schema of the body. Every optional member may be null.
@@ -139,16 +150,18 @@ class ParameterTable {
     Read read;
     Presence presence = Presence::kOptional;
   };
-  // A member whose reader does nothing while it is absent.
-  void AddPresent(std::string name, boost::json::object schema, Read read) {
-    present_.emplace(name, static_cast<uint32_t>(entries_.size()));
-    entries_.push_back({std::move(name), std::move(schema), std::move(read), Presence::kOptional});
+  // `read_by`: the entry whose reader reads it; -1: its own.
+  void AddEntry(Entry entry, int64_t read_by = -1) {
+    const auto self = static_cast<uint32_t>(entries_.size());
+    const bool fresh = by_name_.emplace(entry.name, read_by < 0 ? self : static_cast<uint32_t>(read_by)).second;
+    BATUCADA_CHECK(fresh, entry.name, " is in a table twice");
+    entries_.push_back(std::move(entry));
   }
 
   std::vector<Entry> entries_;
   std::vector<uint32_t> always_;  // of entries_
   std::vector<std::string> apart_;
-  StringMap<uint32_t> present_;
+  StringMap<uint32_t> by_name_;  // the entry whose reader reads a member
 };
 
 }  // namespace batucada

@@ -87,7 +87,7 @@ std::string DescribeJson(const bj::value& value) {
 }
 
 RequestReader::RequestReader(const bj::object& object, std::string path, Typing typing, UnknownMembers* unknown)
-    : object_(object), path_(std::move(path)), typing_(typing), unknown_(unknown) {}
+    : object_(object), path_(std::move(path)), typing_(typing), unknown_(unknown), read_(object.size(), false) {}
 
 void RequestReader::Fail(std::string_view name, std::string_view problem, std::string_view code) {
   if (!status_.ok()) return;
@@ -100,10 +100,10 @@ void RequestReader::Fail(absl::Status status) {
 }
 
 const bj::value* RequestReader::Take(std::string_view name) {
-  const bj::value* value = object_.if_contains(bj::string_view(name.data(), name.size()));
-  if (value == nullptr) return nullptr;  // as most of the hundreds of names that are asked for: that must cost little
-  read_.emplace(name.data(), name.size());
-  return value->is_null() || !status_.ok() ? nullptr : value;
+  const auto* member = object_.find(bj::string_view(name.data(), name.size()));
+  if (member == object_.end()) return nullptr;
+  read_[static_cast<size_t>(member - object_.begin())] = true;
+  return member->value().is_null() || !status_.ok() ? nullptr : &member->value();
 }
 
 std::optional<std::vector<int32_t>> RequestReader::TakeIds(std::string_view name) {
@@ -222,10 +222,10 @@ void RequestReader::Refuse(std::string_view name, const std::vector<bj::value>& 
 }
 
 absl::Status RequestReader::Finish() {
-  for (const auto& member : object_) {
-    if (!status_.ok()) break;
+  for (size_t i = 0; i < read_.size() && status_.ok(); ++i) {
+    const bj::key_value_pair& member = object_.begin()[i];
+    if (read_[i] || member.value().is_null()) continue;
     const std::string name(member.key().data(), member.key().size());
-    if (read_.contains(name) || member.value().is_null()) continue;
     if (unknown_ != nullptr && unknown_->policy == UnknownMembers::Policy::kIgnore) {
       unknown_->Ignore(path_ + name);
     } else {

@@ -12,7 +12,7 @@
 
 #include <boost/json/object.hpp>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "base/json.h"
 #include "server/json/unknown_members.h"
@@ -81,7 +81,7 @@ class RequestReader {
   Typing typing_;
   UnknownMembers* unknown_;
   ListsApart* apart_ = nullptr;
-  absl::flat_hash_set<std::string> read_;
+  absl::InlinedVector<bool, 32> read_;  // of each member, in the object's order
   absl::Status status_;
 };
 

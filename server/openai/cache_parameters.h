@@ -24,13 +24,12 @@ void AddCacheParameters(ParameterTable<Params>& table) {
             StringSchema("Prompts share what was computed of their beginnings only with those of the same key and the "
                          "same cache_salt; at most 256 bytes."),
             &Params::cache_salt);
-  const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead("prompt_cache_key", PromptCacheKeySchema(),
-                [](RequestReader& reader, Params& params) { ReadSessionNames(reader, &params.cache); });
-  table.AddRead("session_id", SessionIdSchema(), read_already);
-  table.AddRead("prompt_cache_options", PromptCacheOptionsSchema(),
-                [](RequestReader& reader, Params& params) { ReadCacheOptions(reader, &params.cache); });
-  table.AddRead("prompt_cache_retention", PromptCacheRetentionSchema(), read_already);
+  table.AddReadPresent("prompt_cache_key", PromptCacheKeySchema(),
+                       [](RequestReader& reader, Params& params) { ReadSessionNames(reader, &params.cache); });
+  table.AddBeside("session_id", SessionIdSchema(), "prompt_cache_key");
+  table.AddReadPresent("prompt_cache_options", PromptCacheOptionsSchema(),
+                       [](RequestReader& reader, Params& params) { ReadCacheOptions(reader, &params.cache); });
+  table.AddBeside("prompt_cache_retention", PromptCacheRetentionSchema(), "prompt_cache_options");
 }
 
 }  // namespace batucada

@@ -58,20 +58,20 @@ CompletionTable MakeTable() {
   AddConversation(table, &Params::conversation, CompletionTable::Presence::kRequired);
   AddToolParameters(table);
   AddReasoningParameters(table);
-  const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead(
+  table.AddReadPresent(
       "max_completion_tokens",
       MaxTokensSchema("Tokens to generate at most. Default, and -1: --default-max-tokens, or as many as there is room "
                       "for."),
       ReadMaxTokens);
-  table.AddRead("max_tokens", MaxTokensSchema("The older name of max_completion_tokens."), read_already);
+  table.AddBeside("max_tokens", MaxTokensSchema("The older name of max_completion_tokens."), "max_completion_tokens");
   AddGenerationParameters(table);
   AddGrammarParameters(table);
-  table.AddRead("logprobs", BooleanSchema("Report the log-probability of every generated token.", false), ReadLogprobs);
-  table.AddRead("top_logprobs",
-                IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",
-                              {.min = 0, .max = kMaxLogprobs}),
-                read_already);
+  table.AddReadPresent("logprobs", BooleanSchema("Report the log-probability of every generated token.", false),
+                       ReadLogprobs);
+  table.AddBeside("top_logprobs",
+                  IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",
+                                {.min = 0, .max = kMaxLogprobs}),
+                  "logprobs");
   table.Add(
       "add_special_tokens",
       BooleanSchema("Put the model's start token before what the chat template makes, which mostly has one.", false),

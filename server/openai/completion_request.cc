@@ -127,18 +127,19 @@ CompletionTable MakeTable() {
             &Params::max_tokens);
   AddGenerationParameters(table);
   AddGrammarParameters(table);
-  table.AddRead("logprobs",
-                IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely. "
-                              "false: of none.",
-                              {.min = 0, .max = kMaxLogprobs}),
-                ReadLogprobs);
+  table.AddReadPresent(
+      "logprobs",
+      IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely. "
+                    "false: of none.",
+                    {.min = 0, .max = kMaxLogprobs}),
+      ReadLogprobs);
   table.Add("echo", BooleanSchema("The text begins with the prompt; with logprobs, the prompt is scored too.", false),
             &Params::echo);
   table.Add("add_special_tokens",
             BooleanSchema("Put the model's start token before every prompt that is text, even one that begins with it.",
                           true),
             &Params::add_special_tokens);
-  table.AddRead(
+  table.AddReadPresent(
       "best_of",
       IntegerSchema("Generate so many texts, at most --max-choices, and answer with the n of the highest mean "
                     "log-probability a token, the best first. Default: n; not more with \"stream\".",

@@ -30,10 +30,9 @@ void AddConversation(ParameterTable<Params>& table, std::optional<ChatInput> Par
   table.AddRead(
       "messages", MessagesSchema(),
       [field](RequestReader& reader, Params& params) { ReadConversation(reader, &(params.*field)); }, presence);
-  const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead("add_generation_prompt", AddGenerationPromptSchema(), read_already);
-  table.AddRead("continue_final_message", ContinueFinalMessageSchema(), read_already);
-  table.AddRead("chat_template_kwargs", ChatTemplateKwargsSchema(), read_already);
+  table.AddBeside("add_generation_prompt", AddGenerationPromptSchema(), "messages");
+  table.AddBeside("continue_final_message", ContinueFinalMessageSchema(), "messages");
+  table.AddBeside("chat_template_kwargs", ChatTemplateKwargsSchema(), "messages");
 }
 
 }  // namespace batucada

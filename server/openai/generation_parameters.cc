@@ -37,7 +37,7 @@ void AddSampling(CompletionTable& table) {
             IntegerSchema("The same request and seed give the same text, whatever else runs. Default: random.",
                           {.min = std::numeric_limits<int64_t>::min(), .max = std::numeric_limits<int64_t>::max()}),
             &Params::seed);
-  table.AddRead("random_seed", IntegerSchema("Mistral's name of seed."), ReadRandomSeed);
+  table.AddReadPresent("random_seed", IntegerSchema("Mistral's name of seed."), ReadRandomSeed);
 }
 
 // {"TOKEN ID": bias, …}
@@ -66,7 +66,7 @@ void AddLogitControls(CompletionTable& table) {
   bias.erase("properties");
   bias["propertyNames"] = bj::object{{"pattern", "^[0-9]+$"}};
   bias["additionalProperties"] = NumberSchema("", {.min = -kMaxLogitBias, .max = kMaxLogitBias});
-  table.AddRead("logit_bias", std::move(bias), ReadLogitBias);
+  table.AddReadPresent("logit_bias", std::move(bias), ReadLogitBias);
   table.Add("min_tokens",
             IntegerSchema("Until so many tokens are generated, nothing ends the text. At most max_tokens.",
                           {.min = 0, .fallback = 0}),
@@ -82,11 +82,12 @@ void AddLogitControls(CompletionTable& table) {
 void AddStops(CompletionTable& table) {
   bj::object stop = StringSchema("");
   stop["minLength"] = 1;
-  table.AddRead("stop",
-                AnyOfSchema("Generation ends before the first of these appears. At most --max-stop-strings of them, of "
-                            "at most 1024 bytes each.",
-                            {stop, ArraySchema("", stop)}),
-                [](RequestReader& reader, Params& params) { reader.ReadOneOrMore("stop", &params.stop); });
+  table.AddReadPresent(
+      "stop",
+      AnyOfSchema("Generation ends before the first of these appears. At most --max-stop-strings of them, of "
+                  "at most 1024 bytes each.",
+                  {stop, ArraySchema("", stop)}),
+      [](RequestReader& reader, Params& params) { reader.ReadOneOrMore("stop", &params.stop); });
   bj::object ids = ArraySchema("Generation ends with any of these ids, besides the model's own end tokens.",
                                IntegerSchema("", {.min = 0}));
   ids["maxItems"] = kMaxStopTokenIds;
@@ -145,7 +146,7 @@ void AddStream(CompletionTable& table) {
        {"continuous_usage_stats",
         Nullable(BooleanSchema("With include_usage: every chunk has the usage so far, of its choice.", false))},
        {"include_obfuscation", {{"description", "Not supported."}, {"enum", {false, nullptr}}}}});
-  table.AddRead("stream_options", std::move(options), ReadStreamOptions);
+  table.AddReadPresent("stream_options", std::move(options), ReadStreamOptions);
 }
 
 }  // namespace
@@ -180,17 +181,19 @@ void AddGenerationParameters(CompletionTable& table) {
       &Params::priority);
   AddCacheParameters(table);
   table.AddIgnored("user", "Who asks. No answer depends on it.");
-  table.AddRead("request_id",
-                StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),
-                ReadRequestId);
-  table.AddRead("rid", StringSchema("Another name of request_id."), [](RequestReader&, Params&) {});
+  table.AddReadPresent(
+      "request_id",
+      StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),
+      ReadRequestId);
+  table.AddBeside("rid", StringSchema("Another name of request_id."), "request_id");
   table.Add(
       "return_tokens_as_token_ids",
       BooleanSchema("Tokens in log-probabilities are named \"token_id:ID\", which tells all of them apart.", false),
       &Params::return_tokens_as_token_ids);
-  table.AddRead("spaces_between_special_tokens",
-                BooleanSchema("false has no effect while special tokens are skipped, and is refused otherwise.", true),
-                ReadSpecialSpaces);
+  table.AddReadPresent(
+      "spaces_between_special_tokens",
+      BooleanSchema("false has no effect while special tokens are skipped, and is refused otherwise.", true),
+      ReadSpecialSpaces);
 }
 
 }  // namespace batucada

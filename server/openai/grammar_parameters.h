@@ -23,7 +23,7 @@ std::span<const GrammarParameter> GrammarParameters();
 template <typename Params>
 void AddGrammarParameters(ParameterTable<Params>& table) {
   for (const GrammarParameter& one : GrammarParameters()) {
-    if (!table.Has(one.name)) table.AddRead(one.name, one.schema, one.read);
+    if (!table.Has(one.name)) table.AddReadPresent(one.name, one.schema, one.read);
   }
 }
 

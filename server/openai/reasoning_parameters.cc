@@ -107,17 +107,17 @@ void AddReasoningParameters(CompletionTable& table) {
   bj::array efforts;
   for (const std::string_view one : kEfforts) efforts.push_back(bj::string(one.data(), one.size()));
   effort["enum"] = std::move(efforts);
-  table.AddRead("reasoning_effort", std::move(effort), [](RequestReader& reader, Params& params) {
+  table.AddReadPresent("reasoning_effort", std::move(effort), [](RequestReader& reader, Params& params) {
     std::string asked;
     reader.Read("reasoning_effort", &asked);
     SetEffort(reader, "reasoning_effort", asked, params);
   });
-  table.AddRead("enable_thinking", BooleanSchema("For the template, as in chat_template_kwargs."),
-                [](RequestReader& reader, Params& params) {
-                  std::optional<bool> asked;
-                  reader.Read("enable_thinking", &asked);
-                  if (asked && params.conversation) SetThinking(*asked, params);
-                });
+  table.AddReadPresent("enable_thinking", BooleanSchema("For the template, as in chat_template_kwargs."),
+                       [](RequestReader& reader, Params& params) {
+                         std::optional<bool> asked;
+                         reader.Read("enable_thinking", &asked);
+                         if (asked && params.conversation) SetThinking(*asked, params);
+                       });
   table.Add("include_reasoning", BooleanSchema("Tell what the model thinks, and not only what it answers.", true),
             &Params::tells_thinking);
   table.Add(
@@ -130,18 +130,20 @@ void AddReasoningParameters(CompletionTable& table) {
   bj::array formats;
   for (const std::string_view one : kFormats) formats.push_back(bj::string(one.data(), one.size()));
   format["enum"] = std::move(formats);
-  table.AddRead("reasoning_format", std::move(format), ReadReasoningFormat);
-  table.AddRead("thinking_token_budget",
-                IntegerSchema("After so many tokens of thinking the answer begins; -1: no bound.", {.min = -1}),
-                [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_token_budget", params); });
-  table.AddRead("thinking_budget", IntegerSchema("SGLang's name of thinking_token_budget.", {.min = -1}),
-                [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_budget", params); });
+  table.AddReadPresent("reasoning_format", std::move(format), ReadReasoningFormat);
+  table.AddReadPresent(
+      "thinking_token_budget",
+      IntegerSchema("After so many tokens of thinking the answer begins; -1: no bound.", {.min = -1}),
+      [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_token_budget", params); });
+  table.AddReadPresent("thinking_budget", IntegerSchema("SGLang's name of thinking_token_budget.", {.min = -1}),
+                       [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_budget", params); });
   const bj::object count = Nullable(IntegerSchema("As thinking_token_budget.", {.min = -1}));
-  table.AddRead("thinking",
-                ObjectSchema("LiteLLM's way to say it.",
-                             {{"type", StringSchema("enabled, disabled or adaptive.")}, {"budget_tokens", count}}),
-                ReadThinking);
-  table.AddRead(
+  table.AddReadPresent(
+      "thinking",
+      ObjectSchema("LiteLLM's way to say it.",
+                   {{"type", StringSchema("enabled, disabled or adaptive.")}, {"budget_tokens", count}}),
+      ReadThinking);
+  table.AddReadPresent(
       "reasoning",
       ObjectSchema("OpenRouter's way to say it.", {{"effort", Nullable(StringSchema("As reasoning_effort."))},
                                                    {"enabled", Nullable(BooleanSchema("As enable_thinking."))},

@@ -225,10 +225,9 @@ bj::object ToolChoiceSchema() {
 }
 
 void AddToolParameters(CompletionTable& table) {
-  table.AddRead("tools", ToolsSchema(), ReadTools);
-  const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead("tool_choice", ToolChoiceSchema(), read_already);
-  table.AddRead("parallel_tool_calls", BooleanSchema("Whether an answer may have several calls.", true), read_already);
+  table.AddReadPresent("tools", ToolsSchema(), ReadTools);
+  table.AddBeside("tool_choice", ToolChoiceSchema(), "tools");
+  table.AddBeside("parallel_tool_calls", BooleanSchema("Whether an answer may have several calls.", true), "tools");
 }
 
 }  // namespace batucada

@@ -27,11 +27,10 @@ void AddToolParameters(CompletionTable& table);
 void ReadOfferedTools(RequestReader& reader, std::optional<ChatInput>* conversation);
 template <typename Params>
 void AddOfferedTools(ParameterTable<Params>& table, std::optional<ChatInput> Params::*field) {
-  table.AddRead("tools", ToolsSchema(),
-                [field](RequestReader& reader, Params& params) { ReadOfferedTools(reader, &(params.*field)); });
-  const auto read_already = [](RequestReader&, Params&) {};
-  table.AddRead("tool_choice", ToolChoiceSchema(), read_already);
-  table.AddRead("parallel_tool_calls", BooleanSchema("Has no effect here."), read_already);
+  table.AddReadPresent("tools", ToolsSchema(),
+                       [field](RequestReader& reader, Params& params) { ReadOfferedTools(reader, &(params.*field)); });
+  table.AddBeside("tool_choice", ToolChoiceSchema(), "tools");
+  table.AddBeside("parallel_tool_calls", BooleanSchema("Has no effect here."), "tools");
 }
 
 // What tool_choice comes to.
