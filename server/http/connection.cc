@@ -24,9 +24,10 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr size_t kReadBytes = 16 << 10;               // asked of the socket at once,
-constexpr size_t kMostReadBytes = 256 << 10;          // or so many of one that always had as many
-constexpr size_t kMinInboxBytes = 32 << 10;           // at least the headers of one request must fit
+constexpr size_t kReadBytes = 16 << 10;       // asked of the socket at once,
+constexpr size_t kMostReadBytes = 256 << 10;  // or so many of one that always had as many
+constexpr size_t kMinInboxBytes = 32 << 10;   // at least the headers of one request must fit
+constexpr auto kFirstWait = std::chrono::milliseconds(1);
 constexpr absl::Duration kLinger = absl::Seconds(2);  // for a client to read the answer that ends its connection
 
 std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
@@ -133,7 +134,7 @@ asio::awaitable<void> Connection::ReadOn() {
       Close();
     }
     arrived_.Notify();
-    wake_.Notify();
+    if (peer_closed_) wake_.Notify();
   }
 }
 
@@ -159,7 +160,8 @@ asio::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self) {
 
 asio::awaitable<void> Connection::ServeRequests() {
   while (true) {
-    turn_ = {};
+    std::destroy_at(&turn_);
+    std::construct_at(&turn_);
     const Intake intake = co_await ReadRequest();
     if (intake == Intake::kClosed) co_return;
     if (intake == Intake::kRejected || spare_) turn_.keep_alive = false;
@@ -219,7 +221,8 @@ asio::awaitable<bool> Connection::Respond(HttpResponse response) {
   Patience patience = AnswerPatience();
   std::string bytes = ResponseHead(response, turn_.request_id, Framing::kLength, turn_.keep_alive);
   if (!turn_.head_only && response.body.size() <= kShort) bytes += response.body;
-  bool usable = co_await Write(std::move(bytes), patience);
+  bool usable = WriteAtOnce(&bytes);
+  if (!usable) usable = co_await Write(std::move(bytes), patience);
   if (usable && !turn_.head_only && response.body.size() > kShort) {
     usable = co_await Write(std::move(response.body), patience);
   }
@@ -227,6 +230,7 @@ asio::awaitable<bool> Connection::Respond(HttpResponse response) {
 }
 
 asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer) {
+  wake_.Forget();  // what woke an answer before this one
   const auto waker = std::make_shared<Waker>(shared_from_this());
   answer->OnReady([waker] { waker->Wake(); });
   // HTTP/1.0 knows no chunks: there the end of the connection is the end of the answer.
@@ -234,11 +238,12 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
   const HttpLimits& limits = context_.limits;
   Patience patience = AnswerPatience();
   bool streaming = false, done = false;
-  size_t told = 0;  // bytes
+  size_t told = 0;    // bytes
+  std::string bytes;  // to be written
   const absl::Cleanup end = [&] { End(std::move(answer), done ? told : Disposer::kLarge); };
   while (!peer_closed_) {
     std::optional<HttpResponse> head;
-    std::string body, bytes;
+    std::string body;
     LiveAnswer::Progress progress = LiveAnswer::Progress::kDone;
     try {
       progress = answer->Advance(&head, &body);
@@ -267,8 +272,15 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     } else {
       bytes += body;
     }
-    if (!bytes.empty()) {
-      const bool usable = co_await Write(std::move(bytes), patience);
+    // What a stream begins with, its head mostly, waits a moment for its first text: of a short one that is all, and
+    // goes in one write.
+    const bool first = head && progress == LiveAnswer::Progress::kWaiting;
+    if (first) {
+      const bool woken = co_await wake_.WaitUntil(Event::Clock::now() + kFirstWait);
+      if (woken) continue;
+    }
+    if (!WriteAtOnce(&bytes)) {
+      const bool usable = co_await Write(std::exchange(bytes, {}), patience);
       if (!usable) break;
     }
     if (done) co_return true;
@@ -302,6 +314,14 @@ void Connection::End(std::unique_ptr<LiveAnswer> answer, size_t bytes) {
 
 Patience Connection::AnswerPatience() const {
   return Patience(context_.limits.write_timeout, context_.limits.min_transfer_rate);
+}
+
+bool Connection::WriteAtOnce(std::string* bytes) {
+  if (bytes->empty()) return true;
+  error_code error;
+  const size_t written = stream_->WriteNow(asio::buffer(*bytes), error);
+  bytes->erase(0, written);
+  return bytes->empty();
 }
 
 asio::awaitable<bool> Connection::Write(std::string bytes, Patience& patience) {

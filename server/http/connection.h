@@ -93,7 +93,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Router::Match match;  // where it goes
     std::string request_id;
     ErrorForm error_form = ErrorForm::kOpenAi;  // of what goes wrong before a handler has the request
-    std::string endpoint = "none";              // for metrics
+    std::string_view endpoint = "none";         // for metrics
     bool http_1_0 = false;
     bool head_only = false;  // a HEAD request: the answer's body stays here
     Headers answer_headers;
@@ -138,6 +138,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Of an answer that is done, of so many bytes, or whose client is gone: it may hold millions of tokens.
   void End(std::unique_ptr<LiveAnswer> answer, size_t bytes);
   Patience AnswerPatience() const;
+  // What the kernel takes without waiting, which is nearly always all: true then, else the rest is left for Write.
+  bool WriteAtOnce(std::string* bytes);
   // False: the connection is broken, or its other side has used up the patience that there is with the answer.
   awaitable<bool> Write(std::string bytes, Patience& patience);
   awaitable<void> CloseGently();  // lets the client read the last answer before the connection is reset

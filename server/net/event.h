@@ -23,6 +23,9 @@ class Event {
     timer_.cancel();
   }
 
+  // Drops a notification that nobody has waited for.
+  void Forget() { notified_ = false; }
+
   // False if `deadline` passed without a notification.
   boost::asio::awaitable<bool> WaitUntil(Clock::time_point deadline) {
     if (!notified_) {

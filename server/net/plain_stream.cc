@@ -1,3 +1,4 @@
+#include <array>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -63,9 +64,17 @@ class PlainStream : public ByteStream {
   }
 
  private:
+  // A short read goes through a buffer of the thread's: the inbox then has room for what has come, and not for what
+  // might have.
   size_t ReadNow(boost::beast::flat_buffer& inbox, size_t most, error_code& error) {
-    const size_t read = socket_.read_some(inbox.prepare(most), error);
-    inbox.commit(read);
+    thread_local std::array<char, 16 << 10> buffer;
+    if (most > buffer.size()) {
+      const size_t read = socket_.read_some(inbox.prepare(most), error);
+      inbox.commit(read);
+      return read;
+    }
+    const size_t read = socket_.read_some(asio::buffer(buffer.data(), most), error);
+    inbox.commit(asio::buffer_copy(inbox.prepare(read), asio::buffer(buffer.data(), read)));
     return read;
   }
 

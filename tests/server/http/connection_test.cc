@@ -335,6 +335,35 @@ TEST_F(ConnectionTest, StreamsInChunksAsTheyCome) {
   EXPECT_THAT(client.ReadUntil("hi"), HasSubstr("200 OK"));
 }
 
+// Has a head, and nothing else to say.
+class Silent : public LiveAnswer {
+ public:
+  void OnReady(std::function<void()> wake) override { wake(); }
+  Progress Advance(std::optional<HttpResponse>* head, std::string*) override {
+    if (!std::exchange(begun_, true)) head->emplace();
+    return Progress::kWaiting;
+  }
+
+ private:
+  bool begun_ = false;
+};
+
+TEST_F(ConnectionTest, AHeadDoesNotWaitForLongForWhatFollows) {
+  router_.Add({"GET", "/silent", "silent", [](const HttpRequest&) -> Answer { return std::make_unique<Silent>(); }});
+  router_.Add({"GET", "/begun", "begun", [](const HttpRequest&) -> Answer {
+                 class Begun : public Silent {
+                   void OnReady(std::function<void()>) override {}
+                 };
+                 return std::make_unique<Begun>();
+               }});
+  const int port = Start();
+  for (const std::string path : {"/silent", "/begun"}) {
+    RawClient client(port);
+    client.Send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_THAT(client.ReadUntil("\r\n\r\n"), StartsWith("HTTP/1.1 200 OK\r\n")) << path;
+  }
+}
+
 TEST_F(ConnectionTest, AnAnswerThatIsDoneAtOnceHasALength) {
   script_.Say("whole", /*done=*/true);
   RawClient client(Start());
