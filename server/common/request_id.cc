@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <utility>
 
-#include <fmt/format.h>
 #include <openssl/rand.h>
 
 #include "base/status.h"
@@ -21,7 +20,7 @@ bool IsSoundRequestId(std::string_view id) {
 std::string NewRequestId() {
   // Who knows an id may end its request, so that nobody must be able to tell one from those before it. Fetched for many
   // at once: asking takes as long as the rest of a request's head.
-  constexpr size_t kIds = 64;
+  constexpr size_t kIds = 64, kDigits = 16;
   thread_local std::array<std::array<uint64_t, 2>, kIds> random{};
   thread_local size_t used = kIds;
   if (used == kIds) {
@@ -29,7 +28,12 @@ std::string NewRequestId() {
     used = 0;
   }
   const auto [high, low] = std::exchange(random[used++], {});
-  return fmt::format("{:016x}{:016x}", high, low);
+  std::string id;
+  id.reserve(2 * kDigits);
+  for (const uint64_t half : {high, low}) {
+    for (size_t digit = kDigits; digit-- > 0;) id += "0123456789abcdef"[half >> 4 * digit & 15];
+  }
+  return id;
 }
 
 }  // namespace batucada

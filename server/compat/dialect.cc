@@ -34,7 +34,7 @@ class DialectAnswer : public LiveAnswer {
     if (ended_) return Progress::kDone;
     if (streams_ && !std::exchange(began_, true)) {
       *head = EventStreamHead();
-      (*head)->content_type = std::string(dialect_->stream_type());
+      (*head)->content_type = dialect_->stream_type();
       (*head)->headers.insert((*head)->headers.end(), headers_.begin(), headers_.end());
       dialect_->Start(body);
     }

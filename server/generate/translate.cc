@@ -268,8 +268,8 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
   Request request;
   ApplyModelDefaults(context.defaults, params, &request);
   BATUCADA_RETURN_IF_ERROR(TranslateSampling(params, &request.sampling));
-  translation.temperature = params.temperature.value_or(ShortestDouble(request.sampling.temperature));
-  translation.top_p = params.top_p.value_or(ShortestDouble(request.sampling.top_p));
+  translation.temperature = params.temperature ? *params.temperature : ShortestDouble(request.sampling.temperature);
+  translation.top_p = params.top_p ? *params.top_p : ShortestDouble(request.sampling.top_p);
   BATUCADA_RETURN_IF_ERROR(TranslateStops(params, context, &request));
   BATUCADA_RETURN_IF_ERROR(TranslateLogprobs(params, &request));
   if (best_of > n && !request.logprobs) request.logprobs = 0;  // what the best are known by
@@ -326,6 +326,7 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
   request.sampling.seed = params.seed ? static_cast<uint64_t>(*params.seed) : RandomSeed();
 
   const size_t prompts = params.conversation ? 1 : params.prompts.size();
+  translation.requests.reserve(prompts);
   for (size_t p = 0; p < prompts; ++p) {
     const std::string name = prompts == 1 ? params.names.prompt : fmt::format("{}[{}]", params.names.prompt, p);
     const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(true),
@@ -344,7 +345,11 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
     BATUCADA_RETURN_IF_ERROR(CheckLength(request, name, params, context));
     BATUCADA_RETURN_IF_ERROR(CheckParameter("min_tokens", request.sampling.min_tokens, 0, request.max_tokens));
     if (params.echo) translation.prompt_text.push_back(EchoText(params, p, request.prompt.vector(), context.tokenizer));
-    translation.requests.push_back(request);
+    if (p + 1 < prompts) {
+      translation.requests.push_back(request);
+    } else {
+      translation.requests.push_back(std::move(request));
+    }
   }
   BATUCADA_RETURN_IF_ERROR(CheckGenerated(translation, params, context));
   return translation;

@@ -36,11 +36,9 @@ void Connection::Recognise(const http::request_header<>& head) {
 
 Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   Recognise(head);
-  absl::StatusOr<HttpRequest> request = ToHttpRequest(head);
-  if (!request.ok()) {
-    return Reject(400, std::string(request.status().message()), "malformed_request");
+  if (const absl::Status status = ReadHead(head, &turn_.request); !status.ok()) {
+    return Reject(400, std::string(status.message()), "malformed_request");
   }
-  turn_.request = *std::move(request);
   turn_.request.request_id = turn_.request_id;
   turn_.request.client = client_;
   turn_.head_only = turn_.request.method == "HEAD";

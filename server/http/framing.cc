@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -66,7 +67,7 @@ Fault CheckTarget(std::string_view method, std::string_view target) {
 struct Head {
   std::string_view method;
   bool http_1_0 = false;
-  std::vector<std::string_view> hosts, lengths, codings, expectations;
+  absl::InlinedVector<std::string_view, 1> hosts, lengths, codings, expectations;
 };
 
 // "name: value" without its line's end.
@@ -195,9 +196,15 @@ std::optional<FramingFault> HeadGuard::CheckStart(std::string_view bytes) {
 HeadGuard::State HeadGuard::Look(std::string_view bytes) {
   const std::string_view all = bytes;
   bytes = bytes.substr(0, limit_);
-  if (!start_sound_) fault_ = CheckStart(bytes);
   size_t end = bytes.npos;
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) <= '\r'; };
   for (size_t i = scanned_; i < bytes.size() && !fault_ && end == bytes.npos; ++i) {
+    // Most bytes are neither line ends nor NUL, nor stand behind a CR.
+    if (i == 0 || bytes[i - 1] != '\r') {
+      i = static_cast<size_t>(std::find_if(bytes.begin() + i, bytes.end(), is_control) - bytes.begin());
+      scanned_ = i;
+      if (i == bytes.size()) break;
+    }
     if (bytes[i] == '\0') fault_ = Bad("its head holds a NUL");
     if (bytes[i] == '\n') {
       if (i == 0 || bytes[i - 1] != '\r') fault_ = Bad("a line of its head ends with LF alone: CRLF is needed");
@@ -206,6 +213,10 @@ HeadGuard::State HeadGuard::Look(std::string_view bytes) {
       fault_ = Bad("its head holds a CR without LF");
     }
     scanned_ = i + 1;
+  }
+  // What is wrong with its beginning comes before what is wrong behind that; CheckHead looks at both.
+  if (!start_sound_ && (fault_ || end == bytes.npos)) {
+    if (Fault fault = CheckStart(bytes)) fault_ = std::move(fault);
   }
   if (!fault_ && end != bytes.npos) fault_ = CheckHead(bytes.substr(0, end));
   if (!fault_ && end == bytes.npos && all.size() >= limit_) {

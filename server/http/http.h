@@ -48,7 +48,7 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 200;
-  std::string content_type = "application/json";
+  std::string_view content_type = "application/json";  // a literal
   Headers headers;  // besides content-type, content-length, connection and x-request-id
   std::string body;
 };

@@ -2,6 +2,9 @@
 #include "server/common/request_id.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <initializer_list>
 #include <iterator>
 #include <utility>
 
@@ -17,20 +20,38 @@ namespace batucada {
 
 namespace http = boost::beast::http;
 
+namespace {
+
+constexpr size_t kUsualBytes = 1024;  // of a head and what goes with it
+
+// A number's digits, to be read at once.
+class Decimal {
+ public:
+  explicit Decimal(uint64_t number)
+      : end_(std::to_chars(digits_.data(), digits_.data() + digits_.size(), number).ptr) {}
+  operator std::string_view() const { return {digits_.data(), static_cast<size_t>(end_ - digits_.data())}; }
+
+ private:
+  std::array<char, 20> digits_;
+  const char* end_;
+};
+
+}  // namespace
+
 std::string RequestIdOf(const http::request_header<>& head) {
   const auto value = head["x-request-id"];
   const std::string_view id(value.data(), value.size());
   return IsSoundRequestId(id) ? std::string(id) : NewRequestId();
 }
 
-absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
-  HttpRequest request;
-  request.method = std::string(head.method_string());
+absl::Status ReadHead(const http::request_header<>& head, HttpRequest* request) {
+  request->method = std::string_view(head.method_string());
+  request->headers.reserve(static_cast<size_t>(std::distance(head.begin(), head.end())));
   for (const auto& field : head) {
     const auto name = field.name_string();
     const auto value = field.value();
-    request.headers.emplace_back(absl::AsciiStrToLower(absl::string_view(name.data(), name.size())),
-                                 std::string(value.data(), value.size()));
+    request->headers.emplace_back(absl::AsciiStrToLower(absl::string_view(name.data(), name.size())),
+                                  std::string(value.data(), value.size()));
   }
   std::string absolute;
   std::string_view target(head.target().data(), head.target().size());
@@ -43,46 +64,44 @@ absl::StatusOr<HttpRequest> ToHttpRequest(const http::request_header<>& head) {
     }
   }
   if (target == "*") {  // of OPTIONS alone, see HeadGuard
-    request.path = target;
-    return request;
+    request->path = target;
+    return absl::OkStatus();
   }
   const size_t question = std::min(target.find('?'), target.size());
   // A path may be told in an answer, and answers are UTF-8.
-  if (!target.starts_with('/') || !PercentDecode(target.substr(0, question), &request.path) ||
-      FindInvalidUtf8(request.path)) {
+  if (!target.starts_with('/') || !PercentDecode(target.substr(0, question), &request->path) ||
+      FindInvalidUtf8(request->path)) {
     return absl::InvalidArgumentError("the request target is not a well-formed path");
   }
-  if (question < target.size()) request.query = std::string(target.substr(question + 1));
-  request.trace = ReadTraceparent(request.Header("traceparent"));
-  return request;
+  if (question < target.size()) request->query = std::string(target.substr(question + 1));
+  request->trace = ReadTraceparent(request->Header("traceparent"));
+  return absl::OkStatus();
 }
 
 std::string ResponseHead(const HttpResponse& response, std::string_view request_id, Framing framing, bool keep_alive) {
   const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+  const auto add = [](std::string* out, std::initializer_list<std::string_view> parts) {
+    for (const std::string_view part : parts) out->append(part);
+  };
   std::string head;
-  head.reserve(256);
-  fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\n", response.status,
-                 std::string_view(reason.data(), reason.size()));
-  if (!response.content_type.empty()) {
-    fmt::format_to(std::back_inserter(head), "content-type: {}\r\n", response.content_type);
-  }
-  if (framing == Framing::kLength)
-    fmt::format_to(std::back_inserter(head), "content-length: {}\r\n", response.body.size());
+  head.reserve(kUsualBytes);
+  add(&head, {"HTTP/1.1 ", Decimal(response.status), " ", {reason.data(), reason.size()}, "\r\n"});
+  if (!response.content_type.empty()) add(&head, {"content-type: ", response.content_type, "\r\n"});
+  if (framing == Framing::kLength) add(&head, {"content-length: ", Decimal(response.body.size()), "\r\n"});
   if (framing == Framing::kChunked) head += "transfer-encoding: chunked\r\n";
   const bool named = std::any_of(response.headers.begin(), response.headers.end(),
                                  [](const auto& header) { return header.first == "x-request-id"; });
-  if (!request_id.empty() && !named) fmt::format_to(std::back_inserter(head), "x-request-id: {}\r\n", request_id);
-  for (const auto& [name, value] : response.headers)
-    fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
+  if (!request_id.empty() && !named) add(&head, {"x-request-id: ", request_id, "\r\n"});
+  for (const auto& [name, value] : response.headers) add(&head, {name, ": ", value, "\r\n"});
   head += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
   return head;
 }
 
 void AppendChunk(std::string_view data, std::string* out) {
   if (data.empty()) return;
-  fmt::format_to(std::back_inserter(*out), "{:x}\r\n", data.size());
-  *out += data;
-  *out += "\r\n";
+  std::array<char, 16> size;
+  const auto end = std::to_chars(size.data(), size.data() + size.size(), data.size(), 16).ptr;
+  out->append(size.data(), end).append("\r\n").append(data).append("\r\n");
 }
 
 }  // namespace batucada

@@ -7,7 +7,7 @@
 
 #include <boost/beast/http/message.hpp>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "server/http/http.h"
 
 namespace batucada {
@@ -15,9 +15,9 @@ namespace batucada {
 // x-request-id as sent if it is sound, else a fresh one.
 std::string RequestIdOf(const boost::beast::http::request_header<>& head);
 
-// All but the body and the request's id. INVALID_ARGUMENT if the target's path is malformed.
-// REQUIRES: HeadGuard (framing.h) let the head pass.
-absl::StatusOr<HttpRequest> ToHttpRequest(const boost::beast::http::request_header<>& head);
+// All but the body and the request's id, into a request that is empty. INVALID_ARGUMENT if the target's path is
+// malformed. REQUIRES: HeadGuard (framing.h) let the head pass.
+absl::Status ReadHead(const boost::beast::http::request_header<>& head, HttpRequest* request);
 
 enum class Framing : uint8_t { kLength, kChunked, kUntilClose };
 

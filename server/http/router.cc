@@ -1,6 +1,7 @@
 #include "server/http/router.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -57,7 +58,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   std::string_view pattern;  // the first that matches; later ones only look as if they did
   std::vector<std::string> allowed;
-  ErrorForm form = ErrorFormFor(path);
+  std::optional<ErrorForm> form;  // that of what is there under another method
   for (const Route& route : routes_) {
     if (!pattern.empty() && route.path != pattern) continue;
     std::vector<std::string> captures;
@@ -70,16 +71,18 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     allowed.push_back(route.method);
   }
   if (allowed.empty()) {
-    return {.error_form = form, .error = ErrorResponse(404, NotOffered(path, EndOf(path, routes_)), "not_found", form)};
+    form = ErrorFormFor(path);
+    return {.error_form = *form,
+            .error = ErrorResponse(404, NotOffered(path, EndOf(path, routes_)), "not_found", *form)};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
   const std::string missing = MethodNotOffered(method, path);
-  Match match = {.error_form = form,
+  Match match = {.error_form = *form,
                  .error = ErrorResponse(405,
                                         missing.empty() ? fmt::format("{} does not take {}: use {}", Printable(path),
                                                                       Printable(method), methods)
                                                         : missing,
-                                        "method_not_allowed", form)};
+                                        "method_not_allowed", *form)};
   match.error.headers.emplace_back("allow", methods);
   return match;
 }

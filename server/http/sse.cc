@@ -3,9 +3,11 @@
 namespace batucada {
 
 HttpResponse EventStreamHead() {
-  return {.content_type = "text/event-stream; charset=utf-8",
-          .headers = {{"cache-control", "no-cache"}, {"x-accel-buffering", "no"}},
-          .body = ""};
+  HttpResponse head = {.content_type = "text/event-stream; charset=utf-8", .body = ""};
+  head.headers.reserve(2);
+  head.headers.emplace_back("cache-control", "no-cache");
+  head.headers.emplace_back("x-accel-buffering", "no");
+  return head;
 }
 
 void BeginEvent(std::string* out) { *out += "data: "; }

@@ -8,19 +8,20 @@ namespace batucada {
 CompletionChoice::CompletionChoice(int64_t index, const ChoiceOptions& options, const Tokenizer& tokenizer,
                                    const SharedArray<int32_t>& prompt, std::shared_ptr<const std::string> prompt_text)
     : index_(index), options_(options), echo_(std::move(prompt_text)), prompt_size_(prompt.size()),
-      logprobs_(tokenizer, prompt, options.special_tokens ? Specials::kShown : Specials::kHidden,
-                echo_ == nullptr ? std::string_view() : std::string_view(*echo_), TokenNamesOf(options)),
       extras_(options, tokenizer, options.return_token_ids ? prompt : SharedArray<int32_t>()) {
-  if (options_.echo && options_.logprobs) logprobs_.AddFirstOfPrompt(prompt.front(), NextOfPrompt());
+  if (!options_.logprobs) return;
+  logprobs_.emplace(tokenizer, prompt, options.special_tokens ? Specials::kShown : Specials::kHidden,
+                    echo_ == nullptr ? std::string_view() : std::string_view(*echo_), TokenNamesOf(options));
+  if (options_.echo) logprobs_->AddFirstOfPrompt(prompt.front(), NextOfPrompt());
 }
 
 void CompletionChoice::Take(Update& update) {
   text_ += update.text;
-  if (options_.logprobs) {
+  if (logprobs_) {
     if (options_.echo && !update.prompt_logprobs.empty()) {
-      logprobs_.AddPrompt(update.prompt_logprobs, [this] { return NextOfPrompt(); });
+      logprobs_->AddPrompt(update.prompt_logprobs, [this] { return NextOfPrompt(); });
     }
-    for (const TokenResult& token : update.tokens) logprobs_.Add(token);
+    for (const TokenResult& token : update.tokens) logprobs_->Add(token);
   }
   extras_.Take(update);
   if (update.finish) finish_ = std::move(update.finish);
@@ -35,7 +36,8 @@ Specials CompletionChoice::NextOfPrompt() {
 }
 
 bool CompletionChoice::HasNews() const {
-  return (echo_ != nullptr && !echo_->empty()) || !text_.empty() || !logprobs_.empty() || extras_.HasNews() || finish_;
+  return (echo_ != nullptr && !echo_->empty()) || !text_.empty() || (logprobs_ && !logprobs_->empty()) ||
+         extras_.HasNews() || finish_;
 }
 
 // The echo, which may be long, and the text behind it as one string.
@@ -68,8 +70,8 @@ Pieces CompletionChoice::Write(JsonWriter& json) {
   }
   text_.clear();
   json.Key("logprobs");
-  if (options_.logprobs) {
-    BATUCADA_WRITE(logprobs_.Write(json));
+  if (logprobs_) {
+    BATUCADA_WRITE(logprobs_->Write(json));
   } else {
     json.Null();
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/shared_array.h"
@@ -34,8 +35,8 @@ class CompletionChoice : public Choice {
   std::shared_ptr<const std::string> echo_;  // before the text, not written yet
   std::string text_;
   const size_t prompt_size_;
-  size_t prompt_at_ = 0;  // tokens of the prompt that have been told of
-  LogprobsJson logprobs_;
+  size_t prompt_at_ = 0;                  // tokens of the prompt that have been told of
+  std::optional<LogprobsJson> logprobs_;  // if options.logprobs
   ChoiceExtras extras_;
   std::optional<Finish> finish_;
 };
