@@ -83,6 +83,14 @@ JsonWriter& JsonWriter::Key(std::string_view name) {
   return *this;
 }
 
+JsonWriter& JsonWriter::PlainKey(std::string_view name) {
+  Separate();
+  out_ += '"';
+  out_.append(name).append("\":");
+  need_comma_ = false;
+  return *this;
+}
+
 JsonWriter& JsonWriter::String(std::string_view text) {
   Separate();
   out_ += '"';

@@ -20,6 +20,11 @@ class JsonWriter {
   JsonWriter& BeginArray() { return Open('['); }
   JsonWriter& EndArray() { return Close(']'); }
   JsonWriter& Key(std::string_view name);
+  // A literal, which needs no escape.
+  template <size_t kSize>
+  JsonWriter& Key(const char (&name)[kSize]) {
+    return PlainKey({name, kSize - 1});
+  }
   JsonWriter& String(std::string_view text);  // UTF-8
   // The same for a text that comes, or goes, in parts; between them a writer of pieces may stop.
   JsonWriter& BeginString();
@@ -40,6 +45,7 @@ class JsonWriter {
 
  private:
   static constexpr size_t kFullBytes = 32 << 10, kPartBytes = 4 << 10;
+  JsonWriter& PlainKey(std::string_view name);
   JsonWriter& Open(char bracket);
   JsonWriter& Close(char bracket);
   void Separate() {
