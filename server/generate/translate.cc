@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/splitmix.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "engine/grammar_constraint.h"
 #include "engine/session_states.h"
 #include "engine/thinking_budget.h"
@@ -239,7 +240,7 @@ uint64_t RandomSeed() {
 std::string CacheScope(const TranslationContext& context, std::string_view salt) {
   // A key's requests never meet another's, whatever salt they bring.
   const uint64_t owner = context.prefix_cache_scope == PrefixCacheScope::kKey ? context.client.key : 0;
-  return fmt::format("{:x}:{}", owner, salt);
+  return Concat(absl::Hex(owner), ":", salt);
 }
 
 bool EchoesText(const CompletionParams& params, size_t prompt) {
