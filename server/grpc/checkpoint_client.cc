@@ -44,7 +44,7 @@ class GrpcCall {
   using Take = std::function<absl::Status(std::string_view message)>;  // of the wire, without its frame
 
   GrpcCall(Next next, Take take) : next_(std::move(next)), take_(std::move(take)) {}
-  // Of one message, which may be sent again.
+  // Of one message, which may be sent again, or of none where it is empty: the request then ends with its head.
   GrpcCall(std::string message, Take take)
       : take_(std::move(take)), sending_(std::move(message)), size_(static_cast<curl_off_t>(sending_.size())) {}
 
@@ -83,8 +83,10 @@ class GrpcCall {
     curl_easy_setopt(
         handle, CURLOPT_HTTP_VERSION,
         secure ? static_cast<long>(CURL_HTTP_VERSION_2TLS) : static_cast<long>(CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
-    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, size_);
+    if (size_ != 0) {
+      curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+      curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, size_);
+    }
     curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, "POST");
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(handle, CURLOPT_USERAGENT, "batucada");
@@ -169,6 +171,21 @@ class GrpcCall {
   std::string said_;
 };
 
+// Whether the key may call the method at all: asked with a request that ends with its head. There is nothing that a
+// server could refuse before it has come, and so no reset for libcurl to lose the answer in.
+absl::Status CheckKey(const CheckpointServer& server, std::string_view method) {
+  GrpcCall call(std::string(), [](std::string_view) { return absl::OkStatus(); });
+  const absl::Status status = call.Run(server, method);
+  return absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ? status : absl::OkStatus();
+}
+
+// What a call came to; where there was no answer, whether the key is the reason.
+absl::Status RunWithKey(GrpcCall& call, const CheckpointServer& server, std::string_view method) {
+  const absl::Status status = call.Run(server, method);
+  if (absl::IsUnavailable(status)) BATUCADA_RETURN_IF_ERROR(CheckKey(server, method));
+  return status;
+}
+
 }  // namespace
 
 absl::Status GetCheckpoint(const CheckpointServer& server, const std::string& session,
@@ -182,21 +199,8 @@ absl::Status GetCheckpoint(const CheckpointServer& server, const std::string& se
     }
     return take(part.data()) ? absl::OkStatus() : absl::CancelledError("the file could not be written");
   });
-  return call.Run(server, "GetCheckpoint");
+  return RunWithKey(call, server, "GetCheckpoint");
 }
-
-namespace {
-
-// Whether the key may put a state there at all: told of a request that is whole, which a refused file never is.
-absl::Status CheckKey(const CheckpointServer& server, const std::string& session) {
-  v1::PutCheckpointRequest request;
-  request.set_session(session);
-  GrpcCall call(FrameMessage(request), [](std::string_view) { return absl::OkStatus(); });
-  const absl::Status status = call.Run(server, "PutCheckpoint");
-  return absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ? status : absl::OkStatus();
-}
-
-}  // namespace
 
 absl::StatusOr<PutCheckpointResult> PutCheckpoint(const CheckpointServer& server, const std::string& session,
                                                   std::string_view file) {
@@ -220,9 +224,7 @@ absl::StatusOr<PutCheckpointResult> PutCheckpoint(const CheckpointServer& server
         result = {.session = response.session(), .tokens = response.tokens()};
         return absl::OkStatus();
       });
-  const absl::Status put = call.Run(server, "PutCheckpoint");
-  if (absl::IsUnavailable(put)) BATUCADA_RETURN_IF_ERROR(CheckKey(server, session));
-  BATUCADA_RETURN_IF_ERROR(put);
+  BATUCADA_RETURN_IF_ERROR(RunWithKey(call, server, "PutCheckpoint"));
   return result;
 }
 
