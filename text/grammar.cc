@@ -112,10 +112,11 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
   const grammar::Vocabulary& words = vocabulary();
   {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& one) { return one.first == key; });
+    const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.key == key; });
     if (found != kept_.end()) {
+      found->used = std::chrono::steady_clock::now();
       kept_.splice(kept_.begin(), kept_, found);
-      return found->second;
+      return found->grammar;
     }
   }
   Expressions expressions;
@@ -131,16 +132,24 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
     return absl::InvalidArgumentError("is too ambiguous: make its alternatives differ earlier");
   }
   const std::lock_guard lock(mutex_);
-  kept_.emplace_front(key, made);
+  kept_.push_front({key, made, std::chrono::steady_clock::now()});
   // What they hold changes as they are used.
   size_t bytes = 0, count = 0;
   auto last = kept_.begin();
   for (; last != kept_.end() && count < kMostKept; ++last, ++count) {
-    bytes += last->first.size() + last->second->bytes();
+    bytes += last->key.size() + last->grammar->bytes();
     if (bytes > kMostKeptBytes) break;
   }
   kept_.erase(last, kept_.end());
   return made;
+}
+
+void GrammarCompiler::ForgetUnused(std::chrono::steady_clock::time_point since) {
+  std::list<Kept> forgotten;  // goes when nobody waits for it
+  const std::lock_guard lock(mutex_);
+  const auto first = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.used < since; });
+  forgotten.splice(forgotten.end(), kept_, first, kept_.end());
+  if (vocabulary_ != nullptr) vocabulary_->ForgetUnusedSets(since);
 }
 
 }  // namespace batucada

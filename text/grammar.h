@@ -6,6 +6,7 @@
 // why.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -94,7 +95,16 @@ class GrammarCompiler {
   // proportion to the text, within a bound of steps.
   absl::StatusOr<std::shared_ptr<const Grammar>> Compile(const GrammarSpec& spec);
 
+  // Lets go of grammars, and of sets of tokens that they share, that were used last before `since`: after a flood
+  // memory goes back.
+  void ForgetUnused(std::chrono::steady_clock::time_point since);
+
  private:
+  struct Kept {
+    std::string key;
+    std::shared_ptr<const Grammar> grammar;
+    std::chrono::steady_clock::time_point used;
+  };
   static constexpr size_t kMostKept = 64;                     // grammars
   static constexpr size_t kMostKeptBytes = size_t{96} << 20;  // of them
   static constexpr size_t kMostTextBytes = size_t{1} << 19;   // of a spec
@@ -104,9 +114,9 @@ class GrammarCompiler {
   const Tokenizer& tokenizer_;
   const int32_t vocab_size_;
   const std::vector<int32_t> end_tokens_;
-  std::mutex mutex_;                                                        // guards what follows
-  std::unique_ptr<const grammar::Vocabulary> vocabulary_;                   // made when first needed
-  std::list<std::pair<std::string, std::shared_ptr<const Grammar>>> kept_;  // used last first
+  std::mutex mutex_;                                       // guards what follows
+  std::unique_ptr<const grammar::Vocabulary> vocabulary_;  // made when first needed
+  std::list<Kept> kept_;                                   // used last first
   const std::shared_ptr<grammar::MachineMemory> memory_ = std::make_shared<grammar::MachineMemory>();
 };
 

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -45,6 +46,7 @@ namespace batucada {
 namespace {
 
 constexpr double kClientShare = 0.9;                     // see --client-share
+constexpr auto kGrammarsKept = std::chrono::minutes(1);  // that nobody uses; it takes milliseconds to make one anew
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
 
 // The last part of an endpoint such as tcp://127.0.0.1:5557; of a path, all of it.
@@ -203,7 +205,8 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                   .keys = keys,
                   .fingerprint = FingerprintOf(*engine),
                   .store = std::move(store)};
-  const MemoryTrimmer trimmer(service.memory);
+  const MemoryTrimmer trimmer(
+      service.memory, [&engine] { engine->grammars().ForgetUnused(std::chrono::steady_clock::now() - kGrammarsKept); });
   Disposer disposer;
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
   Door door(pool);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <utility>
 
 #include "base/memory_reserve.h"
 
@@ -38,7 +39,8 @@ void SetUpAllocator() {
   mallopt(M_TRIM_THRESHOLD, 4 * kMappedFrom);
 }
 
-MemoryTrimmer::MemoryTrimmer(const MemoryAccount& account) : account_(account), thread_([this] { Run(); }) {}
+MemoryTrimmer::MemoryTrimmer(const MemoryAccount& account, std::function<void()> let_go)
+    : account_(account), let_go_(std::move(let_go)), thread_([this] { Run(); }) {}
 
 MemoryTrimmer::~MemoryTrimmer() {
   {
@@ -57,6 +59,7 @@ void MemoryTrimmer::Run() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kLookEvery, [this] { return stopping_; })) {
     FillMemoryReserve();
+    let_go_();
     const int64_t resident = ResidentBytes(), grown = resident - least;
     const int64_t used = account_.used();
     if (std::abs(resident - last) >= kWorthIt || last_used - used >= kWorthIt) pause = 1;

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -20,8 +21,8 @@ void SetUpAllocator();
 // Keeps the memory reserve filled, too.
 class MemoryTrimmer {
  public:
-  // `account` outlives this.
-  explicit MemoryTrimmer(const MemoryAccount& account);
+  // `account` outlives this. Before every look `let_go` is asked to free what is kept and was not used for long.
+  MemoryTrimmer(const MemoryAccount& account, std::function<void()> let_go);
   ~MemoryTrimmer();
   MemoryTrimmer(const MemoryTrimmer&) = delete;
   MemoryTrimmer& operator=(const MemoryTrimmer&) = delete;
@@ -30,6 +31,7 @@ class MemoryTrimmer {
   void Run();
 
   const MemoryAccount& account_;
+  const std::function<void()> let_go_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -1,5 +1,8 @@
 #include "text/grammar.h"
 
+#include <algorithm>
+#include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -258,6 +261,29 @@ TEST_F(GrammarTest, BombsAreRefused) {
 TEST_F(GrammarTest, GrammarsAreKept) {
   const auto first = Make(GrammarSpec::Kind::kRegex, "[a-z]+"), second = Make(GrammarSpec::Kind::kRegex, "[a-z]+");
   EXPECT_EQ(first, second);
+}
+
+TEST_F(GrammarTest, WhatNobodyUsesIsForgotten) {
+  const GrammarSpec old{.kind = GrammarSpec::Kind::kRegex, .text = "[a-z]+[0-9]+"},
+      used{.kind = GrammarSpec::Kind::kRegex, .text = "[0-9]+[a-z]+"};
+  const std::weak_ptr<const Grammar> forgotten = *compiler_.Compile(old), kept = *compiler_.Compile(used);
+  const auto between = std::chrono::steady_clock::now();
+  const auto again = *compiler_.Compile(used);
+  EXPECT_EQ(again, kept.lock());
+  compiler_.ForgetUnused(between);
+  EXPECT_TRUE(forgotten.expired());
+  EXPECT_FALSE(kept.expired());
+  EXPECT_EQ(*compiler_.Compile(used), again);
+  // What somebody still has works on, and is made again for others, also without the sets of tokens it has met.
+  compiler_.ForgetUnused(std::chrono::steady_clock::now() + std::chrono::hours(1));
+  const auto anew = *compiler_.Compile(used);
+  EXPECT_NE(anew, again);
+  for (const auto& grammar : {again, anew}) {
+    GrammarMatcher matcher(grammar);
+    std::vector<uint32_t> mask((kVocab + 31) / 32);
+    ASSERT_TRUE(matcher.Mask(mask).ok());
+    EXPECT_TRUE(std::any_of(mask.begin(), mask.end(), [](uint32_t word) { return word != 0; }));
+  }
 }
 
 TEST_F(GrammarTest, ScopesShareNothing) {

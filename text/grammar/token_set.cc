@@ -93,19 +93,28 @@ std::shared_ptr<const TokenSet> TokenSets::Find(const CharClass& chars, const To
                                     [&](const Kept& one) { return one.node == node && one.chars == chars; });
     *fresh = found == kept_.end();
     if (!*fresh) {
+      found->used = std::chrono::steady_clock::now();
       kept_.splice(kept_.begin(), kept_, found);
       return found->set;
     }
   }
   auto made = std::make_shared<const TokenSet>(chars, trie, node, words);  // others need not wait
   const std::lock_guard lock(mutex_);
-  kept_.push_front({chars, node, made});
+  kept_.push_front({chars, node, made, std::chrono::steady_clock::now()});
   kept_bytes_ += made->bytes();
   while (kept_.size() > kMostKept || (kept_bytes_ > kMostBytes && kept_.size() > 1)) {
     kept_bytes_ -= kept_.back().set->bytes();
     kept_.pop_back();
   }
   return made;
+}
+
+void TokenSets::ForgetUnused(std::chrono::steady_clock::time_point since) const {
+  std::list<Kept> forgotten;  // goes when nobody waits for it
+  const std::lock_guard lock(mutex_);
+  const auto first = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.used < since; });
+  for (auto one = first; one != kept_.end(); ++one) kept_bytes_ -= one->set->bytes();
+  forgotten.splice(forgotten.end(), kept_, first, kept_.end());
 }
 
 }  // namespace batucada::grammar

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <bitset>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -78,12 +79,15 @@ class TokenSets {
   // `fresh` becomes whether it was not known: then it took a walk through all that is below the node.
   std::shared_ptr<const TokenSet> Find(const CharClass& chars, const TokenTrie& trie, uint32_t node, size_t words,
                                        bool* fresh) const;
+  // Lets go of those used last before `since`.
+  void ForgetUnused(std::chrono::steady_clock::time_point since) const;
 
  private:
   struct Kept {
     CharClass chars;
     uint32_t node = 0;
     std::shared_ptr<const TokenSet> set;
+    std::chrono::steady_clock::time_point used;
   };
   mutable std::mutex mutex_;      // guards what follows
   mutable std::list<Kept> kept_;  // used last first

@@ -5,6 +5,7 @@
 // ask for one and no text is mistaken for it. Tokens that end the text are in neither.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -33,6 +34,8 @@ class Vocabulary {
   const TokenTrie& trie() const { return trie_; }
   // Of the tokens below a node, or all; `fresh`: see TokenSets.
   std::shared_ptr<const TokenSet> Set(const CharClass& chars, uint32_t node, bool* fresh) const;
+  // Lets go of sets used last before `since`.
+  void ForgetUnusedSets(std::chrono::steady_clock::time_point since) const { sets_.ForgetUnused(since); }
   // Characters that stand in strings of JSON as they are, the tokens of these alone, and all others.
   static const CharClass& string_chars();
   const TokenSet& in_strings() const { return *in_strings_; }
