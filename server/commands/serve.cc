@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/time/clock.h"
 #include "base/clock.h"
 #include "base/human_bytes.h"
@@ -209,6 +210,11 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
       service.memory, [&engine] { engine->grammars().ForgetUnused(std::chrono::steady_clock::now() - kGrammarsKept); });
   Disposer disposer;
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
+  // A text goes on when its client has left, and then tells it to a thread of `pool`, which ends before `service` does.
+  const absl::Cleanup end_work = [&service] {
+    service.workers.Stop();
+    service.store_workers.Stop();
+  };
   Door door(pool);
   const Router router = MakeRoutes(service, AddCompat);
   const Gate gate(service.keys, config.security.cors_origins);

@@ -67,6 +67,7 @@ void WorkPool::Stop() {
   }
   posted_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 absl::Status WorkPool::CheckRoom(const Client& owner, int64_t bytes) const {

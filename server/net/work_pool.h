@@ -39,7 +39,6 @@ class WorkPool {
   // with two, the second.
   // REQUIRES: threads > 0
   WorkPool(int32_t threads, int64_t max_waiting_bytes);
-  // Waits for the tasks that have begun; drops the others.
   ~WorkPool();
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
@@ -50,13 +49,15 @@ class WorkPool {
   [[nodiscard]] absl::Status TryPost(const Client& owner, int64_t bytes, std::function<void()> task);
   // What the tasks that have not begun hold.
   int64_t waiting_bytes() const;
+  // Waits for the tasks that have begun, drops the others and takes no more: UNAVAILABLE. The destructor does so, too;
+  // an owner does it before, where what tasks tell others ends before the pool. Not from several threads at once.
+  void Stop();
 
  private:
   static constexpr size_t kSizes = 3;  // small, middling, large
   static size_t SizeOf(int64_t bytes) { return bytes <= kSmallBytes ? 0 : bytes <= kMiddlingBytes ? 1 : 2; }
 
   absl::Status CheckRoom(const Client& owner, int64_t bytes) const;  // REQUIRES: mutex_ held
-  void Stop();
   void Run(size_t largest);
   // The queue that a thread of `largest` turns to; null if nothing is there for it. REQUIRES: mutex_ held.
   FairQueue* NextQueue(size_t largest, size_t* turn);

@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import threading
 
+import grpc
 import httpx
 import openai
 import pytest
@@ -99,6 +101,17 @@ def test_interrupt_is_an_orderly_end_too():
     server = Server(*FAKE)
     server.signal(signal.SIGINT)
     assert server.wait() == 0
+
+
+def test_texts_whose_clients_have_left_end_before_what_they_tell(stubs):
+    pb, services = stubs
+    text = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=1_000_000))  # a second of work, or a part of one
+    with Server(*FAKE, "--drain-timeout", "0", env={"MALLOC_PERTURB_": "165"}) as server:  # who reads freed memory fails
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            call = services.InferenceStub(channel).Tokenize.future(pb.TokenizeRequest(text=text))
+            wait_until(lambda: server.metric('batucada_request_memory_bytes{part="body"}') > 0 or call.done(), "the text")
+            call.cancel()
+        server.wait_for_metric("batucada_grpc_connections", 0)
 
 
 def test_port_in_use_is_one_sentence():

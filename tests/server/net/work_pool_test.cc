@@ -146,5 +146,23 @@ TEST(WorkPoolTest, TheEndDropsWhatHasNotBegun) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST(WorkPoolTest, StoppedItTakesNoMore) {
+  WorkPool pool(2, 100);
+  Gate gate;
+  bool ended = false;
+  ASSERT_TRUE(pool.TryPost(Of(1, 1), 1,
+                           [&, enter = gate.Task()] {
+                             enter();
+                             ended = true;
+                           })
+                  .ok());
+  gate.WaitUntilEntered(1);
+  gate.Open();
+  pool.Stop();
+  EXPECT_TRUE(ended);
+  EXPECT_TRUE(absl::IsUnavailable(pool.TryPost(Of(1, 1), 1, kDone)));
+  pool.Stop();
+}
+
 }  // namespace
 }  // namespace batucada
