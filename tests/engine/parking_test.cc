@@ -96,18 +96,22 @@ TEST_P(ParkingTest, EqualsAnUndisturbedRun) {
     const Request urgent = Text(3, -1, controlled, 30, 5);
     const Answer undisturbed[] = {Alone(*plain, first), Alone(*plain, second), Alone(*plain, urgent)};
     const uint64_t before = parking->Stats().parking.times_parked;
-    auto a = parking->Submit(first), b = parking->Submit(second);
-    ASSERT_TRUE(a.ok() && b.ok());
-    Answer answer;
-    for (int round = 0; round < 3; ++round) {
-      // Both places are taken, for hundreds of steps in the first round.
-      Update update;
-      if (!a->Wait(&update, absl::Now() + absl::Seconds(120))) break;
-      Take(update, &answer);
-      ExpectSame(Alone(*parking, urgent), undisturbed[2], "in another's places");
+    // Where this thread is kept from running, both may have ended before the urgent one comes: then once more.
+    constexpr int kMostTries = 50;
+    for (int i = 0; i < kMostTries && parking->Stats().parking.times_parked == before; ++i) {
+      auto a = parking->Submit(first), b = parking->Submit(second);
+      ASSERT_TRUE(a.ok() && b.ok());
+      Answer answer;
+      for (int round = 0; round < 3; ++round) {
+        // Both places are taken, for hundreds of steps in the first round.
+        Update update;
+        if (!a->Wait(&update, absl::Now() + absl::Seconds(120))) break;
+        Take(update, &answer);
+        ExpectSame(Alone(*parking, urgent), undisturbed[2], "in another's places");
+      }
+      ExpectSame(Finish(*a, answer), undisturbed[0], controlled ? "controlled" : "plain");
+      ExpectSame(Finish(*b), undisturbed[1], "the other");
     }
-    ExpectSame(Finish(*a, answer), undisturbed[0], controlled ? "controlled" : "plain");
-    ExpectSame(Finish(*b), undisturbed[1], "the other");
     EXPECT_GT(parking->Stats().parking.times_parked, before);
     EXPECT_EQ(parking->Stats().parking.parked, 0);
     EXPECT_EQ(parking->Stats().parking.times_returned, parking->Stats().parking.times_parked);
