@@ -69,10 +69,9 @@ struct Lane {
   }
 };
 
-// Reads on from `comma`, in a list that ends at `close` if it is one, where numbers are as programs write them: parted
-// by
-// "," or ", ". Where a number begins is known only when the one before has been read, so four parts of the list are
-// read at a time. The comma behind the last number, or `comma` and no value where there is anything else.
+// Reads on from `comma`, in a list that ends at `close` if it is one, where numbers are as programs write them, with
+// "," or ", " between. Where a number begins is known only when the one before has been read, so four parts of the list
+// are read at a time. The comma behind the last number, or `comma` and no value where there is anything else.
 size_t ReadPlain(std::string_view text, size_t comma, size_t close, std::vector<int32_t>* values) {
   constexpr size_t kLanes = 4, kAhead = 8;  // bytes that a lane may look at
   const size_t reach = std::min(close, text.size() - std::min(text.size(), kAhead));

@@ -31,8 +31,8 @@ class UniqueKeys {
   };
   struct Object {
     size_t first;  // of keys_
-    std::unique_ptr<absl::flat_hash_set<std::string>> many =
-        nullptr;  // instead of keys_, where there are more than kFew
+    // Instead of keys_, where there are more than kFew.
+    std::unique_ptr<absl::flat_hash_set<std::string>> many = nullptr;
   };
   std::string_view Text(const Key& key) const { return std::string_view(bytes_).substr(key.begin, key.size); }
 

@@ -24,11 +24,11 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr size_t kReadBytes = 16 << 10;       // asked of the socket at once,
-constexpr size_t kMostReadBytes = 256 << 10;  // or so many of one that always had as many
-constexpr size_t kMinInboxBytes = 32 << 10;   // at least the headers of one request must fit
-constexpr auto kFirstWait = std::chrono::milliseconds(1);
-constexpr absl::Duration kLinger = absl::Seconds(2);  // for a client to read the answer that ends its connection
+constexpr size_t kReadBytes = 16 << 10;                    // asked of the socket at once,
+constexpr size_t kMostReadBytes = 256 << 10;               // or so many of one that always had as many
+constexpr size_t kMinInboxBytes = 32 << 10;                // at least the headers of one request must fit
+constexpr auto kFirstWait = std::chrono::milliseconds(1);  // of a stream's head for its first text
+constexpr absl::Duration kLinger = absl::Seconds(2);       // for a client to read the answer that ends its connection
 
 std::chrono::nanoseconds ToChrono(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
 

@@ -39,7 +39,7 @@ class WorkPool {
   // with two, the second.
   // REQUIRES: threads > 0
   WorkPool(int32_t threads, int64_t max_waiting_bytes);
-  ~WorkPool();
+  ~WorkPool();  // as Stop
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
@@ -49,8 +49,8 @@ class WorkPool {
   [[nodiscard]] absl::Status TryPost(const Client& owner, int64_t bytes, std::function<void()> task);
   // What the tasks that have not begun hold.
   int64_t waiting_bytes() const;
-  // Waits for the tasks that have begun, drops the others and takes no more: UNAVAILABLE. The destructor does so, too;
-  // an owner does it before, where what tasks tell others ends before the pool. Not from several threads at once.
+  // Waits for the tasks that have begun, drops the others and takes no more: UNAVAILABLE. An owner does it before the
+  // end, where what tasks tell others ends before the pool. Not from several threads at once.
   void Stop();
 
  private:
