@@ -137,6 +137,16 @@ struct UniqueKeyHandler {
   }
 };
 
+// Whether there are at least so many commas: values, unless they are texts'.
+bool HasMany(std::string_view text, size_t least) {
+  constexpr size_t kPiece = 4096;
+  size_t count = 0;
+  for (size_t at = 0; at < text.size() && count < least; at += kPiece) {
+    count += static_cast<size_t>(CountBytes(text.substr(at, kPiece), ','));
+  }
+  return count >= least;
+}
+
 // A found value in a message, short: large containers are described, not printed.
 std::string Describe(const bj::value& v) {
   switch (v.kind()) {
@@ -165,10 +175,11 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int6
 }
 
 absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what, ListsApart* apart) {
-  // The values of a long list wait on a stack: in one block, and not in ever larger ones.
-  constexpr ptrdiff_t kFew = 1000, kMost = 200'000;
-  const ptrdiff_t values = std::min<ptrdiff_t>(CountBytes(text, ','), kMost);
-  const size_t bytes = values < kFew ? 0 : static_cast<size_t>(values + kFew) * sizeof(bj::value);
+  // The values of a long list wait on a stack: in one block, and not in ever larger ones. What is not needed of it is
+  // never touched.
+  constexpr size_t kFew = 1000, kMost = 150'000;
+  const bool many = HasMany(text, kFew);
+  const size_t bytes = many ? (std::min(text.size() / 2, kMost) + kFew) * sizeof(bj::value) : 0;
   const auto block = std::make_unique_for_overwrite<unsigned char[]>(bytes);
   // Standard JSON, at most 32 levels.
   bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{}, block.get(), bytes);
@@ -182,7 +193,7 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
     return !error && parsed == end;
   };
   bool more = true;
-  while (more && values >= kFew) {
+  while (more && many) {
     std::optional<IntList> list = NextIntList(text, parsed);
     if (!list) break;
     more = parse_to(list->begin);

@@ -43,7 +43,7 @@ std::string List(int count, std::mt19937& random) {
   for (int i = 0; i < count; ++i) {
     const bool other = separator == "any" || i == odd;
     absl::StrAppend(&text, i == 0 ? "" : other ? any(",", ", ", " ,\n", ",\t") : separator, random() % most);
-    if (i == odd) text += any("", "", "", " ", "123456789", ".5", "e1", "x", ",", "]", "\"");
+    if (i == odd) text += any("", "", "", " ", "123456789", ",0", ",007", ".5", "e1", "x", ",", "]", "\"");
   }
   if (random() % 2 == 0) return text + "]";
   return text + any(",]", ", ]", "", "}", ",1.5]", ",-3]", ",01]", ",1234567890123]", ",\"a\"]", " 7]", ",[1,2]]",
