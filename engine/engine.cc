@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,25 +31,24 @@ namespace {
 class SpecialIds {
  public:
   SpecialIds() = default;
-  explicit SpecialIds(const Tokenizer& tokenizer) {
+  // Of a model whose ids are below `vocab_size`.
+  SpecialIds(const Tokenizer& tokenizer, int32_t vocab_size) : special_(static_cast<size_t>(vocab_size)) {
     for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
-      if (!tokenizer.IsSpecial(id)) continue;
-      if (special_.empty()) first_ = id;
-      reach_ = static_cast<uint32_t>(id - first_) + 1;
-      special_.resize(reach_);
-      special_.back() = true;
+      special_[static_cast<size_t>(id)] = tokenizer.IsSpecial(id) ? 1 : 0;
     }
   }
 
-  bool Has(int32_t id) const {
-    const auto at = static_cast<uint32_t>(id) - static_cast<uint32_t>(first_);  // nearly always far away
-    return at < reach_ && special_[at];
+  // REQUIRES: the ids are the model's.
+  bool Has(int32_t id) const { return special_[static_cast<uint32_t>(id)] != 0; }
+  // Of many at once, without a branch for each.
+  bool HasAny(std::span<const int32_t> ids) const {
+    uint8_t any = 0;
+    for (const int32_t id : ids) any |= special_[static_cast<uint32_t>(id)];
+    return any != 0;
   }
 
  private:
-  int32_t first_ = 0;
-  uint32_t reach_ = 0;
-  std::vector<bool> special_;  // from the first to the last
+  std::vector<uint8_t> special_;  // of every id
 };
 
 }  // namespace
@@ -144,10 +144,15 @@ std::optional<PrefixCacheConfig> PrefixCacheOf(const BackendCapacity& capacity, 
 
 // Where messages begin and end in a conversation, whatever its template: at special tokens. Texts part there, and what
 // stands before them is tokenized alike whatever follows.
-std::vector<int64_t> MessageBorders(const std::vector<int32_t>& prompt, const SpecialIds& special) {
+std::vector<int64_t> MessageBorders(std::span<const int32_t> prompt, const SpecialIds& special) {
+  constexpr size_t kAtOnce = 64;
   std::vector<int64_t> borders;
-  for (size_t i = 1; i < prompt.size(); ++i) {
-    if (special.Has(prompt[i])) borders.push_back(static_cast<int64_t>(i));
+  for (size_t at = 1; at < prompt.size(); at += kAtOnce) {
+    const std::span<const int32_t> ids = prompt.subspan(at, std::min(kAtOnce, prompt.size() - at));
+    if (!special.HasAny(ids)) continue;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (special.Has(ids[i])) borders.push_back(static_cast<int64_t>(at + i));
+    }
   }
   return borders;
 }
@@ -171,7 +176,6 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   auto impl = std::make_unique<Impl>();
   impl->load_time = ProcessNow() - begin;
   BATUCADA_ASSIGN_OR_RETURN(impl->tokenizer, LoadTokenizer(config, checkpoint.config.vocab_size));
-  impl->special_ids = SpecialIds(*impl->tokenizer);
   if (impl->tokenizer->vocab_size() > checkpoint.config.vocab_size) {
     return absl::InvalidArgumentError(
         absl::StrCat("the tokenizer of ", config.model_dir, " has ids up to ", impl->tokenizer->vocab_size() - 1,
@@ -180,6 +184,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   if (checkpoint.config.architecture->pads_vocabulary) {
     checkpoint.config.vocab_size = impl->tokenizer->vocab_size();
   }
+  impl->special_ids = SpecialIds(*impl->tokenizer, checkpoint.config.vocab_size);
   BATUCADA_ASSIGN_OR_RETURN(const std::vector<int32_t> end_tokens,
                             EndTokens(checkpoint, config.model_dir, *impl->tokenizer));
   impl->end_tokens = end_tokens;
