@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/shared_array.h"
 #include "engine/core/sampling_fields.h"
 #include "text/answer/tools.h"
 #include "text/chat_template.h"
@@ -17,7 +18,7 @@
 
 namespace batucada {
 
-using Prompt = std::variant<std::string, std::vector<int32_t>>;  // text, or token ids used as they are
+using Prompt = std::variant<std::string, SharedArray<int32_t>>;  // text, or token ids used as they are
 
 // What a wire calls the parameters whose names differ, for errors.
 struct ParameterNames {

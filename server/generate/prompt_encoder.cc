@@ -18,8 +18,7 @@ absl::Status NoTokenId(int64_t id, const std::string& name, size_t index, int32_
                           fmt::format("{} is {}: token ids of this model are 0 to {}", element, id, vocab_size - 1));
 }
 
-absl::StatusOr<std::vector<int32_t>> NotEmpty(std::vector<int32_t> ids, const std::string& name) {
-  if (!ids.empty()) return ids;
+absl::Status IsEmpty(const std::string& name) {
   return InvalidParameter(name, fmt::format("{} is empty: it must have at least one token", name));
 }
 
@@ -43,16 +42,23 @@ absl::StatusOr<std::vector<int32_t>> ToTokenIds(const std::vector<int64_t>& ids,
   return result;
 }
 
-absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
+absl::StatusOr<SharedArray<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
                                                   const EncodeOptions& options, const TranslationContext& context) {
   if (const std::string* text = std::get_if<std::string>(&prompt)) {
-    BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(*text, name, options, context.tokenizer));
-    return NotEmpty(std::move(ids), name);
+    return EncodePromptText(*text, name, options, context.tokenizer);
   }
-  const auto& ids = std::get<std::vector<int32_t>>(prompt);
-  const size_t outside = FirstOutside(ids, context.vocab_size);
+  const auto& ids = std::get<SharedArray<int32_t>>(prompt);
+  const size_t outside = FirstOutside(ids.vector(), context.vocab_size);
   if (outside < ids.size()) return NoTokenId(ids[outside], name, outside, context.vocab_size);
-  return NotEmpty(ids, name);
+  if (ids.empty()) return IsEmpty(name);
+  return ids;
+}
+
+absl::StatusOr<std::vector<int32_t>> EncodePromptText(const std::string& text, const std::string& name,
+                                                      const EncodeOptions& options, const Tokenizer& tokenizer) {
+  absl::StatusOr<std::vector<int32_t>> ids = EncodeText(text, name, options, tokenizer);
+  if (ids.ok() && ids->empty()) return IsEmpty(name);
+  return ids;
 }
 
 absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const std::string& name,
@@ -82,8 +88,7 @@ absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& convers
                                                         const EncodeOptions& options,
                                                         const TranslationContext& context) {
   BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(conversation, name, context));
-  BATUCADA_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeText(text, name, options, context.tokenizer));
-  return NotEmpty(std::move(ids), name);
+  return EncodePromptText(text, name, options, context.tokenizer);
 }
 
 }  // namespace batucada

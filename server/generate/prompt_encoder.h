@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/shared_array.h"
 #include "server/generate/completion_params.h"
 #include "server/generate/translation_context.h"
 #include "text/chat_template.h"
@@ -17,9 +18,11 @@ namespace batucada {
 absl::StatusOr<std::vector<int32_t>> EncodeText(const std::string& text, const std::string& name,
                                                 const EncodeOptions& options, const Tokenizer& tokenizer);
 
-// Text is tokenized with `options`; ids are checked and taken as they are. At least one id comes out.
-absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
+// Text is tokenized with `options`; ids are checked and shared as they are. At least one id comes out.
+absl::StatusOr<SharedArray<int32_t>> EncodePrompt(const Prompt& prompt, const std::string& name,
                                                   const EncodeOptions& options, const TranslationContext& context);
+absl::StatusOr<std::vector<int32_t>> EncodePromptText(const std::string& text, const std::string& name,
+                                                      const EncodeOptions& options, const Tokenizer& tokenizer);
 
 // The conversation as text: what EncodeConversation encodes.
 absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const std::string& name,

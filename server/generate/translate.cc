@@ -151,12 +151,12 @@ int64_t DefaultMaxTokens(const CompletionParams& params, size_t prompt_tokens, c
 
 // Keeps the end of a longer prompt: what the text is to go on from. -1: as much as max_tokens leave room for, as vLLM
 // (0.11) reads it.
-void Truncate(const CompletionParams& params, int64_t max_total_tokens, std::vector<int32_t>* ids) {
+void Truncate(const CompletionParams& params, int64_t max_total_tokens, SharedArray<int32_t>* ids) {
   if (!params.truncate_prompt_tokens) return;
   const int64_t asked = *params.truncate_prompt_tokens;
   const int64_t room = std::max<int64_t>(max_total_tokens - params.max_tokens.value_or(kDefaultMaxTokens), 1);
   const auto keep = static_cast<size_t>(asked == -1 ? room : asked);
-  if (ids->size() > keep) ids->erase(ids->begin(), ids->end() - static_cast<std::ptrdiff_t>(keep));
+  if (ids->size() > keep) *ids = std::vector<int32_t>(ids->end() - static_cast<std::ptrdiff_t>(keep), ids->end());
 }
 
 absl::Status CheckPrompts(const CompletionParams& params, const TranslationContext& context) {
@@ -311,7 +311,7 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
     const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(false),
                                 .memory = context.token_memory,
                                 .owner = request.cache_scope};
-    BATUCADA_ASSIGN_OR_RETURN(conversation, EncodePrompt(text, name, options, context));
+    BATUCADA_ASSIGN_OR_RETURN(conversation, EncodePromptText(text, name, options, context.tokenizer));
     breakpoints = BreakpointTokens(FindBreakpoints(*params.conversation, text, *context.chat_template), text,
                                    conversation, context.tokenizer);
   }
@@ -333,13 +333,14 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
     const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(true),
                                 .memory = context.token_memory,
                                 .owner = request.cache_scope};
-    absl::StatusOr<std::vector<int32_t>> ids =
-        params.conversation ? std::move(conversation) : EncodePrompt(params.prompts[p], name, options, context);
-    if (!ids.ok()) return ids.status();
-    const size_t whole = ids->size();
-    Truncate(params, context.max_total_tokens, &*ids);
-    if (params.conversation && ids->size() == whole) request.breakpoints = std::move(breakpoints);
-    request.prompt = *std::move(ids);
+    if (params.conversation) {
+      request.prompt = std::move(conversation);
+    } else {
+      BATUCADA_ASSIGN_OR_RETURN(request.prompt, EncodePrompt(params.prompts[p], name, options, context));
+    }
+    const size_t whole = request.prompt.size();
+    Truncate(params, context.max_total_tokens, &request.prompt);
+    if (params.conversation && request.prompt.size() == whole) request.breakpoints = std::move(breakpoints);
     request.max_tokens = params.max_tokens.value_or(DefaultMaxTokens(params, request.prompt.size(), context));
     if (params.open_ended) request.max_tokens = std::min(request.max_tokens, Room(request.prompt.size(), context));
     ApplyLeastLength(context.defaults, params, &request);
