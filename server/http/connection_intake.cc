@@ -6,12 +6,12 @@
 
 #include <fmt/format.h>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "base/status.h"
 #include "server/common/error.h"
+#include "server/http/appended_body.h"
 #include "server/http/body_coding.h"
 #include "server/http/connection.h"
 #include "server/http/request_head.h"
@@ -120,7 +120,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
   }
   EndIdling();
 
-  http::request_parser<http::string_body> parser;
+  http::request_parser<AppendedBody> parser;
   const absl::Cleanup drop = [&] { Drop(std::move(parser.get().body())); };
   parser.header_limit(static_cast<uint32_t>(limits.max_header_bytes));
   parser.body_limit(static_cast<uint64_t>(limits.max_body_bytes));
