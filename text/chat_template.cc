@@ -99,16 +99,15 @@ absl::StatusOr<std::string> ChatTemplate::RenderOwned(boost::json::array message
   }
   BATUCADA_RETURN_IF_ERROR(ConvertContents(content_form_, &messages));
   AliasReasoning(&messages);
-  if (input.ending != ChatEnding::kContinueFinalMessage) return RenderMessages(messages, input);
+  if (input.ending != ChatEnding::kContinueFinalMessage) return RenderMessages(std::move(messages), input);
   BATUCADA_ASSIGN_OR_RETURN(const FinalMessageMark mark, FinalMessageMark::Add(&messages));
-  BATUCADA_ASSIGN_OR_RETURN(std::string rendered, RenderMessages(messages, input));
+  BATUCADA_ASSIGN_OR_RETURN(std::string rendered, RenderMessages(std::move(messages), input));
   BATUCADA_RETURN_IF_ERROR(mark.Cut(&rendered));
   return rendered;
 }
 
-absl::StatusOr<std::string> ChatTemplate::RenderMessages(const boost::json::array& messages,
-                                                         const ChatInput& input) const {
-  const boost::json::value messages_value = messages;
+absl::StatusOr<std::string> ChatTemplate::RenderMessages(boost::json::array messages, const ChatInput& input) const {
+  const boost::json::value messages_value = std::move(messages);
   const boost::json::value none;
   const boost::json::value generation_prompt = input.ending == ChatEnding::kGenerationPrompt;
   // Of equal names the last one counts.

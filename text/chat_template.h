@@ -95,7 +95,7 @@ class ChatTemplate {
 
   absl::StatusOr<std::string> RenderOwned(boost::json::array messages, const ChatInput& input) const;
   // Renders messages that are in the right form.
-  absl::StatusOr<std::string> RenderMessages(const boost::json::array& messages, const ChatInput& input) const;
+  absl::StatusOr<std::string> RenderMessages(boost::json::array messages, const ChatInput& input) const;
   ContentForm FindContentForm() const;
 
   const absl::Status usable_;

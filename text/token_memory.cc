@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
 
 namespace batucada {
 
 uint64_t TokenMemory::HashOf(const Stretch& stretch) {
-  uint64_t hash = absl::HashOf(stretch.owner, stretch.text, stretch.at_start);
+  // Abseil's own view of a text has Abseil's hash, several times as fast on long ones.
+  const absl::string_view text(stretch.text.data(), stretch.text.size());
+  uint64_t hash = absl::HashOf(stretch.owner, text, stretch.at_start);
   for (const Part& part : stretch.parts) hash = absl::HashOf(hash, part.id, part.bytes);
   return hash;
 }

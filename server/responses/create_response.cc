@@ -29,30 +29,34 @@ namespace {
 
 namespace bj = boost::json;
 
-// What the model is given, without the first `dropped` messages and the outputs of calls that stood there.
-void SetMessages(size_t dropped, const bj::array& messages, ResponseParams& params) {
-  while (dropped > 0 && dropped < messages.size() && messages[dropped].at("role") == "tool") ++dropped;
-  ChatInput& input = *params.conversation;  // with its tools and variables
-  input.messages.clear();
+// What the model is given.
+void SetMessages(bj::array messages, ResponseParams& params) {
   if (!params.instructions.empty()) {
-    input.messages.push_back({{"role", "system"}, {"content", bj::string(params.instructions)}});
+    bj::object system = {{"role", "system"}, {"content", bj::string(params.instructions)}};
+    messages.insert(messages.begin(), std::move(system));
   }
-  input.messages.insert(input.messages.end(), messages.begin() + static_cast<std::ptrdiff_t>(dropped), messages.end());
-  input.ending = ChatEnding::kGenerationPrompt;
+  params.conversation->messages = std::move(messages);  // with its tools and variables
+  params.conversation->ending = ChatEnding::kGenerationPrompt;
 }
 
+// Without the first `dropped` messages and the outputs of calls that stood there.
 absl::StatusOr<Translation> TranslateWithout(size_t dropped, const bj::array& messages, ResponseParams& params,
                                              const TranslationContext& context) {
-  SetMessages(dropped, messages, params);
+  while (dropped > 0 && dropped < messages.size() && messages[dropped].at("role") == "tool") ++dropped;
+  SetMessages(bj::array(messages.begin() + static_cast<std::ptrdiff_t>(dropped), messages.end()), params);
   return Translate(params, context);
 }
 
 // With "truncation": "auto", as many of the latest messages as there is room for, but the last one in any case.
-absl::StatusOr<Translation> TranslateWhatFits(const bj::array& messages, ResponseParams& params,
+absl::StatusOr<Translation> TranslateWhatFits(bj::array messages, ResponseParams& params,
                                               const TranslationContext& context) {
+  if (!params.drops_oldest) {
+    SetMessages(std::move(messages), params);
+    return Translate(params, context);
+  }
   absl::StatusOr<Translation> translation = TranslateWithout(0, messages, params, context);
   const auto too_long = [&translation] { return ErrorCode(translation.status()) == "context_length_exceeded"; };
-  if (!params.drops_oldest || !too_long()) return translation;
+  if (!too_long()) return translation;
   size_t least = 1, most = messages.size() - 1;  // how many to drop
   if (most < least) return translation;
   while (least < most) {
@@ -108,8 +112,8 @@ absl::StatusOr<Answer> Create(Service& service, const HttpRequest& request, cons
                               ResponseParams params, Headers headers) {
   const TranslationContext translating = service.translation(request.client);
   BATUCADA_ASSIGN_OR_RETURN(const ResponseContext context, ReadContext(service, request.client, &params));
-  BATUCADA_ASSIGN_OR_RETURN(const bj::array messages, MessagesOf(context, params));
-  absl::StatusOr<Translation> translation = TranslateWhatFits(messages, params, translating);
+  BATUCADA_ASSIGN_OR_RETURN(bj::array messages, MessagesOf(context, params));
+  absl::StatusOr<Translation> translation = TranslateWhatFits(std::move(messages), params, translating);
   if (!translation.ok()) return WithAskedModel(OfFlatTools(translation.status()), params.model);
   const bool streams = params.stream;
   BATUCADA_ASSIGN_OR_RETURN(ResponseDraft draft,
@@ -144,8 +148,8 @@ absl::StatusOr<int64_t> CountInput(Service& service, const HttpRequest& request,
     return WithAskedModel(model.status(), params.model);
   }
   BATUCADA_ASSIGN_OR_RETURN(const ResponseContext before, ReadContext(service, request.client, &params));
-  BATUCADA_ASSIGN_OR_RETURN(const bj::array messages, MessagesOf(before, params));
-  SetMessages(0, messages, params);
+  BATUCADA_ASSIGN_OR_RETURN(bj::array messages, MessagesOf(before, params));
+  SetMessages(std::move(messages), params);
   const absl::StatusOr<std::vector<int32_t>> ids =
       EncodeConversation(*params.conversation, "input", {.add_special_tokens = false}, context);
   if (!ids.ok()) return OfFlatTools(ids.status());

@@ -126,8 +126,10 @@ absl::StatusOr<Value> AddStrings(Runtime& runtime, const Value& left, const Valu
     return AddStrings(runtime, a, b);
   }
   BATUCADA_RETURN_IF_ERROR(runtime.AllocateString(left.text().size() + right.text().size()));
-  const std::string text = Concat(left.text(), right.text());
-  return left.is_markup() ? runtime.Markup(text) : runtime.String(text);
+  std::string text;
+  text.reserve(left.text().size() + right.text().size());
+  text.append(left.text()).append(right.text());
+  return left.is_markup() ? runtime.Markup(text) : runtime.String(std::move(text));
 }
 
 absl::StatusOr<Value> AddSequences(Runtime& runtime, const Sequence& left, const Sequence& right) {

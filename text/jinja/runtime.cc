@@ -59,6 +59,12 @@ absl::StatusOr<Value> Runtime::String(std::string_view text) {
   return Value::String(std::string(text));
 }
 
+absl::StatusOr<Value> Runtime::String(std::string&& text) {
+  BATUCADA_RETURN_IF_ERROR(Step());
+  BATUCADA_RETURN_IF_ERROR(AllocateString(text.size() + sizeof(std::string)));
+  return Value::String(std::move(text));
+}
+
 absl::StatusOr<Value> Runtime::Markup(std::string_view text) {
   BATUCADA_RETURN_IF_ERROR(Step());
   BATUCADA_RETURN_IF_ERROR(AllocateString(text.size() + sizeof(std::string)));

@@ -124,6 +124,8 @@ class Runtime {
 
   // Values that are counted. INVALID_ARGUMENT past a limit.
   [[nodiscard]] absl::StatusOr<Value> String(std::string_view text);
+  // Of a text that was made and counted already: it is counted once more, as a copy would be, and not copied.
+  [[nodiscard]] absl::StatusOr<Value> String(std::string&& text);
   [[nodiscard]] absl::StatusOr<Value> Markup(std::string_view text);
   [[nodiscard]] absl::StatusOr<Value> Sequence(SequenceKind kind, std::vector<Value> items);
   [[nodiscard]] absl::StatusOr<Value> List(std::vector<Value> items);
