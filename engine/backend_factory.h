@@ -19,8 +19,7 @@ struct BackendChoice {
   // What the configuration left open, decided.
   BackendKind kind = BackendKind::kAuto;
   int32_t max_batch_tokens = 0;
-  int32_t mixed_batch_tokens = 0;  // see SchedulerConfig
-  absl::Duration load_time;        // of the weights
+  absl::Duration load_time;  // of the weights
 };
 
 // Loads `checkpoint` into the backend that `config` asks for. Appends to `report` which was chosen, why, and how the

@@ -208,7 +208,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   const bool any = config.client_share == 0;
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
-                                                 .mixed_batch_tokens = choice.mixed_batch_tokens,
+                                                 .cuts_steps = capacity.cuts_steps,
+                                                 .prompt_share = config.prompt_share,
                                                  .max_waiting = config.max_waiting,
                                                  .max_waiting_tokens = config.max_waiting_tokens,
                                                  .max_steps_in_flight = capacity.max_steps_in_flight,

@@ -7,8 +7,10 @@
 namespace batucada {
 absl::Status EngineConfig::Validate() const {
   if (model_dir.empty()) return absl::InvalidArgumentError("model is empty; it must name a directory");
-  for (const absl::Status& status : {CheckRange("threads", threads, 0, 1024), CheckRange("device", device, 0, 1023),
+  for (const absl::Status& status : {CheckRange("threads", threads, 0, 1024),
+                                     CheckRange("device", device, 0, 1023),
                                      CheckRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20),
+                                     CheckRange("prompt-share", prompt_share, 0.05, Lower::kClosed, 0.95),
                                      CheckRange("max-sequences", max_sequences, 1, 65536),
                                      CheckRange("urgent-sequences", urgent_sequences, 0, max_sequences - 1),
                                      CheckRange("park", parked_sequences, 0, max_sequences),

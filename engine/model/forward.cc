@@ -1,6 +1,7 @@
 #include "engine/model/forward.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace batucada {
 namespace {
@@ -177,64 +178,86 @@ void Mlp(const Model& m, const MlpSpec& spec, const LayerWeights& layer, const R
   AddToResidual(layer.mlp.down, nullptr, hidden, rows, next, ops);
 }
 
-// Layers [first, end) of the rows, which come normed for the first and leave normed for layer `end`, if there is one.
-void RunLayers(const Model& m, size_t first, size_t end, const StepView& step, const Rows& rows, Ops& ops) {
+// Mixers and MLPs, numbered in the order in which rows go through them.
+struct Parts {
+  int32_t first = 0, end = std::numeric_limits<int32_t>::max();
+
+  bool Have(int32_t part) const { return first <= part && part < end; }
+};
+
+void RunMixer(const Model& m, const LayerSpec& spec, const LayerWeights& layer, const StepView& step, const Rows& rows,
+              const NextNorm& next, Ops& ops) {
+  switch (spec.kind()) {
+    case MixerKind::kMamba: return Mamba(m, *spec.mamba(), layer, step.rows, rows, next, ops);
+    case MixerKind::kGmu: return Gmu(m, *spec.gmu(), layer, rows, next, ops);
+    case MixerKind::kAttention:
+      return rows.rows == nullptr ? Attention(m, *spec.attention(), layer, step, rows, next, ops)
+                                  : CrossAttention(m, *spec.attention(), layer, step, rows, next, ops);
+  }
+}
+
+// Of layers [first, end) these parts. Rows come normed for the first and leave normed for layer `end`, if there is one.
+void RunLayers(const Model& m, size_t first, size_t end, const Parts& parts, const StepView& step, const Rows& rows,
+               Ops& ops) {
   const std::vector<LayerSpec>& specs = m.config.layers;
   const std::vector<LayerWeights>& layers = m.weights.layers;
+  int32_t part = 0;
   for (size_t i = first; i < end; ++i) {
     const LayerSpec& spec = specs[i];
     const LayerWeights& layer = layers[i];
     const NextNorm next_layer =
         i + 1 < layers.size() ? NextNorm{&layers[i + 1].mixer_norm, specs[i + 1].norm} : NextNorm{};
     const NextNorm after_mixer = spec.has_mlp() ? NextNorm{&layer.mlp.norm, spec.norm} : next_layer;
-    switch (spec.kind()) {
-      case MixerKind::kMamba: Mamba(m, *spec.mamba(), layer, step.rows, rows, after_mixer, ops); break;
-      case MixerKind::kGmu: Gmu(m, *spec.gmu(), layer, rows, after_mixer, ops); break;
-      case MixerKind::kAttention:
-        rows.rows == nullptr ? Attention(m, *spec.attention(), layer, step, rows, after_mixer, ops)
-                             : CrossAttention(m, *spec.attention(), layer, step, rows, after_mixer, ops);
-        break;
-    }
-    if (spec.has_mlp()) Mlp(m, spec.mlp, layer, rows, next_layer, ops);
+    if (parts.Have(part++)) RunMixer(m, spec, layer, step, rows, after_mixer, ops);
+    if (spec.has_mlp() && parts.Have(part++)) Mlp(m, spec.mlp, layer, rows, next_layer, ops);
   }
 }
 
 // How many layers all rows go through.
-size_t SharedLayers(const Model& m) {
-  return std::min(m.config.layers.size(), static_cast<size_t>(m.config.sampled_from));
+size_t SharedLayers(const ModelConfig& config) {
+  return std::min(config.layers.size(), static_cast<size_t>(config.sampled_from));
 }
 
 }  // namespace
 
-void Forward(const Model& m, const StepView& step, Ops& ops) {
-  const Workspace& ws = m.workspace;
+int32_t CountParts(const ModelConfig& config) {
+  int32_t parts = 0;
+  for (size_t i = 0; i < SharedLayers(config); ++i) parts += config.layers[i].has_mlp() ? 2 : 1;
+  return parts;
+}
+
+void Forward(const Model& m, const StepView& step, Ops& ops) { ForwardParts(m, step, 0, CountParts(m.config), ops); }
+
+void ForwardParts(const Model& m, const StepView& step, int32_t first, int32_t end, Ops& ops) {
   const int64_t count = step.rows.num_tokens;
   const Rows rows{.count = count,
-                  .residual = ws.residual.Rows(0, count),
-                  .normed = ws.normed.Rows(0, count),
-                  .memory = ws.memory.Rows(0, count)};
-  ops.Embed(m.weights.embeddings, step.rows, rows.residual);
-  Norm(m.config.layers[0].norm, m.weights.layers[0].mixer_norm, rows.residual, rows.normed, ops);
-  const size_t shared = SharedLayers(m);
-  RunLayers(m, 0, shared, step, rows, ops);
-  if (shared < m.config.layers.size()) {
+                  .residual = step.carried->residual.Rows(0, count),
+                  .normed = step.carried->normed.Rows(0, count),
+                  .memory = step.carried->memory.Rows(0, count)};
+  if (first == 0) {
+    ops.Embed(m.weights.embeddings, step.rows, rows.residual);
+    Norm(m.config.layers[0].norm, m.weights.layers[0].mixer_norm, rows.residual, rows.normed, ops);
+  }
+  const size_t shared = SharedLayers(m.config);
+  RunLayers(m, 0, shared, {first, end}, step, rows, ops);
+  if (end == CountParts(m.config) && shared < m.config.layers.size()) {
     WriteKv(m, *m.config.layers[shared].attention(), m.weights.layers[shared], step, rows, ops);
   }
 }
 
 void ComputeLogits(const Model& m, const StepView& step, const SampleView& s, Ops& ops) {
   const Workspace& ws = m.workspace;
-  const size_t shared = SharedLayers(m), layers = m.config.layers.size();
+  const size_t shared = SharedLayers(m.config), layers = m.config.layers.size();
   const Rows rows{.count = s.count,
                   .residual = ws.last_hidden.Rows(0, s.count),
                   .normed = ws.last_normed.Rows(0, s.count),
                   .memory = ws.last_memory.Rows(0, s.count),
                   .rows = s.rows};
-  ops.GatherRows(ws.residual, rows.rows, rows.residual);
+  ops.GatherRows(step.carried->residual, rows.rows, rows.residual);
   if (shared < layers) {
-    if (rows.memory.cols > 0) ops.GatherRows(ws.memory, rows.rows, rows.memory);
+    if (rows.memory.cols > 0) ops.GatherRows(step.carried->memory, rows.rows, rows.memory);
     Norm(m.config.layers[shared].norm, m.weights.layers[shared].mixer_norm, rows.residual, rows.normed, ops);
-    RunLayers(m, shared, layers, step, rows, ops);
+    RunLayers(m, shared, layers, Parts{}, step, rows, ops);
   }
   Norm(m.config.final_norm, m.weights.final_norm, rows.residual, rows.normed, ops);
   ops.MatMul(m.weights.head(), rows.normed, ws.logits.Rows(0, s.count));

@@ -31,6 +31,11 @@ struct SampleView {
 
 // Embeds the batch, runs every layer that all rows go through and updates the state of every sequence in it.
 void Forward(const Model& model, const StepView& step, Ops& ops);
+// Of how many parts that consists: the mixers and the MLPs of these layers. Between two of a step's parts others may
+// run, of other sequences and in other CarriedRows.
+int32_t CountParts(const ModelConfig& config);
+// Parts [first, end) of it, in order.
+void ForwardParts(const Model& model, const StepView& step, int32_t first, int32_t end, Ops& ops);
 // The layers that serve nothing but a row's own logits (ModelConfig::sampled_from), final norm and logits, only for the
 // rows that want them. Behind Forward of the same step. REQUIRES: no more rows than the workspace has logits for.
 void ComputeLogits(const Model& model, const StepView& step, const SampleView& samples, Ops& ops);

@@ -15,8 +15,11 @@ struct BlockTable {
   int32_t width = 0;
 };
 
+struct CarriedRows;
+
 struct StepView {
   BatchView rows;                                 // its block table is empty
+  const CarriedRows* carried = nullptr;           // where they lie between layers, in the model's workspace
   std::array<BlockTable, kMaxKvGroups> tables{};  // by K/V group
 
   // The batch for layers whose K/V is in this group.

@@ -55,18 +55,23 @@ struct Widths {
   int64_t wide = 0, inner = 0, d_inner = 0, low_rank = 0, raw_low_rank = 0, memory = 0;
 };
 
-int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_rows, DType act, char* base) {
+int64_t Fill(Workspace& w, const ModelConfig& c, const WorkspaceSizes& sizes, DType act, char* base) {
   const Widths widths(c);
+  const int64_t rows = sizes.rows, logit_rows = sizes.logit_rows;
   Layout layout(base);
-  w.residual = layout.Take(rows, c.d_model, DType::kF32);
-  w.normed = layout.Take(rows, c.d_model, act);
+  const auto carried = [&](int64_t count) {
+    return CarriedRows{.residual = layout.Take(count, c.d_model, DType::kF32),
+                       .normed = layout.Take(count, c.d_model, act),
+                       .memory = layout.Take(count, widths.memory, act)};
+  };
+  w.carried = carried(rows);
+  w.short_carried = carried(sizes.short_rows);
   w.wide = layout.Take(rows, widths.wide, act);
   w.inner = layout.Take(rows, widths.inner, act);
   w.low_rank = layout.Take(rows, widths.low_rank, act);
   w.raw_low_rank = layout.Take(rows, widths.raw_low_rank, DType::kF32);
   w.dt = layout.Take(rows, widths.d_inner, act);
   w.scan = layout.Take(rows, widths.d_inner, act);
-  w.memory = layout.Take(rows, widths.memory, act);
   w.last_hidden = layout.Take(logit_rows, c.d_model, DType::kF32);
   w.last_normed = layout.Take(logit_rows, c.d_model, act);
   w.last_memory = layout.Take(logit_rows, widths.memory, act);
@@ -76,18 +81,17 @@ int64_t Fill(Workspace& w, const ModelConfig& c, int64_t rows, int64_t logit_row
 
 }  // namespace
 
-int64_t Workspace::Bytes(const ModelConfig& config, int32_t max_rows, int32_t max_logit_rows, DType activation) {
+int64_t Workspace::Bytes(const ModelConfig& config, const WorkspaceSizes& sizes, DType activation) {
   Workspace measured;
-  return Fill(measured, config, max_rows, max_logit_rows, activation, nullptr);
+  return Fill(measured, config, sizes, activation, nullptr);
 }
 
-absl::StatusOr<Workspace> Workspace::Create(const ModelConfig& config, int32_t max_rows, int32_t max_logit_rows,
-                                            Ops& ops) {
+absl::StatusOr<Workspace> Workspace::Create(const ModelConfig& config, const WorkspaceSizes& sizes, Ops& ops) {
   Workspace w;
   const DType act = ops.activation_dtype();
-  const int64_t bytes = Bytes(config, max_rows, max_logit_rows, act);
+  const int64_t bytes = Bytes(config, sizes, act);
   BATUCADA_ASSIGN_OR_RETURN(w.storage, ops.device().Allocate(static_cast<size_t>(bytes), "workspace"));
-  Fill(w, config, max_rows, max_logit_rows, act, w.storage.As<char>());
+  Fill(w, config, sizes, act, w.storage.As<char>());
   return w;
 }
 

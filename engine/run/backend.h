@@ -26,6 +26,7 @@ struct BackendCapacity {
   GroupCounts parked_block_bytes = {};
   int32_t max_steps_in_flight = 1;
   int32_t max_decode_rows = 1;  // of one decode share (PlannedSequence); 1: it computes no drafts
+  bool cuts_steps = false;      // it launches plans in parts
 };
 
 // Used by one thread. After an error it is unusable: what it held is lost.
@@ -36,6 +37,12 @@ class Backend {
   // Starts a step: of a plan that is constrained all but its draws. Everything the plan points to is read before this
   // returns, or Draw does.
   [[nodiscard]] virtual absl::Status Launch(const BatchPlan& plan) = 0;
+  // Of a plan in parts, Launch does only what comes before them. This launches so many parts more, with whatever was
+  // launched between them before it. True: these were the last, and the step counts as launched now, all but its draws
+  // if it is constrained. One such plan at a time; those between are short (ShortPromptRows).
+  virtual absl::StatusOr<bool> LaunchParts(const BatchPlan& plan, int32_t count) = 0;
+  // Waits for the parts launched before the newest ones.
+  virtual absl::Status AwaitParts() = 0;
   // Draws for the constrained plan launched last, once every earlier step is committed: asks the samples' constraints
   // for their masks, while the device computes, and has it draw behind that.
   [[nodiscard]] virtual absl::Status Draw(const BatchPlan& plan) = 0;

@@ -24,6 +24,9 @@ int32_t DrawFromHash(const FakeBackendConfig& config, uint64_t hash, const Sampl
   }
 }
 
+// As many parts has a plan in parts.
+constexpr int32_t kParts = 8;
+
 // What a row finds of the token `back` positions before it.
 uint64_t Seen(uint64_t hash, int64_t back) { return SplitMix(hash + static_cast<uint64_t>(back)); }
 
@@ -145,11 +148,70 @@ void FakeBackend::LoseDevice() {
     for (auto& blocks : blocks_[static_cast<size_t>(tier)]) blocks.clear();
   }
   launched_.clear();
+  slots_in_parts_.clear();
+}
+
+absl::Status FakeBackend::CheckApart(const BatchPlan& plan) const {
+  const auto touches = [this](const PageCopy& copy) {
+    const auto in_parts = [this](PageRef page) {
+      return page.tier == Tier::kRunning && slots_in_parts_.contains(page.page);
+    };
+    return copy.group == kSlots && (in_parts(copy.from) || in_parts(copy.to));
+  };
+  for (const auto* copies : {&plan.copies.ended, &plan.copies.restored, &plan.copies.moved, &plan.copies.saved}) {
+    if (std::any_of(copies->begin(), copies->end(), touches)) {
+      return absl::InternalError(absl::StrCat("step ", plan.step, " copies what a step in parts computes"));
+    }
+  }
+  for (const PlannedSequence& s : plan.sequences) {
+    if (!slots_in_parts_.contains(s.slot)) continue;
+    return absl::InternalError(absl::StrCat("sequence ", s.id, " is in a step in parts and in another"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status FakeBackend::Launch(const BatchPlan& plan) {
+  BATUCADA_RETURN_IF_ERROR(CheckApart(plan));
   Copy(plan.copies.ended);
   Copy(plan.copies.restored);
+  if (plan.in_parts) {
+    if (!slots_in_parts_.empty()) return absl::InternalError("two plans in parts at once");
+    for (const PlannedSequence& s : plan.sequences) slots_in_parts_.insert(s.slot);
+    parts_left_ = kParts;
+    return absl::OkStatus();
+  }
+  BATUCADA_RETURN_IF_ERROR(Compute(plan));
+  Copy(plan.copies.moved);
+  Copy(plan.copies.saved);
+  Spend(config_.step_time);
+  return plan.constrained ? absl::OkStatus() : Draw(plan);
+}
+
+absl::StatusOr<bool> FakeBackend::LaunchParts(const BatchPlan& plan, int32_t count) {
+  if (parts_left_ == kParts) Copy(plan.copies.moved);
+  count = std::min(count, parts_left_);
+  parts_before_end_ = parts_end_;
+  Spend(config_.step_time * count / kParts);
+  parts_end_ = device_free_;
+  parts_left_ -= count;
+  if (parts_left_ > 0) return false;
+  slots_in_parts_.clear();
+  BATUCADA_RETURN_IF_ERROR(Compute(plan));
+  Copy(plan.copies.saved);
+  if (!plan.constrained) BATUCADA_RETURN_IF_ERROR(Draw(plan));
+  return true;
+}
+
+absl::Status FakeBackend::AwaitParts() {
+  if (config_.step_time > absl::ZeroDuration()) std::this_thread::sleep_until(parts_before_end_);
+  return absl::OkStatus();
+}
+
+void FakeBackend::Spend(absl::Duration time) {
+  device_free_ = std::max(device_free_, std::chrono::steady_clock::now()) + absl::ToChronoNanoseconds(time);
+}
+
+absl::Status FakeBackend::Compute(const BatchPlan& plan) {
   row_hash_.clear();
   row_state_.clear();
   row_hash_.reserve(static_cast<size_t>(plan.num_tokens));
@@ -177,9 +239,7 @@ absl::Status FakeBackend::Launch(const BatchPlan& plan) {
       ++slot.position;
     }
   }
-  Copy(plan.copies.moved);
-  Copy(plan.copies.saved);
-  return plan.constrained ? absl::OkStatus() : Draw(plan);
+  return absl::OkStatus();
 }
 
 std::vector<int32_t> FakeBackend::KeepRows(const BatchPlan& plan, const StepResult& result) {
@@ -217,8 +277,6 @@ absl::Status FakeBackend::Draw(const BatchPlan& plan) {
     result.samples.push_back(std::move(token));
   }
   if (plan.decode_rows() > plan.num_decode) result.kept = KeepRows(plan, result);
-  device_free_ =
-      std::max(device_free_, std::chrono::steady_clock::now()) + absl::ToChronoNanoseconds(config_.step_time);
   launched_.push_back({.ready = device_free_, .result = std::move(result)});
   return absl::OkStatus();
 }

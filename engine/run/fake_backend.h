@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "engine/run/backend.h"
 
@@ -31,6 +32,8 @@ class FakeBackend : public Backend {
 
   const BackendCapacity& capacity() const override { return config_.capacity; }
   absl::Status Launch(const BatchPlan& plan) override;
+  absl::StatusOr<bool> LaunchParts(const BatchPlan& plan, int32_t count) override;
+  absl::Status AwaitParts() override;
   absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override;
@@ -54,6 +57,11 @@ class FakeBackend : public Backend {
     StepResult result;
   };
 
+  // That nothing touches the sequences of the plan in parts before its last part.
+  absl::Status CheckApart(const BatchPlan& plan) const;
+  absl::Status Compute(const BatchPlan& plan);
+  // The device is busy for so much longer.
+  void Spend(absl::Duration time);
   void Copy(const std::vector<PageCopy>& copies);
   // Of a plan's decode shares, what was drawn: brings each slot back to the last row that is kept, and says which.
   std::vector<int32_t> KeepRows(const BatchPlan& plan, const StepResult& result);
@@ -68,9 +76,12 @@ class FakeBackend : public Backend {
   std::vector<std::vector<Block>> blocks_[kTiers];          // by tier, then K/V group, then page
   absl::flat_hash_map<PageId, uint64_t> controls_[kTiers];  // by tier, then control row: of its request's
   std::deque<Launched> launched_;
-  std::vector<uint64_t> row_hash_;   // of the plan that was launched last: what each row draws by
-  std::vector<uint64_t> row_state_;  // and the hash of its sequence up to it
+  absl::flat_hash_set<PageId> slots_in_parts_;  // of the plan in parts, until its last part is launched
+  int32_t parts_left_ = 0;                      // of it
+  std::vector<uint64_t> row_hash_;              // of the plan that was launched last: what each row draws by
+  std::vector<uint64_t> row_state_;             // and the hash of its sequence up to it
   std::chrono::steady_clock::time_point device_free_;
+  std::chrono::steady_clock::time_point parts_end_, parts_before_end_;  // of the newest parts, and of those before
 };
 
 }  // namespace batucada

@@ -21,6 +21,13 @@ int32_t LogitRows(const ModelBackendConfig& config) {
   return std::min(std::max(config.max_sequences, 64), config.max_batch_tokens);
 }
 
+WorkspaceSizes SizesOf(const ModelBackendConfig& config) {
+  return {
+      .rows = config.max_batch_tokens,
+      .short_rows = std::min(config.max_batch_tokens, config.max_sequences + ShortPromptRows(config.max_batch_tokens)),
+      .logit_rows = LogitRows(config)};
+}
+
 std::array<int32_t, kMaxKvGroups> TableWidths(const std::vector<KvGroupSize>& groups) {
   std::array<int32_t, kMaxKvGroups> widths = {};
   for (size_t group = 0; group < groups.size(); ++group) widths[group] = groups[group].most_per_sequence;
@@ -46,8 +53,8 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
   const int64_t mask_words = CeilDiv(config.model.vocab_size, 32);
   const size_t mask_bytes = static_cast<size_t>(config.max_sequences * mask_words) * sizeof(uint32_t);
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
-  const int64_t workspace_bytes = Workspace::Bytes(config.model, config.max_batch_tokens, LogitRows(config), act) +
-                                  static_cast<int64_t>(input_bytes + result_bytes + mask_bytes);
+  const int64_t workspace_bytes = Workspace::Bytes(config.model, SizesOf(config), act) +
+                                  static_cast<int64_t>(2 * input_bytes + result_bytes + mask_bytes);
   Device& device = ops->device();
   const DeviceInfo info = device.Info();
   BATUCADA_ASSIGN_OR_RETURN(const Budget budget, ComputeBudget({.shape = shape,
@@ -73,7 +80,8 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .host = budget.host,
                   .parked = budget.parked,
                   .parked_slot_bytes = shape.SlotBytes() + shape.ControlBytes(),
-                  .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight)};
+                  .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight),
+                  .cuts_steps = true};
   for (size_t group = 0; group < shape.kv.size(); ++group) {
     b->capacity_.parked_block_bytes[group] = shape.BlockBytes(shape.kv[group]);
   }
@@ -87,9 +95,11 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .control_rows = budget.control_rows};
   for (const KvGroupSize& group : budget.kv) sizes.running.blocks.push_back(group.blocks);
   BATUCADA_ASSIGN_OR_RETURN(StatePools state, StatePools::Create(shape, sizes, *ops));
-  BATUCADA_ASSIGN_OR_RETURN(Workspace workspace,
-                            Workspace::Create(config.model, config.max_batch_tokens, LogitRows(config), *ops));
+  BATUCADA_ASSIGN_OR_RETURN(Workspace workspace, Workspace::Create(config.model, SizesOf(config), *ops));
   BATUCADA_ASSIGN_OR_RETURN(b->inputs_, device.Allocate(input_bytes, "step inputs"));
+  BATUCADA_ASSIGN_OR_RETURN(b->parts_inputs_, device.Allocate(input_bytes, "inputs of a step in parts"));
+  BATUCADA_ASSIGN_OR_RETURN(b->parts_staged_, device.AllocateHost(input_bytes, "staged inputs of a step in parts"));
+  b->parts_ = CountParts(config.model);
   BATUCADA_ASSIGN_OR_RETURN(b->results_, device.Allocate(result_bytes, "step results"));
   BATUCADA_ASSIGN_OR_RETURN(b->masks_, device.Allocate(mask_bytes, "masks of grammars"));
   b->mask_words_ = mask_words;
@@ -120,7 +130,7 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
 
 absl::Status ModelBackend::WarmUp() {
   BATUCADA_RETURN_IF_ERROR(CaptureDecodeSteps());
-  for (const int32_t rows : ops_->RowsToWarmUp(static_cast<int32_t>(model_->workspace.residual.rows))) {
+  for (const int32_t rows : ops_->RowsToWarmUp(static_cast<int32_t>(model_->workspace.carried.residual.rows))) {
     BATUCADA_RETURN_IF_ERROR(RunPromptStep(rows));
   }
   BATUCADA_RETURN_IF_ERROR(device_->Synchronize());
@@ -144,7 +154,7 @@ absl::Status ModelBackend::RunPromptStep(int32_t rows) {
 
 absl::Status ModelBackend::CaptureDecodeSteps() {
   const BatchPlan nothing;  // all rows are padding and touch scratch alone
-  const auto most = static_cast<int32_t>(std::min<int64_t>(capacity_.slots, model_->workspace.residual.rows));
+  const auto most = static_cast<int32_t>(std::min<int64_t>(capacity_.slots, model_->workspace.carried.residual.rows));
   // From the largest down: neighbouring sizes share plans, which must suit the largest of them.
   for (int32_t rows = most; device_->CapturesGraphs() && rows > 0; --rows) {
     const StepShape shape = DecodeShape(rows);
@@ -186,46 +196,80 @@ std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan
   return rows;
 }
 
-std::vector<std::vector<char>> ModelBackend::RunStep(const BatchPlan& plan, const StepShape& shape,
-                                                     const Staging& stage) {
-  StepView step{.rows = {.last_token = model_->state.last_token()}};
-  SampleView samples{.results = results_.As<RowSample>(),
-                     .controls = model_->state.controls(),
-                     .last_token = model_->state.last_token()};
-  StepInputs::Pack(plan, shape, scratch_, stage.inputs.data(), inputs_.data(), &step, &samples,
+ModelBackend::Packed ModelBackend::Pack(const BatchPlan& plan, const StepShape& shape, const Buffer& staged,
+                                        const Buffer& inputs) {
+  const Workspace& workspace = model_->workspace;
+  const bool is_short = shape.tokens <= workspace.short_carried.residual.rows;
+  BATUCADA_CHECK(is_short || next_part_ == 0, "a long step between the parts of another");
+  Packed packed{.step = {.rows = {.last_token = model_->state.last_token()},
+                         .carried = is_short && !plan.in_parts ? &workspace.short_carried : &workspace.carried},
+                .samples = {.results = results_.As<RowSample>(),
+                            .controls = model_->state.controls(),
+                            .last_token = model_->state.last_token()},
+                .control_rows = {}};
+  StepInputs::Pack(plan, shape, scratch_, staged.data(), inputs.data(), &packed.step, &packed.samples,
                    {.device = masks_.As<uint32_t>(), .words = mask_words_});
-  device_->CopyToDevice(inputs_.data(), stage.inputs.data(), StepInputs::Bytes(shape));
-  std::vector<std::vector<char>> control_rows = WriteControls(plan);
+  device_->CopyToDevice(inputs.data(), staged.data(), StepInputs::Bytes(shape));
+  packed.control_rows = WriteControls(plan);
+  return packed;
+}
+
+void ModelBackend::RunSamples(const BatchPlan& plan, const Packed& packed) {
+  if (!plan.constrained) {
+    SampleRows(*model_, packed.step, packed.samples, *ops_);
+  } else if (HasAllLogits(packed.samples)) {
+    ComputeLogits(*model_, packed.step, packed.samples, *ops_);
+  }
+}
+
+ModelBackend::Packed ModelBackend::RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage) {
+  Packed packed = Pack(plan, shape, stage.inputs, inputs_);
   // Steps of decode rows alone depend on nothing but how many there are.
-  const bool decode = step.rows.num_decode == step.rows.num_sequences;
+  const bool decode = packed.step.rows.num_decode == packed.step.rows.num_sequences;
   // A constrained step is cut in two before its draws, and so captured under another key.
   constexpr uint64_t kBeforeDraws = uint64_t{1} << 32;
   const uint64_t key = decode ? static_cast<uint64_t>(shape.sequences) : 0;
   device_->RunCaptured(key != 0 && plan.constrained ? key | kBeforeDraws : key, [&] {
-    Forward(*model_, step, *ops_);
-    if (!plan.constrained) {
-      SampleRows(*model_, step, samples, *ops_);
-    } else if (HasAllLogits(samples)) {
-      ComputeLogits(*model_, step, samples, *ops_);
-    }
+    Forward(*model_, packed.step, *ops_);
+    RunSamples(plan, packed);
   });
-  pending_step_ = step;
-  pending_samples_ = samples;
-  return control_rows;
+  return packed;
 }
 
 absl::Status ModelBackend::Launch(const BatchPlan& plan) {
   BATUCADA_CHECK(launched_.size() < kMostInFlight);
-  const Staging& stage = staging_[next_stage_];
   const StatePools& state = model_->state;
   device_->CopyPieces(state.Pieces(plan.copies.ended));
   device_->CopyPieces(state.Pieces(plan.copies.restored));
   device_->CopyBeside(state.Pieces(plan.copies.moved));
-  pending_controls_.clear();
-  if (plan.num_tokens > 0) pending_controls_ = RunStep(plan, ShapeOf(plan), stage);
+  if (plan.in_parts) {
+    BATUCADA_CHECK(next_part_ == 0, "two plans in parts");
+    BATUCADA_RETURN_IF_ERROR(device_->Wait(parts_packed_));  // of the one before
+    in_parts_ = Pack(plan, ShapeOf(plan), parts_staged_, parts_inputs_);
+    parts_packed_ = device_->PlaceMark();
+    return ops_->status();
+  }
+  pending_ = {};
+  if (plan.num_tokens > 0) pending_ = RunStep(plan, ShapeOf(plan), staging_[next_stage_]);
   device_->CopyPieces(state.Pieces(plan.copies.saved));
   if (!plan.copies.moved.empty()) device_->JoinCopies();
   return plan.constrained ? device_->status() : Finish(plan);
+}
+
+absl::StatusOr<bool> ModelBackend::LaunchParts(const BatchPlan& plan, int32_t count) {
+  const int32_t first = next_part_, end = std::min(parts_, first + count);
+  ForwardParts(*model_, in_parts_.step, first, end, *ops_);
+  if (first == 0 && !plan.copies.moved.empty()) device_->JoinCopies();
+  next_part_ = end == parts_ ? 0 : end;
+  if (next_part_ == 0) {
+    RunSamples(plan, in_parts_);
+    device_->CopyPieces(model_->state.Pieces(plan.copies.saved));
+    pending_ = std::move(in_parts_);
+  }
+  parts_before_end_ = std::exchange(parts_end_, device_->PlaceMark());
+  if (next_part_ == 0 && !plan.constrained) BATUCADA_RETURN_IF_ERROR(Finish(plan));
+  BATUCADA_RETURN_IF_ERROR(ops_->status());
+  return next_part_ == 0;
 }
 
 absl::Status ModelBackend::Draw(const BatchPlan& plan) {
@@ -238,10 +282,10 @@ absl::Status ModelBackend::Draw(const BatchPlan& plan) {
     if (!sample.constraint->Mask(mask, sample.mask_steps).ok()) std::fill(mask.begin(), mask.end(), 0);
   }
   device_->CopyToDevice(masks_.data(), masks, static_cast<size_t>(mask_words_ * count) * sizeof(uint32_t));
-  if (HasAllLogits(pending_samples_)) {
-    DrawRows(*model_, pending_samples_, *ops_);
+  if (HasAllLogits(pending_.samples)) {
+    DrawRows(*model_, pending_.samples, *ops_);
   } else {
-    SampleRows(*model_, pending_step_, pending_samples_, *ops_);
+    SampleRows(*model_, pending_.step, pending_.samples, *ops_);
   }
   return Finish(plan);
 }
@@ -253,7 +297,7 @@ absl::Status ModelBackend::Finish(const BatchPlan& plan) {
                     .mark = device_->PlaceMark(),
                     .stage = next_stage_,
                     .num_top = {},
-                    .control_rows = std::move(pending_controls_)};
+                    .control_rows = std::move(pending_.control_rows)};
   for (const PlannedSample& sample : plan.samples) launched.num_top.push_back(sample.num_top);
   launched_.push_back(std::move(launched));
   next_stage_ = (next_stage_ + 1) % kMostInFlight;

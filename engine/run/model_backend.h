@@ -43,6 +43,8 @@ class ModelBackend : public Backend {
 
   const BackendCapacity& capacity() const override { return capacity_; }
   absl::Status Launch(const BatchPlan& plan) override;
+  absl::StatusOr<bool> LaunchParts(const BatchPlan& plan, int32_t count) override;
+  absl::Status AwaitParts() override { return device_->Wait(parts_before_end_); }
   absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override {
@@ -60,6 +62,12 @@ class ModelBackend : public Backend {
     size_t stage;                                 // which of staging_ it uses
     std::vector<int32_t> num_top;                 // of each sample
     std::vector<std::vector<char>> control_rows;  // on their way to the device
+  };
+  // A step as the device sees it.
+  struct Packed {
+    StepView step;
+    SampleView samples;
+    std::vector<std::vector<char>> control_rows;  // kept until the step ends
   };
   // Host memory of a step in flight.
   struct Staging {
@@ -82,8 +90,12 @@ class ModelBackend : public Backend {
   bool HasAllLogits(const SampleView& samples) const { return samples.count <= model_->workspace.logits.rows; }
   // Fetches the results of the step launched last and puts it among those in flight.
   absl::Status Finish(const BatchPlan& plan);
-  // Packs, copies and computes; returns what must be kept until the step ends.
-  std::vector<std::vector<char>> RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
+  // Packs the plan at `staged` and copies it to `inputs`.
+  Packed Pack(const BatchPlan& plan, const StepShape& shape, const Buffer& staged, const Buffer& inputs);
+  // Computes what is behind the layers, as far as it does not wait for masks.
+  void RunSamples(const BatchPlan& plan, const Packed& packed);
+  // Packs, copies and computes.
+  Packed RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
 
   std::unique_ptr<Ops> ops_;  // outlives every buffer below
   Device* device_ = nullptr;  // where ops_ runs
@@ -95,9 +107,14 @@ class ModelBackend : public Backend {
   Buffer results_;  // device: RowSample[max_samples]
   Buffer masks_;    // device: [max_sequences, mask_words_] of a constrained step's draws
   int64_t mask_words_ = 0;
-  StepView pending_step_;                            // launched last, until it is drawn for
-  SampleView pending_samples_;                       // likewise
-  std::vector<std::vector<char>> pending_controls_;  // likewise
+  Packed pending_;  // launched last, until it is drawn for
+  // Of the plan in parts: its inputs stay where they are while other steps run.
+  Buffer parts_inputs_, parts_staged_;  // on the device, and on their way there
+  Packed in_parts_;
+  int32_t parts_ = 0,
+          next_part_ = 0;      // how many a step has, and the first that is not launched; 0: no plan is in parts
+  uint64_t parts_packed_ = 0;  // a mark: its inputs have left the host
+  uint64_t parts_end_ = 0, parts_before_end_ = 0;  // marks: behind the parts launched last, and those before
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;
   std::deque<Launched> launched_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <exception>
 #include <utility>
 
@@ -13,6 +14,17 @@ namespace batucada {
 namespace {
 
 constexpr std::chrono::milliseconds kDiskPatience{100}, kMaskPatience{20};
+
+// Shorter ones would cost the host more than who comes gains.
+constexpr absl::Duration kLeastParts = absl::Microseconds(500);
+constexpr double kMostParts = 1 << 20;
+// A wait that takes less was for something that had happened before.
+constexpr absl::Duration kAtOnce = absl::Microseconds(20);
+
+StepPace::Shape ShapeOf(const BatchPlan& plan) {
+  const int32_t decode_rows = plan.decode_rows();
+  return {.decode_rows = decode_rows, .prompt_rows = plan.num_tokens - decode_rows};
+}
 
 }  // namespace
 
@@ -131,62 +143,119 @@ void StepLoop::Work() {
     {
       std::unique_lock lock(mutex_);
       // With nothing in flight and nothing new, a plan would find what the last one found.
-      if (in_flight_.empty() && (scheduler_.awaits_disk() || scheduler_.awaits_masks())) {
+      const bool at_rest = in_flight_.empty() && !in_parts_;
+      if (at_rest && (scheduler_.awaits_disk() || scheduler_.awaits_masks())) {
         const auto patience = scheduler_.awaits_masks() ? kMaskPatience : kDiskPatience;
         work_.wait_for(lock, patience, [this] { return changed_ || stopping_; });
         changed_ = true;  // somebody may have waited for long enough
       }
-      while (in_flight_.empty() && !changed_ && !stopping_) work_.wait(lock);
-      if (stopping_ && in_flight_.empty()) return;
+      while (at_rest && !changed_ && !stopping_) work_.wait(lock);
+      if (stopping_ && at_rest) return;
       AwaitLastMoment(lock);
       changed_ = false;
       planned = clock_->Now();
       if (failure_.ok()) plan = scheduler_.Plan(planned);
+      if (in_parts_) prompt_weight_ = scheduler_.PromptWeight();
       deliveries = TakeDeliveries();
     }
     Deliver(std::move(deliveries));
-    if (plan) {
-      Launch(*plan);
-      pace_.NoteStart(clock_->Now() - planned);
-      if (plan->constrained) {
-        // What may be drawn depends on what the steps before have drawn.
-        while (in_flight_.size() > 1) CommitOldest();
-        Draw(*plan);
-      }
+    const bool planned_any = plan.has_value();
+    if (plan) Launch(*std::move(plan), planned);
+    if (in_parts_) {
+      LaunchParts();
+      continue;
     }
     // A full pipeline waits for its oldest step; so does one that has nothing more to add.
-    if (in_flight_.size() >= max_in_flight_ || (!plan && !in_flight_.empty())) CommitOldest();
+    if (in_flight_.size() >= max_in_flight_ || (!planned_any && !in_flight_.empty())) CommitOldest();
   }
 }
 
 void StepLoop::AwaitLastMoment(std::unique_lock<Mutex>& lock) {
   if (in_flight_.empty()) return;
   const Launched& running = in_flight_.back();
-  if (running.shape.decode_rows + running.shape.prompt_rows == 0) return;  // copies alone take no time to speak of
+  const bool copies = running.shape.decode_rows + running.shape.prompt_rows == 0;  // take no time to speak of
+  if (copies || running.shares_device()) return;
   const absl::Time plan_at = pace_.PlanAt(running.shape, std::max(running.launched, last_result_));
   for (absl::Duration left; !stopping_ && (left = plan_at - clock_->Now()) > absl::ZeroDuration();) {
     work_.wait_for(lock, absl::ToChronoNanoseconds(left));
   }
 }
 
-void StepLoop::Launch(const BatchPlan& plan) {
-  const int32_t decode_rows = plan.decode_rows();
-  in_flight_.push_back(
-      {.launched = clock_->Now(), .shape = {.decode_rows = decode_rows, .prompt_rows = plan.num_tokens - decode_rows}});
-  if (const absl::Status status = backend_->Launch(plan); !status.ok()) Fail(status);
+void StepLoop::Launch(BatchPlan plan, absl::Time planned) {
+  const absl::Time now = clock_->Now();
+  if (!plan.in_parts) in_flight_.push_back({.launched = now, .shape = ShapeOf(plan), .between = in_parts_.has_value()});
+  if (const absl::Status status = backend_->Launch(plan); !status.ok()) return Fail(status);
+  pace_.NoteStart(clock_->Now() - planned);
+  if (plan.in_parts) {
+    in_parts_.emplace(InParts{.plan = std::move(plan), .launched = now});
+  } else if (plan.constrained) {
+    Draw(plan);
+  }
+}
+
+int32_t StepLoop::NextParts() const {
+  if (part_row_ == absl::ZeroDuration()) return 1;
+  const bool between = !in_flight_.empty() && in_flight_.back().between;
+  const absl::Duration wanted = between ? prompt_weight_ * pace_.Expected(in_flight_.back().shape) : kLeastParts;
+  const double parts = absl::FDivDuration(std::max(wanted, kLeastParts), part_row_ * in_parts_->plan.num_tokens);
+  return static_cast<int32_t>(std::clamp(std::round(parts), 1.0, kMostParts));
+}
+
+void StepLoop::LaunchParts() {
+  const int32_t count = NextParts();
+  const absl::StatusOr<bool> last = backend_->LaunchParts(in_parts_->plan, count);
+  if (!last.ok()) return Fail(last.status());
+  if (*last) {
+    const InParts whole = std::move(*in_parts_);
+    in_parts_.reset();
+    in_flight_.push_back({.launched = whole.launched, .shape = ShapeOf(whole.plan), .in_parts = true});
+    {
+      const std::lock_guard lock(mutex_);
+      scheduler_.PartsLaunched();
+    }
+    if (whole.plan.constrained) Draw(whole.plan);
+    return;
+  }
+  // What was launched before: parts, and a step between them and these.
+  absl::Time waits = clock_->Now();
+  // When the device was done with what is waited for; none if that was before.
+  const auto end = [&]() -> std::optional<absl::Time> {
+    const absl::Time now = clock_->Now(), before = std::exchange(waits, now);
+    return now - before > kAtOnce ? std::optional(now) : std::nullopt;
+  };
+  if (const absl::Status status = backend_->AwaitParts(); !status.ok()) return Fail(status);
+  std::optional<absl::Time> ended = end();
+  if (ended && in_parts_->since) {
+    const absl::Duration seen = (*ended - *in_parts_->since) / in_parts_->newest / in_parts_->plan.num_tokens;
+    part_row_ += (seen - part_row_) / (part_row_ == absl::ZeroDuration() ? 1 : 8);
+  }
+  while (!in_flight_.empty()) {
+    const Launched step = in_flight_.front();
+    const std::optional<absl::Time> began = ended;
+    const absl::StatusOr<StepResult> result = backend_->Wait();
+    ended = end();
+    if (began && ended && step.between) pace_.NoteStep(step.shape, *ended - *began);
+    Commit(result);
+    if (!in_parts_) return;  // a step failed
+    waits = clock_->Now();
+  }
+  in_parts_->newest = count;
+  in_parts_->since = ended;
+  const std::lock_guard lock(mutex_);
+  last_progress_ = clock_->Now();
 }
 
 void StepLoop::Draw(const BatchPlan& plan) {
+  // What may be drawn depends on what the steps before have drawn.
+  while (in_flight_.size() > 1) CommitOldest();
   if (in_flight_.empty()) return;  // a step failed
   if (const absl::Status status = backend_->Draw(plan); !status.ok()) Fail(status);
 }
 
-void StepLoop::CommitOldest() {
-  const absl::StatusOr<StepResult> result = backend_->Wait();
-  if (!result.ok()) {
-    Fail(result.status());
-    return;
-  }
+void StepLoop::CommitOldest() { Commit(backend_->Wait()); }
+
+void StepLoop::Commit(const absl::StatusOr<StepResult>& result) {
+  if (!result.ok()) return Fail(result.status());
   const Launched step = in_flight_.front();
   in_flight_.pop_front();
   const absl::Time now = clock_->Now();
@@ -200,9 +269,9 @@ void StepLoop::CommitOldest() {
     deliveries = TakeDeliveries();
   }
   steps_.fetch_add(1, std::memory_order_relaxed);
-  const absl::Duration took = now - std::max(step.launched, last_result_);
+  const absl::Duration took = now - (step.in_parts ? step.launched : std::max(step.launched, last_result_));
   const bool computed = step.shape.decode_rows + step.shape.prompt_rows > 0;
-  if (computed) pace_.NoteStep(step.shape, took);
+  if (computed && !step.shares_device()) pace_.NoteStep(step.shape, took);
   if (computed && observer_ != nullptr) {
     observer_->OnStep({.decode_rows = step.shape.decode_rows, .prompt_rows = step.shape.prompt_rows, .duration = took});
   }
@@ -212,6 +281,7 @@ void StepLoop::CommitOldest() {
 
 void StepLoop::Fail(const absl::Status& status) {
   in_flight_.clear();
+  in_parts_.reset();
   std::vector<Delivery> deliveries;
   {
     const std::lock_guard lock(mutex_);

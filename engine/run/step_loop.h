@@ -1,7 +1,8 @@
 // The beat: one thread that plans, launches and commits, and tells everyone what happened.
 //
 //   plan   Scheduler::Plan decides the next step, as late as the device allows
-//   run    Backend::Launch starts it while the one before may still run
+//   run    Backend::Launch starts it while the one before may still run; a long one of prompts alone in parts, with
+//          short steps between them for who comes meanwhile
 //   commit Backend::Wait and Scheduler::Commit, once as many steps are out as the backend takes
 //
 // The scheduler is guarded by one mutex that is held for microseconds, never while the backend works.
@@ -94,6 +95,19 @@ class StepLoop {
   struct Launched {
     absl::Time launched;
     StepPace::Shape shape;
+    bool in_parts = false;
+    bool between = false;  // the parts of another
+
+    // How long it takes says nothing of such a step.
+    bool shares_device() const { return in_parts || between; }
+  };
+  // The plan in parts, until its last part is launched.
+  struct InParts {
+    BatchPlan plan;
+    absl::Time launched;
+    int32_t newest = 0;  // how many parts were launched last
+    // When the device began with them; none: the host was not there to see it.
+    std::optional<absl::Time> since;
   };
   struct Delivery {
     std::shared_ptr<SequenceListener> listener;
@@ -105,9 +119,16 @@ class StepLoop {
   void Work();
   // Lets the step that runs get on, so that who comes meanwhile is in the next one.
   void AwaitLastMoment(std::unique_lock<Mutex>& lock);
-  void Launch(const BatchPlan& plan);
+  // Of what was planned then.
+  void Launch(BatchPlan plan, absl::Time planned);
+  // The rest of a launch whose draws are constrained.
   void Draw(const BatchPlan& plan);
+  // Launches the next parts of the plan in parts, and waits until they are all that is left for the device.
+  void LaunchParts();
+  // How many: as long as the steps between are, or PromptWeight times as long.
+  int32_t NextParts() const;
   void CommitOldest();
+  void Commit(const absl::StatusOr<StepResult>& result);
   void Fail(const absl::Status& status);
   // Moves the scheduler's events out, each with its listener. REQUIRES: mutex_ held.
   std::vector<Delivery> TakeDeliveries();
@@ -119,8 +140,11 @@ class StepLoop {
   const std::unique_ptr<CheckpointDisk> disk_;  // reads and writes what lies in the backend's memory
   const size_t max_in_flight_;
   std::deque<Launched> in_flight_;                 // likewise
+  std::optional<InParts> in_parts_;                // likewise
   absl::Time last_result_ = absl::InfinitePast();  // likewise
   StepPace pace_;                                  // likewise
+  absl::Duration part_row_;                        // likewise: what a part takes, by rows; zero: none was seen
+  double prompt_weight_ = 1;                       // likewise: Scheduler::PromptWeight, of the newest plan
 
   mutable Mutex mutex_;  // guards what follows
   Condition work_;       // the loop waits here when there is nothing to do

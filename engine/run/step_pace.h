@@ -34,9 +34,12 @@ class StepPace {
   // launch, and the next may be a prompt's hundreds.
   void NoteStart(absl::Duration took) { start_ = std::max(took, start_ - start_ / 1024); }
 
+  // What a step of this shape takes; zero if none such was seen.
+  absl::Duration Expected(Shape shape) const { return row_[Index(shape)] * Rows(shape); }
+
   // When to plan what follows a step of this shape that began at `began`; in the past if nothing is known of such.
   absl::Time PlanAt(Shape shape, absl::Time began) const {
-    const absl::Duration expected = row_[Index(shape)] * Rows(shape);
+    const absl::Duration expected = Expected(shape);
     return began + expected - expected / 16 - 2 * start_ - kWakeUp;
   }
 

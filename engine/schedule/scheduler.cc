@@ -1,6 +1,7 @@
 #include "engine/schedule/scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +39,7 @@ void Scheduler::Cancel(SequenceId id, FinishReason reason, absl::Time now, const
 
 void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string& message, bool abandon_steps) {
   if (abandon_steps) {
+    if (in_parts_ != nullptr) PartsLaunched();
     for (const InFlight& step : in_flight_) {
       for (const InFlight::Share& share : step.shares) --share.sequence->steps_in_flight;
     }
@@ -73,9 +75,11 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   AdmitWaiting(now, plan);
   mask_budgets_.Refill(now);
   sitting_out_ = false;
-  PlanDecodes(now, plan);
-  PlanPrompts(now, plan);
-  if (plan.sequences.empty() && plan.copies.empty()) {
+  std::vector<Sequence*> prompts = WaitingForRows(now);
+  plan.in_parts = config_.cuts_steps && PlansParts(now, &prompts);
+  if (!plan.in_parts) PlanDecodes(now, plan);
+  PlanPrompts(prompts, now, plan);
+  if (plan.sequences.empty() && plan.copies.empty() && placements_.empty()) {
     in_flight_.pop_back();
     return std::nullopt;
   }
@@ -83,7 +87,32 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   in_flight_.back().num_samples = plan.samples.size();
   in_flight_.back().num_decode = static_cast<size_t>(plan.num_decode);
   ++next_step_;
+  if (plan.in_parts) {
+    in_parts_ = std::make_unique<InFlight>(std::move(in_flight_.back()));
+    in_flight_.pop_back();
+    for (const InFlight::Share& share : in_parts_->shares) share.sequence->in_parts = true;
+  }
   return plan;
+}
+
+void Scheduler::PartsLaunched() {
+  BATUCADA_CHECK(in_parts_ != nullptr, "no plan in parts is out");
+  for (const InFlight::Share& share : in_parts_->shares) share.sequence->in_parts = false;
+  in_flight_.push_back(std::move(*in_parts_));
+  in_parts_ = nullptr;
+  short_next_ = true;
+}
+
+double Scheduler::PromptWeight() const {
+  // Where many wait and few generate, who waits counts for more: with a fixed share it is ever fewer that generate,
+  // which computes least of all.
+  constexpr double kWaiting = 4, kMost = 8;
+  double waiting = 0, generating = 0;
+  for (const Sequence* s : running_) {
+    if (!s->ended) (s->prompt_left() > 0 || s->in_parts ? waiting : generating) += 1;
+  }
+  const double least = config_.prompt_share / (1 - config_.prompt_share);
+  return generating == 0 ? least : std::max(least, std::min(kMost, kWaiting * waiting / generating));
 }
 
 void Scheduler::ExpireDeadlines(absl::Time now) {
@@ -113,39 +142,51 @@ bool Scheduler::SitsOut(const Sequence& s, absl::Time now) {
   return sits_out;
 }
 
-void Scheduler::PlanPrompts(absl::Time now, BatchPlan& plan) {
+std::vector<Sequence*> Scheduler::WaitingForRows(absl::Time now) {
   std::vector<Sequence*> prompts;
   for (Sequence* s : running_) {
     if (!s->ended && s->chunk_left() > 0 && !SitsOut(*s, now)) prompts.push_back(s);
   }
   std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
-  const int32_t most_rows = MostRows(config_, plan.num_tokens);
-  LetShortOnesPass(most_rows, &prompts);
+  return prompts;
+}
+
+bool Scheduler::PlansParts(absl::Time now, std::vector<Sequence*>* prompts) {
+  std::vector<Sequence*> short_ones = ShortOnes(*prompts);
+  const bool generates = std::any_of(running_.begin(), running_.end(),
+                                     [&](Sequence* s) { return s->wants_decode() && !SitsOut(*s, now); });
+  const bool wait = in_parts_ != nullptr || (generates && std::exchange(short_next_, false));
+  if (wait || short_ones.size() == prompts->size()) {
+    *prompts = std::move(short_ones);
+    return false;
+  }
+  const auto rows = [](int64_t sum, const Sequence* s) { return sum + s->chunk_left(); };
+  const int64_t all = std::accumulate(prompts->begin(), prompts->end(), int64_t{0}, rows);
+  if (!generates && all <= 4 * ShortPromptRows(config_.max_batch_tokens)) return false;  // little more than a part
+  std::erase_if(*prompts,
+                [&](Sequence* s) { return std::find(short_ones.begin(), short_ones.end(), s) != short_ones.end(); });
+  return true;
+}
+
+std::vector<Sequence*> Scheduler::ShortOnes(std::span<Sequence* const> prompts) const {
+  const int64_t most = ShortPromptRows(config_.max_batch_tokens);
+  std::vector<Sequence*> short_ones;
+  int64_t rows = 0;
+  for (Sequence* s : prompts) {
+    if (s->prompt_left() > most || rows + s->chunk_left() > most) continue;
+    short_ones.push_back(s);
+    rows += s->chunk_left();
+  }
+  return short_ones;
+}
+
+void Scheduler::PlanPrompts(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan) {
   for (auto first = prompts.begin(); first != prompts.end();) {
     const auto end = std::upper_bound(first, prompts.end(), *first, MoreUrgent);
     GoRound({first, end});
-    SharePlan({first, end}, most_rows, now, plan);
+    SharePlan({first, end}, now, plan);
     first = end;
   }
-}
-
-void Scheduler::LetShortOnesPass(int32_t most_rows, std::vector<Sequence*>* prompts) {
-  // A step of this many rows takes little longer than the weights need to be read: of 1.7B on an H200 3 ms, where a
-  // full one takes 54.
-  const int64_t most = config_.max_batch_tokens / 64;
-  std::vector<Sequence*> short_ones;
-  int64_t short_rows = 0, long_rows = 0;
-  for (Sequence* s : *prompts) {
-    const int64_t rows = s->chunk_left();
-    if (rows == s->prompt_left() && short_rows + rows <= most && !MoreUrgent(prompts->front(), s)) {
-      short_ones.push_back(s);
-      short_rows += rows;
-    } else {
-      long_rows += rows;
-    }
-  }
-  passed_ = !passed_ && !short_ones.empty() && 2 * long_rows >= most_rows;
-  if (passed_) *prompts = std::move(short_ones);
 }
 
 void Scheduler::GoRound(std::span<Sequence*> prompts) {
@@ -163,14 +204,15 @@ void Scheduler::GoRound(std::span<Sequence*> prompts) {
   std::stable_sort(prompts.begin(), prompts.end(), by_turn);
 }
 
-void Scheduler::SharePlan(std::span<Sequence*> prompts, int32_t most_rows, absl::Time now, BatchPlan& plan) {
-  // The first in line share the budget evenly; fewer than kLeastShare rows each would only multiply overheads. What
-  // they do not need goes to the next.
-  constexpr int64_t kLeastShare = 64;
+void Scheduler::SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan) {
+  const int32_t most_rows = config_.max_batch_tokens;
+  // The first in line share the budget evenly; fewer rows each would only multiply overheads, and all would end late.
+  // What they do not need goes to the next.
+  const int64_t least_share = std::max(64, most_rows / 8);
   while (!prompts.empty() && plan.num_tokens < most_rows) {
     int64_t budget = most_rows - plan.num_tokens;
     const auto first =
-        prompts.first(std::min(prompts.size(), static_cast<size_t>(std::max<int64_t>(1, budget / kLeastShare))));
+        prompts.first(std::min(prompts.size(), static_cast<size_t>(std::max<int64_t>(1, budget / least_share))));
     // The last place is that of the prompt with the least left: a short one passes any number of long ones.
     if (first.size() > 1) {
       const auto place = prompts.begin() + static_cast<std::ptrdiff_t>(first.size()) - 1;
@@ -374,7 +416,7 @@ SchedulerStats Scheduler::stats() const {
           .slots_used = slots_.used(),
           .control_rows_used = control_rows_.used(),
           .blocks_used = blocks_used,
-          .steps_in_flight = static_cast<int64_t>(in_flight_.size()),
+          .steps_in_flight = static_cast<int64_t>(in_flight_.size()) + (in_parts_ != nullptr ? 1 : 0),
           .parking = CountParked(),
           .prompt_tokens = prompt_tokens_,
           .generated_tokens = generated_tokens_};

@@ -12,6 +12,11 @@
 // Up to `max_steps_in_flight` plans may be out at once: a plan never depends on tokens the host has not seen yet. A
 // sequence that turns out to have ended gives back its pages when its last step in flight is committed.
 //
+// Where steps are cut, prompts of more than a few rows have plans of their own that are launched in parts (`in_parts`),
+// one such plan at a time and beside those in flight. Between its parts run short plans, of who decodes and of short
+// prompts, so that nobody waits for more than a part. Until its last part is launched its own sequences are in no
+// other plan, and are not parked.
+//
 // A request that changes logits needs a control row with its slot. While there is none for it, those behind that need
 // none pass it: whoever gives back a row gives back a slot, so that it is not kept waiting by them.
 //
@@ -64,10 +69,11 @@
 namespace batucada {
 
 struct SchedulerConfig {
-  int32_t max_batch_tokens = 512;          // rows of one step
-  int32_t mixed_batch_tokens = 0;          // of one in which somebody generates and has to wait for it; 0: as many
-  int32_t max_waiting = 1024;              // requests in the queue, and as many further choices: urgent ones, and
-                                           // likewise others
+  int32_t max_batch_tokens = 512;  // rows of one step
+  bool cuts_steps = false;         // prompts that are not short have plans of their own, in parts
+  double prompt_share = 0.5;       // (0, 1) of the time, what these have while others generate: see PromptWeight
+  int32_t max_waiting = 1024;      // requests in the queue, and as many further choices: urgent ones, and
+                                   // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
   int32_t slots = 1;            // sequences that run at once
@@ -107,12 +113,6 @@ struct SchedulerStats {
   uint64_t generated_tokens = 0;  // likewise
 };
 
-// Rows that a step may have, in which so many are decode rows: of these, no more than half.
-inline int32_t MostRows(const SchedulerConfig& config, int32_t decode_rows) {
-  if (decode_rows == 0 || config.mixed_batch_tokens == 0) return config.max_batch_tokens;
-  return std::min(config.max_batch_tokens, std::max(config.mixed_batch_tokens, 2 * decode_rows));
-}
-
 class Scheduler {
  public:
   explicit Scheduler(const SchedulerConfig& config);
@@ -128,6 +128,11 @@ class Scheduler {
 
   // The next step's work; none if there is nothing to do, or max_steps_in_flight plans are out.
   std::optional<BatchPlan> Plan(absl::Time now);
+  // How many times as long as the short plans between them parts are to take.
+  double PromptWeight() const;
+  // The plan in parts is launched to its end: it is the newest of those to be committed, and whoever is in it may be in
+  // the next plan.
+  void PartsLaunched();
   // Results of the oldest plan not committed yet.
   void Commit(const StepResult& result, absl::Time now);
   // Everything that happened since the last call.
@@ -215,13 +220,16 @@ class Scheduler {
   // Rows that drafts may have beside `decoding` sequences and the prompts that wait for theirs.
   int32_t RowsForDrafts(int32_t decoding) const;
   int32_t MostDrafts(const Sequence& sequence) const;
-  void PlanPrompts(absl::Time now, BatchPlan& plan);
-  // Where long prompts would fill a step, a few short ones of no less priority take a short step for themselves, and
-  // have their first tokens when that ends; at most every second step. REQUIRES: in the order of priority.
-  void LetShortOnesPass(int32_t most_rows, std::vector<Sequence*>* prompts);
+  // Whose prompts may have rows, the most urgent first.
+  std::vector<Sequence*> WaitingForRows(absl::Time now);
+  // Whether the plan is one in parts; and leaves those of the prompts that are to be in it.
+  bool PlansParts(absl::Time now, std::vector<Sequence*>* prompts);
+  // Of the prompts, the first that one short step has room for, and that are not long.
+  std::vector<Sequence*> ShortOnes(std::span<Sequence* const> prompts) const;
+  void PlanPrompts(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
-  void SharePlan(std::span<Sequence*> prompts, int32_t most_rows, absl::Time now, BatchPlan& plan);
+  void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
   void PlanChunk(Sequence& sequence, int32_t num_tokens, absl::Time now, BatchPlan& plan);
   // The row of the step draws the token at `position`.
   void PlanDraw(Sequence& sequence, int32_t row, int64_t position, absl::Time now, BatchPlan& plan);
@@ -293,6 +301,7 @@ class Scheduler {
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
   std::vector<Sequence*> parked_;                                         // in the order in which they were
   std::deque<InFlight> in_flight_;                                        // oldest first
+  std::unique_ptr<InFlight> in_parts_;                                    // the plan that is, until PartsLaunched
   std::vector<SequenceEvent> events_;
   std::optional<CheckpointStore> parking_places_;  // none: nobody is parked
   const Places no_places_;
@@ -308,7 +317,7 @@ class Scheduler {
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   MaskBudgets mask_budgets_;
   bool sitting_out_ = false;  // somebody, in the newest plan
-  bool passed_ = false;       // the prompts of the newest plan are short ones that passed long ones
+  bool short_next_ = false;   // a plan in parts has ended, and whoever generates has not had his turn since
   absl::Time now_;            // of the newest plan
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;

@@ -33,6 +33,7 @@ void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
 }
 
 int32_t Scheduler::RowsForDrafts(int32_t decoding) const {
+  if (in_parts_ != nullptr) return 0;  // what runs between the parts is short
   const int32_t left = config_.max_batch_tokens - decoding;
   const bool prompts =
       std::any_of(running_.begin(), running_.end(), [](const Sequence* s) { return !s->ended && s->chunk_left() > 0; });

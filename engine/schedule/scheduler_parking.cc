@@ -13,7 +13,7 @@ bool Scheduler::MayBeParked(const Sequence& s, absl::Time now) const {
   // Whoever is about to end, whatever steps in flight draw, gives back its places sooner than parking would.
   const bool goes_on = s.wants_decode() || (!s.ended && s.prompt_left() > 0);
   // What this very plan fills cannot be read by it; who waits for another's checkpoint has nothing yet.
-  const bool settled = s.placed_in != next_step_ && s.planned_tokens > s.parking.returned_at &&
+  const bool settled = s.placed_in != next_step_ && !s.in_parts && s.planned_tokens > s.parking.returned_at &&
                        (s.prefix == nullptr || !s.prefix->waits());
   return goes_on && settled && !s.request.urgent() && s.parking.times < config_.parking.most_times && !Overdue(s, now);
 }

@@ -178,9 +178,9 @@ void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& pla
 
 bool Scheduler::saved() const {
   // What a step writes is known to the cache, and on its way to the host, only when the step has ended.
-  const bool under_way = std::any_of(in_flight_.begin(), in_flight_.end(), [](const InFlight& step) {
-    return !step.written.empty() || !step.moving.empty();
-  });
+  const auto writes = [](const InFlight& step) { return !step.written.empty() || !step.moving.empty(); };
+  const bool under_way =
+      std::any_of(in_flight_.begin(), in_flight_.end(), writes) || (in_parts_ != nullptr && writes(*in_parts_));
   return prefix_ == nullptr || (!under_way && prefix_->saved());
 }
 

@@ -39,6 +39,7 @@ struct Sequence {
   int32_t undecided = 0;        // rows in flight that may be rejected
   int32_t steps_in_flight = 0;  // launched and not committed
   int32_t turn = 0;             // of its prompt, while a plan is made
+  bool in_parts = false;        // in a step whose last part is not launched: no other plan may have it
   bool ended = false;           // its end has been told; what is still in flight is dropped
 
   // It needs a control row.
@@ -47,7 +48,7 @@ struct Sequence {
   int64_t prompt_left() const { return planned_tokens < prompt_length() ? prompt_length() - planned_tokens : 0; }
   // Rows that its next chunk may have.
   int64_t chunk_left() const {
-    if (parking.arriving) return 0;
+    if (parking.arriving || in_parts) return 0;
     if (prefix == nullptr) return prompt_left();
     if (prefix->waits()) return 0;
     if (prefix->next == prefix->promised.size()) return prompt_left();
@@ -55,7 +56,7 @@ struct Sequence {
   }
   // The prompt is planned and another token may be drawn, whatever those in flight are and however many are kept.
   bool wants_decode() const {
-    return !ended && !parking.arriving && prompt_left() == 0 && planned_samples < request.max_tokens;
+    return !ended && !parking.arriving && !in_parts && prompt_left() == 0 && planned_samples < request.max_tokens;
   }
   // Positions that will ever be computed: the last token drawn is not fed back.
   int64_t total_positions() const { return prompt_length() + (request.max_tokens > 0 ? request.max_tokens - 1 : 0); }

@@ -66,6 +66,7 @@ FakeBackendConfig FakeConfig(int steps_in_flight, absl::Duration step_time = abs
 
 SchedulerConfig LoopConfig(const FakeBackendConfig& fake) {
   return {.max_batch_tokens = 96,
+          .cuts_steps = true,
           .max_waiting = 1000,
           .max_waiting_tokens = 1'000'000,
           .max_steps_in_flight = fake.capacity.max_steps_in_flight,

@@ -357,29 +357,6 @@ TEST(Scheduler, AnUrgentPromptTakesTheBudgetBeforeOthers) {
   h.RunToEnd();
 }
 
-TEST(Scheduler, AFewTokensDoNotWaitForAFullStep) {
-  SchedulerConfig config = SmallConfig();
-  config.max_batch_tokens = 1024, config.slots = 8;
-  Harness h(config);
-  ASSERT_TRUE(h.Add(1, Prompt(500, 1)).ok());
-  ASSERT_TRUE(h.Add(2, Prompt(10, 1)).ok());
-  auto plan = h.Plan();
-  EXPECT_THAT(Ids(*plan), testing::ElementsAre(1, 2)) << "there is room for both";
-  h.Commit(*plan);
-  ASSERT_TRUE(h.Add(3, Prompt(50'000, 1)).ok());
-  for (SequenceId id : {4, 5}) ASSERT_TRUE(h.Add(id, Prompt(10, 1)).ok());  // too many, both
-  ASSERT_TRUE(h.Add(6, OfPriority(1, Prompt(3, 1))).ok());                  // less urgent than the long one
-  plan = h.Plan();
-  EXPECT_THAT(Ids(*plan), testing::ElementsAre(4));
-  h.Commit(*plan);
-  plan = h.Plan();
-  EXPECT_THAT(Ids(*plan), testing::ElementsAre(3, 5)) << "nobody passes twice";
-  EXPECT_EQ(plan->num_tokens, 1024);
-  h.Commit(*plan);
-  ASSERT_TRUE(h.Add(7, OfPriority(-1, Prompt(16, 1))).ok());
-  EXPECT_THAT(Ids(*h.Plan()), testing::ElementsAre(7));
-}
-
 TEST(Scheduler, KeepsPlacesForUrgentSequences) {
   SchedulerConfig config = SmallConfig();
   config.urgent_slots = 1;

@@ -96,6 +96,7 @@ class ParkingLife {
     }
     if (Chance(0.5)) config_.prefix_cache = cache;
     config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
+    config_.cuts_steps = Chance(0.5);
     fake_.capacity = {.slots = config_.slots,
                       .control_rows = config_.control_rows,
                       .kv = config_.kv,
@@ -143,6 +144,7 @@ class ParkingLife {
     ++outcome_.failures;
     scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
     out_.clear();
+    in_parts_.reset();
     late_.clear();
     backend_->LoseDevice();
     Tell();
@@ -151,7 +153,7 @@ class ParkingLife {
 
   void Drain() {
     ++outcome_.drains;
-    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty()); ++turns) {
+    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty() || in_parts_); ++turns) {
       if (turns > 100'000) Broke("it does not end");
       Turn();
     }
@@ -206,20 +208,36 @@ class ParkingLife {
     }
   }
 
+  // Some of the parts of the plan in parts.
+  void LaunchParts() {
+    const absl::StatusOr<bool> last = backend_->LaunchParts(*in_parts_, static_cast<int32_t>(1 + Below(4)));
+    if (!last.ok()) return Broke(last.status().ToString());
+    if (!*last) return;
+    scheduler_->PartsLaunched();
+    out_.push_back(*std::exchange(in_parts_, std::nullopt));
+  }
+
   void Turn() {
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
     Tell();
+    const bool planned = plan.has_value();
     if (plan) {
       ++outcome_.steps;
       for (const Placement& placement : plan->placements) Note(placement);
       Plant(*plan);
       if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
-      out_.push_back(*std::move(plan));
-    } else if (out_.empty() && !alive_.empty()) {
+      if (plan->in_parts) {
+        in_parts_ = std::move(plan);
+        LaunchParts();
+      } else {
+        out_.push_back(*std::move(plan));
+      }
+    } else if (out_.empty() && !in_parts_ && !alive_.empty()) {
       return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
     }
-    const bool full = static_cast<int32_t>(out_.size()) == config_.max_steps_in_flight;
-    if (!out_.empty() && (full || !plan || Chance(0.5))) {
+    if (in_parts_ && ((!planned && out_.empty()) || Chance(0.3))) LaunchParts();
+    const bool full = static_cast<int32_t>(out_.size()) >= config_.max_steps_in_flight;
+    if (!out_.empty() && (full || !planned || Chance(0.5))) {
       const absl::StatusOr<StepResult> result = backend_->Wait();
       out_.pop_front();
       clock_.Advance(absl::Milliseconds(1));
@@ -278,8 +296,9 @@ class ParkingLife {
   std::unique_ptr<KnowingDrafter> drafter_;
   std::unique_ptr<FakeBackend> backend_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::deque<BatchPlan> out_;   // in flight
-  std::vector<PageCopy> late_;  // see kReturnedLate
+  std::deque<BatchPlan> out_;          // in flight
+  std::optional<BatchPlan> in_parts_;  // the plan that is, until its last part is launched
+  std::vector<PageCopy> late_;         // see kReturnedLate
   std::map<SequenceId, Life> alive_;
   std::set<SequenceId> parked_;
   std::deque<std::vector<int32_t>> texts_;

@@ -47,7 +47,7 @@ class PrefixLife {
       if (Chance(0.01)) arrivals_ = Chance(0.3) ? 0 : Chance(0.5) ? 0.1 : 0.8;
       Turn();
     }
-    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty()); ++turns) {
+    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty() || in_parts_); ++turns) {
       if (turns > 100'000) Broke("it does not end");
       Turn();
     }
@@ -87,6 +87,7 @@ class PrefixLife {
     before_ = outcome_;
     alive_.clear();
     out_.clear();
+    in_parts_.reset();
     scheduler_.reset();
     told_.Restart();
     Begin();
@@ -140,6 +141,7 @@ class PrefixLife {
     cache.watched = true;
     config_.prefix_cache = cache;
     config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
+    config_.cuts_steps = Chance(0.5);
     fake_.capacity = {.slots = config_.slots,
                       .kv = config_.kv,
                       .block_tokens = block_tokens,
@@ -224,6 +226,7 @@ class PrefixLife {
     ++outcome_.failures;
     scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
     out_.clear();
+    in_parts_.reset();
     backend_->LoseDevice();
     Tell();
   }
@@ -279,21 +282,37 @@ class PrefixLife {
     }
   }
 
+  // Some of the parts of the plan in parts.
+  void LaunchParts() {
+    const absl::StatusOr<bool> last = backend_->LaunchParts(*in_parts_, static_cast<int32_t>(1 + Below(4)));
+    if (!last.ok()) return Broke(last.status().ToString());
+    if (!*last) return;
+    scheduler_->PartsLaunched();
+    out_.push_back(*std::exchange(in_parts_, std::nullopt));
+  }
+
   void Turn() {
     if (disk_ != nullptr) disk_->Tick();
     TakeTold();
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
     Tell();
+    const bool planned = plan.has_value();
     if (plan) {
       ++outcome_.steps;
       Plant(*plan);
       if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
-      out_.push_back(*std::move(plan));
-    } else if (out_.empty() && !alive_.empty() && !scheduler_->awaits_disk()) {
+      if (plan->in_parts) {
+        in_parts_ = std::move(plan);
+        LaunchParts();
+      } else {
+        out_.push_back(*std::move(plan));
+      }
+    } else if (out_.empty() && !in_parts_ && !alive_.empty() && !scheduler_->awaits_disk()) {
       return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
     }
-    const bool full = static_cast<int32_t>(out_.size()) == config_.max_steps_in_flight;
-    if (!out_.empty() && (full || !plan || Chance(0.5))) {
+    if (in_parts_ && ((!planned && out_.empty()) || Chance(0.3))) LaunchParts();
+    const bool full = static_cast<int32_t>(out_.size()) >= config_.max_steps_in_flight;
+    if (!out_.empty() && (full || !planned || Chance(0.5))) {
       absl::StatusOr<StepResult> result = backend_->Wait();
       Plant(out_.front(), *result);
       out_.pop_front();
@@ -335,7 +354,7 @@ class PrefixLife {
 
   void TakeTold() {
     if (const std::string wrong = told_.Take(*scheduler_->prefix()); !wrong.empty()) return Broke(wrong);
-    if (!out_.empty()) return;  // what steps in flight write is stored, and not yet kept
+    if (!out_.empty() || in_parts_) return;  // what steps in flight write is stored, and not yet kept
     const PrefixCacheStats stats = *scheduler_->prefix_stats();
     const int64_t least = std::max(stats.device_stored, stats.host_stored),
                   most = stats.device_stored + stats.host_stored;
@@ -383,8 +402,9 @@ class PrefixLife {
   std::unique_ptr<FakeBackend> backend_;
   std::unique_ptr<SimulatedDisk> disk_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::deque<BatchPlan> out_;    // in flight
-  std::vector<PageCopy> ahead_;  // see PlantStateAhead
+  std::deque<BatchPlan> out_;          // in flight
+  std::optional<BatchPlan> in_parts_;  // the plan that is, until its last part is launched
+  std::vector<PageCopy> ahead_;        // see PlantStateAhead
   std::map<SequenceId, Life> alive_;
   std::deque<std::pair<std::string, std::vector<int32_t>>> texts_;
   std::map<std::string, std::unordered_map<uint64_t, int32_t>> seen_;  // by scope: beginnings, and how often

@@ -41,8 +41,7 @@ void Referee::OnAccepted(SequenceId id, const Request& request) {
 SequenceId Referee::Alive(uint64_t index) const { return alive_ids_[index]; }
 
 bool Referee::WantsDecode(const Life& life) const {
-  return life.runs() && !life.arriving && life.next_position >= PromptLength(life.request) &&
-         life.drawn < life.request.max_tokens;
+  return life.computes() && life.next_position >= PromptLength(life.request) && life.drawn < life.request.max_tokens;
 }
 
 void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
@@ -51,15 +50,16 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   planning_ = plan.step;
   now_ = now;
   OnPlacements(plan);
-  if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) Broke("budget: too many steps in flight");
+  const int32_t most_out = config_.max_steps_in_flight + (PartsOut() ? 1 : 0);
+  if (static_cast<int32_t>(in_flight_.size()) >= most_out) Broke("budget: too many steps in flight");
   int32_t want = 0;
   bool prompts = false;
   for (const auto& [id, life] : lives_) {
     want += WantsDecode(life) ? 1 : 0;
-    prompts = prompts || (life.runs() && !life.arriving && life.next_position < PromptLength(life.request));
+    prompts = prompts || (life.computes() && life.next_position < PromptLength(life.request));
     if (life.request.deadline <= now) Broke(absl::StrCat("deadlines: ", id, " lives past its own"));
   }
-  if (want != plan.num_decode)
+  if (want != plan.num_decode && !plan.in_parts)
     Broke(absl::StrCat("progress: ", want, " decode, ", plan.num_decode, " are in the plan"));
 
   Touched touched;
@@ -68,10 +68,17 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
     OnShare(plan.sequences[i], static_cast<int32_t>(i) < plan.num_decode, &touched);
     rows += plan.sequences[i].num_tokens;
   }
-  if (rows != plan.num_tokens || rows > config_.max_batch_tokens || (rows == 0 && plan.copies.empty())) {
+  if (rows != plan.num_tokens || rows > config_.max_batch_tokens ||
+      (rows == 0 && plan.copies.empty() && plan.placements.empty())) {
     Broke(absl::StrCat("budget: ", rows, " rows, the plan says ", plan.num_tokens));
   }
-  CheckPrompts(plan, touched);
+  if (!config_.cuts_steps) {
+    CheckPrompts(plan, touched);
+  } else if (plan.in_parts) {
+    CheckParts(plan, want, &touched);
+  } else {
+    CheckBetween(plan, want, touched);
+  }
   CheckDrafts(plan, prompts);
   for (const PlannedSample& sample : plan.samples) OnSample(plan, sample, &touched);
   for (int32_t row = 0; row < plan.decode_rows(); ++row) {
@@ -83,32 +90,65 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   in_flight_.push_back(std::move(touched));
 }
 
-void Referee::CheckPrompts(const BatchPlan& plan, const Touched& touched) {
-  const int32_t most = MostRows(config_, plan.decode_rows());
-  if (plan.num_tokens > most && plan.num_tokens > plan.decode_rows()) {
-    Broke(absl::StrCat("budget: ", plan.num_tokens, " rows where somebody generates"));
+bool Referee::PartsOut() const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [](const Touched& step) { return step.in_parts; });
+}
+
+void Referee::CheckParts(const BatchPlan& plan, int32_t generate, Touched* touched) {
+  if (plan.num_decode > 0 || PartsOut()) Broke("parts: decode rows in them, or two plans at once");
+  if (generate > 0 && parts_ended_) Broke("progress: who generates waits for two plans in parts");
+  const int64_t most = ShortPromptRows(config_.max_batch_tokens);
+  for (const auto& [id, life] : lives_) {
+    const bool waits = life.computes() && PromptLength(life.request) - life.next_position > most && life.slot >= 0;
+    if (waits && !touched->Has(id) && plan.num_tokens < config_.max_batch_tokens)
+      Broke(absl::StrCat("progress: rows are left and the prompt of ", id, " gets none"));
   }
-  // Short prompts that pass: all of each, few rows in all, and not twice in a row.
-  int32_t rows = 0;
-  bool passes = !passed_;
+  touched->in_parts = true;
+  for (const SequenceId id : touched->sequences) {
+    if (const auto life = lives_.find(id); life != lives_.end()) life->second.in_parts = true;
+  }
+}
+
+void Referee::OnPartsLaunched() {
+  const auto step =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [](const Touched& each) { return each.in_parts; });
+  for (const SequenceId id : step->sequences) {
+    if (const auto life = lives_.find(id); life != lives_.end()) life->second.in_parts = false;
+  }
+  step->in_parts = false;
+  parts_ended_ = true;
+  std::rotate(step, step + 1, in_flight_.end());
+}
+
+void Referee::CheckBetween(const BatchPlan& plan, int32_t generate, const Touched& touched) {
+  const bool has_turn = generate > 0 && !PartsOut() && std::exchange(parts_ended_, false);
+  const int64_t most = ShortPromptRows(config_.max_batch_tokens);
+  int64_t rows = 0;
+  bool only_short = true;
   for (const PlannedSequence& s : std::span(plan.sequences).subspan(static_cast<size_t>(plan.num_decode))) {
     rows += s.num_tokens;
     const auto life = lives_.find(s.id);
-    passes = passes && life != lives_.end() && s.start + s.num_tokens == PromptLength(life->second.request);
+    only_short = only_short && life != lives_.end() && PromptLength(life->second.request) - s.start <= most;
   }
-  passes = passes && rows > 0 && rows <= config_.max_batch_tokens / 64;
-  int64_t left_out = 0;
-  if (plan.num_tokens < most) {
-    for (const auto& [id, life] : lives_) {
-      if (!life.runs() || life.arriving || life.next_position >= PromptLength(life.request)) continue;
-      if (std::find(touched.sequences.begin(), touched.sequences.end(), id) != touched.sequences.end()) continue;
-      left_out += PromptLength(life.request) - life.next_position;
-      if (!passes && life.slot >= 0)
-        Broke(absl::StrCat("progress: rows are left and the prompt of ", id, " gets none"));
-    }
+  only_short = only_short && rows <= most;
+  const bool small = generate == 0 && !PartsOut() && rows <= 4 * most;
+  if (!only_short && !small) Broke("parts: long prompts in a step that is not in parts");
+  for (const auto& [id, life] : lives_) {
+    const int64_t left = PromptLength(life.request) - life.next_position;
+    if (!life.computes() || left <= 0 || life.slot < 0 || touched.Has(id)) continue;
+    if (left <= most && rows + left <= most)
+      Broke(absl::StrCat("progress: the short prompt of ", id, " waits for long ones"));
+    if (!PartsOut() && !has_turn && left > most)
+      Broke(absl::StrCat("progress: the long prompt of ", id, " has no plan in parts"));
   }
-  passed_ = passes && left_out > 0;
-  if (passed_ && 2 * left_out < most) Broke("progress: short prompts pass others that would not fill a step");
+}
+
+void Referee::CheckPrompts(const BatchPlan& plan, const Touched& touched) {
+  if (plan.num_tokens >= config_.max_batch_tokens) return;
+  for (const auto& [id, life] : lives_) {
+    if (!life.computes() || life.next_position >= PromptLength(life.request) || life.slot < 0) continue;
+    if (!touched.Has(id)) Broke(absl::StrCat("progress: rows are left and the prompt of ", id, " gets none"));
+  }
 }
 
 void Referee::OnAdmitted(SequenceId id) {

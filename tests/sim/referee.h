@@ -3,11 +3,13 @@
 //   budget        a plan has at most max_batch_tokens rows, decode rows first
 //   positions     every position of a sequence is computed once, in order, with the prompt's own ids
 //   pages         no slot and no block is in two sequences' hands, nor reused while a step in flight still touches it
-//   progress      who decodes is in every plan; the first prompt in line gets rows if there are any left, but for a
-//                 few short ones that pass, once at a time
+//   progress      who decodes is in every plan; the first prompt in line gets rows if there are any left
 //   order         nobody is admitted past someone who is more urgent; or as urgent, and whose client runs less, or
 //   whose
 //                 request does, or who came earlier
+//   parts         where steps are cut, prompts that are not short are in plans in parts, and nobody else is: one such
+//                 plan at a time, and between two of them a turn for who generates. Until it is launched its
+//                 sequences are in no other plan and keep their places
 //   share         a request, or a client, that runs something has no more than its part of what others leave
 //   one end       each accepted request ends exactly once, and nothing follows its end
 //   tokens        what the model drew is told, once, in order, and no more than max_tokens of it
@@ -26,6 +28,7 @@
 //   no leak       what is used is what somebody alive, or ended and still in flight, holds: at every step
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <span>
@@ -52,7 +55,9 @@ class Referee {
   void OnAccepted(SequenceId id, const Request& request);
   void OnPlan(const BatchPlan& plan, absl::Time now);
   void OnNoPlan(bool steps_in_flight);
-  // The result of the oldest plan in flight, before it is committed.
+  // The plan in parts is launched to its end.
+  void OnPartsLaunched();
+  // The result of the oldest plan in flight, before it is committed; of the one in parts, since it was launched.
   void OnResult(const StepResult& result);
   // The plans in flight will never be committed.
   void OnAbandoned();
@@ -86,6 +91,7 @@ class Referee {
     int64_t scored = 0;         // prompt log-probabilities likewise
     PageId slot = -1;           // -1: no row so far
     PageId control_row = -1;
+    bool in_parts = false;  // in the plan that is
     bool parked = false;
     bool arriving = false;   // its state, by the newest plan
     uint64_t placed_in = 0;  // the plan that admitted it, parked it or brought it back
@@ -102,6 +108,8 @@ class Referee {
     size_t alive_index = 0;
 
     bool runs() const { return admitted && !parked; }
+    // The next plan may have rows of it.
+    bool computes() const { return runs() && !arriving && !in_parts; }
   };
   struct Has {
     int64_t slots = 0;
@@ -119,18 +127,26 @@ class Referee {
     std::vector<int32_t> drafts;
   };
   struct Touched {  // by a step in flight
+    bool in_parts = false;
     std::vector<DecodeShare> decodes;
     std::vector<SequenceId> sequences;
     std::vector<PageId> slots, blocks, control_rows;
     std::vector<PlannedSample> samples;
     std::vector<SequenceId> sample_owners;
+
+    bool Has(SequenceId id) const { return std::find(sequences.begin(), sequences.end(), id) != sequences.end(); }
   };
 
   void Mix(uint64_t value) { digest_ = FnvStep(digest_, value); }
+  // Of a plan in parts, beside which so many generate.
+  void CheckParts(const BatchPlan& plan, int32_t generate, Touched* touched);
+  // Of one that is not, where steps are cut.
+  void CheckBetween(const BatchPlan& plan, int32_t generate, const Touched& touched);
+  bool PartsOut() const;
   void OnShare(const PlannedSequence& share, bool decode, Touched* touched);
   void OnDecodeShare(const PlannedSequence& share, Life& life, Touched* touched);
-  // `prompts`: some wait for rows.
   void CheckPrompts(const BatchPlan& plan, const Touched& touched);
+  // `prompts`: some wait for rows.
   void CheckDrafts(const BatchPlan& plan, bool prompts);
   void OnSample(const BatchPlan& plan, const PlannedSample& sample, Touched* touched);
   // Rows of each decode share that the draws keep, as many as the result says.
@@ -188,10 +204,10 @@ class Referee {
   std::vector<uint64_t> ended_;
   uint64_t arrivals_ = 0;
   uint64_t last_step_ = 0;
-  uint64_t planning_ = 0;  // the step that was planned last, or could not be
-  absl::Time now_;         // of the newest plan
-  bool returned_ = false;  // in the newest plan, somebody came back
-  bool passed_ = false;    // in the newest plan, short prompts others
+  uint64_t planning_ = 0;     // the step that was planned last, or could not be
+  absl::Time now_;            // of the newest plan
+  bool returned_ = false;     // in the newest plan, somebody came back
+  bool parts_ended_ = false;  // and since then, who generates had no turn
   uint64_t digest_ = kFnvBasis;
   std::string violation_;
 };

@@ -48,8 +48,8 @@ bool Referee::Overdue(const Life& life) const {
 
 bool Referee::MayBeParked(const Life& life) const {
   const bool goes_on = WantsDecode(life) || (life.runs() && life.next_position < PromptLength(life.request));
-  return goes_on && life.before_plan > life.returned_at && life.placed_in != planning_ && !life.request.urgent() &&
-         life.times_parked < config_.parking.most_times && !Overdue(life);
+  return goes_on && !life.in_parts && life.before_plan > life.returned_at && life.placed_in != planning_ &&
+         !life.request.urgent() && life.times_parked < config_.parking.most_times && !Overdue(life);
 }
 
 void Referee::OnParked(const BatchPlan& plan, SequenceId id) {

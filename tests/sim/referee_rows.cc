@@ -15,6 +15,7 @@ void Referee::OnShare(const PlannedSequence& share, bool decode, Touched* touche
   Life& life = found->second;
   if (!life.admitted) Broke(absl::StrCat("order: ", share.id, " has rows and was not admitted"));
   if (life.parked || life.arriving) Broke(absl::StrCat("parking: ", share.id, " has rows and its state is elsewhere"));
+  if (life.in_parts) Broke(absl::StrCat("parts: ", share.id, " has rows, and is in the plan in parts"));
   if (life.slot < 0) Place(life, share);
   const std::vector<PageId> blocks = Flat(share.blocks);
   if (share.slot != life.slot || blocks != life.blocks || share.control_row != life.control_row)
@@ -93,8 +94,10 @@ void Referee::OnSample(const BatchPlan& plan, const PlannedSample& sample, Touch
 }
 
 void Referee::OnResult(const StepResult& result) {
-  const Touched step = std::move(in_flight_.front());
-  in_flight_.pop_front();
+  const auto oldest =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [](const Touched& each) { return !each.in_parts; });
+  const Touched step = std::move(*oldest);
+  in_flight_.erase(oldest);
   ForgetEnded();
   const std::vector<size_t> kept = KeptRows(step, result);
   size_t row = 0;

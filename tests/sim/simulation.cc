@@ -103,6 +103,7 @@ class Life {
     ++outcome_.failures;
     scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
     out_.clear();
+    in_parts_.reset();
     referee_.OnAbandoned();
     Tell();
     promised_ = 0;
@@ -114,7 +115,7 @@ class Life {
     ++outcome_.drains;
     // Who is parked comes back by a step that may compute nothing.
     int64_t turns = 2 * promised_ + 100 + 4 * config_.parking.most_times * static_cast<int64_t>(referee_.alive());
-    while ((referee_.alive() > 0 || !out_.empty()) && referee_.violation().empty()) {
+    while ((referee_.alive() > 0 || !out_.empty() || in_parts_) && referee_.violation().empty()) {
       if (turns-- <= 0) return referee_.Broke("drain: it does not end");
       Turn();
     }
@@ -126,16 +127,26 @@ class Life {
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
     const bool room = static_cast<int32_t>(out_.size()) < workload_.config().max_steps_in_flight;
     Tell();  // deadlines
+    const bool planned = plan.has_value();
     if (plan) {
       ++outcome_.steps;
       referee_.OnPlan(*plan, clock_.Now());
-      out_.push_back(*std::move(plan));
+      if (plan->in_parts) {
+        in_parts_ = std::move(plan);
+      } else {
+        out_.push_back(*std::move(plan));
+      }
     } else {
-      referee_.OnNoPlan(!out_.empty());
+      referee_.OnNoPlan(!out_.empty() || in_parts_.has_value());
     }
     referee_.OnStats(scheduler_->stats(), /*planned=*/room);
-    const bool full = static_cast<int32_t>(out_.size()) == workload_.config().max_steps_in_flight;
-    if (!out_.empty() && (full || !plan || workload_.Chance(0.5))) Commit();
+    if (in_parts_ && ((!planned && out_.empty()) || workload_.Chance(0.3))) {
+      out_.push_back(*std::exchange(in_parts_, std::nullopt));
+      scheduler_->PartsLaunched();
+      referee_.OnPartsLaunched();
+    }
+    const bool full = static_cast<int32_t>(out_.size()) >= workload_.config().max_steps_in_flight;
+    if (!out_.empty() && (full || !planned || workload_.Chance(0.5))) Commit();
     referee_.OnStats(scheduler_->stats());
   }
 
@@ -181,7 +192,8 @@ class Life {
   Referee referee_;
   AnyDrafts drafter_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::deque<BatchPlan> out_;  // planned, not committed
+  std::deque<BatchPlan> out_;          // planned, not committed
+  std::optional<BatchPlan> in_parts_;  // likewise, and not launched to its end
   SequenceId last_id_ = 0;
   int64_t promised_ = 0;  // tokens of those accepted since nobody was there
   Outcome outcome_;

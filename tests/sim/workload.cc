@@ -19,7 +19,6 @@ Workload::Workload(uint64_t seed) : random_(seed) {
     config_.kv.push_back({.blocks = blocks, .most_per_sequence = most});
   }
   config_.max_batch_tokens = config_.slots + static_cast<int32_t>(Below(400));
-  if (Chance(0.3)) config_.mixed_batch_tokens = static_cast<int32_t>(1 + Below(200));
   config_.max_waiting = static_cast<int32_t>(1 + Below(40));
   config_.max_waiting_tokens = static_cast<int64_t>(1 + Below(20'000));
   config_.max_steps_in_flight = static_cast<int32_t>(1 + Below(3));
@@ -32,6 +31,7 @@ Workload::Workload(uint64_t seed) : random_(seed) {
   longest_prompt_ = static_cast<int64_t>(8 << Below(9));
   longest_text_ = static_cast<int64_t>(2 << Below(8));
   if (Chance(0.6)) MakeParking();
+  config_.cuts_steps = seed % 2 == 0;
 }
 
 void Workload::MakeParking() {

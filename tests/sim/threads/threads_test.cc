@@ -36,6 +36,15 @@ class FailingBackend : public Backend {
     if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");
     return fake_.Launch(plan);
   }
+  absl::StatusOr<bool> LaunchParts(const BatchPlan& plan, int32_t count) override {
+    if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");
+    return fake_.LaunchParts(plan, count);
+  }
+  absl::Status AwaitParts() override {
+    ThreadWorld::Get().Yield();
+    if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");
+    return fake_.AwaitParts();
+  }
   absl::Status Draw(const BatchPlan& plan) override { return fake_.Draw(plan); }
   absl::StatusOr<StepResult> Wait() override {
     ThreadWorld::Get().Yield();
@@ -65,6 +74,7 @@ class World {
                            .slots = slots,
                            .max_decode_rows = static_cast<int32_t>(1 + threads_.Below(4))};
     fake_.capacity.max_decode_rows = config.max_decode_rows;
+    config.cuts_steps = threads_.Below(2) == 0;
     drafter_ = std::make_unique<sim::KnowingDrafter>(fake_, seed);
     if (config.max_decode_rows > 1) config.drafter = drafter_.get();
     if (threads_.Below(2) == 0) {
