@@ -22,10 +22,13 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddDuration("stall-timeout", compute, "Not alive when work waits and no step finishes for so long",
                     &config->stall_timeout);
 
-  table.AddInt(
-      "max-batch-tokens", batching,
-      "Tokens that one step computes at most; 0: 512 on a CPU, 8192 on a GPU and 2048 while somebody generates",
-      &config->max_batch_tokens);
+  table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 512 on a CPU, 4096 on a GPU",
+               &config->max_batch_tokens);
+  table.AddNumber("prompt-share", batching,
+                  "Of the time, what long prompts have while others generate, between 0.05 and 0.95; they have more "
+                  "where more wait for their prompts than generate. Less: tokens come sooner one after the other; "
+                  "more: prompts are faster",
+                  &config->prompt_share);
   table.AddInt("max-sequences", batching, "Sequences that run at once at most", &config->max_sequences);
   table.AddInt("urgent-sequences", batching, "Of them, how many are kept for requests of a negative priority",
                &config->urgent_sequences);
