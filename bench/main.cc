@@ -53,7 +53,7 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
   const int32_t most = *std::max_element(o.batches.begin(), o.batches.end());
   int64_t longest = *std::max_element(o.contexts.begin(), o.contexts.end());
   if (!o.prompts.empty()) longest = std::max(longest, *std::max_element(o.prompts.begin(), o.prompts.end()));
-  const int32_t chunk = o.chunk > 0 ? o.chunk : o.cuda ? 4096 : 512;
+  const int32_t chunk = o.chunk > 0 ? o.chunk : o.cuda ? 4096 : 256;
   std::string report;
   constexpr int64_t kDecodeSteps = 2048;  // more than any measurement takes
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<ModelBackend> backend,
@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
   app.add_flag("--cuda", options.cuda, "On a GPU instead of the CPU");
   app.add_option("--device", options.device, "CUDA device");
   app.add_option("--threads", options.threads, "Of the CPU; 0: one per core");
-  app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 512 on the CPU, 4096 on a GPU");
+  app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 256 on the CPU, 4096 on a GPU");
   app.add_option("--batch", options.batches, "Sequences that decode at once, one or several")->delimiter(',');
   app.add_option("--context", options.contexts, "Tokens behind each sequence, one or several")->delimiter(',');
   app.add_option(

@@ -23,7 +23,7 @@ struct EngineConfig {
   int32_t threads = 0;                       // of the CPU backend; 0: one per core
   int32_t device = 0;                        // CUDA device
 
-  int32_t max_batch_tokens = 0;                  // rows one step computes at most; 0: 512 on the CPU, 4096 on CUDA
+  int32_t max_batch_tokens = 0;                  // rows one step computes at most; 0: 256 on the CPU, 4096 on CUDA
   double prompt_share = 0.5;                     // (0, 1) of the time, for prompts while others generate
   int32_t max_sequences = 256;                   // sequences that run at once at most
   int32_t urgent_sequences = 0;                  // of them, how many only requests of a negative priority may be

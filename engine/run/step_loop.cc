@@ -183,7 +183,11 @@ void StepLoop::AwaitLastMoment(std::unique_lock<Mutex>& lock) {
 
 void StepLoop::Launch(BatchPlan plan, absl::Time planned) {
   const absl::Time now = clock_->Now();
-  if (!plan.in_parts) in_flight_.push_back({.launched = now, .shape = ShapeOf(plan), .between = in_parts_.has_value()});
+  if (!plan.in_parts) {
+    const bool between = in_parts_ && max_in_flight_ > 1;
+    in_flight_.push_back({.launched = now, .shape = ShapeOf(plan), .between = between});
+    if (in_parts_) in_parts_->between = ShapeOf(plan);
+  }
   if (const absl::Status status = backend_->Launch(plan); !status.ok()) return Fail(status);
   pace_.NoteStart(clock_->Now() - planned);
   if (plan.in_parts) {
@@ -195,16 +199,28 @@ void StepLoop::Launch(BatchPlan plan, absl::Time planned) {
 
 int32_t StepLoop::NextParts() const {
   if (part_row_ == absl::ZeroDuration()) return 1;
-  const bool between = !in_flight_.empty() && in_flight_.back().between;
-  const absl::Duration wanted = between ? prompt_weight_ * pace_.Expected(in_flight_.back().shape) : kLeastParts;
+  const auto& between = in_parts_->between;
+  const absl::Duration wanted = between ? prompt_weight_ * pace_.Expected(*between) : kLeastParts;
   const double parts = absl::FDivDuration(std::max(wanted, kLeastParts), part_row_ * in_parts_->plan.num_tokens);
   return static_cast<int32_t>(std::clamp(std::round(parts), 1.0, kMostParts));
 }
 
+void StepLoop::NoteParts(int32_t count, int32_t rows, absl::Duration took) {
+  const absl::Duration seen = took / count / rows;
+  part_row_ += (seen - part_row_) / (part_row_ == absl::ZeroDuration() ? 1 : 8);
+}
+
 void StepLoop::LaunchParts() {
+  // Where work runs to completion, what the step between has drawn is not to wait for the parts.
+  const bool at_once = max_in_flight_ == 1;
+  while (at_once && !in_flight_.empty()) CommitOldest();
+  if (!in_parts_) return;  // a step failed
   const int32_t count = NextParts();
+  in_parts_->between.reset();
+  const absl::Time begins = clock_->Now();
   const absl::StatusOr<bool> last = backend_->LaunchParts(in_parts_->plan, count);
   if (!last.ok()) return Fail(last.status());
+  if (at_once && !*last) NoteParts(count, in_parts_->plan.num_tokens, clock_->Now() - begins);
   if (*last) {
     const InParts whole = std::move(*in_parts_);
     in_parts_.reset();
@@ -225,10 +241,7 @@ void StepLoop::LaunchParts() {
   };
   if (const absl::Status status = backend_->AwaitParts(); !status.ok()) return Fail(status);
   std::optional<absl::Time> ended = end();
-  if (ended && in_parts_->since) {
-    const absl::Duration seen = (*ended - *in_parts_->since) / in_parts_->newest / in_parts_->plan.num_tokens;
-    part_row_ += (seen - part_row_) / (part_row_ == absl::ZeroDuration() ? 1 : 8);
-  }
+  if (ended && in_parts_->since) NoteParts(in_parts_->newest, in_parts_->plan.num_tokens, *ended - *in_parts_->since);
   while (!in_flight_.empty()) {
     const Launched step = in_flight_.front();
     const std::optional<absl::Time> began = ended;

@@ -96,7 +96,7 @@ class StepLoop {
     absl::Time launched;
     StepPace::Shape shape;
     bool in_parts = false;
-    bool between = false;  // the parts of another
+    bool between = false;  // the parts of another, and beside them
 
     // How long it takes says nothing of such a step.
     bool shares_device() const { return in_parts || between; }
@@ -108,6 +108,7 @@ class StepLoop {
     int32_t newest = 0;  // how many parts were launched last
     // When the device began with them; none: the host was not there to see it.
     std::optional<absl::Time> since;
+    std::optional<StepPace::Shape> between;  // the step since then
   };
   struct Delivery {
     std::shared_ptr<SequenceListener> listener;
@@ -125,6 +126,8 @@ class StepLoop {
   void Draw(const BatchPlan& plan);
   // Launches the next parts of the plan in parts, and waits until they are all that is left for the device.
   void LaunchParts();
+  // That such a part of a plan of so many rows took so long.
+  void NoteParts(int32_t count, int32_t rows, absl::Duration took);
   // How many: as long as the steps between are, or PromptWeight times as long.
   int32_t NextParts() const;
   void CommitOldest();

@@ -1,6 +1,7 @@
 // What one step computes, and what came out of it. Host data only: ids and counts, no bytes of any device.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -57,7 +58,7 @@ struct Placement {
 
 // Prompt rows that a short step has at most, where the longest have `max_batch_tokens`: it takes little longer than the
 // weights need to be read. Of 1.7B on an H200 2 ms, where a long one takes 27.
-inline int32_t ShortPromptRows(int32_t max_batch_tokens) { return max_batch_tokens / 32; }
+inline int32_t ShortPromptRows(int32_t max_batch_tokens) { return std::min(128, max_batch_tokens / 8); }
 
 // Spans and pointers stay valid until the step is committed.
 struct BatchPlan {

@@ -22,7 +22,7 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddDuration("stall-timeout", compute, "Not alive when work waits and no step finishes for so long",
                     &config->stall_timeout);
 
-  table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 512 on a CPU, 4096 on a GPU",
+  table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 256 on a CPU, 4096 on a GPU",
                &config->max_batch_tokens);
   table.AddNumber("prompt-share", batching,
                   "Of the time, what long prompts have while others generate, between 0.05 and 0.95; they have more "

@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// Prompts of up to four tokens are short.
+// Prompts of up to 16 tokens are short.
 class SchedulerPartsTest : public testing::Test {
  protected:
   static SchedulerConfig Config() {
@@ -104,13 +104,13 @@ TEST_F(SchedulerPartsTest, WhoIsInPartsComputesNothingElseBeforeTheLastIsLaunche
 }
 
 TEST_F(SchedulerPartsTest, LittleWorkIsOneStepWhereNobodyGenerates) {
-  Add(1, 9, 1);
-  Add(2, 7, 1);
+  Add(1, 30, 1);
+  Add(2, 20, 1);
   const BatchPlan both = Plan();
   EXPECT_FALSE(both.in_parts);
   EXPECT_THAT(Ids(both), ElementsAre(1, 2));
   Commit(both);
-  Add(3, 17, 1);
+  Add(3, 65, 1);
   EXPECT_TRUE(Plan().in_parts);
 }
 

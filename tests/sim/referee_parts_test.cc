@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// 1 generates; 2 and 3 have long prompts, 4 a short one: up to two tokens are.
+// 1 generates; 2 and 3 have long prompts, 4 a short one: up to eight tokens are.
 class RefereePartsTest : public testing::Test {
  protected:
   static SchedulerConfig Config() {
