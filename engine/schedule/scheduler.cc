@@ -78,6 +78,7 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   std::vector<Sequence*> prompts = WaitingForRows(now);
   plan.in_parts = config_.cuts_steps && PlansParts(now, &prompts);
   if (!plan.in_parts) PlanDecodes(now, plan);
+  if (plan.num_decode > 0) short_next_ = false;
   PlanPrompts(prompts, now, plan);
   if (plan.sequences.empty() && plan.copies.empty() && placements_.empty()) {
     in_flight_.pop_back();
@@ -152,10 +153,11 @@ std::vector<Sequence*> Scheduler::WaitingForRows(absl::Time now) {
 }
 
 bool Scheduler::PlansParts(absl::Time now, std::vector<Sequence*>* prompts) {
+  if (prompts->empty()) return false;
   std::vector<Sequence*> short_ones = ShortOnes(*prompts);
   const bool generates = std::any_of(running_.begin(), running_.end(),
                                      [&](Sequence* s) { return s->wants_decode() && !SitsOut(*s, now); });
-  const bool wait = in_parts_ != nullptr || (generates && std::exchange(short_next_, false));
+  const bool wait = in_parts_ != nullptr || (generates && short_next_);
   if (wait || short_ones.size() == prompts->size()) {
     *prompts = std::move(short_ones);
     return false;
