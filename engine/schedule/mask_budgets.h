@@ -18,8 +18,8 @@ class MaskBudgets {
   static constexpr int64_t kPerSecond = 2'000'000;            // steps: an eighth of a second
   static constexpr int64_t kMost = 500'000, kMore = 500'000;  // kept, and what one step may overdraw
 
-  // Before anything is planned. Pointers that Find returned end here.
-  void Refill(absl::Time now) {
+  // Before anything is planned. Pointers that Find returned end here, unless `keep`: somebody is yet to draw.
+  void Refill(absl::Time now, bool keep) {
     if (left_.empty()) return;
     const auto more = static_cast<int64_t>(absl::ToDoubleSeconds(now - refilled_) * static_cast<double>(kPerSecond));
     if (more <= 0) return;
@@ -27,7 +27,7 @@ class MaskBudgets {
     for (auto it = left_.begin(); it != left_.end();) {
       it->second = std::min(kMost + kMore, it->second + std::min(more, kMost + kMore));
       const auto full = it++;
-      if (full->second == kMost + kMore) left_.erase(full);
+      if (!keep && full->second == kMost + kMore) left_.erase(full);
     }
   }
   // What a client's masks may take in this step.

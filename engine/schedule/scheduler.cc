@@ -73,13 +73,13 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
     PlanPrefixes(plan);
   }
   AdmitWaiting(now, plan);
-  mask_budgets_.Refill(now);
+  mask_budgets_.Refill(now, /*keep=*/in_parts_ != nullptr);
   sitting_out_ = false;
   std::vector<Sequence*> prompts = WaitingForRows(now);
   plan.in_parts = config_.cuts_steps && PlansParts(now, &prompts);
   if (!plan.in_parts) PlanDecodes(now, plan);
-  if (plan.num_decode > 0) short_next_ = false;
   PlanPrompts(prompts, now, plan);
+  if (!plan.in_parts && plan.num_tokens > 0) short_next_ = false;
   if (plan.sequences.empty() && plan.copies.empty() && placements_.empty()) {
     in_flight_.pop_back();
     return std::nullopt;
@@ -107,13 +107,14 @@ void Scheduler::PartsLaunched() {
 double Scheduler::PromptWeight() const {
   // Where many wait and few generate, who waits counts for more: with a fixed share it is ever fewer that generate,
   // which computes least of all.
-  constexpr double kWaiting = 4, kMost = 8;
+  constexpr double kWaiting = 4, kMoreAtMost = 8, kMost = 19;
   double waiting = 0, generating = 0;
   for (const Sequence* s : running_) {
     if (!s->ended) (s->prompt_left() > 0 || s->in_parts ? waiting : generating) += 1;
   }
   const double least = config_.prompt_share / (1 - config_.prompt_share);
-  return generating == 0 ? least : std::max(least, std::min(kMost, kWaiting * waiting / generating));
+  if (generating == 0) return least;
+  return std::min(kMost, least * std::clamp(kWaiting * waiting / generating, 1.0, kMoreAtMost));
 }
 
 void Scheduler::ExpireDeadlines(absl::Time now) {
@@ -157,8 +158,10 @@ bool Scheduler::PlansParts(absl::Time now, std::vector<Sequence*>* prompts) {
   std::vector<Sequence*> short_ones = ShortOnes(*prompts);
   const bool generates = std::any_of(running_.begin(), running_.end(),
                                      [&](Sequence* s) { return s->wants_decode() && !SitsOut(*s, now); });
-  const bool wait = in_parts_ != nullptr || (generates && short_next_);
-  if (wait || short_ones.size() == prompts->size()) {
+  const bool others = generates || !short_ones.empty();
+  // A text that has ended may be gone on with when the plan that saves it has ended, too.
+  saves_first_ = !saves_first_ && !in_flight_.back().written.empty();
+  if (in_parts_ != nullptr || (others && short_next_) || saves_first_ || short_ones.size() == prompts->size()) {
     *prompts = std::move(short_ones);
     return false;
   }

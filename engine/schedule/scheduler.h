@@ -1,4 +1,5 @@
-// Decides, step by step, who runs: decode rows first, then prompt chunks, in one pass without padding.
+// Decides, step by step, who runs: decode rows first, then prompt chunks, in one pass without padding; or long prompts
+// in passes of their own.
 //
 // A pass is a transaction:
 //   Add     puts a sequence in the bounded queue, or refuses.
@@ -12,10 +13,11 @@
 // Up to `max_steps_in_flight` plans may be out at once: a plan never depends on tokens the host has not seen yet. A
 // sequence that turns out to have ended gives back its pages when its last step in flight is committed.
 //
-// Where steps are cut, prompts of more than a few rows have plans of their own that are launched in parts (`in_parts`),
-// one such plan at a time and beside those in flight. Between its parts run short plans, of who decodes and of short
-// prompts, so that nobody waits for more than a part. Until its last part is launched its own sequences are in no
-// other plan, and are not parked.
+// Where steps are cut, prompts of more than a few rows, and short ones for which a short plan has no room, have plans
+// of their own that are launched in parts (`in_parts`), one such plan at a time and beside those in flight. Between its
+// parts, and between two of them, run short plans, of who decodes and of short prompts, so that nobody of these waits
+// for more than a part. Until its last part is launched its own sequences are in no other plan, and are not parked; and
+// other long prompts wait, urgent ones, too.
 //
 // A request that changes logits needs a control row with its slot. While there is none for it, those behind that need
 // none pass it: whoever gives back a row gives back a slot, so that it is not kept waiting by them.
@@ -35,9 +37,9 @@
 // half of the rows that are left beside prompts. Who has a constraint, or controls that what was drawn changes, has one
 // row. A sequence whose rows in flight may already be all that it can draw waits for them.
 //
-// Starvation-free within a priority: a decoding sequence is in every plan, prompts share every plan's rest, and who
-// runs nothing is passed in the queue by nobody who came later. Deterministic: the same calls at the same times give
-// the same plans. Not thread-safe, host-only.
+// Starvation-free within a priority: a decoding sequence is in every plan, or every second where steps are cut, prompts
+// share what others leave, and who runs nothing is passed in the queue by nobody who came later. Deterministic: the
+// same calls at the same times give the same plans. Not thread-safe, host-only.
 #pragma once
 
 #include <algorithm>
@@ -317,7 +319,8 @@ class Scheduler {
   std::array<Waiting, 2> waiting_totals_;  // of those that are not urgent, and of those that are
   MaskBudgets mask_budgets_;
   bool sitting_out_ = false;  // somebody, in the newest plan
-  bool short_next_ = false;   // a plan in parts has ended, and whoever generates has not had his turn since
+  bool short_next_ = false;   // a plan in parts has ended, and whoever else is there has had no turn since
+  bool saves_first_ = false;  // the newest plan has no long prompts, so that what it saves is there soon
   absl::Time now_;            // of the newest plan
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;

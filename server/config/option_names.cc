@@ -25,9 +25,9 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
   table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 256 on a CPU, 4096 on a GPU",
                &config->max_batch_tokens);
   table.AddNumber("prompt-share", batching,
-                  "Of the time, what long prompts have while others generate, between 0.05 and 0.95; they have more "
-                  "where more wait for their prompts than generate. Less: tokens come sooner one after the other; "
-                  "more: prompts are faster",
+                  "Of the time, what long prompts have while others generate, between 0.05 and 0.95; their weight "
+                  "grows, eightfold at most, where more than a quarter as many wait for their prompts as generate. "
+                  "Less: tokens come sooner one after the other; more: prompts are faster",
                   &config->prompt_share);
   table.AddInt("max-sequences", batching, "Sequences that run at once at most", &config->max_sequences);
   table.AddInt("urgent-sequences", batching, "Of them, how many are kept for requests of a negative priority",

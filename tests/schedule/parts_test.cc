@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -125,6 +127,76 @@ TEST_F(SchedulerPartsTest, PromptsWeighMoreWhereManyWaitForThem) {
   for (const SequenceId id : {4, 5, 6, 7, 8}) Add(id, 500, 1);
   Plan();
   EXPECT_EQ(scheduler.PromptWeight(), 8) << "and no more";
+}
+
+TEST_F(SchedulerPartsTest, AShortPromptHasATurnBetweenTwoPlansInParts) {
+  for (const SequenceId id : {1, 2}) Add(id, 500, 1);
+  const BatchPlan first = Plan();
+  ASSERT_TRUE(first.in_parts);
+  scheduler.PartsLaunched();  // all at once
+  Add(3, 2, 1);
+  const BatchPlan turn = Plan();
+  EXPECT_FALSE(turn.in_parts);
+  EXPECT_THAT(Ids(turn), ElementsAre(3));
+}
+
+TEST_F(SchedulerPartsTest, AShareOfLessMeansLess) {
+  SchedulerConfig config = Config();
+  for (const auto& [share, weight] : {std::pair(0.2, 1.0), {0.5, 4.0}, {0.8, 16.0}, {0.95, 19.0}}) {
+    config.prompt_share = share;
+    Scheduler other(config);
+    ASSERT_TRUE(other.Add(1, {.prompt = std::vector<int32_t>(2, 5), .max_tokens = 9}, clock.Now()).ok());
+    const std::optional<BatchPlan> prompt = other.Plan(clock.Now());
+    ASSERT_TRUE(prompt.has_value());
+    other.Commit({.step = prompt->step, .samples = {{.id = 7}}}, clock.Now());
+    ASSERT_TRUE(other.Add(2, {.prompt = std::vector<int32_t>(500, 5), .max_tokens = 1}, clock.Now()).ok());
+    ASSERT_TRUE(other.Plan(clock.Now())->in_parts);
+    EXPECT_NEAR(other.PromptWeight(), weight, 1e-9) << share;
+  }
+}
+
+// A grammar that takes nothing away.
+class AnythingGoes : public Constraint {
+ public:
+  std::unique_ptr<TokenConstraint> Begin() const override { return std::make_unique<Tokens>(); }
+  int64_t bytes() const override { return 0; }
+
+ private:
+  class Tokens : public TokenConstraint {
+   public:
+    absl::Status Mask(std::span<uint32_t>, int64_t* steps) override {
+      --*steps;
+      return absl::OkStatus();
+    }
+    const absl::Status& failure() const override { return none_; }
+    void Accept(int32_t) override {}
+    bool finished() const override { return false; }
+
+   private:
+    const absl::Status none_;
+  };
+};
+
+TEST_F(SchedulerPartsTest, WhatMasksMayTakeStaysWhereItIsUntilTheyAreMade) {
+  const auto constraint = std::make_shared<AnythingGoes>();
+  Request request{.prompt = std::vector<int32_t>(100, 5), .max_tokens = 3};
+  request.constraint = constraint;
+  ASSERT_TRUE(scheduler.Add(1, request, clock.Now()).ok());
+  const BatchPlan parts = Plan();
+  ASSERT_TRUE(parts.in_parts && parts.constrained);
+  int64_t* const steps = parts.samples.at(0).mask_steps;
+  for (SequenceId id = 2; id < 6; ++id) {
+    clock.Advance(absl::Milliseconds(1));
+    Add(id, 2, 1);
+    Commit(Plan());  // refills what is full already
+  }
+  scheduler.PartsLaunched();
+  ASSERT_TRUE(parts.samples.at(0).constraint->Mask({}, steps).ok());
+  EXPECT_EQ(*steps, MaskBudgets::kMost + MaskBudgets::kMore - 1);
+  Commit(parts);
+  const BatchPlan token = Plan();
+  ASSERT_EQ(token.num_decode, 1);
+  EXPECT_EQ(token.samples.at(0).mask_steps, steps) << "the client's own, still";
 }
 
 TEST_F(SchedulerPartsTest, AFailureForgetsThePlanInParts) {

@@ -99,6 +99,9 @@ void Referee::CheckParts(const BatchPlan& plan, int32_t generate, Touched* touch
   if (generate > 0 && parts_ended_) Broke("progress: who generates waits for two plans in parts");
   const int64_t most = ShortPromptRows(config_.max_batch_tokens);
   for (const auto& [id, life] : lives_) {
+    const int64_t left = PromptLength(life.request) - life.next_position;
+    if (parts_ended_ && life.computes() && life.slot >= 0 && !touched->Has(id) && left > 0 && left <= most)
+      Broke(absl::StrCat("progress: the short prompt of ", id, " waits for two plans in parts"));
     const bool waits = life.computes() && PromptLength(life.request) - life.next_position > most && life.slot >= 0;
     if (waits && !touched->Has(id) && plan.num_tokens < config_.max_batch_tokens)
       Broke(absl::StrCat("progress: rows are left and the prompt of ", id, " gets none"));
@@ -121,7 +124,8 @@ void Referee::OnPartsLaunched() {
 }
 
 void Referee::CheckBetween(const BatchPlan& plan, int32_t generate, const Touched& touched) {
-  const bool has_turn = generate > 0 && !PartsOut() && std::exchange(parts_ended_, false);
+  const bool others = generate > 0 || plan.num_tokens > 0;
+  const bool has_turn = others && !PartsOut() && std::exchange(parts_ended_, false);
   const int64_t most = ShortPromptRows(config_.max_batch_tokens);
   int64_t rows = 0;
   bool only_short = true;
