@@ -183,7 +183,9 @@ void Referee::CheckParked(const SchedulerStats& stats, bool planned) {
   const Life* const next = Overdue(*first) ? nullptr : Next(held, MostParkable());
   if (next != nullptr && next->request.priority < first->request.priority) return;
   for (const auto& [id, life] : lives_) {
-    if (!life.parked || !CanReturn(id, life, held) || turn(life) != turn(*first)) continue;
+    // Those whose time is over come back in the order in which they were parked, whatever their priorities.
+    const bool alike = Overdue(*first) ? Overdue(life) : turn(life) == turn(*first);
+    if (!life.parked || !CanReturn(id, life, held) || !alike) continue;
     if (!Fits(life, held)) return;  // it may be the one that the others wait behind
   }
   Broke("parking: there are pages for who is next to come back, and it does not");
