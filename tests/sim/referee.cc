@@ -331,8 +331,9 @@ std::vector<PageId> Referee::Flat(std::span<const std::vector<PageId>> blocks) {
   return flat;
 }
 
-void Referee::OnNoPlan(bool steps_in_flight) {
+void Referee::OnNoPlan(bool steps_in_flight, absl::Time now) {
   planning_ = last_step_ + 1;
+  now_ = now;
   if (!steps_in_flight && alive_ > 0) Broke(absl::StrCat("progress: ", alive_, " are alive and nothing is planned"));
 }
 

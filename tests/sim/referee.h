@@ -54,7 +54,7 @@ class Referee {
 
   void OnAccepted(SequenceId id, const Request& request);
   void OnPlan(const BatchPlan& plan, absl::Time now);
-  void OnNoPlan(bool steps_in_flight);
+  void OnNoPlan(bool steps_in_flight, absl::Time now);
   // The plan in parts is launched to its end.
   void OnPartsLaunched();
   // The result of the oldest plan in flight, before it is committed; of the one in parts, since it was launched.

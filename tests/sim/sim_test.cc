@@ -223,7 +223,7 @@ TEST_F(RefereeTest, SeesTooManyRows) {
 }
 
 TEST_F(RefereeTest, SeesStuckLives) {
-  referee.OnNoPlan(/*steps_in_flight=*/false);
+  referee.OnNoPlan(/*steps_in_flight=*/false, absl::UnixEpoch());
   EXPECT_THAT(referee.violation(), HasSubstr("nothing is planned"));
 }
 

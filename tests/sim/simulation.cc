@@ -137,7 +137,7 @@ class Life {
         out_.push_back(*std::move(plan));
       }
     } else {
-      referee_.OnNoPlan(!out_.empty() || in_parts_.has_value());
+      referee_.OnNoPlan(!out_.empty() || in_parts_.has_value(), clock_.Now());
     }
     referee_.OnStats(scheduler_->stats(), /*planned=*/room);
     if (in_parts_ && ((!planned && out_.empty()) || workload_.Chance(0.3))) {
