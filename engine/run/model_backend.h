@@ -111,9 +111,9 @@ class ModelBackend : public Backend {
   // Of the plan in parts: its inputs stay where they are while other steps run.
   Buffer parts_inputs_, parts_staged_;  // on the device, and on their way there
   Packed in_parts_;
-  int32_t parts_ = 0,
-          next_part_ = 0;      // how many a step has, and the first that is not launched; 0: no plan is in parts
-  uint64_t parts_packed_ = 0;  // a mark: its inputs have left the host
+  int32_t parts_ = 0;                              // of a step
+  int32_t next_part_ = 0;                          // the first that is not launched; 0: no plan is in parts
+  uint64_t parts_packed_ = 0;                      // a mark: its inputs have left the host
   uint64_t parts_end_ = 0, parts_before_end_ = 0;  // marks: behind the parts launched last, and those before
   std::array<Staging, kMostInFlight> staging_;
   size_t next_stage_ = 0;

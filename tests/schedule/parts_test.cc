@@ -4,12 +4,12 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/schedule/anything_goes.h"
 
 namespace batucada {
 namespace {
@@ -154,28 +154,6 @@ TEST_F(SchedulerPartsTest, AShareOfLessMeansLess) {
     EXPECT_NEAR(other.PromptWeight(), weight, 1e-9) << share;
   }
 }
-
-// A grammar that takes nothing away.
-class AnythingGoes : public Constraint {
- public:
-  std::unique_ptr<TokenConstraint> Begin() const override { return std::make_unique<Tokens>(); }
-  int64_t bytes() const override { return 0; }
-
- private:
-  class Tokens : public TokenConstraint {
-   public:
-    absl::Status Mask(std::span<uint32_t>, int64_t* steps) override {
-      --*steps;
-      return absl::OkStatus();
-    }
-    const absl::Status& failure() const override { return none_; }
-    void Accept(int32_t) override {}
-    bool finished() const override { return false; }
-
-   private:
-    const absl::Status none_;
-  };
-};
 
 TEST_F(SchedulerPartsTest, WhatMasksMayTakeStaysWhereItIsUntilTheyAreMade) {
   const auto constraint = std::make_shared<AnythingGoes>();

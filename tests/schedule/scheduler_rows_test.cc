@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "engine/core/token_constraint.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/schedule/anything_goes.h"
 
 namespace batucada {
 namespace {
@@ -186,24 +187,6 @@ TEST_F(SchedulerRowsTest, ATextEndsInTheMiddleOfAShare) {
 }
 
 TEST_F(SchedulerRowsTest, WhoseLogitsFollowWhatWasDrawnHasOneRow) {
-  class Anything : public TokenConstraint {
-   public:
-    absl::Status Mask(std::span<uint32_t> mask, int64_t* /*steps*/) override {
-      std::fill(mask.begin(), mask.end(), ~0u);
-      return absl::OkStatus();
-    }
-    const absl::Status& failure() const override { return none_; }
-    void Accept(int32_t) override {}
-    bool finished() const override { return false; }
-
-   private:
-    const absl::Status none_;
-  };
-  class AnythingGoes : public Constraint {
-   public:
-    std::unique_ptr<TokenConstraint> Begin() const override { return std::make_unique<Anything>(); }
-    int64_t bytes() const override { return 0; }
-  };
   Request penalised = Prompt(3, 50), constrained = Prompt(3, 50);
   penalised.sampling.presence_penalty = 1;
   constrained.constraint = std::make_shared<AnythingGoes>();

@@ -16,6 +16,7 @@
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
 #include "tests/sim/knowing_drafter.h"
+#include "tests/sim/plans_out.h"
 
 namespace batucada::sim {
 namespace {
@@ -144,7 +145,6 @@ class ParkingLife {
     ++outcome_.failures;
     scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
     out_.clear();
-    in_parts_.reset();
     late_.clear();
     backend_->LoseDevice();
     Tell();
@@ -153,7 +153,7 @@ class ParkingLife {
 
   void Drain() {
     ++outcome_.drains;
-    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty() || in_parts_); ++turns) {
+    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty()); ++turns) {
       if (turns > 100'000) Broke("it does not end");
       Turn();
     }
@@ -210,11 +210,9 @@ class ParkingLife {
 
   // Some of the parts of the plan in parts.
   void LaunchParts() {
-    const absl::StatusOr<bool> last = backend_->LaunchParts(*in_parts_, static_cast<int32_t>(1 + Below(4)));
-    if (!last.ok()) return Broke(last.status().ToString());
-    if (!*last) return;
-    scheduler_->PartsLaunched();
-    out_.push_back(*std::exchange(in_parts_, std::nullopt));
+    const auto parts = static_cast<int32_t>(1 + Below(4));
+    if (const absl::Status launched = out_.LaunchParts(parts, *backend_, *scheduler_); !launched.ok())
+      Broke(launched.ToString());
   }
 
   void Turn() {
@@ -225,21 +223,18 @@ class ParkingLife {
       ++outcome_.steps;
       for (const Placement& placement : plan->placements) Note(placement);
       Plant(*plan);
-      if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
-      if (plan->in_parts) {
-        in_parts_ = std::move(plan);
-        LaunchParts();
-      } else {
-        out_.push_back(*std::move(plan));
-      }
-    } else if (out_.empty() && !in_parts_ && !alive_.empty()) {
+      const bool in_parts = plan->in_parts;
+      if (const absl::Status launched = out_.Launch(*std::move(plan), *backend_); !launched.ok())
+        return Broke(launched.ToString());
+      if (in_parts) LaunchParts();
+    } else if (out_.empty() && !alive_.empty()) {
       return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
     }
-    if (in_parts_ && ((!planned && out_.empty()) || Chance(0.3))) LaunchParts();
-    const bool full = static_cast<int32_t>(out_.size()) >= config_.max_steps_in_flight;
-    if (!out_.empty() && (full || !planned || Chance(0.5))) {
+    if (out_.in_parts && ((!planned && out_.launched.empty()) || Chance(0.3))) LaunchParts();
+    const bool full = static_cast<int32_t>(out_.launched.size()) >= config_.max_steps_in_flight;
+    if (!out_.launched.empty() && (full || !planned || Chance(0.5))) {
       const absl::StatusOr<StepResult> result = backend_->Wait();
-      out_.pop_front();
+      out_.launched.pop_front();
       clock_.Advance(absl::Milliseconds(1));
       scheduler_->Commit(*result, clock_.Now());
       Tell();
@@ -296,9 +291,8 @@ class ParkingLife {
   std::unique_ptr<KnowingDrafter> drafter_;
   std::unique_ptr<FakeBackend> backend_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::deque<BatchPlan> out_;          // in flight
-  std::optional<BatchPlan> in_parts_;  // the plan that is, until its last part is launched
-  std::vector<PageCopy> late_;         // see kReturnedLate
+  PlansOut out_;
+  std::vector<PageCopy> late_;  // see kReturnedLate
   std::map<SequenceId, Life> alive_;
   std::set<SequenceId> parked_;
   std::deque<std::vector<int32_t>> texts_;

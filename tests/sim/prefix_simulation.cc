@@ -16,6 +16,7 @@
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
 #include "tests/sim/knowing_drafter.h"
+#include "tests/sim/plans_out.h"
 #include "tests/sim/simulated_disk.h"
 #include "tests/sim/told_prefixes.h"
 
@@ -47,7 +48,7 @@ class PrefixLife {
       if (Chance(0.01)) arrivals_ = Chance(0.3) ? 0 : Chance(0.5) ? 0.1 : 0.8;
       Turn();
     }
-    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty() || in_parts_); ++turns) {
+    for (int turns = 0; outcome_.violation.empty() && (!scheduler_->idle() || !out_.empty()); ++turns) {
       if (turns > 100'000) Broke("it does not end");
       Turn();
     }
@@ -87,7 +88,6 @@ class PrefixLife {
     before_ = outcome_;
     alive_.clear();
     out_.clear();
-    in_parts_.reset();
     scheduler_.reset();
     told_.Restart();
     Begin();
@@ -226,7 +226,6 @@ class PrefixLife {
     ++outcome_.failures;
     scheduler_->CancelAll(FinishReason::kError, clock_.Now(), "the device failed", /*abandon_steps=*/true);
     out_.clear();
-    in_parts_.reset();
     backend_->LoseDevice();
     Tell();
   }
@@ -284,11 +283,9 @@ class PrefixLife {
 
   // Some of the parts of the plan in parts.
   void LaunchParts() {
-    const absl::StatusOr<bool> last = backend_->LaunchParts(*in_parts_, static_cast<int32_t>(1 + Below(4)));
-    if (!last.ok()) return Broke(last.status().ToString());
-    if (!*last) return;
-    scheduler_->PartsLaunched();
-    out_.push_back(*std::exchange(in_parts_, std::nullopt));
+    const auto parts = static_cast<int32_t>(1 + Below(4));
+    if (const absl::Status launched = out_.LaunchParts(parts, *backend_, *scheduler_); !launched.ok())
+      Broke(launched.ToString());
   }
 
   void Turn() {
@@ -300,22 +297,19 @@ class PrefixLife {
     if (plan) {
       ++outcome_.steps;
       Plant(*plan);
-      if (const absl::Status launched = backend_->Launch(*plan); !launched.ok()) return Broke(launched.ToString());
-      if (plan->in_parts) {
-        in_parts_ = std::move(plan);
-        LaunchParts();
-      } else {
-        out_.push_back(*std::move(plan));
-      }
-    } else if (out_.empty() && !in_parts_ && !alive_.empty() && !scheduler_->awaits_disk()) {
+      const bool in_parts = plan->in_parts;
+      if (const absl::Status launched = out_.Launch(*std::move(plan), *backend_); !launched.ok())
+        return Broke(launched.ToString());
+      if (in_parts) LaunchParts();
+    } else if (out_.empty() && !alive_.empty() && !scheduler_->awaits_disk()) {
       return Broke(absl::StrCat(alive_.size(), " are alive and nothing is planned"));
     }
-    if (in_parts_ && ((!planned && out_.empty()) || Chance(0.3))) LaunchParts();
-    const bool full = static_cast<int32_t>(out_.size()) >= config_.max_steps_in_flight;
-    if (!out_.empty() && (full || !planned || Chance(0.5))) {
+    if (out_.in_parts && ((!planned && out_.launched.empty()) || Chance(0.3))) LaunchParts();
+    const bool full = static_cast<int32_t>(out_.launched.size()) >= config_.max_steps_in_flight;
+    if (!out_.launched.empty() && (full || !planned || Chance(0.5))) {
       absl::StatusOr<StepResult> result = backend_->Wait();
-      Plant(out_.front(), *result);
-      out_.pop_front();
+      Plant(out_.launched.front(), *result);
+      out_.launched.pop_front();
       clock_.Advance(absl::Milliseconds(1));
       scheduler_->Commit(*result, clock_.Now());
       Tell();
@@ -354,7 +348,7 @@ class PrefixLife {
 
   void TakeTold() {
     if (const std::string wrong = told_.Take(*scheduler_->prefix()); !wrong.empty()) return Broke(wrong);
-    if (!out_.empty() || in_parts_) return;  // what steps in flight write is stored, and not yet kept
+    if (!out_.empty()) return;  // what steps in flight write is stored, and not yet kept
     const PrefixCacheStats stats = *scheduler_->prefix_stats();
     const int64_t least = std::max(stats.device_stored, stats.host_stored),
                   most = stats.device_stored + stats.host_stored;
@@ -402,9 +396,8 @@ class PrefixLife {
   std::unique_ptr<FakeBackend> backend_;
   std::unique_ptr<SimulatedDisk> disk_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::deque<BatchPlan> out_;          // in flight
-  std::optional<BatchPlan> in_parts_;  // the plan that is, until its last part is launched
-  std::vector<PageCopy> ahead_;        // see PlantStateAhead
+  PlansOut out_;
+  std::vector<PageCopy> ahead_;  // see PlantStateAhead
   std::map<SequenceId, Life> alive_;
   std::deque<std::pair<std::string, std::vector<int32_t>>> texts_;
   std::map<std::string, std::unordered_map<uint64_t, int32_t>> seen_;  // by scope: beginnings, and how often

@@ -34,16 +34,17 @@ class RefereePartsTest : public testing::Test {
     EXPECT_EQ(referee.violation(), "");
   }
 
+  static int64_t PromptOf(SequenceId id) { return id == 1 || id == 4 ? 2 : 40; }
   struct Rows {
     SequenceId id;
     int64_t start;
     int32_t rows;
   };
-  // Of prompts; of 1 a row that goes on, unless it begins.
+  // Of prompts, or a row of one that goes on; these first.
   BatchPlan Plan(const std::vector<Rows>& all, bool in_parts = false) {
     BatchPlan plan{.step = ++step_, .in_parts = in_parts};
     for (const Rows& rows : all) {
-      const bool decodes = rows.start >= 2 && rows.id == 1;
+      const bool decodes = rows.start >= PromptOf(rows.id);
       plan.sequences.push_back({.id = rows.id,
                                 .slot = static_cast<PageId>(rows.id - 1),
                                 .start = rows.start,
@@ -52,7 +53,7 @@ class RefereePartsTest : public testing::Test {
                                 .blocks = {}});
       plan.num_tokens += rows.rows;
       plan.num_decode += decodes ? 1 : 0;
-      const bool draws = decodes || rows.start + rows.rows == (rows.id == 1 || rows.id == 4 ? 2 : 40);
+      const bool draws = decodes || rows.start + rows.rows == PromptOf(rows.id);
       if (!draws) continue;
       plan.samples.push_back(
           {.row = plan.num_tokens - 1, .slot = static_cast<PageId>(rows.id - 1), .position = rows.start + rows.rows});
@@ -108,10 +109,17 @@ TEST_F(RefereePartsTest, SeesWhoGeneratesWaitForTwo) {
   EXPECT_THAT(Violation(Plan({{3, 24, 16}}, true)), HasSubstr("waits for two plans in parts"));
 }
 
-TEST_F(RefereePartsTest, SeesLongPromptsForgotten) {
-  ASSERT_EQ(Violation(Plan({{2, 0, 40}, {3, 0, 24}}, true)), "");
+TEST_F(RefereePartsTest, SeesALongPromptForgotten) {
+  const BatchPlan parts = Plan({{2, 0, 30}, {3, 0, 34}}, true);
+  ASSERT_EQ(Violation(parts), "");
   referee.OnPartsLaunched();
-  ASSERT_EQ(Violation(Plan({{1, 2, 1}, {2, 40, 1}})), "progress: 2 decode, 1 are in the plan");
+  referee.OnResult({.step = parts.step, .samples = {}});
+  const BatchPlan turn = Plan({{1, 2, 1}, {4, 0, 2}, {3, 34, 6}});
+  ASSERT_EQ(Violation(turn), "") << "what is left of 3 is short";
+  referee.OnResult({.step = turn.step, .samples = {{.id = 5}, {.id = 5}, {.id = 5}}});
+  for (const SequenceId id : {1, 4, 3}) referee.OnEvents({{.id = id, .token = TokenResult{.id = 5}}});
+  EXPECT_THAT(Violation(Plan({{1, 3, 1}, {4, 2, 1}, {3, 40, 1}})),
+              HasSubstr("the long prompt of 2 has no plan in parts"));
 }
 
 }  // namespace
