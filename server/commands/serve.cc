@@ -49,6 +49,7 @@ namespace {
 constexpr double kClientShare = 0.9;                     // see --client-share
 constexpr auto kGrammarsKept = std::chrono::minutes(1);  // that nobody uses; it takes milliseconds to make one anew
 constexpr absl::Duration kFlushTime = absl::Seconds(5);  // for the last bytes of answers that are complete
+constexpr absl::Duration kLastTexts = absl::Milliseconds(300);  // for texts that nobody waits for any more
 
 // The last part of an endpoint such as tcp://127.0.0.1:5557; of a path, all of it.
 std::string_view PortOf(std::string_view endpoint) {
@@ -100,8 +101,30 @@ void ShutDown(const ServerConfig& config, Service& service, HttpServer& http, Gr
     if (grpc != nullptr) grpc->Shutdown(deadline + kFlushTime);
   });
   service.engine.Drain(deadline);
+  for (WorkPool* pool : {&service.workers, &service.store_workers}) {
+    if (!pool->Drain(deadline)) spdlog::warn("some requests were still being read: they are refused");
+  }
   if (!http.WaitUntilClosed(ProcessNow() + kFlushTime)) spdlog::warn("some connections had to be cut off");
   grpc_shutdown.join();
+}
+
+// Has all texts come to an end, or else ends the process, here. The tokenizer of a large one, a library's perhaps,
+// works for seconds and cannot be told to stop, and it uses what would be taken apart: so nothing is, and the rest of
+// what must not be lost is brought to its place first.
+void EndTexts(Service& service) {
+  const absl::Time deadline = ProcessNow() + kLastTexts;
+  const bool workers_ended = service.workers.Drain(deadline),
+             store_workers_ended = service.store_workers.Drain(deadline);
+  if (workers_ended && store_workers_ended) {
+    service.workers.Stop();
+    service.store_workers.Stop();
+    return;
+  }
+  spdlog::info("some texts are still being worked on: they are left behind");
+  service.store_thread.Stop();
+  service.journal.Stop();
+  std::fflush(nullptr);
+  _exit(0);
 }
 
 // Fetches a model of the Hub, which is served under its name there.
@@ -211,10 +234,7 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
   Disposer disposer;
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
   // A text goes on when its client has left, and then tells it to a thread of `pool`, which ends before `service` does.
-  const absl::Cleanup end_work = [&service] {
-    service.workers.Stop();
-    service.store_workers.Stop();
-  };
+  const absl::Cleanup end_work = [&service] { EndTexts(service); };
   Door door(pool);
   const Router router = MakeRoutes(service, AddCompat);
   const Gate gate(service.keys, config.security.cors_origins);

@@ -35,7 +35,7 @@ bool WorkAttempt::Void() { return current != nullptr && current->deferred(); }
 
 absl::Status PostAttempt(WorkPool& workers, const Client& owner, int64_t bytes, std::function<void()> run,
                          std::function<void(const absl::Status&)> refused) {
-  return workers.TryPost(owner, bytes, [&workers, owner, bytes, run = std::move(run), refused = std::move(refused)] {
+  const auto attempt_it = [&workers, owner, bytes, run = std::move(run), refused] {
     int64_t deferred = 0;
     {
       const WorkAttempt attempt(WorkPool::MostOfItsSize(bytes));
@@ -45,7 +45,8 @@ absl::Status PostAttempt(WorkPool& workers, const Client& owner, int64_t bytes, 
     if (deferred == 0) return;
     const absl::Status posted = PostAttempt(workers, owner, deferred, run, refused);
     if (!posted.ok()) refused(posted);
-  });
+  };
+  return workers.TryPost(owner, bytes, attempt_it, refused);
 }
 
 int64_t WorkBytes(std::string_view message) {

@@ -44,8 +44,9 @@ class WorkAttempt {
 };
 
 // Posts `run` as work of `bytes`, and again as more where its attempt is deferred: it must not mind to be run several
-// times, and keeps to itself what came of an attempt that is void. `refused` hears, on a thread of the pool, that there
-// was no room the second time; the first refusal is returned.
+// times, and keeps to itself what came of an attempt that is void. `refused` hears, on another thread, that there was
+// no room the second time, or that the pool ended first (WorkPool::TryPost): perhaps both, and perhaps while `run`
+// runs. The first refusal is returned.
 [[nodiscard]] absl::Status PostAttempt(WorkPool& workers, const Client& owner, int64_t bytes, std::function<void()> run,
                                        std::function<void(const absl::Status&)> refused);
 

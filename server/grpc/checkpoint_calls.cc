@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <boost/asio/post.hpp>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -51,16 +50,13 @@ void RunInPool(Service& service, const std::shared_ptr<CallHandler>& handler, Ca
                std::function<absl::StatusOr<T>()> work, std::function<void(absl::StatusOr<T>)> done) {
   const RequestOrigin origin = call.info().origin;
   const std::weak_ptr<CallHandler> weak = handler;
+  const auto tell = TellOnce<T>(handler, call, std::move(done));
   const absl::Status refusal = service.workers.TryPost(
-      origin.client, bytes, [weak, executor = call.executor(), origin, work = std::move(work), done] {
-        if (weak.expired()) return;
-        auto result = std::make_shared<absl::StatusOr<T>>(RunGuarded(work, origin));
-        boost::asio::post(executor, [weak, result, done] {
-          const auto alive = weak.lock();
-          if (alive == nullptr || alive->over()) return;
-          alive->Guarded([&] { done(std::move(*result)); });
-        });
-      });
+      origin.client, bytes,
+      [weak, origin, work = std::move(work), tell] {
+        if (!weak.expired()) tell(RunGuarded(work, origin));
+      },
+      tell);
   if (!refusal.ok()) call.Finish(refusal);
 }
 

@@ -2,6 +2,7 @@
 // that HTTP's large requests share.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -35,10 +36,30 @@ absl::StatusOr<T> RunGuarded(const std::function<absl::StatusOr<T>()>& work, con
   }
 }
 
+// What tells the call, from any thread, what came of its work: `done` hears the first word, on the call's thread and
+// only while the call is there. False: there was one already.
+template <typename T>
+std::function<bool(absl::StatusOr<T>)> TellOnce(const std::shared_ptr<CallHandler>& handler, Call& call,
+                                                std::function<void(absl::StatusOr<T>)> done) {
+  return [weak = std::weak_ptr<CallHandler>(handler), executor = call.executor(), done = std::move(done),
+          told = std::make_shared<std::atomic<bool>>()](absl::StatusOr<T> found) {
+    if (told->exchange(true)) return false;
+    // std::function wants to copy what it holds.
+    auto result = std::make_shared<absl::StatusOr<T>>(std::move(found));
+    boost::asio::post(executor, [weak, result, done] {
+      const auto alive = weak.lock();
+      if (alive == nullptr || alive->over()) return;
+      alive->Guarded([&] { done(std::move(*result)); });
+    });
+    return true;
+  };
+}
+
 // Runs `work` and then, on the call's thread and only while the call is there, `done` with what it gave: at once for
 // messages up to kInlineBodyBytes, later for larger or compressed ones and where `work` was deferred
 // (work_attempt.h), which is then run again. `work` must be thread-safe and know nothing of the handler.
-// RESOURCE_EXHAUSTED, and neither is called, where too much waits already. REQUIRES: `service` outlives the work.
+// RESOURCE_EXHAUSTED, and neither is called, where too much waits already; `done` gets UNAVAILABLE where the pool ends
+// first. REQUIRES: `service` outlives the work.
 template <typename T>
 [[nodiscard]] absl::Status RunForCall(Service& service, const std::shared_ptr<CallHandler>& handler, Call& call,
                                       const WireMessage& message, std::function<absl::StatusOr<T>()> work,
@@ -59,15 +80,7 @@ template <typename T>
   }
   const int64_t bytes = deferred > 0 ? deferred : WorkBytes(message.bytes);
   const std::weak_ptr<CallHandler> weak = handler;
-  const auto tell = [weak, executor = call.executor(), done](absl::StatusOr<T> found) {
-    // std::function wants to copy what it holds.
-    auto result = std::make_shared<absl::StatusOr<T>>(std::move(found));
-    boost::asio::post(executor, [weak, result, done] {
-      const auto alive = weak.lock();
-      if (alive == nullptr || alive->over()) return;
-      alive->Guarded([&] { done(std::move(*result)); });
-    });
-  };
+  const auto tell = TellOnce<T>(handler, call, std::move(done));
   const absl::Status refusal = PostAttempt(
       service.workers, origin.client, bytes,
       [weak, origin, work = std::move(work), tell] {
@@ -75,9 +88,8 @@ template <typename T>
         absl::StatusOr<T> result = RunGuarded(work, origin);
         if (!WorkAttempt::Void()) tell(std::move(result));
       },
-      [&service, origin, tell](const absl::Status& full) {
-        NoteRefusal(service, origin, full);
-        tell(full);
+      [&service, origin, tell](const absl::Status& why) {
+        if (tell(why)) NoteRefusal(service, origin, why);
       });
   if (!refusal.ok()) NoteRefusal(service, origin, refusal);
   return refusal;

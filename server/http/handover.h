@@ -20,11 +20,14 @@ class Handover {
     if (answer_) wake_();
   }
 
-  void Put(Answer answer) {
+  // The first counts. False: there was one already.
+  bool Put(Answer answer) {
     const std::lock_guard lock(mutex_);
-    if (abandoned_) return;
+    if (std::exchange(put_, true)) return false;
+    if (abandoned_) return true;
     answer_ = std::move(answer);
     if (wake_) wake_();  // under the lock, so that none comes after Abandon
+    return true;
   }
 
   std::optional<Answer> Take() {
@@ -50,7 +53,7 @@ class Handover {
   std::mutex mutex_;  // guards what follows
   std::function<void()> wake_;
   std::optional<Answer> answer_;
-  bool abandoned_ = false;
+  bool put_ = false, abandoned_ = false;
 };
 
 }  // namespace batucada

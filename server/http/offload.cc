@@ -106,9 +106,8 @@ Handler OffThread(Service& service, std::string api, LentHandler handler, Offloa
           Answer answer = Handle(service, origin, handler, *held, static_cast<size_t>(limit));
           if (!WorkAttempt::Void()) handover->Put(std::move(answer));
         },
-        [&service, origin, handover, form](const absl::Status& full) {
-          NoteRefusal(service, origin, full);
-          handover->Put(ErrorResponse(full, form));
+        [&service, origin, handover, form](const absl::Status& why) {
+          if (handover->Put(ErrorResponse(why, form))) NoteRefusal(service, origin, why);
         });
     if (refusal.ok()) return std::make_unique<OffloadedAnswer>(std::move(handover));
     NoteRefusal(service, origin, refusal);

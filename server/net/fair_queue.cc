@@ -51,4 +51,15 @@ FairQueue::Popped FairQueue::Pop() {
   return {.owner = entry.owner, .bytes = entry.bytes, .task = std::move(entry.task)};
 }
 
+std::vector<FairQueue::Task> FairQueue::TakeAll() {
+  std::vector<Task> tasks;
+  for (auto& [client, tenant] : clients_) {
+    for (auto& [connection, flow] : tenant.flows) {
+      for (Entry& entry : flow) tasks.push_back(std::move(entry.task));
+    }
+  }
+  clients_.clear();
+  return tasks;
+}
+
 }  // namespace batucada

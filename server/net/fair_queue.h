@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "server/common/client.h"
 
 namespace batucada {
@@ -18,7 +20,10 @@ namespace batucada {
 // Deterministic; not thread-safe.
 class FairQueue {
  public:
-  using Task = std::function<void()>;
+  struct Task {
+    std::function<void()> run;
+    std::function<void(const absl::Status&)> refused;  // hears why it is not run; null: nobody does
+  };
 
   bool empty() const { return clients_.empty(); }
 
@@ -30,6 +35,8 @@ class FairQueue {
   };
   // REQUIRES: !empty()
   Popped Pop();
+  // All that waits, in no order.
+  std::vector<Task> TakeAll();
 
  private:
   struct Entry {

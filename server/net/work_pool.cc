@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/net/io_pool.h"
@@ -30,6 +31,8 @@ absl::Status Full(std::string_view whose, int64_t waiting, int64_t limit) {
                                                whose, waiting, limit)),
       "", "text_queue_full");
 }
+
+absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
 
 int64_t BytesOf(const absl::flat_hash_map<uint64_t, int64_t>& bytes, uint64_t id) {
   const auto found = bytes.find(id);
@@ -58,14 +61,56 @@ WorkPool::WorkPool(int32_t threads, int64_t max_waiting_bytes) : max_waiting_byt
 
 WorkPool::~WorkPool() { Stop(); }
 
+std::vector<FairQueue::Task> WorkPool::Close() {
+  stopping_ = true;
+  std::vector<FairQueue::Task> waited;
+  for (FairQueue& queue : waiting_) {
+    for (FairQueue::Task& task : queue.TakeAll()) waited.push_back(std::move(task));
+  }
+  waiting_bytes_ = 0;
+  size_bytes_ = {};
+  client_bytes_.clear();
+  connection_bytes_.clear();
+  posted_.notify_all();
+  return waited;
+}
+
+void WorkPool::Refuse(std::vector<FairQueue::Task> tasks) {
+  for (FairQueue::Task& task : tasks) {
+    task.run = nullptr;  // what it holds goes as soon as can be
+    if (task.refused) task.refused(ShuttingDown());
+  }
+}
+
+bool WorkPool::Idle() const {
+  return running_.empty() &&
+         std::all_of(waiting_.begin(), waiting_.end(), [](const FairQueue& queue) { return queue.empty(); });
+}
+
+bool WorkPool::Drain(absl::Time deadline) {
+  std::vector<FairQueue::Task> refused;
+  {
+    std::unique_lock lock(mutex_);
+    while (!Idle()) {
+      const absl::Duration left = deadline - ProcessNow();
+      if (left <= absl::ZeroDuration()) break;
+      ended_.wait_for(lock, absl::ToChronoMicroseconds(std::min(left, absl::Seconds(1))));
+    }
+    if (Idle()) return true;
+    refused = Close();
+    for (const FairQueue::Task* task : running_) refused.push_back({.run = nullptr, .refused = task->refused});
+  }
+  Refuse(std::move(refused));
+  return false;
+}
+
 void WorkPool::Stop() {
-  std::array<FairQueue, kSizes> dropped;
+  std::vector<FairQueue::Task> waited;
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    dropped.swap(waiting_);
+    waited = Close();
   }
-  posted_.notify_all();
+  Refuse(std::move(waited));
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -98,14 +143,15 @@ void WorkPool::Count(const Client& owner, int64_t bytes) {
   add(connection_bytes_, owner.connection);
 }
 
-absl::Status WorkPool::TryPost(const Client& owner, int64_t bytes, std::function<void()> task) {
+absl::Status WorkPool::TryPost(const Client& owner, int64_t bytes, std::function<void()> run,
+                               std::function<void(const absl::Status&)> refused) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_) return absl::UnavailableError("the server is shutting down");
+    if (stopping_) return ShuttingDown();
     BATUCADA_RETURN_IF_ERROR(CheckRoom(owner, bytes));
     Count(owner, bytes);
     size_bytes_[SizeOf(bytes)] += bytes;
-    waiting_[SizeOf(bytes)].Push(owner, bytes, std::move(task));
+    waiting_[SizeOf(bytes)].Push(owner, bytes, {.run = std::move(run), .refused = std::move(refused)});
   }
   posted_.notify_all();  // not every thread takes every task, and there are few
   return absl::OkStatus();
@@ -142,13 +188,18 @@ void WorkPool::Run(size_t largest) {
       next = queue->Pop();
       Count(next.owner, -next.bytes);
       size_bytes_[SizeOf(next.bytes)] -= next.bytes;
+      running_.push_back(&next.task);
     }
     try {
-      next.task();
+      next.task.run();
     } catch (const std::exception& exception) {  // no memory, most likely: this task's loss and no other's
       spdlog::error("a text could not be worked on: {}", exception.what());
     }
-    next.task = nullptr;  // what it holds goes before anything is waited for
+    // What it holds goes before anything is waited for; `refused`, which may be looked at, with the next.
+    next.task.run = nullptr;
+    const std::lock_guard lock(mutex_);
+    std::erase(running_, &next.task);
+    ended_.notify_all();
   }
 }
 

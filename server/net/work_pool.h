@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "server/common/client.h"
 #include "server/net/fair_queue.h"
 
@@ -43,20 +44,30 @@ class WorkPool {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
-  // Queues `task`, which holds `bytes`. RESOURCE_EXHAUSTED, with the limit, if too much waits already: of a connection
+  // Queues `run`, which holds `bytes`. RESOURCE_EXHAUSTED, with the limit, if too much waits already: of a connection
   // a quarter of the limit, of a client three quarters, of tasks that are not small seven eighths. Where nothing waits
-  // of those, a task of any size is taken.
-  [[nodiscard]] absl::Status TryPost(const Client& owner, int64_t bytes, std::function<void()> task);
+  // of those, a task of any size is taken. UNAVAILABLE at the pool's end, as `refused` hears, if it is not null, of a
+  // task that was taken and comes to nothing. That may be after `run` has begun, which then goes on: the first word of
+  // the two counts.
+  [[nodiscard]] absl::Status TryPost(const Client& owner, int64_t bytes, std::function<void()> run,
+                                     std::function<void(const absl::Status&)> refused = nullptr);
   // What the tasks that have not begun hold.
   int64_t waiting_bytes() const;
-  // Waits for the tasks that have begun, drops the others and takes no more: UNAVAILABLE. An owner does it before the
-  // end, where what tasks tell others ends before the pool. Not from several threads at once.
+  // Waits until no task waits or runs: true. Once `deadline` passes: refuses what waits and what runs, and takes no
+  // more. What runs cannot be made to end: it goes on, and the pool must not end before it.
+  bool Drain(absl::Time deadline);
+  // Refuses what waits, takes no more, and waits for what runs. An owner does it before the end, where what tasks tell
+  // others ends before the pool. Not from several threads at once.
   void Stop();
 
  private:
   static constexpr size_t kSizes = 3;  // small, middling, large
   static size_t SizeOf(int64_t bytes) { return bytes <= kSmallBytes ? 0 : bytes <= kMiddlingBytes ? 1 : 2; }
 
+  // Takes no more: gives what waited. REQUIRES: mutex_ held
+  std::vector<FairQueue::Task> Close();
+  bool Idle() const;  // REQUIRES: mutex_ held
+  static void Refuse(std::vector<FairQueue::Task> tasks);
   absl::Status CheckRoom(const Client& owner, int64_t bytes) const;  // REQUIRES: mutex_ held
   void Run(size_t largest);
   // The queue that a thread of `largest` turns to; null if nothing is there for it. REQUIRES: mutex_ held.
@@ -65,12 +76,13 @@ class WorkPool {
 
   const int64_t max_waiting_bytes_;
   mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable posted_;
+  std::condition_variable posted_, ended_;
   std::array<FairQueue, kSizes> waiting_;
   int64_t waiting_bytes_ = 0;
   std::array<int64_t, kSizes> size_bytes_ = {};              // of each queue
   absl::flat_hash_map<uint64_t, int64_t> client_bytes_;      // of those that have some
   absl::flat_hash_map<uint64_t, int64_t> connection_bytes_;  // likewise
+  std::vector<const FairQueue::Task*> running_;              // each its thread's
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -1,5 +1,6 @@
 #include "server/responses/response_run.h"
 
+#include <atomic>
 #include <new>
 #include <utility>
 
@@ -152,16 +153,23 @@ absl::Status ResponseRun::Post() {
     service_.store_thread.Post(std::move(store));
     return absl::OkStatus();
   }
-  return service_.workers.TryPost(
-      client_, bytes, [&service = service_, output = output_, record, keeping = keeping_, store = std::move(store)] {
-        try {
-          record->output = output->Stored();
-          service.store_thread.Post(store);
-        } catch (const std::bad_alloc&) {
-          service.responses.Remove(record->id);
-          keeping->End(OutOfMemory());
-        }
-      });
+  const auto write = [&service = service_, output = output_, record, keeping = keeping_, store = std::move(store),
+                      begun = std::make_shared<std::atomic<bool>>()] {
+    if (begun->exchange(true)) return;
+    try {
+      record->output = output->Stored();
+      service.store_thread.Post(store);
+    } catch (const std::bad_alloc&) {
+      service.responses.Remove(record->id);
+      keeping->End(OutOfMemory());
+    }
+  };
+  // At the end of the process nobody waits behind it any more: what was answered is kept all the same.
+  const absl::Status posted =
+      service_.workers.TryPost(client_, bytes, write, [write](const absl::Status&) { write(); });
+  if (!absl::IsUnavailable(posted)) return posted;
+  write();
+  return absl::OkStatus();
 }
 
 bool ResponseRun::kept() {

@@ -21,13 +21,15 @@ constexpr absl::Duration kLook = absl::Seconds(1), kBetweenSteps = absl::Millise
 StoreThread::StoreThread(Store& store, absl::Duration lifetime)
     : store_(store), period_(std::clamp(lifetime / 100, kShortest, kLongest)), thread_([this] { Run(); }) {}
 
-StoreThread::~StoreThread() {
+StoreThread::~StoreThread() { Stop(); }
+
+void StoreThread::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void StoreThread::Post(std::function<void()> task) {

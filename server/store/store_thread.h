@@ -18,13 +18,14 @@ class StoreThread {
  public:
   // `store` outlives this. Sweeps come a hundred times in a `lifetime`, but not more often than every second.
   StoreThread(Store& store, absl::Duration lifetime);
-  // Does all that was posted.
-  ~StoreThread();
+  ~StoreThread();  // as Stop
   StoreThread(const StoreThread&) = delete;
   StoreThread& operator=(const StoreThread&) = delete;
 
   // Whoever posts has bounded what `task` holds, by a charge for instance.
   void Post(std::function<void()> task);
+  // Does all that was posted; what is posted later is not done. Not from several threads at once.
+  void Stop();
 
  private:
   void Run();

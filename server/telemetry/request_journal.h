@@ -20,6 +20,10 @@ class RequestJournal {
   RequestJournal(const TracingConfig& tracing, double log_sampling, Metrics& metrics);
 
   void Write(const RequestRecord& record);
+  // Tries once to send the spans that are left: those of later records are not sent. Not from several threads at once.
+  void Stop() {
+    if (exporter_ != nullptr) exporter_->Stop();
+  }
 
   // Of the requests that ended well, the part that gets a line; the others always do. Whether one does depends on its
   // id alone.

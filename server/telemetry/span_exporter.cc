@@ -12,13 +12,15 @@ namespace batucada {
 SpanExporter::SpanExporter(Options options, std::function<Delivery(const std::string& body)> send, Metrics& metrics)
     : options_(std::move(options)), send_(std::move(send)), metrics_(metrics), thread_([this] { Run(); }) {}
 
-SpanExporter::~SpanExporter() {
+SpanExporter::~SpanExporter() { Stop(); }
+
+void SpanExporter::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void SpanExporter::Add(Span span) {

@@ -37,12 +37,13 @@ class SpanExporter {
 
   // `send` posts a body and may take its time; it is called from the exporter's thread. `metrics` outlives this.
   SpanExporter(Options options, std::function<Delivery(const std::string& body)> send, Metrics& metrics);
-  // Tries once to send what is left.
-  ~SpanExporter();
+  ~SpanExporter();  // as Stop
   SpanExporter(const SpanExporter&) = delete;
   SpanExporter& operator=(const SpanExporter&) = delete;
 
   void Add(Span span);
+  // Tries once to send what is left; what is added later is not sent. Not from several threads at once.
+  void Stop();
 
  private:
   void Run();

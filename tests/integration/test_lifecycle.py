@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -114,6 +115,62 @@ def test_texts_whose_clients_have_left_end_before_what_they_tell(stubs):
             wait_until(lambda: server.metric('batucada_request_memory_bytes{part="body"}') > 0 or call.done(), "the text")
             call.cancel()
         server.wait_for_metric("batucada_grpc_connections", 0)
+
+
+def test_large_texts_do_not_hold_up_the_end(stubs):
+    """Six texts each of which takes a second of a core and more: what they cost is counted, not how long it is, for other
+    programs may have the machine."""
+    pb, services = stubs
+    text = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=7_000_000))
+    server = Server(*FAKE, "--drain-timeout", "0", "--text-threads", "1")
+    before = server.cpu_seconds()
+    assert server.http.post("/tokenize", json={"prompt": text}).status_code == 200
+    one = server.cpu_seconds() - before
+    body, answers = json.dumps({"prompt": text}).encode(), []
+
+    def ask():
+        with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
+            answers.append(client.post(f"{server.url}/tokenize", content=body))
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        for thread in threads:
+            thread.start()
+        call = services.InferenceStub(channel).Tokenize.future(pb.TokenizeRequest(text=text))
+        wait_until(lambda: server.metric("batucada_text_backlog_bytes") > 21_000_000, "three texts to wait")
+        earlier = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = server.cpu_seconds()
+        server.signal()
+        assert server.wait() == 0, server.log()
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        told = [call.code()]
+    after = now.ru_utime + now.ru_stime - earlier.ru_utime - earlier.ru_stime - spent
+    assert after < 1.5 * one, f"{after} s of a core after the signal, and a text takes {one}"
+    assert len(answers) == 5
+    for answer in answers:
+        assert answer.status_code == 200 or "shutting down" in answer.json()["error"]["message"]
+        told.append({200: grpc.StatusCode.OK, 503: grpc.StatusCode.UNAVAILABLE}[answer.status_code])
+    assert told.count(grpc.StatusCode.UNAVAILABLE) >= 3 and set(told) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
+
+def test_texts_may_be_worked_on_until_the_time_to_drain_is_over():
+    text = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=2_000_000))
+    server = Server(*FAKE, "--drain-timeout", f"{PATIENCE_S}s", "--text-threads", "1")
+    answers = []
+
+    def ask():
+        with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
+            answers.append(client.post(f"{server.url}/tokenize", json={"prompt": text}).status_code)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: server.metric("batucada_text_backlog_bytes") > 6_000_000, "three texts to wait")
+    server.signal()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert answers == [200] * 4
+    server.expect_orderly_end()
 
 
 def test_port_in_use_is_one_sentence():

@@ -19,8 +19,9 @@ std::string Drain(FairQueue& queue) {
 TEST(FairQueueTest, OneOwnersTasksGoInTheirOrder) {
   FairQueue queue;
   std::string order;
-  for (const char name : {'1', '2', '3'}) queue.Push(Of(1, 'a'), 1000 - name, [&order, name] { order += name; });
-  while (!queue.empty()) queue.Pop().task();
+  for (const char name : {'1', '2', '3'})
+    queue.Push(Of(1, 'a'), 1000 - name, {.run = [&order, name] { order += name; }, .refused = {}});
+  while (!queue.empty()) queue.Pop().task.run();
   EXPECT_EQ(order, "123");
 }
 

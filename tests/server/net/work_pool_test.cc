@@ -146,6 +146,57 @@ TEST(WorkPoolTest, TheEndDropsWhatHasNotBegun) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST(WorkPoolTest, ADrainWaitsForWhatRunsAndWhatWaits) {
+  WorkPool pool(1, 100);
+  Gate gate;
+  std::atomic<int> ran = 0, refused = 0;
+  const auto refuse = [&](const absl::Status&) { ++refused; };
+  ASSERT_TRUE(pool.TryPost(Of(1, 1), 1, gate.Task(), refuse).ok());
+  gate.WaitUntilEntered(1);
+  ASSERT_TRUE(pool.TryPost(
+                      Of(1, 1), 1, [&] { ++ran; }, refuse)
+                  .ok());
+  std::thread opener([&] { gate.Open(); });
+  EXPECT_TRUE(pool.Drain(absl::InfiniteFuture()));
+  opener.join();
+  EXPECT_EQ(ran, 1);
+  EXPECT_EQ(refused, 0);
+  EXPECT_TRUE(pool.TryPost(
+                      Of(1, 1), 1, [&] { ++ran; }, refuse)
+                  .ok())
+      << "it has not ended";
+  EXPECT_TRUE(pool.Drain(absl::InfiniteFuture()));
+  EXPECT_EQ(ran, 2);
+}
+
+TEST(WorkPoolTest, WhereADrainsTimeIsUpWhatRunsAndWhatWaitsIsRefused) {
+  WorkPool pool(1, 100);
+  Gate gate;
+  std::atomic<bool> ran = false;
+  std::vector<std::string> refused;  // this thread's
+  const auto refuse = [&](std::string name) {
+    return [&refused, name = std::move(name)](const absl::Status& status) {
+      EXPECT_TRUE(absl::IsUnavailable(status));
+      refused.push_back(name);
+    };
+  };
+  ASSERT_TRUE(pool.TryPost(Of(1, 1), 1, gate.Task(), refuse("running")).ok());
+  gate.WaitUntilEntered(1);
+  auto held = std::make_shared<int>();
+  ASSERT_TRUE(pool.TryPost(
+                      Of(1, 1), 50, [&ran, held] { ran = true; }, refuse("waiting"))
+                  .ok());
+  ASSERT_TRUE(pool.TryPost(Of(2, 2), 1, kDone).ok());  // nobody is to hear of it
+  EXPECT_FALSE(pool.Drain(absl::InfinitePast()));
+  EXPECT_THAT(refused, ::testing::UnorderedElementsAre("running", "waiting"));
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_EQ(pool.waiting_bytes(), 0);
+  EXPECT_TRUE(absl::IsUnavailable(pool.TryPost(Of(1, 1), 1, kDone)));
+  gate.Open();
+  EXPECT_TRUE(pool.Drain(absl::InfiniteFuture())) << "what ran has come to its end";
+  EXPECT_FALSE(ran);
+}
+
 TEST(WorkPoolTest, StoppedItTakesNoMore) {
   WorkPool pool(2, 100);
   Gate gate;
