@@ -9,19 +9,27 @@
 
 namespace batucada {
 
-Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request)
-    : capacity_(capacity), tokenizer_(std::move(tokenizer)), detokenizer_(*tokenizer_, request.skip_special_tokens),
-      stops_(std::move(stops)), stop_(request.stop), include_stop_(request.include_stop_in_text),
-      held_to_grammar_(request.constraint != nullptr), stops_after_(request.sampling.min_tokens) {
+Channel::Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request,
+                 TokenRoom room)
+    : capacity_(capacity), room_(std::move(room)), tokenizer_(std::move(tokenizer)),
+      detokenizer_(*tokenizer_, request.skip_special_tokens), stops_(std::move(stops)), stop_(request.stop),
+      include_stop_(request.include_stop_in_text), held_to_grammar_(request.constraint != nullptr),
+      stops_after_(request.sampling.min_tokens) {
   detokenizer_.Show(request.shown_special_tokens);
   detokenizer_.Follow(request.prompt);
+}
+
+bool Channel::HasRoom() {
+  const size_t waiting = left_ + pending_.tokens.size();
+  if (waiting >= capacity_ && room_ && room_(kMostAtOnce)) capacity_ += kMostAtOnce;
+  return waiting < capacity_;
 }
 
 bool Channel::OnEvent(SequenceEvent event) {
   const std::lock_guard lock(mutex_);
   if (abandoned_) return true;
   // The last token always has room, as the end that it brings; but none follows one that had not.
-  overran_ = overran_ || (event.token && !event.finish && left_ + pending_.tokens.size() >= capacity_);
+  overran_ = overran_ || (event.token && !event.finish && !HasRoom());
   if (event.token && !overran_) pending_.tokens.push_back(*std::move(event.token));
   std::move(event.prompt_logprobs.begin(), event.prompt_logprobs.end(), std::back_inserter(pending_.prompt_logprobs));
   if (event.finish) {
@@ -87,11 +95,13 @@ void Channel::Cancel(FinishReason reason) {
 void Channel::Abandon() {
   {
     Pending unwanted;  // freed without the lock, for which the step loop may wait
+    TokenRoom room;    // likewise
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
     ready_ = nullptr;
     if (pending_.finish || taken_.finish) finished_ = true;
     unwanted = std::exchange(pending_, {});
+    room = std::exchange(room_, nullptr);
   }
   Cancel(FinishReason::kCancelled);
 }

@@ -19,11 +19,14 @@
 namespace batucada {
 
 // The producer only appends; turning ids into text and looking for stop strings is the consumer's work, done in its
-// thread. Bounded: a consumer that falls `capacity` tokens behind loses its sequence.
+// thread. Bounded: a consumer that falls `capacity` tokens behind, and for whom there is no more room, loses its
+// sequence.
 class Channel : public SequenceListener {
  public:
   // `stops` was made from the request's stop strings. A channel may outlive the engine, so it shares the tokenizer.
-  Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request);
+  // `room`: see Engine::SubmitChoices.
+  Channel(size_t capacity, std::shared_ptr<const Tokenizer> tokenizer, StopMatcher stops, const Request& request,
+          TokenRoom room);
 
   static constexpr size_t kMostAtOnce = 256;
 
@@ -54,9 +57,12 @@ class Channel : public SequenceListener {
   // Says that there is more to take, if there is; or that all is taken.
   void AnnounceRest();
 
-  const size_t capacity_;
+  // Whether one more token may wait. REQUIRES: mutex_ held
+  bool HasRoom();
 
   Mutex mutex_;  // guards what follows
+  size_t capacity_;
+  TokenRoom room_;  // for more; null: there is none
   Condition filled_;
   Pending pending_;
   size_t left_ = 0;  // tokens that the consumer has taken from it and not yet been told

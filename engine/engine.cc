@@ -238,7 +238,8 @@ absl::StatusOr<Generation> Engine::Submit(Request request) {
   return std::move(one.front());
 }
 
-absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, std::span<const uint64_t> seeds) {
+absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, std::span<const uint64_t> seeds,
+                                                              const TokenRoom& room) {
   BATUCADA_RETURN_IF_ERROR(ValidateRequest(request, {.vocab_size = impl_->model.vocab_size,
                                                      .max_total_tokens = impl_->config.max_total_tokens,
                                                      .end_tokens = impl_->end_tokens}));
@@ -251,7 +252,7 @@ absl::StatusOr<std::vector<Generation>> Engine::SubmitChoices(Request request, s
   for (const uint64_t seed : seeds) {
     request.sampling.seed = seed;
     channels.push_back(std::make_shared<Channel>(static_cast<size_t>(impl_->config.stream_buffer_tokens),
-                                                 impl_->tokenizer, stops, request));
+                                                 impl_->tokenizer, stops, request, room));
     arrivals.push_back({request, channels.back()});
     if (request.max_tokens > 0) request.prompt_logprobs.reset();
   }

@@ -74,8 +74,10 @@ class Engine {
   //   UNAVAILABLE         draining, or the engine has failed
   absl::StatusOr<Generation> Submit(Request request);
   // The same request several times, one choice for each seed: all of them, or none. What does not differ is held once.
-  // The first alone scores the prompt, if that is asked for.
-  absl::StatusOr<std::vector<Generation>> SubmitChoices(Request request, std::span<const uint64_t> seeds);
+  // The first alone scores the prompt, if that is asked for. Where a choice's consumer is stream_buffer_tokens behind,
+  // `room` is asked for more, and goes when the last choice does; null: there is none, and the choice ends.
+  absl::StatusOr<std::vector<Generation>> SubmitChoices(Request request, std::span<const uint64_t> seeds,
+                                                        const TokenRoom& room = nullptr);
 
   // Ends a generation, wherever it is held, if it has not ended; its last update says kCancelled.
   void Cancel(SequenceId id);

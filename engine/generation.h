@@ -21,6 +21,10 @@ struct Update {
   std::optional<Finish> finish;  // set exactly once, in the last update
 };
 
+// Whether there is room for so many more tokens that wait to be taken. Called by the step loop: quick, and calls
+// nothing of the engine.
+using TokenRoom = std::function<bool(size_t tokens)>;
+
 class Channel;  // between the step loop and one consumer
 
 // One running request, seen by its consumer. Used by one thread at a time; destroying it cancels what still runs, and

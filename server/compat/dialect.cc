@@ -141,8 +141,8 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Start(Service& service, const HttpRe
         static_cast<int64_t>(translation->requests[translation->PromptOf(i)].prompt.size());
   }
   std::string own_id = origin.request_id == request.request_id ? std::string() : origin.request_id;
-  absl::StatusOr<std::unique_ptr<GenerationGroup>> group =
-      GenerationGroup::Submit(service, *std::move(translation), std::move(origin));
+  absl::StatusOr<std::unique_ptr<GenerationGroup>> group = GenerationGroup::Submit(
+      service, *std::move(translation), std::move(origin), params.stream ? Reader::kClient : Reader::kServer);
   if (!group.ok()) return group.status();
   Headers headers;
   if (unknown.ignored > 0) headers.emplace_back(kIgnoredParameters, unknown.List());

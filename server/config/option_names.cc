@@ -76,7 +76,8 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
                   &config->disk_cache_dir);
   table.AddBytes("disk-cache-size", batching, "Of this model's files there, at most", &config->disk_cache_bytes);
   table.AddInt("stream-buffer-tokens", batching,
-               "Tokens kept for a client that does not read; past it its request ends", &config->stream_buffer_tokens);
+               "Tokens kept for a stream's client that does not read; past it its request ends",
+               &config->stream_buffer_tokens);
 }
 
 void AddServerOptions(OptionTable& table, ServerConfig* config) {

@@ -15,7 +15,14 @@
 namespace batucada {
 namespace {
 
-constexpr std::string_view kRejected = "rejected";
+constexpr std::string_view kRejected = "rejected", kNoMemory = "memory";
+
+absl::Status NoRoom() {
+  return WithParameter(
+      absl::ResourceExhaustedError("the request's tokens came faster than they were taken, and there is "
+                                   "no more memory for them (--request-memory): try again later"),
+      "", "memory_full");
+}
 
 absl::Status FailureOf(const Finish& finish) {
   switch (finish.reason) {
@@ -58,32 +65,47 @@ void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Stat
 }
 
 absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service& service, Translation translation,
-                                                                         RequestOrigin origin) {
+                                                                         RequestOrigin origin, Reader reader) {
   const Request& first = translation.requests.front();
-  std::unique_ptr<GenerationGroup> group(
-      new GenerationGroup(service, {.origin = std::move(origin),
-                                    .asked = {{.model = translation.model,
-                                               .max_tokens = first.max_tokens,
-                                               .temperature = translation.temperature,
-                                               .top_p = translation.top_p}},
-                                    .started = absl::Now(),
-                                    .ended = {},
-                                    .finish_reasons = {},
-                                    .status = {}}));
+  std::unique_ptr<GenerationGroup> group(new GenerationGroup(service,
+                                                             {.origin = std::move(origin),
+                                                              .asked = {{.model = translation.model,
+                                                                         .max_tokens = first.max_tokens,
+                                                                         .temperature = translation.temperature,
+                                                                         .top_p = translation.top_p}},
+                                                              .started = absl::Now(),
+                                                              .ended = {},
+                                                              .finish_reasons = {},
+                                                              .status = {}},
+                                                             reader));
   group->only_scores_ = first.max_tokens == 0;
   group->choices_per_prompt_ = static_cast<size_t>(translation.choices_per_prompt);
   if (absl::Status status = group->ChargeMemory(translation); !status.ok()) return group->Refuse(std::move(status));
-  for (Request& request : translation.requests) BATUCADA_RETURN_IF_ERROR(group->Add(std::move(request)));
+  const TokenRoom room = group->MakeRoom();
+  for (Request& request : translation.requests) BATUCADA_RETURN_IF_ERROR(group->Add(std::move(request), room));
   return group;
 }
 
-absl::Status GenerationGroup::Add(Request request) {
+TokenRoom GenerationGroup::MakeRoom() const {
+  if (reader_ == Reader::kClient) return nullptr;
+  // The step loop's alone, until the last channel lets go of it.
+  auto charge = std::make_shared<std::optional<MemoryCharge>>();
+  return [&account = service_.memory, charge, bytes = token_bytes_](size_t tokens) {
+    const int64_t more = static_cast<int64_t>(tokens) * bytes;
+    if (*charge) return (*charge)->Resize((*charge)->bytes() + more).ok();
+    absl::StatusOr<MemoryCharge> first = account.Charge(MemoryPart::kAnswer, more);
+    if (first.ok()) *charge = *std::move(first);
+    return first.ok();
+  };
+}
+
+absl::Status GenerationGroup::Add(Request request, const TokenRoom& room) {
   const auto prompt_tokens = static_cast<int64_t>(request.prompt.size());
   scores_due_.push_back(request.prompt_logprobs ? prompt_tokens - 1 : 0);
   // Where nothing is generated all choices say the same: the first is asked for them all.
   std::vector<uint64_t> seeds(only_scores_ ? 1 : choices_per_prompt_);
   for (size_t i = 0; i < seeds.size(); ++i) seeds[i] = ChoiceSeed(request.sampling.seed, static_cast<int32_t>(i));
-  absl::StatusOr<std::vector<Generation>> choices = service_.engine.SubmitChoices(std::move(request), seeds);
+  absl::StatusOr<std::vector<Generation>> choices = service_.engine.SubmitChoices(std::move(request), seeds, room);
   if (choices.ok()) {
     record_.usage.prompt_tokens += prompt_tokens;
     record_.choices += static_cast<int32_t>(choices_per_prompt_);
@@ -128,7 +150,7 @@ bool GenerationGroup::ChargeKept(size_t tokens) {
   absl::Status status = answer_memory_.Resize(kept_bytes_ + kStep);
   if (status.ok()) return true;
   record_.status = std::move(status);
-  NoteReason("memory");
+  NoteReason(kNoMemory);
   return false;
 }
 
@@ -198,7 +220,8 @@ void GenerationGroup::ShareWithOthers(size_t first, const Update& update, const 
 }
 
 void GenerationGroup::Note(const Finish& finish) {
-  NoteReason(FinishReasonName(finish.reason));
+  const bool no_room = finish.reason == FinishReason::kOverrun && reader_ == Reader::kServer;
+  NoteReason(no_room ? kNoMemory : FinishReasonName(finish.reason));
   // A mark that was never reached is in the infinite past.
   const auto keep_longest = [](absl::Time from, absl::Time to, absl::Duration* longest) {
     if (from != absl::InfinitePast() && to > from) *longest = std::max(*longest, to - from);
@@ -211,7 +234,7 @@ void GenerationGroup::Note(const Finish& finish) {
   };
   keep_first(finish.admitted, &record_.admitted);
   keep_first(finish.first_token, &record_.first_token);
-  if (record_.status.ok()) record_.status = FailureOf(finish);
+  if (record_.status.ok()) record_.status = no_room ? NoRoom() : FailureOf(finish);
 }
 
 void GenerationGroup::NoteReason(std::string_view reason) {

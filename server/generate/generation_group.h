@@ -22,12 +22,18 @@ namespace batucada {
 // Counts and writes down a request that was refused before it reached the engine.
 void NoteRefusal(Service& service, const RequestOrigin& origin, const absl::Status& status);
 
+// Who takes what is generated.
+enum class Reader : uint8_t {
+  kClient,  // as fast as it reads: one that falls --stream-buffer-tokens behind loses its request
+  kServer,  // who keeps it until it is whole: late on a busy machine, what waits is charged as it grows
+};
+
 // Used by one thread at a time. Destroying it cancels what still runs, and writes the request into the journal.
 class GenerationGroup {
  public:
   // Submits all or none. Errors are the engine's, counted as rejections and logged.
   static absl::StatusOr<std::unique_ptr<GenerationGroup>> Submit(Service& service, Translation translation,
-                                                                 RequestOrigin origin);
+                                                                 RequestOrigin origin, Reader reader);
   ~GenerationGroup();
   GenerationGroup(const GenerationGroup&) = delete;
   GenerationGroup& operator=(const GenerationGroup&) = delete;
@@ -38,8 +44,8 @@ class GenerationGroup {
   // all its choices: it is computed once and their updates share it.
   using Taker = std::function<void(size_t index, Update& update)>;
   void Poll(const Taker& take);
-  // What Poll gives is kept until all is done: it is charged as it grows. A request that grows past the budget ends,
-  // and failure() says why.
+  // What Poll gives is kept until all is done, as it is by a Reader::kServer: it is charged as it grows. A request that
+  // grows past the budget ends, and failure() says why.
   void KeepWhole() { keeps_whole_ = true; }
   bool done() const { return running_ == 0; }
   // Of those that run.
@@ -56,9 +62,12 @@ class GenerationGroup {
   const absl::Status& failure() const { return record_.status; }
 
  private:
-  GenerationGroup(Service& service, RequestRecord record) : service_(service), record_(std::move(record)) {}
+  GenerationGroup(Service& service, RequestRecord record, Reader reader)
+      : service_(service), record_(std::move(record)), reader_(reader), keeps_whole_(reader == Reader::kServer) {}
+  // Charges what waits in the channels beyond what was charged for them; null: there is no more.
+  TokenRoom MakeRoom() const;
   // The choices of one prompt.
-  absl::Status Add(Request request);
+  absl::Status Add(Request request, const TokenRoom& room);
   // Tells the other choices of a prompt what its first has learnt of it.
   void ShareWithOthers(size_t first, const Update& update, const Taker& take);
   // Charges what the request will hold, or says what is too large.
@@ -79,7 +88,8 @@ class GenerationGroup {
   RequestRecord record_;
 
   MemoryCharge prompt_memory_, choice_memory_, score_memory_, answer_memory_;
-  bool keeps_whole_ = false;
+  const Reader reader_;
+  bool keeps_whole_;
   int64_t token_bytes_ = 0;
   int64_t kept_bytes_ = 0;  // of answer_memory_
 };

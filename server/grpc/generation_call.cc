@@ -14,7 +14,7 @@ namespace batucada {
 namespace {
 
 absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<CompletionParams> params,
-                                           const CallInfo& info) {
+                                           const CallInfo& info, Reader reader) {
   const auto translate = [&]() -> absl::StatusOr<Translation> {
     BATUCADA_RETURN_IF_ERROR(params.status());
     params->deadline = info.deadline;
@@ -28,13 +28,15 @@ absl::StatusOr<SubmittedGeneration> Submit(Service& service, absl::StatusOr<Comp
   SubmittedGeneration submitted{.choices = translation->choices(), .with_logprobs = params->logprobs.has_value()};
   if (translation->answer != nullptr && !translation->answer->plain()) submitted.form = translation->answer;
   const std::string echo = params->echo ? translation->prompt_text.front() : std::string();
-  BATUCADA_ASSIGN_OR_RETURN(submitted.group, GenerationGroup::Submit(service, *std::move(translation), info.origin));
+  BATUCADA_ASSIGN_OR_RETURN(submitted.group,
+                            GenerationGroup::Submit(service, *std::move(translation), info.origin, reader));
   if (params->echo) submitted.echo.assign(submitted.choices, echo);  // there is room for it: it has been charged
   return submitted;
 }
 
 template <typename Request>
 absl::StatusOr<SubmittedGeneration> DecodeAndSubmit(Service& service, const WireMessage& message, const CallInfo& info,
+                                                    Reader reader,
                                                     absl::StatusOr<CompletionParams> (*parse)(const Request&)) {
   MemoryCharge parsing;  // until the engine has what it takes
   const auto read = [&]() -> absl::StatusOr<CompletionParams> {
@@ -43,7 +45,7 @@ absl::StatusOr<SubmittedGeneration> DecodeAndSubmit(Service& service, const Wire
     absl::StatusOr<CompletionParams> params = parse(request);
     return params.ok() ? std::move(params) : WithAskedModel(params.status(), request.model());
   };
-  return Submit(service, read(), info);
+  return Submit(service, read(), info, reader);
 }
 
 void SetUsage(const GenerationGroup& group, v1::Usage* usage) {
@@ -56,20 +58,22 @@ void SetUsage(const GenerationGroup& group, v1::Usage* usage) {
 }  // namespace
 
 absl::StatusOr<SubmittedGeneration> SubmitGenerateRequest(Service& service, const WireMessage& message,
-                                                          const CallInfo& info) {
-  return DecodeAndSubmit<v1::GenerateRequest>(service, message, info, ParseGenerateRequest);
+                                                          const CallInfo& info, Reader reader) {
+  return DecodeAndSubmit<v1::GenerateRequest>(service, message, info, reader, ParseGenerateRequest);
 }
 
 absl::StatusOr<SubmittedGeneration> SubmitChatRequest(Service& service, const WireMessage& message,
-                                                      const CallInfo& info) {
-  return DecodeAndSubmit<v1::ChatRequest>(service, message, info, ParseChatRequest);
+                                                      const CallInfo& info, Reader reader) {
+  return DecodeAndSubmit<v1::ChatRequest>(service, message, info, reader, ParseChatRequest);
 }
 
 void GenerationCall::OnMessage(WireMessage message) {
   auto held = std::make_shared<WireMessage>(std::move(message));
   const absl::Status refusal = RunForCall<SubmittedGeneration>(
       service_, shared_from_this(), call(), *held,
-      [held, &service = service_, submit = submit_, info = info()] { return submit(service, *held, info); },
+      [held, &service = service_, submit = submit_, reader = reader_, info = info()] {
+        return submit(service, *held, info, reader);
+      },
       [this](absl::StatusOr<SubmittedGeneration> submitted) {
         if (!submitted.ok()) return call().Finish(submitted.status());
         generation_ = *std::move(submitted);
@@ -128,7 +132,6 @@ v1::GenerateResponse StreamedGeneration::Take(size_t index, Update& update) {
 // --- Complete --------------------------------------------------------------------------------------------------------
 
 void WholeGeneration::Begin() {
-  group()->KeepWhole();
   choices_.resize(generation().choices);
   std::vector<std::string>& echo = generation().echo;
   for (size_t i = 0; i < echo.size(); ++i) choices_[i].text = std::move(echo[i]);

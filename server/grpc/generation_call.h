@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,16 +29,16 @@ struct SubmittedGeneration {
 
 // From the message to the engine, on any thread.
 using SubmitGeneration =
-    std::function<absl::StatusOr<SubmittedGeneration>(Service&, const WireMessage&, const CallInfo&)>;
+    std::function<absl::StatusOr<SubmittedGeneration>(Service&, const WireMessage&, const CallInfo&, Reader)>;
 absl::StatusOr<SubmittedGeneration> SubmitGenerateRequest(Service& service, const WireMessage& message,
-                                                          const CallInfo& info);
+                                                          const CallInfo& info, Reader reader);
 absl::StatusOr<SubmittedGeneration> SubmitChatRequest(Service& service, const WireMessage& message,
-                                                      const CallInfo& info);
+                                                      const CallInfo& info, Reader reader);
 
 class GenerationCall : public CallHandler {
  public:
-  GenerationCall(Service& service, Call& call, SubmitGeneration submit)
-      : CallHandler(call), service_(service), submit_(std::move(submit)) {}
+  GenerationCall(Service& service, Call& call, SubmitGeneration submit, Reader reader)
+      : CallHandler(call), service_(service), submit_(std::move(submit)), reader_(reader) {}
 
   void OnMessage(WireMessage message) final;
   void OnWake() final { Pump(); }
@@ -57,13 +58,15 @@ class GenerationCall : public CallHandler {
  private:
   Service& service_;
   const SubmitGeneration submit_;
+  const Reader reader_;
   SubmittedGeneration generation_;
 };
 
 // A client that reads slowly leaves its tokens in its generations' own buffers.
 class StreamedGeneration : public GenerationCall {
  public:
-  using GenerationCall::GenerationCall;
+  StreamedGeneration(Service& service, Call& call, SubmitGeneration submit)
+      : GenerationCall(service, call, std::move(submit), Reader::kClient) {}
 
  protected:
   void Begin() override;
@@ -78,7 +81,8 @@ class StreamedGeneration : public GenerationCall {
 // Becomes bytes as it is generated, and is sent as the client takes it.
 class WholeGeneration : public GenerationCall {
  public:
-  using GenerationCall::GenerationCall;
+  WholeGeneration(Service& service, Call& call, SubmitGeneration submit)
+      : GenerationCall(service, call, std::move(submit), Reader::kServer) {}
 
  protected:
   void Begin() override;

@@ -31,9 +31,9 @@ absl::StatusOr<std::unique_ptr<InferAnswer>> InferAnswer::Submit(Service& servic
   const size_t choices = translation->choices();
   const std::string echo = answer->plan_.params.echo ? translation->prompt_text.front() : std::string();
   BATUCADA_ASSIGN_OR_RETURN(answer->group_,
-                            GenerationGroup::Submit(service, *std::move(translation), std::move(origin)));
+                            GenerationGroup::Submit(service, *std::move(translation), std::move(origin),
+                                                    answer->plan_.pieces ? Reader::kClient : Reader::kServer));
   answer->texts_.assign(choices, echo);  // there is room for it: it has been charged
-  if (!answer->plan_.pieces) answer->group_->KeepWhole();
   return answer;
 }
 

@@ -102,7 +102,8 @@ absl::StatusOr<std::unique_ptr<LiveAnswer>> Generate(Service& service, RequestOr
                        .headers = std::move(headers)};
   const Selection selection = {.per_prompt = translation.choices_per_prompt, .keep = translation.kept_per_prompt};
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<GenerationGroup> group,
-                            GenerationGroup::Submit(service, std::move(translation), std::move(origin)));
+                            GenerationGroup::Submit(service, std::move(translation), std::move(origin),
+                                                    params.stream ? Reader::kClient : Reader::kServer));
   if (!params.stream) {
     return MakeWholeAnswer(std::move(group), std::move(choices), std::move(envelope), selection);
   }

@@ -70,7 +70,6 @@ class WholeAnswer : public GenerationAnswer {
  public:
   WholeAnswer(std::unique_ptr<GenerationGroup> group, Choices choices, Envelope envelope, const Selection& selection)
       : GenerationAnswer(std::move(group), std::move(choices), std::move(envelope)) {
-    group_->KeepWhole();
     if (selection.keep < selection.per_prompt) {
       best_.emplace(choices_.size(), selection.per_prompt, selection.keep);
     }

@@ -126,7 +126,8 @@ absl::StatusOr<Answer> Create(Service& service, const HttpRequest& request, cons
     if (!kept.ok()) return StoreFailure(kept);
   }
   absl::StatusOr<std::unique_ptr<GenerationGroup>> group =
-      GenerationGroup::Submit(service, *std::move(translation), origin);
+      GenerationGroup::Submit(service, *std::move(translation), origin,
+                              streams && !draft.object.background ? Reader::kClient : Reader::kServer);
   if (!group.ok()) {  // noted by the group
     if (draft.object.background) service.store->DeleteResponse(draft.scope, draft.object.id).IgnoreError();
     return ErrorResponse(group.status());

@@ -16,12 +16,13 @@
 namespace batucada {
 namespace {
 
-std::shared_ptr<Channel> MakeChannel(size_t capacity, const std::vector<std::string>& stop = {},
-                                     int32_t min_tokens = 0) {
+std::shared_ptr<Channel> MakeChannel(size_t capacity, const std::vector<std::string>& stop = {}, int32_t min_tokens = 0,
+                                     TokenRoom room = nullptr) {
   Request request;
   request.stop = stop;
   request.sampling.min_tokens = min_tokens;
-  return std::make_shared<Channel>(capacity, MakeByteTokenizer(300), StopMatcher::Create(stop).value(), request);
+  return std::make_shared<Channel>(capacity, MakeByteTokenizer(300), StopMatcher::Create(stop).value(), request,
+                                   std::move(room));
 }
 
 bool Say(Channel& channel, char byte) {
@@ -101,6 +102,37 @@ TEST(ChannelTest, WhoFallsBehindIsToldSo) {
   ASSERT_TRUE(channel->Poll(&update));
   EXPECT_EQ(update.text, "ab");
   EXPECT_EQ(update.finish->reason, FinishReason::kOverrun);
+}
+
+TEST(ChannelTest, WhoFallsBehindLosesNothingWhileThereIsRoom) {
+  size_t given = 0;
+  const auto room = [&](size_t tokens) {
+    if (given == 2 * tokens) return false;
+    given += tokens;
+    return true;
+  };
+  const auto channel = MakeChannel(2, {}, 0, room);
+  for (size_t i = 0; i < 2 + 2 * Channel::kMostAtOnce; ++i) ASSERT_TRUE(Say(*channel, 'a')) << i;
+  EXPECT_EQ(given, 2 * Channel::kMostAtOnce);
+  EXPECT_FALSE(Say(*channel, 'b'));
+  End(*channel, FinishReason::kLength);
+  std::string text;
+  Update update;
+  while (!update.finish) {
+    ASSERT_TRUE(channel->Poll(&update));
+    text += update.text;
+  }
+  EXPECT_EQ(text, std::string(given + 2, 'a'));
+  EXPECT_EQ(update.finish->reason, FinishReason::kOverrun);
+}
+
+// What is held for it is given back with the consumer, however long the step loop still knows the channel.
+TEST(ChannelTest, RoomIsGivenBackByWhoLeaves) {
+  const auto held = std::make_shared<int>();
+  const auto channel = MakeChannel(1, {}, 0, [held](size_t) { return true; });
+  SayAll(*channel, "abc");
+  channel->Abandon();
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST(ChannelTest, MuchIsToldInPartsEachOfWhichAnnouncesTheNext) {

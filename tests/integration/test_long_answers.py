@@ -75,6 +75,47 @@ def test_a_whole_answer_is_written_as_it_is_taken(server, name):
     wait_until_nothing_is_held(server)
 
 
+@pytest.fixture(scope="module")
+def hasty():
+    """Makes tokens faster than anybody takes them, and a second one that waits is one too many for a stream."""
+    with Server("--backend", "fake", "--fake-step-time", "0ms", "--stream-buffer-tokens", "1") as server:
+        yield server
+
+
+WHOLE = {
+    "completions": ("/v1/completions", {"prompt": "a", "max_tokens": 2000, "ignore_eos": True, "n": 2},
+                    lambda answer: answer["usage"]["completion_tokens"] // 2),
+    "chat": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}], "max_tokens": 2000, "ignore_eos": True},
+             lambda answer: answer["usage"]["completion_tokens"]),
+    "Ollama": ("/api/generate", {"model": MODEL.name, "prompt": "a", "stream": False, "options": {"num_predict": 2000}},
+               lambda answer: answer["eval_count"]),
+    "infer": (f"/v2/models/{MODEL.name}/generate", {"text_input": "a", "parameters": {"max_tokens": 2000, "ignore_eos": True}},
+              lambda answer: 2000 if answer["text_output"] else 0),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_answer_does_not_fail_where_the_server_is_late(hasty, name):
+    path, body, told = WHOLE[name]
+    answer = hasty.http.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    assert 100 < told(answer.json()) <= 2000
+    wait_until_nothing_is_held(hasty)
+
+
+def test_nor_does_one_over_grpc_or_in_the_background(hasty, stubs):
+    pb, services = stubs
+    with grpc.insecure_channel(f"127.0.0.1:{hasty.grpc_port}") as channel:
+        answer = services.InferenceStub(channel).Complete(pb.GenerateRequest(
+            text="a", max_tokens=2000, stopping=pb.StopOptions(ignore_eos=True)))
+    assert answer.usage.completion_tokens == 2000
+    begun = hasty.http.post("/v1/responses", json={"input": "a", "max_output_tokens": 2000, "background": True}).json()
+    path = f"/v1/responses/{begun['id']}"
+    wait_until(lambda: hasty.http.get(path).json()["status"] not in ("queued", "in_progress"), "the response")
+    assert hasty.http.get(path).json()["error"] is None
+    wait_until_nothing_is_held(hasty)
+
+
 def test_a_stream_that_retells_is_written_as_it_is_taken(server):
     body = {"text": "a", "sampling_params": {"max_new_tokens": 20_000, "ignore_eos": True}, "stream": True}
     link = post(server, "/generate", body)

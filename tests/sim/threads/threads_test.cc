@@ -114,7 +114,11 @@ class World {
       // A buffer that may be too small, or just large enough.
       const uint64_t capacity =
           threads_.Below(3) == 0 ? 1 + threads_.Below(static_cast<uint64_t>(request.max_tokens)) : 100;
-      auto channel = std::make_shared<Channel>(capacity, tokenizer_, *StopMatcher::Create({}), request);
+      // Asked by the step loop's thread, until it says no: in half of the cases there is more room, in the end or
+      // never.
+      const TokenRoom room = [this](size_t) { return threads_.Below(2) == 0; };
+      auto channel = std::make_shared<Channel>(capacity, tokenizer_, *StopMatcher::Create({}), request,
+                                               threads_.Below(2) == 0 ? room : nullptr);
       const absl::StatusOr<SequenceId> added = loop_->Add(request, channel);
       if (!added.ok()) {
         ++outcome_.refused;
