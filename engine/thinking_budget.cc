@@ -50,8 +50,8 @@ class BoundedThinking : public TokenConstraint {
 
   const absl::Status& failure() const override { return inner_ != nullptr ? inner_->failure() : no_failure_; }
 
-  void Accept(int32_t token) override {
-    if (inner_ != nullptr) inner_->Accept(token);
+  void Accept(int32_t token, int64_t* steps) override {
+    if (inner_ != nullptr) inner_->Accept(token, steps);
     if (forced_ >= 0 && ++forced_ == static_cast<int64_t>(end_.size())) forced_ = -1;
     if (splitter_.over()) return;
     if (splitter_.inside()) --left_;
@@ -61,6 +61,8 @@ class BoundedThinking : public TokenConstraint {
     tail_.erase(0, tail_.size() - std::min(tail_.size(), kMostPending));
     splitter_.Add(bytes, &unused);
   }
+
+  int64_t cost() const override { return inner_ == nullptr ? 0 : inner_->cost(); }
 
   bool finished() const override { return inner_ != nullptr && inner_->finished(); }
 

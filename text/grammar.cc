@@ -83,7 +83,7 @@ std::string KeyOf(const GrammarSpec& spec) {
 
 }  // namespace
 
-bool GrammarMatcher::Accept(int32_t token) {
+bool GrammarMatcher::Accept(int32_t token, int64_t* steps) {
   if (ended_) return false;
   const grammar::Vocabulary& vocabulary = grammar_->machine_.vocabulary();
   if (vocabulary.ends_text(token)) {
@@ -92,7 +92,7 @@ bool GrammarMatcher::Accept(int32_t token) {
     return true;
   }
   const std::string_view bytes = vocabulary.bytes(token);
-  lost_ = lost_ || bytes.empty() || !cursor_.Accept(bytes);
+  lost_ = lost_ || bytes.empty() || !cursor_.Accept(bytes, steps);
   return !lost_;
 }
 
@@ -126,9 +126,7 @@ absl::StatusOr<std::shared_ptr<const Grammar>> GrammarCompiler::Compile(const Gr
                             grammar::Network::Make(expressions, parsed.root, parsed.rule_names, budget));
   auto made = std::make_shared<const Grammar>(std::move(network), words, memory_);
   // What cannot begin with all its ways is refused now.
-  std::vector<uint32_t> mask(words.words());
-  int64_t steps = grammar::Machine::kMaskSteps - 1;
-  if (const absl::Status begins = GrammarMatcher(made).Mask(mask, &steps); !begins.ok()) {
+  if (const absl::Status begins = GrammarMatcher(made).Begin(); !begins.ok()) {
     return absl::InvalidArgumentError("is too ambiguous: make its alternatives differ earlier");
   }
   const std::lock_guard lock(mutex_);

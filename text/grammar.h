@@ -61,10 +61,12 @@ class GrammarMatcher {
   explicit GrammarMatcher(std::shared_ptr<const Grammar> grammar)
       : grammar_(std::move(grammar)), cursor_(grammar_->machine_) {}
 
-  // The tokens that may come next: bit id % 32 of word id / 32, [ceil(vocab / 32)]. RESOURCE_EXHAUSTED: the grammar is
-  // too ambiguous to go on, or `steps`, from which its work is taken, are used up.
+  // RESOURCE_EXHAUSTED: the grammar is too ambiguous to begin with all its ways.
+  [[nodiscard]] absl::Status Begin() { return cursor_.Begin(); }
+  // The tokens that may come next: bit id % 32 of word id / 32, [ceil(vocab / 32)]; of a grammar too ambiguous for
+  // `steps`, from which the work is taken, a part of them. RESOURCE_EXHAUSTED: not even that is to be had.
   [[nodiscard]] absl::Status Mask(std::span<uint32_t> words, int64_t* steps) {
-    if (lost_) return absl::ResourceExhaustedError("the text has left its grammar");
+    if (lost_) return absl::ResourceExhaustedError("the grammar is too ambiguous to be followed any further");
     return cursor_.Mask(words, steps);
   }
   // The same with as many steps as a mask may take.
@@ -72,8 +74,12 @@ class GrammarMatcher {
     int64_t steps = grammar::Machine::kMaskSteps;
     return Mask(words, &steps);
   }
-  // Goes on; false if the token may not come: then no mask is to be had any more.
-  bool Accept(int32_t token);
+  // Goes on; false if the token may not come: then no mask is to be had any more. The work is taken from `steps`.
+  bool Accept(int32_t token, int64_t* steps);
+  bool Accept(int32_t token) {
+    int64_t steps = grammar::Machine::kMaskSteps;
+    return Accept(token, &steps);
+  }
   // The text has ended, or nothing can follow it.
   bool finished() const { return ended_ || (cursor_.dead_end() && cursor_.accepting()); }
 

@@ -31,7 +31,7 @@ StepPace::Shape ShapeOf(const BatchPlan& plan) {
 StepLoop::StepLoop(const SchedulerConfig& config, std::unique_ptr<Backend> backend, Clock* clock,
                    EngineObserver* observer, std::unique_ptr<CheckpointDisk> disk)
     : clock_(clock), observer_(observer), backend_(std::move(backend)), disk_(std::move(disk)),
-      max_in_flight_(static_cast<size_t>(config.max_steps_in_flight)), scheduler_(config), last_progress_(clock->Now()),
+      max_in_flight_(static_cast<size_t>(config.max_steps_in_flight)), health_(clock->Now()), scheduler_(config),
       thread_([this] { Run(); }) {
   if (disk_ == nullptr) return;
   disk_->WakeWith([this] {
@@ -54,13 +54,13 @@ StepLoop::~StepLoop() {
 
 absl::Status StepLoop::Add(std::span<Arrival> arrivals) {
   const std::lock_guard lock(mutex_);
-  if (!failure_.ok()) return absl::UnavailableError(absl::StrCat("the engine has failed: ", failure_.message()));
+  BATUCADA_RETURN_IF_ERROR(Works());
   if (draining_) return absl::UnavailableError("the server is shutting down");
   for (Arrival& arrival : arrivals) {
     const bool was_idle = scheduler_.idle();
     const absl::Time now = clock_->Now();
     BATUCADA_RETURN_IF_ERROR(scheduler_.Add(next_id_, std::move(arrival.request), now));
-    if (was_idle) last_progress_ = now;
+    if (was_idle) health_.Progress(now);
     listeners_.emplace(next_id_, std::move(arrival.listener));
     arrival.id = next_id_++;
     changed_ = true;
@@ -86,7 +86,7 @@ void StepLoop::Drain(absl::Time deadline) {
   std::unique_lock lock(mutex_);
   draining_ = true;
   const auto is_idle = [this] { return scheduler_.idle() && listeners_.empty(); };
-  while (!is_idle() || (!scheduler_.saved() && failure_.ok())) {
+  while (!is_idle() || (!scheduler_.saved() && health_.failure().ok())) {
     const absl::Duration left = deadline - clock_->Now();
     if (left <= absl::ZeroDuration()) break;
     idle_.wait_for(lock, absl::ToChronoMilliseconds(std::min(left, absl::Milliseconds(100))));
@@ -114,14 +114,10 @@ PrefixChanges StepLoop::TakePrefixChanges(int64_t most_ids, int32_t block_tokens
   return cache == nullptr ? PrefixChanges() : cache->TakeChanges(most_ids, block_tokens);
 }
 
-absl::Status StepLoop::failure() const {
-  const std::lock_guard lock(mutex_);
-  return failure_;
-}
-
-absl::Duration StepLoop::SinceProgress() const {
-  const std::lock_guard lock(mutex_);
-  return scheduler_.idle() ? absl::ZeroDuration() : clock_->Now() - last_progress_;
+absl::Status StepLoop::Works() const {
+  const absl::Status failure = health_.failure();
+  if (failure.ok()) return failure;
+  return absl::UnavailableError(absl::StrCat("the engine has failed: ", failure.message()));
 }
 
 void StepLoop::Run() {
@@ -154,7 +150,7 @@ void StepLoop::Work() {
       AwaitLastMoment(lock);
       changed_ = false;
       planned = clock_->Now();
-      if (failure_.ok()) plan = scheduler_.Plan(planned);
+      if (health_.failure().ok()) plan = scheduler_.Plan(planned);
       if (in_parts_) prompt_weight_ = scheduler_.PromptWeight();
       deliveries = TakeDeliveries();
     }
@@ -254,8 +250,7 @@ void StepLoop::LaunchParts() {
   }
   in_parts_->newest = count;
   in_parts_->since = ended;
-  const std::lock_guard lock(mutex_);
-  last_progress_ = clock_->Now();
+  health_.Progress(clock_->Now());
 }
 
 void StepLoop::Draw(const BatchPlan& plan) {
@@ -273,10 +268,11 @@ void StepLoop::Commit(const absl::StatusOr<StepResult>& result) {
   in_flight_.pop_front();
   const absl::Time now = clock_->Now();
   std::vector<Delivery> deliveries;
+  scheduler_.NoteDraws(*result, now);
   {
     const std::lock_guard lock(mutex_);
     scheduler_.Commit(*result, now);
-    last_progress_ = now;
+    health_.Progress(now);
     // More may be possible now: rows to continue, room to admit.
     changed_ = changed_ || scheduler_.busy();
     deliveries = TakeDeliveries();
@@ -298,7 +294,7 @@ void StepLoop::Fail(const absl::Status& status) {
   std::vector<Delivery> deliveries;
   {
     const std::lock_guard lock(mutex_);
-    failure_ = status;
+    health_.Fail(status);
     scheduler_.CancelAll(FinishReason::kError, clock_->Now(), std::string(status.message()), /*abandon_steps=*/true);
     deliveries = TakeDeliveries();
   }
@@ -314,6 +310,7 @@ std::vector<StepLoop::Delivery> StepLoop::TakeDeliveries() {
     deliveries.push_back({.listener = it->second, .event = std::move(event)});
     if (last) listeners_.erase(it);
   }
+  health_.SetIdle(scheduler_.idle());
   if (listeners_.empty()) idle_.notify_all();
   return deliveries;
 }

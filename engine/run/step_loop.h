@@ -31,6 +31,7 @@
 #include "engine/core/request.h"
 #include "engine/core/session.h"
 #include "engine/run/backend.h"
+#include "engine/run/loop_health.h"
 #include "engine/run/step_pace.h"
 #include "engine/schedule/scheduler.h"
 
@@ -86,10 +87,10 @@ class StepLoop {
   // What the cache of prefixes has to tell, see CheckpointWatch::Take. The loop waits while ids are copied.
   PrefixChanges TakePrefixChanges(int64_t most_ids, int32_t block_tokens);
   uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }
-  // OK unless a step has failed.
-  absl::Status failure() const;
+  // OK unless a step has failed. This and the next wait for no plan and no commit.
+  absl::Status failure() const { return health_.failure(); }
   // How long work has been there without a finished step.
-  absl::Duration SinceProgress() const;
+  absl::Duration SinceProgress() const { return health_.SinceProgress(clock_->Now()); }
 
  private:
   struct Launched {
@@ -133,6 +134,8 @@ class StepLoop {
   void CommitOldest();
   void Commit(const absl::StatusOr<StepResult>& result);
   void Fail(const absl::Status& status);
+  // UNAVAILABLE if a step has failed.
+  absl::Status Works() const;
   // Moves the scheduler's events out, each with its listener. REQUIRES: mutex_ held.
   std::vector<Delivery> TakeDeliveries();
   void Deliver(std::vector<Delivery> deliveries);
@@ -149,6 +152,8 @@ class StepLoop {
   absl::Duration part_row_;                        // likewise: what a part takes, by rows; zero: none was seen
   double prompt_weight_ = 1;                       // likewise: Scheduler::PromptWeight, of the newest plan
 
+  LoopHealth health_;
+
   mutable Mutex mutex_;  // guards what follows
   Condition work_;       // the loop waits here when there is nothing to do
   Condition idle_;       // Drain waits here
@@ -158,8 +163,6 @@ class StepLoop {
   bool draining_ = false;
   bool stopping_ = false;
   bool changed_ = false;  // something to look at since the last plan
-  absl::Status failure_;
-  absl::Time last_progress_;
 
   std::atomic<uint64_t> steps_ = 0;
   Thread thread_;  // last: everything above is there when it starts

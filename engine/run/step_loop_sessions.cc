@@ -85,7 +85,7 @@ absl::StatusOr<SavedState> StepLoop::ExportSession(uint64_t owner, std::string_v
           "a state is taken from the host's memory, and there is none for it: start the server with --host-cache");
     }
     while (true) {
-      if (!failure_.ok()) return absl::UnavailableError(absl::StrCat("the engine has failed: ", failure_.message()));
+      BATUCADA_RETURN_IF_ERROR(Works());
       const SessionTable::Session* const session = cache->sessions().Find(owner, name);
       if (session == nullptr) return NoSession();
       tip = session->tip;
@@ -127,7 +127,7 @@ absl::Status StepLoop::ImportSession(uint64_t owner, std::string_view name, cons
       return absl::FailedPreconditionError(
           "a state comes to the host's memory, and there is none for it: start the server with --host-cache");
     }
-    if (!failure_.ok()) return absl::UnavailableError(absl::StrCat("the engine has failed: ", failure_.message()));
+    BATUCADA_RETURN_IF_ERROR(Works());
     if (draining_) return absl::UnavailableError("the server is shutting down");
     StateCheckpoint* there = nullptr;
     received = cache->Receive(scope, ids, &there);

@@ -14,11 +14,13 @@ namespace batucada {
 struct Scheduler::InFlight {
   struct Share {
     Sequence* sequence;
-    int32_t prompt_tokens;  // computed by this step; 0 for a decode share
-    int32_t num_scores;     // prompt log-probabilities
-    int32_t draws;          // and then so many tokens: one, or one for every row of a decode share
+    int32_t prompt_tokens;   // computed by this step; 0 for a decode share
+    int32_t num_scores;      // prompt log-probabilities
+    int32_t draws;           // and then so many tokens: one, or one for every row of a decode share
+    int64_t mask_steps = 0;  // that its grammar is thought to take, counted as out
   };
   uint64_t step = 0;
+  bool noted = false;  // grammars know what it has drawn
   size_t num_samples = 0;
   size_t num_decode = 0;                  // the first so many shares
   std::vector<Share> shares;              // in the order of the plan's samples

@@ -44,6 +44,7 @@ void Scheduler::CancelAll(FinishReason reason, absl::Time now, const std::string
       for (const InFlight::Share& share : step.shares) --share.sequence->steps_in_flight;
     }
     in_flight_.clear();
+    mask_budgets_.Abandon();
     if (prefix_ != nullptr) AbandonPrefixes();
   }
   std::vector<Sequence*> all(waiting_.begin(), waiting_.end());
@@ -133,13 +134,9 @@ void Scheduler::ExpireDeadlines(absl::Time now) {
   }
 }
 
-int64_t* Scheduler::MaskSteps(const Sequence& s, absl::Time now) {
-  return s.constraint == nullptr ? nullptr : mask_budgets_.Find(s.request.client, now);
-}
-
 bool Scheduler::SitsOut(const Sequence& s, absl::Time now) {
-  const int64_t* const left = MaskSteps(s, now);
-  const bool sits_out = left != nullptr && !MaskBudgets::MayDraw(*left);
+  if (s.constraint == nullptr) return false;
+  const bool sits_out = !mask_budgets_.Find(s.request.client, now).MayDraw(s.constraint->cost());
   sitting_out_ |= sits_out;
   return sits_out;
 }
@@ -278,24 +275,42 @@ void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, Batch
 }
 
 void Scheduler::PlanDraw(Sequence& s, int32_t row, int64_t position, absl::Time now, BatchPlan& plan) {
-  plan.samples.push_back({.row = row,
-                          .slot = s.slot,
-                          .position = position,
-                          .target = -1,
-                          .num_top = s.request.logprobs.value_or(0),
-                          .sampling = &s.request.sampling,
-                          .control_row = s.control_row,
-                          .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
-                          .constraint = s.constraint.get(),
-                          .mask_steps = MaskSteps(s, now)});
+  plan.samples.push_back(
+      {.row = row,
+       .slot = s.slot,
+       .position = position,
+       .target = -1,
+       .num_top = s.request.logprobs.value_or(0),
+       .sampling = &s.request.sampling,
+       .control_row = s.control_row,
+       .first_end_position = s.prompt_length() + s.request.sampling.min_tokens,
+       .constraint = s.constraint.get(),
+       .mask_steps = s.constraint == nullptr ? nullptr : &mask_budgets_.Find(s.request.client, now).left});
   plan.constrained = plan.constrained || s.constraint != nullptr;
+}
+
+void Scheduler::NoteDraws(const StepResult& result, absl::Time now) {
+  BATUCADA_CHECK(!in_flight_.empty() && in_flight_.front().step == result.step, "step ", result.step, " out of order");
+  InFlight& step = in_flight_.front();
+  BATUCADA_CHECK(step.num_samples == result.samples.size(), "step ", result.step, ": wrong number of samples");
+  step.noted = true;
+  size_t next = 0;
+  for (const InFlight::Share& share : step.shares) {
+    const size_t drawn = next + static_cast<size_t>(share.num_scores);
+    next = drawn + static_cast<size_t>(share.draws);
+    TokenConstraint* const constraint = share.sequence->constraint.get();
+    if (constraint == nullptr || share.draws == 0) continue;  // who has a grammar draws one at a time
+    MaskBudgets::Client& client = mask_budgets_.Find(share.sequence->request.client, now);
+    client.out -= share.mask_steps;
+    if (const int32_t id = result.samples[drawn].id; id != kNothingDrawn) constraint->Accept(id, &client.left);
+  }
 }
 
 void Scheduler::Commit(const StepResult& result, absl::Time now) {
   BATUCADA_CHECK(!in_flight_.empty() && in_flight_.front().step == result.step, "step ", result.step, " out of order");
+  if (!in_flight_.front().noted) NoteDraws(result, now);
   const InFlight step = std::move(in_flight_.front());
   in_flight_.pop_front();
-  BATUCADA_CHECK(step.num_samples == result.samples.size(), "step ", result.step, ": wrong number of samples");
   BATUCADA_CHECK(result.kept.size() == (step.drafts.empty() ? 0 : step.num_decode), "step ", result.step,
                  ": who is kept is not said of every decode share");
 
@@ -340,7 +355,6 @@ void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time no
                "no token could be drawn: the model gave no finite logit, or the request's own limits "
                "(a grammar or schema, allowed_token_ids, bad_words, logit_bias, min_tokens) left none");
   }
-  if (s.constraint != nullptr) s.constraint->Accept(token.id);
   const bool first = s.finish.generated_tokens++ == 0;
   if (first) s.finish.first_token = now;
   ++generated_tokens_;

@@ -135,6 +135,10 @@ class Scheduler {
   // The plan in parts is launched to its end: it is the newest of those to be committed, and whoever is in it may be in
   // the next plan.
   void PartsLaunched();
+  // Tells grammars what the oldest plan not committed yet has drawn, which may take milliseconds: so a lock that guards
+  // all this against other threads need not be held, as long as one thread plans, notes and commits. Otherwise Commit
+  // does it.
+  void NoteDraws(const StepResult& result, absl::Time now);
   // Results of the oldest plan not committed yet.
   void Commit(const StepResult& result, absl::Time now);
   // Everything that happened since the last call.
@@ -214,10 +218,11 @@ class Scheduler {
   const Waiting& WaitingLike(const Sequence& sequence) const {
     return waiting_totals_[sequence.request.urgent() ? 1 : 0];
   }
-  // Null: it has no grammar. Not to be planned now: its client's masks have taken too much.
-  int64_t* MaskSteps(const Sequence& sequence, absl::Time now);
+  // Not to be planned now: its client's grammars have taken too much.
   bool SitsOut(const Sequence& sequence, absl::Time now);
   void PlanDecodes(absl::Time now, BatchPlan& plan);
+  // Who is to have a row; what grammars are thought to take for them is out from here on.
+  std::vector<Sequence*> Decoding(absl::Time now);
   void PlanDecode(Sequence& sequence, int32_t most_drafts, absl::Time now, BatchPlan& plan);
   // Rows that drafts may have beside `decoding` sequences and the prompts that wait for theirs.
   int32_t RowsForDrafts(int32_t decoding) const;

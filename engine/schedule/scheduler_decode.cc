@@ -9,15 +9,10 @@
 namespace batucada {
 
 void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
+  const std::vector<Sequence*> decoding = Decoding(now);
   if (config_.drafter == nullptr) {
-    for (Sequence* s : running_) {
-      if (s->wants_decode() && !SitsOut(*s, now)) PlanDecode(*s, 0, now, plan);
-    }
+    for (Sequence* s : decoding) PlanDecode(*s, 0, now, plan);
     return;
-  }
-  std::vector<Sequence*> decoding;
-  for (Sequence* s : running_) {
-    if (s->wants_decode() && !SitsOut(*s, now)) decoding.push_back(s);
   }
   // What the plan points to must not move.
   in_flight_.back().drafts.reserve(static_cast<size_t>(config_.max_batch_tokens));
@@ -30,6 +25,29 @@ void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
     rows -= plan.num_tokens - before - 1;
     --left;
   }
+}
+
+std::vector<Sequence*> Scheduler::Decoding(absl::Time now) {
+  std::vector<Sequence*> decoding;
+  for (Sequence* s : running_) {
+    if (s->wants_decode()) decoding.push_back(s);
+  }
+  // Of those that cannot all go on, each has its turn.
+  const auto waits_longer = [](const Sequence* a, const Sequence* b) { return a->sat_out > b->sat_out; };
+  if (!std::is_sorted(decoding.begin(), decoding.end(), waits_longer)) {
+    std::stable_sort(decoding.begin(), decoding.end(), waits_longer);
+  }
+  std::erase_if(decoding, [&](Sequence* s) {
+    if (s->constraint == nullptr) return false;
+    if (SitsOut(*s, now)) {
+      ++s->sat_out;
+      return true;
+    }
+    s->sat_out = 0;
+    mask_budgets_.Find(s->request.client, now).out += s->constraint->cost();
+    return false;
+  });
+  return decoding;
 }
 
 int32_t Scheduler::RowsForDrafts(int32_t decoding) const {
@@ -68,7 +86,11 @@ void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, Bat
   for (int32_t row = 0; row < rows; ++row) {
     PlanDraw(s, plan.num_tokens + row, s.planned_tokens + row + 1, now, plan);
   }
-  step.shares.push_back({.sequence = &s, .prompt_tokens = 0, .num_scores = 0, .draws = rows});
+  step.shares.push_back({.sequence = &s,
+                         .prompt_tokens = 0,
+                         .num_scores = 0,
+                         .draws = rows,
+                         .mask_steps = s.constraint == nullptr ? 0 : s.constraint->cost()});
   plan.num_tokens += rows;
   ++plan.num_decode;
   s.planned_tokens += rows;

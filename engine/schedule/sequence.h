@@ -38,6 +38,7 @@ struct Sequence {
   int64_t planned_samples = 0;  // tokens drawn or in flight, likewise
   int32_t undecided = 0;        // rows in flight that may be rejected
   int32_t steps_in_flight = 0;  // launched and not committed
+  int32_t sat_out = 0;          // plans in a row that its grammar has kept it out of
   int32_t turn = 0;             // of its prompt, while a plan is made
   bool in_parts = false;        // in a step whose last part is not launched: no other plan may have it
   bool ended = false;           // its end has been told; what is still in flight is dropped

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "engine/run/fake_backend.h"
 
@@ -291,6 +292,62 @@ class SettableClock : public Clock {
  private:
   std::atomic<int64_t> seconds_ = 0;
 };
+
+// A grammar whose note of the first token never ends until released.
+class HangingConstraint : public Constraint {
+ public:
+  HangingConstraint(std::mutex* hang, std::atomic<bool>* noting) : hang_(hang), noting_(noting) {}
+  std::unique_ptr<TokenConstraint> Begin() const override { return std::make_unique<Tokens>(hang_, noting_); }
+  int64_t bytes() const override { return 0; }
+
+ private:
+  class Tokens : public TokenConstraint {
+   public:
+    Tokens(std::mutex* hang, std::atomic<bool>* noting) : hang_(hang), noting_(noting) {}
+    absl::Status Mask(std::span<uint32_t> words, int64_t*) override {
+      std::fill(words.begin(), words.end(), ~0U);
+      return absl::OkStatus();
+    }
+    const absl::Status& failure() const override { return none_; }
+    void Accept(int32_t, int64_t*) override {
+      *noting_ = true;
+      const std::lock_guard lock(*hang_);
+    }
+    int64_t cost() const override { return 0; }
+    bool finished() const override { return false; }
+
+   private:
+    std::mutex* hang_;
+    std::atomic<bool>* noting_;
+    const absl::Status none_;
+  };
+  std::mutex* hang_;
+  std::atomic<bool>* noting_;
+};
+
+TEST(StepLoop, NobodyWaitsForAGrammar) {
+  std::mutex hang;
+  std::atomic<bool> noting = false;
+  SettableClock clock;
+  const FakeBackendConfig fake = FakeConfig(1);
+  auto recorder = std::make_shared<Recorder>(), other = std::make_shared<Recorder>();
+  StepLoop loop(LoopConfig(fake), std::make_unique<FakeBackend>(fake), &clock, nullptr);
+  {
+    const std::lock_guard lock(hang);
+    Request request{.prompt = {1}, .max_tokens = 3};
+    request.constraint = std::make_shared<HangingConstraint>(&hang, &noting);
+    ASSERT_TRUE(loop.Add(request, recorder).ok());
+    while (!noting) std::this_thread::yield();
+    clock.Advance(5);
+    // Each of these would wait for ever.
+    EXPECT_TRUE(loop.failure().ok());
+    EXPECT_EQ(loop.SinceProgress(), absl::Seconds(5));
+    EXPECT_EQ(loop.stats().running, 1);
+    ASSERT_TRUE(loop.Add({.prompt = {2}, .max_tokens = 1}, other).ok());
+  }
+  EXPECT_EQ(recorder->WaitForEnd().generated_tokens, 3);
+  EXPECT_EQ(other->WaitForEnd().generated_tokens, 1);
+}
 
 TEST(StepLoop, TimeSpentIdlingIsNoLackOfProgress) {
   std::mutex hang;

@@ -25,7 +25,8 @@ class AnythingGoes : public Constraint {
       return absl::OkStatus();
     }
     const absl::Status& failure() const override { return none_; }
-    void Accept(int32_t) override {}
+    void Accept(int32_t, int64_t*) override {}
+    int64_t cost() const override { return 1; }
     bool finished() const override { return false; }
 
    private:

@@ -191,31 +191,38 @@ TEST_F(SharesTest, EqualPromptsGoInTheirOrder) {
   for (const SequenceId first : {1, 3, 5}) EXPECT_THAT(InPlan(Step()), ElementsAre(first, first + 1));
 }
 
-// A grammar whose masks take `cost` each.
+// A grammar whose masks take `mask` steps each, and whose notes of tokens `note`.
 class CostlyConstraint : public Constraint {
  public:
-  explicit CostlyConstraint(int64_t cost) : cost_(cost) {}
+  explicit CostlyConstraint(int64_t mask, int64_t note = 0) : cost_{mask, note} {}
   std::unique_ptr<TokenConstraint> Begin() const override { return std::make_unique<Tokens>(cost_); }
   int64_t bytes() const override { return 0; }
 
  private:
+  struct Cost {
+    int64_t mask = 0, note = 0;
+  };
   class Tokens : public TokenConstraint {
    public:
-    explicit Tokens(int64_t cost) : cost_(cost) {}
+    explicit Tokens(Cost cost) : cost_(cost) {}
     absl::Status Mask(std::span<uint32_t>, int64_t* steps) override {
-      if (*steps < cost_) return failure_ = absl::ResourceExhaustedError("too costly");
-      *steps -= cost_;
+      *steps -= cost_.mask;
       return absl::OkStatus();
     }
     const absl::Status& failure() const override { return failure_; }
-    void Accept(int32_t) override {}
+    void Accept(int32_t, int64_t* steps) override {
+      *steps -= cost_.note;
+      last_ = cost_.mask + cost_.note;
+    }
+    int64_t cost() const override { return last_; }
     bool finished() const override { return false; }
 
    private:
-    const int64_t cost_;
-    absl::Status failure_;
+    const Cost cost_;
+    int64_t last_ = 0;
+    const absl::Status failure_;
   };
-  const int64_t cost_;
+  const Cost cost_;
 };
 
 TEST_F(SharesTest, WhoseMasksTakeTooMuchSitsOutAndNobodyElse) {
@@ -248,6 +255,49 @@ TEST_F(SharesTest, WhoseMasksTakeTooMuchSitsOutAndNobodyElse) {
   // Time brings new steps.
   clock.Advance(absl::Seconds(1) * MaskBudgets::kMost / MaskBudgets::kPerSecond);
   EXPECT_THAT(InPlan(step()), ElementsAre(1, 2, 3));
+}
+
+TEST_F(SharesTest, WhatGrammarsTakeToNoteTokensIsTheClientsToo) {
+  Start(Config(/*slots=*/8));
+  Request costly = Of(1, 1, 4, 1000);
+  costly.constraint = std::make_shared<CostlyConstraint>(0, MaskBudgets::kMost + MaskBudgets::kMore);
+  AddMany(1, costly);
+  AddMany(1, Of(2, 2, 4, 1000));
+  const auto step = [this] {
+    const BatchPlan plan = *scheduler->Plan(clock.Now());
+    StepResult result{.step = plan.step, .samples = std::vector<TokenResult>(plan.samples.size(), {.id = 7})};
+    scheduler->NoteDraws(result, clock.Now());
+    scheduler->Commit(result, clock.Now());
+    return plan;
+  };
+  EXPECT_THAT(InPlan(step()), ElementsAre(1, 2));
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(InPlan(step()), ElementsAre(2));
+  clock.Advance(absl::Seconds(1) * (MaskBudgets::kMost + MaskBudgets::kMore) / MaskBudgets::kPerSecond);
+  EXPECT_THAT(InPlan(step()), ElementsAre(1, 2));
+}
+
+TEST_F(SharesTest, CostlyGrammarsOfOneClientTakeTurns) {
+  Start(Config(/*slots=*/8));
+  Request costly = Of(1, 1, 4, 1000);
+  costly.constraint = std::make_shared<CostlyConstraint>(MaskBudgets::kMostOut / 4, MaskBudgets::kMostOut / 4);
+  AddMany(5, costly);
+  AddMany(1, Of(2, 2, 4, 1000));
+  std::map<SequenceId, int> turns;
+  for (int i = 0; i < 31; ++i) {
+    const BatchPlan plan = *scheduler->Plan(clock.Now());
+    for (const PlannedSample& sample : plan.samples) {
+      if (sample.constraint == nullptr) continue;
+      EXPECT_TRUE(sample.constraint->Mask({}, sample.mask_steps).ok());
+    }
+    for (const SequenceId id : InPlan(plan)) ++turns[id];
+    // What the first takes is not known.
+    EXPECT_EQ(plan.sequences.size(), i == 0 ? 6 : 3) << "two of them are as much as may be out, and the other's";
+    const StepResult result{.step = plan.step, .samples = std::vector<TokenResult>(plan.samples.size(), {.id = 7})};
+    scheduler->Commit(result, clock.Now());
+    clock.Advance(absl::Milliseconds(100));
+  }
+  for (SequenceId id = 1; id <= 5; ++id) EXPECT_GE(turns[id], 10) << id;
+  EXPECT_EQ(turns[6], 31);
 }
 
 TEST_F(SharesTest, NothingToDrawEndsASequenceAndNoOther) {

@@ -292,22 +292,6 @@ TEST_F(GrammarTest, ScopesShareNothing) {
   EXPECT_NE(*mine, *theirs);
 }
 
-TEST_F(GrammarTest, AMaskTakesItsWorkFromWhatThereIs) {
-  const auto grammar = Make(GrammarSpec::Kind::kRegex, "([ab]*a[ab][ab][ab][ab]c|[ab]*d)");
-  GrammarMatcher matcher(grammar);
-  std::vector<uint32_t> mask((kVocab + 31) / 32);
-  ASSERT_TRUE(matcher.Accept('a') && matcher.Accept('b'));
-  int64_t steps = 10'000;
-  ASSERT_TRUE(matcher.Mask(mask, &steps).ok());
-  const int64_t left = steps;
-  EXPECT_LT(left, 10'000) << "a new place costs something";
-  ASSERT_TRUE(matcher.Mask(mask, &steps).ok());
-  EXPECT_EQ(steps, left) << "a known one nothing";
-  ASSERT_TRUE(matcher.Accept('a'));
-  int64_t none = 0;
-  EXPECT_EQ(matcher.Mask(mask, &none).code(), absl::StatusCode::kResourceExhausted);
-}
-
 TEST_F(GrammarTest, AStackHasABottom) {
   // Every byte opens a rule that is never closed.
   const auto grammar = Make(GrammarSpec::Kind::kGbnf, R"(root ::= "a" root "b" | "x")");
@@ -329,30 +313,6 @@ TEST_F(GrammarTest, WhatIsKeptIsBoundedWhateverIsFollowed) {
     random = random * 1664525 + 1013904223;
     if (!matcher.Mask(mask).ok() || !matcher.Accept(static_cast<int32_t>('a' + (random >> 24) % 3))) break;
     ASSERT_LT(network->bytes(), size_t{64} << 20);
-  }
-}
-
-TEST_F(GrammarTest, WhatIsWiderThanCanBeFollowedGoesOn) {
-  // Each has more ways than a machine follows, after some hundred characters.
-  for (const char* wide :
-       {".{0,700}.{0,700}.{0,700}.{0,700}", ".{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}.{0,300}",
-        "(.{1,90}b?){0,90}", "([ -~]*a[ -~]{12}b|[ -~]*c)*"}) {
-    const auto grammar = Make(GrammarSpec::Kind::kRegex, wide);
-    ASSERT_NE(grammar, nullptr) << wide;
-    GrammarMatcher matcher(grammar);
-    std::vector<uint32_t> mask((kVocab + 31) / 32);
-    int taken = 0;
-    for (uint32_t random = 1; taken < 1500 && !matcher.finished(); ++taken) {
-      const absl::Status made = matcher.Mask(mask);
-      ASSERT_TRUE(made.ok()) << wide << " after " << taken << ": " << made;
-      random = random * 1664525 + 1013904223;
-      auto id = static_cast<int32_t>('a' + (random >> 24) % 3);
-      const auto may = [&](int32_t one) { return (mask[static_cast<size_t>(one) / 32] >> (one % 32) & 1U) != 0; };
-      for (int other = 0; other < 256 && !may(id); ++other) id = other;
-      if (!may(id)) break;  // only the end
-      ASSERT_TRUE(matcher.Accept(id)) << wide << " after " << taken;
-    }
-    EXPECT_GT(taken, 700) << wide;
   }
 }
 

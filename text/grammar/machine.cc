@@ -56,7 +56,8 @@ int32_t Machine::PlaceId(std::span<const Thread> threads, bool accepting) {
     }
   }
   // What texts stand at may not grow for ever either.
-  if (Held() > 2 * most()) budget_.Spend(budget_.left() + 1);
+  if (Held() > 3 * most()) budget_.Spend(budget_.left() + 1);
+  budget_.Spend(static_cast<int64_t>(threads.size()) / 8 + network_.classes() / 32);
   const auto begin = static_cast<uint32_t>(threads_.size());
   threads_.insert(threads_.end(), threads.begin(), threads.end());
   places_.push_back({.begin = begin,
@@ -78,6 +79,39 @@ int32_t Machine::PlaceId(std::span<const Thread> threads, bool accepting) {
   return id;
 }
 
+template <typename Go>
+bool Machine::Expand(const Thread& at, Go go) {
+  const State& state = network_[at.state];
+  switch (state.kind) {
+    case State::Kind::kBytes: break;
+    case State::Kind::kSplit:
+      for (uint32_t t = state.begin; t < state.end; ++t) go(network_.targets()[t], at.frame);
+      break;
+    case State::Kind::kCall:
+      go(state.first, state.leaves_no_frame ? at.frame : FrameId({.next = state.second, .below = at.frame}));
+      break;
+    case State::Kind::kCount:
+      if (state.min == 0) go(state.second, at.frame);
+      go(state.first, FrameId({.next = state.second, .count = at.state, .done = 0, .below = at.frame}));
+      break;
+    case State::Kind::kFinal: {
+      if (at.frame == kBottom) return true;
+      Frame f = frames_[static_cast<size_t>(at.frame)];
+      if (f.count < 0) {
+        go(f.next, f.below);
+        break;
+      }
+      const State& count = network_[f.count];
+      ++f.done;
+      if (count.max == kUnbounded) f.done = std::min(f.done, count.min);  // more makes no difference
+      if (f.done >= count.min) go(f.next, f.below);
+      if (count.max == kUnbounded || f.done < count.max) go(count.first, FrameId(f));
+      break;
+    }
+  }
+  return false;
+}
+
 int32_t Machine::Close() {
   closed_.clear();
   seen_.Clear();
@@ -91,44 +125,14 @@ int32_t Machine::Close() {
   const size_t given = open_.size();
   for (size_t i = 0; i < given; ++i) go(open_[i].state, open_[i].frame);
   open_.erase(open_.begin(), open_.begin() + static_cast<std::ptrdiff_t>(given));
-  while (!open_.empty()) {
-    const auto [id, frame] = open_.back();
+  while (!open_.empty() && closed_.size() < width_) {  // of more, some ways are left out
+    const Thread at = open_.back();
     open_.pop_back();
-    if (!whole_ && closed_.size() >= most_threads_) {  // some ways are left out
-      wide_ = true;
-      break;
-    }
     if (!budget_.Spend()) return kNowhere;
-    const State& state = network_[id];
-    switch (state.kind) {
-      case State::Kind::kBytes: closed_.push_back({id, frame}); break;
-      case State::Kind::kSplit:
-        for (uint32_t t = state.begin; t < state.end; ++t) go(network_.targets()[t], frame);
-        break;
-      case State::Kind::kCall:
-        go(state.first, state.leaves_no_frame ? frame : FrameId({.next = state.second, .below = frame}));
-        break;
-      case State::Kind::kCount:
-        if (state.min == 0) go(state.second, frame);
-        go(state.first, FrameId({.next = state.second, .count = id, .done = 0, .below = frame}));
-        break;
-      case State::Kind::kFinal: {
-        if (frame == kBottom) {
-          accepting = true;
-          break;
-        }
-        Frame f = frames_[static_cast<size_t>(frame)];
-        if (f.count < 0) {
-          go(f.next, f.below);
-          break;
-        }
-        const State& count = network_[f.count];
-        ++f.done;
-        if (count.max == kUnbounded) f.done = std::min(f.done, count.min);  // more makes no difference
-        if (f.done >= count.min) go(f.next, f.below);
-        if (count.max == kUnbounded || f.done < count.max) go(count.first, FrameId(f));
-        break;
-      }
+    if (network_[at.state].kind == State::Kind::kBytes) {
+      closed_.push_back(at);
+    } else {
+      accepting |= Expand(at, go);
     }
   }
   std::sort(closed_.begin(), closed_.end());
@@ -194,6 +198,7 @@ int32_t Machine::NormalFrame(int32_t id) {
 int32_t Machine::Like(int32_t place) {
   if (places_[static_cast<size_t>(place)].like >= 0) return places_[static_cast<size_t>(place)].like;
   const std::span<const Thread> threads = ThreadsOf(place);
+  budget_.Spend(static_cast<int64_t>(threads.size()));
   closed_.assign(threads.begin(), threads.end());
   for (Thread& thread : closed_) thread.frame = NormalFrame(thread.frame);
   std::sort(closed_.begin(), closed_.end());
@@ -204,25 +209,50 @@ int32_t Machine::Like(int32_t place) {
 }
 
 int32_t Machine::Follow(int32_t place, std::string_view bytes) {
-  for (size_t i = 0; i < bytes.size() && place >= 0; ++i) {
-    budget_ = WorkBudget(kMaskSteps);  // a byte takes a small part of it, wherever the text is
-    const auto byte = static_cast<uint8_t>(bytes[i]);
-    place = whole_ ? Compute(place, byte) : Step(place, byte);
-  }
+  for (size_t i = 0; i < bytes.size() && place >= 0; ++i) place = Step(place, static_cast<uint8_t>(bytes[i]));
   return place;
 }
 
-int32_t Machine::Narrow(int32_t place) {
-  most_threads_ = std::max<size_t>(1, most_threads_ / kNarrowing);
-  wide_ = true;
-  return Part(place);
+int32_t Machine::FollowOneWay(int32_t place, std::string_view bytes) {
+  struct Reached {
+    Thread at;
+    size_t bytes = 0;
+  };
+  std::vector<Reached> reached;
+  for (const Thread& thread : ThreadsOf(place)) reached.push_back({.at = thread});
+  reached_.Clear();
+  while (!reached.empty() && budget_.Spend()) {
+    const Reached from = reached.back();
+    reached.pop_back();
+    if (from.bytes == bytes.size()) {
+      open_ = {from.at};
+      if (const int32_t found = Close(); found >= 0 && !budget_.spent()) return found;
+      continue;
+    }
+    size_t taken = from.bytes;
+    const auto go = [&](StateId state, int32_t frame) {
+      if (frame != kTooDeep && reached_.Insert(absl::HashOf(state, frame, taken)))
+        reached.push_back({{state, frame}, taken});
+    };
+    const State& state = network_[from.at.state];
+    if (state.kind != State::Kind::kBytes) {
+      Expand(from.at, go);
+      continue;
+    }
+    const auto byte = static_cast<uint8_t>(bytes[taken++]);
+    for (uint32_t e = state.begin; e < state.end; ++e) {
+      const ByteEdge& edge = network_.edges()[e];
+      if (edge.first <= byte && byte <= edge.last) go(edge.to, from.at.frame);
+    }
+    budget_.Spend((state.end - state.begin) / 8);
+  }
+  return kNowhere;
 }
 
-int32_t Machine::Part(int32_t place) {
+int32_t Machine::Part(int32_t place, size_t most) {
   const std::span<const Thread> threads = ThreadsOf(place);
-  closed_.assign(threads.begin(),
-                 threads.begin() + static_cast<std::ptrdiff_t>(std::min(most_threads_, threads.size())));
-  budget_ = WorkBudget(kMaskSteps);
+  if (threads.size() <= most) return place;
+  closed_.assign(threads.begin(), threads.begin() + static_cast<std::ptrdiff_t>(most));
   return PlaceId(closed_, places_[static_cast<size_t>(place)].accepting);
 }
 
@@ -238,12 +268,17 @@ void Machine::Forget() {
   loops_ = {};
   masks_ = {};
   budget_ = WorkBudget(kMaskSteps);
+  width_ = most_threads_;
   open_ = {{network_.start(), kBottom}};
   start_ = Close();
 }
 
-void Machine::Trim() {
-  if (Held() <= (memory_->scarce() ? std::min(trim_at_, 2 * most()) : trim_at_)) return Note();
+int64_t Machine::Trim() {
+  const size_t before = Held();
+  if (before <= std::min(trim_at_, 2 * most())) {
+    Note();
+    return 0;
+  }
   const std::vector<Frame> frames = std::move(frames_);
   struct Kept {
     std::shared_ptr<int32_t> cursor;
@@ -286,74 +321,7 @@ void Machine::Trim() {
   // Where little was to be forgotten, much must come before it is tried again.
   trim_at_ = std::max(max_bytes_, 2 * Held());
   Note();
-}
-
-int32_t Machine::PlaceOf(const Cursor& cursor) {
-  if (*cursor.place_ != kAtStart) return *cursor.place_;
-  if (cursors_.size() == cursors_.capacity()) {
-    std::erase_if(cursors_, [](const std::weak_ptr<int32_t>& one) { return one.expired(); });
-    cursors_.reserve(2 * cursors_.size() + 16);
-  }
-  cursors_.push_back(cursor.place_);
-  return *cursor.place_ = start_;
-}
-
-Machine::Cursor::Cursor(const Cursor& other) : machine_(other.machine_) {
-  const std::lock_guard lock(machine_.mutex_);
-  place_ = std::make_shared<int32_t>(*other.place_);
-  if (*place_ != kAtStart) machine_.cursors_.push_back(place_);
-}
-
-absl::Status Machine::Cursor::Mask(std::span<uint32_t> words, int64_t* steps) {
-  const std::lock_guard lock(machine_.mutex_);
-  const int32_t place = machine_.PlaceOf(*this);
-  if (place < 0) return absl::ResourceExhaustedError("the grammar cannot be followed any further");
-  const bool may_narrow = *steps >= kMaskSteps;
-  absl::Status made = absl::OkStatus();
-  int32_t like = 0;
-  while (true) {
-    const int64_t most = may_narrow ? kMaskSteps : *steps;
-    machine_.budget_ = WorkBudget(most);
-    like = machine_.Like(*place_);
-    if (machine_.places_[static_cast<size_t>(like)].mask < 0) made = machine_.MakeMask(like);
-    *steps -= most - std::max<int64_t>(machine_.budget_.left(), 0);
-    if (made.ok()) break;
-    if (!may_narrow || machine_.most_threads_ == 1) return made;
-    *place_ = machine_.Narrow(*place_);
-  }
-  const auto& mask = machine_.masks_[static_cast<size_t>(machine_.places_[static_cast<size_t>(like)].mask)];
-  std::copy(mask.begin(), mask.end(), words.begin());
-  machine_.Trim();
-  return absl::OkStatus();
-}
-
-bool Machine::Cursor::Accept(std::string_view bytes) {
-  const std::lock_guard lock(machine_.mutex_);
-  const int32_t from = machine_.PlaceOf(*this);
-  int32_t place = machine_.wide_ ? -1 : machine_.Follow(from, bytes);
-  if (machine_.wide_) {
-    // Which ways a mask has followed is not known: all of this text are, and a part of them from here on.
-    machine_.whole_ = true;
-    place = machine_.Follow(from, bytes);
-    machine_.whole_ = false;
-    if (place >= 0) place = machine_.Part(place);
-  }
-  if (place < 0) return false;
-  *place_ = place;
-  machine_.Trim();
-  return true;
-}
-
-bool Machine::Cursor::accepting() const {
-  const std::lock_guard lock(machine_.mutex_);
-  const int32_t place = machine_.PlaceOf(*this);
-  return place >= 0 && machine_.places_[static_cast<size_t>(place)].accepting;
-}
-
-bool Machine::Cursor::dead_end() const {
-  const std::lock_guard lock(machine_.mutex_);
-  const int32_t place = machine_.PlaceOf(*this);
-  return place < 0 || machine_.ThreadsOf(place).empty();
+  return static_cast<int64_t>(before / kBytesAStep);
 }
 
 }  // namespace batucada::grammar

@@ -8,10 +8,15 @@
 //
 // A text that has begun can go on. A place follows kMaxThreads ways through the grammar, and a stack has kMostDepth
 // frames: ways beyond are left out, so that the text is held to less than the grammar allows, and never to more. Where
-// a mask would take more than kMaskSteps, the machine follows ever fewer ways from then on, down to one.
+// a mask would take more than kMaskSteps, the machine follows ever fewer ways from then on, down to one; and where even
+// that is too much, a mask is what was found of it. So it is, for the moment and for one text, where whoever asks has
+// not as many steps left.
+//
+// A mask and what is accepted may leave out different ways. A token that a mask has allowed leads on in one way at
+// least, which is then sought for by itself.
 //
 // What is kept is bounded: beyond max_bytes everything but the places that matchers stand at is forgotten, and where
-// these alone hold more than twice that, the text cannot go on.
+// these alone hold more than three times that, the text cannot go on.
 //
 // Thread-safe: one mutex, held while a mask is made: microseconds if it is known, some milliseconds at most otherwise.
 // Making and ending a cursor takes none.
@@ -28,6 +33,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "text/grammar/network.h"
 #include "text/grammar/stamped_set.h"
 #include "text/grammar/vocabulary.h"
@@ -48,7 +54,10 @@ class Machine {
   static constexpr int64_t kMaskSteps = 300'000;  // threads followed over bytes: some 20 ms
   static constexpr size_t kMaxThreads = 2048;     // of a place: ways that are followed
   static constexpr size_t kNarrowing = 8;         // so many times fewer, where a mask takes too long
-  static constexpr int32_t kMostDepth = 4096;     // frames on a stack
+  // What a mask takes and how many ways are followed where there are no steps left: a millisecond at most.
+  static constexpr int64_t kFewSteps = 10'000;
+  static constexpr size_t kFewThreads = 32;
+  static constexpr int32_t kMostDepth = 4096;  // frames on a stack
 
   // `vocabulary` outlives this.
   Machine(Network network, const Vocabulary& vocabulary,
@@ -64,12 +73,14 @@ class Machine {
     Cursor(const Cursor& other);
     Cursor& operator=(const Cursor&) = delete;
 
+    // RESOURCE_EXHAUSTED: a first mask of all ways takes more than kMaskSteps.
+    [[nodiscard]] absl::Status Begin();
     // Sets the bits of the tokens that may come next, [Vocabulary::words()], those that end the text included.
-    // RESOURCE_EXHAUSTED: there was no more than `steps` to do it with, fewer than kMaskSteps, or not even one way
-    // could be followed. What it took is taken from them.
+    // RESOURCE_EXHAUSTED: not even one way could be followed. What it took is taken from `steps`, which may end below
+    // zero.
     [[nodiscard]] absl::Status Mask(std::span<uint32_t> words, int64_t* steps);
-    // Goes on with these bytes; false, and it has not moved, if they cannot come.
-    bool Accept(std::string_view bytes);
+    // Goes on with these bytes; false, and it has not moved, if they cannot come. What it took is taken from `steps`.
+    bool Accept(std::string_view bytes, int64_t* steps);
     bool accepting() const;  // the text may end here
     bool dead_end() const;   // nothing but the end can follow
 
@@ -126,6 +137,7 @@ class Machine {
   static constexpr int kLeastWidth = 24;       // characters of a loop
   static constexpr uint32_t kLeastNodes = 32;  // to look for a loop instead of walking through them
   static constexpr size_t kMostSearched = 16;  // places, see StaysInStrings
+  static constexpr size_t kBytesAStep = 100;   // of what is gone through by Trim
 
   int32_t FrameId(const Frame& frame);
   // REQUIRES: sorted, and not a part of threads_.
@@ -136,17 +148,22 @@ class Machine {
   }
   // All that can be reached from open_ without a byte.
   int32_t Close();
+  // Tells `go` of what can be reached from there by one edge without a byte; true: the text may end there.
+  template <typename Go>
+  bool Expand(const Thread& at, Go go);
   int32_t Step(int32_t place, uint8_t byte);
   int32_t Compute(int32_t place, uint8_t byte);
   int32_t Like(int32_t place);
   int32_t NormalFrame(int32_t frame);
   absl::Status MakeMask(int32_t place);
+  // The mask of a place, made with `given` steps at most, which are taken from `steps`. On an error mask_ has a part.
+  absl::StatusOr<std::span<const uint32_t>> MaskOf(int32_t place, int64_t given, int64_t* steps);
   // Where these bytes lead to.
   int32_t Follow(int32_t place, std::string_view bytes);
-  // Follows fewer ways from now on; a part of those of `place`.
-  int32_t Narrow(int32_t place);
-  // At most most_threads_ of its ways.
-  int32_t Part(int32_t place);
+  // The same in one way, whichever is found first; none is left out.
+  int32_t FollowOneWay(int32_t place, std::string_view bytes);
+  // At most so many of its ways.
+  int32_t Part(int32_t place, size_t most);
   // Into loops_, or kNowhere.
   int32_t LoopOf(int32_t place, int depth = 0);
   bool IsWide(int32_t place) const;  // may be a loop
@@ -175,8 +192,8 @@ class Machine {
   void MarkSet(const TokenSet& set, int32_t room);
   // Where a cursor stands, which is counted from then on. REQUIRES: mutex_ held.
   int32_t PlaceOf(const Cursor& cursor);
-  // Forgets what no cursor needs, if there is too much.
-  void Trim();
+  // Forgets what no cursor needs, if there is too much; the steps that it took.
+  int64_t Trim();
   void Forget();
   size_t Held() const;
   // Tells the others what this one holds.
@@ -203,13 +220,12 @@ class Machine {
   size_t trim_at_;                               // bytes
   WorkBudget budget_{kMaskSteps};
   size_t most_threads_ = kMaxThreads;
-  bool wide_ = false;   // ways have been left out, of which the steps that are kept know nothing
-  bool whole_ = false;  // for the moment none is left out
+  size_t width_ = kMaxThreads;  // most_threads_, or fewer for the moment
   int32_t start_ = 0;
 
   // For work, so that nothing is allocated: what is in them holds for a moment.
   std::vector<Thread> open_, closed_;
-  StampedSet seen_;
+  StampedSet seen_, reached_;
   std::vector<int32_t> path_;
   struct Level {
     TokenTrie::Children children;
