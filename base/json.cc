@@ -14,6 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "base/count_bytes.h"
 #include "base/int_list.h"
+#include "base/nested_json.h"
 #include "base/read_file.h"
 #include "base/strings.h"
 #include "base/unique_keys.h"
@@ -174,15 +175,18 @@ absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int6
   return ReadWholeFile(path, max_bytes);
 }
 
-absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what, ListsApart* apart) {
+namespace {
+
+absl::StatusOr<bj::value> Parse(std::string_view text, std::string_view what, size_t levels, ListsApart* apart) {
   // The values of a long list wait on a stack: in one block, and not in ever larger ones. What is not needed of it is
   // never touched.
   constexpr size_t kFew = 1000, kMost = 150'000;
   const bool many = HasMany(text, kFew);
   const size_t bytes = many ? (std::min(text.size() / 2, kMost) + kFew) * sizeof(bj::value) : 0;
   const auto block = std::make_unique_for_overwrite<unsigned char[]>(bytes);
-  // Standard JSON, at most 32 levels.
-  bj::basic_parser<UniqueKeyHandler> parser(bj::parse_options{}, block.get(), bytes);
+  bj::parse_options options;  // standard JSON
+  options.max_depth = levels;
+  bj::basic_parser<UniqueKeyHandler> parser(options, block.get(), bytes);
   parser.handler().stack.reset();
   parser.handler().apart = apart;
   bj::error_code error;
@@ -207,7 +211,7 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
   }
   if (error == bj::error::too_deep) {
     return absl::InvalidArgumentError(
-        Concat(what, " nests deeper than 32 levels, which is the most, at byte ", parsed, ": use fewer"));
+        Concat(what, " nests deeper than ", levels, " levels, which is the most, at byte ", parsed, ": use fewer"));
   }
   if (error) {
     return absl::InvalidArgumentError(Concat(what, " is not valid JSON: ", error.message(), " at byte ", parsed));
@@ -216,6 +220,17 @@ absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what
     return absl::InvalidArgumentError(Concat(what, " has text after its JSON document, at byte ", parsed));
   }
   return parser.handler().stack.release();
+}
+
+}  // namespace
+
+absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what, ListsApart* apart) {
+  constexpr size_t kLevels = 32;
+  return Parse(text, what, kLevels, apart);
+}
+
+absl::StatusOr<bj::value> ParseNestedJson(std::string_view text, std::string_view what, size_t levels) {
+  return Parse(text, what, levels, nullptr);
 }
 
 JsonObject::JsonObject(const bj::value& value, std::string path, absl::Status* first_error)

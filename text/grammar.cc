@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "base/json.h"
+#include "base/nested_json.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/gbnf.h"
@@ -28,14 +29,8 @@ struct Parsed {
   std::vector<std::string> rule_names;
 };
 
-absl::StatusOr<boost::json::value> ParseText(const std::string& text) {
-  boost::system::error_code error;
-  boost::json::parse_options options;
-  options.max_depth = 300;
-  boost::json::value value = boost::json::parse(boost::json::string_view(text.data(), text.size()), error, {}, options);
-  if (error) return absl::InvalidArgumentError("is not JSON");
-  return value;
-}
+// Parts that a structural tag puts a client's document into.
+constexpr size_t kLevelsAround = 16, kLevels = 32;
 
 absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, const Tokenizer& tokenizer, Expressions& expressions,
                              grammar::WorkBudget& budget) {
@@ -44,7 +39,7 @@ absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, const Tokenizer& tokenizer
   switch (spec.kind) {
     case GrammarSpec::Kind::kJsonObject: parsed.root = json.Object(); break;
     case GrammarSpec::Kind::kJsonSchema: {
-      BATUCADA_ASSIGN_OR_RETURN(const boost::json::value schema, ParseText(spec.text));
+      BATUCADA_ASSIGN_OR_RETURN(const boost::json::value schema, ParseJson(spec.text, "the text"));
       BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadJsonSchema(schema, expressions, json, budget));
       break;
     }
@@ -63,7 +58,8 @@ absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, const Tokenizer& tokenizer
       break;
     }
     case GrammarSpec::Kind::kStructuralTag: {
-      BATUCADA_ASSIGN_OR_RETURN(const boost::json::value tag, ParseText(spec.text));
+      BATUCADA_ASSIGN_OR_RETURN(const boost::json::value tag,
+                                ParseNestedJson(spec.text, "the text", kLevels + kLevelsAround));
       BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadStructuralTag(tag, tokenizer, expressions, json, budget));
       break;
     }

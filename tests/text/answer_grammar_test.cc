@@ -133,6 +133,16 @@ TEST_F(AnswerGrammarTest, AFormOfTheTextStandsBesideCalls) {
   EXPECT_FALSE(Takes(grammar, "8"));
 }
 
+TEST_F(AnswerGrammarTest, WhatAFormRefusesIsRefusedBehindThinkingAndBesideCalls) {
+  const OfferedTools tools = Offer(Use::kMay);
+  const AnswerForm thinks = {.thinking = MarksOf(ThinkingFormat::kQwen3), .thinking_start = ThinkingStart::kInside};
+  for (const char* text : {R"({"const":1e400})", R"({"const":1,"const":2})"}) {
+    const GrammarSpec own = {.kind = GrammarSpec::Kind::kJsonSchema, .text = text, .or_calls = true};
+    EXPECT_FALSE(compiler_.Compile(*AnswerGrammar(nullptr, thinks, own)).ok()) << text;
+    EXPECT_FALSE(compiler_.Compile(*AnswerGrammar(&tools, {.calls = CallFormat::kHermes}, own)).ok()) << text;
+  }
+}
+
 TEST_F(AnswerGrammarTest, ASchemaThatIsNotServedIsNamedByItsTool) {
   OfferedTools tools = Offer(Use::kMust);
   tools.tools.push_back(Tool("odd", false, R"({"properties": {"a": {"uniqueItems": true}}})"));

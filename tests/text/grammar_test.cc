@@ -16,6 +16,7 @@ namespace batucada {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr int32_t kVocab = 300, kEnd = 299;
 
@@ -244,6 +245,18 @@ TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kGbnf, "root ::= root \"a\" | \"b\""), HasSubstr("left-recursive"));
 }
 
+TEST_F(GrammarTest, TextsThatHoldJsonAreReadAsBodiesAre) {
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, "{"), HasSubstr("is not valid JSON"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, R"({"const":1e400})"), HasSubstr("too large"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, R"({"type":"string","type":"integer"})"), HasSubstr("twice"));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kStructuralTag, R"({"format":{"type":"x","type":"const_string"}})"),
+              HasSubstr("twice"));
+  std::string deep = "true";
+  for (int level = 0; level < 32; ++level) deep = R"({"items":)" + deep + "}";
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, deep), Not(HasSubstr("levels")));
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, R"({"items":)" + deep + "}"), HasSubstr("32 levels"));
+}
+
 TEST_F(GrammarTest, BombsAreRefused) {
   const auto regex = GrammarSpec::Kind::kRegex;
   EXPECT_NE(Refusal(regex, std::string(300, '(') + std::string(300, ')')), "");
@@ -403,7 +416,7 @@ TEST_F(GrammarTest, StructuralTagsAreRefusedByPlace) {
   EXPECT_THAT(refusal(R"({"type": "any_text", "excludes": [""]})"), HasSubstr("empty"));
   std::string deep = R"({"type": "any_text"})";
   for (int i = 0; i < 60; ++i) deep = R"({"type": "optional", "content": )" + deep + "}";
-  EXPECT_THAT(refusal(deep), HasSubstr("deeply"));
+  EXPECT_THAT(refusal(deep), HasSubstr("levels"));
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kStructuralTag, "{}"), HasSubstr("format"));
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kStructuralTag, "x"), HasSubstr("JSON"));
 }

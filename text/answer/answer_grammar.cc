@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/json.h"
+
 namespace batucada {
 namespace {
 
@@ -13,19 +15,17 @@ using Kind = GrammarSpec::Kind;
 
 bj::string Text(const std::string& text) { return bj::string(text.data(), text.size()); }
 
-// As a part of a structural tag; nothing for a text that is no JSON, which says so itself.
+// As a part of a structural tag; nothing for a text that is no JSON or has what GrammarCompiler refuses, which says so
+// itself.
 std::optional<bj::object> FormatOf(const GrammarSpec& spec) {
-  bj::error_code error;
-  bj::parse_options options;
-  options.max_depth = 300;
   switch (spec.kind) {
     case Kind::kJsonObject:
       return bj::object{{"type", "json_schema"},
                         {"json_schema", bj::object{{"type", "object"}, {"additionalProperties", true}}}};
     case Kind::kJsonSchema: {
-      bj::value schema = bj::parse(Text(spec.text), error, {}, options);
-      if (error) return std::nullopt;
-      return bj::object{{"type", "json_schema"}, {"json_schema", std::move(schema)}};
+      absl::StatusOr<bj::value> schema = ParseJson(spec.text, spec.name);
+      if (!schema.ok()) return std::nullopt;
+      return bj::object{{"type", "json_schema"}, {"json_schema", *std::move(schema)}};
     }
     case Kind::kRegex: return bj::object{{"type", "regex"}, {"pattern", Text(spec.text)}};
     case Kind::kGbnf: return bj::object{{"type", "grammar"}, {"grammar", Text(spec.text)}};
@@ -37,9 +37,9 @@ std::optional<bj::object> FormatOf(const GrammarSpec& spec) {
       return bj::object{{"type", "or"}, {"elements", std::move(ways)}};
     }
     case Kind::kStructuralTag: {
-      bj::value tag = bj::parse(Text(spec.text), error, {}, options);
-      if (error || !tag.is_object() || !tag.get_object().contains("format")) return std::nullopt;
-      const bj::value& format = tag.get_object().at("format");
+      const absl::StatusOr<bj::value> tag = ParseJson(spec.text, spec.name);
+      if (!tag.ok() || !tag->is_object() || !tag->get_object().contains("format")) return std::nullopt;
+      const bj::value& format = tag->get_object().at("format");
       if (!format.is_object()) return std::nullopt;
       return format.get_object();
     }
