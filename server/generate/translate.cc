@@ -42,8 +42,14 @@ absl::Status TranslateGrammar(const std::optional<GrammarSpec>& grammar_spec, co
                               const TranslationContext& context, Request* request) {
   if (!grammar_spec) return absl::OkStatus();
   const std::string& name = grammar_spec->name;
+  // Neither could be held to.
   if (params.ignore_eos) {
     return InvalidParameter("ignore_eos", fmt::format("ignore_eos is true beside {}: its text has an end", name));
+  }
+  if (const int64_t least = params.min_tokens.value_or(0); least > 0) {
+    return InvalidParameter("min_tokens", fmt::format("min_tokens is {} beside {}: its text ends where it is whole, "
+                                                      "leave one of them out",
+                                                      least, name));
   }
   // One of a kilobyte may take as long as a prompt of megabytes.
   if (WorkAttempt::Defer()) return absl::UnavailableError("grammars are compiled by the work pool");
