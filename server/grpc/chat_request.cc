@@ -77,7 +77,7 @@ void ReadThinking(const v1::ChatRequest& request, RequestReader& reader, Complet
 }  // namespace
 
 absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request) {
-  CompletionParams params = ReadCommon(request);
+  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ReadCommon(request));
   params.names.prompt = "messages";
   if (params.echo) {
     return InvalidParameter("output.echo", "output.echo is true: a conversation cannot be echoed", "invalid_value");

@@ -1,6 +1,8 @@
 #include "server/grpc/generate_request.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -50,15 +52,22 @@ void ReadOutput(const v1::OutputOptions& output, CompletionParams* params) {
   params->skip_special_tokens = !output.show_special_tokens();
 }
 
-void ReadStructure(const v1::StructuredOutput& asked, CompletionParams* params) {
+absl::Status ReadStructure(const v1::StructuredOutput& asked, CompletionParams* params) {
   using Kind = GrammarSpec::Kind;
   using Output = v1::StructuredOutput;
+  constexpr std::string_view kOutput = "structured_output";
+  const auto nothing = [&] {
+    return InvalidParameter(kOutput,
+                            fmt::format("{} holds the text to nothing: give one of json_schema, json_object, regex, "
+                                        "grammar, choices, structural_tag, or leave it out",
+                                        kOutput),
+                            "missing_parameter");
+  };
   GrammarSpec spec;
-  spec.name = "structured_output";
   switch (asked.format_case()) {
     case Output::kJsonSchema: spec = {.kind = Kind::kJsonSchema, .text = asked.json_schema()}; break;
     case Output::kJsonObject:
-      if (!asked.json_object()) return;
+      if (!asked.json_object()) return nothing();
       break;
     case Output::kRegex: spec = {.kind = Kind::kRegex, .text = asked.regex()}; break;
     case Output::kGrammar: spec = {.kind = Kind::kGbnf, .text = asked.grammar()}; break;
@@ -68,15 +77,26 @@ void ReadStructure(const v1::StructuredOutput& asked, CompletionParams* params) 
       break;
     }
     case Output::kStructuralTag: spec = {.kind = Kind::kStructuralTag, .text = asked.structural_tag()}; break;
-    case Output::FORMAT_NOT_SET: return;
+    case Output::FORMAT_NOT_SET: return nothing();
   }
-  spec.name = fmt::format("structured_output.{}",
+  spec.name = fmt::format("{}.{}", kOutput,
                           Output::descriptor()->FindFieldByNumber(static_cast<int>(asked.format_case()))->name());
+  const bool empty = spec.kind == Kind::kChoice ? spec.choices.empty() : spec.text.empty();
+  if (empty && spec.kind != Kind::kJsonObject) {
+    return InvalidParameter(spec.name,
+                            fmt::format("{} is empty: say what the text is held to, or leave it out", spec.name));
+  }
+  const auto none = std::find(spec.choices.begin(), spec.choices.end(), "");
+  if (none != spec.choices.end()) {
+    const std::string place = fmt::format("{}.texts[{}]", spec.name, none - spec.choices.begin());
+    return InvalidParameter(place, fmt::format("{} is empty: give a text", place));
+  }
   params->grammar = std::move(spec);
+  return absl::OkStatus();
 }
 
 template <typename Request>
-CompletionParams Read(const Request& request) {
+absl::StatusOr<CompletionParams> Read(const Request& request) {
   CompletionParams params;
   params.model = request.model();
   if (request.has_max_tokens()) params.max_tokens = request.max_tokens();
@@ -86,17 +106,19 @@ CompletionParams Read(const Request& request) {
   ReadSampling(request.sampling(), &params);
   ReadStopping(request.stopping(), &params);
   ReadOutput(request.output(), &params);
-  ReadStructure(request.structured_output(), &params);
+  if (request.has_structured_output()) {
+    BATUCADA_RETURN_IF_ERROR(ReadStructure(request.structured_output(), &params));
+  }
   return params;
 }
 
 }  // namespace
 
-CompletionParams ReadCommon(const v1::GenerateRequest& request) { return Read(request); }
-CompletionParams ReadCommon(const v1::ChatRequest& request) { return Read(request); }
+absl::StatusOr<CompletionParams> ReadCommon(const v1::GenerateRequest& request) { return Read(request); }
+absl::StatusOr<CompletionParams> ReadCommon(const v1::ChatRequest& request) { return Read(request); }
 
 absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest& request) {
-  CompletionParams params = ReadCommon(request);
+  BATUCADA_ASSIGN_OR_RETURN(CompletionParams params, ReadCommon(request));
   switch (request.prompt_case()) {
     case v1::GenerateRequest::kText: params.prompts.emplace_back(request.text()); break;
     case v1::GenerateRequest::kTokenIds: {

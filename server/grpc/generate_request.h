@@ -12,8 +12,8 @@ absl::StatusOr<CompletionParams> ParseGenerateRequest(const v1::GenerateRequest&
 // INVALID_ARGUMENT if a message or a tool is not one: "messages[1].role".
 absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request);
 
-// What both have in common.
-CompletionParams ReadCommon(const v1::GenerateRequest& request);
-CompletionParams ReadCommon(const v1::ChatRequest& request);
+// What both have in common. INVALID_ARGUMENT if the structured output is none.
+absl::StatusOr<CompletionParams> ReadCommon(const v1::GenerateRequest& request);
+absl::StatusOr<CompletionParams> ReadCommon(const v1::ChatRequest& request);
 
 }  // namespace batucada

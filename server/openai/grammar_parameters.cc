@@ -70,8 +70,8 @@ std::span<const GrammarParameter> GrammarParameters() {
          [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "regex", Kind::kRegex); }},
         {"ebnf", grammar,
          [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "ebnf", Kind::kGbnf); }},
-        {"grammar", grammar,
-         [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "grammar", Kind::kGbnf); }},
+        {"grammar", StringSchema("A grammar (GBNF) with a rule root; empty, as llama.cpp's clients send it: none."),
+         ReadLlamaGrammar},
         {"json_schema", SchemaOfSchema("A JSON Schema, or a text that holds one."), ReadLlamaSchema},
     };
   }();

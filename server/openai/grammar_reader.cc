@@ -49,9 +49,13 @@ const bj::value* TakeStructure(RequestReader& reader, std::string_view name, bj:
   return parsed->is_null() ? nullptr : parsed;
 }
 
+void RefuseEmpty(RequestReader& reader, std::string_view name) {
+  reader.Fail(name, "is empty: say what the text is held to, or leave it out", "invalid_value");
+}
+
 void SetSchema(RequestReader& reader, Params& params, std::string_view name, const bj::value& schema) {
   if (const bj::string* text = schema.if_string()) {
-    if (text->empty()) return;
+    if (text->empty()) return RefuseEmpty(reader, name);
     return Set(reader, params, name, {.kind = Kind::kJsonSchema, .text = Text(*text)});
   }
   if (!schema.is_object() && !schema.is_bool()) {
@@ -62,14 +66,8 @@ void SetSchema(RequestReader& reader, Params& params, std::string_view name, con
 
 void SetText(RequestReader& reader, Params& params, std::string_view name, Kind kind, const bj::value& value) {
   if (!value.is_string()) return reader.Fail(name, fmt::format("must be a string, not {}", DescribeJson(value)));
-  if (value.get_string().empty()) return;
+  if (value.get_string().empty()) return RefuseEmpty(reader, name);
   Set(reader, params, name, {.kind = kind, .text = Text(value.get_string())});
-}
-
-// In an object that is there to hold the text to something.
-void RefuseEmpty(RequestReader& reader, std::string_view name, const bj::value* value) {
-  if (value == nullptr || !value->is_string() || !value->get_string().empty()) return;
-  reader.Fail(name, "is empty: say what the text is held to, or leave it out", "invalid_value");
 }
 
 void SetChoice(RequestReader& reader, Params& params, std::string_view name, const bj::value& value) {
@@ -114,7 +112,6 @@ void SetNamedSchema(RequestReader& reader, Params& params, std::string_view name
   named.Read("strict", &strict);
   const bj::value* schema = named.Take("schema");
   if (named.Finish().ok()) {
-    RefuseEmpty(named, "schema", schema);
     schema != nullptr ? SetSchema(named, params, "schema", *schema)
                       : named.Fail("schema", "is missing: give a JSON Schema", "missing_parameter");
   }
@@ -165,7 +162,6 @@ void SetFormat(RequestReader& format, Params& params, const FormatType& type) {
       return format.Fail(type.members.front(), "is missing: give an object or a text", "missing_parameter");
     return Set(format, params, "type", {.kind = Kind::kJsonObject});
   }
-  RefuseEmpty(format, *member, value);
   switch (type.held) {
     case Held::kRegex: return SetText(format, params, *member, Kind::kRegex, *value);
     case Held::kGrammar: return SetText(format, params, *member, Kind::kGbnf, *value);
@@ -242,9 +238,6 @@ void ReadStructuredOutputs(RequestReader& reader, Params& params) {
   members.Refuse("disable_any_whitespace", {false});
   members.Refuse("disable_additional_properties", {false});
   if (members.Finish().ok()) {
-    for (const auto& [name, held] : {std::pair("json", json), {"regex", regex}, {"grammar", grammar}}) {
-      RefuseEmpty(members, name, held);
-    }
     if (json != nullptr) SetSchema(members, params, "json", *json);
     if (regex != nullptr) SetText(members, params, "regex", Kind::kRegex, *regex);
     if (choice != nullptr) SetChoice(members, params, "choice", *choice);
@@ -254,7 +247,7 @@ void ReadStructuredOutputs(RequestReader& reader, Params& params) {
   }
   reader.Fail(members.status());
   if (json == nullptr && regex == nullptr && choice == nullptr && grammar == nullptr && tag == nullptr &&
-      !json_object) {
+      !json_object.value_or(false)) {
     reader.Fail(kName,
                 "holds the text to nothing: give one of json, regex, choice, grammar, json_object, structural_tag",
                 "missing_parameter");
@@ -270,6 +263,13 @@ void ReadOllamaFormat(RequestReader& reader, Params& params) {
     return reader.Fail(kName, "must be \"json\" or an object, a JSON Schema", "invalid_value");
   }
   if (!value->get_string().empty()) Set(reader, params, kName, {.kind = Kind::kJsonObject});
+}
+
+void ReadLlamaGrammar(RequestReader& reader, Params& params) {
+  constexpr std::string_view kName = "grammar";
+  const bj::value* value = reader.Take(kName);
+  if (value == nullptr || (value->is_string() && value->get_string().empty())) return;
+  SetText(reader, params, kName, Kind::kGbnf, *value);
 }
 
 void ReadLlamaSchema(RequestReader& reader, Params& params) {

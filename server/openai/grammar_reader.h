@@ -10,9 +10,9 @@
 
 namespace batucada {
 
-// A JSON Schema, or a text that holds one; an empty text is none.
+// A JSON Schema, or a text that holds one.
 void ReadSchemaMember(RequestReader& reader, CompletionParams& params, std::string_view name);
-// A regular expression or a grammar; an empty one is none.
+// A regular expression or a grammar.
 void ReadGrammarText(RequestReader& reader, CompletionParams& params, std::string_view name, GrammarSpec::Kind kind);
 // A list of texts.
 void ReadChoices(RequestReader& reader, CompletionParams& params, std::string_view name);
@@ -24,6 +24,8 @@ void ReadFormatObject(RequestReader& reader, CompletionParams& params, std::stri
 void ReadStructuredOutputs(RequestReader& reader, CompletionParams& params);
 // Ollama's: "json", or a JSON Schema.
 void ReadOllamaFormat(RequestReader& reader, CompletionParams& params);
+// The member grammar; as llama.cpp's clients send it, an empty one is none.
+void ReadLlamaGrammar(RequestReader& reader, CompletionParams& params);
 // The member json_schema; as llama.cpp has it, an empty one beside a grammar, even an empty one, is none.
 void ReadLlamaSchema(RequestReader& reader, CompletionParams& params);
 

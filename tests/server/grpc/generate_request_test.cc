@@ -1,5 +1,8 @@
 #include "server/grpc/generate_request.h"
 
+#include <functional>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -47,6 +50,30 @@ TEST(GenerateRequestTest, WhatIsAbsentStaysAbsent) {
   EXPECT_THAT(params->prompts, ElementsAre(Prompt("")));
   EXPECT_FALSE(params->max_tokens || params->n || params->temperature || params->top_p || params->top_k ||
                params->min_p || params->seed || params->logprobs || params->prompt_logprobs);
+}
+
+TEST(GenerateRequestTest, AStructuredOutputHoldsTheTextToSomething) {
+  using Output = v1::StructuredOutput;
+  const auto refused = [](const std::function<void(Output&)>& fill) {
+    v1::GenerateRequest request;
+    request.set_text("a");
+    fill(*request.mutable_structured_output());
+    return ErrorParameter(ParseGenerateRequest(request).status());
+  };
+  EXPECT_EQ(refused([](Output&) {}), "structured_output");
+  EXPECT_EQ(refused([](Output& output) { output.set_json_object(false); }), "structured_output");
+  EXPECT_EQ(refused([](Output& output) { output.set_json_schema(""); }), "structured_output.json_schema");
+  EXPECT_EQ(refused([](Output& output) { output.set_regex(""); }), "structured_output.regex");
+  EXPECT_EQ(refused([](Output& output) { output.set_grammar(""); }), "structured_output.grammar");
+  EXPECT_EQ(refused([](Output& output) { output.set_structural_tag(""); }), "structured_output.structural_tag");
+  EXPECT_EQ(refused([](Output& output) { output.mutable_choices(); }), "structured_output.choices");
+  EXPECT_EQ(refused([](Output& output) {
+              output.mutable_choices()->add_texts("a");
+              output.mutable_choices()->add_texts("");
+            }),
+            "structured_output.choices.texts[1]");
+  EXPECT_EQ(refused([](Output& output) { output.set_json_object(true); }), "");
+  EXPECT_EQ(refused([](Output& output) { output.set_regex("a"); }), "");
 }
 
 TEST(GenerateRequestTest, APromptIsRequired) {
