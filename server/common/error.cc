@@ -1,11 +1,14 @@
 #include "server/common/error.h"
 
 #include <optional>
+#include <utility>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {
@@ -39,6 +42,19 @@ absl::Status WithParameter(absl::Status status, std::string_view param, std::str
   if (!param.empty()) status.SetPayload(kParameterUrl, absl::Cord(absl::string_view(param.data(), param.size())));
   if (!code.empty()) status.SetPayload(kCodeUrl, absl::Cord(absl::string_view(code.data(), code.size())));
   return status;
+}
+
+absl::Status RenameParameter(const absl::Status& status, std::string_view from, std::string_view to) {
+  const auto is_of = [from](std::string_view text, std::string_view ends) {
+    return text.starts_with(from) && (text.size() == from.size() || ends.find(text[from.size()]) != ends.npos);
+  };
+  const std::string parameter = ErrorParameter(status);
+  if (!is_of(parameter, "[.")) return status;
+  std::string message(status.message());
+  if (is_of(message, "[.: ")) message.replace(0, from.size(), to);
+  absl::Status renamed(status.code(), message);
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { renamed.SetPayload(url, payload); });
+  return WithParameter(std::move(renamed), Concat(to, parameter.substr(from.size())), "");
 }
 
 absl::Status OutOfMemory() {

@@ -26,6 +26,10 @@ absl::Status InvalidParameter(std::string_view param, std::string_view message,
 // Adds the parameter and code to a status.
 absl::Status WithParameter(absl::Status status, std::string_view param, std::string_view code);
 
+// The same fault, of a parameter whose client calls it otherwise: `to` for `from`, in its name, "from[3]", and at the
+// beginning of its message. Unchanged, if it is of another parameter.
+absl::Status RenameParameter(const absl::Status& status, std::string_view from, std::string_view to);
+
 // What a request is told that ended because an allocation failed, as under a limit of the address space.
 absl::Status OutOfMemory();
 

@@ -130,7 +130,10 @@ void ReadTools(RequestReader& reader, Params& params) {
       one = true;  // who names a tool wants one call of it
     }
   }
-  if (reader.ok()) SetTools(reader, tools, choice, !one, params);
+  if (!reader.ok()) return;
+  params.names.tool_member = "";
+  params.names.tool_schema = "input_schema";
+  SetTools(reader, tools, choice, !one, params);
 }
 
 void ReadThinking(RequestReader& reader, Params& params) {
@@ -240,8 +243,8 @@ Table MakeTable(MessagesCall call) {
   if (call == MessagesCall::kCount) return made;
   made.Add("max_tokens", IntegerSchema("Tokens to generate at most. Default: as of a chat.", {.min = 1}),
            &Params::max_tokens);
-  made.Add("stop_sequences", ArraySchema("Generation ends before the first of these.", StringSchema("")),
-           &Params::stop);
+  made.AddNamed("stop_sequences", "stop", ArraySchema("Generation ends before the first of these.", StringSchema("")),
+                &Params::stop);
   made.Add("stream", BooleanSchema("Answer with events as tokens are made.", false), &Params::stream);
   AddSamplingFields({"temperature", "top_p", "top_k"}, made);
   return made;

@@ -33,6 +33,10 @@ namespace {
 namespace bj = boost::json;
 
 struct LlamaParams : CompletionParams {
+  LlamaParams() {
+    names.max_tokens = "n_predict";
+    names.logprobs = "n_probs";
+  }
   bool return_tokens = false;
 };
 using Table = ParameterTable<LlamaParams>;
@@ -54,6 +58,7 @@ void ReadSameLength(RequestReader& reader, std::string_view name, LlamaParams& p
                        fmt::format("is {} where another name of it says {}: give n_predict", *most, *params.max_tokens),
                        "invalid_value");
   }
+  if (!params.max_tokens) params.names.max_tokens = name;
   params.max_tokens = most;
 }
 
@@ -64,7 +69,9 @@ void ReadStoppingStrings(RequestReader& reader, LlamaParams& params) {
   if (!stop.empty() && !params.stop.empty() && stop != params.stop) {
     return reader.Fail("stopping_strings", "and stop are both there and differ: give one of them", "invalid_value");
   }
-  if (!stop.empty()) params.stop = std::move(stop);
+  if (stop.empty() || !params.stop.empty()) return;
+  params.stop = std::move(stop);
+  params.names.Call("stop", "stopping_strings");
 }
 
 const Table& LlamaRequest() {
@@ -84,7 +91,9 @@ const Table& LlamaRequest() {
                      ReadUnless(reader, name, -1, &most);
                      // Here, since n_predict hides it from the checks of what is asked for.
                      if (most) reader.Fail(CheckParameter(name, *most, 0, std::numeric_limits<int64_t>::max()));
-                     if (!params.max_tokens) params.max_tokens = most;
+                     if (!most || params.max_tokens) return;
+                     params.max_tokens = most;
+                     params.names.max_tokens = name;
                    });
     }
     for (const char* name : {"max_new_tokens", "num_predict"}) {
@@ -138,7 +147,6 @@ const Table& LlamaRequest() {
 
 absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(LlamaParams params, LlamaRequest().Parse(body, unknown));
-  params.names = {.max_tokens = "n_predict", .logprobs = "n_probs"};
   params.open_ended = true;
   // Nothing to generate: the prompt is computed, and there is no more to say of it.
   if (params.max_tokens == 0) params.prompt_logprobs = 0;

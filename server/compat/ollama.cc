@@ -29,7 +29,11 @@ namespace {
 namespace bj = boost::json;
 
 struct OllamaParams : CompletionParams {
-  OllamaParams() { stream = true; }
+  OllamaParams() {
+    stream = true;
+    names.max_tokens = "options.num_predict";
+    names.logprobs = "top_logprobs";
+  }
   std::string prompt, system;
   bool raw = false;
   bool only_loads = false;  // of a conversation: it has no messages
@@ -206,9 +210,7 @@ absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body
   const Table& table = form == Form::kGenerate ? GenerateRequest() : ChatRequest();
   BATUCADA_ASSIGN_OR_RETURN(OllamaParams params, table.Parse(body, unknown));
   params.model = WithoutLatest(params.model, service);
-  params.names = {.prompt = form == Form::kGenerate ? "prompt" : "messages",
-                  .max_tokens = "options.num_predict",
-                  .logprobs = "top_logprobs"};
+  params.names.prompt = form == Form::kGenerate ? "prompt" : "messages";
   // As there, a number alone asks for nothing.
   params.logprobs = params.scores ? std::optional(params.logprobs.value_or(0)) : std::nullopt;
   params.open_ended = true;

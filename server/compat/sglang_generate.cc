@@ -30,6 +30,10 @@ constexpr int64_t kDefaultNewTokens = 128;
 constexpr int64_t kNoPromptScores = -1;
 
 struct SglangParams : CompletionParams {
+  SglangParams() {
+    names.max_tokens = "sampling_params.max_new_tokens";
+    names.logprobs = "top_logprobs_num";
+  }
   bool one_text = true;  // else the answer is a list
   bool scores = false;   // log-probabilities are told
   bool token_texts = false;
@@ -56,13 +60,17 @@ const Table& OwnSampling() {
     using P = SglangParams;
     made.Add("max_new_tokens", IntegerSchema("Tokens to generate at most.", {.min = 0, .fallback = kDefaultNewTokens}),
              &P::max_tokens);
-    made.AddRead(
-        "max_tokens", IntegerSchema("Another name of max_new_tokens.", {.min = 0}),
-        [](RequestReader& reader, P& params) { ReadSame(reader, "max_tokens", "max_new_tokens", &params.max_tokens); });
+    made.AddRead("max_tokens", IntegerSchema("Another name of max_new_tokens.", {.min = 0}),
+                 [](RequestReader& reader, P& params) {
+                   const bool named = params.max_tokens.has_value();
+                   ReadSame(reader, "max_tokens", "max_new_tokens", &params.max_tokens);
+                   if (!named && params.max_tokens) params.names.max_tokens = reader.FullName("max_tokens");
+                 });
     AddSamplingFields(SamplingKind::kFilter, made);
     AddSamplingFields(SamplingKind::kLogits, made);
-    made.Add("min_new_tokens", IntegerSchema("Until so many tokens are generated, nothing ends the text.", {.min = 0}),
-             &P::min_tokens);
+    made.AddNamed("min_new_tokens", "min_tokens",
+                  IntegerSchema("Until so many tokens are generated, nothing ends the text.", {.min = 0}),
+                  &P::min_tokens);
     made.AddRead(
         "min_tokens", IntegerSchema("Another name of min_new_tokens.", {.min = 0}),
         [](RequestReader& reader, P& params) { ReadSame(reader, "min_tokens", "min_new_tokens", &params.min_tokens); });
@@ -184,8 +192,6 @@ const Table& SglangRequest() {
 
 absl::StatusOr<SglangParams> Parse(const bj::object& body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(SglangParams params, SglangRequest().ReadObject(body, Typing::kStrict, unknown));
-  params.names.max_tokens = "sampling_params.max_new_tokens";
-  params.names.logprobs = "top_logprobs_num";
   if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
   if (params.scores) {
     params.logprobs = params.top;

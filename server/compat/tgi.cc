@@ -32,6 +32,9 @@ namespace bj = boost::json;
 constexpr int64_t kDefaultNewTokens = 100;
 
 struct TgiParams : CompletionParams {
+  TgiParams() {
+    names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens", .logprobs = "parameters.top_n_tokens"};
+  }
   std::string inputs;
   bool sample = false;
   bool details = false;
@@ -50,7 +53,9 @@ void ReadMaxTokens(RequestReader& reader, TgiParams& params) {
                        fmt::format("is {} and max_new_tokens is {}: give one of them", *most, *params.max_tokens),
                        "invalid_value");
   }
-  if (most) params.max_tokens = most;
+  if (!most || params.max_tokens) return;
+  params.max_tokens = most;
+  params.names.max_tokens = reader.FullName("max_tokens");
 }
 
 // Another name of stop.
@@ -60,7 +65,9 @@ void ReadStopSequences(RequestReader& reader, TgiParams& params) {
   if (!stop.empty() && !params.stop.empty() && stop != params.stop) {
     return reader.Fail("stop_sequences", "and stop are both there and differ: give one of them", "invalid_value");
   }
-  if (!stop.empty()) params.stop = std::move(stop);
+  if (stop.empty() || !params.stop.empty()) return;
+  params.stop = std::move(stop);
+  params.names.Call("stop", reader.FullName("stop_sequences"));
 }
 
 // Unsigned there; the same bits here.
@@ -91,8 +98,9 @@ const Table& OwnParameters() {
     made.AddRead("seed", IntegerSchema(""), ReadSeed);
     made.Add("stop", ArraySchema("Generation ends behind the first of these.", StringSchema("")), &P::stop);
     made.AddRead("stop_sequences", ArraySchema("Another name of stop.", StringSchema("")), ReadStopSequences);
-    made.Add("truncate", IntegerSchema("Keep the last so many tokens of longer inputs.", {.min = 1}),
-             &P::truncate_prompt_tokens);
+    made.AddNamed("truncate", "truncate_prompt_tokens",
+                  IntegerSchema("Keep the last so many tokens of longer inputs.", {.min = 1}),
+                  &P::truncate_prompt_tokens);
     made.Add("return_full_text", BooleanSchema("The text begins with the inputs.", false), &P::full_text);
     made.Add("details", BooleanSchema("Tell each token, and why the text ended.", false), &P::details);
     made.AddRead(
@@ -199,7 +207,6 @@ absl::Status BestOfNeeds(std::string_view what) {
 absl::StatusOr<TgiParams> Parse(const absl::StatusOr<bj::object>& body, UnknownMembers* unknown) {
   if (!body.ok()) return body.status();
   BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().ReadObject(*body, Typing::kStrict, unknown));
-  params.names = {.prompt = "inputs", .max_tokens = "parameters.max_new_tokens", .logprobs = "parameters.top_n_tokens"};
   params.prompts = {params.inputs};
   if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
   // The model's own defaults are not theirs: unless something asks to draw, the most likely token is taken.

@@ -67,6 +67,9 @@ absl::StatusOr<AnswerPlan> PlanAnswer(const CompletionParams& params, std::strin
 absl::Status GrammarFault(const GrammarSpec& grammar, const CompletionParams& params, std::string_view reason) {
   std::string name = grammar.name;
   std::string_view what = reason;
+  const auto schema_of = [&](size_t tool) {
+    return fmt::format("tools[{}].{}{}", tool, params.names.tool_member, params.names.tool_schema);
+  };
   // The reader's place in a text of several parts means nothing to the client; behind it is that in the client's own.
   constexpr std::string_view kInside = "json_schema: ";
   const size_t inside = reason.find(kInside);
@@ -75,9 +78,12 @@ absl::Status GrammarFault(const GrammarSpec& grammar, const CompletionParams& pa
     what = reason.substr(inside + kInside.size());
     if (params.tools) {
       if (const std::optional<size_t> tool = ToolAtPlace(*params.tools, reason.substr(0, inside))) {
-        name = fmt::format("tools[{}].function.parameters", *tool);
+        name = schema_of(*tool);
       }
     }
+  } else if (params.tools && name == "tools" && params.tools->use == OfferedTools::Use::kMust) {
+    // Of a choice that comes to nothing each is nothing: the first is as good to name.
+    if (const std::optional<size_t> tool = ToolAtPlace(*params.tools, ".tags[0]")) name = schema_of(*tool);
   }
   return InvalidParameter(name, fmt::format("{}: {}", name, what), "unsupported_parameter");
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -20,11 +21,18 @@ namespace batucada {
 
 using Prompt = std::variant<std::string, SharedArray<int32_t>>;  // text, or token ids used as they are
 
-// What a wire calls the parameters whose names differ, for errors.
+// What a client calls the parameters whose names differ, for errors.
 struct ParameterNames {
   std::string prompt = "prompt";
   std::string max_tokens = "max_tokens";
   std::string logprobs = "logprobs";
+  // Where a tool has its members, and which of them is the schema: tools[0].function.parameters.
+  std::string tool_member = "function.";
+  std::string tool_schema = "parameters";
+  // Others, as this request has them: "min_tokens" and "sampling_params.min_new_tokens".
+  std::vector<std::pair<std::string, std::string>> others;
+
+  void Call(std::string_view name, std::string told) { others.emplace_back(name, std::move(told)); }
 };
 
 // What a client says of how its text will be used again. No answer depends on it.

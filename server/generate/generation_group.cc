@@ -24,7 +24,8 @@ absl::Status NoRoom() {
       "", "memory_full");
 }
 
-absl::Status FailureOf(const Finish& finish) {
+// `narrowing`: see Translation.
+absl::Status FailureOf(const Finish& finish, const std::string& narrowing) {
   switch (finish.reason) {
     case FinishReason::kStop:
     case FinishReason::kLength: return absl::OkStatus();
@@ -40,7 +41,7 @@ absl::Status FailureOf(const Finish& finish) {
       return WithParameter(absl::UnavailableError("the server shut down before the request was done"), "", "shutdown");
     case FinishReason::kError: break;
   }
-  if (finish.by_request) return WithParameter(absl::InvalidArgumentError(finish.message), "", "nothing_to_draw");
+  if (finish.by_request) return InvalidParameter(narrowing, finish.message, "nothing_to_draw");
   return WithParameter(absl::InternalError(fmt::format("the engine failed: {}", finish.message)), "", "engine_error");
 }
 
@@ -79,6 +80,7 @@ absl::StatusOr<std::unique_ptr<GenerationGroup>> GenerationGroup::Submit(Service
                                                               .status = {}},
                                                              reader));
   group->only_scores_ = first.max_tokens == 0;
+  group->narrowing_ = translation.narrowing;
   group->choices_per_prompt_ = static_cast<size_t>(translation.choices_per_prompt);
   if (absl::Status status = group->ChargeMemory(translation); !status.ok()) return group->Refuse(std::move(status));
   const TokenRoom room = group->MakeRoom();
@@ -117,8 +119,12 @@ absl::Status GenerationGroup::Add(Request request, const TokenRoom& room) {
     generations_.resize(scores_due_.size() * choices_per_prompt_);
     return absl::OkStatus();
   }
-  const bool full = absl::IsResourceExhausted(choices.status());
-  return Refuse(full ? WithParameter(choices.status(), "", "queue_full") : choices.status());
+  if (absl::IsResourceExhausted(choices.status())) return Refuse(WithParameter(choices.status(), "", "queue_full"));
+  // All else that a request may say has been checked.
+  if (absl::IsInvalidArgument(choices.status())) {
+    return Refuse(WithParameter(choices.status(), narrowing_, "nothing_to_draw"));
+  }
+  return Refuse(choices.status());
 }
 
 absl::Status GenerationGroup::Refuse(absl::Status status) {
@@ -234,7 +240,7 @@ void GenerationGroup::Note(const Finish& finish) {
   };
   keep_first(finish.admitted, &record_.admitted);
   keep_first(finish.first_token, &record_.first_token);
-  if (record_.status.ok()) record_.status = no_room ? NoRoom() : FailureOf(finish);
+  if (record_.status.ok()) record_.status = no_room ? NoRoom() : FailureOf(finish, narrowing_);
 }
 
 void GenerationGroup::NoteReason(std::string_view reason) {

@@ -81,6 +81,7 @@ class GenerationGroup {
 
   Service& service_;
   size_t choices_per_prompt_ = 1;
+  std::string narrowing_;                               // see Translation
   bool only_scores_ = false;                            // nothing is generated
   std::vector<int64_t> scores_due_;                     // of each prompt: scores that its first choice has yet to tell
   std::vector<std::optional<Generation>> generations_;  // choice by choice; empty once ended, or where not needed

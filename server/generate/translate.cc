@@ -261,6 +261,17 @@ uint64_t ChoiceSeed(uint64_t seed, int32_t choice) {
 
 namespace {
 
+// What leaves the fewest tokens to draw.
+std::string NarrowingOf(const CompletionParams& params) {
+  const char* name = params.allowed_token_ids     ? "allowed_token_ids"
+                     : !params.bad_words.empty()  ? "bad_words"
+                     : !params.logit_bias.empty() ? "logit_bias"
+                     : params.min_tokens          ? "min_tokens"
+                                                  : nullptr;
+  if (name == nullptr) return params.grammar ? params.grammar->name : "";
+  return ErrorParameter(InClientsWords(InvalidParameter(name, ""), params.names));
+}
+
 absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const TranslationContext& context) {
   Translation translation;
   BATUCADA_ASSIGN_OR_RETURN(translation.model, ResolveModel(params.model, context.model_names));
@@ -365,10 +376,24 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
 
 }  // namespace
 
+absl::Status InClientsWords(absl::Status status, const ParameterNames& names) {
+  const std::string parameter = ErrorParameter(status);
+  if (parameter.empty()) return status;
+  const std::pair<std::string, std::string>* best = nullptr;  // "stop_token_ids[0]" before "stop_token_ids"
+  for (const auto& name : names.others) {
+    const bool meant = parameter.starts_with(name.first) &&
+                       (parameter.size() == name.first.size() || parameter[name.first.size()] == '[' ||
+                        parameter[name.first.size()] == '.');
+    if (meant && (best == nullptr || name.first.size() >= best->first.size())) best = &name;
+  }
+  return best == nullptr ? status : RenameParameter(status, best->first, best->second);
+}
+
 // Whoever writes a refusal down is told the model that was asked for.
 absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context) {
   absl::StatusOr<Translation> translation = TranslateAll(params, context);
-  if (!translation.ok()) return WithAskedModel(translation.status(), params.model);
+  if (!translation.ok()) return WithAskedModel(InClientsWords(translation.status(), params.names), params.model);
+  translation->narrowing = NarrowingOf(params);
   return translation;
 }
 

@@ -29,9 +29,10 @@ struct Translation {
   std::vector<std::string>
       prompt_text;  // of each prompt, if the answer echoes it: the text that the completion follows
   std::shared_ptr<const AnswerForm> answer;  // what to look for in the answers to a conversation; null: no conversation
-  double temperature = 1, top_p = 1;         // as they were given, before they became single precision
-  int32_t choices_per_prompt = 1;            // n, or best_of; choice i of prompt p has the index p * n + i on the wire
-  int32_t kept_per_prompt = 1;               // n
+  std::string narrowing;              // the parameter to name where no token is left to draw, as the client calls it
+  double temperature = 1, top_p = 1;  // as they were given, before they became single precision
+  int32_t choices_per_prompt = 1;     // n, or best_of; choice i of prompt p has the index p * n + i on the wire
+  int32_t kept_per_prompt = 1;        // n
 
   size_t choices() const { return requests.size() * static_cast<size_t>(choices_per_prompt); }
   size_t PromptOf(size_t choice) const { return choice / static_cast<size_t>(choices_per_prompt); }
@@ -39,6 +40,9 @@ struct Translation {
 
 // INVALID_ARGUMENT or NOT_FOUND (the model) name the parameter, its value and the limit. Thread-safe.
 absl::StatusOr<Translation> Translate(const CompletionParams& params, const TranslationContext& context);
+
+// An error about a parameter, with the client's name for it.
+absl::Status InClientsWords(absl::Status status, const ParameterNames& names);
 
 // Request::cache_scope of the client's texts with that salt.
 std::string CacheScope(const TranslationContext& context, std::string_view salt);

@@ -42,6 +42,16 @@ class ParameterTable {
     auto read = [name, field](RequestReader& reader, Params& params) { reader.Read(name, &(params.*field)); };
     AddReadPresent(std::move(name), std::move(schema), std::move(read));
   }
+  // The same, of one that other clients call `common`: where the parameters tell names, errors that are found later
+  // have the client's.
+  template <typename Owner, typename Field>
+  void AddNamed(std::string name, std::string_view common, boost::json::object schema, Field Owner::*field) {
+    auto read = [name, common = std::string(common), field](RequestReader& reader, Params& params) {
+      reader.Read(name, &(params.*field));
+      params.names.Call(common, reader.FullName(name));
+    };
+    AddReadPresent(std::move(name), std::move(schema), std::move(read));
+  }
   // A member that is read in a way of its own, which is asked of every request.
   void AddRead(std::string name, boost::json::object schema, Read read, Presence presence = Presence::kOptional) {
     always_.push_back(static_cast<uint32_t>(entries_.size()));
@@ -120,8 +130,14 @@ class ParameterTable {
   void ReadMembers(RequestReader& reader, Params& params) const {
     absl::InlinedVector<uint32_t, 32> asked(always_.begin(), always_.end());
     for (const auto& member : reader.object()) {
-      const auto known = by_name_.find(std::string_view(member.key().data(), member.key().size()));
-      if (known != by_name_.end()) asked.push_back(known->second);
+      const std::string_view name(member.key().data(), member.key().size());
+      const auto known = by_name_.find(name);
+      if (known == by_name_.end()) continue;
+      asked.push_back(known->second);
+      // What is wrong with an inner member may be found only when its place is forgotten.
+      if constexpr (requires { params.names.Call(name, std::string()); }) {
+        if (reader.is_inner()) params.names.Call(name, reader.FullName(name));
+      }
     }
     std::sort(asked.begin(), asked.end());
     const auto end = std::unique(asked.begin(), asked.end());

@@ -229,7 +229,9 @@ absl::Status RequestReader::Finish() {
     if (unknown_ != nullptr && unknown_->policy == UnknownMembers::Policy::kIgnore) {
       unknown_->Ignore(path_ + name);
     } else {
-      Fail(Printable(name), "is not a parameter of this endpoint: leave it out", "unknown_parameter");
+      // An empty name begins no sentence.
+      Fail(name.empty() ? "\"\"" : Printable(name), "is not a parameter of this endpoint: leave it out",
+           "unknown_parameter");
     }
   }
   return status_;

@@ -70,6 +70,7 @@ class RequestReader {
   bool ok() const { return status_.ok(); }
   const absl::Status& status() const { return status_; }
   Typing typing() const { return typing_; }
+  bool is_inner() const { return !path_.empty(); }
   // As errors name it: "options.seed".
   std::string FullName(std::string_view name) const { return path_ + std::string(name); }
   // The first error; without one, an error if a member that is not null was never read and is not to be ignored.

@@ -72,7 +72,7 @@ bj::value WithoutEmptyWords(const bj::value& words) {
 }
 
 // TensorRT-LLM's: the id that ends the text, and the one that fills up shapes, of which there are none here.
-absl::Status ReadIds(const bj::object& given, bj::object* members) {
+absl::Status ReadIds(const bj::object& given, bj::object* members, ParameterNames* names) {
   for (const std::string_view name : {"end_id", "pad_id"}) {
     const bj::value* const value = given.if_contains(bj::string_view(name.data(), name.size()));
     if (value == nullptr || value->is_null()) continue;
@@ -84,6 +84,7 @@ absl::Status ReadIds(const bj::object& given, bj::object* members) {
     if (name != "end_id") continue;
     bj::value& stops = (*members)["stop_token_ids"];
     if (!stops.is_array()) stops = stops.is_null() ? bj::array() : bj::array(1, stops);
+    names->Call(fmt::format("stop_token_ids[{}]", stops.get_array().size()), "end_id");
     stops.get_array().emplace_back(*id);
   }
   return absl::OkStatus();
@@ -91,7 +92,7 @@ absl::Status ReadIds(const bj::object& given, bj::object* members) {
 
 }  // namespace
 
-absl::StatusOr<bj::object> ToCompletionMembers(const bj::object& given) {
+absl::StatusOr<bj::object> ToCompletionMembers(const bj::object& given, ParameterNames* names) {
   RequestReader reader(given, "", Typing::kLenient);
   for (const auto& [name, harmless] : Refused()) reader.Refuse(name, harmless);
   BATUCADA_RETURN_IF_ERROR(reader.status());
@@ -106,8 +107,9 @@ absl::StatusOr<bj::object> ToCompletionMembers(const bj::object& given) {
     const std::string_view to = renamed == Renamed().end() ? name : renamed->second;
     const bool fresh = members.emplace(bj::string_view(to.data(), to.size()), std::move(told)).second;
     if (!fresh) return InvalidParameter(to, fmt::format("{} is given under two names: give it once", to));
+    if (to != name) names->Call(to, std::string(name));
   }
-  BATUCADA_RETURN_IF_ERROR(ReadIds(given, &members));
+  BATUCADA_RETURN_IF_ERROR(ReadIds(given, &members, names));
   return members;
 }
 

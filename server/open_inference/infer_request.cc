@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
+#include "server/generate/translate.h"
 #include "server/json/request_reader.h"
 #include "server/open_inference/backend_names.h"
 #include "server/openai/completion_request.h"
@@ -276,16 +277,22 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
                             "invalid_value");
   }
   BATUCADA_RETURN_IF_ERROR(AddOnce("model", bj::value(request.model), &given));
-  BATUCADA_ASSIGN_OR_RETURN(bj::object members, ToCompletionMembers(given));
+  ParameterNames names;
+  BATUCADA_ASSIGN_OR_RETURN(bj::object members, ToCompletionMembers(given, &names));
   members["echo"] = !exclude_input.value_or(plan.pieces);
-  BATUCADA_ASSIGN_OR_RETURN(plan.params, CompletionParameters().ReadObject(members, Typing::kLenient));
+  absl::StatusOr<CompletionParams> params = CompletionParameters().ReadObject(members, Typing::kLenient);
+  if (!params.ok()) return InClientsWords(params.status(), names);
+  plan.params = *std::move(params);
+  names.prompt = "text_input";
+  plan.params.names = std::move(names);
   if (plan.params.best_of) {
     return InvalidParameter("best_of", "best_of is not supported here: leave it out, or use /v1/completions",
                             "unsupported_parameter");
   }
   plan.params.stream = plan.pieces;
   if (plan.pieces && plan.params.n.value_or(1) != 1) {
-    return InvalidParameter("n", "n must be 1 where the answer is streamed", "invalid_value");
+    return InClientsWords(InvalidParameter("n", "n must be 1 where the answer is streamed", "invalid_value"),
+                          plan.params.names);
   }
   return plan;
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "absl/strings/ascii.h"
+#include "base/strings.h"
 
 namespace batucada {
 namespace {
@@ -24,7 +25,8 @@ bool IsToolName(std::string_view name) {
 }
 
 // The name of a tool, if it is one that is sound.
-std::string ReadTool(RequestReader& reader, const std::string& path, const bj::value& tool) {
+std::string ReadTool(RequestReader& reader, const std::string& path, const bj::value& tool,
+                     const ParameterNames& names) {
   if (!tool.is_object()) {
     reader.Fail(path, fmt::format("must be an object, not {}", DescribeJson(tool)));
     return "";
@@ -45,7 +47,7 @@ std::string ReadTool(RequestReader& reader, const std::string& path, const bj::v
   }
   reader.Fail(members.Finish());
   if (!reader.ok()) return "";
-  RequestReader inner(function->get_object(), path + ".function.", reader);
+  RequestReader inner(function->get_object(), Concat(path, ".", names.tool_member), reader);
   bool strict = false;
   inner.Read("name", &name);
   inner.Read("description", &description);
@@ -53,7 +55,7 @@ std::string ReadTool(RequestReader& reader, const std::string& path, const bj::v
   inner.Take("return");
   const bj::value* parameters = inner.Take("parameters");
   if (inner.ok() && parameters != nullptr && !parameters->is_object()) {
-    inner.Fail("parameters", fmt::format("must be a JSON Schema, not {}", DescribeJson(*parameters)));
+    inner.Fail(names.tool_schema, fmt::format("must be a JSON Schema, not {}", DescribeJson(*parameters)));
   }
   if (inner.ok() && !IsToolName(name)) {
     inner.Fail("name", fmt::format("must be 1 to {} letters, digits and any of _ - . : /", kMaxToolNameBytes),
@@ -162,11 +164,11 @@ void SetTools(RequestReader& reader, const bj::array& tools, const ToolChoice& c
   OfferedTools offered;
   for (size_t i = 0; i < tools.size(); ++i) {
     const std::string path = fmt::format("tools[{}]", i);
-    std::string name = ReadTool(reader, path, tools[i]);
+    std::string name = ReadTool(reader, path, tools[i], params.names);
     if (!reader.ok()) return;
     if (std::find(offered.names.begin(), offered.names.end(), name) != offered.names.end()) {
-      return reader.Fail(path + ".function.name", fmt::format("is {}, as another tool's: names must differ", name),
-                         "invalid_value");
+      return reader.Fail(Concat(path, ".", params.names.tool_member, "name"),
+                         fmt::format("is {}, as another tool's: names must differ", name), "invalid_value");
     }
     offered.names.push_back(std::move(name));
   }

@@ -114,7 +114,7 @@ absl::StatusOr<Answer> Create(Service& service, const HttpRequest& request, cons
   BATUCADA_ASSIGN_OR_RETURN(const ResponseContext context, ReadContext(service, request.client, &params));
   BATUCADA_ASSIGN_OR_RETURN(bj::array messages, MessagesOf(context, params));
   absl::StatusOr<Translation> translation = TranslateWhatFits(std::move(messages), params, translating);
-  if (!translation.ok()) return WithAskedModel(OfFlatTools(translation.status()), params.model);
+  if (!translation.ok()) return WithAskedModel(translation.status(), params.model);
   const bool streams = params.stream;
   BATUCADA_ASSIGN_OR_RETURN(ResponseDraft draft,
                             MakeDraft(service, request.client, std::move(params), context, *translation));
@@ -153,7 +153,7 @@ absl::StatusOr<int64_t> CountInput(Service& service, const HttpRequest& request,
   SetMessages(std::move(messages), params);
   const absl::StatusOr<std::vector<int32_t>> ids =
       EncodeConversation(*params.conversation, "input", {.add_special_tokens = false}, context);
-  if (!ids.ok()) return OfFlatTools(ids.status());
+  if (!ids.ok()) return ids.status();
   return static_cast<int64_t>(ids->size());
 }
 

@@ -136,10 +136,8 @@ void ReadTools(RequestReader& reader, Params& params) {
   }
   // Who names a tool wants one call of it.
   if (!reader.ok()) return;
-  const bj::object none;
-  RequestReader inner(none, "", reader);
-  SetTools(inner, tools, choice, parallel && choice.parameter != kNamedTool, params);
-  reader.Fail(OfFlatTools(inner.status()));
+  params.names.tool_member = "";
+  SetTools(reader, tools, choice, parallel && choice.parameter != kNamedTool, params);
 }
 
 void ReadReasoning(RequestReader& reader, Params& params) {
@@ -173,18 +171,6 @@ void ReadReasoning(RequestReader& reader, Params& params) {
 }
 
 }  // namespace
-
-absl::Status OfFlatTools(const absl::Status& status) {
-  const std::string parameter = ErrorParameter(status);
-  if (!parameter.starts_with("tools[")) return status;
-  const auto flat = [](std::string text) {
-    constexpr std::string_view kMember = "].function.";
-    const size_t at = text.find(kMember);
-    return at == text.npos ? text : text.replace(at, kMember.size(), "].");
-  };
-  return WithParameter(absl::Status(status.code(), flat(std::string(status.message()))), flat(parameter),
-                       ErrorCode(status));
-}
 
 void AddResponseTools(ParameterTable<Params>& table) {
   bj::object type = StringSchema("");

@@ -1,7 +1,6 @@
 // The tools of a response, and how much the model thinks, as OpenAI's Responses say them.
 #pragma once
 
-#include "absl/status/status.h"
 #include "server/json/parameter_table.h"
 #include "server/responses/response_request.h"
 
@@ -9,9 +8,6 @@ namespace batucada {
 
 // tools, tool_choice and parallel_tool_calls.
 void AddResponseTools(ParameterTable<ResponseParams>& table);
-
-// What is wrong with a tool in the form of chats, of one that Responses write flat: "tools[1].parameters".
-absl::Status OfFlatTools(const absl::Status& status);
 
 // reasoning: {"effort": …, "summary": …}
 void AddResponseReasoning(ParameterTable<ResponseParams>& table);

@@ -89,6 +89,7 @@ def test_a_request_ends_in_time():
 def test_a_request_that_leaves_nothing_to_draw_is_refused(small, contradiction):
     error = refusal(small, prompt="a", max_tokens=4, **contradiction)
     assert "allowed_token_ids leaves none to be drawn" in error["message"]
+    assert error["param"] == "allowed_token_ids" and error["code"] == "nothing_to_draw"
 
 
 def test_health_and_metrics_answer_while_texts_wait():
@@ -127,6 +128,7 @@ def test_a_text_that_cannot_go_on_ends_with_an_error():
         request = {"prompt": "a", "max_tokens": 8, "allowed_token_ids": [token], "bad_words": [word], "return_token_ids": True}
         failed = server.http.post("/v1/completions", json=request)
         assert failed.status_code == 400 and "no token could be drawn" in failed.json()["error"]["message"], failed.text
+        assert failed.json()["error"]["param"] == "allowed_token_ids"
         with server.http.stream("POST", "/v1/completions", json=request | {"stream": True}) as stream:
             events = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: {")]
         drawn = [id for event in events if event.get("choices") for id in event["choices"][0]["token_ids"]]

@@ -113,6 +113,8 @@ def test_ollamas_json_is_an_object(strict):
     ("/v1/chat/completions", {**CHAT, "system": "Be brief."}, "system"),
     ("/v1/chat/completions", {**CHAT, "messages": [{**USER[0], "images": ["aGk="]}]}, "messages[0].images"),
     ("/v1/chat/completions", {**CHAT, "messages": [{**USER[0], "image_url": {"url": "data:,"}}]}, "messages[0].image_url"),
+    ("/completion", {**LLAMA, "stopping_strings": [""]}, "stopping_strings[0]"),
+    ("/completion", {"prompt": "a", "max_tokens": 1 << 30, "n_predict": None, "min_tokens": -1}, "min_tokens"),
     *[("/completion", {**LLAMA, name: value}, name) for name, value in
       {"n": 2, "logprobs": 3, "echo": True, "repeat_penalty": 1.1, "max_new_tokens": 5, "stop_sequences": ["a"],
        "samplers": ["min_p", "temperature", "top_k"], "messages": USER, "bad_words": ["a"]}.items()],
@@ -134,6 +136,13 @@ def test_what_would_change_an_answer_is_refused_by_name(fast, path, body, where)
     ("/api/chat", {"messages": [{**USER[0], "images": ["aGk="]}]}, "messages[0].images"),
     ("/api/chat", {"messages": USER, "options": {"logit_bias": {"5": 1}}}, "options.logit_bias"),
     ("/api/chat", {"messages": USER, "options": {"repeat_penalty": 1.1}}, "set repeat_last_n to -1"),
+    (*tgi(truncate=0), "parameters.truncate is 0"), (*tgi(stop=[""]), "parameters.stop[0] is empty"),
+    (*tgi(stop_sequences=["a", ""]), "parameters.stop_sequences[1] is empty"), (*tgi(top_p=0), "parameters.top_p is 0"),
+    (*tgi(temperature=9), "parameters.temperature is 9"), (*tgi(best_of=99, do_sample=True), "parameters.best_of is 99"),
+    ("/generate", {"inputs": "a", "parameters": {"max_tokens": -1}}, "parameters.max_tokens is -1"),
+    *[("/api/chat", {"messages": USER, "options": options}, says) for options, says in
+      (({"stop": [""]}, "options.stop[0] is empty"), ({"top_p": -1}, "options.top_p is -1"), ({"temperature": 9}, "options.temperature is 9"),
+       ({"min_p": 5}, "options.min_p is 5"), ({"num_predict": -5}, "options.num_predict is -5"))],
 ], ids=str)
 def test_other_forms_of_errors_name_it_too(fast, path, body, says):
     response = fast.http.post(path, json=body)

@@ -124,9 +124,17 @@ def test_generate_stream(fast, model):
     ("generate", {"text_input": "a", "parameters": 3}, "must be an object"),
     ("generate", {"text_input": "a", "temperature": 9}, "temperature"),
     ("generate", {"text_input": "a", "colour": 9}, "colour"),
+    ("generate", {"text_input": "a", "parameters": {"": 1}}, '"" is not a parameter'),
+    ("generate", {"text_input": "a", "random_seed": "x"}, "random_seed must be an integer"),
+    ("generate", {"text_input": "a", "max_tokens": 1, "min_length": 9}, "min_length is 9"),
+    ("generate", {"text_input": "a", "num_return_sequences": 99}, "num_return_sequences is 99"),
+    ("generate", {"text_input": "a", "stop_words": ["a" * 2000]}, "stop_words[0] has 2000 bytes"),
+    ("generate", {"text_input": "a", "end_id": -7}, "end_id is -7"),
+    ("generate", {"text_input": "a", "stop_token_ids": [-1], "end_id": 5}, "stop_token_ids[0] is -1"),
     ("generate", {"text_input": "a", "stream": True}, "use ModelStreamInfer, or generate_stream"),
     ("generate", {"text_input": "a", "stream": "yes"}, "must be BOOL"),
     ("generate_stream", {"text_input": "a", "n": 2}, "n must be 1"),
+    ("generate_stream", {"text_input": "a", "num_return_sequences": 2}, "num_return_sequences must be 1"),
     ("generate_stream", {"text_input": "a", "exclude_input_in_output": False}, "must be true"),
 ])
 def test_refuses_by_name(fast, model, action, body, message):
@@ -198,7 +206,7 @@ def test_tensorrt_llms_names_have_their_effect(fast, model):
     assert len(ended) < len(answer()) and answer(end_id=ids[5]) == ended
     assert answer(end_id=ids[5], stop_token_ids=[ids[3]]) == over_http(fast, stop_token_ids=[ids[3]])
     refused = fast.http.post(f"/v2/models/{model}/generate", json={"text_input": "a", "max_tokens": 4, "min_length": 5})
-    assert refused.status_code == 400 and "min_tokens is 5: it must be 0 to 4" in refused.json()["error"]
+    assert refused.status_code == 400 and "min_length is 5: it must be 0 to 4" in refused.json()["error"]
     assert len(answer(num_return_sequences=2)) == 2
 
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
 #include "server/common/error.h"
 #include "server/generate/work_attempt.h"
 
@@ -326,6 +327,23 @@ TEST_F(TranslateTest, ExactlyTheLimitIsAllowed) {
   params.n = 4;
   params.stop.assign(16, std::string(1024, 'a'));
   EXPECT_TRUE(Do(params).ok()) << Do(params).status();
+}
+
+TEST(InClientsWordsTest, TheLongestNameThatIsMeant) {
+  ParameterNames names;
+  names.Call("stop", "options.stop");
+  names.Call("stop_token_ids[1]", "end_id");
+  names.Call("stop_token_ids", "options.ids");
+  const auto told = [&](const char* parameter, const char* message) {
+    const absl::Status status = InClientsWords(InvalidParameter(parameter, message, "code"), names);
+    return Concat(ErrorParameter(status), " | ", std::string(status.message()), " | ", ErrorCode(status));
+  };
+  EXPECT_EQ(told("stop[3]", "stop[3] is empty"), "options.stop[3] | options.stop[3] is empty | code");
+  EXPECT_EQ(told("stop_token_ids[0]", "stop_token_ids[0] is 7"), "options.ids[0] | options.ids[0] is 7 | code");
+  EXPECT_EQ(told("stop_token_ids[1]", "stop_token_ids[1] is 7"), "end_id | end_id is 7 | code");
+  EXPECT_EQ(told("stop_token_ids[10]", "stop_token_ids[10] is 7"), "options.ids[10] | options.ids[10] is 7 | code");
+  EXPECT_EQ(told("stopping", "stopping is 7"), "stopping | stopping is 7 | code");
+  EXPECT_EQ(told("stop", "without it"), "options.stop | without it | code");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -15,7 +16,8 @@ namespace bj = boost::json;
 
 // The members, or the name of what is refused.
 std::string Members(const char* given) {
-  const absl::StatusOr<bj::object> members = ToCompletionMembers(bj::parse(given).as_object());
+  ParameterNames names;
+  const absl::StatusOr<bj::object> members = ToCompletionMembers(bj::parse(given).as_object(), &names);
   return members.ok() ? std::string(bj::serialize(*members)) : ErrorParameter(members.status());
 }
 
@@ -37,6 +39,14 @@ TEST(BackendNamesTest, TheEndTokenStopsToo) {
   EXPECT_EQ(Members(R"({"end_id":2,"stop_token_ids":1})"), R"({"stop_token_ids":[1,2]})");
   EXPECT_EQ(Members(R"({"end_id":"two"})"), "end_id");
   EXPECT_EQ(Members(R"({"pad_id":[2]})"), "pad_id");
+}
+
+TEST(BackendNamesTest, NamesAreToldForErrors) {
+  ParameterNames names;
+  const char* given = R"({"min_length":2,"n":1,"stop_token_ids":[1],"end_id":2})";
+  ASSERT_TRUE(ToCompletionMembers(bj::parse(given).as_object(), &names).ok());
+  EXPECT_THAT(names.others, ::testing::ElementsAre(::testing::Pair("min_tokens", "min_length"),
+                                                   ::testing::Pair("stop_token_ids[1]", "end_id")));
 }
 
 TEST(BackendNamesTest, WhatIsNotDoneIsRefusedUnlessItAsksForNothing) {
