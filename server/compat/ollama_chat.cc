@@ -25,14 +25,15 @@ class PastCalls {
       if (call == nullptr) continue;
       call->emplace("type", "function");
       const bj::value* id = call->if_contains("id");
-      if (id == nullptr || !id->is_string() || id->get_string().empty()) {
+      if (id == nullptr || id->is_null() || (id->is_string() && id->get_string().empty())) {
         (*call)["id"] = bj::string(fmt::format("call{:05}", ++named_ % 100'000));
       }
+      id = call->if_contains("id");
+      if (!id->is_string()) continue;  // which is refused
       const bj::value* function = call->if_contains("function");
       const bj::value* name =
           function != nullptr && function->is_object() ? function->get_object().if_contains("name") : nullptr;
-      waiting_.emplace_back(name != nullptr && name->is_string() ? name->get_string() : bj::string(),
-                            call->at("id").get_string());
+      waiting_.emplace_back(name != nullptr && name->is_string() ? name->get_string() : bj::string(), id->get_string());
     }
   }
 

@@ -101,6 +101,10 @@ absl::StatusOr<CompletionParams> ParseChatRequest(const v1::ChatRequest& request
     if (message.has_reasoning_content()) made["reasoning_content"] = message.reasoning_content();
     boost::json::array calls;
     for (const v1::ToolCall& call : message.tool_calls()) {
+      if (call.name().empty()) {  // which is no member of a function on this wire
+        const std::string name = fmt::format("messages[{}].tool_calls[{}].name", messages.size() - 1, calls.size());
+        return InvalidParameter(name, name + " is missing", "missing_parameter");
+      }
       calls.push_back({{"id", call.id()},
                        {"type", "function"},
                        {"function", {{"name", call.name()}, {"arguments", call.arguments()}}}});

@@ -18,7 +18,7 @@ namespace bj = boost::json;
 constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant", "tool"};
 
 // Members of messages that are texts, for the template.
-constexpr const char* kTexts[] = {"name", "tool_call_id", "reasoning_content", "reasoning", "refusal"};
+constexpr const char* kTexts[] = {"name", "reasoning_content", "reasoning", "refusal"};
 
 // What programs add to messages of any role. None changes what is said; templates see them.
 constexpr const char* kKept[] = {"annotations",
@@ -107,6 +107,48 @@ void ReadRole(RequestReader& members, std::string* role) {
                role->empty() ? "missing_parameter" : "invalid_value");
 }
 
+// One call of the past, the member `path` of what `reader` reads. What else it has is kept: it is sent back as it was
+// received.
+void ReadCall(RequestReader& reader, const std::string& path, const bj::value& call) {
+  if (!call.is_object()) return reader.Fail(path, fmt::format("must be an object, not {}", DescribeJson(call)));
+  RequestReader members(call.get_object(), reader.FullName(path + "."), reader);
+  std::string id, type = "function", name;
+  members.Read("id", &id);
+  members.Read("type", &type);
+  if (members.ok() && type != "function") {
+    members.Fail("type", "must be \"function\": this server knows no other calls", "unsupported_parameter");
+  }
+  const bj::value* function = members.Take("function");
+  if (members.ok() && (function == nullptr || !function->is_object())) {
+    members.Fail("function", fmt::format("must be an object with a name, not {}",
+                                         function == nullptr ? "absent" : DescribeJson(*function)));
+  }
+  reader.Fail(members.status());
+  if (!reader.ok()) return;
+  RequestReader inner(function->get_object(), members.FullName("function."), reader);
+  inner.Read("name", &name);
+  if (inner.ok() && name.empty()) inner.Fail("name", "is missing", "missing_parameter");
+  // A text need be no JSON: a call that was cut off by max_tokens is none.
+  const bj::value* arguments = inner.Take("arguments");
+  if (inner.ok() && arguments != nullptr && !arguments->is_string() && !arguments->is_object()) {
+    inner.Fail("arguments", fmt::format("must be a string or an object, not {}", DescribeJson(*arguments)));
+  }
+  reader.Fail(inner.status());
+}
+
+// `calls`: of a message of that role, or null.
+void ReadCalls(RequestReader& members, std::string_view role, const bj::value* calls) {
+  if (calls == nullptr || !members.ok()) return;
+  if (!calls->is_array()) {
+    return members.Fail("tool_calls", fmt::format("must be a list, not {}", DescribeJson(*calls)));
+  }
+  const bj::array& list = calls->get_array();
+  if (role != "assistant" && !list.empty()) {
+    return members.Fail("tool_calls", "are the assistant's: a message of another role has none", "invalid_value");
+  }
+  for (size_t i = 0; i < list.size() && members.ok(); ++i) ReadCall(members, fmt::format("tool_calls[{}]", i), list[i]);
+}
+
 }  // namespace
 
 bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const bj::value& message) {
@@ -116,19 +158,21 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
   }
   const bj::object& object = message.get_object();
   RequestReader members(object, path + ".", reader);
-  std::string role, unused;
+  std::string role, unused, answered;
   ReadRole(members, &role);
   for (const char* name : kTexts) members.Read(name, &unused);
-  const bj::value* calls = members.Take("tool_calls");
-  if (calls != nullptr && !calls->is_array()) {
-    members.Fail("tool_calls", fmt::format("must be a list, not {}", DescribeJson(*calls)));
+  members.Read("tool_call_id", &answered);
+  const bool is_assistant = role == "assistant";
+  if (members.ok() && !answered.empty() && role != "tool" && !is_assistant) {
+    members.Fail("tool_call_id", "is of a call's result: only a message of the role tool has one", "invalid_value");
   }
+  const bj::value* calls = members.Take("tool_calls");
+  ReadCalls(members, role, calls);
   members.Refuse("function_call", {});
   members.Refuse("audio", {});
   for (const char* name : kMedia) members.Refuse(name, {bj::array()});
   const bj::value* content = members.Take("content");
   for (const char* name : kKept) members.Take(name);
-  const bool is_assistant = role == "assistant";
   for (const auto& member : object) {
     if (is_assistant) members.Take({member.key().data(), member.key().size()});
   }
@@ -168,14 +212,25 @@ bj::object ChatMessageSchema() {
   for (const std::string_view name : kRoles) roles.push_back(Text(name));
   role["enum"] = std::move(roles);
   const bj::object text = Nullable(StringSchema(""));
+  bj::object arguments = AnyOfSchema("", {StringSchema(""), ObjectSchema("", {}), bj::object{{"type", "null"}}});
+  bj::object called = StringSchema("");
+  called["minLength"] = 1;
+  bj::object function = ObjectSchema("", {{"name", std::move(called)}, {"arguments", std::move(arguments)}});
+  function["required"] = bj::array{"name"};
+  bj::object call_type = StringSchema("");
+  call_type["enum"] = bj::array{"function"};
+  bj::object call =
+      ObjectSchema("", {{"id", text}, {"type", Nullable(std::move(call_type))}, {"function", std::move(function)}});
+  call["required"] = bj::array{"function"};
   bj::object members = {
       {"role", role},
       {"content", AnyOfSchema("A text, or parts of text. An assistant's may be null, or absent beside tool_calls.",
                               {StringSchema(""), ArraySchema("", part), ArraySchema("", StringSchema("")),
                                bj::object{{"type", "null"}}})},
-      {"tool_calls", Nullable(ArraySchema("Calls of the past, as the template knows them. `arguments` may be JSON in "
-                                          "a string.",
-                                          bj::object()))},
+      {"tool_call_id", text},
+      {"tool_calls", Nullable(ArraySchema("An assistant's: calls of the past, as the template knows them. `arguments` "
+                                          "may be JSON in a string.",
+                                          std::move(call)))},
       {"function_call", bj::object{{"type", "null"}}},
       {"audio", bj::object{{"type", "null"}}}};
   for (const char* name : kTexts) members[name] = text;

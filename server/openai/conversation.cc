@@ -1,13 +1,23 @@
 #include "server/openai/conversation.h"
 
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
 #include "server/openai/chat_message.h"
 
 namespace batucada {
 namespace bj = boost::json;
+
+void CheckTemplateVariables(RequestReader& reader, const bj::object& variables) {
+  for (const std::string_view own : {"messages", "add_generation_prompt"}) {
+    if (!variables.contains(bj::string_view(own.data(), own.size()))) continue;
+    reader.Fail(Concat("chat_template_kwargs.", own),
+                "cannot be given as a variable of the chat template: leave it out", "invalid_value");
+  }
+}
 
 void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversation) {
   const bj::value* messages = reader.Take("messages");
@@ -19,6 +29,7 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
   if (kwargs != nullptr && !kwargs->is_object()) {
     return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*kwargs)));
   }
+  if (kwargs != nullptr) CheckTemplateVariables(reader, kwargs->get_object());
   if (messages == nullptr || !reader.ok()) return;
   if (!messages->is_array()) {
     return reader.Fail("messages", fmt::format("must be a list of messages, not {}", DescribeJson(*messages)));

@@ -181,6 +181,13 @@ void AddGenerationParameters(CompletionTable& table) {
       &Params::priority);
   AddCacheParameters(table);
   table.AddIgnored("user", "Who asks. No answer depends on it.");
+  table.AddIgnored("safety_identifier", "Who asks. No answer depends on it.");
+  table.AddReadPresent("metadata", ObjectSchema("Nothing is kept. No answer depends on it.", {}),
+                       [](RequestReader& reader, Params&) {
+                         const bj::value* value = reader.Take("metadata");
+                         if (value == nullptr || value->is_object()) return;
+                         reader.Fail("metadata", fmt::format("must be an object, not {}", DescribeJson(*value)));
+                       });
   table.AddReadPresent(
       "request_id",
       StringSchema("Instead of the header x-request-id, which comes first: 1 to 128 printable characters."),

@@ -7,6 +7,8 @@
 
 #include "absl/strings/ascii.h"
 #include "base/strings.h"
+#include "server/common/error.h"
+#include "text/grammar/schema_shape.h"
 
 namespace batucada {
 namespace {
@@ -60,6 +62,14 @@ std::string ReadTool(RequestReader& reader, const std::string& path, const bj::v
   if (inner.ok() && !IsToolName(name)) {
     inner.Fail("name", fmt::format("must be 1 to {} letters, digits and any of _ - . : /", kMaxToolNameBytes),
                name.empty() ? "missing_parameter" : "invalid_value");
+  }
+  // Also where no answer will be held to it: a model can do nothing with what is no schema.
+  if (inner.ok() && parameters != nullptr) {
+    const std::string full = inner.FullName(names.tool_schema);
+    const absl::Status shape = grammar::CheckSchemaShape(*parameters);
+    if (!shape.ok()) {
+      inner.Fail(InvalidParameter(full, Concat(full, ": ", std::string(shape.message())), "unsupported_parameter"));
+    }
   }
   reader.Fail(inner.Finish());
   return name;

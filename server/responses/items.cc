@@ -1,9 +1,11 @@
 #include "server/responses/items.h"
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <initializer_list>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -59,6 +61,16 @@ bj::array Parts(const bj::value& content, const bj::string& role) {
   return parts;
 }
 
+// How far the item was made, which says nothing to the model.
+void ReadStatus(RequestReader& members) {
+  constexpr std::array<std::string_view, 3> kStatuses = {"in_progress", "completed", "incomplete"};
+  if (members.Take("status") == nullptr) return;
+  std::string status;
+  members.Read("status", &status);
+  if (!members.ok() || std::find(kStatuses.begin(), kStatuses.end(), status) != kStatuses.end()) return;
+  members.Fail("status", "must be one of in_progress, completed, incomplete", "invalid_value");
+}
+
 StoredItem ReadMessage(RequestReader& reader, const std::string& path, const bj::object& object) {
   RequestReader members(object, path + ".", reader);
   std::string role;
@@ -68,7 +80,8 @@ StoredItem ReadMessage(RequestReader& reader, const std::string& path, const bj:
                  role.empty() ? "missing_parameter" : "invalid_value");
   }
   const std::string id = IdOf(members, "msg_");
-  for (const char* known : {"type", "status", "content", "phase"}) members.Take(known);
+  ReadStatus(members);
+  for (const char* known : {"type", "content", "phase"}) members.Take(known);
   reader.Fail(members.Finish());
   if (!reader.ok()) return {};
   bj::object said = {{"role", Text(role)}};
@@ -93,7 +106,11 @@ StoredItem ReadTexts(RequestReader& reader, const std::string& path, const bj::o
     if (members.ok() && members.Take(name) == nullptr) members.Fail(name, "is missing", "missing_parameter");
     item[name] = Text(text);
   }
-  for (const char* known : {"type", "status", "caller", "namespace"}) members.Take(known);
+  if (members.ok() && item.contains("name") && item.at("name").as_string().empty()) {
+    members.Fail("name", "is empty", "invalid_value");
+  }
+  ReadStatus(members);
+  for (const char* known : {"type", "caller", "namespace"}) members.Take(known);
   reader.Fail(members.Finish());
   return reader.ok() ? Keep(item) : StoredItem{};
 }
@@ -129,6 +146,7 @@ StoredItem ReadReasoning(RequestReader& reader, const std::string& path, const b
   RequestReader members(object, path + ".", reader);
   bj::object item = object;
   item["id"] = Text(IdOf(members, "rs_"));
+  ReadStatus(members);
   const bj::value* summary = members.Take("summary");
   if (summary != nullptr && !summary->is_array()) {
     members.Fail("summary", fmt::format("must be a list, not {}", DescribeJson(*summary)));
@@ -149,11 +167,12 @@ StoredItem ReadItem(RequestReader& reader, const std::string& path, const bj::va
   members.Read("type", &type);
   reader.Fail(members.status());
   if (!reader.ok()) return {};
-  if (type == "message" || (type.empty() && object.contains("role"))) return ReadMessage(reader, path, object);
+  const bool typed = members.Take("type") != nullptr;
+  if (type == "message" || (!typed && object.contains("role"))) return ReadMessage(reader, path, object);
   if (type == "function_call") return ReadTexts(reader, path, object, "fc_", {"call_id", "name", "arguments"});
   if (type == "function_call_output") return ReadCallOutput(reader, path, object);
   if (type == "reasoning") return ReadReasoning(reader, path, object);
-  if (type == "item_reference" || (type.empty() && object.contains("id"))) {
+  if (type == "item_reference" || (!typed && object.contains("id"))) {
     std::string id;
     members.Read("id", &id);
     if (members.ok() && id.empty()) members.Fail("id", "is missing", "missing_parameter");
@@ -161,10 +180,10 @@ StoredItem ReadItem(RequestReader& reader, const std::string& path, const bj::va
     return {.id = id, .json = ""};
   }
   reader.Fail(path + ".type",
-              type.empty() ? "is missing: give \"message\", or a role"
-                           : "must be message, function_call, function_call_output, reasoning or item_reference: this "
-                             "server takes no others",
-              type.empty() ? "missing_parameter" : "unsupported_parameter");
+              !typed ? "is missing: give \"message\", or a role"
+                     : "must be message, function_call, function_call_output, reasoning or item_reference: this "
+                       "server takes no others",
+              !typed ? "missing_parameter" : "unsupported_parameter");
   return {};
 }
 

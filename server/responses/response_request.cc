@@ -11,6 +11,7 @@
 #include "server/common/error.h"
 #include "server/generate/translate.h"
 #include "server/openai/cache_parameters.h"
+#include "server/openai/conversation.h"
 #include "server/openai/grammar_parameters.h"
 #include "server/openai/known_parameters.h"
 #include "server/openai/sampling_parameters.h"
@@ -208,6 +209,7 @@ void AddWhatIsGiven(Table& table) {
         if (!value->is_object()) {
           return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*value)));
         }
+        CheckTemplateVariables(reader, value->get_object());
         params.conversation->variables = value->get_object();
       });
   AddResponseTools(table);

@@ -328,7 +328,22 @@ TABLE = [
     ({"messages": [USER], "n": 17}, "n", "1 to 16"),
     ({"messages": [USER], "temperature": 3}, "temperature", "at most 2"),
     ({"messages": [USER], "chat_template_kwargs": 3}, "chat_template_kwargs", "an object"),
-    ({"messages": [USER], "chat_template_kwargs": {"messages": []}}, "messages", "variable"),
+    ({"messages": [USER], "chat_template_kwargs": {"messages": []}}, "chat_template_kwargs.messages", "variable"),
+    ({"messages": [USER], "chat_template_kwargs": {"add_generation_prompt": 1}}, "chat_template_kwargs.add_generation_prompt", "variable"),
+    *[({"messages": [USER, {"role": "assistant", "content": None, "tool_calls": calls}]}, f"messages[1].tool_calls{where}", why)
+      for calls, where, why in [
+          (5, "", "a list"), ([None], "[0]", "an object"), ([{"function": {"name": "f"}}, "x"], "[1]", "an object"),
+          ([{}], "[0].function", "an object"), ([{"function": {}}], "[0].function.name", "missing"),
+          ([{"function": {"name": ""}}], "[0].function.name", "missing"),
+          ([{"function": {"name": 7}}], "[0].function.name", "a string"),
+          ([{"function": {"name": "f", "arguments": 8}}], "[0].function.arguments", "a string or an object"),
+          ([{"id": 5, "function": {"name": "f"}}], "[0].id", "a string"),
+          ([{"type": [], "function": {"name": "f"}}], "[0].type", "a string"),
+          ([{"type": "custom", "function": {"name": "f"}}], "[0].type", "function")]],
+    ({"messages": [{**USER, "tool_calls": [{"function": {"name": "f"}}]}]}, "messages[0].tool_calls", "assistant's"),
+    ({"messages": [{**USER, "tool_call_id": "c1"}]}, "messages[0].tool_call_id", "role tool"),
+    ({"messages": [USER], "metadata": 5}, "metadata", "an object"),
+    ({"messages": [USER], "safety_identifier": 5}, "safety_identifier", "a string"),
     ({"messages": [USER], "functions": [{"name": "a"}]}, "functions", "not supported"),
     ({"messages": [USER], "tool_choice": "required"}, "tool_choice", "no tools"),
     ({"messages": [USER], "stop_regex": "x"}, "stop_regex", "not supported"),
@@ -364,6 +379,9 @@ def test_an_answer_can_be_sent_back_as_it_came(chat):
     usual = prompt_ids(chat, messages=[*HELLO, {"role": "assistant", "content": message["content"]}, USER])
     for more in ({}, {"id": "msg_1", "provider_specific_fields": {"a": None}, "reasoning_details": []}):
         assert prompt_ids(chat, messages=[*HELLO, {**message, **more}, {**USER, "id": "msg_2", "name": None}]) == usual
+    # What a call was cut off in is no JSON, and is the client's to send back.
+    call = {"id": "c1", "type": "function", "index": 0, "function": {"name": "f", "arguments": "{"}}
+    assert prompt_ids(chat, messages=[*HELLO, {"role": "assistant", "content": "a", "tool_calls": [call]}, {**USER, "tool_calls": [], "tool_call_id": None}])
     assert prompt_ids(chat, messages=[{**USER, "content": [{"type": "text", "text": "a",
                                                            "cache_control": {"type": "ephemeral"}}]}]) == prompt_ids(
         chat, messages=[USER])

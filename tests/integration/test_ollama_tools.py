@@ -120,6 +120,10 @@ def test_thinking(qwen, tmp_path):
 @pytest.mark.parametrize("path, body, where, why", [
     ("/api/chat", {"tools": {}}, "tools", "list"),
     ("/api/chat", {"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "letters"),
+    ("/api/chat", {"tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": 5}}}]}, "tools[0].function.parameters", "$.type is no type"),
+    ("/api/chat", {"messages": [{"role": "assistant", "tool_calls": [5]}]}, "messages[0].tool_calls[0]", "an object"),
+    ("/api/chat", {"messages": [{"role": "assistant", "tool_calls": [{"id": 5, "function": {"name": "a"}}]}]}, "messages[0].tool_calls[0].id", "a string"),
+    ("/api/chat", {"messages": [{"role": "assistant", "tool_calls": [{"function": {}}]}]}, "messages[0].tool_calls[0].function.name", "missing"),
     ("/api/chat", {"think": "hard"}, "think", "low"),
     ("/api/chat", {"think": 3}, "think", "true or false"),
     ("/api/generate", {"messages": None, "prompt": "a", "tools": TOOLS}, "tools", "not supported"),

@@ -231,6 +231,16 @@ def test_beside_a_response_format(qwen):
     ({"tool_choice": "required"}, "tool_choice", "no tools"),
     ({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": {"properties": {"b": {"uniqueItems": True}}}}}],
       "tool_choice": "required"}, "tools[1].function.parameters", "$.properties.b.uniqueItems"),
+    *[({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": wrong}}], **choice}, "tools[1].function.parameters", why)
+      for choice in ({}, {"tool_choice": "none"}, {"tool_choice": "required"}) for wrong, why in [
+          ({"type": 5}, "$.type is no type"), ({"type": []}, "$.type is empty"), ({"type": ["string", "zzz"]}, "$.type is no type"),
+          ({"properties": {"b": {"type": "zzz"}}}, "$.properties.b.type is no type"), ({"properties": {"b": 5}}, "$.properties.b must be a schema"),
+          ({"required": [5]}, "$.required must be a list of names"), ({"enum": 5}, "$.enum must be a list"), ({"anyOf": []}, "$.anyOf must be a list of schemas"),
+          ({"anyOf": [{"minLength": -1}]}, "$.anyOf[0].minLength must be a whole number"), ({"items": [{"format": 5}]}, "$.items[0].format must be a string"),
+          ({"not": {"uniqueItems": 5}}, "$.not.uniqueItems must be true or false"), ({"$defs": {"b": {"maximum": "x"}}}, "$.$defs.b.maximum must be a number")]],
+    ({"tools": [{"type": "function", "function": {"name": "a", "parameters": {"not": {}}}}], "tool_choice": "required"}, "tools[0].function.parameters", "allows no text"),
+    ({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": {"not": {}}}}],
+      "tool_choice": {"type": "function", "function": {"name": "a"}}}, "tools[1].function.parameters", "allows no text"),
     ({"functions": [{"name": "a"}]}, "functions", ""),
     ({"reasoning_effort": "some"}, "reasoning_effort", "one of"),
 ])
@@ -239,6 +249,13 @@ def test_refusals(qwen, body, where, why):
     assert response.status_code == 400, response.text
     error = response.json()["error"]
     assert error["param"] == where and why in error["message"], error
+
+
+@pytest.mark.parametrize("parameters", [
+    {"properties": {"b": {"uniqueItems": True}}}, {"not": {}}, {"additionalItems": False}, {"type": "string"}, {"zzz": 5},
+    {"type": None, "required": None, "properties": {"b": {"exclusiveMinimum": True, "items": [{}]}}}])
+def test_a_schema_that_nobody_is_held_to_need_only_be_one(qwen, parameters):
+    assert message(qwen, tools=[{"type": "function", "function": {"name": "a", "parameters": parameters}}], max_tokens=1)
 
 
 def test_a_parser_that_is_none():

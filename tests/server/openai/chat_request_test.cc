@@ -49,7 +49,8 @@ TEST(ChatRequestTest, LogprobsAreAFlagAndANumber) {
 }
 
 TEST(ChatRequestTest, PastToolCallsNeedNoContent) {
-  EXPECT_TRUE(ParseChatRequest(R"({"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"x"}]},
+  EXPECT_TRUE(ParseChatRequest(
+                  R"({"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"x","function":{"name":"f"}}]},
                                                {"role":"tool","tool_call_id":"x","content":"7"}]})")
                   .ok());
 }
@@ -72,10 +73,11 @@ TEST(ChatRequestTest, ReplayedMessagesAreTakenAsTheyCame) {
 }
 
 TEST(ChatRequestTest, AnAssistantMaySayNothing) {
-  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x"}]}])"),
-            boost::json::parse(R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x"}]}])"));
-  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","tool_calls":[{"id":"x"}]}])"),
-            boost::json::parse(R"([{"role":"assistant","tool_calls":[{"id":"x"}]}])"));
+  EXPECT_EQ(
+      MessagesOf(R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x","function":{"name":"f"}}]}])"),
+      boost::json::parse(R"([{"role":"assistant","content":null,"tool_calls":[{"id":"x","function":{"name":"f"}}]}])"));
+  EXPECT_EQ(MessagesOf(R"([{"role":"assistant","tool_calls":[{"id":"x","function":{"name":"f"}}]}])"),
+            boost::json::parse(R"([{"role":"assistant","tool_calls":[{"id":"x","function":{"name":"f"}}]}])"));
   EXPECT_EQ(MessagesOf(R"([{"role":"assistant","content":null,"refusal":"No."}])"),
             boost::json::parse(R"([{"role":"assistant","content":null,"refusal":"No."}])"));
 }
