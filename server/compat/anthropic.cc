@@ -1,7 +1,9 @@
 #include "server/compat/anthropic.h"
 
-#include <array>
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "server/common/asked_model.h"
 #include "server/common/error.h"
@@ -14,31 +16,34 @@ namespace {
 
 namespace bj = boost::json;
 
-// Errors in the words of this API: its tools' schemas are input_schema.
-absl::Status InOwnWords(const absl::Status& status) {
-  std::string message(status.message());
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kNames = {
-      {{".function.parameters", ".input_schema"}, {".function.", "."}}};
-  for (const auto& [theirs, own] : kNames) {
-    for (size_t at = message.find(theirs); at != message.npos; at = message.find(theirs, at + own.size())) {
-      message.replace(at, theirs.size(), own);
-    }
+// Where the model thinks between its calls, too, what it thinks may be more than one answer has room for.
+bool ThinksBetweenCalls(const HttpRequest& request) {
+  return request.Header("anthropic-beta").find("interleaved-thinking") != std::string_view::npos;
+}
+
+absl::Status CheckBudget(const CompletionParams& params) {
+  if (!params.thinking_tokens || !params.max_tokens || *params.thinking_tokens < *params.max_tokens) {
+    return absl::OkStatus();
   }
-  return WithAskedModel(WithParameter(absl::Status(status.code(), message), ErrorParameter(status), ErrorCode(status)),
-                        AskedModel(status));
+  return InvalidParameter("thinking.budget_tokens",
+                          fmt::format("thinking.budget_tokens is {}: it must be less than max_tokens, which is {}",
+                                      *params.thinking_tokens, *params.max_tokens));
 }
 
 Answer HandleMessages(Service& service, const HttpRequest& request) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   absl::StatusOr<CompletionParams> params = ParseMessages(MessagesCall::kCreate, request.body, &unknown);
-  if (!params.ok()) params = InOwnWords(params.status());
+  if (params.ok() && !ThinksBetweenCalls(request)) {
+    if (absl::Status sound = CheckBudget(*params); !sound.ok())
+      params = WithAskedModel(std::move(sound), params->model);
+  }
   return Tell(service, request, "anthropic.messages", params, unknown, MakeMessagesDialect(), ErrorForm::kAnthropic);
 }
 
 Answer HandleCount(Service& service, const HttpRequest& request) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
   const absl::StatusOr<CompletionParams> params = ParseMessages(MessagesCall::kCount, request.body, &unknown);
-  if (!params.ok()) return ErrorResponse(InOwnWords(params.status()), ErrorForm::kAnthropic);
+  if (!params.ok()) return ErrorResponse(params.status(), ErrorForm::kAnthropic);
   const TranslationContext context = service.translation(request.client);
   if (const auto model = ResolveModel(params->model, context.model_names); !model.ok()) {
     return ErrorResponse(WithAskedModel(model.status(), params->model), ErrorForm::kAnthropic);

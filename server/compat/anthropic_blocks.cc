@@ -38,6 +38,14 @@ RequestReader Members(const bj::object& block, const std::string& path, const Re
   return members;
 }
 
+// The text of a block that must have one.
+std::string TextOf(RequestReader& members) {
+  std::string text;
+  members.Read("text", &text);
+  if (members.ok() && members.Take("text") == nullptr) members.Fail("text", "is missing", "missing_parameter");
+  return text;
+}
+
 std::string TypeOf(RequestReader& reader, const std::string& path, const bj::value& block) {
   const bj::object* object = block.if_object();
   const bj::value* type = object == nullptr ? nullptr : object->if_contains("type");
@@ -61,7 +69,7 @@ void ReadUserBlock(RequestReader& reader, const std::string& path, const bj::val
   members.Take("type");
   std::string text;
   if (type == "text") {
-    members.Read("text", &text);
+    text = TextOf(members);
     said->texts.push_back(Marked(TextPart(text), block));
   } else {
     std::string id;
@@ -85,7 +93,7 @@ void ReadAssistantBlock(RequestReader& reader, const std::string& path, const bj
   members.Take("type");
   std::string text, unused;
   if (type == "text") {
-    members.Read("text", &text);
+    text = TextOf(members);
     said->texts.push_back(Marked(TextPart(text), block));
   } else if (type == "thinking") {
     members.Read("thinking", &text);
@@ -96,6 +104,7 @@ void ReadAssistantBlock(RequestReader& reader, const std::string& path, const bj
     members.Read("id", &id);
     members.Read("name", &name);
     const bj::value* input = members.Take("input");
+    if (members.ok() && id.empty()) members.Fail("id", "is missing", "missing_parameter");
     if (members.ok() && name.empty()) members.Fail("name", "is missing", "missing_parameter");
     if (members.ok() && (input == nullptr || !input->is_object())) {
       members.Fail("input",
@@ -150,8 +159,7 @@ std::string ReadTextBlocks(RequestReader& reader, const std::string& path, const
     }
     RequestReader members = Members(block.get_object(), at, reader);
     members.Take("type");
-    std::string text;
-    members.Read("text", &text);
+    const std::string text = TextOf(members);
     reader.Fail(members.Finish());
     if (!whole.empty()) whole += '\n';
     whole += text;

@@ -59,6 +59,12 @@ absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& reque
     InferTensor tensor{.name = input.name(), .datatype = input.datatype(), .shape = {}, .elements = {}};
     tensor.shape.assign(input.shape().begin(), input.shape().end());
     if (raw > 0) {
+      // Which of the two is meant, nobody can say.
+      if (SizeOf(input.contents()) > 0) {
+        return InvalidParameter(tensor.name, fmt::format("the tensor {} has contents beside raw_input_contents: give "
+                                                         "its elements in one of them",
+                                                         Printable(tensor.name)));
+      }
       BATUCADA_RETURN_IF_ERROR(DecodeElements(request.raw_input_contents(i), &tensor));
     } else {
       // Counted before a value of JSON is made of each.

@@ -128,6 +128,15 @@ def test_structured_output(client):
     ({"tools": [{"name": "a", "input_schema": {"properties": {"b": {"uniqueItems": True}}}}], "tool_choice": {"type": "any"}},
      "$.properties.b.uniqueItems"),
     ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "b"}}, "tool_choice.name"),
+    ({"tools": [{"name": "a b", "input_schema": {}}]}, "tools[0].name must be"),
+    ({"tools": [{"name": "a", "input_schema": {"type": 5}}]}, "tools[0].input_schema: $.type is no type"),
+    ({"tools": [{"name": "a", "input_schema": {"not": {}}}], "tool_choice": {"type": "any"}}, "tools[0].input_schema: allows no text"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text is missing"),
+    ({"messages": [*USER, {"role": "assistant", "content": [{"type": "text", "text": None}]}]}, "messages[1].content[0].text is missing"),
+    ({"system": [{"type": "text"}]}, "system[0].text is missing"),
+    ({"messages": [*USER, {"role": "assistant", "content": [{"type": "tool_use", "name": "a", "input": {}}]}]}, "messages[1].content[0].id is missing"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 4}}, "thinking.budget_tokens is 4: it must be less than max_tokens"),
+    ({"stop_sequences": [""]}, "stop_sequences[0] is empty"),
     ({"max_tokens": 0}, "max_tokens"),
 ])
 def test_errors_are_in_its_shape(client, body, why):
@@ -135,6 +144,11 @@ def test_errors_are_in_its_shape(client, body, why):
         client.messages.create(**{"model": MODEL, "max_tokens": 4, "messages": USER, **body})
     error = raised.value.body
     assert error["type"] == "error" and error["error"]["type"] == "invalid_request_error" and why in error["error"]["message"]
+
+
+def test_a_budget_of_several_answers(client):
+    more = {"anthropic-beta": "a, interleaved-thinking-2025-05-14"}
+    assert client.messages.create(model=MODEL, max_tokens=4, messages=USER, thinking={"type": "enabled", "budget_tokens": 8}, extra_headers=more)
 
 
 def test_no_such_model(client):

@@ -165,6 +165,15 @@ def test_raw_bytes_that_do_not_fit_their_shape(client, model):
             client.infer(model, broken)
 
 
+def test_elements_that_are_told_twice(client, model):
+    broken = inputs()
+    assert broken[0]._raw_content
+    broken[0]._get_tensor().contents.bytes_contents.append(b"another")
+    with pytest.raises(InferenceServerException, match="text_input has contents beside raw_input_contents") as error:
+        client.infer(model, broken)
+    assert error.value.status() == "StatusCode.INVALID_ARGUMENT"
+
+
 def test_a_cancelled_stream_frees_its_sequences(slow):
     model = slow.http.get("/v1/models").json()["data"][0]["id"]
     with triton.InferenceServerClient(f"127.0.0.1:{slow.grpc_port}") as client:
