@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "server/common/error.h"
+#include "server/http/query.h"
 #include "server/json/json_schema.h"
 #include "server/json/json_writer.h"
 #include "server/json/parameter_table.h"
@@ -47,13 +48,9 @@ absl::StatusOr<SlotAction> ReadAction(const HttpRequest& request) {
   if (!digits || !absl::SimpleAtoi(id, &read.slot) || read.slot > kMostSlot) {
     return InvalidParameter("id", fmt::format("/slots/{} names no slot: give a number", Printable(id)));
   }
-  constexpr std::string_view kName = "action=";
-  std::string_view query = request.query;
-  while (!query.empty() && !query.starts_with(kName)) {
-    const size_t end = query.find('&');
-    query = end == query.npos ? std::string_view() : query.substr(end + 1);
-  }
-  if (query.starts_with(kName)) read.action = query.substr(kName.size(), query.find('&') - kName.size());
+  UnknownMembers others = {.policy = UnknownMembers::Policy::kIgnore};
+  BATUCADA_ASSIGN_OR_RETURN(const StringMap<std::string> query, ReadQuery(request.query, {"action"}, &others));
+  if (const auto action = query.find("action"); action != query.end()) read.action = action->second;
   if (read.action == "save" || read.action == "restore" || read.action == "erase") return read;
   return InvalidParameter("action", "action must be save, restore or erase: /slots/0?action=save");
 }

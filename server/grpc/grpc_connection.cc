@@ -265,6 +265,11 @@ void GrpcConnection::OnRequest(int32_t stream, Http2Headers headers, bool too_la
         "the call's headers have more than {} bytes, 32 counted for each besides its own (--max-header-bytes)",
         context_.service.config.http.max_header_bytes)));
   }
+  const auto keys =
+      std::count_if(headers.begin(), headers.end(), [](const auto& header) { return header.first == "authorization"; });
+  if (keys > 1) {
+    return refuse(absl::InvalidArgumentError("there is more than one 'authorization' in the metadata: send one"));
+  }
   const std::optional<Client> known = context_.service.keys.FindAuthorization(HeaderOf(headers, "authorization"));
   if (known) {
     info.origin.client.key = known->key;

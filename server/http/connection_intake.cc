@@ -157,7 +157,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
     room_.Notify();
     const size_t seen = inbox_.size();
     if (error && error != http::error::need_more && !headers_done) Recognise(parser.get().base());
-    const bool in_chunks = headers_done && parser.chunked() && !parser.is_done();
+    const bool in_chunks = parser.is_header_done() && parser.chunked() && !parser.is_done();
     if (in_chunks && !fault) fault = chunk_guard.CheckWaiting(InboxBytes());
     if (error == http::error::body_limit) {
       co_return Reject(413, fmt::format("the request's body is longer than {} bytes", limits.max_body_bytes),
@@ -189,6 +189,10 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
       patience = Patience(limits.read_timeout, limits.min_transfer_rate);
       const auto expect = parser.get()[http::field::expect];
       if (ReadExpectation({expect.data(), expect.size()}, turn_.http_1_0) == Expectation::kContinue) {
+        if (turn_.match.route == nullptr) {  // a body would change nothing
+          turn_.response = std::move(turn_.match.error);
+          co_return Intake::kRejected;
+        }
         std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
         const bool usable = co_await Write(std::move(go_on), patience);
         if (!usable) co_return Intake::kClosed;

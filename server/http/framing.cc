@@ -68,6 +68,7 @@ struct Head {
   std::string_view method;
   bool http_1_0 = false;
   absl::InlinedVector<std::string_view, 1> hosts, lengths, codings, expectations;
+  int authorizations = 0, keys = 0;  // headers that say who asks
 };
 
 // "name: value" without its line's end.
@@ -90,6 +91,8 @@ Fault ReadField(std::string_view line, Head* head) {
   if (Same(name, "content-length")) head->lengths.push_back(value);
   if (Same(name, "transfer-encoding")) head->codings.push_back(value);
   if (Same(name, "expect")) head->expectations.push_back(value);
+  if (Same(name, "authorization")) ++head->authorizations;
+  if (Same(name, "x-api-key")) ++head->keys;
   return std::nullopt;
 }
 
@@ -99,6 +102,13 @@ Fault CheckHost(const Head& head) {
   }
   if (head.hosts.empty() || head.hosts.front().empty() || IsHost(head.hosts.front())) return std::nullopt;
   return Bad(fmt::format("the Host header '{}' is no host and port", Shown(head.hosts.front())));
+}
+
+// A proxy that takes the last for the one that counts lets through what it would have refused.
+Fault CheckKeys(const Head& head) {
+  if (head.authorizations > 1) return Bad("there are several Authorization headers: send one");
+  if (head.keys > 1) return Bad("there are several x-api-key headers: send one");
+  return std::nullopt;
 }
 
 // RFC 9112 §6.1 and §6.3. Whoever decodes less than a sender encoded takes its body for the next request.
@@ -171,6 +181,7 @@ Fault CheckHead(std::string_view bytes) {
     if (Fault fault = ReadField(bytes.substr(begin, line_end - begin), &head)) return fault;
   }
   if (Fault fault = CheckHost(head)) return fault;
+  if (Fault fault = CheckKeys(head)) return fault;
   if (Fault fault = CheckCodings(head)) return fault;
   if (Fault fault = CheckLength(head)) return fault;
   return CheckExpect(head);

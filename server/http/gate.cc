@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/common/error.h"
@@ -29,6 +30,15 @@ std::string AllowedHeaders(std::string_view wanted) {
     if (IsToken({name.data(), name.size()})) absl::StrAppend(&allowed, ", ", name);
   }
   return allowed;
+}
+
+// Whether an Authorization header tells that key.
+bool IsBearerOf(std::string_view header, std::string_view key) {
+  constexpr std::string_view kScheme = "Bearer ";
+  return header.size() == kScheme.size() + key.size() &&
+         absl::EqualsIgnoreCase(absl::string_view(header.data(), kScheme.size()),
+                                absl::string_view(kScheme.data(), kScheme.size())) &&
+         header.substr(kScheme.size()) == key;
 }
 
 absl::Status Unauthenticated(bool presented) {
@@ -81,6 +91,11 @@ std::optional<HttpResponse> Gate::Stop(HttpRequest* request, const Route* route)
     request->client.rights = client->rights;
   }
   const Access access = route != nullptr ? route->access : Access::kKey;
+  const bool keyed = access == Access::kKey || access == Access::kAdmin;
+  if (keyed && keys_.required() && !header.empty() && !key.empty() && !IsBearerOf(header, key)) {
+    return ErrorResponse(400, "Authorization and x-api-key hold different keys: send one of them", "several_api_keys",
+                         request->error_form);
+  }
   if (access == Access::kAdmin) {
     const bool local = place_ == AdminPlace::kHealthPort && request->client.loopback;
     if (client || local) return RefuseAdmin(*request, {.keys_required = keys_.required(), .place = place_});

@@ -135,11 +135,12 @@ Answer HandleDeleteConversation(Service& service, const HttpRequest& request) {
 
 Answer HandleListItems(Service& service, const HttpRequest& request) {
   const std::string& id = request.captures.front();
-  const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query);
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query, &unknown);
   if (!asked.ok()) return ErrorResponse(asked.status());
   const absl::StatusOr<ItemPage> page = service.store->ConversationItems(request.client.key, id, *asked);
   if (!page.ok()) return StoreError(page.status(), kNoun, id, "after");
-  return StoredJson(service, PageJson(*page));
+  return StoredJson(service, PageJson(*page), IgnoredHeader(unknown));
 }
 
 Answer HandleCreateItems(Service& service, const HttpRequest& request) {

@@ -1,53 +1,45 @@
 #include "server/responses/page_query.h"
 
-#include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "absl/strings/numbers.h"
 #include "base/json.h"
+#include "base/status.h"
 #include "server/common/error.h"
-#include "server/http/router.h"
+#include "server/http/query.h"
 
 namespace batucada {
 namespace {
 
 constexpr int64_t kMostAtOnce = 100;
 
-absl::Status ReadPair(const std::string& name, const std::string& value, PageRequest* page) {
-  if (name == "limit") {
-    if (absl::SimpleAtoi(value, &page->limit) && page->limit >= 1 && page->limit <= kMostAtOnce)
-      return absl::OkStatus();
-    return InvalidParameter(
-        "limit", fmt::format("limit is '{}': it must be a whole number, 1 to {}", Printable(value), kMostAtOnce));
-  }
-  if (name == "order") {
-    page->ascending = value == "asc";
-    if (value == "asc" || value == "desc") return absl::OkStatus();
-    return InvalidParameter("order", fmt::format("order is '{}': it must be asc or desc", Printable(value)));
-  }
-  if (name == "after") page->after = value;
-  return absl::OkStatus();
-}
-
 }  // namespace
 
-absl::StatusOr<PageRequest> ReadPageQuery(std::string_view query) {
+absl::StatusOr<PageRequest> ReadPageQuery(std::string_view query, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(const StringMap<std::string> read,
+                            ReadQuery(query, {"limit", "order", "after"}, unknown, {"include", "include[]"}));
   PageRequest page;
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    const size_t equals = std::min(pair.find('='), pair.size());
-    std::string value, escaped(pair.substr(std::min(pair.size(), equals + 1)));
-    std::replace(escaped.begin(), escaped.end(), '+', ' ');
-    const std::string name(pair.substr(0, equals));
-    if (!PercentDecode(escaped, &value)) {
-      return InvalidParameter(Printable(name), fmt::format("{} has an escape that is none", Printable(name)));
+  if (const auto limit = read.find("limit"); limit != read.end()) {
+    if (!absl::SimpleAtoi(limit->second, &page.limit) || page.limit < 1 || page.limit > kMostAtOnce) {
+      return InvalidParameter("limit", fmt::format("limit is '{}': it must be a whole number, 1 to {}",
+                                                   Printable(limit->second), kMostAtOnce));
     }
-    if (absl::Status status = ReadPair(name, value, &page); !status.ok()) return status;
   }
+  if (const auto order = read.find("order"); order != read.end()) {
+    page.ascending = order->second == "asc";
+    if (!page.ascending && order->second != "desc") {
+      return InvalidParameter("order", fmt::format("order is '{}': it must be asc or desc", Printable(order->second)));
+    }
+  }
+  if (const auto after = read.find("after"); after != read.end()) page.after = after->second;
   return page;
+}
+
+Headers IgnoredHeader(const UnknownMembers& unknown) {
+  if (unknown.ignored == 0) return {};
+  return {{kIgnoredParameters, unknown.List()}};
 }
 
 std::string PageJson(const ItemPage& page) {

@@ -5,13 +5,18 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/http/http.h"
 #include "server/json/json_writer.h"
+#include "server/json/unknown_members.h"
 #include "server/store/records.h"
 
 namespace batucada {
 
-// INVALID_ARGUMENT names the parameter. What else a query holds is passed over.
-absl::StatusOr<PageRequest> ReadPageQuery(std::string_view query);
+// INVALID_ARGUMENT names the parameter: see ReadQuery. `include` of OpenAI's clients adds nothing that there would be.
+absl::StatusOr<PageRequest> ReadPageQuery(std::string_view query, UnknownMembers* unknown);
+
+// The header that names what had no effect; none, if there is nothing.
+Headers IgnoredHeader(const UnknownMembers& unknown);
 
 // {"object":"list","data":[…],"first_id":…,"last_id":…,"has_more":…}
 std::string PageJson(const ItemPage& page);

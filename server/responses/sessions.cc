@@ -131,12 +131,13 @@ absl::Status CheckMayList(const Service& service, const HttpRequest& request) {
 
 Answer HandleList(Service& service, const HttpRequest& request) {
   if (const absl::Status may = CheckMayList(service, request); !may.ok()) return ErrorResponse(may);
-  const absl::StatusOr<PageRequest> page = ReadPageQuery(request.query);
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  const absl::StatusOr<PageRequest> page = ReadPageQuery(request.query, &unknown);
   if (!page.ok()) return ErrorResponse(page.status());
   absl::StatusOr<std::vector<Entry>> entries = EntriesOf(service, request.client.key);
   if (!entries.ok()) return ErrorResponse(StoreTrouble());
   if (page->ascending) std::reverse(entries->begin(), entries->end());
-  return StoredJson(service, ListJson(service, request.client.key, *entries, *page));
+  return StoredJson(service, ListJson(service, request.client.key, *entries, *page), IgnoredHeader(unknown));
 }
 
 absl::Status NotFound(const std::string& id) {

@@ -17,11 +17,12 @@ constexpr size_t kPieceBytes = 32 << 10;
 
 class TextAnswer : public LiveAnswer {
  public:
-  TextAnswer(std::string text, MemoryCharge memory) : text_(std::move(text)), memory_(std::move(memory)) {}
+  TextAnswer(std::string text, MemoryCharge memory, Headers headers)
+      : text_(std::move(text)), memory_(std::move(memory)), headers_(std::move(headers)) {}
 
   void OnReady(std::function<void()> wake) override { wake(); }
   Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
-    if (at_ == 0) *head = HttpResponse{};
+    if (at_ == 0) *head = HttpResponse{.headers = std::move(headers_)};
     body->append(text_, at_, kPieceBytes);
     at_ += kPieceBytes;
     return at_ < text_.size() ? Progress::kMore : Progress::kDone;
@@ -30,7 +31,8 @@ class TextAnswer : public LiveAnswer {
  private:
   const std::string text_;
   const MemoryCharge memory_;
-  size_t at_ = 0;  // what is written
+  Headers headers_;  // until they are told
+  size_t at_ = 0;    // what is written
 };
 
 }  // namespace
@@ -56,11 +58,15 @@ HttpResponse StoreError(const absl::Status& status, std::string_view noun, std::
   }
 }
 
-Answer StoredJson(Service& service, std::string json) {
-  if (json.size() <= kPieceBytes) return JsonResponse(std::move(json));
+Answer StoredJson(Service& service, std::string json, Headers headers) {
+  if (json.size() <= kPieceBytes) {
+    HttpResponse response = JsonResponse(std::move(json));
+    response.headers = std::move(headers);
+    return response;
+  }
   absl::StatusOr<MemoryCharge> memory = service.memory.Charge(MemoryPart::kAnswer, static_cast<int64_t>(json.size()));
   if (!memory.ok()) return ErrorResponse(memory.status());
-  return std::make_unique<TextAnswer>(std::move(json), *std::move(memory));
+  return std::make_unique<TextAnswer>(std::move(json), *std::move(memory), std::move(headers));
 }
 
 }  // namespace batucada

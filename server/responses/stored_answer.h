@@ -19,6 +19,6 @@ HttpResponse StoreError(const absl::Status& status, std::string_view noun, std::
                         std::string_view parameter = {});
 
 // A JSON document that is read from the store: charged, and written as the client takes it.
-Answer StoredJson(Service& service, std::string json);
+Answer StoredJson(Service& service, std::string json, Headers headers = {});
 
 }  // namespace batucada

@@ -2,7 +2,12 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/status.h"
 #include "server/common/error.h"
+#include "server/http/query.h"
 #include "server/responses/page_query.h"
 #include "server/responses/response_object.h"
 #include "server/responses/stored_answer.h"
@@ -29,23 +34,35 @@ absl::StatusOr<std::string> ReadResponseJson(Service& service, const Client& cli
   return WithStatus(json, ResponseStatus::kFailed, "the server ended before the response was made");
 }
 
-bool AsksForStream(std::string_view query) {
-  constexpr std::string_view kAsked = "stream=true";
-  return query.starts_with(kAsked) || query.find("&" + std::string(kAsked)) != std::string_view::npos;
+// What OpenAI's clients may ask of it: nothing that there would be more of.
+absl::Status CheckQuery(std::string_view query, UnknownMembers* unknown) {
+  BATUCADA_ASSIGN_OR_RETURN(
+      const StringMap<std::string> read,
+      ReadQuery(query, {"stream", "starting_after", "include_obfuscation"}, unknown, {"include", "include[]"}));
+  for (const char* name : {"stream", "include_obfuscation"}) {
+    const auto flag = read.find(name);
+    if (flag == read.end() || flag->second == "true" || flag->second == "false") continue;
+    return InvalidParameter(name, fmt::format("{} is '{}': it must be true or false", name, Printable(flag->second)));
+  }
+  if (const auto stream = read.find("stream"); stream != read.end() && stream->second == "true") {
+    return InvalidParameter("stream", "stream is true: a response is streamed to whoever creates it alone",
+                            "unsupported_parameter");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 Answer HandleGetResponse(Service& service, const HttpRequest& request) {
   const std::string& id = request.captures.front();
-  if (AsksForStream(request.query)) {
-    return ErrorResponse(InvalidParameter(
-        "stream", "stream is true: a response is streamed to whoever creates it alone", "unsupported_parameter"));
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  if (const absl::Status sound = CheckQuery(request.query, &unknown); !sound.ok()) return ErrorResponse(sound);
+  if (auto running = service.responses.Find(id, request.client)) {
+    return StoredJson(service, std::move(running->json), IgnoredHeader(unknown));
   }
-  if (auto running = service.responses.Find(id, request.client)) return StoredJson(service, std::move(running->json));
   absl::StatusOr<std::string> json = ReadResponseJson(service, request.client, id);
   if (!json.ok()) return StoreError(json.status(), kNoun, id);
-  return StoredJson(service, *std::move(json));
+  return StoredJson(service, *std::move(json), IgnoredHeader(unknown));
 }
 
 Answer HandleDeleteResponse(Service& service, const HttpRequest& request) {
@@ -74,11 +91,12 @@ Answer HandleCancelResponse(Service& service, const HttpRequest& request) {
 
 Answer HandleInputItems(Service& service, const HttpRequest& request) {
   const std::string& id = request.captures.front();
-  const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query);
+  UnknownMembers unknown = {.policy = service.config.unknown_members()};
+  const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query, &unknown);
   if (!asked.ok()) return ErrorResponse(asked.status());
   const absl::StatusOr<ItemPage> page = service.store->InputItems(request.client.key, id, *asked);
   if (!page.ok()) return StoreError(page.status(), kNoun, id, "after");
-  return StoredJson(service, PageJson(*page));
+  return StoredJson(service, PageJson(*page), IgnoredHeader(unknown));
 }
 
 }  // namespace batucada

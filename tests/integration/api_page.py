@@ -16,7 +16,7 @@ OpenAPI 3.1 description, which it serves at `/openapi.json`; a test compares the
 Every parameter that is not required may be `null`, which means its default. What other servers know and this one does
 not act on (OpenAI's, vLLM's, SGLang's, llama.cpp's, TGI's, LiteLLM's parameters) is listed with the values at which it
 changes nothing; any other value is refused with 400, naming parameter and value: nothing that would change an answer is
-ignored. A name that is not listed is ignored: the header `x-ignored-parameters` names it, so that a misspelling is
+ignored. A name that is not listed, in a query too, is ignored: the header `x-ignored-parameters` names it, so that a misspelling is
 found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. Completions and chat
 accept `store` and `metadata` and keep nothing.
 
@@ -52,7 +52,8 @@ trim: in an echoed `Hello world` the token ` world` begins at 5, and in a comple
 prompt, at 6. Bytes that make no character are one character each, as the text shows them.
 
 With `--api-key` or `--api-key-file`, a request needs `Authorization: Bearer KEY`, or `x-api-key: KEY` as Anthropic's
-clients send it; gRPC calls need the same as metadata.
+clients send it; gRPC calls need the same as metadata. Both headers may be there with the same key; different keys, and either
+header twice, get 400.
 Open to all are
 %s,
 and `/metrics` unless `--metrics-access key`. `/admin/log` takes a key with the right `admin`; where no keys are required,
@@ -64,8 +65,11 @@ where keys are required, pages of every origin may ask what takes a key. Preflig
 
 HTTP is read by the letter (RFC 9112). What two servers could read differently is refused with 400 (or 417, 431, 501, 505)
 and the end of the connection: any `Transfer-Encoding` but `chunked`, or one beside `Content-Length`, more than one
-`Content-Length` or `Host`, folded headers, bare CR or LF. A slash at a path's end makes no difference. Bodies may be sent
-in gzip or zstd (`Content-Encoding`), within the same `--max-body-bytes` when decoded; other codings get 415.
+`Content-Length`, `Host`, `Authorization` or `x-api-key`, folded headers, bare CR or LF. A slash at a path's end makes no
+difference. Bodies may be sent in gzip or zstd (`Content-Encoding`), within the same `--max-body-bytes` when decoded; other
+codings get 415. A client that
+ends its side of the connection (`shutdown(SHUT_WR)`) while tokens are made for it has left: its request is cancelled, and
+there is no answer.
 
 `/generate` and `/info` speak as Text Generation Inference does (also `POST /`), `/completion`, `/apply-template`,
 `/props` and `/slots` as llama.cpp's server, which has `/chat/completions` and `/models` too, `/api/…` as Ollama, and

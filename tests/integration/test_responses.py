@@ -274,6 +274,13 @@ def test_who_leaves_takes_the_response_along(crawling):
     ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "a"}]}]}, "input[0].content[0].type"),
     ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input[0].content[0].text"),
     ({"input": [{"role": "user", "content": "a", "id": "a b"}]}, "input[0].id"),
+    ({"input": [{"type": "", "role": "user", "content": "a"}]}, "input[0].type"),
+    ({"input": [{"role": "user", "content": "a", "status": "zzz"}]}, "input[0].status"),
+    ({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "status": 5}]}, "input[0].status"),
+    ({"input": [{"type": "function_call", "call_id": "c", "name": "", "arguments": "{}"}]}, "input[0].name"),
+    ({"input": [{"type": "reasoning", "status": "zzz"}]}, "input[0].status"),
+    ({"input": "a", "chat_template_kwargs": {"messages": []}}, "chat_template_kwargs.messages"),
+    ({"input": "a", "tools": [{"type": "function", "name": "a", "parameters": {"type": 5}}]}, "tools[0].parameters"),
     ({"input": [{"type": "function_call", "call_id": "c", "name": "f"}]}, "input[0].arguments"),
     ({"input": [{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_file"}]}]},
      "input[0].output[0]"),
@@ -331,11 +338,25 @@ def test_what_is_wrong_is_named(fake, body, param):
 
 
 @pytest.mark.parametrize(("query", "param"), [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"),
-                                              ("order=up", "order"), ("after=%4", "after"), ("after=msg_none", "after")])
+                                              ("order=up", "order"), ("after=%4", "after"), ("after=msg_none", "after"),
+                                              ("limit=1&limit=2", "limit"), ("order=asc&order=asc", "order")])
 def test_pages_that_are_not(fake, client, query, param):
     response = ask(client, "a")
     answer = fake.http.get(f"/v1/responses/{response.id}/input_items?{query}")
     assert answer.status_code == 400 and answer.json()["error"]["param"] == param
+
+
+def test_queries_of_a_response(fake, client):
+    path = f"/v1/responses/{ask(client, 'a').id}"
+    for query, param in (("stream=true", "stream"), ("stream=zzz", "stream"), ("stream=false&stream=true", "stream"), ("include_obfuscation=2", "include_obfuscation")):
+        answer = fake.http.get(f"{path}?{query}")
+        assert answer.status_code == 400 and answer.json()["error"]["param"] == param, query
+    for query in ("stream=false", "include[]=a&include[]=b&include=c", "include_obfuscation=false"):
+        answer = fake.http.get(f"{path}?{query}")
+        assert answer.status_code == 200 and "x-ignored-parameters" not in answer.headers, query
+    for place in ("", "/input_items"):
+        answer = fake.http.get(f"{path}{place}?colour=red&lim=2")
+        assert answer.status_code == 200 and answer.headers["x-ignored-parameters"] == "colour, lim"
 
 
 def test_a_model_that_is_not_served(client):

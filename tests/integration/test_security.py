@@ -74,6 +74,18 @@ def test_each_key_opens_and_nothing_else_does(keyed):
     assert "first-key" not in keyed.log() and "team-key" not in keyed.log()
 
 
+def test_two_keys_are_one_too_many(keyed):
+    same = {**bearer("first-key"), "x-api-key": "first-key"}
+    assert keyed.http.post("/v1/completions", json=OK, headers=same).status_code == 200
+    for more in ({"x-api-key": "second-key"}, {"x-api-key": "none"}, {"x-api-key": "first-key", "authorization": "Basic first-key"}):
+        response = keyed.http.post("/v1/completions", json=OK, headers={**bearer("first-key"), **more})
+        assert response.status_code == 400 and response.json()["error"]["code"] == "several_api_keys", more
+    assert keyed.http.get("/health", headers={**bearer("first-key"), "x-api-key": "none"}).status_code == 200
+    for first, last in (("first-key", "none"), ("none", "first-key"), ("first-key", "first-key")):
+        twice = [("authorization", f"Bearer {first}"), ("authorization", f"Bearer {last}")]
+        assert keyed.http.get("/v1/models", headers=twice).status_code == 400
+
+
 def test_a_stranger_cannot_make_the_server_read_a_body(keyed):
     with socket.create_connection(("127.0.0.1", keyed.http_port), timeout=PATIENCE_S) as connection:
         connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
@@ -94,6 +106,9 @@ def test_grpc_takes_the_same_keys(keyed, stubs):
                 with pytest.raises(grpc.RpcError) as error:
                     call(metadata=wrong)
                 assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+            with pytest.raises(grpc.RpcError) as error:
+                call(metadata=[*metadata, ("authorization", "Bearer nonsense")])
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_metrics_may_need_a_key_too():

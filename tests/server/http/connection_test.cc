@@ -249,6 +249,15 @@ TEST_F(ConnectionTest, ContinuesWhenAskedTo) {
   EXPECT_THAT(client.ReadUntil("abc"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(ConnectionTest, DoesNotAskForABodyThatChangesNothing) {
+  for (const auto& [path, status] : {std::pair("/nowhere", "404"), std::pair("/hello", "405")}) {
+    const std::string answer = Exchange("POST " + std::string(path) +
+                                        " HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 " + std::string(status)));
+    EXPECT_THAT(answer, HasSubstr("connection: close"));
+  }
+}
+
 TEST_F(ConnectionTest, HeadHasNoBody) {
   const std::string answer = Exchange("HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, HasSubstr("content-length: 2\r\n"));

@@ -99,6 +99,15 @@ TEST_P(FramingTest, Codings) { Hold(CodingShapes()); }
 TEST_P(FramingTest, Chunks) { Hold(ChunkShapes()); }
 TEST_P(FramingTest, Connections) { Hold(ConnectionShapes()); }
 
+// What stands behind a body may be what the parser waits for: here there is nothing.
+TEST_P(FramingTest, ABareLineFeedIsAFaultWithNothingBehindIt) {
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* body : {"0\n\n", "3\r\nabc\r\n0\n\n", "3\r\nabc\r\n0\r\n\n", "0\r\nA: b\n\r\n", "0;a\n\r\n"}) {
+    SCOPED_TRACE(body);
+    EXPECT_EQ(Outcome(Exchange(head + body)), "400");
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(HoweverTheyCome, FramingTest, ::testing::Values(Delivery::kAtOnce, Delivery::kByteByByte),
                          [](const auto& delivery) {
                            return delivery.param == Delivery::kAtOnce ? "AtOnce" : "ByteByByte";
