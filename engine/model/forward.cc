@@ -196,17 +196,19 @@ void RunMixer(const Model& m, const LayerSpec& spec, const LayerWeights& layer, 
   }
 }
 
-// Of layers [first, end) these parts. Rows come normed for the first and leave normed for layer `end`, if there is one.
+// Of layers [first, end) these parts. Rows come normed for the first and leave normed for layer `end`, or for the
+// logits where there is none and they are wanted of all rows.
 void RunLayers(const Model& m, size_t first, size_t end, const Parts& parts, const StepView& step, const Rows& rows,
-               Ops& ops) {
+               bool all_sample, Ops& ops) {
   const std::vector<LayerSpec>& specs = m.config.layers;
   const std::vector<LayerWeights>& layers = m.weights.layers;
   int32_t part = 0;
   for (size_t i = first; i < end; ++i) {
     const LayerSpec& spec = specs[i];
     const LayerWeights& layer = layers[i];
-    const NextNorm next_layer =
-        i + 1 < layers.size() ? NextNorm{&layers[i + 1].mixer_norm, specs[i + 1].norm} : NextNorm{};
+    const NextNorm next_layer = i + 1 < layers.size() ? NextNorm{&layers[i + 1].mixer_norm, specs[i + 1].norm}
+                                : all_sample          ? NextNorm{&m.weights.final_norm, m.config.final_norm}
+                                                      : NextNorm{};
     const NextNorm after_mixer = spec.has_mlp() ? NextNorm{&layer.mlp.norm, spec.norm} : next_layer;
     if (parts.Have(part++)) RunMixer(m, spec, layer, step, rows, after_mixer, ops);
     if (spec.has_mlp() && parts.Have(part++)) Mlp(m, spec.mlp, layer, rows, next_layer, ops);
@@ -239,7 +241,7 @@ void ForwardParts(const Model& m, const StepView& step, int32_t first, int32_t e
     Norm(m.config.layers[0].norm, m.weights.layers[0].mixer_norm, rows.residual, rows.normed, ops);
   }
   const size_t shared = SharedLayers(m.config);
-  RunLayers(m, 0, shared, {first, end}, step, rows, ops);
+  RunLayers(m, 0, shared, {first, end}, step, rows, step.every_row_samples, ops);
   if (end == CountParts(m.config) && shared < m.config.layers.size()) {
     WriteKv(m, *m.config.layers[shared].attention(), m.weights.layers[shared], step, rows, ops);
   }
@@ -248,18 +250,21 @@ void ForwardParts(const Model& m, const StepView& step, int32_t first, int32_t e
 void ComputeLogits(const Model& m, const StepView& step, const SampleView& s, Ops& ops) {
   const Workspace& ws = m.workspace;
   const size_t shared = SharedLayers(m.config), layers = m.config.layers.size();
+  const CarriedRows& carried = *step.carried;
+  const bool all = step.every_row_samples;  // they stay where they are, and are normed already
   const Rows rows{.count = s.count,
-                  .residual = ws.last_hidden.Rows(0, s.count),
-                  .normed = ws.last_normed.Rows(0, s.count),
-                  .memory = ws.last_memory.Rows(0, s.count),
+                  .residual = (all ? carried.residual : ws.last_hidden).Rows(0, s.count),
+                  .normed = (all ? carried.normed : ws.last_normed).Rows(0, s.count),
+                  .memory = (all ? carried.memory : ws.last_memory).Rows(0, s.count),
                   .rows = s.rows};
-  ops.GatherRows(step.carried->residual, rows.rows, rows.residual);
-  if (shared < layers) {
-    if (rows.memory.cols > 0) ops.GatherRows(step.carried->memory, rows.rows, rows.memory);
-    Norm(m.config.layers[shared].norm, m.weights.layers[shared].mixer_norm, rows.residual, rows.normed, ops);
-    RunLayers(m, shared, layers, Parts{}, step, rows, ops);
+  if (!all) {
+    ops.GatherRows(carried.residual, rows.rows, rows.residual);
+    if (shared < layers && rows.memory.cols > 0) ops.GatherRows(carried.memory, rows.rows, rows.memory);
+    const NextNorm next = shared < layers ? NextNorm{&m.weights.layers[shared].mixer_norm, m.config.layers[shared].norm}
+                                          : NextNorm{&m.weights.final_norm, m.config.final_norm};
+    Norm(next.spec, *next.weights, rows.residual, rows.normed, ops);
   }
-  Norm(m.config.final_norm, m.weights.final_norm, rows.residual, rows.normed, ops);
+  if (shared < layers) RunLayers(m, shared, layers, Parts{}, step, rows, /*all_sample=*/true, ops);
   ops.MatMul(m.weights.head(), rows.normed, ws.logits.Rows(0, s.count));
 }
 

@@ -21,6 +21,7 @@ struct StepView {
   BatchView rows;                                 // its block table is empty
   const CarriedRows* carried = nullptr;           // where they lie between layers, in the model's workspace
   std::array<BlockTable, kMaxKvGroups> tables{};  // by K/V group
+  bool every_row_samples = false;                 // sample i is of row i, and there are as many
 
   // The batch for layers whose K/V is in this group.
   BatchView WithKv(int32_t group) const {

@@ -209,6 +209,8 @@ ModelBackend::Packed ModelBackend::Pack(const BatchPlan& plan, const StepShape& 
                 .control_rows = {}};
   StepInputs::Pack(plan, shape, scratch_, staged.data(), inputs.data(), &packed.step, &packed.samples,
                    {.device = masks_.As<uint32_t>(), .words = mask_words_});
+  // More rows than there are logits for are gathered, so many at a time.
+  packed.step.every_row_samples = packed.step.every_row_samples && shape.samples <= workspace.logits.rows;
   device_->CopyToDevice(inputs.data(), staged.data(), StepInputs::Bytes(shape));
   packed.control_rows = WriteControls(plan);
   return packed;

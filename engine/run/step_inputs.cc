@@ -124,7 +124,9 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
 
   int32_t sample = 0;
   int64_t constrained = 0;
+  step->every_row_samples = shape.samples == shape.tokens;
   for (const PlannedSample& s : plan.samples) {
+    step->every_row_samples = step->every_row_samples && s.row == sample;
     a.sample_rows.host[sample] = s.row;
     a.sampling.host[sample] = ToRowSampling(s);
     if (s.constraint != nullptr) a.sampling.host[sample].control.allowed = masks.device + masks.words * constrained++;
