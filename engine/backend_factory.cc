@@ -76,12 +76,13 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
   std::unique_ptr<Ops> ops;
   bool cuda = config.backend != BackendKind::kCpu;
   if (cuda) {
-    absl::StatusOr<std::unique_ptr<Ops>> made = MakeCudaOps(config.device);
+    absl::StatusOr<std::unique_ptr<Ops>> made =
+        MakeCudaOps(config.device, config.batch_invariant ? RowMath::kSameInAnyBatch : RowMath::kFastest);
     if (made.ok()) {
       ops = *std::move(made);
       absl::StrAppend(report, "backend cuda", config.backend == BackendKind::kAuto ? ", because a GPU is there" : "",
-                      "\n");
-    } else if (config.backend == BackendKind::kCuda) {
+                      config.batch_invariant ? ", the same bits in any batch" : "", "\n");
+    } else if (config.backend == BackendKind::kCuda || absl::IsUnimplemented(made.status())) {
       return made.status();
     } else {
       cuda = false;

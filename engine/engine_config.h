@@ -22,6 +22,7 @@ struct EngineConfig {
   BackendKind backend = BackendKind::kAuto;  // kAuto: cuda where a GPU is usable, else cpu
   int32_t threads = 0;                       // of the CPU backend; 0: one per core
   int32_t device = 0;                        // CUDA device
+  bool batch_invariant = false;              // on CUDA, too, a request's numbers are the same bits in any company
 
   int32_t max_batch_tokens = 0;                  // rows one step computes at most; 0: 256 on the CPU, 4096 on CUDA
   double prompt_share = 0.5;                     // (0, 1) of the time, for prompts while others generate

@@ -10,7 +10,8 @@
 //    until they have run. Host scalars are consumed at the call.
 //  - A failed op makes status() non-OK with the op's name; later ops do nothing. The forward pass reads without ifs.
 //  - An Ops is used by one thread at a time. It owns its Device, so it outlives every Buffer.
-//  - Row results do not depend on which other rows are in the batch (bit for bit on the CPU).
+//  - Row results do not depend on which other rows are in the batch: bit for bit on the CPU, and on CUDA with
+//    RowMath::kSameInAnyBatch.
 #pragma once
 
 #include <cstddef>
@@ -201,8 +202,12 @@ class Ops {
 absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(
     int threads, Residency residency = Residency::kAsUsed,
     std::unique_ptr<Communicator> communicator = std::make_unique<NullCommunicator>());
+// How CUDA computes rows: as is fastest for their number, where sums of another order may differ in their last bits; or
+// the same way in any number and in chunks of any length (UNIMPLEMENTED but on compute capability 9.0).
+enum class RowMath { kFastest, kSameInAnyBatch };
 // Defined in every build: UNAVAILABLE with the reason where there is no CUDA build, driver or device.
 absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(
-    int device, std::unique_ptr<Communicator> communicator = std::make_unique<NullCommunicator>());
+    int device, RowMath rows = RowMath::kFastest,
+    std::unique_ptr<Communicator> communicator = std::make_unique<NullCommunicator>());
 
 }  // namespace batucada

@@ -24,7 +24,8 @@ int main(int argc, char** argv) {
     *to = argv[i + 1];
   }
   if (!only.empty()) command += " --only " + only;
-  absl::StatusOr<std::unique_ptr<CudaOps>> ops = CudaOps::Create(0, std::make_unique<NullCommunicator>());
+  absl::StatusOr<std::unique_ptr<CudaOps>> ops =
+      CudaOps::Create(0, RowMath::kFastest, std::make_unique<NullCommunicator>());
   if (!ops.ok()) {
     std::fprintf(stderr, "%s\n", ops.status().ToString().c_str());
     return 1;

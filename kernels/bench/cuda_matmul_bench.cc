@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/bench/cuda_bench.h"
+#include "kernels/cuda/medium_matmul.h"
 #include "kernels/cuda/skinny_matmul.h"
 
 namespace batucada::bench {
@@ -27,12 +28,12 @@ void BenchMatMul(Bench& bench) {
     std::vector<Matrix> weights;
     for (int i = 0; i < copies; ++i) weights.push_back(bench.RandomMatrix(p.out, p.in));
     const bool floats = p.add || p.out > 50000;
-    for (const int64_t rows : {1, 8, 16, 32, 64, 128, 256, 8192}) {
-      if (rows == 8192 && p.out > 50000) continue;
+    for (const int64_t rows : {1, 8, 16, 32, 64, 128, 256, 512, 8192}) {
+      if (rows > 256 && p.out > 50000) continue;
       Buffer in = bench.Fill(static_cast<size_t>(rows * p.in), DType::kBf16);
       Buffer out = bench.Fill(static_cast<size_t>(rows * p.out), floats ? DType::kF32 : DType::kBf16);
       const Tensor to{out.data(), floats ? DType::kF32 : DType::kBf16, rows, p.out, p.out};
-      const double seconds = bench.Time(rows > 256 ? 4 : std::max(copies, 8), [&](int i) {
+      const double seconds = bench.Time(rows > 512 ? 4 : std::max(copies, 8), [&](int i) {
         const Matrix& w = weights[static_cast<size_t>(i % copies)];
         if (p.add) {
           bench.ops().MatMulAdd(w, bench.Act(in, rows, p.in), to);
@@ -48,31 +49,37 @@ void BenchMatMul(Bench& bench) {
                                                                                                  : 2.) *
                                                                                            static_cast<double>(p.out));
       const double floor = std::max(bench.FlopsFloor(flops), bench.BytesFloor(bytes));
-      if (rows > 256) {
+      if (rows > 512) {
         bench.Rate(name, seconds, floor, flops * 1e-12, "TFLOP/s");
       } else {
         bench.Duration(name, seconds, floor);
       }
-      if (rows > 64) continue;
-      // The same through cuBLASLt, which serves what SkinnyMatMul does not.
-      const double library_seconds = bench.Time(std::max(copies, 8), [&](int i) {
+      // The same through the other implementation that could: cuBLASLt, which serves what SkinnyMatMul does not, or the
+      // kernel whose rows are the same bits in any number.
+      const bool library = rows <= 64;
+      if (!library && rows <= 128) continue;
+      const double other_seconds = bench.Time(rows > 512 ? 4 : std::max(copies, 8), [&](int i) {
         const Matrix& w = weights[static_cast<size_t>(i % copies)];
-        const cuda::MatMulOutput output = p.add    ? cuda::MatMulOutput::kAddF32
-                                          : floats ? cuda::MatMulOutput::kF32
-                                                   : cuda::MatMulOutput::kBf16;
-        const absl::Status status = plans->Run({.w = w.storage.data(),
-                                                .n = p.out,
-                                                .k = p.in,
-                                                .in = in.data(),
-                                                .in_stride = p.in,
-                                                .rows = rows,
-                                                .out = out.data(),
-                                                .out_stride = p.out,
-                                                .output = output},
-                                               bench.ops().target());
-        if (!status.ok()) std::abort();
+        const cuda::MatMulParams params{.w = w.storage.data(),
+                                        .n = p.out,
+                                        .k = p.in,
+                                        .in = in.data(),
+                                        .in_stride = p.in,
+                                        .rows = rows,
+                                        .out = out.data(),
+                                        .out_stride = p.out,
+                                        .output = p.add    ? cuda::MatMulOutput::kAddF32
+                                                  : floats ? cuda::MatMulOutput::kF32
+                                                           : cuda::MatMulOutput::kBf16};
+        const bool done = library ? plans->Run(params, bench.ops().target()).ok()
+                                  : cuda::MediumMatMul(params, bench.ops().target()) == cudaSuccess;
+        if (!done) std::abort();
       });
-      bench.Duration(name + "/cublaslt", library_seconds, floor);
+      if (rows > 512) {
+        bench.Rate(name + "/invariant", other_seconds, floor, flops * 1e-12, "TFLOP/s");
+      } else {
+        bench.Duration(name + (library ? "/cublaslt" : "/invariant"), other_seconds, floor);
+      }
     }
   }
 }

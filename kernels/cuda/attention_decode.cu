@@ -10,6 +10,7 @@ constexpr int kThreads = 32 * kWarps;
 constexpr int kKeys = 16 * kWarps;  // of a tile: 16 a warp
 constexpr int kMaxGroups = 2;       // of eight query heads a block packs
 constexpr int kMaxSplits = 64;
+constexpr int kInvariantTiles = 8;  // of a split where the number of rows may not decide
 
 // Head dimension, groups of eight query heads, and how many tiles are on their way from memory at once.
 template <int kDim, int kGroups, int kStageCount>
@@ -312,12 +313,21 @@ cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
   const int most = CeilDiv(static_cast<int>(keys), kKeys);
   // As many blocks as fit beside each other keep enough loads under way; more parts only cost more to add up.
   constexpr int kBeside = 2 * S::kBytes <= 224 * 1024 ? 2 : 1;
-  int splits = p.splits > 0 ? p.splits : kBeside * target.multiprocessors / cells;
-  const int worthwhile = CeilDiv(most, p.splits > 0 ? 1 : 2);  // two tiles a split at least
+  const bool fixed = p.splits > 0 || target.batch_invariant;
+  int splits = p.splits > 0             ? p.splits
+               : target.batch_invariant ? CeilDiv(most, kInvariantTiles)
+                                        : kBeside * target.multiprocessors / cells;
+  const int worthwhile = CeilDiv(most, fixed ? 1 : 2);  // two tiles a split at least
   splits = splits < worthwhile ? splits : worthwhile;
   if (splits > kMaxSplits) splits = kMaxSplits;
   const size_t cell_bytes = PartFloats(S::kHeads, kDim) * sizeof(float);
   const int64_t fit = static_cast<int64_t>(target.workspace_bytes / (cell_bytes * cells));
+  if (target.batch_invariant && p.rows > 1 && splits > 1 && (cells > target.num_counters || splits > fit)) {
+    AttentionDecodeParams half = p;
+    half.rows = p.rows / 2;
+    const cudaError_t error = LaunchGroups<kDim, kGroups, kPaired>(half, target);
+    return error != cudaSuccess ? error : LaunchGroups<kDim, kGroups, kPaired>(p.RowsFrom(half.rows), target);
+  }
   if (cells > target.num_counters || fit < 2) splits = 1;
   if (splits > fit) splits = static_cast<int>(fit);
   if (splits < 1) splits = 1;

@@ -40,6 +40,21 @@ struct AttentionDecodeParams {
   int32_t out_head_stride;  // elements from one head of out to the next
   __nv_bfloat16* out;
   int64_t out_stride;
+
+  // Without the first so many rows.
+  AttentionDecodeParams RowsFrom(int32_t first) const {
+    AttentionDecodeParams rest = *this;
+    rest.rows -= first;
+    rest.qkv += first * stride;
+    rest.out += first * out_stride;
+    if (row_of != nullptr) {
+      rest.row_of += first;
+    } else {
+      rest.positions += first;
+      rest.blocks.table += int64_t{first} * blocks.table_width;
+    }
+    return rest;
+  }
 };
 
 cudaError_t AttentionDecode(const AttentionDecodeParams& params, const Target& target);

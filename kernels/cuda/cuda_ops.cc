@@ -1,6 +1,7 @@
 // The model's ops: checks what the kernels assume, names the op, launches.
 #include "kernels/cuda/cuda_ops.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "absl/strings/str_cat.h"
@@ -70,6 +71,20 @@ void CudaOps::RmsNorm(Tensor x, const float* weight, float eps, Tensor out) {
   if (x.dtype != DType::kF32 || !IsAct(out) || x.rows != out.rows || x.cols != out.cols) {
     return Refuse("rms_norm", absl::StrCat("from ", ShapeOf(x), " to ", ShapeOf(out)));
   }
+  // The last row of a prompt and a decode row end up here or in MatMulAddNorm, as their company has it.
+  const cuda::AddNormParams as_there{.x = x.As<float>(),
+                                     .x_stride = x.stride,
+                                     .parts = static_cast<const float*>(target_.workspace),
+                                     .num_parts = 0,
+                                     .weight = weight,
+                                     .eps = eps,
+                                     .rows = Int(x.rows),
+                                     .cols = Int(x.cols),
+                                     .out = out.As<bf16>(),
+                                     .out_stride = out.stride};
+  if (target_.batch_invariant && cuda::AddNormServes(as_there)) {
+    return Check("rms_norm", cuda::AddNorm(as_there, target_));
+  }
   Check("rms_norm", cuda::RmsNorm({.x = x.As<float>(),
                                    .x_stride = x.stride,
                                    .weight = weight,
@@ -88,9 +103,18 @@ void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, 
     return Refuse(op, absl::StrCat(ShapeOf(in), " times [", w.out, ", ", w.in, "] into ", ShapeOf(out)));
   }
   const cuda::MatMulParams params = Product(w, in, out, output);
+  if (target_.batch_invariant) return RunInvariantMatMul(op, params);
   if (cuda::SkinnyMatMulServes(params, target_)) return Check(op, cuda::SkinnyMatMul(params, target_));
   if (cuda::MediumMatMulServes(params, target_)) return Check(op, cuda::MediumMatMul(params, target_));
   Check(op, plans_->Run(params, target_));
+}
+
+void CudaOps::RunInvariantMatMul(std::string_view op, const cuda::MatMulParams& params) {
+  if (!cuda::MediumMatMulComputes(params, target_)) {
+    return Refuse(op, absl::StrCat("the same bits in any batch need rows of 16-byte packs: in [", params.rows, ", ",
+                                   params.k, "] with stride ", params.in_stride));
+  }
+  Check(op, cuda::MediumMatMul(params, target_));
 }
 
 void CudaOps::MatMul(const Matrix& w, Tensor in, Tensor out) {
@@ -112,25 +136,34 @@ void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float*
   cuda::MatMulParams product = Product(w, in, acc, cuda::MatMulOutput::kPartsF32);
   product.out = target_.workspace;
   product.out_stride = w.out;
-  const cuda::AddNormParams norm{.x = acc.As<float>(),
-                                 .x_stride = acc.stride,
-                                 .parts = static_cast<const float*>(target_.workspace),
-                                 .num_parts = cuda::MediumMatMulParts(product, target_),
-                                 .weight = weight,
-                                 .eps = eps,
-                                 .rows = Int(acc.rows),
-                                 .cols = Int(acc.cols),
-                                 .out = out.As<bf16>(),
-                                 .out_stride = out.stride};
-  const size_t scratch = sizeof(float) * static_cast<size_t>(norm.num_parts * acc.rows * w.out);
+  cuda::AddNormParams norm{.x = acc.As<float>(),
+                           .x_stride = acc.stride,
+                           .parts = static_cast<const float*>(target_.workspace),
+                           .num_parts = cuda::MediumMatMulParts(product, target_),
+                           .weight = weight,
+                           .eps = eps,
+                           .rows = Int(acc.rows),
+                           .cols = Int(acc.cols),
+                           .out = out.As<bf16>(),
+                           .out_stride = out.stride};
+  const auto fit = static_cast<int64_t>(target_.workspace_bytes / (sizeof(float) * norm.num_parts)) / w.out;
   const bool valid = IsAct(in) && acc.dtype == DType::kF32 && IsAct(out) && in.cols == w.in && acc.cols == w.out &&
                      out.cols == w.out && in.rows == acc.rows && in.rows == out.rows;
-  if (!valid || communicator_->ranks() > 1 || scratch > target_.workspace_bytes || !cuda::AddNormServes(norm) ||
-      !cuda::MediumMatMulServes(product, target_)) {
+  const bool serves = target_.batch_invariant ? cuda::MediumMatMulComputes(product, target_)
+                                              : cuda::MediumMatMulServes(product, target_) && in.rows <= fit;
+  if (!valid || communicator_->ranks() > 1 || !cuda::AddNormServes(norm) || !serves || fit == 0) {
     return Ops::MatMulAddNorm(w, in, acc, weight, eps, out);
   }
-  Check("matmul_add_norm", cuda::MediumMatMul(product, target_));
-  Check("matmul_add_norm", cuda::AddNorm(norm, target_));
+  for (int64_t first = 0; first < in.rows; first += fit) {
+    const int64_t rows = std::min(fit, in.rows - first);
+    product.in = in.Rows(first, rows).data;
+    product.rows = rows;
+    norm.x = acc.Rows(first, rows).As<float>();
+    norm.out = out.Rows(first, rows).As<bf16>();
+    norm.rows = Int(rows);
+    Check("matmul_add_norm", cuda::MediumMatMul(product, target_));
+    Check("matmul_add_norm", cuda::AddNorm(norm, target_));
+  }
 }
 
 void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {
@@ -141,6 +174,7 @@ void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor ou
                                                 ShapeOf(gate_up), " into ", ShapeOf(out)));
   }
   const cuda::MatMulParams fused = Product(w, in, out, cuda::MatMulOutput::kSwiGlu);
+  if (target_.batch_invariant) return RunInvariantMatMul("matmul_swiglu", fused);
   if (cuda::SkinnyMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::SkinnyMatMul(fused, target_));
   if (cuda::MediumMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::MediumMatMul(fused, target_));
   Check("matmul_swiglu", plans_->Run(Product(w, in, gate_up, cuda::MatMulOutput::kBf16), target_));
@@ -198,7 +232,7 @@ void CudaOps::MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const Bat
                      Aligned16(out) && IsAct(a.out, in.rows, a.x.cols) && a.x.data == out.data && in_fours(out) &&
                      in_fours(a.x) && in_fours(a.out) && reinterpret_cast<uintptr_t>(a.out.data) % 8 == 0 &&
                      reinterpret_cast<uintptr_t>(a.state.conv) % 8 == 0 && a.state.slot_bytes % 8 == 0;
-  if (fused && cuda::SkinnyMatMulServes(product, target_)) {
+  if (fused && !target_.batch_invariant && cuda::SkinnyMatMulServes(product, target_)) {
     return Check("matmul_causal_conv", cuda::SkinnyMatMul(product, target_));
   }
   // MediumMatMul does not: its blocks have no warps to spare, and steps of 64 rows would be 3 to 14% slower.
@@ -216,8 +250,9 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
     return Refuse("selective_scan", absl::StrCat("memory is ", ShapeOf(a.memory), " for x ", ShapeOf(a.x)));
   }
   // Decode rows make dt themselves where they can; the prompts' rows come after theirs.
-  const bool fused = a.dt_proj != nullptr && b.num_decode > 0 && b.num_decode <= cuda::kMaxStepRows &&
-                     a.dt_proj->in <= cuda::kMaxStepRank && a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
+  const bool few = b.num_decode <= cuda::kMaxStepRows || target_.batch_invariant;
+  const bool fused = a.dt_proj != nullptr && b.num_decode > 0 && few && a.dt_proj->in <= cuda::kMaxStepRank &&
+                     a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
   if (a.dt_proj != nullptr) {
     if (!IsAct(a.dt_low) || a.dt_low.rows != a.x.rows || a.dt_low.cols != a.dt_proj->in || a.dt_proj->out != a.x.cols) {
       return Refuse("selective_scan", absl::StrCat("dt_low is ", ShapeOf(a.dt_low), " for dt_proj [", a.dt_proj->out,

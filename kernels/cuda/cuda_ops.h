@@ -17,7 +17,9 @@ namespace batucada {
 
 class CudaOps final : public Ops {
  public:
-  static absl::StatusOr<std::unique_ptr<CudaOps>> Create(int device, std::unique_ptr<Communicator> communicator);
+  // See MakeCudaOps.
+  static absl::StatusOr<std::unique_ptr<CudaOps>> Create(int device, RowMath rows,
+                                                         std::unique_ptr<Communicator> communicator);
   ~CudaOps() override;
 
   Device& device() const override { return *device_; }
@@ -51,7 +53,9 @@ class CudaOps final : public Ops {
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;
 
-  std::vector<int32_t> RowsToWarmUp(int32_t most) const override { return RowsToPlan(most); }
+  std::vector<int32_t> RowsToWarmUp(int32_t most) const override {
+    return target_.batch_invariant ? std::vector<int32_t>{most} : RowsToPlan(most);
+  }
   int64_t plan_searches() const override { return plans_->searches(); }
 
   // Where this Ops launches; for benchmarks that time single launchers.
@@ -73,6 +77,7 @@ class CudaOps final : public Ops {
   void Check(std::string_view op, cudaError_t error) { device_->Check(op, error); }
   void Check(std::string_view op, const absl::Status& status) { device_->Fail(op, status); }
   void Refuse(std::string_view op, std::string_view why);
+  void RunInvariantMatMul(std::string_view op, const cuda::MatMulParams& params);
   void RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out, cuda::MatMulOutput output);
 
   const std::unique_ptr<CudaDevice> device_;

@@ -28,10 +28,19 @@ CudaOps::~CudaOps() {
   static_cast<void>(cudaStreamSynchronize(target_.stream));
 }
 
-absl::StatusOr<std::unique_ptr<CudaOps>> CudaOps::Create(int index, std::unique_ptr<Communicator> communicator) {
+absl::StatusOr<std::unique_ptr<CudaOps>> CudaOps::Create(int index, RowMath rows,
+                                                         std::unique_ptr<Communicator> communicator) {
   absl::StatusOr<std::unique_ptr<CudaDevice>> opened = CudaDevice::Open(index);
   if (!opened.ok()) return opened.status();
   CudaDevice& device = **opened;
+  const cudaDeviceProp& properties = device.properties();
+  const bool hopper = properties.major == 9 && properties.minor == 0;
+  if (rows == RowMath::kSameInAnyBatch && !hopper) {
+    return absl::UnimplementedError(
+        absl::StrCat("the same bits in any batch are for GPUs of compute capability 9.0 "
+                     "(H100, H200); this one has ",
+                     properties.major, ".", properties.minor));
+  }
   absl::StatusOr<Buffer> workspace = device.Allocate(kWorkspaceBytes, "the kernels' workspace");
   if (!workspace.ok()) return workspace.status();
   absl::StatusOr<Buffer> counters = device.Allocate(kNumCounters * sizeof(uint32_t), "the kernels' counters");
@@ -42,10 +51,10 @@ absl::StatusOr<std::unique_ptr<CudaOps>> CudaOps::Create(int index, std::unique_
   ops->workspace_ = *std::move(workspace);
   ops->counters_ = *std::move(counters);
   ops->plans_ = *std::move(plans);
-  const cudaDeviceProp& properties = device.properties();
   ops->target_ = {.stream = device.stream(),
                   .multiprocessors = properties.multiProcessorCount,
-                  .hopper = properties.major == 9 && properties.minor == 0,
+                  .batch_invariant = rows == RowMath::kSameInAnyBatch,
+                  .hopper = hopper,
                   .workspace = ops->workspace_.data(),
                   .workspace_bytes = kWorkspaceBytes,
                   .counters = ops->counters_.As<uint32_t>(),
@@ -54,8 +63,8 @@ absl::StatusOr<std::unique_ptr<CudaOps>> CudaOps::Create(int index, std::unique_
   return ops;
 }
 
-absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(int device, std::unique_ptr<Communicator> communicator) {
-  absl::StatusOr<std::unique_ptr<CudaOps>> ops = CudaOps::Create(device, std::move(communicator));
+absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(int device, RowMath rows, std::unique_ptr<Communicator> communicator) {
+  absl::StatusOr<std::unique_ptr<CudaOps>> ops = CudaOps::Create(device, rows, std::move(communicator));
   if (!ops.ok()) return ops.status();
   return *std::move(ops);
 }

@@ -12,8 +12,9 @@ namespace batucada::cuda {
 struct Target {
   cudaStream_t stream = nullptr;
   int multiprocessors = 0;
-  bool hopper = false;        // compute capability 9.0: machine code with wgmma and programmatic launches is present
-  void* workspace = nullptr;  // scratch for one op at a time, in stream order
+  bool batch_invariant = false;  // a row's bits depend on nothing but the row: nothing may be chosen by their number
+  bool hopper = false;           // compute capability 9.0: machine code with wgmma and programmatic launches is present
+  void* workspace = nullptr;     // scratch for one op at a time, in stream order
   size_t workspace_bytes = 0;
   uint32_t* counters = nullptr;  // all zero between ops: a kernel that counts puts back what it found
   int num_counters = 0;

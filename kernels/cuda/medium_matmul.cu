@@ -11,34 +11,38 @@
 namespace batucada::cuda {
 namespace {
 
-constexpr int kTile = 64;     // weight rows of a block
+constexpr int kCutTile = 64;  // weight rows of a block of few input rows: what the cut along k goes by, for all
 constexpr int kMinRows = 33;  // fewer are SkinnyMatMul's
 constexpr int kMaxRows = 128;
-constexpr int kSumPitch = kTile + 8;  // floats; the pairs of half a warp meet all banks
 
-// kGroups warpgroups of 64 input rows multiply, a stage of 64 columns at a time; one more warp issues TMA copies.
-template <int kGroups>
+// kGroups warpgroups of 64 input rows multiply kTile weight rows, a stage of 64 columns at a time; one more warp issues
+// TMA copies. Where there are fewer, kCopied rows are copied: what lies behind them is multiplied too, and not stored.
+template <int kGroups, int kTile, int kCopied = 64 * kGroups>
 struct Shape {
   static constexpr int kRows = 64 * kGroups;
+  static constexpr int kSumPitch = kTile + 8;  // floats; the pairs of half a warp meet all banks
   static constexpr int kWorkers = 128 * kGroups;
   static constexpr int kThreads = kWorkers + 32;
   static constexpr int kWeightBytes = kTile * kBoxCols * 2;
-  static constexpr int kStageBytes = kWeightBytes + kRows * kBoxCols * 2;
+  static constexpr int kStageBytes = kWeightBytes + kCopied * kBoxCols * 2;
   static constexpr int kSumBytes =
       (kRows + kMostParts) * kSumPitch * 4;  // a cluster exchanges them in the ring's place
   // Measured: 96 KB where blocks share an SM or wait for each other, and where each has its own, more.
   static constexpr int kSharedSlots = 96 * 1024 / kStageBytes;
-  static constexpr int kOwnSlots = kGroups == 1 ? 9 : 8;
-  static constexpr int Bytes(int slots) { return slots * (kStageBytes + 2 * 8) + 1024; }  // boxes start at 1024s
+  static constexpr int kOwnSlots = (kGroups == 1 ? 144 : 192) * 1024 / kStageBytes;
+  // Boxes start at 1024s.
+  static constexpr int Bytes(int slots) {
+    return slots * (kStageBytes + 2 * 8) + 1024 + (kRows - kCopied) * kBoxCols * 2;
+  }
   static_assert(kSumBytes <= kSharedSlots * kStageBytes && Bytes(kOwnSlots) <= 227 * 1024);
 };
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
-constexpr int kRowFours = kTile / 4;
 constexpr int kFourBatch = 4;  // groups of four columns a thread finishes at once
 
 // Stores a warp's 16 rows of sums as they lie in its registers: lanes 4g to 4g + 3 hold eight neighbours of a row.
+template <int kTile>
 __device__ __forceinline__ void StoreSums(const MatMulParams& p, const float (&sums)[kTile / 2], int warp_row, int col,
                                           int part) {
   const int lane = threadIdx.x % 32;
@@ -86,16 +90,21 @@ __device__ __forceinline__ void StoreSums(const MatMulParams& p, const float (&s
 }
 
 // Adds up the sums of a cluster's blocks, which have multiplied parts of k, and stores them: each block a share of the
-// rows. `inbox` [part][row of the share][kTile] takes the ring's place once all blocks have read theirs.
-template <int kWorkers>
-__device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float (&sums)[kTile / 2], int warp_row,
-                                             int col, float* inbox) {
+// rows from `block_row` on. `inbox` [part][row of the share][kTile] takes the ring's place once all blocks have read
+// theirs.
+template <int kGroups, int kTile, int kCopied>
+__device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float (&sums)[kTile / 2], int block_row,
+                                             int warp_row, int col, float* inbox) {
+  using S = Shape<kGroups, kTile, kCopied>;
+  constexpr int kWorkers = S::kWorkers;
+  constexpr int kSumPitch = S::kSumPitch;
+  constexpr int kRowFours = kTile / 4;
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
   const cooperative_groups::cluster_group cluster = cooperative_groups::this_cluster();
   const int parts = gridDim.x;
   const int part = blockIdx.x;
   const int lane = threadIdx.x % 32;
-  const int rows = static_cast<int>(p.rows);
+  const int rows = min(S::kRows, static_cast<int>(p.rows) - block_row);
   const int share = CeilDiv(rows, parts);
   asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
 #pragma unroll
@@ -120,7 +129,7 @@ __device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float 
 #pragma unroll
     for (int j = 0; j < kFourBatch; ++j) {
       const int i = base + threadIdx.x + j * kWorkers;
-      if (i < fours) prior[j] = LoadPrior(p, in_fours, first_row + i / kRowFours, col + i % kRowFours * 4);
+      if (i < fours) prior[j] = LoadPrior(p, in_fours, block_row + first_row + i / kRowFours, col + i % kRowFours * 4);
     }
   };
   load_prior(0);
@@ -137,20 +146,20 @@ __device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float 
         at += share * kSumPitch;
         sum = Add(sum, *reinterpret_cast<const float4*>(at));
       }
-      StoreOutput(p, in_fours, first_row + i / kRowFours, col + i % kRowFours * 4, prior[j], sum);
+      StoreOutput(p, in_fours, block_row + first_row + i / kRowFours, col + i % kRowFours * 4, prior[j], sum);
     }
   }
 }
 
 #endif
 
-// Block (part of k, tile of weight rows).
-template <int kGroups>
-__global__ void __launch_bounds__(Shape<kGroups>::kThreads, 2)
+// Block (part of k, block of input rows, tile of weight rows).
+template <int kGroups, int kTile, int kCopied>
+__global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
     MediumKernel(const __grid_constant__ MatMulParams p, const __grid_constant__ CUtensorMap w_map,
                  const __grid_constant__ CUtensorMap x_map, int slots) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  using S = Shape<kGroups>;
+  using S = Shape<kGroups, kTile, kCopied>;
   extern __shared__ char unaligned[];
   LetNextKernelStart();
   char* const shared = unaligned + (1024 - SharedAddress(unaligned) % 1024) % 1024;
@@ -161,7 +170,8 @@ __global__ void __launch_bounds__(Shape<kGroups>::kThreads, 2)
   const int lane = threadIdx.x % 32;
   const int parts = gridDim.x;
   const int part = blockIdx.x;
-  const int first_n = blockIdx.y * kTile;
+  const int first_row = blockIdx.y * S::kRows;
+  const int first_n = blockIdx.z * kTile;
   const int all_stages = static_cast<int>((p.k + kBoxCols - 1) / kBoxCols);
   const int first_stage = all_stages * part / parts;
   const int stages = all_stages * (part + 1) / parts - first_stage;
@@ -190,7 +200,7 @@ __global__ void __launch_bounds__(Shape<kGroups>::kThreads, 2)
           copy_weights(stage, slot);
         }
         ArriveExpecting(full + slot * 8, S::kStageBytes - S::kWeightBytes);
-        CopyBox(ring + slot * S::kStageBytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, 0,
+        CopyBox(ring + slot * S::kStageBytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, first_row,
                 full + slot * 8);
         if (++slot == slots) {
           slot = 0;
@@ -226,40 +236,44 @@ __global__ void __launch_bounds__(Shape<kGroups>::kThreads, 2)
   WaitProducts<0>();
   Pin(sums);
   if (parts == 1 || p.output == MatMulOutput::kPartsF32) {
-    StoreSums(p, sums, warp * 16, first_n, part);
+    StoreSums<kTile>(p, sums, first_row + warp * 16, first_n, part);
   } else {
-    ExchangeSums<S::kWorkers>(p, sums, warp * 16, first_n, reinterpret_cast<float*>(shared));
+    ExchangeSums<kGroups, kTile, kCopied>(p, sums, first_row, warp * 16, first_n, reinterpret_cast<float*>(shared));
   }
 #endif
 }
 
-template <int kGroups>
+template <int kGroups, int kTile, int kCopied>
 cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
-  using S = Shape<kGroups>;
+  using S = Shape<kGroups, kTile, kCopied>;
   const int parts = MediumMatMulParts(p, target);
-  const dim3 grid(parts, CeilDiv(static_cast<int>(p.n), kTile));
+  const dim3 grid(parts, CeilDiv(static_cast<int>(p.rows), S::kRows), CeilDiv(static_cast<int>(p.n), kTile));
   CUtensorMap w_map, x_map;
   cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, &w_map);
-  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, S::kRows, &x_map);
+  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kCopied, &x_map);
   if (error != cudaSuccess) return error;
   const bool exchange = parts > 1 && p.output != MatMulOutput::kPartsF32;
-  const bool own = !exchange && static_cast<int>(grid.x * grid.y) <= target.multiprocessors;
+  const bool own = !exchange && static_cast<int>(grid.x * grid.y * grid.z) <= target.multiprocessors;
   const int slots = own ? S::kOwnSlots : S::kSharedSlots;
-  return LaunchClusters(target, MediumKernel<kGroups>, grid, dim3(S::kThreads), S::Bytes(slots), exchange ? parts : 1,
-                        p, w_map, x_map, slots);
+  return LaunchClusters(target, MediumKernel<kGroups, kTile, kCopied>, grid, dim3(S::kThreads), S::Bytes(slots),
+                        exchange ? parts : 1, p, w_map, x_map, slots);
 }
 
 }  // namespace
 
+bool MediumMatMulComputes(const MatMulParams& p, const Target& target) {
+  return target.hopper && p.k % 8 == 0 && p.in_stride % 8 == 0 && reinterpret_cast<uintptr_t>(p.w) % 16 == 0 &&
+         reinterpret_cast<uintptr_t>(p.in) % 16 == 0;
+}
+
 // Not where blocks would not all run at once: cuBLASLt does as well there.
 bool MediumMatMulServes(const MatMulParams& p, const Target& target) {
-  return target.hopper && p.rows >= kMinRows && p.rows <= kMaxRows &&
-         p.n <= int64_t{2} * kTile * target.multiprocessors && p.k % 8 == 0 && p.in_stride % 8 == 0 &&
-         reinterpret_cast<uintptr_t>(p.w) % 16 == 0 && reinterpret_cast<uintptr_t>(p.in) % 16 == 0;
+  return p.rows >= kMinRows && p.rows <= kMaxRows && p.n <= int64_t{2} * kCutTile * target.multiprocessors &&
+         MediumMatMulComputes(p, target);
 }
 
 int MediumMatMulParts(const MatMulParams& p, const Target& target) {
-  const int tiles = CeilDiv(static_cast<int>(p.n), kTile);
+  const int tiles = CeilDiv(static_cast<int>(p.n), kCutTile);
   const int stages = CeilDiv(static_cast<int>(p.k), kBoxCols);
   int parts = target.multiprocessors / tiles;
   if (parts > stages / 2) parts = stages / 2;
@@ -268,7 +282,11 @@ int MediumMatMulParts(const MatMulParams& p, const Target& target) {
 }
 
 cudaError_t MediumMatMul(const MatMulParams& params, const Target& target) {
-  return params.rows <= 64 ? LaunchRows<1>(params, target) : LaunchRows<2>(params, target);
+  if (params.rows <= 8) return LaunchRows<1, kCutTile, 8>(params, target);
+  if (params.rows <= 32) return LaunchRows<1, kCutTile, 32>(params, target);
+  if (params.rows <= 64) return LaunchRows<1, kCutTile, 64>(params, target);
+  if (params.rows <= kMaxRows) return LaunchRows<2, kCutTile, 128>(params, target);
+  return LaunchRows<2, 2 * kCutTile, 128>(params, target);
 }
 
 }  // namespace batucada::cuda

@@ -350,6 +350,7 @@ bool Aligned16(const void* pointer, int64_t stride) {
 int ChooseCuts(const SelectiveScanParams& p, const Target& target, size_t bytes_per_cut) {
   const int blocks = CeilDiv(p.channels, kBlockChannels) * (p.num_sequences - p.num_decode);
   int cuts = p.time_cuts;
+  if (target.batch_invariant) return 1;
   if (cuts == 0) {
     constexpr int kFewestRows = 4 * kTile;  // of a cut worth starting
     cuts = blocks * 2 > target.multiprocessors ? 1 : target.multiprocessors / blocks;

@@ -18,6 +18,10 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
                 {"auto", "cpu", "cuda", "fake"}, &config->backend);
   table.AddInt("threads", compute, "Threads of the CPU backend; 0: one per core", &config->threads);
   table.AddInt("device", compute, "CUDA device", &config->device);
+  table.AddEnum("batch-invariant", compute,
+                "on: on a GPU, too, an answer and its log-probabilities are the same bits alone and beside any others; "
+                "slower, docs/benchmarks/h200-model.md says by how much",
+                {"off", "on"}, &config->batch_invariant);
   table.AddDuration("fake-step-time", compute, "How long a step of the fake backend takes", &config->fake_step_time);
   table.AddDuration("stall-timeout", compute, "Not alive when work waits and no step finishes for so long",
                     &config->stall_timeout);

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <random>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "engine/engine.h"
 #include "tests/golden/golden_checks.h"
@@ -159,4 +162,59 @@ TEST_P(MadeModels, CasesInsideRandomBatches) {
 }
 
 }  // namespace
+
+// With batch_invariant an answer is the same bits, tokens and log-probabilities of prompt and text, alone in chunks of
+// any length and beside any others.
+TEST_P(MadeModels, AnswersAreTheSameBitsInAnyCompany) {
+  const auto bits = [](const Answer& answer) {
+    std::vector<std::pair<int32_t, uint32_t>> all;
+    for (const auto* part : {&answer.prompt, &answer.tokens}) {
+      for (const TokenResult& token : *part) all.emplace_back(token.id, std::bit_cast<uint32_t>(token.logprob));
+    }
+    return all;
+  };
+  const std::vector<GoldenCase> cases = ReadMadeCases(name_);
+  std::vector<std::vector<std::pair<int32_t, uint32_t>>> alone;
+  for (const int32_t rows : {513, 1, 7, 64}) {
+    SCOPED_TRACE(::testing::Message() << "chunks of " << rows);
+    EngineConfig config = Config(rows, 1);
+    config.batch_invariant = true;
+    const auto engine = MakeEngine(config);
+    if (engine == nullptr) GTEST_SKIP() << "no GPU here";
+    for (size_t i = 0; i < cases.size(); ++i) {
+      auto generation = engine->Submit(GreedyRequest(cases[i]));
+      ASSERT_TRUE(generation.ok()) << generation.status();
+      const auto answer = bits(Collect(*generation));
+      if (rows == 513) alone.push_back(answer);
+      EXPECT_EQ(answer, alone[i]) << "case " << i;
+    }
+  }
+  EngineConfig config = Config(600, 128);
+  config.batch_invariant = true;
+  const auto engine = MakeEngine(config);
+  ASSERT_NE(engine, nullptr);
+  std::mt19937 random(5);
+  for (const size_t company : {3, 15, 40, 120}) {
+    SCOPED_TRACE(::testing::Message() << "beside " << company);
+    std::vector<Generation> others;
+    for (size_t i = 0; i < company; ++i) {
+      Request request = GreedyRequest(cases[random() % cases.size()]);
+      request.prompt_logprobs.reset();
+      request.sampling = {.temperature = 1, .seed = random()};
+      request.max_tokens = 200;
+      request.ignore_eos = true;
+      auto other = engine->Submit(std::move(request));
+      ASSERT_TRUE(other.ok()) << other.status();
+      others.push_back(*std::move(other));
+    }
+    std::vector<Generation> running;
+    for (const GoldenCase& c : cases) {
+      auto generation = engine->Submit(GreedyRequest(c));
+      ASSERT_TRUE(generation.ok()) << generation.status();
+      running.push_back(*std::move(generation));
+    }
+    for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(bits(Collect(running[i])), alone[i]) << "case " << i;
+  }
+}
+
 }  // namespace batucada

@@ -44,12 +44,15 @@ class AttentionTest : public OpTest {
     batch.Scatter(out.Download(), results);
   }
 
-  // Runs rows first … of sequence `slot` alone in chunks of `size`; chunks of one row decode.
+  // Runs rows first … of sequence `slot` alone in chunks of `size`; chunks of one row decode, where that is the same.
   void RunInChunks(int32_t slot, int32_t size, int32_t window, int32_t first = 0, float theta = kTheta) {
     const auto length = static_cast<int32_t>(qkv[static_cast<size_t>(slot)].rows);
     for (int32_t start = first; start < length; start += size) {
-      Step({{.slot = slot, .start = start, .rows = std::min(size, length - start), .decode = size == 1}}, window,
-           theta);
+      Step({{.slot = slot,
+             .start = start,
+             .rows = std::min(size, length - start),
+             .decode = size == 1 && StepsLikePrompts()}},
+           window, theta);
     }
   }
 
@@ -178,12 +181,40 @@ TEST_F(AttentionTest, MixedBatchesEqualEachSequenceAlone) {
   const std::vector<Dense> alone = results;
   for (Dense& result : results) result = Dense(result.rows, result.cols);
   Step({{.slot = 1, .rows = 100}, {.slot = 0, .rows = 68}, {.slot = 2, .rows = 8}}, window);
-  Step({{.slot = 0, .start = 68, .decode = true},
-        {.slot = 2, .start = 8, .decode = true},
+  const bool decode = StepsLikePrompts();
+  Step({{.slot = 0, .start = 68, .decode = decode},
+        {.slot = 2, .start = 8, .decode = decode},
         {.slot = 1, .start = 100, .rows = 29}},
        window);
-  Step({{.slot = 0, .start = 69, .decode = true}, {.slot = 1, .start = 129, .decode = true}}, window);
+  Step({{.slot = 0, .start = 69, .decode = decode}, {.slot = 1, .start = 129, .decode = decode}}, window);
   for (size_t s = 0; s < 3; ++s) ExpectSame(results[s], alone[s]);
+}
+
+TEST_F(AttentionTest, DecodeRowsAreTheSameInAnyCompany) {
+  for (const Heads& h : {Heads{8, 2, 64}, Heads{4, 4, 128}}) {
+    for (const int32_t window : {100, kNoWindow}) {
+      std::vector<int32_t> lengths;
+      std::vector<Chunk> before, last;
+      for (int32_t slot = 0; slot < 70; ++slot) {
+        lengths.push_back(random.Integer(2, 600));
+        before.push_back({.slot = slot, .rows = lengths.back() - 1});
+        last.push_back({.slot = slot, .start = lengths.back() - 1, .decode = true});
+      }
+      Prepare(h, lengths, 40, 16);
+      Step(before, window);
+      Step(last, window);
+      const std::vector<Dense> together = results;
+      for (const size_t company : {size_t{1}, size_t{3}, size_t{17}}) {  // each row again, which changes nothing in K/V
+        for (size_t first = 0; first < last.size(); first += company) {
+          const size_t end = std::min(first + company, last.size());
+          Step({last.begin() + static_cast<ptrdiff_t>(first), last.begin() + static_cast<ptrdiff_t>(end)}, window);
+        }
+        for (size_t s = 0; s < lengths.size(); ++s) {
+          ExpectSame(results[s].RowRange(lengths[s] - 1, 1), together[s].RowRange(lengths[s] - 1, 1));
+        }
+      }
+    }
+  }
 }
 
 TEST_F(AttentionTest, WindowEdges) {

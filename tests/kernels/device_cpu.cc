@@ -45,6 +45,7 @@ const DeviceTraits& TraitsUnderTest() {
       .act_tolerance = 1e-5,
       .f32_tolerance = 1e-5,
       .bit_exact = true,
+      .steps_like_prompts = true,
       .weight_types = {DType::kBf16, DType::kF32},
       .conv_channels = {1, 15, 16, 31, 32, 33, 64, 100},
       .scan_channels = {1, 15, 16, 31, 32, 33, 64, 100},

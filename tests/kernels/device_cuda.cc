@@ -1,10 +1,10 @@
 // GPU 0 under test.
-#include "tests/kernels/op_test.h"
+#include "tests/kernels/device_cuda.h"
 
 namespace batucada::testing {
 
-const DeviceTraits& TraitsUnderTest() {
-  static const DeviceTraits traits = {
+DeviceTraits CudaTraits() {
+  return {
       .act_tolerance = 1e-2,
       .f32_tolerance = 1e-5,
       .bit_exact = false,
@@ -66,27 +66,17 @@ const DeviceTraits& TraitsUnderTest() {
            {300, 200, 128}},
       .norm_rows = {1, 32, 33, 47, 64, 65, 100, 128, 200},
   };
-  return traits;
 }
 
 // One for all tests: opening a device takes long. After a failure, which stays, the next test gets a new one.
-absl::StatusOr<std::shared_ptr<Ops>> OpsUnderTest() {
+absl::StatusOr<std::shared_ptr<Ops>> CudaUnderTest(RowMath rows) {
   static auto* const shared = new std::shared_ptr<Ops>;  // never freed: the driver may be gone before statics are
   if (*shared == nullptr || !(*shared)->status().ok()) {
-    absl::StatusOr<std::unique_ptr<Ops>> made = MakeCudaOps(0);
+    absl::StatusOr<std::unique_ptr<Ops>> made = MakeCudaOps(0, rows);
     if (!made.ok()) return made.status();
     *shared = *std::move(made);
   }
   return *shared;
-}
-
-// Runs everywhere: with a device there is none of this number, without one the reason says so.
-TEST(CudaDeviceTest, DevicesThatDoNotExistAreUnavailable) {
-  for (const int device : {-1, 1000}) {
-    const absl::StatusOr<std::unique_ptr<Ops>> ops = MakeCudaOps(device);
-    ASSERT_EQ(ops.status().code(), absl::StatusCode::kUnavailable) << ops.status();
-    EXPECT_FALSE(ops.status().message().empty());
-  }
 }
 
 }  // namespace batucada::testing

@@ -78,6 +78,28 @@ TEST_F(MatMulTest, RowsAreTheSameAloneAndInAnyBatch) {
   }
 }
 
+TEST_F(MatMulTest, SumsAndNormsAreTheSameAloneAndInAnyBatch) {
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{2048, 264}, {384, 1544}, {33, 40}}) {
+    const Matrix matrix = LoadWeights(*ops, random.Normals(n, k, 0.1), DType::kBf16);
+    const Dense in = Acts(470, k), acc = Floats(470, n);
+    const Buffer scale = FloatsOnDevice(*ops, Floats(1, n).values);
+    const auto run = [&](int64_t first, int64_t rows) {
+      DeviceTensor x(*ops, in.RowRange(first, rows), act, 8), sum(*ops, acc.RowRange(first, rows), DType::kF32, 4);
+      DeviceTensor out(*ops, rows, n, act, 8);
+      ops->MatMulAddNorm(matrix, x.view(), sum.view(), scale.As<float>(), 1e-5f, out.view());
+      return std::pair(sum.Download(), out.Download());
+    };
+    const auto [sums, norms] = run(0, 470);
+    for (const int64_t rows : {1, 8, 31, 33, 64, 100, 129, 300}) {
+      SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << n);
+      const int64_t first = random.Integer(0, static_cast<int32_t>(in.rows - rows));
+      const auto [sum, norm] = run(first, rows);
+      ExpectSame(sum, sums.RowRange(first, rows));
+      ExpectSame(norm, norms.RowRange(first, rows));
+    }
+  }
+}
+
 TEST_F(MatMulTest, ReadsAndWritesColumnRangesInPlace) {
   const Dense weights = Rounded(random.Normals(48, 24), DType::kBf16), wide = Acts(6, 80);
   DeviceTensor x(*ops, wide, act), out(*ops, Floats(6, 96), DType::kF32);

@@ -24,6 +24,7 @@ struct DeviceTraits {
   double act_tolerance = 0;                // of results in the activation type, by relative norm
   double f32_tolerance = 0;                // of results in fp32
   bool bit_exact = false;                  // a row is the same bits alone, in any batch and in chunks of any length
+  bool steps_like_prompts = false;         // and a decode row the same as the row of a prompt
   std::vector<DType> weight_types;         // in which matrices are held
   std::vector<int64_t> conv_channels;      // widths to try; the first is small
   std::vector<int64_t> scan_channels;      // likewise
@@ -65,6 +66,9 @@ class OpTest : public ::testing::Test {
       EXPECT_LT(reference::RelativeError(actual, expected), traits.act_tolerance);
     }
   }
+
+  // Whether decode rows are to equal prompts as far as ExpectSame asks.
+  bool StepsLikePrompts() const { return !traits.bit_exact || traits.steps_like_prompts; }
 
   const DeviceTraits& traits = TraitsUnderTest();
   std::shared_ptr<Ops> ops;

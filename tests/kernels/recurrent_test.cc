@@ -274,7 +274,8 @@ TEST_F(RecurrentTest, ChunksOfAnyLengthEqualTheWhole) {
     RecurrentSlots slots(*ops, 1, 72, kStates);
     std::vector<Dense> conv_parts = {Dense(kLength, 72)}, scan_parts = {Dense(kLength, 72)};
     for (int32_t start = 0; start < kLength; start += size) {
-      const std::vector<Chunk> chunk = {{.start = start, .rows = std::min(size, kLength - start), .decode = size == 1}};
+      const std::vector<Chunk> chunk = {
+          {.start = start, .rows = std::min(size, kLength - start), .decode = size == 1 && StepsLikePrompts()}};
       const Batch batch(*ops, chunk);
       batch.Scatter(Conv(chunk, slots), conv_parts);
       batch.Scatter(Scan(chunk, slots), scan_parts);
@@ -298,13 +299,14 @@ TEST_F(RecurrentTest, MixedBatchesEqualEachSequenceAlone) {
     mixed_conv.emplace_back(all.rows, 56);
     mixed_scan.emplace_back(all.rows, 56);
   }
+  const bool decode = StepsLikePrompts();
   const std::vector<std::vector<Chunk>> steps = {
       {{.slot = 3, .rows = 50}, {.slot = 0, .rows = 39}, {.slot = 2, .rows = 3}},
-      {{.slot = 0, .start = 39, .decode = true},
-       {.slot = 2, .start = 3, .decode = true},
+      {{.slot = 0, .start = 39, .decode = decode},
+       {.slot = 2, .start = 3, .decode = decode},
        {.slot = 3, .start = 50, .rows = 40},
        {.slot = 1, .rows = 1}},
-      {{.slot = 1, .start = 1, .decode = true}, {.slot = 4, .rows = 33}, {.slot = 2, .start = 4, .rows = 8}},
+      {{.slot = 1, .start = 1, .decode = decode}, {.slot = 4, .rows = 33}, {.slot = 2, .start = 4, .rows = 8}},
       {{.slot = 1, .start = 2, .rows = 39}}};
   for (const auto& chunks : steps) {
     const Batch batch(*ops, chunks);
@@ -365,6 +367,34 @@ TEST_F(RecurrentTest, ManyDecodeRows) {
     std::vector<Chunk> chunks;
     for (int32_t s = 0; s < 42; ++s) chunks.push_back({.slot = s, .start = position, .decode = true});
     Check(chunks, slots, conv, ssm);
+  }
+}
+
+TEST_F(RecurrentTest, DecodeRowsAreTheSameInAnyCompany) {
+  constexpr int32_t kSequences = 140;
+  for (const int64_t rank : {0, 24}) {
+    Prepare(200, std::vector<int32_t>(kSequences, 2), rank);
+    RecurrentSlots together(*ops, kSequences, 200, kStates);
+    std::vector<Dense> expected;
+    for (int32_t position = 0; position < 2; ++position) {
+      std::vector<Chunk> chunks;
+      for (int32_t s = 0; s < kSequences; ++s) chunks.push_back({.slot = s, .start = position, .decode = true});
+      expected.push_back(Scan(chunks, together));
+    }
+    for (const int32_t company : {1, 3, 15, 40}) {
+      RecurrentSlots slots(*ops, kSequences, 200, kStates);
+      for (int32_t position = 0; position < 2; ++position) {
+        for (int32_t first = 0; first < kSequences; first += company) {
+          std::vector<Chunk> chunks;
+          for (int32_t s = first; s < std::min(kSequences, first + company); ++s) {
+            chunks.push_back({.slot = s, .start = position, .decode = true});
+          }
+          ExpectSame(Scan(chunks, slots),
+                     expected[static_cast<size_t>(position)].RowRange(first, static_cast<int64_t>(chunks.size())));
+        }
+      }
+      for (int32_t s = 0; s < kSequences; ++s) ExpectSame(slots.Ssm(s), together.Ssm(s));
+    }
   }
 }
 
