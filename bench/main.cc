@@ -37,6 +37,8 @@ struct BenchOptions {
   std::vector<int64_t> prompts = {512};
   int64_t prompt_tokens = 0;  // per measurement
   int32_t loop = 0;           // sequences
+  bool batch_invariant = false;
+  size_t losses = 3;
   std::string json;
   std::string commit = "unknown";
 };
@@ -46,9 +48,14 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
   BATUCADA_ASSIGN_OR_RETURN(Checkpoint checkpoint,
                             o.dummy ? OpenDummyCheckpoint(o.model, kSeed) : OpenCheckpoint(o.model));
   const int threads = o.threads > 0 ? o.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Ops> ops, o.cuda ? MakeCudaOps(o.device) : MakeCpuOps(threads));
+  BATUCADA_ASSIGN_OR_RETURN(
+      std::unique_ptr<Ops> ops,
+      o.cuda ? MakeCudaOps(o.device, o.batch_invariant ? RowMath::kSameInAnyBatch : RowMath::kFastest)
+             : MakeCpuOps(threads));
   BATUCADA_ASSIGN_OR_RETURN(const Ceilings ceilings, o.cuda ? MeasureGpu(*ops) : MeasureCpu(threads));
   const DType activation = ops->activation_dtype();
+  auto partial = std::make_unique<PartialOps>(std::move(ops), ceilings);
+  PartialOps& some_ops = *partial;  // lives as long as the backend
 
   const int32_t most = *std::max_element(o.batches.begin(), o.batches.end());
   int64_t longest = *std::max_element(o.contexts.begin(), o.contexts.end());
@@ -63,7 +70,7 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
                                                   .max_total_tokens = longest + kDecodeSteps,
                                                   .memory_fraction = o.cuda ? 0.95 : 0.8,
                                                   .load = {.threads = std::min(threads - 1, 8)}},
-                                                 *checkpoint.tensors, std::move(ops), &report));
+                                                 *checkpoint.tensors, std::move(partial), &report));
   std::string name = o.name;
   if (name.empty()) {
     const size_t slash = o.model.find_last_of('/', o.model.size() - 2);
@@ -79,6 +86,11 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
     if (prompt == 0) continue;
     BATUCADA_ASSIGN_OR_RETURN(Figure figure, bench.Prefill(prompt, std::max<int64_t>(1, o.prompt_tokens / prompt)));
     figures.push_back(std::move(figure));
+  }
+  for (const int32_t batch : o.losses > 0 ? o.batches : std::vector<int32_t>()) {
+    for (const int64_t context : o.contexts) {
+      BATUCADA_RETURN_IF_ERROR(bench.Losses(batch, context, o.losses, some_ops, &figures));
+    }
   }
   if (o.loop > 0) {
     BATUCADA_ASSIGN_OR_RETURN(
@@ -106,6 +118,7 @@ int main(int argc, char** argv) {
   app.add_option("--name", options.name, "Model's name in figures; default: the directory's");
   app.add_flag("--dummy", options.dummy, "Seeded random weights from config.json alone");
   app.add_flag("--cuda", options.cuda, "On a GPU instead of the CPU");
+  app.add_flag("--batch-invariant", options.batch_invariant, "On a GPU: the same bits in any batch, as serve has it");
   app.add_option("--device", options.device, "CUDA device");
   app.add_option("--threads", options.threads, "Of the CPU; 0: one per core");
   app.add_option("--chunk", options.chunk, "Prompt tokens of one step; 0: 256 on the CPU, 4096 on a GPU");
@@ -119,6 +132,9 @@ int main(int argc, char** argv) {
                  "Prompt tokens of one measurement: as many prompts as that takes");
   app.add_option("--loop", options.loop,
                  "Also time the step loop with so many sequences, beside the bare steps of that batch");
+  app.add_option("--losses", options.losses,
+                 "Of each decode step, how many kinds of op to name that lose most time; 0: none")
+      ->capture_default_str();
   app.add_option("--json", options.json, "Also write the figures to this file");
   app.add_option("--commit", options.commit, "Of the source, for the file");
   CLI11_PARSE(app, argc, argv);

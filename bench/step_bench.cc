@@ -90,8 +90,8 @@ absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t context, i
   return Finish(0);
 }
 
-absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences) {
-  constexpr int kWarmUp = 5, kRounds = 7, kMostSteps = 50;
+absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences, int rounds) {
+  constexpr int kWarmUp = 5, kMostSteps = 50;
   constexpr double kRoundSeconds = 0.15;
   const auto run = [&](int steps) -> absl::StatusOr<double> {
     const auto begin = Clock::now();
@@ -102,7 +102,7 @@ absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences) {
   BATUCADA_ASSIGN_OR_RETURN(const double rough, run(kWarmUp));
   const int steps = std::clamp(static_cast<int>(kRoundSeconds / rough), 3, kMostSteps);
   std::vector<double> seconds;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     BATUCADA_ASSIGN_OR_RETURN(const double mean, run(steps));
     seconds.push_back(mean);
   }
@@ -118,11 +118,39 @@ absl::Status StepBench::Decode(int32_t batch, const std::vector<int64_t>& contex
   std::vector<Running> sequences = Start(batch);
   for (const int64_t context : contexts) {
     BATUCADA_RETURN_IF_ERROR(Feed(sequences, context, fill_));
-    BATUCADA_ASSIGN_OR_RETURN(const double seconds, StepSeconds(sequences));
+    BATUCADA_ASSIGN_OR_RETURN(const double seconds, StepSeconds(sequences, 7));
     const double floor = DecodeFloor(model_, ceilings_, activation_, batch, context);
     figures->push_back({absl::StrCat("decode/", name_, "/b", batch, "/c", context), seconds * 1e3, "ms/step",
                         floor * 1e3, floor / seconds});
   }
+  return absl::OkStatus();
+}
+
+absl::Status StepBench::Losses(int32_t batch, int64_t context, size_t most, PartialOps& ops,
+                               std::vector<Figure>* figures) {
+  constexpr int kRounds = 3;
+  std::vector<Running> sequences = Start(batch);
+  BATUCADA_RETURN_IF_ERROR(Feed(sequences, context, fill_));
+  ops.LeaveOut("");
+  PartialOps::Kinds kinds;
+  ops.Record(&kinds, context);
+  BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));  // not captured, so that every op is asked for
+  ops.Record(nullptr, 0);
+  BATUCADA_ASSIGN_OR_RETURN(const double whole, StepSeconds(sequences, kRounds));
+  std::vector<Figure> ops_of_step;
+  for (const auto& [kind, known] : kinds) {
+    ops.LeaveOut(kind);
+    BATUCADA_ASSIGN_OR_RETURN(const double without, StepSeconds(sequences, kRounds));
+    const double takes = std::max(whole - without, 0.0);
+    ops_of_step.push_back({absl::StrCat("decode/", name_, "/b", batch, "/c", context, "/", known.calls, " x ", kind),
+                           takes * 1e3, "ms/step", known.floor * 1e3, takes > 0 ? known.floor / takes : 1});
+  }
+  ops.LeaveOut("");
+  const auto loss = [](const Figure& figure) { return figure.value - figure.floor; };
+  std::sort(ops_of_step.begin(), ops_of_step.end(),
+            [&](const Figure& a, const Figure& b) { return loss(a) > loss(b); });
+  ops_of_step.resize(std::min(ops_of_step.size(), most));
+  figures->insert(figures->end(), ops_of_step.begin(), ops_of_step.end());
   return absl::OkStatus();
 }
 

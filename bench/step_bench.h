@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "bench/ceilings.h"
 #include "bench/figure.h"
+#include "bench/partial_ops.h"
 #include "engine/run/model_backend.h"
 
 namespace batucada {
@@ -26,6 +27,9 @@ class StepBench {
 
   // Median time of a decode step of `batch` sequences that each have so many tokens behind them; `contexts` ascend.
   absl::Status Decode(int32_t batch, const std::vector<int64_t>& contexts, std::vector<Figure>* figures);
+  // Which kinds of op such a step loses most time in, at most `most` of them: what it takes less without each, beside
+  // the least that its weights, states, keys and values need. Nothing is right afterwards.
+  absl::Status Losses(int32_t batch, int64_t context, size_t most, PartialOps& ops, std::vector<Figure>* figures);
   // Tokens per second of computing `count` prompts of `length` tokens, one after another.
   absl::StatusOr<Figure> Prefill(int64_t length, int64_t count);
 
@@ -38,7 +42,8 @@ class StepBench {
   std::vector<Running> Start(int32_t batch) const;
   // Computes the first `fill` of `context` tokens, and goes on behind the last.
   absl::Status Feed(std::vector<Running>& sequences, int64_t context, int64_t fill);
-  absl::StatusOr<double> StepSeconds(std::vector<Running>& sequences);
+  // Of `rounds` rounds of steps the median time of one.
+  absl::StatusOr<double> StepSeconds(std::vector<Running>& sequences, int rounds);
   absl::Status Launch(std::vector<Running>& sequences, int64_t tokens, bool decode);
   absl::Status Finish(size_t leave);
 

@@ -70,6 +70,8 @@ class Device {
   // Runs `body`, a fixed sequence of work; a device with graphs captures it once per key and replays it afterwards.
   // The body must depend on nothing but the key and memory at fixed addresses. key 0: never captured.
   virtual void RunCaptured(uint64_t key, const std::function<void()>& body) = 0;
+  // The next run of each key is captured anew: bodies may have changed.
+  virtual void ForgetCaptured() {}
   // Decode steps of `rows` rows are padded to this many, so that few graphs serve all batch sizes; `rows` itself where
   // nothing is captured.
   virtual int32_t PaddedDecodeRows(int32_t rows) const { return rows; }

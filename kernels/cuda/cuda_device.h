@@ -34,6 +34,7 @@ class CudaDevice final : public Device {
   void JoinCopies() override;
 
   bool CapturesGraphs() const override { return true; }
+  void ForgetCaptured() override { graphs_.clear(); }
   void RunCaptured(uint64_t key, const std::function<void()>& body) override;
   // 1, 2, 4, 8, then steps of an eighth: 27 graphs serve all up to 256 rows, and waste beyond 8 rows is at most 7 rows
   // or an eighth.
