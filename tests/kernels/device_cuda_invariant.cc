@@ -11,6 +11,7 @@ const DeviceTraits& TraitsUnderTest() {
     // Many rows: whole blocks of them, and more than the scratch for their parts holds.
     t.products.push_back({700, 2050, 2048});
     t.norm_rows.push_back(2100);
+    t.many_rows = 5000;
     return t;
   }();
   return traits;

@@ -100,6 +100,43 @@ TEST_F(MatMulTest, SumsAndNormsAreTheSameAloneAndInAnyBatch) {
   }
 }
 
+// The widths of a model of 1.7 billion parameters.
+TEST_F(MatMulTest, ManyRowsAreTheSameInParts) {
+  if (traits.many_rows == 0) GTEST_SKIP() << "this device does not promise it, or takes too long";
+  const int64_t all = traits.many_rows;
+  const std::pair<int64_t, int64_t> parts[] = {{0, 1},      {5, 8},    {90, 33},          {1000, 129},
+                                               {2000, 700}, {0, 4096}, {4096, all - 4096}};
+  for (const auto& [n, k] :
+       {std::pair<int64_t, int64_t>{8192, 2048}, {160, 4096}, {4096, 128}, {2560, 2048}, {2048, 8256}}) {
+    const Matrix matrix = LoadWeights(*ops, random.Normals(n, k, 0.1), DType::kBf16);
+    const Dense in = Acts(all, k), acc = Floats(all, n);
+    const Buffer scale = FloatsOnDevice(*ops, Floats(1, n).values);
+    const bool adds = n == 2048;
+    const auto run = [&](int64_t first, int64_t rows) {
+      DeviceTensor x(*ops, in.RowRange(first, rows), act), out(*ops, rows, n, act);
+      if (!adds) {
+        ops->MatMul(matrix, x.view(), out.view());
+        return out.Download();
+      }
+      DeviceTensor sum(*ops, acc.RowRange(first, rows), DType::kF32);
+      ops->MatMulAddNorm(matrix, x.view(), sum.view(), scale.As<float>(), 1e-5f, out.view());
+      return out.Download();
+    };
+    const Dense whole = run(0, all);
+    for (const auto& [first, rows] : parts) {
+      SCOPED_TRACE(::testing::Message() << k << " -> " << n << ", rows " << first << " to " << first + rows);
+      EXPECT_TRUE(run(first, rows).values == whole.RowRange(first, rows).values);
+    }
+    if (!adds) continue;
+    // And by way of the sum alone, normed apart.
+    DeviceTensor x(*ops, in.RowRange(0, 200), act), sum(*ops, acc.RowRange(0, 200), DType::kF32),
+        out(*ops, 200, n, act);
+    ops->MatMulAdd(matrix, x.view(), sum.view());
+    ops->RmsNorm(sum.view(), scale.As<float>(), 1e-5f, out.view());
+    EXPECT_TRUE(out.Download().values == whole.RowRange(0, 200).values) << "apart";
+  }
+}
+
 TEST_F(MatMulTest, ReadsAndWritesColumnRangesInPlace) {
   const Dense weights = Rounded(random.Normals(48, 24), DType::kBf16), wide = Acts(6, 80);
   DeviceTensor x(*ops, wide, act), out(*ops, Floats(6, 96), DType::kF32);

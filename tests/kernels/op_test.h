@@ -35,6 +35,7 @@ struct DeviceTraits {
   std::vector<Heads> heads;                // every grouping and head size
   std::vector<Product> products;           // every path that a product can take
   std::vector<int64_t> norm_rows;          // likewise of MatMulAddNorm
+  int32_t many_rows = 0;  // rows that are to be the same bits in parts, at a real model's widths; 0: none
 };
 
 // Of the device that this program tests.

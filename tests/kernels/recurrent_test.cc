@@ -370,6 +370,28 @@ TEST_F(RecurrentTest, ManyDecodeRows) {
   }
 }
 
+TEST_F(RecurrentTest, LongPromptsAreTheSameInChunks) {
+  if (traits.many_rows == 0) GTEST_SKIP() << "this device does not promise it, or takes too long";
+  const int32_t length = traits.many_rows;
+  Prepare(1024, {length}, 128);
+  RecurrentSlots whole(*ops, 1, 1024, kStates);
+  const Dense conv = Conv({{.rows = length}}, whole), scan = Scan({{.rows = length}}, whole);
+  for (const int32_t size : {4096, 1000, 333, 63}) {
+    SCOPED_TRACE(::testing::Message() << "chunks of " << size);
+    RecurrentSlots slots(*ops, 1, 1024, kStates);
+    std::vector<Dense> conv_parts = {Dense(length, 1024)}, scan_parts = {Dense(length, 1024)};
+    for (int32_t start = 0; start < length; start += size) {
+      const std::vector<Chunk> chunk = {{.start = start, .rows = std::min(size, length - start)}};
+      const Batch batch(*ops, chunk);
+      batch.Scatter(Conv(chunk, slots), conv_parts);
+      batch.Scatter(Scan(chunk, slots), scan_parts);
+    }
+    EXPECT_TRUE(conv_parts[0].values == conv.values);
+    EXPECT_TRUE(scan_parts[0].values == scan.values);
+    EXPECT_TRUE(slots.Ssm(0).values == whole.Ssm(0).values);
+  }
+}
+
 TEST_F(RecurrentTest, DecodeRowsAreTheSameInAnyCompany) {
   constexpr int32_t kSequences = 140;
   for (const int64_t rank : {0, 24}) {
