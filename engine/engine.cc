@@ -211,6 +211,11 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
   constexpr int32_t kQueryGroup = 64;
   const bool in_units = config.batch_invariant && choice.kind == BackendKind::kCuda &&
                         choice.max_batch_tokens >= capacity.slots + kQueryGroup;
+  if (config.batch_invariant && choice.kind == BackendKind::kCuda && !in_units) {
+    absl::StrAppend(&impl->description,
+                    "batch-invariant  not for prompts that are cut: that takes max-batch-tokens of ",
+                    capacity.slots + kQueryGroup, " or more\n");
+  }
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
                                                  .cuts_steps = capacity.cuts_steps,
