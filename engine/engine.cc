@@ -206,20 +206,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                             OpenDiskTier(config, choice.kind, *choice.backend, observer, &impl->description));
   const std::string state_name = StateName(config, choice.kind, *choice.backend);
   const bool any = config.client_share == 0;
-  // On CUDA the kernel for prompts' attention adds up the same keys in the same order wherever chunks begin at
-  // multiples of its queries' groups.
-  constexpr int32_t kQueryGroup = 64;
-  const bool in_units = config.batch_invariant && choice.kind == BackendKind::kCuda &&
-                        choice.max_batch_tokens >= capacity.slots + kQueryGroup;
-  if (config.batch_invariant && choice.kind == BackendKind::kCuda && !in_units) {
-    absl::StrAppend(&impl->description,
-                    "batch-invariant  not for prompts that are cut: that takes max-batch-tokens of ",
-                    capacity.slots + kQueryGroup, " or more\n");
-  }
   impl->loop =
       std::make_shared<StepLoop>(SchedulerConfig{.max_batch_tokens = choice.max_batch_tokens,
                                                  .cuts_steps = capacity.cuts_steps,
-                                                 .chunk_unit = in_units ? kQueryGroup : 1,
                                                  .prompt_share = config.prompt_share,
                                                  .max_waiting = config.max_waiting,
                                                  .max_waiting_tokens = config.max_waiting_tokens,

@@ -203,8 +203,7 @@ absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(
     int threads, Residency residency = Residency::kAsUsed,
     std::unique_ptr<Communicator> communicator = std::make_unique<NullCommunicator>());
 // How CUDA computes rows: as is fastest for their number, where sums of another order may differ in their last bits; or
-// the same way in any number (UNIMPLEMENTED but on compute capability 9.0). Prompts' attention has the same bits in
-// chunks that begin at multiples of 64.
+// the same way in any number (UNIMPLEMENTED but on compute capability 9.0).
 enum class RowMath { kFastest, kSameInAnyBatch };
 // Defined in every build: UNAVAILABLE with the reason where there is no CUDA build, driver or device.
 absl::StatusOr<std::unique_ptr<Ops>> MakeCudaOps(

@@ -24,7 +24,6 @@ Scheduler::Scheduler(const SchedulerConfig& config)
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
   BATUCADA_CHECK(config.request_share > 0 && config.client_share > 0);
   // A rejected row has overwritten what lay a ring before it, which is out of every later row's window only so far.
-  BATUCADA_CHECK(config.chunk_unit == 1 || config.max_batch_tokens >= config.slots + config.chunk_unit);
   BATUCADA_CHECK(config.max_decode_rows >= 1 && config.max_decode_rows <= config.block_tokens);
   BATUCADA_CHECK(config.urgent_slots >= 0 && config.urgent_slots < config.slots, "the others need a slot too");
 }
@@ -234,16 +233,9 @@ void Scheduler::SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPla
     for (size_t i = 0; i < first.size(); ++i) {
       const int64_t more = std::min(first[i]->chunk_left() - rows[i], budget);
       budget -= more;
-      const int64_t count = WholeUnits(*first[i], rows[i] + more);
-      if (count > 0) PlanChunk(*first[i], static_cast<int32_t>(count), now, plan);
+      if (rows[i] + more > 0) PlanChunk(*first[i], static_cast<int32_t>(rows[i] + more), now, plan);
     }
   }
-}
-
-int64_t Scheduler::WholeUnits(const Sequence& s, int64_t rows) const {
-  if (rows >= s.chunk_left()) return rows;
-  const int64_t beyond = (s.planned_tokens + rows) % config_.chunk_unit;
-  return std::max<int64_t>(rows - beyond, 0);
 }
 
 void Scheduler::PlanChunk(Sequence& s, int32_t num_tokens, absl::Time now, BatchPlan& plan) {

@@ -73,10 +73,9 @@ namespace batucada {
 struct SchedulerConfig {
   int32_t max_batch_tokens = 512;  // rows of one step
   bool cuts_steps = false;         // prompts that are not short have plans of their own, in parts
-  int32_t chunk_unit = 1;      // chunks end at multiples of it, or with their prompt; at most max_batch_tokens - slots
-  double prompt_share = 0.5;   // (0, 1) of the time, what these have while others generate: see PromptWeight
-  int32_t max_waiting = 1024;  // requests in the queue, and as many further choices: urgent ones, and
-                               // likewise others
+  double prompt_share = 0.5;       // (0, 1) of the time, what these have while others generate: see PromptWeight
+  int32_t max_waiting = 1024;      // requests in the queue, and as many further choices: urgent ones, and
+                                   // likewise others
   int64_t max_waiting_tokens = 4'000'000;  // prompt tokens in the queue, likewise
   int32_t max_steps_in_flight = 1;
   int32_t slots = 1;            // sequences that run at once
@@ -238,8 +237,6 @@ class Scheduler {
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
   void SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
-  // Of so many rows as many as a chunk may have that is to end at a multiple of chunk_unit, or its prompt.
-  int64_t WholeUnits(const Sequence& sequence, int64_t rows) const;
   void PlanChunk(Sequence& sequence, int32_t num_tokens, absl::Time now, BatchPlan& plan);
   // The row of the step draws the token at `position`.
   void PlanDraw(Sequence& sequence, int32_t row, int64_t position, absl::Time now, BatchPlan& plan);

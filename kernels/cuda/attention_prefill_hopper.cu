@@ -40,7 +40,9 @@ struct Softmax {
       top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
       // A row that has seen no key yet has maximum -inf; 0 in its place keeps its exponentials at 0.
       const float base = top == -INFINITY ? 0.f : top * scale;
-      keep[row] = Exp2(max[row] * scale - base);
+      // Exactly 1 where the maximum stays: a tile of which a row sees nothing, as its neighbours' place has it, must
+      // not change the row. The product less its own rounded value would be the rounding's error.
+      keep[row] = max[row] == top ? 1.f : Exp2(max[row] * scale - base);
       max[row] = top;
       float total = 0.f;
 #pragma unroll

@@ -177,39 +177,6 @@ TEST_F(SchedulerPartsTest, WhatMasksMayTakeStaysWhereItIsUntilTheyAreMade) {
   EXPECT_EQ(token.samples.at(0).mask_steps, steps) << "the client's own, still";
 }
 
-TEST_F(SchedulerPartsTest, ChunksEndAtWholeUnitsOrWithTheirPrompt) {
-  for (const int32_t rows : {24, 100, 128}) {
-    SCOPED_TRACE(rows);
-    SchedulerConfig config = Config();
-    config.max_batch_tokens = rows;
-    config.cuts_steps = false;
-    config.chunk_unit = 16;
-    Scheduler units(config);
-    const std::vector<size_t> lengths = {1, 15, 16, 17, 90, 333, 64, 127};
-    for (size_t i = 0; i < lengths.size(); ++i) {
-      ASSERT_TRUE(
-          units.Add(i + 1, {.prompt = std::vector<int32_t>(lengths[i], 5), .max_tokens = 20}, clock.Now()).ok());
-    }
-    size_t ended = 0, cut = 0;
-    for (int step = 0; step < 1000 && ended < lengths.size(); ++step) {
-      const std::optional<BatchPlan> plan = units.Plan(clock.Now());
-      ASSERT_TRUE(plan.has_value());
-      for (const PlannedSequence& s : plan->sequences) {
-        if (s.tokens.empty()) continue;
-        const int64_t end = s.start + s.num_tokens;
-        const bool whole = end == static_cast<int64_t>(lengths[s.id - 1]);
-        EXPECT_TRUE(whole || end % 16 == 0) << s.id << " to " << end;
-        cut += whole ? 0 : 1;
-      }
-      units.Commit({.step = plan->step, .samples = std::vector<TokenResult>(plan->samples.size(), {.id = 7})},
-                   clock.Now());
-      for (const SequenceEvent& event : units.TakeEvents()) ended += event.finish ? 1 : 0;
-    }
-    EXPECT_EQ(ended, lengths.size()) << "somebody is never served";
-    EXPECT_GT(cut, 0U);
-  }
-}
-
 TEST_F(SchedulerPartsTest, AFailureForgetsThePlanInParts) {
   Add(1, 100, 5);
   ASSERT_TRUE(Plan().in_parts);
