@@ -73,6 +73,8 @@ def main():
                     shutil.copyfile(folder / name, args.out / name)
     except Refused as refused:
         sys.exit(f"convert: {path}: {refused}")
+    except OSError as error:
+        sys.exit(f"convert: {error}")
     print(f"{args.out}: {config['model_type']}, {len(tensors)} tensors")
 
 

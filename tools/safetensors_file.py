@@ -23,10 +23,13 @@ def write_safetensors(path, tensors, bf16=False):
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     part = path.with_suffix(".part")
-    with open(part, "wb") as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for name, tensor in tensors.items():
-            values = to_bf16(tensor.floats()) if dtype_of(name, tensor) != tensor.dtype else tensor.read()
-            file.write(np.ascontiguousarray(values).tobytes())
-    os.replace(part, path)
+    try:
+        with open(part, "wb") as file:
+            file.write(len(text).to_bytes(8, "little"))
+            file.write(text)
+            for name, tensor in tensors.items():
+                values = to_bf16(tensor.floats()) if dtype_of(name, tensor) != tensor.dtype else tensor.read()
+                file.write(np.ascontiguousarray(values).tobytes())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

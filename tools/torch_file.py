@@ -7,9 +7,11 @@ tensors, their storages and plain containers, and nothing else. Anything else in
 Tensors are read when asked for, one at a time: files may be larger than memory.
 """
 import collections
+import io
 import math
 import pickle
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -62,7 +64,7 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, saved):
         if not (isinstance(saved, tuple) and len(saved) >= 5 and saved[0] == "storage"):
             raise Refused(f"the file refers to {saved!r}, expected a storage")
-        return self.storage(saved[1], saved[2])
+        return self.storage(*saved[1:3], saved[4])
 
     def find_class(self, module, name):
         if module == "torch" and name in STORAGES:
@@ -82,8 +84,15 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _view(storage, offset, shape, stride):
-    dtype, load = storage
+    """A tensor in a storage, which it must not leave: numpy would read whatever lies there."""
+    dtype, room, load = storage
+    shape, stride = tuple(shape), tuple(stride)
+    if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in (offset, *shape, *stride)):
+        raise Refused(f"a tensor of shape {list(shape)} has strides {list(stride)} and offset {offset}: none can be")
     count = math.prod(shape)
+    if count and offset + sum((size - 1) * step for size, step in zip(shape, stride)) >= room:
+        raise Refused(f"a tensor of shape {list(shape)}, strides {list(stride)} and offset {offset} reaches beyond the "
+                      f"{room} numbers that are stored")
     contiguous, expected = True, 1
     for size, step in reversed(list(zip(shape, stride))):
         contiguous = contiguous and (size == 1 or step == expected)
@@ -98,24 +107,68 @@ def _view(storage, offset, shape, stride):
     return Tensor(dtype, shape, read)
 
 
+def _open(path):
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        with open(path, "rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                raise Refused("the file is cut short or damaged: what a zip file holds is listed at its end, and that "
+                              "cannot be read") from error
+        raise Refused("the file is no zip file, which torch has written since 1.6: load it with torch and save it "
+                      "again") from error
+
+
 class TorchFile:
+    """Raises Refused or OSError, and so does `read` of its tensors, which must come before the end."""
+
     def __init__(self, path):
-        if not zipfile.is_zipfile(path):
-            raise Refused(f"{path} is no zip file: torch has written those since 1.6. Load it with an older torch and "
-                          "save it again")
-        self.zip = zipfile.ZipFile(path)
+        self.zip = _open(path)
+        try:
+            self._load()
+        except BaseException:
+            self.zip.close()
+            raise
+
+    def _load(self):
         pickles = [name for name in self.zip.namelist() if name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise Refused(f"{path} holds {len(pickles)} files data.pkl, expected one")
+            raise Refused(f"the file holds {len(pickles)} files data.pkl, expected one")
         self.root = pickles[0][:-len("data.pkl")]
         if f"{self.root}byteorder" in self.zip.namelist():
-            if self.zip.read(f"{self.root}byteorder") != b"little":
-                raise Refused(f"{path} is big-endian")
-        with self.zip.open(pickles[0]) as file:
-            self.value = _Unpickler(file, self._storage).load()
+            if self._read(f"{self.root}byteorder") != b"little":
+                raise Refused("the file is big-endian")
+        try:
+            self.value = _Unpickler(io.BytesIO(self._read(pickles[0])), self._storage).load()
+        except Refused:
+            raise
+        except Exception as error:  # bytes that are no pickle raise anything
+            raise Refused(f"record {pickles[0]} cannot be read: {type(error).__name__}: {error}") from error
 
-    def _storage(self, dtype, key):
-        return dtype, lambda: np.frombuffer(self.zip.read(f"{self.root}data/{key}"), NUMPY[dtype])
+    def _read(self, name):
+        try:
+            return self.zip.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise Refused(f"record {name} cannot be read: {error}") from error
+
+    def _storage(self, dtype, key, count):
+        """(type, how many numbers, what reads them)"""
+        name, kind = f"{self.root}data/{key}", np.dtype(NUMPY[dtype])
+        size = count * kind.itemsize
+
+        def check(found):
+            if found != size:
+                raise Refused(f"record {name} has {found} bytes, expected {size}")
+
+        def load():
+            data = self._read(name)
+            check(len(data))
+            return np.frombuffer(data, kind)
+        try:
+            check(self.zip.getinfo(name).file_size)
+        except KeyError as error:
+            raise Refused(f"record {name} is missing, a tensor's numbers") from error
+        return dtype, count, load
 
     def __enter__(self):
         return self

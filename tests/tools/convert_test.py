@@ -57,9 +57,14 @@ class Convert(unittest.TestCase):
     def refusal(self, value, *arguments):
         save(self.dir / "x.pth", value)
         code, error = self.convert(self.dir / "x.pth", *arguments)
-        self.assertEqual(code, 1)
-        self.assertFalse((self.dir / "out" / "config.json").exists())
+        self.assert_refused(code, error)
         return error
+
+    def assert_refused(self, code, error):
+        """In a sentence, and nothing is left behind."""
+        self.assertEqual(code, 1, error)
+        self.assertRegex(error, r"^convert: [^\n]+\n$")
+        self.assertEqual(list((self.dir / "out").glob("*")), [])
 
     def mamba(self):
         return {"in_proj.weight": self.tensor(2 * E, D), "conv1d.weight": self.tensor(E, 1, 4),
@@ -267,6 +272,51 @@ class Convert(unittest.TestCase):
         self.assertIn("expected samba_dN", self.refusal({"model": flash}, "--name", "sambay_d8"))
         self.assertIn("the file holds 8", self.refusal({"model": flash}, "--name", "phi4miniflash_d12"))
         self.assertIn("qknorm", self.refusal({"model": flash}, "--name", "phi4miniflash_d8", "--train-name", "a_qknorm"))
+
+    def test_tensors_stay_within_what_is_stored(self):
+        model = self.to_lit_gpt(self.samba(12, 12, 2), 12, 12)
+        stored = self.tensor(D)
+        for offset, shape, stride, error in ((0, (D,), (10**9,), "reaches beyond the 24 numbers"),
+                                             (1, (D,), (1,), "reaches beyond the 24 numbers"),
+                                             (D - 1, (D,), (-1,), "none can be"), (-1, (D,), (1,), "none can be"),
+                                             (0, (D,), (1, 1), "none can be")):
+            with self.subTest(error, offset=offset, stride=stride):
+                view = Saved(stored, offset=offset, shape=shape, stride=stride)
+                self.assertIn(error, self.refusal({**model, "transformer.ln_f.weight": view}, "--name", "Samba_421M"))
+
+    def test_damaged_files_are_refused(self):
+        whole = self.dir / "whole.pth"
+        save(whole, self.to_lit_gpt(self.samba(12, 12, 2), 12, 12))
+        bytes_ = whole.read_bytes()
+        with zipfile.ZipFile(whole) as archive:
+            records = {name: archive.read(name) for name in archive.namelist()}
+        one = "archive/data/5"
+        flipped = bytearray(bytes_)
+        flipped[bytes_.index(records[one])] ^= 1
+
+        def rewritten(**changed):
+            path = self.dir / "rewritten.pth"
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, data in {**records, **{f"archive/{k}": v for k, v in changed.items()}}.items():
+                    if data is not None:
+                        archive.writestr(name, data)
+            return path.read_bytes()
+        for data, error in (
+                (bytes_[:len(bytes_) // 2], "cut short or damaged"), (bytes_[:-30], "cut short or damaged"),
+                (b"", "no zip file"), (bytes(flipped), f"record {one} cannot be read: Bad CRC-32"),
+                (rewritten(**{"data/5": None}), f"record {one} is missing"),
+                (rewritten(**{"data/5": records[one][:-2]}), f"record {one} has {len(records[one]) - 2} bytes, expected"),
+                (rewritten(**{"data.pkl": b"\x80\x02}"}), "record archive/data.pkl cannot be read"),
+                (rewritten(**{"data.pkl": records["archive/data.pkl"][:-40]}), "record archive/data.pkl cannot be read"),
+                (rewritten(**{"data.pkl": None}), "holds 0 files data.pkl"), (rewritten(byteorder=b"big"), "is big-endian")):
+            with self.subTest(error):
+                (self.dir / "x.pth").write_bytes(data)
+                code, message = self.convert(self.dir / "x.pth", "--name", "Samba_421M")
+                self.assert_refused(code, message)
+                self.assertIn(error, message)
+        code, message = self.convert(self.dir / "nowhere.pth")
+        self.assert_refused(code, message)
+        self.assertIn("No such file", message)
 
     def test_pickles_run_nothing(self):
         class Bomb:
