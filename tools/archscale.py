@@ -3,7 +3,7 @@ folded into weights: the final norm's output, attention's scale and each branch'
 import math
 import re
 
-from tensor_ops import MAMBA, Source, mamba_sizes, rows, same, scaled, stacked, zeros
+from tensor_ops import MAMBA, Source, mamba_sizes, only, rows, same, scaled, stacked, zeros
 from torch_file import Refused
 
 MUP_BASE_DEPTH = 8  # what training passes; evaluation's default of 16 makes logits half as large
@@ -50,6 +50,22 @@ def common(source, run):
     return embedding, head, same(head, embedding)
 
 
+def take_heads(source, name, size, d_model):
+    """(a projection to heads of `size`, how many they are)"""
+    tensor = source.take(name, None, d_model)
+    if tensor.shape[0] % size:
+        raise Refused(f"tensor {name} has {tensor.shape[0]} rows, expected a multiple of {size}, a head's")
+    return tensor, tensor.shape[0] // size
+
+
+def take_gate_up(source, name, d_model):
+    """(gate rows, then up rows, one of them as wide as the MLP; that width)"""
+    tensor = source.take(name, None, d_model)
+    if tensor.shape[0] % 2:
+        raise Refused(f"tensor {name} has {tensor.shape[0]} rows, expected as many for the gate as for what it gates")
+    return tensor, tensor.shape[0] // 2
+
+
 def take_mamba(source, old, new, d_model, run, out):
     sizes = mamba_sizes(source, old, d_model)
     for name in MAMBA:
@@ -62,25 +78,25 @@ def convert_samba(source, run):
     embedding, head, tied = common(source, run)
     vocab, d_model = embedding.shape
     out = {"backbone.embeddings.weight": embedding}
-    attention, sizes, size, kv_rows = [], None, 128, 0
+    attention, sizes, size, kv_heads, widths = [], [], 128, [], []
     for i in range(run.depth):
         old, new = f"transformer.h.{i}.", f"backbone.layers.{i}."
         out[new + "mixer_norm.weight"] = source.take(old + "norm_1.weight", d_model)
         if old + "attn.A_log" in source:
-            sizes = take_mamba(source, old + "attn.", new + "mixer.", d_model, run, out)
+            sizes.append(take_mamba(source, old + "attn.", new + "mixer.", d_model, run, out))
         else:
             attention.append(i)
             query = source.take(old + "attn.q_proj.weight", run.depth * size, d_model)
             out[new + "mixer.q_proj.weight"] = scaled(query, run.query_scale(size))
-            for part in "kv":
-                tensor = source.take(old + f"attn.{part}_proj.weight", None, d_model)
-                out[new + f"mixer.{part}_proj.weight"] = tensor
-                kv_rows = tensor.shape[0]
-            out[new + "mixer.o_proj.weight"] = scaled(source.take(old + "attn.proj.weight", d_model, None),
+            key, heads = take_heads(source, old + "attn.k_proj.weight", size, d_model)
+            out[new + "mixer.k_proj.weight"] = key
+            out[new + "mixer.v_proj.weight"] = source.take(old + "attn.v_proj.weight", *key.shape)
+            kv_heads.append(heads)
+            out[new + "mixer.o_proj.weight"] = scaled(source.take(old + "attn.proj.weight", d_model, run.depth * size),
                                                       run.depth_scale())
         out[new + "mlp_norm.weight"] = source.take(old + "norm_2.weight", d_model)
-        both = source.take(old + "mlp.w1.weight", None, d_model)  # gate rows, then up rows
-        width = both.shape[0] // 2
+        both, width = take_gate_up(source, old + "mlp.w1.weight", d_model)
+        widths.append(width)
         out[new + "mlp.gate_proj.weight"] = rows(both, list(range(width)))
         out[new + "mlp.up_proj.weight"] = rows(both, list(range(width, 2 * width)))
         out[new + "mlp.down_proj.weight"] = scaled(source.take(old + "mlp.w3.weight", d_model, width),
@@ -89,71 +105,79 @@ def convert_samba(source, run):
     if not tied:
         out["lm_head.weight"] = head
     config = dict(architectures=["SambaForCausalLM"], model_type="samba", hidden_size=d_model,
-                  num_hidden_layers=run.depth, vocab_size=vocab, norm_eps=1e-5, hidden_act="swish", mlp_width=width,
-                  use_bias=False, use_conv_bias=True, tie_word_embeddings=tied, max_position_embeddings=8192,
-                  attn=dict(layers=attention, num_heads=run.depth, num_kv_heads=kv_rows // size, head_dim=size,
-                            qkv_bias=False, window_size=run.window, rope_theta=run.rope_theta))
+                  num_hidden_layers=run.depth, vocab_size=vocab, norm_eps=1e-5, hidden_act="swish",
+                  mlp_width=only("MLP width", widths), use_bias=False, use_conv_bias=True, tie_word_embeddings=tied,
+                  max_position_embeddings=8192,
+                  attn=dict(layers=attention, num_heads=run.depth, head_dim=size, qkv_bias=False,
+                            num_kv_heads=only("K/V heads", kv_heads) if kv_heads else run.depth,
+                            window_size=run.window, rope_theta=run.rope_theta))
     if sizes:
-        config.update(zip(("intermediate_size", "state_size", "conv_kernel", "time_step_rank"), sizes))
+        config.update(zip(("intermediate_size", "state_size", "conv_kernel", "time_step_rank"),
+                          only("Mamba sizes", sizes)))
     return config, out
 
 
 def take_attention(source, old, new, d_model, run, cross, out):
     """Differential attention; gives (query heads, K/V heads). K has no bias there: zeros stand in."""
-    size = source.take(old + "da.lambda_q1").shape[0]
-    query = source.take(old + "q_proj.weight", None, d_model)
+    size = source.take(old + "da.lambda_q1", None).shape[0]
+    query, heads = take_heads(source, old + "q_proj.weight", size, d_model)
     weights = [scaled(query, run.query_scale(size))]
     biases = [scaled(source.take(old + "q_proj.bias", query.shape[0]), run.query_scale(size))]
     kv_heads = None
     if not cross:
-        key = source.take(old + "k_proj.weight", None, d_model)
+        key, kv_heads = take_heads(source, old + "k_proj.weight", size, d_model)
         value = source.take(old + "v_proj.weight", *key.shape)
-        kv_heads = key.shape[0] // size
         weights += [key, value]
         biases += [zeros(biases[0], (key.shape[0],)), source.take(old + "v_proj.bias", key.shape[0])]
     out[new + "Wqkv.weight"], out[new + "Wqkv.bias"] = stacked(weights), stacked(biases)
-    for part in ("weight", "bias"):
-        out[new + f"out_proj.{part}"] = scaled(source.take(old + f"proj.{part}"), run.depth_scale())
+    out[new + "out_proj.weight"] = scaled(source.take(old + "proj.weight", d_model, query.shape[0]), run.depth_scale())
+    out[new + "out_proj.bias"] = scaled(source.take(old + "proj.bias", d_model), run.depth_scale())
     for name in ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2"):
         out[new + f"inner_cross_attn.{name}"] = source.take(old + f"da.{name}", size)
     out[new + "inner_cross_attn.subln.weight"] = source.take(old + "da.subln.weight", 2 * size)
-    return query.shape[0] // size, kv_heads
+    return heads, kv_heads
 
 
 def convert_phi4flash(source, run):
     embedding, head, tied = common(source, run)
+    if run.depth % 4:
+        raise Refused(f"phi4miniflash has a multiple of 4 layers, not {run.depth}")
     if not tied:
         raise Refused("lm_head.weight differs from the embeddings: the served layout ties them")
     vocab, d_model = embedding.shape
     out = {"model.embed_tokens.weight": embedding}
-    half, sizes, heads = run.depth // 2, None, None
+    half, sizes, heads, kv_heads, widths = run.depth // 2, [], [], [], []
     for i in range(run.depth):
         old, new = f"transformer.h.{i}.", f"model.layers.{i}."
         for a, b in (("norm_1", "input_layernorm"), ("norm_2", "post_attention_layernorm")):
             for part in ("weight", "bias"):
                 out[new + f"{b}.{part}"] = source.take(old + f"{a}.{part}", d_model)
         if i % 2 == 0 and i >= half + 2:
-            out[new + "attn.in_proj.weight"] = source.take(old + "attn.gmu.in_proj.weight", None, d_model)
-            out[new + "attn.out_proj.weight"] = scaled(source.take(old + "attn.gmu.out_proj.weight", d_model, None),
+            inner = sizes[0][0]
+            out[new + "attn.in_proj.weight"] = source.take(old + "attn.gmu.in_proj.weight", inner, d_model)
+            out[new + "attn.out_proj.weight"] = scaled(source.take(old + "attn.gmu.out_proj.weight", d_model, inner),
                                                        run.depth_scale())
         elif i % 2 == 0:
-            sizes = take_mamba(source, old + "attn.", new + "attn.", d_model, run, out)
+            sizes.append(take_mamba(source, old + "attn.", new + "attn.", d_model, run, out))
         else:
-            found = take_attention(source, old + "attn.", new + "attn.", d_model, run, i >= half + 2, out)
-            heads = found if found[1] else heads
-        fc1 = source.take(old + "mlp.w1.weight", None, d_model)
-        width = fc1.shape[0] // 2
+            cross = i >= half + 2
+            query, key = take_attention(source, old + "attn.", new + "attn.", d_model, run, cross, out)
+            heads.append(query)
+            kv_heads += [] if cross else [key]
+        fc1, width = take_gate_up(source, old + "mlp.w1.weight", d_model)
+        widths.append(width)
         out[new + "mlp.fc1.weight"] = fc1
         out[new + "mlp.fc2.weight"] = scaled(source.take(old + "mlp.w3.weight", d_model, width), run.depth_scale())
     for part in ("weight", "bias"):
         out[f"model.final_layernorm.{part}"] = scaled(source.take(f"transformer.ln_f.{part}", d_model),
                                                       run.logit_scale())
-    inner, states, taps, rank = sizes
+    inner, states, taps, rank = only("Mamba sizes", sizes)
     if inner % d_model:
         raise Refused(f"d_inner {inner} is no multiple of the width {d_model}")
     config = dict(architectures=["Phi4FlashForCausalLM"], model_type="phi4flash", hidden_size=d_model,
-                  intermediate_size=width, num_hidden_layers=run.depth, num_attention_heads=heads[0],
-                  num_key_value_heads=heads[1], mb_per_layer=2, sliding_window=run.window, hidden_act="silu",
+                  intermediate_size=only("MLP width", widths), num_hidden_layers=run.depth,
+                  num_attention_heads=only("query heads", heads), num_key_value_heads=only("K/V heads", kv_heads),
+                  mb_per_layer=2, sliding_window=run.window, hidden_act="silu",
                   layer_norm_eps=1e-5, tie_word_embeddings=True, mlp_bias=False, lm_head_bias=False, vocab_size=vocab,
                   mamba_d_state=states, mamba_d_conv=taps, mamba_expand=inner // d_model, mamba_dt_rank=rank,
                   max_position_embeddings=8192)

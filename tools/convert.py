@@ -4,8 +4,7 @@
     python tools/convert.py CHECKPOINT OUT [--name Samba_421M] [--train-name NAME] [--tokenizer DIR] [--dtype bf16]
 
 CHECKPOINT is
-  - a .pth of microsoft/Samba (lit_gpt) or microsoft/ArchScale: Samba, and SambaY with differential attention, whose
-    model_type phi4flash is not served yet;
+  - a .pth of microsoft/Samba (lit_gpt) or microsoft/ArchScale: Samba, and SambaY with differential attention;
   - a directory or pytorch_model.bin of state-spaces' Mamba, with its config.json.
 Needs numpy alone. Pickles are read without running what is in them (torch_file.py). What cannot be expressed in the
 served layouts is refused by name.
@@ -32,8 +31,16 @@ def state_dict(value):
     model = value["model"] if isinstance(value, dict) and isinstance(value.get("model"), dict) else value
     if not isinstance(model, dict) or not any(hasattr(t, "dtype") for t in model.values()):
         raise Refused("the file holds no state dict: expected tensors by name, or such a dict as \"model\"")
-    return {name.removeprefix("module.").replace("_orig_mod.", ""): tensor for name, tensor in model.items()
-            if hasattr(tensor, "dtype")}
+    found = {}
+    for name, tensor in model.items():
+        if not isinstance(name, str):
+            raise Refused(f"the state dict has the key {name!r}, expected tensors' names")
+        short = name.removeprefix("module.").replace("_orig_mod.", "")
+        if short in found:
+            raise Refused(f"two tensors are called {short}, but for what wrappers put before it")
+        if hasattr(tensor, "dtype"):
+            found[short] = tensor
+    return found
 
 
 def convert(value, args, source):
@@ -62,6 +69,8 @@ def main():
     args = parser.parse_args()
     path = args.checkpoint / "pytorch_model.bin" if args.checkpoint.is_dir() else args.checkpoint
     try:
+        if args.tokenizer and not any((args.tokenizer / name).is_file() for name in TOKENIZER_FILES[:2]):
+            raise Refused(f"--tokenizer {args.tokenizer} holds neither {' nor '.join(TOKENIZER_FILES[:2])}")
         with TorchFile(path) as file:
             config, tensors = convert(file.value, args, path.parent)
             args.out.mkdir(parents=True, exist_ok=True)

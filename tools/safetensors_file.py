@@ -6,7 +6,7 @@ import os
 import numpy as np
 from torch_file import to_bf16
 
-BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2}
+BYTES = {"F32": 4, "BF16": 2, "F16": 2}
 
 
 def write_safetensors(path, tensors, bf16=False):

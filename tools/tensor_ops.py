@@ -46,6 +46,8 @@ class Source:
             raise Refused(f"tensor {name} is missing")
         tensor = self.tensors[name]
         self.left.discard(name)
+        if tensor.dtype not in ("F32", "BF16", "F16"):
+            raise Refused(f"tensor {name} has type {tensor.dtype}, expected F32, BF16 or F16")
         wrong = shape and (len(shape) != len(tensor.shape) or
                            any(want not in (None, got) for want, got in zip(shape, tensor.shape)))
         if wrong:
@@ -54,9 +56,15 @@ class Source:
         return tensor
 
     def layers(self, prefix):
-        numbers = {int(name[len(prefix):].split(".")[0]) for name in self.tensors if name.startswith(prefix)}
-        if numbers != set(range(len(numbers))):
-            raise Refused(f"layers {sorted(numbers)} do not count from 0 without a gap")
+        found = {name[len(prefix):].split(".")[0]: name for name in self.tensors if name.startswith(prefix)}
+        if not found:
+            raise Refused(f"no tensor's name begins with {prefix}: the file holds no layers")
+        for number, name in found.items():
+            if not (number.isascii() and number.isdecimal()):
+                raise Refused(f"tensor {name}: expected a layer's number after {prefix}")
+        numbers = sorted(map(int, found))
+        if numbers != list(range(len(numbers))):
+            raise Refused(f"layers {numbers} do not count from 0 without a gap")
         return len(numbers)
 
     def check_empty(self):
@@ -64,6 +72,13 @@ class Source:
             some = sorted(self.left)
             more = f" and {len(some) - 5} more" if len(some) > 5 else ""
             raise Refused(f"tensors that the served layout has no place for: {', '.join(some[:5])}{more}")
+
+
+def only(what, found):
+    """What is the same in all layers."""
+    if len(set(found)) != 1:
+        raise Refused(f"layers differ in their {what}: {sorted(set(found))}")
+    return found[0]
 
 
 def same(a, b):
@@ -82,4 +97,6 @@ def mamba_sizes(source, prefix, d_model):
     source.take(prefix + "in_proj.weight", 2 * inner, d_model)
     source.take(prefix + "x_proj.weight", rank + 2 * states, inner)
     source.take(prefix + "out_proj.weight", d_model, inner)
+    for vector in ("conv1d.bias", "dt_proj.bias", "D"):
+        source.take(prefix + vector, inner)
     return inner, states, width, rank

@@ -3,6 +3,7 @@ they were; what cannot be converted is refused by name."""
 import json
 import pathlib
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -193,8 +194,19 @@ class Convert(unittest.TestCase):
         self.assertEqual([config[k] for k in ("model_type", "vocab_size", "intermediate_size", "num_hidden_layers",
                                               "tie_word_embeddings")], ["mamba", VOCAB, E, 2, True])
         self.assertTrue((self.dir / "out" / "tokenizer.json").is_file())
-        (folder / "config.json").write_text(json.dumps({**given, "ssm_cfg": {"layer": "Mamba2"}}))
-        self.assertIn("ssm_cfg.layer is 'Mamba2'", self.convert(folder)[1])
+        shutil.rmtree(self.dir / "out")
+        for text, error in ((json.dumps({**given, "ssm_cfg": {"layer": "Mamba2"}}), "ssm_cfg.layer is 'Mamba2'"),
+                            (json.dumps({**given, "ssm_cfg": [1]}), "ssm_cfg is [1], expected an object"),
+                            (json.dumps({**given, "d_model": "24"}), "d_model is '24', expected a number"),
+                            (json.dumps({**given, "n_layer": 3}), "n_layer is 3, the file holds 2 layers"),
+                            ("[]", "config.json holds no object"), ("{", "config.json: Expecting property name")):
+            with self.subTest(error):
+                (folder / "config.json").write_text(text)
+                code, message = self.convert(folder)
+                self.assert_refused(code, message)
+                self.assertIn(error, message)
+        (folder / "pytorch_model.bin").unlink()
+        self.assertIn("pytorch_model.bin", self.convert(folder)[1])
 
     def archscale_flash(self, mup):
         """phi4miniflash with 8 layers: (the run's tensors, the served ones), µP folded by hand."""
@@ -268,10 +280,45 @@ class Convert(unittest.TestCase):
         missing = {k: v for k, v in model.items() if not k.endswith("h.2.attn.D")}
         self.assertIn("transformer.h.2.attn.D is missing", self.refusal({"model": missing}, "--name", "Samba_421M"))
         self.assertIn("heads, which do not divide", self.refusal({"model": model}, "--name", "Samba_1.3B"))
+        self.assertIn("12 heads of 2 and 4 of K and V, 40 rows: is it right?",
+                      self.refusal({"model": model}, "--name", "Samba_421M_gqa4"))
         flash, _ = self.archscale_flash(False)
         self.assertIn("expected samba_dN", self.refusal({"model": flash}, "--name", "sambay_d8"))
         self.assertIn("the file holds 8", self.refusal({"model": flash}, "--name", "phi4miniflash_d12"))
         self.assertIn("qknorm", self.refusal({"model": flash}, "--name", "phi4miniflash_d8", "--train-name", "a_qknorm"))
+
+    def test_wrong_tensors_are_refused_by_name(self):
+        model = self.to_lit_gpt(self.samba(12, 12, 2), 12, 12)
+        prefix = "transformer.h.2.attn."
+        for name in ("conv1d.bias", "dt_proj.bias", "D", "x_proj.weight", "out_proj.weight"):
+            shape = tuple(size + 1 for size in model[prefix + name].shape)
+            with self.subTest(name):
+                error = self.refusal({**model, prefix + name: Saved(self.tensor(*shape))}, "--name", "Samba_421M")
+                self.assertIn(f"tensor {prefix}{name} has shape {list(shape)}, expected", error)
+        narrow = {**model, "transformer.h.2.mlp.swiglu.w1.weight": Saved(self.tensor(8, D)),
+                  "transformer.h.2.mlp.swiglu.w2.weight": Saved(self.tensor(8, D)),
+                  "transformer.h.2.mlp.swiglu.w3.weight": Saved(self.tensor(D, 8))}
+        flash, _ = self.archscale_flash(False)
+        halves = {"transformer.h.2.mlp.w1.weight": Saved(self.tensor(2 * WIDTH + 1, D))}
+        memory = {"transformer.h.6.attn.gmu.in_proj.weight": Saved(self.tensor(E + 1, D))}
+        heads = {"transformer.h.1.attn.q_proj.weight": Saved(self.tensor(25, D))}
+        counts = np.arange(D, dtype=np.int64)
+        for tensors, name, error in (
+                (narrow, "Samba_421M", f"layers differ in their MLP width: [8, {WIDTH}]"),
+                ({**model, "transformer.ln_f.weight": Saved(counts, "I64")}, "Samba_421M", "ln_f.weight has type I64"),
+                ({**model, "transformer.h.x.D": Saved(self.tensor(2))}, "Samba_421M", "expected a layer's number"),
+                ({**model, "module.lm_head.weight": model["lm_head.weight"]}, "Samba_421M", "two tensors are called lm_head"),
+                ({7: model["lm_head.weight"]}, "Samba_421M", "the state dict has the key 7"),
+                ({"transformer.wte.weight": model["lm_head.weight"]}, "Samba_421M", "the file holds no layers"),
+                ({**flash, **halves}, "phi4miniflash_d8", "expected as many for the gate"),
+                ({**flash, **memory}, "phi4miniflash_d8", f"gmu.in_proj.weight has shape [{E + 1}, {D}], expected [{E}, {D}]"),
+                ({**flash, **heads}, "phi4miniflash_d8", "q_proj.weight has 25 rows, expected a multiple of 3")):
+            with self.subTest(error):
+                self.assertIn(error, self.refusal({"model": tensors}, "--name", name))
+        save(self.dir / "x.pth", model)
+        code, error = self.convert(self.dir / "x.pth", "--name", "Samba_421M", "--tokenizer", self.dir)
+        self.assert_refused(code, error)
+        self.assertIn("holds neither tokenizer.json nor tokenizer.model", error)
 
     def test_tensors_stay_within_what_is_stored(self):
         model = self.to_lit_gpt(self.samba(12, 12, 2), 12, 12)
