@@ -252,8 +252,8 @@ template <int kRows, int kTile>
 cudaError_t LaunchTile(const MatMulParams& p, const Target& target, int cluster) {
   const dim3 grid(cluster, CeilDiv(static_cast<int>(p.n), kTile));
   CUtensorMap w_map, x_map;
-  cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, &w_map);
-  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kRows, &x_map);
+  cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, Fetch::kBox, &w_map);
+  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kRows, Fetch::kBox, &x_map);
   if (error != cudaSuccess) return error;
   return LaunchClusters(target, SkinnyKernel<kRows, kTile>, grid, dim3(kThreads), Shape<kRows, kTile>::kBytes, cluster,
                         p, w_map, x_map);
