@@ -64,7 +64,7 @@ absl::StatusOr<ModelStreamInferCall::Submitted> ModelStreamInferCall::Submit(Ser
 void ModelStreamInferCall::OnMessage(WireMessage message) {
   auto held = std::make_shared<WireMessage>(std::move(message));
   ++submitting_;
-  if (answers_.size() + submitting_ >= kMostAtOnce) call().PauseReading();
+  if (Pending() >= kMostAtOnce) call().PauseReading();
   const absl::Status refusal = RunForCall<Submitted>(
       service_, shared_from_this(), call(), *held,
       [held, &service = service_, info = info()] { return Submit(service, *held, info); },
@@ -109,7 +109,7 @@ void ModelStreamInferCall::Pump() {
   std::erase_if(answers_, [](const std::unique_ptr<InferAnswer>& answer) { return answer->done(); });
   for (const inference::ModelStreamInferResponse& message : std::exchange(pending_, {})) call().Send(message);
   if (ended_ && answers_.empty() && submitting_ == 0) return call().Finish(absl::OkStatus());
-  if (answers_.size() + submitting_ < kMostAtOnce) call().ResumeReading();
+  if (Pending() < kMostAtOnce) call().ResumeReading();
 }
 
 }  // namespace batucada

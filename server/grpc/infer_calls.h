@@ -35,8 +35,9 @@ class ModelStreamInferCall : public CallHandler {
   void OnDrained() override { Pump(); }
 
  private:
-  static constexpr int kIdField = 3;         // of a request
-  static constexpr size_t kMostAtOnce = 64;  // requests of one call that run; more are not read until one has ended
+  static constexpr int kIdField = 3;  // of a request
+  // Requests of one call that run, or whose failure its client has not taken; more are not read until there are fewer.
+  static constexpr size_t kMostAtOnce = 64;
 
   // What became of one request.
   struct Submitted {
@@ -49,6 +50,7 @@ class ModelStreamInferCall : public CallHandler {
   void Accept(absl::StatusOr<Submitted> submitted);
   void Fail(const std::string& id, const absl::Status& status);
   void Pump();
+  size_t Pending() const { return submitting_ + answers_.size() + pending_.size(); }
 
   Service& service_;
   size_t submitting_ = 0;                              // requests that a work thread has
