@@ -125,12 +125,13 @@ struct Http2Session::Callbacks {
   }
 
   static int FrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    if (frame->hd.type == NGHTTP2_DATA) {
-      Self(user).idle_frames_ = std::min(Self(user).idle_frames_ + kIdleFramesPerData, kIdleFrameBurst);
-    }
-    // The answer is whole, and nobody waits for the rest of the request: the client need not send it.
     const bool ends = (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
                       (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    // A call that fails is all headers; its client's frames are as much about it as others' are about data.
+    if (frame->hd.type == NGHTTP2_DATA || ends) {
+      Self(user).idle_frames_ = std::min(Self(user).idle_frames_ + kIdleFramesPerAnswer, kIdleFrameBurst);
+    }
+    // The answer is whole, and nobody waits for the rest of the request: the client need not send it.
     if (ends && nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
     }

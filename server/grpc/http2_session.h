@@ -44,7 +44,7 @@ class Http2Session {
   };
   static constexpr int32_t kStreamWindow = 256 << 10;  // bytes of a stream that may come before they are consumed
   static constexpr int32_t kConnectionWindow = 1 << 20;
-  static constexpr double kIdleFrameBurst = 2000, kIdleFramesPerSecond = 200, kIdleFramesPerData = 10;
+  static constexpr double kIdleFrameBurst = 2000, kIdleFramesPerSecond = 200, kIdleFramesPerAnswer = 10;
 
   // What happens, told from within Receive and TakeOutput. May call the session's methods below those two.
   class Events {
