@@ -111,7 +111,10 @@ void GetCheckpointCall::Pump() {
 
 void PutCheckpointCall::OnMessage(WireMessage message) {
   if (working_) return;
-  heard_ = ProcessNow();
+  const absl::Time now = ProcessNow();
+  if (heard_ != absl::InfinitePast()) patience_.OnWaited(now - heard_);
+  patience_.OnMoved(message.bytes.size());
+  heard_ = now;
   if (const absl::Status status = Take(message); !status.ok()) call().Finish(status);
 }
 
@@ -135,14 +138,17 @@ absl::Status PutCheckpointCall::Take(const WireMessage& message) {
     received.file += request.data();
     if (received.file.size() < kStateFileHeadBytes) return absl::OkStatus();
     BATUCADA_ASSIGN_OR_RETURN(const StateFileHead head, ReadStateFileHead(received.file));
-    // The file, and what is read of it.
+    // The file, and what is read of it. What does not fit now is refused at once; what fits is charged as it comes, for
+    // what a head says costs its sender nothing.
     BATUCADA_ASSIGN_OR_RETURN(received.memory, service_.memory.Charge(MemoryPart::kBody, 2 * head.bytes));
+    BATUCADA_RETURN_IF_ERROR(received.memory.Resize(0));
     begun_ = true;
     file_bytes_ = static_cast<size_t>(head.bytes);
-    if (received.file.size() <= file_bytes_) received.file.reserve(file_bytes_);
-    return CheckEnd(0);
+    BATUCADA_RETURN_IF_ERROR(CheckEnd(0));
+    return MakeRoom(received.file.size());
   }
   BATUCADA_RETURN_IF_ERROR(CheckEnd(request.data().size()));
+  BATUCADA_RETURN_IF_ERROR(MakeRoom(received.file.size() + request.data().size()));
   received.file += request.data();
   return absl::OkStatus();
 }
@@ -150,6 +156,15 @@ absl::Status PutCheckpointCall::Take(const WireMessage& message) {
 absl::Status PutCheckpointCall::CheckEnd(size_t more) const {
   if (received_->file.size() + more <= file_bytes_) return absl::OkStatus();
   return absl::DataLossError("the file goes on behind its end");
+}
+
+absl::Status PutCheckpointCall::MakeRoom(size_t bytes) {
+  const auto room = static_cast<size_t>(received_->memory.bytes()) / 2;
+  if (bytes <= room) return absl::OkStatus();
+  const size_t more = std::min(file_bytes_, std::max({bytes, 2 * room, kPartBytes}));
+  BATUCADA_RETURN_IF_ERROR(received_->memory.Resize(2 * static_cast<int64_t>(more)));
+  received_->file.reserve(more);
+  return absl::OkStatus();
 }
 
 void PutCheckpointCall::OnEnd() {
@@ -178,8 +193,9 @@ void PutCheckpointCall::OnEnd() {
 
 void PutCheckpointCall::OnTick() {
   if (working_ || heard_ == absl::InfinitePast()) return;
-  if (ProcessNow() < heard_ + service_.config.http.read_timeout) return;
-  call().Finish(absl::DeadlineExceededError("the next part of the state did not come in time"));
+  if (ProcessNow() - heard_ < patience_.left()) return;
+  call().Finish(absl::DeadlineExceededError(
+      "the next part of the state did not come in time (--read-timeout, --min-transfer-rate)"));
 }
 
 void AddCheckpointMethods(Service& service, GrpcMethods* methods) {

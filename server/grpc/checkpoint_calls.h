@@ -12,6 +12,7 @@
 #include "server/generate/service.h"
 #include "server/grpc/call.h"
 #include "server/memory/account.h"
+#include "server/net/patience.h"
 
 namespace batucada {
 
@@ -37,7 +38,9 @@ class GetCheckpointCall : public CallHandler {
 
 class PutCheckpointCall : public CallHandler {
  public:
-  PutCheckpointCall(Service& service, Call& call) : CallHandler(call), service_(service) {}
+  PutCheckpointCall(Service& service, Call& call)
+      : CallHandler(call), service_(service),
+        patience_(service.config.http.read_timeout, service.config.http.min_transfer_rate) {}
   void OnMessage(WireMessage message) override;
   void OnEnd() override;
   void OnTick() override;
@@ -50,12 +53,15 @@ class PutCheckpointCall : public CallHandler {
   };
   absl::Status Take(const WireMessage& message);
   absl::Status CheckEnd(size_t more) const;
+  // Room for so many bytes of the file, charged.
+  absl::Status MakeRoom(size_t bytes);
 
   Service& service_;
   std::shared_ptr<Received> received_ = std::make_shared<Received>();
   absl::Time heard_ = absl::InfinitePast();  // when the newest part came
-  bool begun_ = false;                       // the head was there, and is sound
-  size_t file_bytes_ = 0;                    // as it says
+  Patience patience_;
+  bool begun_ = false;     // the head was there, and is sound
+  size_t file_bytes_ = 0;  // as it says
   bool working_ = false;
 };
 

@@ -211,6 +211,43 @@ def test_an_answer_that_is_not_taken_is_given_up(hasty):
     assert healthy(hasty)
 
 
+def test_requests_that_fail_are_not_read_while_their_answers_are_not_taken():
+    count = 12_000  # 60,000 bytes: within the window of a client that acknowledges no SETTINGS
+    with Server(*FAKE) as server, H2(server.grpc_port, greeting=PREFACE + settings(initial_window_size=0)) as client:
+        stream = client.open(STREAM_INFER)
+        nothing = message(0)  # a request without a model's name
+        for _ in range(count // 1000):
+            client.data_frame(stream, nothing * 1000)
+        client.data_frame(stream, b"", end=True)
+        # Half the stream's window, had it been read, would have been given back.
+        assert not client.receive(lambda c: stream in c.credit, patience_s=2)
+        assert healthy(server)
+        for opened in (0, stream):
+            client.send(frame(WINDOW_UPDATE, 0, opened, struct.pack(">I", 1 << 29)))
+        assert client.receive(lambda c: c.status(stream)) and client.status(stream) == "0"
+        answers, rest = 0, client.data[stream]
+        while rest:
+            answers, rest = answers + 1, rest[5 + int.from_bytes(rest[1:5], "big"):]
+        assert answers == count
+
+
+def test_calls_that_fail_leave_their_connection_to_the_others(stubs):
+    """More of them than frames of no use may come, beside a stream that goes on."""
+    pb, services = stubs
+    with Server(*FAKE, "--fake-step-time", "10ms") as server:
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            stub = services.InferenceStub(channel)
+            going_on = stub.Generate(pb.GenerateRequest(text="a", max_tokens=100_000), timeout=10 * PATIENCE_S)
+            next(going_on)
+            calls = [stub.Tokenize.future(pb.TokenizeRequest(model="nope", text="a"), timeout=PATIENCE_S)
+                     for _ in range(100)]
+            for _ in range(6000):
+                assert calls.pop(0).code() == grpc.StatusCode.NOT_FOUND
+                calls.append(stub.Tokenize.future(pb.TokenizeRequest(model="nope", text="a"), timeout=PATIENCE_S))
+            next(going_on)
+            going_on.cancel()
+
+
 def test_a_connection_that_is_old_takes_no_new_calls_and_loses_none(stubs):
     pb, services = stubs
     with Server(*FAKE, "--fake-step-time", "20ms", "--grpc-max-connection-age", "2s") as server:

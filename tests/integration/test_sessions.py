@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import threading
 
 import grpc
 import pytest
@@ -259,6 +260,20 @@ def test_parts_may_be_of_any_size_and_a_large_claim_is_refused_at_once(state, st
         with pytest.raises(grpc.RpcError) as refused:
             stub.PutCheckpoint(iter([pb.PutCheckpointRequest(data=bytes(claim))]), metadata=metadata, timeout=PATIENCE_S)
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        # A claim that would fit holds nothing before it comes.
+        claim[48:56] = (64 << 20).to_bytes(8, "little")
+        arrived = threading.Event()
+
+        def slowly():
+            yield pb.PutCheckpointRequest(data=bytes(claim))
+            arrived.wait(PATIENCE_S)
+
+        pending = stub.PutCheckpoint.future(slowly(), metadata=metadata, timeout=PATIENCE_S)
+        held = 'batucada_request_memory_bytes{part="body"}'
+        wait_until(lambda: server.metric(held) > 0, "the head to have come")
+        assert server.metric(held) < 4 << 20
+        arrived.set()
+        assert pending.code() != grpc.StatusCode.OK
         parts = [pb.PutCheckpointRequest(session="in parts", data=whole[i : i + 1000]) for i in range(0, len(whole), 1000)]
         put = stub.PutCheckpoint(iter(parts), metadata=metadata, timeout=PATIENCE_S)
         assert put.session == "in parts" and put.tokens == 311
