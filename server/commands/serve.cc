@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "base/human_bytes.h"
 #include "base/status.h"
+#include "base/write_file.h"
 #include "server/api/routes.h"
 #include "server/commands/command.h"
 #include "server/commands/fingerprint.h"
@@ -56,23 +56,20 @@ std::string_view PortOf(std::string_view endpoint) {
   return endpoint.starts_with("tcp://") ? endpoint.substr(endpoint.rfind(':') + 1) : endpoint;
 }
 
-// Whole or not at all: a reader never sees half of it.
 absl::Status WritePortFile(const std::string& path, const HttpServer& http, const GrpcServer* grpc,
                            const HealthPort* health, const KvEventPublisher* events) {
-  const std::string temporary = path + ".new";
-  std::ofstream file(temporary);
-  file << "http " << http.port() << "\n";
-  if (grpc != nullptr) file << "grpc " << grpc->port() << "\n";
-  if (health != nullptr) file << "health " << health->port() << "\n";
+  std::string ports = fmt::format("http {}\n", http.port());
+  if (grpc != nullptr) ports += fmt::format("grpc {}\n", grpc->port());
+  if (health != nullptr) ports += fmt::format("health {}\n", health->port());
   if (events != nullptr) {
-    file << "kv-events " << PortOf(events->endpoint()) << "\n";
-    if (!events->replay_endpoint().empty()) file << "kv-events-replay " << PortOf(events->replay_endpoint()) << "\n";
+    ports += fmt::format("kv-events {}\n", PortOf(events->endpoint()));
+    if (!events->replay_endpoint().empty()) {
+      ports += fmt::format("kv-events-replay {}\n", PortOf(events->replay_endpoint()));
+    }
   }
-  file.close();
-  if (file.fail() || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return absl::UnavailableError(fmt::format("cannot write --port-file {}", path));
-  }
-  return absl::OkStatus();
+  const absl::Status written = WriteWholeFile(path, ports);
+  return written.ok() ? written
+                      : absl::UnavailableError(fmt::format("--port-file: {}", std::string(written.message())));
 }
 
 void Announce(const Service& service, const HttpServer& http, const GrpcServer* grpc, const HealthPort* health) {

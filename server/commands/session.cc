@@ -1,9 +1,9 @@
 // `batucada session export|import`: a session's state from a server into a file, and from there into another.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <system_error>
 
@@ -12,6 +12,7 @@
 
 #include "base/human_bytes.h"
 #include "base/status.h"
+#include "base/write_file.h"
 #include "server/commands/command.h"
 #include "server/common/state_file.h"
 #include "server/grpc/checkpoint_client.h"
@@ -52,36 +53,48 @@ class SessionCommand : public Command {
   }
 
  private:
-  // Whole or not at all: a file of that name is a whole state.
   absl::Status Export(const CheckpointServer& server) const {
-    const std::string partial = file_ + ".partial";
     std::string bytes;
     BATUCADA_RETURN_IF_ERROR(GetCheckpoint(server, session_, [&bytes](std::string_view part) {
       bytes += part;
       return true;
     }));
     BATUCADA_ASSIGN_OR_RETURN(const StateFile state, ReadStateFile(bytes));
-    std::ofstream out(partial, std::ios::binary | std::ios::trunc);
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    out.close();
-    std::error_code error;
-    if (!out.fail()) fs::rename(partial, file_, error);
-    if (out.fail() || error) {
-      fs::remove(partial, error);
-      return absl::UnavailableError(fmt::format("cannot write {}", file_));
-    }
+    BATUCADA_RETURN_IF_ERROR(WriteWholeFile(file_, bytes));
     fmt::print("{}: the state behind {} tokens of {}, {}\n", file_, state.state.ids.size(), session_,
                HumanBytes(static_cast<int64_t>(bytes.size())));
     return absl::OkStatus();
   }
 
   absl::Status Import(const CheckpointServer& server) const {
-    std::ifstream in(file_, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    if (in.bad() || !in.is_open()) return absl::InvalidArgumentError(fmt::format("cannot read {}", file_));
+    BATUCADA_ASSIGN_OR_RETURN(const std::string bytes, ReadState());
     BATUCADA_ASSIGN_OR_RETURN(const PutCheckpointResult result, PutCheckpoint(server, session_, bytes));
     fmt::print("{}: {} tokens need not be computed again\n", result.session, result.tokens);
     return absl::OkStatus();
+  }
+
+  // The file, as far as its head says that it goes and a byte on: the server, which knows, refuses what is none by its
+  // first bytes, and what goes on behind its end.
+  absl::StatusOr<std::string> ReadState() const {
+    constexpr int64_t kMostOfNoState = 64 << 10;
+    std::error_code error;
+    if (!fs::is_regular_file(file_, error)) {
+      return absl::InvalidArgumentError(fmt::format("cannot read {}: it is not there, or no regular file", file_));
+    }
+    std::ifstream in(file_, std::ios::binary);
+    const auto read = [&in](int64_t most) {
+      std::string bytes(static_cast<size_t>(most), '\0');
+      in.seekg(0).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+      bytes.resize(static_cast<size_t>(in.gcount()));
+      in.clear();
+      return bytes;
+    };
+    const std::string head = read(kStateFileHeadBytes);
+    const absl::StatusOr<StateFileHead> said =
+        head.size() < kStateFileHeadBytes ? StateFileHead{} : ReadStateFileHead(head);
+    const auto size = static_cast<int64_t>(fs::file_size(file_, error));
+    if (error || !in.is_open()) return absl::InvalidArgumentError(fmt::format("cannot read {}", file_));
+    return read(std::min(size, said.ok() ? std::max(said->bytes + 1, kMostOfNoState) : kMostOfNoState));
   }
 
   CLI::App* command_ = nullptr;

@@ -241,6 +241,17 @@ def test_who_may_put_a_state_where_it_is_used_for_everybody(state, tmp_path):
         assert session_command(open_to_all, "import", str(file)).returncode == 0
 
 
+def test_what_is_no_state_is_not_read_to_its_end(tmp_path):
+    with Server(*FAKE) as server:
+        endless = session_command(server, "import", "/dev/zero")
+        assert endless.returncode == 2 and "no regular file" in endless.stderr
+        file = tmp_path / "sparse"
+        file.write_bytes(b"x" * 100)
+        os.truncate(file, 1 << 40)
+        large = session_command(server, "import", str(file))
+        assert large.returncode == 1 and "no file of a session's state" in large.stderr
+
+
 def test_without_room_for_states_on_the_host_it_says_so(tmp_path):
     with Server("--backend", "fake", "--fake-step-time", "0s", "--prefix-cache", "on") as server:
         complete(server, {}, prompt=[5] * 300, session_id="talk")
