@@ -13,6 +13,7 @@
 namespace batucada {
 namespace {
 
+constexpr absl::Duration kOverDeadline = absl::Seconds(2);
 constexpr int64_t kUnsentFree = 64 << 10;  // bytes of an answer that wait for the client and are charged to nobody
 
 }  // namespace
@@ -112,9 +113,12 @@ void CallStream::OnDrained() {
 
 void CallStream::OnTick() {
   if (finished_) return;
-  if (info_.deadline <= ProcessNow() && messages_ == 0) {
+  // Handlers that generate end with what they have; whoever has not within a moment is ended here.
+  const absl::Time now = ProcessNow();
+  if (messages_ == 0 && info_.deadline <= now) {
     return Finish(absl::DeadlineExceededError("the call's deadline passed before its message was there"));
   }
+  if (info_.deadline + kOverDeadline <= now) return Finish(absl::DeadlineExceededError("the call's deadline passed"));
   const std::shared_ptr<CallHandler> handler = handler_;
   handler->Guarded([&] { handler->OnTick(); });
 }

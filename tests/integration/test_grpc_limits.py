@@ -211,6 +211,17 @@ def test_an_answer_that_is_not_taken_is_given_up(hasty):
     assert healthy(hasty)
 
 
+@pytest.mark.parametrize("path, begin, end", [
+    (STREAM_INFER, b"", False), ("/grpc.health.v1.Health/Watch", b"", True),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", b"\x3a\0", False),
+    ("/batucada.v1.Inference/PutCheckpoint", b"\x12\x03BAT", False)])
+def test_a_deadline_ends_calls_that_have_begun(few, path, begin, end):
+    with H2(few.grpc_port) as client:
+        stream = client.open(path, ("grpc-timeout", "1S"))
+        client.data_frame(stream, message(len(begin), begin), end=end)
+        assert client.receive(lambda c: c.status(stream)) and client.status(stream) == "4"
+
+
 def test_requests_that_fail_are_not_read_while_their_answers_are_not_taken():
     count = 12_000  # 60,000 bytes: within the window of a client that acknowledges no SETTINGS
     with Server(*FAKE) as server, H2(server.grpc_port, greeting=PREFACE + settings(initial_window_size=0)) as client:
