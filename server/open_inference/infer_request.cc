@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -25,7 +26,8 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr std::string_view kStream = "stream", kExcludeInput = "exclude_input_in_output";
+constexpr std::string_view kStream = "stream", kExcludeInput = "exclude_input_in_output", kTimeout = "timeout",
+                           kEmptyFinal = "triton_enable_empty_final_response";
 
 static_assert(std::endian::native == std::endian::little, "tensors are little endian on the wire");
 
@@ -139,7 +141,7 @@ absl::Status ReadTensor(const InferTensor& tensor, bj::object* given) {
     BATUCADA_ASSIGN_OR_RETURN(const bj::value text, Single(tensor));
     return text.is_string() ? AddOnce(tensor.name, text, given) : BadTensor(tensor, "must be BYTES (text)");
   }
-  if (tensor.name == kStream || tensor.name == kExcludeInput) {
+  if (tensor.name == kStream || tensor.name == kExcludeInput || tensor.name == kEmptyFinal) {
     BATUCADA_ASSIGN_OR_RETURN(const bool flag, SingleBool(tensor));
     return AddOnce(tensor.name, flag, given);
   }
@@ -169,12 +171,25 @@ absl::Status ReadTimeout(const bj::value& value, absl::Duration* timeout) {
   return absl::OkStatus();
 }
 
+// INT8 to UINT64, in so many bits.
+bool IsWithin(const bj::value& integer, std::string_view datatype) {
+  const bool is_unsigned = datatype.starts_with('U');
+  if (integer.is_uint64() && !std::in_range<int64_t>(integer.get_uint64())) return datatype == "UINT64";
+  const std::optional<int64_t> value = AsInteger(integer);
+  if (!value) return false;
+  int bits = 64;
+  const std::string_view digits = datatype.substr(is_unsigned ? 4 : 3);
+  std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  if (is_unsigned) return *value >= 0 && (bits == 64 || *value < int64_t{1} << bits);
+  return bits == 64 || (*value >= -(int64_t{1} << (bits - 1)) && *value < int64_t{1} << (bits - 1));
+}
+
 // Whether a tensor of that datatype may have such an element.
 bool HasDatatype(const bj::value& element, std::string_view datatype) {
   if (datatype == "BYTES") return element.is_string();
   if (datatype == "BOOL") return element.is_bool();
   if (datatype.starts_with("FP") || datatype == "BF16") return element.is_number();
-  return element.is_uint64() || AsInteger(element).has_value();
+  return IsWithin(element, datatype);
 }
 
 }  // namespace
@@ -215,6 +230,7 @@ absl::Status CheckElements(const InferTensor& tensor) {
 
 absl::Status CheckOutputName(std::string_view name) {
   if (name == "text_output") return absl::OkStatus();
+  if (name.empty()) return InvalidParameter("outputs", "an output has no name; the model has text_output");
   return InvalidParameter("outputs", fmt::format("there is no output {}; the model has text_output", Printable(name)));
 }
 
@@ -248,19 +264,18 @@ absl::StatusOr<InferPlan> PlanInfer(const InferRequest& request, InferCall call)
   bj::object given;
   absl::flat_hash_set<std::string_view> tensors;
   for (const auto& [name, value] : request.parameters) {
-    if (name == "triton_enable_empty_final_response") {
-      plan.empty_final_response = value.is_bool() && value.get_bool();
-    } else if (name == "timeout") {
-      BATUCADA_RETURN_IF_ERROR(ReadTimeout(value, &plan.timeout));
-    } else {
-      BATUCADA_RETURN_IF_ERROR(ReadParameter(name, value, &given));
-    }
+    BATUCADA_RETURN_IF_ERROR(ReadParameter(name, value, &given));
   }
   for (const InferTensor& tensor : request.inputs) {
     if (!tensors.insert(tensor.name).second) return BadTensor(tensor, "is there twice");
     BATUCADA_RETURN_IF_ERROR(ReadTensor(tensor, &given));
   }
   plan.pieces = TakeFlag(kStream, &given).value_or(false);
+  plan.empty_final_response = TakeFlag(kEmptyFinal, &given).value_or(false);
+  if (const auto timeout = given.find(bj::string_view(kTimeout.data(), kTimeout.size())); timeout != given.end()) {
+    BATUCADA_RETURN_IF_ERROR(ReadTimeout(timeout->value(), &plan.timeout));
+    given.erase(timeout);
+  }
   const std::optional<bool> exclude_input = TakeFlag(kExcludeInput, &given);
   if (!given.contains("text_input")) {
     return InvalidParameter("text_input", "the tensor text_input is missing: BYTES [1], the prompt",

@@ -174,6 +174,13 @@ TEXT = ("text_input", "BYTES", ["a"])
     ("infer", infer_body(TEXT, ("max_tokens", "INT32", ["5"])), "max_tokens is said to be INT32 and has a string"),
     ("infer", infer_body(TEXT, ("max_tokens", "INT32", [1.5])), "has the number 1.5"),
     ("infer", infer_body(TEXT, ("stream", "BOOL", [1])), "stream is said to be BOOL"),
+    *(("infer", infer_body(TEXT, ("max_tokens", datatype, [number])), f"max_tokens is said to be {datatype}") for
+      datatype, number in (("UINT8", 256), ("UINT8", -1), ("INT8", 128), ("INT32", -1 << 32), ("UINT64", -1),
+                           ("INT64", 1 << 63))),
+    ("infer", infer_body(TEXT, ("timeout", "BYTES", ["x"])), "timeout must be a number of microseconds"),
+    ("generate", {"text_input": "a", "sampling_parameters": "{\"timeout\": -1}"}, "timeout must be"),
+    ("infer", infer_body(TEXT, ("triton_enable_empty_final_response", "BYTES", ["perhaps"])), "must be BOOL"),
+    ("infer", infer_body(TEXT) | {"outputs": [{}]}, "an output has no name"),
     ("infer", infer_body(("text_input", "BYTES", [1])), "text_input is said to be BYTES"),
     ("infer", infer_body(TEXT, ("temperature", "COMPLEX", [1])), "datatype COMPLEX"),
 ])
