@@ -15,6 +15,7 @@
 #include "base/fnv.h"
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/sim/abandon.h"
 #include "tests/sim/knowing_drafter.h"
 #include "tests/sim/plans_out.h"
 
@@ -49,8 +50,7 @@ class ParkingLife {
     const ParkingStats parking = scheduler_->stats().parking;
     outcome_.parked = parking.times_parked;
     outcome_.returned = parking.times_returned;
-    // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
-    if (!outcome_.violation.empty()) static_cast<void>(scheduler_.release());
+    if (!outcome_.violation.empty()) Abandon(std::move(scheduler_));
     return outcome_;
   }
 

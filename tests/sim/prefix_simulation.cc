@@ -15,6 +15,7 @@
 #include "base/fnv.h"
 #include "engine/run/fake_backend.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/sim/abandon.h"
 #include "tests/sim/knowing_drafter.h"
 #include "tests/sim/plans_out.h"
 #include "tests/sim/simulated_disk.h"
@@ -53,8 +54,7 @@ class PrefixLife {
       Turn();
     }
     CheckNothingIsLeft();
-    // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
-    if (!outcome_.violation.empty()) static_cast<void>(scheduler_.release());
+    if (!outcome_.violation.empty()) Abandon(std::move(scheduler_));
     if (drafter_ != nullptr) outcome_.kept = drafter_->kept(), outcome_.rejected = drafter_->rejected();
     return outcome_;
   }

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "engine/schedule/drafter.h"
+#include "tests/sim/abandon.h"
 
 namespace batucada::sim {
 namespace {
@@ -61,8 +62,7 @@ class Life {
     const ParkingStats parking = scheduler_->stats().parking;
     outcome_.parked = parking.times_parked;
     outcome_.returned = parking.times_returned;
-    // The scheduler's own destructor would stop the process at a leak, before anybody is told which life it was.
-    if (!referee_.violation().empty()) static_cast<void>(scheduler_.release());
+    if (!referee_.violation().empty()) Abandon(std::move(scheduler_));
     outcome_.violation = referee_.violation();
     outcome_.digest = referee_.digest();
     for (size_t i = 0; i < std::size(outcome_.ended); ++i) {
