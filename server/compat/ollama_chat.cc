@@ -57,10 +57,12 @@ class PastCalls {
 };
 
 void Rename(bj::object& message, const char* own, const char* name) {
-  const bj::value* value = message.if_contains(own);
-  if (value == nullptr) return;
-  if (!value->is_null()) message.emplace(name, *value);
-  message.erase(own);
+  const auto found = message.find(own);
+  if (found == message.end()) return;
+  // Out of the object first: to add a member may move all that are there.
+  bj::value value = std::move(found->value());
+  message.erase(found);
+  if (!value.is_null()) message.emplace(name, std::move(value));
 }
 
 bool IsEmptyList(const bj::value* value) {
