@@ -138,8 +138,8 @@ TEST_P(Golden, LongTextsMatchTheReference) {
           << name << " token " << index;
       ++samples;
     }
-    EXPECT_GE(buckets, 7) << name;
-    EXPECT_GE(samples, 5) << name;
+    EXPECT_GE(buckets, asked == nullptr ? 7 : 1) << name;
+    EXPECT_GE(samples, asked == nullptr ? 5 : 1) << name;
   }
 }
 
