@@ -220,6 +220,7 @@ def test_a_deadline_ends_calls_that_have_begun(few, path, begin, end):
         stream = client.open(path, ("grpc-timeout", "1S"))
         client.data_frame(stream, message(len(begin), begin), end=end)
         assert client.receive(lambda c: c.status(stream)) and client.status(stream) == "4"
+        assert "deadline passed" in client.headers[stream]["grpc-message"]  # and not --read-timeout
 
 
 def test_requests_that_fail_are_not_read_while_their_answers_are_not_taken():
