@@ -50,6 +50,9 @@ class Device {
   virtual absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) = 0;
   // Zeroed host memory that copies to and from the device run fast from (pinned on CUDA).
   virtual absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) = 0;
+  // Nobody needs what these bytes of Allocate's or AllocateHost's hold: until they are written again they may read as
+  // anything. Where memory is resident as it is used, it goes back to the system.
+  virtual void Discard(void* /*data*/, size_t /*bytes*/) {}
 
   // --- copies -------------------------------------------------------------------------------------------------------
   virtual void CopyToDevice(void* device, const void* host, size_t bytes) = 0;

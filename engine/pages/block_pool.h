@@ -29,6 +29,9 @@ class BlockPool {
   // A block of the cache's own; none if none is free.
   std::optional<PageId> AllocateCached();
 
+  // For whoever looks which of them are idle.
+  PageAllocator* pages() { return &pages_; }
+
   int32_t available() const { return pages_.available(); }
   int32_t used() const { return pages_.used(); }
   // Blocks that nobody but the cache holds: free as soon as it lets go of them.

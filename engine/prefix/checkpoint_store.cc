@@ -14,6 +14,13 @@ CheckpointStore::CheckpointStore(Tier tier, const TierSize& size, const std::vec
   }
 }
 
+void CheckpointStore::WatchIdle(IdlePages* idle) {
+  idle->Watch(kSlots, tier_, &slots_);
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    idle->Watch(static_cast<int32_t>(group), tier_, &blocks_[group]);
+  }
+}
+
 bool CheckpointStore::HasRoom(int64_t position) const {
   if (slots_.available() == 0) return false;
   for (size_t group = 0; group < kv_.size(); ++group) {

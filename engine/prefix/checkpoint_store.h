@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/pages/block_pool.h"
+#include "engine/pages/idle_pages.h"
 #include "engine/pages/kv_need.h"
 #include "engine/pages/page_copy.h"
 #include "engine/prefix/checkpoint.h"
@@ -23,6 +24,9 @@ class CheckpointStore {
   bool exists() const { return slots_.total() > 0; }
   int32_t capacity() const { return slots_.total(); }
   int32_t stored() const { return slots_.used(); }
+
+  // Has `idle` watch the tier's own pages.
+  void WatchIdle(IdlePages* idle);
 
   // Whether the tier, were it empty, would have room for a state of `position` tokens.
   bool CanHold(int64_t position) const;

@@ -120,6 +120,10 @@ class PrefixCache {
   const std::string& ScopeOf(const StateCheckpoint* checkpoint) const { return PrefixTree::ScopeOf(checkpoint->node); }
   bool has_host() const { return host_.exists(); }
 
+  // Has `idle` watch the pages of checkpoints on the device. Those on the host are dealt, and written, by who imports a
+  // session, too, beside the steps.
+  void WatchIdle(IdlePages* idle) { device_.WatchIdle(idle); }
+
   // Nothing is left that the host, or the disk, is still to get.
   bool saved() const { return to_move_.empty() && to_write_.empty(); }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/pages/idle_pages.h"
 #include "engine/pages/kv_need.h"
 #include "engine/pages/page_copy.h"
 #include "engine/schedule/batch_plan.h"
@@ -51,6 +52,9 @@ class Backend {
   // Where the bytes of a page of Tier::kHost lie (`group`: a K/V group, or kSlots), appended to `out`. Steps in flight
   // aside, they change only by copies that a plan asks for. From any thread.
   virtual void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) = 0;
+  // Nobody needs what these pages hold, until they are written again: where their memory is resident as it is used, it
+  // goes back. No step is in flight. What lies in Tier::kHost is not among them.
+  virtual void Discard(const PoolPages& /*pages*/) {}
   // How often a step had to search how its products are computed best; all that is to be found is found before the
   // first step. From any thread.
   virtual int64_t plan_searches() const { return 0; }

@@ -112,16 +112,17 @@ uint64_t FakeBackend::Attend(const PlannedSequence& s, int64_t position, uint64_
   return drawn;
 }
 
+FakeBackend::Slot& FakeBackend::SlotAt(PageRef page) {
+  if (page.tier == Tier::kRunning) return slots_.at(static_cast<size_t>(page.page));
+  if (page.tier == Tier::kDevice) return kept_slots_[page.page];
+  return (page.tier == Tier::kHost ? host_slots_ : parked_slots_).at(static_cast<size_t>(page.page));
+}
+
 void FakeBackend::Copy(const std::vector<PageCopy>& copies) {
-  const auto slot = [this](PageRef page) -> Slot& {
-    if (page.tier == Tier::kRunning) return slots_.at(static_cast<size_t>(page.page));
-    if (page.tier == Tier::kDevice) return kept_slots_[page.page];
-    return (page.tier == Tier::kHost ? host_slots_ : parked_slots_).at(static_cast<size_t>(page.page));
-  };
   for (const PageCopy& copy : copies) {
     if (copy.group == kSlots) {
-      const Slot from = slot(copy.from);  // a copy: looking up the other may move it
-      slot(copy.to) = from;
+      const Slot from = SlotAt(copy.from);  // a copy: looking up the other may move it
+      SlotAt(copy.to) = from;
     } else if (copy.group == kControls) {
       const auto rows = [this](PageRef page) -> auto& { return controls_[static_cast<size_t>(page.tier)]; };
       rows(copy.to)[copy.to.page] = rows(copy.from)[copy.from.page];
@@ -138,6 +139,18 @@ void FakeBackend::HostBytes(int32_t group, PageId page, std::vector<std::span<ch
   } else if (!config_.windows.empty()) {
     Block& block = BlockAt(static_cast<size_t>(group), {Tier::kHost, page});
     out->emplace_back(reinterpret_cast<char*>(block.data()), block.size() * sizeof(uint64_t));
+  }
+}
+
+void FakeBackend::Discard(const PoolPages& pages) {
+  const auto tier = static_cast<size_t>(pages.tier);
+  for (PageId page = pages.pages.first; page < pages.pages.first + pages.pages.count; ++page) {
+    if (pages.group == kSlots) SlotAt({pages.tier, page}) = {};
+    if (pages.group < 0 && (pages.group == kControls || pages.tier == Tier::kParked)) controls_[tier].erase(page);
+    if (pages.group >= 0 && !config_.windows.empty()) {
+      Block& block = BlockAt(static_cast<size_t>(pages.group), {pages.tier, page});
+      std::fill(block.begin(), block.end(), 0);
+    }
   }
 }
 

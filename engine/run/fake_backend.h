@@ -37,6 +37,8 @@ class FakeBackend : public Backend {
   absl::Status Draw(const BatchPlan& plan) override;
   absl::StatusOr<StepResult> Wait() override;
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override;
+  // They hold nothing then.
+  void Discard(const PoolPages& pages) override;
   // As if the device had failed: what it held is lost, and so are steps in flight. What lies in the host's memory
   // stays.
   void LoseDevice();
@@ -62,6 +64,7 @@ class FakeBackend : public Backend {
   absl::Status Compute(const BatchPlan& plan);
   // The device is busy for so much longer.
   void Spend(absl::Duration time);
+  Slot& SlotAt(PageRef page);
   void Copy(const std::vector<PageCopy>& copies);
   // Of a plan's decode shares, what was drawn: brings each slot back to the last row that is kept, and says which.
   std::vector<int32_t> KeepRows(const BatchPlan& plan, const StepResult& result);

@@ -50,6 +50,7 @@ class ModelBackend : public Backend {
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override {
     model_->state.HostBytes(group, page, out);
   }
+  void Discard(const PoolPages& pages) override { model_->state.Discard(pages, *device_); }
   // What loading the weights took.
   absl::Duration load_time() const { return load_time_; }
   int64_t plan_searches() const override { return ops_->plan_searches() - searches_at_start_; }

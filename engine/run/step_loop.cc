@@ -145,7 +145,7 @@ void StepLoop::Work() {
         work_.wait_for(lock, patience, [this] { return changed_ || stopping_; });
         changed_ = true;  // somebody may have waited for long enough
       }
-      while (at_rest && !changed_ && !stopping_) work_.wait(lock);
+      if (at_rest) AwaitWork(lock);
       if (stopping_ && at_rest) return;
       AwaitLastMoment(lock);
       changed_ = false;
@@ -163,6 +163,27 @@ void StepLoop::Work() {
     }
     // A full pipeline waits for its oldest step; so does one that has nothing more to add.
     if (in_flight_.size() >= max_in_flight_ || (!planned_any && !in_flight_.empty())) CommitOldest();
+  }
+}
+
+void StepLoop::AwaitWork(std::unique_lock<Mutex>& lock) {
+  IdlePages& idle = scheduler_.idle_pages();
+  for (;;) {
+    const absl::Time now = clock_->Now();
+    const std::optional<PoolPages> pages = idle.Take(now);
+    if (pages) {
+      lock.unlock();
+      backend_->Discard(*pages);  // nobody has them before the next plan
+      lock.lock();
+    }
+    if (changed_ || stopping_) return;
+    if (pages) continue;
+    const absl::Time next = idle.next();
+    if (next == absl::InfiniteFuture()) {
+      work_.wait(lock);
+    } else {
+      work_.wait_for(lock, absl::ToChronoNanoseconds(next - now));
+    }
   }
 }
 

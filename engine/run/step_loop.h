@@ -119,6 +119,9 @@ class StepLoop {
   std::vector<std::span<char>> HostBytesOf(const StoredPages& pages) const;
   void Run();
   void Work();
+  // At rest: until there is something to do. Gives memory that nobody uses back meanwhile, and a little of it where
+  // there is something at once.
+  void AwaitWork(std::unique_lock<Mutex>& lock);
   // Lets the step that runs get on, so that who comes meanwhile is in the next one.
   void AwaitLastMoment(std::unique_lock<Mutex>& lock);
   // Of what was planned then.

@@ -21,6 +21,13 @@ Scheduler::Scheduler(const SchedulerConfig& config)
   if (config.parking.room.slots > 0) {
     parking_places_.emplace(Tier::kParked, config.parking.room, config.kv, config.block_tokens, &blocks_);
   }
+  idle_pages_.Watch(kSlots, Tier::kRunning, &slots_);
+  idle_pages_.Watch(kControls, Tier::kRunning, &control_rows_);
+  for (size_t group = 0; group < blocks_.size(); ++group) {
+    idle_pages_.Watch(static_cast<int32_t>(group), Tier::kRunning, blocks_[group].pages());
+  }
+  if (prefix_ != nullptr) prefix_->WatchIdle(&idle_pages_);
+  if (parking_places_) parking_places_->WatchIdle(&idle_pages_);
   BATUCADA_CHECK(config.max_batch_tokens >= config.slots, "every running sequence needs a row in every step");
   BATUCADA_CHECK(config.request_share > 0 && config.client_share > 0);
   // A rejected row has overwritten what lay a ring before it, which is out of every later row's window only so far.

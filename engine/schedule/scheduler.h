@@ -156,6 +156,8 @@ class Scheduler {
   // The cache of prefixes, for who looks at states by their sessions; null: there is none.
   PrefixCache* prefix() { return prefix_.get(); }
   const PrefixCache* prefix() const { return prefix_.get(); }
+  // Of all pools whose pages nothing but Plan deals: so they stay free until then.
+  IdlePages& idle_pages() { return idle_pages_; }
   // What PrefixCache::Receive began is over.
   void Received(StateCheckpoint* checkpoint, bool filled);
   // Of the cache of prefixes; none if there is none.
@@ -314,6 +316,7 @@ class Scheduler {
   const Places no_places_;
   Places parkable_;                      // while a plan is made: what urgent sequences may have by parking others
   std::unique_ptr<PrefixCache> prefix_;  // after the pools, whose pages it holds; null: there is none
+  IdlePages idle_pages_;                 // likewise
   std::vector<Sequence*> ending_;        // have ended, and are to be saved by the next plan
   std::vector<SequenceId> arriving_;     // whose state the newest plan brings from the host
   std::vector<SequenceId> returning_;    // likewise, of those that were parked

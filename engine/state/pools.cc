@@ -77,6 +77,20 @@ void StatePools::HostBytes(int32_t group, PageId page, std::vector<std::span<cha
   add(last_token_);
 }
 
+void StatePools::Discard(const PoolPages& pages, Device& device) {
+  // The system takes back pages of its own alone, which may be as large: also those that reach beyond the border.
+  constexpr int64_t kBeyond = int64_t{2} << 20;
+  const auto discard = [&](const Pool& pool) {
+    const int64_t first = pages.pages.first * pool.page_bytes, end = first + pages.pages.count * pool.page_bytes;
+    const int64_t least = pages.around.first * pool.page_bytes, most = least + pages.around.count * pool.page_bytes;
+    const int64_t from = std::max(first - kBeyond, least), to = std::min(end + kBeyond, most);
+    device.Discard(pool.Page({pages.tier, 0}) + from, static_cast<size_t>(to - from));
+  };
+  if (pages.group >= 0) return discard(blocks_[static_cast<size_t>(pages.group)]);
+  if (pages.group == kSlots) discard(slots_);
+  if (pages.group == kControls || pages.tier == Tier::kParked) discard(controls_);
+}
+
 RecurrentView StatePools::Recurrent(CacheId cache) const {
   const auto group = static_cast<size_t>(cache.group);
   BATUCADA_CHECK(group < shape_.recurrent.size(), "no recurrent group ", cache.group);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/pages/idle_pages.h"
 #include "engine/pages/page_allocator.h"
 #include "engine/pages/page_copy.h"
 #include "engine/state/state_shape.h"
@@ -48,6 +49,9 @@ class StatePools {
 
   // The bytes of a page of kHost: for kSlots, those of the slot and of its last token. Appended to `out`.
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) const;
+  // Tells the device that nobody needs what the pages hold. A parked slot's control row goes with it; last tokens, of a
+  // few bytes each, stay.
+  void Discard(const PoolPages& pages, Device& device);
   // Where the pages of copies within and between tiers lie, for Device::CopyPieces.
   std::vector<CopyPiece> Pieces(const std::vector<PageCopy>& copies) const;
 

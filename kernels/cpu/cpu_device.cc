@@ -31,6 +31,10 @@ absl::StatusOr<Buffer> CpuDevice::AllocateHost(size_t bytes, std::string_view wh
   return AllocateHostMemory(bytes, what, residency_);
 }
 
+void CpuDevice::Discard(void* data, size_t bytes) {
+  if (residency_ == Residency::kAsUsed) DiscardHostMemory(data, bytes);
+}
+
 void CpuDevice::CopyToDevice(void* device, const void* host, size_t bytes) { CopyOnDevice(device, host, bytes); }
 void CpuDevice::CopyToHost(void* host, const void* device, size_t bytes) { CopyOnDevice(host, device, bytes); }
 void CpuDevice::CopyOnDevice(void* to, const void* from, size_t bytes) {

@@ -21,6 +21,7 @@ class CpuDevice final : public Device {
 
   absl::StatusOr<Buffer> Allocate(size_t bytes, std::string_view what) override;
   absl::StatusOr<Buffer> AllocateHost(size_t bytes, std::string_view what) override;
+  void Discard(void* data, size_t bytes) override;
   void CopyToDevice(void* device, const void* host, size_t bytes) override;
   void CopyToHost(void* host, const void* device, size_t bytes) override;
   void CopyOnDevice(void* to, const void* from, size_t bytes) override;

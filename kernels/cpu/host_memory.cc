@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
@@ -66,7 +67,18 @@ class Reservations {
     munmap(data, bytes);
   }
 
-  // What was promised and is not resident yet. A block that was once resident as a whole is not looked at again.
+  // Of bytes outside all blocks: nothing.
+  void Discard(char* begin, char* end) {
+    const std::lock_guard lock(mutex_);
+    const auto after = blocks_.upper_bound(begin);
+    if (after == blocks_.begin()) return;
+    const auto block = std::prev(after);
+    if (end > static_cast<char*>(block->first) + block->second.bytes) return;
+    if (madvise(begin, static_cast<size_t>(end - begin), MADV_DONTNEED) == 0) block->second.whole = false;
+  }
+
+  // What was promised and is not resident. A block that is resident as a whole is not looked at again until some of it
+  // is discarded.
   size_t UntouchedBytes() {
     constexpr size_t kStride = size_t{1} << 30;
     const size_t page = PageSize();
@@ -113,6 +125,13 @@ bool MakeResident(void* data, size_t bytes) {
 }
 
 }  // namespace
+
+void DiscardHostMemory(void* data, size_t bytes) {
+  // Of a huge page of which a part goes, the rest is small pages from then on, and so is all that comes in its place.
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t begin = RoundUp(address, kHugePage), end = (address + bytes) / kHugePage * kHugePage;
+  if (begin < end) Reserved().Discard(reinterpret_cast<char*>(begin), reinterpret_cast<char*>(end));
+}
 
 size_t UntouchedHostMemory() { return Reserved().UntouchedBytes(); }
 

@@ -23,6 +23,11 @@ HostMemory QueryHostMemory();
 absl::StatusOr<Buffer> AllocateHostMemory(size_t bytes, std::string_view what,
                                           Residency residency = Residency::kAsUsed);
 
+// Gives the memory of these bytes, which are of AllocateHostMemory's, back to the system: the huge pages that lie
+// within them, and nothing of small allocations. They read zero, and are resident again as they are written. Not while
+// anybody else uses the same bytes.
+void DiscardHostMemory(void* data, size_t bytes);
+
 // Bytes that were given out and are not resident yet. Thread-safe.
 size_t UntouchedHostMemory();
 

@@ -168,6 +168,25 @@ def test_connections_that_came_and_went_leave_little_behind():
         resource.setrlimit(resource.RLIMIT_NOFILE, kept)
 
 
+def test_pages_of_texts_that_ended_go_back_to_the_system():
+    """K/V blocks, recurrent slots and what else a flood of streams has touched on a CPU."""
+    body = {"prompt": "Once upon a time " * 20, "n": 8, "max_tokens": 2000, "ignore_eos": True, "stream": True}
+    with Server("--backend", "cpu") as server:
+        if virtual_bytes(server) > 1 << 40:
+            pytest.skip("a sanitizer keeps what is freed")
+        # Long enough to use the workspace, too, which stays.
+        alone = {"prompt": "It was a dark night. " * 100, "max_tokens": 40, "temperature": 0, "logprobs": 1}
+        answer = server.complete(**alone)["choices"]
+        before = resident_bytes(server)
+        flood = [post(server, "/v1/completions", body) for _ in range(60)]
+        wait_until(lambda: resident_bytes(server) > 2 * before, "their pages to be used")
+        for link in flood:
+            link.close()
+        server.wait_until_free()
+        wait_until(lambda: resident_bytes(server) < 1.2 * before, "their memory to come back")
+        assert server.complete(**alone)["choices"] == answer
+
+
 def limited(size):
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
 

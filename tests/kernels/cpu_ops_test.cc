@@ -2,6 +2,7 @@
 // number of threads, functions exact to a few ulps, memory that is resident as it is used, sums over ranks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <condition_variable>
 #include <cstring>
@@ -217,6 +218,52 @@ TEST(HostMemoryTest, IsResidentAsItIsUsed) {
     for (size_t i = 0; i < kBytes; i += 4096) ASSERT_EQ(at_once.As<char>()[i], 0);
   }
   for (size_t i = kBytes / 2; i < kBytes; i += 4096) ASSERT_EQ(buffer.As<char>()[i], 0);
+}
+
+class DiscardTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kBytes = size_t{64} << 20, kPage = size_t{2} << 20;
+  static Buffer Written(Device& device) {
+    Buffer buffer = device.Allocate(kBytes, "a pool").value();
+    std::memset(buffer.data(), 7, kBytes);
+    return buffer;
+  }
+  // Whether all bytes from `begin` to `end` are `value`.
+  static bool Holds(const Buffer& buffer, size_t begin, size_t end, char value) {
+    const char* const bytes = buffer.As<char>();
+    return std::all_of(bytes + begin, bytes + end, [value](char byte) { return byte == value; });
+  }
+};
+
+TEST_F(DiscardTest, GivesTheHugePagesInsideBack) {
+  const auto ops = MakeCpuOps(1).value();
+  const size_t before = UntouchedHostMemory();
+  const Buffer buffer = Written(ops->device());
+  ASSERT_EQ(UntouchedHostMemory(), before);  // and is known to be resident as a whole
+  constexpr size_t kBegin = 3 * kPage + 100, kEnd = kBytes / 2 + 5;
+  ops->device().Discard(buffer.As<char>() + kBegin, kEnd - kBegin);
+  EXPECT_EQ(UntouchedHostMemory() - before, kBytes / 2 - 4 * kPage);
+  EXPECT_TRUE(Holds(buffer, 0, 4 * kPage, 7));
+  EXPECT_TRUE(Holds(buffer, kBytes / 2, kBytes, 7));
+  EXPECT_TRUE(Holds(buffer, 4 * kPage, kBytes / 2, 0));
+  std::memset(buffer.data(), 8, kBytes);
+  EXPECT_EQ(UntouchedHostMemory(), before);
+  EXPECT_TRUE(Holds(buffer, 0, kBytes, 8));
+  for (size_t bytes = 0; bytes < 2 * kPage; bytes += 11'111) ops->device().Discard(buffer.As<char>() + 1, bytes);
+  EXPECT_EQ(UntouchedHostMemory() - before, 0u) << "no page lies inside as a whole";
+  ops->device().Discard(buffer.data(), kBytes);
+  EXPECT_EQ(UntouchedHostMemory() - before, kBytes);
+}
+
+TEST_F(DiscardTest, LeavesSmallAllocationsAndWhatIsToBeResident) {
+  const auto ops = MakeCpuOps(1).value(), at_once = MakeCpuOps(1, Residency::kAtOnce).value();
+  const Buffer buffer = Written(at_once->device());
+  at_once->device().Discard(buffer.data(), kBytes);
+  EXPECT_TRUE(Holds(buffer, 0, kBytes, 7));
+  const Buffer small = ops->device().Allocate(size_t{1} << 20, "a little").value();
+  std::memset(small.data(), 7, small.bytes());
+  ops->device().Discard(small.data(), small.bytes());
+  EXPECT_TRUE(Holds(small, 0, small.bytes(), 7));
 }
 
 // Two ranks as two threads of this process, which add up what both bring.

@@ -2,44 +2,18 @@
 // every architecture, bit for bit.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/model/dummy.h"
 #include "engine/run/model_backend.h"
+#include "tests/run/small_models.h"
 
 namespace batucada {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr int32_t kRows = 64, kSequences = 4, kVocab = 64;
-
-ModelConfig ConfigOf(const std::string& name) {
-  std::ifstream file(fs::path(BATUCADA_SOURCE_DIR) / "tests/golden/models" / name / "config.json");
-  const std::string json{std::istreambuf_iterator<char>(file), {}};
-  auto config = ParseModelConfig(json);
-  EXPECT_TRUE(config.ok()) << name << ": " << config.status();
-  return *std::move(config);
-}
-
-std::vector<std::string> Names() {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(fs::path(BATUCADA_SOURCE_DIR) / "tests/golden/models")) {
-    if (entry.is_directory()) names.push_back(entry.path().filename().string());
-  }
-  return names;
-}
-
-struct Drawn {
-  int32_t id;
-  float logprob;
-  bool operator==(const Drawn&) const = default;
-};
 
 class PartsTest : public testing::TestWithParam<std::string> {
  protected:
@@ -144,7 +118,7 @@ TEST_P(PartsTest, WhateverRunsBetweenThem) {
             std::vector<Drawn>(short_alone.begin(), short_alone.begin() + static_cast<std::ptrdiff_t>(shorts.size())));
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, PartsTest, testing::ValuesIn(Names()),
+INSTANTIATE_TEST_SUITE_P(Architectures, PartsTest, testing::ValuesIn(ModelNames()),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

@@ -19,6 +19,7 @@ TEST(ParkingSimulation, EveryAnswerIsTheUndisturbedOne) {
     sum.parked += outcome.parked;
     sum.returned += outcome.returned;
     sum.ended_parked += outcome.ended_parked;
+    sum.discarded += outcome.discarded;
   }
   // All of it happened, and often.
   EXPECT_GT(sum.answers, 1000u);
@@ -27,6 +28,7 @@ TEST(ParkingSimulation, EveryAnswerIsTheUndisturbedOne) {
   EXPECT_GT(sum.parked, 1000u);
   EXPECT_GT(sum.returned, 1000u);
   EXPECT_GT(sum.ended_parked, 100u);
+  EXPECT_GT(sum.discarded, 10'000u);
 }
 
 TEST(ParkingSimulation, IsDeterministic) {
@@ -47,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Parking, PlantedParkingFault,
                          testing::Values(ParkingFault::kCopiedLate, ParkingFault::kWrongSlot, ParkingFault::kLostBlocks,
                                          ParkingFault::kLostControls, ParkingFault::kSamePlace,
                                          ParkingFault::kOtherReturned, ParkingFault::kReturnedInPart,
-                                         ParkingFault::kReturnedLate));
+                                         ParkingFault::kReturnedLate, ParkingFault::kDiscardedMore));
 
 }  // namespace
 }  // namespace batucada::sim

@@ -166,7 +166,8 @@ class ParkingLife {
     const auto returned = [](const PageCopy& copy) { return copy.from.tier == Tier::kParked; };
     const auto drop = [](std::vector<PageCopy>& from, auto which) { std::erase_if(from, which); };
     switch (fault_) {
-      case ParkingFault::kNone: break;
+      case ParkingFault::kNone:
+      case ParkingFault::kDiscardedMore: break;  // see Idle
       case ParkingFault::kCopiedLate:
         for (const PageCopy& copy : c.ended) {
           if (parked(copy)) c.saved.push_back(copy);
@@ -215,7 +216,23 @@ class ParkingLife {
       Broke(launched.ToString());
   }
 
+  // Nothing happens for some seconds; memory that nobody uses is given back.
+  void Idle() {
+    for (uint64_t looks = 1 + Below(4); looks > 0; --looks) {
+      clock_.Advance(absl::Milliseconds(static_cast<int64_t>(Below(1500))));
+      while (std::optional<PoolPages> pages = scheduler_->idle_pages().Take(clock_.Now())) {
+        const int32_t slots = pages->tier == Tier::kRunning ? config_.slots : config_.parking.room.slots;
+        const bool more = fault_ == ParkingFault::kDiscardedMore && pages->group == kSlots &&
+                          pages->pages.first + pages->pages.count < slots;
+        if (more) ++pages->pages.count;
+        backend_->Discard(*pages);
+        outcome_.discarded += static_cast<uint64_t>(pages->pages.count);
+      }
+    }
+  }
+
   void Turn() {
+    if (out_.empty() && Chance(0.02)) Idle();
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
     Tell();
     const bool planned = plan.has_value();

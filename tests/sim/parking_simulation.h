@@ -1,7 +1,7 @@
 // A scheduler that parks, with and without a cache of prefixes, and the fake backend, whose every token depends on the
 // whole text before it and, through its blocks and its control row, on every page: urgent arrivals while all places are
-// taken, cancels and deadlines of who is parked, failures of the device, drains. Every token is compared with the one
-// that an undisturbed computation draws.
+// taken, cancels and deadlines of who is parked, pages that are discarded where nobody has them, failures of the
+// device, drains. Every token is compared with the one that an undisturbed computation draws.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,13 @@ enum class ParkingFault : uint8_t {
   kOtherReturned,   // another's state comes back
   kReturnedInPart,  // but for the blocks
   kReturnedLate,    // a step too late
+  kDiscardedMore,   // with what nobody uses, a slot that somebody may
 };
 
 struct ParkingOutcome {
   std::string violation;  // empty: every answer was the undisturbed one, and nothing was left behind
   uint64_t steps = 0, answers = 0, failures = 0, drains = 0;
-  uint64_t parked = 0, returned = 0, ended_parked = 0;
+  uint64_t parked = 0, returned = 0, ended_parked = 0, discarded = 0;
   uint64_t digest = 0;
 };
 

@@ -21,6 +21,7 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
     sum.disk_hits += outcome.disk_hits;
     sum.restarts += outcome.restarts;
     sum.moved += outcome.moved;
+    sum.discarded += outcome.discarded;
     sum.failures += outcome.failures;
     sum.kept += outcome.kept;
     sum.rejected += outcome.rejected;
@@ -35,6 +36,7 @@ TEST(PrefixSimulation, EveryAnswerIsTheColdOne) {
   EXPECT_GT(sum.disk_hits, 100u);
   EXPECT_GT(sum.restarts, 20u);
   EXPECT_GT(sum.moved, 100u);
+  EXPECT_GT(sum.discarded, 1000u);
   EXPECT_GT(sum.failures, 10u);
   EXPECT_GT(sum.kept, 1000u);
   EXPECT_GT(sum.rejected, 1000u);

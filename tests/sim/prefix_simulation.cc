@@ -29,7 +29,8 @@ constexpr int32_t kIds = 6;           // few, so that texts meet by chance too
 
 class PrefixLife {
  public:
-  PrefixLife(uint64_t seed, Fault fault) : random_(seed), fault_(fault), told_(ToldMistake()) {
+  PrefixLife(uint64_t seed, Fault fault)
+      : random_(seed), idles_(seed % 3 == 2), idle_random_(seed), fault_(fault), told_(ToldMistake()) {
     MakeConfig();
     if (fake_.capacity.max_decode_rows > 1) {
       drafter_ = std::make_unique<KnowingDrafter>(fake_, seed);
@@ -288,7 +289,19 @@ class PrefixLife {
       Broke(launched.ToString());
   }
 
+  // Now and then in one life of three: nothing happens for some seconds, and memory that nobody uses is given back.
+  void Idle() {
+    for (int looks = 0; looks < 3; ++looks) {
+      clock_.Advance(absl::Milliseconds(static_cast<int64_t>(idle_random_() % 1500)));
+      while (const std::optional<PoolPages> pages = scheduler_->idle_pages().Take(clock_.Now())) {
+        backend_->Discard(*pages);
+        outcome_.discarded += static_cast<uint64_t>(pages->pages.count);
+      }
+    }
+  }
+
   void Turn() {
+    if (idles_ && out_.empty() && idle_random_() % 8 == 0) Idle();
     if (disk_ != nullptr) disk_->Tick();
     TakeTold();
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
@@ -384,6 +397,8 @@ class PrefixLife {
   }
 
   std::mt19937_64 random_;
+  const bool idles_;
+  std::mt19937_64 idle_random_;  // its own, so that the other lives are what they would be without
   const Fault fault_;
   ToldPrefixes told_;
   ManualClock clock_;

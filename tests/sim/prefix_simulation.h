@@ -38,7 +38,7 @@ struct PrefixOutcome {
   uint64_t steps = 0, answers = 0, failures = 0;
   uint64_t kept = 0, rejected = 0;  // rows of drafts
   uint64_t hits = 0, host_hits = 0, disk_hits = 0, waits = 0, evictions = 0, host_evictions = 0, restarts = 0,
-           moved = 0;
+           moved = 0, discarded = 0;
 };
 
 PrefixOutcome SimulatePrefixes(uint64_t seed, uint64_t steps, Fault fault = Fault::kNone);

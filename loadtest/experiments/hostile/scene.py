@@ -71,17 +71,17 @@ class Bystander:
 
 
 class Scene:
-    def __init__(self, title, options, *flags, key=None, asks=None, descriptors=None):
+    def __init__(self, title, options, *flags, backend="fake", key=None, asks=None, descriptors=None):
         """`asks`: {name: completion} that the bystander asks for besides one token. `descriptors`: that the server may have."""
         self.limit = descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
         self.title, self.options, self.rows, self.key = title, options, [], key
         self.asks = {"one token": {"prompt": "a", "max_tokens": 1}, **(asks or {})}
-        self.flags = [*flags, *(("--api-key", key) if key else ())]
+        self.flags = ["--backend", backend, *flags, *(("--api-key", key) if key else ())]
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         ports = pathlib.Path(self.folder.name) / "ports"
-        command = [self.options.build / "bin/batucada", "serve", "--model", MODEL, "--backend", "fake", "--port", "0",
+        command = [self.options.build / "bin/batucada", "serve", "--model", MODEL, "--port", "0",
                    "--grpc-port", "0", "--port-file", ports, "--shutdown-grace", "0", "--drain-timeout", "0",
                    "--log-level", "warn", *self.flags]
         self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ struct Outcome {
   uint64_t ended[7] = {};  // by FinishReason
   uint64_t refused = 0, abandoned = 0;
   uint64_t kept = 0, rejected = 0;  // rows of drafts
+  uint64_t discarded = 0;           // slots
 };
 
 // Fails now and then, as a device does.
@@ -34,6 +36,7 @@ class FailingBackend : public Backend {
   const BackendCapacity& capacity() const override { return fake_.capacity(); }
   absl::Status Launch(const BatchPlan& plan) override {
     if (fails_ && ThreadWorld::Get().Below(50) == 0) return absl::InternalError("the device failed");
+    for (const PlannedSequence& s : plan.sequences) used_.insert(s.slot);
     return fake_.Launch(plan);
   }
   absl::StatusOr<bool> LaunchParts(const BatchPlan& plan, int32_t count) override {
@@ -54,10 +57,21 @@ class FailingBackend : public Backend {
   void HostBytes(int32_t group, PageId page, std::vector<std::span<char>>* out) override {
     fake_.HostBytes(group, page, out);
   }
+  void Discard(const PoolPages& pages) override {
+    ThreadWorld::Get().Yield();
+    fake_.Discard(pages);
+    if (pages.group != kSlots || pages.tier != Tier::kRunning) return;
+    for (PageId i = 0; i < pages.pages.count; ++i) discarded_ += used_.erase(pages.pages.first + i);
+  }
+  // Slots that were used and not discarded since.
+  bool uses_any() const { return !used_.empty(); }
+  uint64_t discarded() const { return discarded_; }
 
  private:
   FakeBackend fake_;
   const bool fails_;
+  std::set<PageId> used_;
+  uint64_t discarded_ = 0;
 };
 
 class World {
@@ -83,8 +97,9 @@ class World {
                                               .least_tokens = 2,
                                               .worth_waiting = 2};
     }
-    loop_ = std::make_shared<StepLoop>(config, std::make_unique<FailingBackend>(fake_, threads_.Below(4) == 0),
-                                       threads_.clock(), nullptr);
+    auto backend = std::make_unique<FailingBackend>(fake_, threads_.Below(4) == 0);
+    backend_ = backend.get();
+    loop_ = std::make_shared<StepLoop>(config, std::move(backend), threads_.clock(), nullptr);
   }
 
   Outcome Run() {
@@ -97,6 +112,9 @@ class World {
     for (Thread& client : clients) client.join();
     loop_->Drain(absl::InfinitePast());
     EXPECT_EQ(loop_->stats().running, 0);
+    // The loop has nothing to do, and time passes: memory that nobody uses goes back.
+    while (backend_->uses_any()) threads_.Yield();
+    outcome_.discarded = backend_->discarded();
     loop_.reset();  // its thread ends
     outcome_.switches = threads_.switches();
     outcome_.kept = drafter_->kept();
@@ -207,6 +225,7 @@ class World {
   FakeBackendConfig fake_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<sim::KnowingDrafter> drafter_;
+  const FailingBackend* backend_ = nullptr;  // the loop's
   std::shared_ptr<StepLoop> loop_;
   Outcome outcome_;
 };
@@ -221,6 +240,7 @@ TEST(Threads, EveryConsumerIsToldItsWholeTextAndItsEndOnce) {
     sum.abandoned += outcome.abandoned;
     sum.kept += outcome.kept;
     sum.rejected += outcome.rejected;
+    sum.discarded += outcome.discarded;
   }
   // All of it happened.
   EXPECT_GT(sum.ended[static_cast<size_t>(FinishReason::kLength)], 30u);
@@ -232,6 +252,7 @@ TEST(Threads, EveryConsumerIsToldItsWholeTextAndItsEndOnce) {
   EXPECT_GT(sum.abandoned, 0u);
   EXPECT_GT(sum.kept, 100u);
   EXPECT_GT(sum.rejected, 100u);
+  EXPECT_GT(sum.discarded, 100u);
 }
 
 TEST(Threads, ASeedIsALife) {
