@@ -183,6 +183,7 @@ void OptionTable::Declare(CLI::App& command) {
     CLI::Option* declared = command.add_option("--" + option.flag, flags_[option.flag], option.help);
     declared->type_name(option.type)->group(option.group);
     declared->expected(option.bare.empty() ? 1 : 0, option.many ? 64 : 1);
+    declared->allow_extra_args(option.many);  // else words that follow would be its value, and the last one would win
     declared_[option.flag] = declared;
     declared->multi_option_policy(option.many ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
     if (!option.bare.empty()) {

@@ -10,7 +10,7 @@ import subprocess
 import httpx
 import pytest
 
-from server import PATIENCE_S, Server, run, wait_until
+from server import MODEL, PATIENCE_S, Server, run, wait_until
 
 FAKE = ("--backend", "fake")
 JSON = {"content-type": "application/json"}
@@ -223,6 +223,18 @@ def test_a_settings_file_that_is_not_named_is_not_forgotten(flags, variables, na
     """`--config "$FILE"` where FILE is not set: keys in a file that was meant would be missing."""
     ended = run("serve", *FAKE, "--port", "0", "--grpc-port", "0", *flags, env=variables)
     assert ended.returncode == 2 and ended.stderr == f"batucada: {name}: it is empty: give a value, or leave it away\n"
+
+
+@pytest.mark.parametrize("flags", [("serve", "--port", "0", "19999"), ("serve", "--host", "127.0.0.1", "0.0.0.0", "--port", "0"),
+                                   ("serve", "--grpc", "off", "on", "--port", "0"), ("serve", "--prefix-cache", "on", "x")])
+def test_words_that_no_flag_takes_are_refused(flags):
+    ended = run(*flags, *FAKE)
+    assert ended.returncode == 2 and "not expected: " in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_a_prompt_may_stand_between_flags():
+    ended = run("complete", *FAKE, "--seed", "5", "Call me", "--max-tokens", "1", "--model", str(MODEL))
+    assert ended.returncode == 0 and ended.stdout.startswith("Call me"), ended.stderr
 
 
 def test_variables_that_are_no_settings_are_told_of():

@@ -113,6 +113,14 @@ TEST_F(OptionsTest, WhatWouldOpenTheServerByMistakeIsRefused) {
   EXPECT_TRUE(Read({}).ok()) << "elsewhere an empty variable is one that is not set";
 }
 
+TEST_F(OptionsTest, AFlagOfOneValueTakesOneWord) {
+  EXPECT_THROW({ Read({"--host", "127.0.0.1", "0.0.0.0"}).IgnoreError(); }, CLI::ExtrasError);
+  EXPECT_THROW({ Read({"--port", "1", "2", "--grpc", "off"}).IgnoreError(); }, CLI::ExtrasError);
+  ASSERT_TRUE(Read({"--served-model-name", "a", "b", "--port", "1", "--port", "2"}).ok());
+  EXPECT_THAT(config_.served_model_names, ElementsAre("a", "b"));
+  EXPECT_EQ(config_.port, 2);
+}
+
 TEST_F(OptionsTest, VariablesThatAreNearlyOptionsAreRefused) {
   OptionTable table;
   AddServerOptions(table, &config_);
