@@ -213,6 +213,7 @@ absl::StatusOr<bj::value> Parse(std::string_view text, std::string_view what, si
     return absl::InvalidArgumentError(
         Concat(what, " nests deeper than ", levels, " levels, which is the most, at byte ", parsed, ": use fewer"));
   }
+  if (error && text.empty()) return absl::InvalidArgumentError(Concat(what, " is empty: it must be JSON"));
   if (error) {
     return absl::InvalidArgumentError(Concat(what, " is not valid JSON: ", error.message(), " at byte ", parsed));
   }

@@ -191,7 +191,8 @@ absl::StatusOr<std::string> ApplyTemplate(Service& service, std::string_view bod
   }
   absl::StatusOr<std::string> text = service.chat_template->RenderReplayed(*params.conversation);
   if (!text.ok()) {
-    return InvalidParameter("messages", fmt::format("messages: {}", std::string(text.status().message())));
+    const std::string reason(text.status().message());
+    return InvalidParameter("messages", reason.starts_with("messages") ? reason : fmt::format("messages: {}", reason));
   }
   std::string answer;
   JsonWriter(&answer).BeginObject().Key("prompt").String(*text).EndObject();

@@ -79,7 +79,8 @@ absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, co
   }
   absl::StatusOr<std::string> text = context.chat_template->RenderReplayed(conversation);
   if (!text.ok()) {
-    return InvalidParameter(name, fmt::format("{}: {}", name, std::string(text.status().message())));
+    const std::string reason(text.status().message());
+    return InvalidParameter(name, reason.starts_with(name) ? reason : fmt::format("{}: {}", name, reason));
   }
   return text;
 }

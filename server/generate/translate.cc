@@ -167,8 +167,14 @@ void Truncate(const CompletionParams& params, int64_t max_total_tokens, SharedAr
 
 absl::Status CheckPrompts(const CompletionParams& params, const TranslationContext& context) {
   if (params.truncate_prompt_tokens && *params.truncate_prompt_tokens != -1) {
-    BATUCADA_RETURN_IF_ERROR(
-        CheckParameter("truncate_prompt_tokens", *params.truncate_prompt_tokens, 1, context.max_total_tokens));
+    const int64_t asked = *params.truncate_prompt_tokens, most = context.max_total_tokens;
+    if (asked < 1 || asked > most) {
+      return InvalidParameter(
+          "truncate_prompt_tokens",
+          fmt::format("truncate_prompt_tokens is {}: it must be 1 to {}, or -1 for as many as there "
+                      "is room for",
+                      asked, most));
+    }
   }
   if (params.conversation) return absl::OkStatus();
   const std::string& name = params.names.prompt;

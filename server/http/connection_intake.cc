@@ -26,6 +26,20 @@ namespace {
 
 constexpr std::string_view kEmptyLine = "\r\n";
 
+// What the parser found wrong, for who has never seen it.
+std::string Explain(const error_code& error) {
+  if (error == http::error::bad_value) return "the value of a header, or of a trailer, is malformed";
+  if (error == http::error::bad_field) return "a header, or a trailer, is not a name, a colon and a value";
+  if (error == http::error::bad_line_ending) return "a line does not end with CRLF";
+  if (error == http::error::bad_chunk) {
+    return "a chunk of its body is not a size in hexadecimal, CRLF, so many bytes and CRLF";
+  }
+  if (error == http::error::bad_chunk_extension) {
+    return "behind the size of a chunk, hexadecimal digits alone, comes neither CRLF nor ';name=value'";
+  }
+  return error.message();
+}
+
 }  // namespace
 
 void Connection::Recognise(const http::request_header<>& head) {
@@ -164,7 +178,7 @@ asio::awaitable<Connection::Intake> Connection::ReadRequest() {
                        "body_too_large");
     }
     if (error && error != http::error::need_more) {
-      co_return Reject(400, fmt::format("not a valid HTTP/1.1 request: {}", error.message()), "malformed_request");
+      co_return Reject(400, fmt::format("not a valid HTTP/1.1 request: {}", Explain(error)), "malformed_request");
     }
     if (!headers_done && parser.is_header_done()) {
       headers_done = true;

@@ -26,7 +26,10 @@ void ReadBudget(RequestReader& members, const char* name, Params& params) {
   std::optional<int64_t> budget;
   members.Read(name, &budget);
   if (!budget || *budget == -1 || !members.ok()) return;
-  if (*budget < 0) return members.Fail(name, fmt::format("is {}: it must be at least 0", *budget), "invalid_value");
+  if (*budget < 0) {
+    return members.Fail(name, fmt::format("is {}: it must be at least 0, or -1 for no bound", *budget),
+                        "invalid_value");
+  }
   params.thinking_tokens = budget;
 }
 

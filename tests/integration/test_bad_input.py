@@ -85,7 +85,8 @@ TABLE = [
     ({**OK, "bad_words": [" "]}, "bad_words[0]", "empty"),
     ({**OK, "bad_words": ["x"] * 33}, "bad_words", "at most 32"),
     ({**OK, "bad_words": ["incomprehensibilities " * 9]}, "bad_words[0]", "at most 8"),
-    ({**OK, "truncate_prompt_tokens": 0}, "truncate_prompt_tokens", "1 to 1048576"),
+    ({**OK, "truncate_prompt_tokens": 0}, "truncate_prompt_tokens", "1 to 1048576, or -1"),
+    ({**OK, "truncate_prompt_tokens": -2}, "truncate_prompt_tokens", "1 to 1048576, or -1"),
     ({**OK, "include_stop_str_in_output": 1}, "include_stop_str_in_output", "true or false"),
     ({**OK, "priority": 1001}, "priority", "must be -1000 to 1000"),
 ]
@@ -107,6 +108,18 @@ def test_bad_value(fast, body, param, message):
 def test_not_json(fast, body):
     response = fast.http.post("/v1/completions", content=body)
     assert response.status_code == 400 and response.json()["error"]["code"] == "invalid_json"
+
+
+def test_a_body_that_is_empty_is_said_to_be(fast):
+    assert fast.http.post("/v1/completions").json()["error"]["message"] == "the request body is empty: it must be JSON"
+
+
+@pytest.mark.parametrize("path, more", [("/v1/chat/completions", {}), ("/apply-template", {}), ("/api/chat", {"stream": False})])
+def test_a_number_that_no_template_takes_is_told_where(fast, path, more):
+    messages = [{"role": "user", "content": "a"}, {"role": "user", "content": "b", "annotations": {"a": [2**63]}}]
+    error = fast.http.post(path, json={"messages": messages, **more}).json()["error"]
+    assert (error if isinstance(error, str) else error["message"]) == \
+        "messages[1].annotations.a[0]: an integer beyond 64 bits"
 
 
 def test_as_many_stop_strings_as_the_flag_says():

@@ -63,7 +63,8 @@ absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::st
   if (const bool* always = schema.if_bool()) return *always ? json_.Value() : kNoText;
   if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
   const std::string text = bj::serialize(schema);
-  if (!budget_.Spend(20 + static_cast<int64_t>(text.size()) / 16)) return Refused("$", "is too complex");
+  if (!budget_.Spend(20 + static_cast<int64_t>(text.size()) / 16))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   const auto [found, fresh] = rules_.try_emplace(text, 0);
   if (!fresh) return e_.Reference(found->second);
   const RuleId rule = found->second = e_.NewRule();
@@ -127,7 +128,8 @@ absl::StatusOr<bj::object> SchemaReader::Without(Flat flat, const bj::value& sch
 
 absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth) {
   bj::array lists = flat.at(kind).get_array();
-  if (!budget_.Spend(SizeOf(lists))) return Refused("$", "is too complex");
+  if (!budget_.Spend(SizeOf(lists)))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   const bj::array list = lists.back().get_array();
   lists.pop_back();
   if (lists.empty()) {

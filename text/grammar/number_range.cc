@@ -144,8 +144,11 @@ absl::StatusOr<Decimal> ToDecimal(const NumberBound& bound) {
   while (!fraction.empty() && fraction.back() == '0') fraction.pop_back();
   if (error != std::errc() || !std::isfinite(bound.value) || point > 14 ||
       point + fraction.size() > static_cast<size_t>(kDigits)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("is ", bound.value, ": a bound must have at most 14 digits before the point and 15 in all"));
+    std::array<char, 32> shortest{};
+    const auto written = std::to_chars(shortest.data(), shortest.data() + shortest.size(), bound.value);
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has the bound ", absl::string_view(shortest.data(), static_cast<size_t>(written.ptr - shortest.data())),
+        ": bounds must have at most 14 digits before the point and 15 in all"));
   }
   return Decimal{.whole = std::stoll(std::string(digits.substr(0, point))),
                  .fraction = std::move(fraction),

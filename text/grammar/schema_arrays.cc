@@ -62,7 +62,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadArray(const Flat& flat, const std::stri
   std::vector<ExprId> ways;
   const auto fixed = static_cast<int32_t>(first.size());
   for (int32_t length = std::min(min, fixed); length < fixed && (max == kUnbounded || length <= max); ++length) {
-    if (!budget_.Spend(length)) return Refused("$", "is too complex");
+    if (!budget_.Spend(length))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     const std::vector<ExprId> some(first.begin(), first.begin() + length);
     ways.push_back(some.empty() ? json_.List({}, kNoText, 0, 0) : json_.List(some, kNoText, 0, 0));
   }
@@ -130,7 +131,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadContains(const Flat& flat, const std::s
         claimed = claimed || (is_found && counted[k].claims);
       }
       if (!claimed) schema = BothSchemas(schema, unclaimed->at("schema"));
-      if (!budget_.Spend(SizeOf(schema))) return Refused("$", "is too complex");
+      if (!budget_.Spend(SizeOf(schema)))
+        return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
       BATUCADA_ASSIGN_OR_RETURN(texts[place][found], Read(schema, at, depth + 1));
     }
   }
@@ -174,7 +176,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadContains(const Flat& flat, const std::s
     if (may_end) ways.push_back(kEmptyText);
     const size_t place = std::min(static_cast<size_t>(state.length), places);
     for (uint32_t found = 0; found < subsets && !(most && state.length >= *most); ++found) {
-      if (!budget_.Spend()) return Refused("$", "is too complex");
+      if (!budget_.Spend())
+        return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
       State next = state;
       next.length = std::min(state.length + 1, lengths);
       bool fits = texts[place][found] != kNoText;
@@ -333,7 +336,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadUnique(const Flat& flat, const std::str
     };
     for (size_t k = size; k-- > 0;) {
       for (size_t count = 0; count <= cap; ++count) {
-        if (!budget_.Spend()) return Refused("$", "is too complex");
+        if (!budget_.Spend())
+          return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
         const RuleId rule = e_.NewRule();
         const ExprId item =
             e_.Sequence({count > 0 ? comma : kEmptyText, texts[k], behind(k + 1, std::min(count + 1, cap))});

@@ -104,7 +104,8 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
   const bj::object* object = schema.if_object();
   if (object == nullptr) return Refused(path, "must be a schema: an object, true or false");
   if (depth > kMaxDepth) return Refused(path, "is nested too deeply, or refers to itself, which cannot be negated");
-  if (!budget_.Spend(10 + SizeOf(schema))) return Refused("$", "is too complex");
+  if (!budget_.Spend(10 + SizeOf(schema)))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   bj::array ways;
   const auto refused = [&](std::string_view keyword) {
     return Refused(Below(path, keyword),

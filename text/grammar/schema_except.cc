@@ -66,7 +66,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadExcept(Flat flat, const std::string& pa
   const bj::array except = flat.at(kExcept).get_array();
   flat.erase(kExcept);
   if (const bj::value* values = flat.if_contains("enum")) {
-    if (!budget_.Spend(SizeOf(except) * SizeOf(*values))) return Refused("$", "is too complex");
+    if (!budget_.Spend(SizeOf(except) * SizeOf(*values)))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     bj::array left;
     for (const bj::value& value : values->get_array()) {
       if (!IsIn(except, value)) left.push_back(value);

@@ -102,6 +102,14 @@ std::string_view KeywordOf(std::string_view member) {
 }
 
 absl::Status Refused(const std::string& path, std::string_view what) {
+  // Of a long path, such as one that leads to itself, its beginning and its end say where.
+  constexpr size_t kLong = 160, kBegin = 80, kEnd = 48;
+  if (path.size() > kLong) {
+    const size_t begin = path.find_last_of(".[", kBegin), end = path.find_first_of(".[", path.size() - kEnd);
+    if (begin != path.npos && begin > 0 && end != path.npos) {
+      return absl::InvalidArgumentError(Concat(path.substr(0, begin), "…", path.substr(end), " ", what));
+    }
+  }
   return absl::InvalidArgumentError(Concat(path, " ", what));
 }
 
@@ -154,7 +162,8 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
   }
   const bj::object* object = schema.if_object();
   if (object == nullptr) return Refused(path, "must be a schema: an object, true or false");
-  if (!budget_.Spend(10 + SizeOf(schema))) return Refused("$", "is too complex");
+  if (!budget_.Spend(10 + SizeOf(schema)))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   bj::object flat;
   bool no_names = false;
   for (const auto& [key, value] : *object) {
@@ -193,7 +202,8 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
   if (no_names) flat["maxProperties"] = 0;
   if (object->contains("const") && object->contains("enum")) {
     const bj::value& wanted = object->at("const");
-    if (!budget_.Spend(SizeOf(wanted) * SizeOf(object->at("enum")))) return Refused("$", "is too complex");
+    if (!budget_.Spend(SizeOf(wanted) * SizeOf(object->at("enum"))))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     const bj::array& list = object->at("enum").get_array();
     flat["enum"] = std::find(list.begin(), list.end(), wanted) == list.end() ? bj::array() : bj::array{wanted};
   }

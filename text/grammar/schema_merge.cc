@@ -191,7 +191,8 @@ absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object
     const bj::value* mine = a.if_contains(key);
     steps += SizeOf(value) + (mine != nullptr ? Lists(*mine, value) : 0);
   }
-  if (!budget_.Spend(steps)) return Refused("$", "is too complex");
+  if (!budget_.Spend(steps))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   if (a.empty()) return b;
   // What its own schema leaves is known once there are no alternatives; b's may then stand beside a.
   bj::object settled;

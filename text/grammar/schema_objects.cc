@@ -198,7 +198,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadOthers(const bj::array& objects, const 
       spoken = spoken || seen;
     }
     if (!spoken) continue;
-    if (!budget_.Spend(SizeOf(schema))) return Refused("$", "is too complex");
+    if (!budget_.Spend(SizeOf(schema)))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     BATUCADA_ASSIGN_OR_RETURN(const ExprId value, Read(schema, Below(path, "patternProperties"), depth + 1));
     if (value == kNoText) continue;
     auto& of_value = by_value[value];

@@ -137,7 +137,8 @@ class References {
     bj::value plain = Copy(root, "", scope, budget);
     bj::object definitions;
     for (size_t i = 0; i < open_.size(); ++i) {  // grows while it is gone through
-      if (i >= kMostDefinitions || budget.spent()) return Refused("$", "is too complex");
+      if (i >= kMostDefinitions || budget.spent())
+        return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
       const auto [pointer, of] = open_[i];
       definitions[Concat(i)] = Copy(*nodes_.find(pointer)->second.schema, pointer, of, budget);
     }
@@ -364,14 +365,16 @@ class References {
 }  // namespace
 
 absl::StatusOr<bj::value> WithPlainReferences(const bj::value& root, WorkBudget& budget) {
-  if (!budget.Spend(SizeOf(root))) return Refused("$", "is too complex");
+  if (!budget.Spend(SizeOf(root)))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   References references;
   references.Collect(root);
   bj::value plain = root;
   if (references.any()) references.Rewrite(plain);
   if (!references.left()) return plain;
   // Pointers are written out, of which there are as many as schemas, as long as they are deep.
-  if (!budget.Spend(10 * SizeOf(root))) return Refused("$", "is too complex");
+  if (!budget.Spend(10 * SizeOf(root)))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   return references.Specialise(root, budget);
 }
 

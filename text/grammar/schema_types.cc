@@ -78,7 +78,7 @@ absl::StatusOr<SchemaReader::HeldTexts> SchemaReader::ClassifyTexts(const Flat& 
   TextClasses::Refusal refusal;
   absl::StatusOr<TextClasses> classes = TextClasses::Make(patterns, budget_, &refusal);
   if (!classes.ok()) {
-    if (all.empty()) return Refused("$", "is too complex");
+    if (all.empty()) return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     return Refused(Below(path, all[std::min(refusal.at, all.size() - 1)].keyword), refusal.why);
   }
   held.classes = *std::move(classes);

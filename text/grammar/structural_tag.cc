@@ -34,7 +34,8 @@ class TagReader {
   // `ends`: what free text in it does not hold.
   absl::StatusOr<ExprId> Read(const bj::value& format, const std::string& path, const Texts& ends, int depth = 0) {
     if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
-    if (!budget_.Spend(20)) return Refused("$", "is too complex");
+    if (!budget_.Spend(20))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     if (!format.is_object()) return Refused(path, "must be an object with a type");
     const bj::object& object = format.get_object();
     BATUCADA_ASSIGN_OR_RETURN(const std::string type, String(object, "type", path));
@@ -116,7 +117,8 @@ class TagReader {
   }
 
   absl::StatusOr<ExprId> Exactly(const std::string& text, const std::string& path) {
-    if (!budget_.Spend(static_cast<int64_t>(text.size()))) return Refused("$", "is too complex");
+    if (!budget_.Spend(static_cast<int64_t>(text.size())))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     if (FindInvalidUtf8(text).has_value()) return Refused(path, "is not UTF-8");
     return Literal(text, tokenizer_, e_);
   }
@@ -154,7 +156,8 @@ class TagReader {
       bytes += word.size();
     }
     if (bytes > kMostWordBytes) return Refused(path, Concat("has more than ", kMostWordBytes, " bytes of words"));
-    if (!budget_.Spend(static_cast<int64_t>(bytes) * 64)) return Refused("$", "is too complex");
+    if (!budget_.Spend(static_cast<int64_t>(bytes) * 64))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     return absl::OkStatus();
   }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/jinja/operators.h"
@@ -312,7 +313,8 @@ absl::StatusOr<Value> Text(Runtime& runtime, std::string_view text) {
   return runtime.String(text);
 }
 
-absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, int depth) {
+// `where`: of what fails, the place inside `json`, such as [0].name.
+absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, int depth, std::string* where) {
   BATUCADA_RETURN_IF_ERROR(runtime.Step());
   BATUCADA_RETURN_IF_ERROR(Runtime::CheckDepth(depth));
   switch (json.kind()) {
@@ -330,8 +332,12 @@ absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, 
       std::vector<Value> items;
       items.reserve(json.get_array().size());
       for (const boost::json::value& element : json.get_array()) {
-        BATUCADA_ASSIGN_OR_RETURN(Value item, Convert(runtime, element, depth + 1));
-        items.push_back(std::move(item));
+        absl::StatusOr<Value> item = Convert(runtime, element, depth + 1, where);
+        if (!item.ok()) {
+          where->insert(0, Concat("[", items.size(), "]"));
+          return item;
+        }
+        items.push_back(*std::move(item));
       }
       return runtime.List(std::move(items));
     }
@@ -340,8 +346,12 @@ absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, 
   Dict dict;
   for (const auto& member : json.get_object()) {
     BATUCADA_ASSIGN_OR_RETURN(Value key, Text(runtime, {member.key().data(), member.key().size()}));
-    BATUCADA_ASSIGN_OR_RETURN(Value value, Convert(runtime, member.value(), depth + 1));
-    dict.Set(std::move(key), std::move(value));
+    absl::StatusOr<Value> value = Convert(runtime, member.value(), depth + 1, where);
+    if (!value.ok()) {
+      where->insert(0, Concat(".", Printable({member.key().data(), member.key().size()})));
+      return value;
+    }
+    dict.Set(std::move(key), *std::move(value));
   }
   return runtime.OwnDict(std::move(dict));
 }
@@ -349,7 +359,10 @@ absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, 
 }  // namespace
 
 absl::StatusOr<Value> FromJson(Runtime& runtime, const boost::json::value& json) {
-  return Convert(runtime, json, /*depth=*/1);
+  std::string where;
+  absl::StatusOr<Value> value = Convert(runtime, json, /*depth=*/1, &where);
+  if (value.ok()) return value;
+  return absl::Status(value.status().code(), Concat(where, ": ", value.status().message()));
 }
 
 }  // namespace batucada::jinja

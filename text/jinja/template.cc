@@ -34,7 +34,7 @@ absl::StatusOr<std::string> Template::RenderIn(Runtime& runtime, std::span<const
   for (const Variable& variable : variables) {
     absl::StatusOr<Value> value = FromJson(runtime, *variable.value);
     if (!value.ok()) {
-      return absl::Status(value.status().code(), Concat("'", variable.name, "': ", value.status().message()));
+      return absl::Status(value.status().code(), Concat(variable.name, value.status().message()));
     }
     globals->variables[variable.name] = *std::move(value);
   }
