@@ -96,5 +96,11 @@ void PartialOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, c
                         RowSample* results, int32_t* last_token) {
   if (Runs("sample")) all_->Sample(logits, vocab, rows, controls, results, last_token);
 }
+void PartialOps::PlaceRows(const BatchView& b, const PlaceRowsArgs& args) {
+  if (Runs("place_rows")) all_->PlaceRows(b, args);
+}
+void PartialOps::KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) {
+  if (Runs("keep_drafts")) all_->KeepDrafts(b, args);
+}
 
 }  // namespace batucada

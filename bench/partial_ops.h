@@ -66,6 +66,8 @@ class PartialOps final : public Ops {
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;
+  void PlaceRows(const BatchView& b, const PlaceRowsArgs& args) override;
+  void KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) override;
 
   std::vector<int32_t> RowsToWarmUp(int32_t most) const override { return all_->RowsToWarmUp(most); }
   int64_t plan_searches() const override { return all_->plan_searches(); }

@@ -7,8 +7,9 @@ namespace batucada {
 
 // S sequences contribute T token rows in all. The first `num_decode` sequences contribute exactly one row each, which
 // continues from the token their slot sampled last; the rest are prompt chunks of any length >= 1. Rows of a sequence
-// are consecutive. Scalars are host values (they shape launches); pointers lie in the memory of the device that runs
-// the batch and keep their addresses from step to step, so that captured graphs stay valid.
+// are consecutive. Drafts of a sequence that decodes stand here as sequences behind it, of one row each: see `before`.
+// Scalars are host values (they shape launches); pointers lie in the memory of the device that runs the batch and keep
+// their addresses from step to step, so that captured graphs stay valid.
 struct BatchView {
   int32_t num_tokens = 0;     // T
   int32_t num_sequences = 0;  // S
@@ -17,7 +18,7 @@ struct BatchView {
   int32_t max_context = 0;    // no query sees more tokens than this: a bound on start + rows of every sequence, or on
                               // the window where that is smaller
 
-  const int32_t* token_ids = nullptr;     // [T] vocabulary ids; rows [0, D) are ignored, see last_token
+  const int32_t* token_ids = nullptr;     // [T] vocabulary ids; of rows [0, D) only drafts', for others see last_token
   const int32_t* last_token = nullptr;    // [num_slots] the id each slot sampled last
   const int32_t* positions = nullptr;     // [T] absolute position of each row in its sequence
   const int32_t* row_sequence = nullptr;  // [T] index into the [S] arrays
@@ -28,6 +29,11 @@ struct BatchView {
   const int32_t* block_table = nullptr;   // [S, table_width] K/V blocks as a ring: position p lies in entry
                                           //     (p / block_tokens) % table_width, at offset p % block_tokens
   int32_t table_width = 0;
+
+  // [S] the slot with the state that a sequence begins with, its own but for drafts; null: the batch has none. Sequence
+  // s < D is a draft if before[s] != slot[s]: before[s] is then the slot of sequence s - 1, with which it shares K/V
+  // blocks and behind whose row its own stands. It leaves its state in slot[s], and that of before[s] as it is.
+  const int32_t* before = nullptr;
 };
 
 // The bytes of one layer's K/V over all blocks. A block holds every attention layer, so that a block moves as one copy:

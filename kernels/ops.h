@@ -123,6 +123,25 @@ struct DiffCombineArgs {
   Tensor out;  // [n, pairs · width] act, in the order of p, then i
 };
 
+// Which rows of a batch with drafts (BatchView::before) count from where drafts of an earlier step left off, which the
+// host does not know yet.
+struct PlaceRowsArgs {
+  const int32_t* from = nullptr;  // [D] the slot whose next_position a row counts from; -1: it is placed already
+  const int32_t* next_position = nullptr;  // [num_slots]
+  int32_t* positions = nullptr;            // [T] the batch's; of a row to be placed, how far it is from there
+  int32_t* start = nullptr;                // [S] likewise
+  RowSampling* sampling = nullptr;         // [D] likewise `position`
+};
+
+// What of a batch with drafts stays.
+struct KeepDraftsArgs {
+  const RowSample* results = nullptr;  // [D] what rows [0, D) drew
+  char* slots = nullptr;               // [num_slots][slot_bytes]; null without recurrent layers
+  int64_t slot_bytes = 0;              // a multiple of 16
+  int32_t* last_token = nullptr;       // [num_slots]
+  int32_t* next_position = nullptr;    // [num_slots]
+};
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -148,7 +167,8 @@ class Ops {
   virtual absl::Status FinishLoading() = 0;
 
   // --- the model ----------------------------------------------------------------------------------------------------
-  // out[t] = table[id(t)], id(t) = last_token[slot] for decode rows, token_ids[t] for the rest.   out [T, cols] fp32
+  // out[t] = table[id(t)], id(t) = last_token[slot] for decode rows that are no drafts, token_ids[t] for the rest.
+  // out [T, cols] fp32
   virtual void Embed(const Matrix& table, const BatchView& b, Tensor out) = 0;
   // out = x / sqrt(mean(x²) + eps) * weight (arXiv 1910.07467).    x [rows, cols] fp32, weight [cols], out act
   virtual void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) = 0;
@@ -191,6 +211,13 @@ class Ops {
   // controlled, its control row, which takes note of the token. At most one row of a slot draws.
   virtual void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
                       RowSample* results, int32_t* last_token) = 0;
+
+  // --- drafts (BatchView::before) -----------------------------------------------------------------------------------
+  // Before a step with drafts: places its decode rows.
+  virtual void PlaceRows(const BatchView& b, const PlaceRowsArgs& args) = 0;
+  // Behind its draws: a draft is kept if the row in front of it is and drew its id. The slot of a sequence that is no
+  // draft gets the state and the last token of the last row kept behind it, and next_position the position after.
+  virtual void KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) = 0;
 
   // Row counts of which a step each is to run at start-up, so that no later one has to search how it is computed best;
   // empty where nothing is searched for. Largest first. And how often there was a search so far: from any thread.

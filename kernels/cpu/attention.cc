@@ -36,7 +36,8 @@ void PlanTiles(const BatchView& b, const AttentionArgs& args, AttentionScratch& 
 
 constexpr int64_t kMinPairs = 2048;  // (query, key) pairs worth a fork
 
-void AttendTiles(const BatchView& b, const AttentionArgs& args, bool own_in_cache, AttentionScratch& scratch,
+// The first `in_cache` sequences find their own keys in the ring, too.
+void AttendTiles(const BatchView& b, const AttentionArgs& args, int32_t in_cache, AttentionScratch& scratch,
                  ThreadPool& pool) {
   PlanTiles(b, args, scratch);
   const int64_t total = scratch.cost.back();
@@ -49,8 +50,8 @@ void AttendTiles(const BatchView& b, const AttentionArgs& args, bool own_in_cach
   };
   pool.ParallelFor(parts, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = first_tile(begin); i < first_tile(end); ++i) {
-      AttendTile(b, args, scratch.tiles[static_cast<size_t>(i)], own_in_cache,
-                 memory + static_cast<size_t>(thread) * floats);
+      const AttentionTile& tile = scratch.tiles[static_cast<size_t>(i)];
+      AttendTile(b, args, tile, tile.sequence < in_cache, memory + static_cast<size_t>(thread) * floats);
     }
   });
 }
@@ -58,7 +59,7 @@ void AttendTiles(const BatchView& b, const AttentionArgs& args, bool own_in_cach
 }  // namespace
 
 void Attend(const BatchView& b, const AttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool) {
-  AttendTiles(b, args, /*own_in_cache=*/false, scratch, pool);
+  AttendTiles(b, args, b.before == nullptr ? 0 : b.num_decode, scratch, pool);
 }
 
 void CrossAttend(const BatchView& b, const CrossAttentionArgs& args, AttentionScratch& scratch, ThreadPool& pool) {
@@ -90,7 +91,7 @@ void CrossAttend(const BatchView& b, const CrossAttentionArgs& args, AttentionSc
                .rope = {},
                .paired_values = args.paired_values,
                .out = args.out},
-              /*own_in_cache=*/true, scratch, pool);
+              /*in_cache=*/queries.num_sequences, scratch, pool);
 }
 
 }  // namespace batucada

@@ -21,7 +21,8 @@ struct AttentionScratch {
 };
 
 // out = softmax(q·kᵀ / √d)·v for every row; q and k of args.qkv already rotated. Keys before the chunk are read from
-// the ring, the chunk's own from args.qkv; the ring is not written. Decode rows and prompt chunks are the same code.
+// the ring, the chunk's own from args.qkv; the ring is not written. Decode rows and prompt chunks are the same code,
+// but where a batch has drafts, decode rows find their own keys in the ring, too: they are to be written before.
 //
 // Keys are taken in the order of absolute position, in tiles that start at multiples of a fixed number, and every dot
 // product is summed in one order: a row's result does not depend, bit for bit, on chunking or on the batch.

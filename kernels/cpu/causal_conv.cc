@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/causal_conv.cc"
 #include "base/rounding.h"
 #include "hwy/foreach_target.h"
+#include "kernels/cpu/drafts.h"
 // After foreach_target.h:
 #include "hwy/highway.h"
 #include "kernels/cpu/simd-inl.h"
@@ -27,9 +28,7 @@ namespace HWY_NAMESPACE {
 
 // Channels [first, first + count) of sequence s, count <= kChannels.
 void ConvChannels(const BatchView& b, const ConvArgs& args, int32_t s, int64_t first, int64_t count) {
-  float* state = reinterpret_cast<float*>(static_cast<char*>(args.state.conv) + b.slot[s] * args.state.slot_bytes);
-  state += 3 * first;
-  if (b.start[s] == 0) std::fill_n(state, 3 * count, 0.0f);
+  float* state = OwnState(b, s, args.state.conv, args.state.slot_bytes, 3 * first, 3 * count);
   // Weights tap by tap, and the three inputs before the chunk as rows like any other.
   HWY_ALIGN float taps[4][kChannels];
   HWY_ALIGN float before[3][kChannels];

@@ -10,6 +10,7 @@
 #include "kernels/cpu/add_bias.h"
 #include "kernels/cpu/causal_conv.h"
 #include "kernels/cpu/diff_combine.h"
+#include "kernels/cpu/drafts.h"
 #include "kernels/cpu/embed.h"
 #include "kernels/cpu/kv_ring.h"
 #include "kernels/cpu/layer_norm.h"
@@ -199,6 +200,9 @@ void CpuOps::Attention(const BatchView& b, const AttentionArgs& args) {
     rope_.Prepare(b.positions, b.num_tokens, args.head_dim, args.rope, pool_);
     Rotate(args.qkv.Cols(0, (heads + kv_heads) * d), args.head_dim, rope_, pool_);
   }
+  // A draft sees the rows in front of it. They overwrite nothing that any of them sees: rings have room for a block of
+  // rows more than a window.
+  if (b.before != nullptr) WriteDecodeKv(b, args, pool_);
   Attend(b, args, attention_scratch_, pool_);
   batucada::WriteKv(b, args, pool_);
 }
@@ -295,6 +299,21 @@ void CpuOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const
     if (!Check(row_ok, "sample", "a row asks for what cannot be: see RowSampling for the ranges")) return;
   }
   batucada::Sample(logits, vocab, rows, controls, results, last_token, sample_scratch_, pool_);
+}
+
+void CpuOps::PlaceRows(const BatchView& b, const PlaceRowsArgs& args) {
+  const bool ok = IsBatch(b) && args.from != nullptr && args.next_position != nullptr && args.positions != nullptr &&
+                  args.start != nullptr && args.sampling != nullptr;
+  if (Check(ok, "place_rows", "needs a batch, and where its rows stand")) batucada::PlaceRows(b, args);
+}
+
+void CpuOps::KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) {
+  const bool ok = IsBatch(b) && b.before != nullptr && b.positions != nullptr && b.token_ids != nullptr &&
+                  args.results != nullptr && args.last_token != nullptr && args.next_position != nullptr &&
+                  (args.slots != nullptr || args.slot_bytes == 0);
+  if (Check(ok, "keep_drafts", "needs a batch with drafts, what was drawn, and slots")) {
+    batucada::KeepDrafts(b, args, pool_);
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Ops>> MakeCpuOps(int threads, Residency residency,

@@ -50,6 +50,8 @@ class CpuOps final : public Ops {
   void GatherRows(Tensor x, const int32_t* rows, Tensor out) override;
   void Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const ControlView& controls, RowSample* results,
               int32_t* last_token) override;
+  void PlaceRows(const BatchView& b, const PlaceRowsArgs& args) override;
+  void KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) override;
 
  private:
   // Notes a failure of `op` if `ok` is false; the first one stays. Returns whether the op may run.

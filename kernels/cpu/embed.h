@@ -2,15 +2,16 @@
 #pragma once
 
 #include "kernels/batch_view.h"
+#include "kernels/cpu/drafts.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/tensor.h"
 
 namespace batucada {
 
-// The id row t of the batch embeds: last_token[slot] for decode rows, token_ids[t] for the rest.
+// The id row t of the batch embeds: last_token[slot] for decode rows that are no drafts, token_ids[t] for the rest.
 inline int32_t TokenOfRow(const BatchView& b, int32_t t) {
-  return t < b.num_decode ? b.last_token[b.slot[b.row_sequence[t]]] : b.token_ids[t];
+  return t < b.num_decode && !IsDraft(b, t) ? b.last_token[b.slot[t]] : b.token_ids[t];
 }
 
 // out[t] = table[TokenOfRow(t)] as fp32, out [T, table.in]. A row is read in steps of one panel's width: at most one

@@ -29,4 +29,10 @@ void WriteKv(const BatchView& b, const AttentionArgs& args, ThreadPool& pool) {
   });
 }
 
+void WriteDecodeKv(BatchView b, AttentionArgs args, ThreadPool& pool) {
+  b.num_tokens = b.num_sequences = b.num_decode;
+  args.window = kNoWindow;
+  WriteKv(b, args, pool);
+}
+
 }  // namespace batucada

@@ -31,5 +31,7 @@ inline int64_t RingTokens(const BatchView& b, const KvView& kv) {
 // Writes K (rotated) and V of the batch's rows that a later query can see: the last window - 1 of each sequence. Of a
 // chunk longer than the ring only the last RingTokens() rows are written, which is all the ring can hold.
 void WriteKv(const BatchView& b, const AttentionArgs& args, ThreadPool& pool);
+// Likewise of decode rows alone, all of them.
+void WriteDecodeKv(BatchView b, AttentionArgs args, ThreadPool& pool);
 
 }  // namespace batucada

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/selective_scan.cc"
 #include "base/rounding.h"
 #include "hwy/foreach_target.h"
+#include "kernels/cpu/drafts.h"
 // After foreach_target.h:
 #include "hwy/highway.h"
 #include "kernels/cpu/simd-inl.h"
@@ -95,9 +96,7 @@ HWY_INLINE void ScanChannel(ScanTile& tile, int64_t e, int64_t tokens, const flo
 // `channels` channels from `first` of sequence s, one tile of tokens after the other.
 void ScanSequence(const BatchView& batch, const ScanArgs& args, int32_t s, int64_t first, int64_t channels) {
   const int64_t states = args.d_state;
-  float* h = reinterpret_cast<float*>(reinterpret_cast<char*>(args.state.ssm) + batch.slot[s] * args.state.slot_bytes);
-  h += first * states;
-  if (batch.start[s] == 0) std::fill_n(h, channels * states, 0.0f);
+  float* h = OwnState(batch, s, args.state.ssm, args.state.slot_bytes, first * states, channels * states);
 
   ScanTile tile;
   for (int64_t row = batch.first_row[s]; row < batch.first_row[s + 1]; row += kScanTokens) {

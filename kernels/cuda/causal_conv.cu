@@ -1,6 +1,7 @@
 #include "kernels/cuda/causal_conv.h"
 
 #include "kernels/cuda/conv_step.cuh"
+#include "kernels/cuda/drafts.h"
 #include "kernels/cuda/vector.cuh"
 
 namespace batucada::cuda {
@@ -36,22 +37,24 @@ __device__ __forceinline__ Pack4 LoadHistory(const CausalConvParams& p, int sequ
   return x;
 }
 
-// Four channels of one decode row a thread: their states are 24 bytes side by side.
+// Four channels of one decode row and its drafts a thread: their states are 24 bytes side by side.
 __global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParams p, bool aligned) {
   LetNextKernelStart();
   const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
-  const int row = blockIdx.x;
-  if (channel >= p.channels) return WaitForEarlierKernels();
+  int row = blockIdx.x;
+  if (channel >= p.channels || IsDraft(p.before, p.slot, row)) return WaitForEarlierKernels();
   const Taps taps(p.weight, p.bias, channel);
-  bf16* const at = State(p, row, channel);
   // Nothing else in this pass writes the state, so it need not wait for the kernels before.
   ConvState state;
-  state.Load(at, aligned);
+  state.Load(State(p, row, channel), aligned);
   if (p.start[row] == 0) state.Clear();
   WaitForEarlierKernels();
-  const uint2 x = *reinterpret_cast<const uint2*>(p.x + row * p.x_stride + channel);
-  *reinterpret_cast<uint2*>(p.out + row * p.out_stride + channel) = state.Step(taps, x);
-  state.Store(at, aligned);
+  do {
+    const uint2 x = *reinterpret_cast<const uint2*>(p.x + row * p.x_stride + channel);
+    *reinterpret_cast<uint2*>(p.out + row * p.out_stride + channel) = state.Step(taps, x);
+    state.Store(State(p, row, channel), aligned);
+    ++row;
+  } while (row < p.num_decode && IsDraft(p.before, p.slot, row));
 }
 
 // Four channels a thread, kTileRows prompt rows a block; channels a multiple of 4.

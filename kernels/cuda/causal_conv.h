@@ -27,6 +27,7 @@ struct CausalConvParams {
   const int32_t* first_row;     // [S + 1]
   const int32_t* start;         // [S]; 0: the state is zero and not read
   const int32_t* slot;          // [S]
+  const int32_t* before;        // BatchView::before
   int32_t num_tokens;           // T
   int32_t num_sequences;        // S
   int32_t num_decode;           // D: rows [0, D) are sequences [0, D)

@@ -8,6 +8,7 @@
 #include "kernels/cuda/attention_decode.h"
 #include "kernels/cuda/attention_prefill.h"
 #include "kernels/cuda/causal_conv.h"
+#include "kernels/cuda/drafts.h"
 #include "kernels/cuda/embed.h"
 #include "kernels/cuda/gather.h"
 #include "kernels/cuda/medium_matmul.h"
@@ -58,6 +59,7 @@ void CudaOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
                               .token_ids = b.token_ids,
                               .last_token = b.last_token,
                               .slot = b.slot,
+                              .before = b.before,
                               .num_tokens = b.num_tokens,
                               .num_decode = b.num_decode,
                               .cols = Int(out.cols),
@@ -206,6 +208,7 @@ void CudaOps::CausalConv(const BatchView& b, const ConvArgs& a) {
                                          .first_row = b.first_row,
                                          .start = b.start,
                                          .slot = b.slot,
+                                         .before = b.before,
                                          .num_tokens = b.num_tokens,
                                          .num_sequences = b.num_sequences,
                                          .num_decode = b.num_decode,
@@ -228,9 +231,10 @@ void CudaOps::MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const Bat
                   .out = a.out.As<bf16>(),
                   .out_stride = a.out.stride};
   const auto in_fours = [](const Tensor& t) { return t.cols % 4 == 0 && t.stride % 4 == 0; };
-  const bool fused = b.num_decode == b.num_tokens && IsAct(in, b.num_tokens, w.in) && IsAct(out, in.rows, w.out) &&
-                     Aligned16(out) && IsAct(a.out, in.rows, a.x.cols) && a.x.data == out.data && in_fours(out) &&
-                     in_fours(a.x) && in_fours(a.out) && reinterpret_cast<uintptr_t>(a.out.data) % 8 == 0 &&
+  const bool one_row_each = b.num_decode == b.num_tokens && b.before == nullptr;
+  const bool fused = one_row_each && IsAct(in, b.num_tokens, w.in) && IsAct(out, in.rows, w.out) && Aligned16(out) &&
+                     IsAct(a.out, in.rows, a.x.cols) && a.x.data == out.data && in_fours(out) && in_fours(a.x) &&
+                     in_fours(a.out) && reinterpret_cast<uintptr_t>(a.out.data) % 8 == 0 &&
                      reinterpret_cast<uintptr_t>(a.state.conv) % 8 == 0 && a.state.slot_bytes % 8 == 0;
   if (fused && !target_.batch_invariant && cuda::SkinnyMatMulServes(product, target_)) {
     return Check("matmul_causal_conv", cuda::SkinnyMatMul(product, target_));
@@ -292,7 +296,8 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
                                                .memory = a.memory.As<bf16>(),
                                                .memory_stride = a.memory.stride,
                                                .out = a.out.As<bf16>(),
-                                               .out_stride = a.out.stride},
+                                               .out_stride = a.out.stride,
+                                               .before = b.before},
                                               target_));
 }
 
@@ -414,6 +419,19 @@ void CudaOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, cons
                                 .results = results,
                                 .last_token = last_token},
                                target_));
+}
+
+void CudaOps::PlaceRows(const BatchView& b, const PlaceRowsArgs& args) {
+  if (Ready() && b.num_decode > 0) Check("place_rows", cuda::PlaceRows(b, args, target_));
+}
+
+void CudaOps::KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) {
+  if (!Ready() || b.num_decode == 0) return;
+  if (b.before == nullptr || args.slot_bytes % 16 != 0 || reinterpret_cast<uintptr_t>(args.slots) % 16 != 0) {
+    return Refuse("keep_drafts", absl::StrCat("a batch without drafts, or slots of ", args.slot_bytes,
+                                              " bytes; a multiple of 16 is needed"));
+  }
+  Check("keep_drafts", cuda::KeepDrafts(b, args, target_));
 }
 
 }  // namespace batucada

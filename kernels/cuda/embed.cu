@@ -1,5 +1,6 @@
 #include "kernels/cuda/embed.h"
 
+#include "kernels/cuda/drafts.h"
 #include "kernels/cuda/vector.cuh"
 
 namespace batucada::cuda {
@@ -9,7 +10,8 @@ __global__ void EmbedKernel(const EmbedParams p) {
   LetNextKernelStart();
   WaitForEarlierKernels();
   const int row = blockIdx.x;
-  const int id = row < p.num_decode ? p.last_token[p.slot[row]] : p.token_ids[row];
+  const bool goes_on = row < p.num_decode && !IsDraft(p.before, p.slot, row);
+  const int id = goes_on ? p.last_token[p.slot[row]] : p.token_ids[row];
   const bf16* from = p.table + id * p.table_stride;
   float* to = p.out + row * p.out_stride;
   for (int c = threadIdx.x; c < p.cols; c += blockDim.x) to[c] = __bfloat162float(from[c]);

@@ -14,9 +14,10 @@ namespace batucada::cuda {
 struct EmbedParams {
   const __nv_bfloat16* table;
   int64_t table_stride;
-  const int32_t* token_ids;   // [num_tokens], rows [0, num_decode) ignored
+  const int32_t* token_ids;   // [num_tokens], of rows [0, num_decode) only drafts' count
   const int32_t* last_token;  // [num_slots]
   const int32_t* slot;        // [num_sequences]; sequence t is row t for decode rows
+  const int32_t* before;      // BatchView::before
   int32_t num_tokens;
   int32_t num_decode;
   int32_t cols;

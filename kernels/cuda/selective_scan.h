@@ -5,7 +5,8 @@
 //
 // Decode rows: one pass that reads and writes the state once. With w_dt it also makes dt = dt_low · w_dtᵀ, [channels,
 // dt_rank] bf16, on tensor cores, and starts to read the state before the kernels in front have finished: nothing else
-// in a pass may write it. Floor: 128 bytes of state per channel and row over the copy bandwidth.
+// in a pass may write it. Floor: 128 bytes of state per channel and row over the copy bandwidth. Where there are
+// drafts another kernel takes them behind the row that they continue.
 //
 // Prompts: four lanes hold the 16 states of a channel in registers and walk through time. Other warps of the block work
 // one tile ahead (softplus, B and C to fp32) and one behind (gate, store), so that the walkers issue little but the
@@ -62,6 +63,7 @@ struct SelectiveScanParams {
   int64_t memory_stride;
   __nv_bfloat16* out;
   int64_t out_stride;
+  const int32_t* before;  // BatchView::before; decode rows only
 
 #ifdef __CUDACC__
   __device__ __forceinline__ float* State(int sequence, int channel) const {
@@ -71,8 +73,9 @@ struct SelectiveScanParams {
 };
 
 cudaError_t SelectiveScan(const SelectiveScanParams& params, const Target& target);
-// Its two halves: one step of the decode rows, and the prompts.
+// Its parts: one step of the decode rows, the same with drafts among them, and the prompts.
 cudaError_t SelectiveScanStep(const SelectiveScanParams& params, const Target& target);
+cudaError_t SelectiveScanDrafts(const SelectiveScanParams& params, const Target& target);
 cudaError_t SelectiveScanPrompts(const SelectiveScanParams& params, const Target& target);
 
 }  // namespace batucada::cuda

@@ -168,7 +168,8 @@ Matrix LoadWeights(Ops& ops, const Dense& weights, DType dtype) {
 
 Batch::Batch(Ops& ops, const std::vector<Chunk>& chunks, const std::vector<std::vector<int32_t>>& tables)
     : chunks_(chunks) {
-  std::vector<int32_t> positions, row_sequence, start, slot, table;
+  std::vector<int32_t> positions, row_sequence, start, slot, before, table;
+  bool drafts = false;
   first_row_ = {0};
   for (size_t s = 0; s < chunks.size(); ++s) {
     const Chunk& chunk = chunks[s];
@@ -179,8 +180,10 @@ Batch::Batch(Ops& ops, const std::vector<Chunk>& chunks, const std::vector<std::
     first_row_.push_back(first_row_.back() + chunk.rows);
     start.push_back(chunk.start);
     slot.push_back(chunk.slot);
+    before.push_back(chunk.before < 0 ? chunk.slot : chunk.before);
+    drafts = drafts || chunk.before >= 0;
     if (!tables.empty()) {
-      const auto& blocks = tables[static_cast<size_t>(chunk.slot)];
+      const auto& blocks = tables[chunk.source()];
       table.insert(table.end(), blocks.begin(), blocks.end());
       view_.table_width = static_cast<int32_t>(blocks.size());
     }
@@ -200,13 +203,14 @@ Batch::Batch(Ops& ops, const std::vector<Chunk>& chunks, const std::vector<std::
   view_.start = upload(start);
   view_.slot = upload(slot);
   view_.block_table = upload(table);
+  if (drafts) view_.before = upload(before);
 }
 
 Dense Batch::Gather(const std::vector<Dense>& sequences) const {
   Dense out(view_.num_tokens, sequences[0].cols);
   auto to = out.values.begin();
   for (const Chunk& chunk : chunks_) {
-    const Dense rows = sequences[static_cast<size_t>(chunk.slot)].RowRange(chunk.start, chunk.rows);
+    const Dense rows = sequences[chunk.source()].RowRange(chunk.start, chunk.rows);
     to = std::copy(rows.values.begin(), rows.values.end(), to);
   }
   return out;
@@ -214,7 +218,7 @@ Dense Batch::Gather(const std::vector<Dense>& sequences) const {
 
 void Batch::Scatter(const Dense& rows, std::vector<Dense>& sequences) const {
   for (size_t s = 0; s < chunks_.size(); ++s) {
-    Dense& sequence = sequences[static_cast<size_t>(chunks_[s].slot)];
+    Dense& sequence = sequences[chunks_[s].source()];
     std::copy_n(rows.values.begin() + first_row_[s] * rows.cols, chunks_[s].rows * rows.cols,
                 sequence.values.begin() + chunks_[s].start * rows.cols);
   }

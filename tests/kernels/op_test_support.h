@@ -77,6 +77,11 @@ struct Chunk {
   int32_t start = 0;
   int32_t rows = 1;
   bool decode = false;  // decode chunks come first and have one row
+  // Of a draft, which is a decode chunk behind that of `before`: the slot it begins with, and that of the sequence
+  // whose rows and blocks are its own.
+  int32_t before = -1, sequence = -1;
+
+  size_t source() const { return static_cast<size_t>(sequence < 0 ? slot : sequence); }
 };
 
 // A step's arrays on the device. `tables[slot]` is the slot's ring of blocks; all have the same width.

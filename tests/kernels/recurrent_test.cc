@@ -287,6 +287,54 @@ TEST_F(RecurrentTest, ChunksOfAnyLengthEqualTheWhole) {
   }
 }
 
+// Each draft begins with what the row before it leaves, and leaves its own in its slot: as a step a row does.
+TEST_F(RecurrentTest, DraftsEqualRowsOneByOne) {
+  constexpr int32_t kSequences = 3, kBehind = 5;
+  constexpr int32_t kDrafts[kSequences] = {3, 0, 10};
+  constexpr int32_t kPrompt = kSequences;  // beside them
+  for (const int64_t width : traits.scan_channels) {
+    for (const int64_t rank : {int64_t{0}, traits.dt_ranks[1]}) {
+      Prepare(width, {20, 20, 20, 20}, rank);
+      RecurrentSlots slots(*ops, kSequences + 1, width, kStates), with(*ops, 20, width, kStates);
+      for (RecurrentSlots* each : {&slots, &with}) {
+        for (int32_t s = 0; s <= kPrompt; ++s) {
+          Conv({{.slot = s, .rows = kBehind}}, *each);
+          Scan({{.slot = s, .rows = kBehind}}, *each);
+        }
+      }
+      std::vector<Chunk> step;
+      int32_t free = kSequences + 2;
+      for (int32_t s = 0; s < kSequences; ++s) {
+        step.push_back({.slot = s, .start = kBehind, .decode = true});
+        for (int32_t i = 0; i < kDrafts[s]; ++i) {
+          const int32_t before = step.back().slot;
+          step.push_back({.slot = free++, .start = kBehind + 1 + i, .decode = true, .before = before, .sequence = s});
+        }
+      }
+      step.push_back({.slot = kPrompt, .start = kBehind, .rows = 7});
+      Dense memory;
+      const Dense conv = Conv(step, with), scan = Scan(step, with, 0, &memory);
+      int64_t row = 0;
+      for (const Chunk& chunk : step) {
+        SCOPED_TRACE(::testing::Message() << width << " channels, rank " << rank << ", sequence " << chunk.source()
+                                          << " at " << chunk.start);
+        const Chunk alone{.slot = static_cast<int32_t>(chunk.source()),
+                          .start = chunk.start,
+                          .rows = chunk.rows,
+                          .decode = chunk.decode};
+        ExpectSame(conv.RowRange(row, chunk.rows), Conv({alone}, slots));
+        Dense ungated;
+        ExpectSame(scan.RowRange(row, chunk.rows), Scan({alone}, slots, 0, &ungated));
+        ExpectSame(memory.RowRange(row, chunk.rows), ungated);
+        EXPECT_EQ(with.Conv(chunk.slot).values, slots.Conv(alone.slot).values);
+        ExpectSame(with.Ssm(chunk.slot), slots.Ssm(alone.slot));
+        row += chunk.rows;
+      }
+      EXPECT_TRUE(std::isnan(with.Ssm(kPrompt + 1).At(0, 0))) << "another sequence's slot was written";
+    }
+  }
+}
+
 TEST_F(RecurrentTest, MixedBatchesEqualEachSequenceAlone) {
   const std::vector<int32_t> lengths = {40, 41, 12, 90, 33};
   Prepare(56, lengths);
