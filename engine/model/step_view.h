@@ -7,6 +7,7 @@
 
 #include "engine/pages/kv_need.h"
 #include "kernels/batch_view.h"
+#include "kernels/ops.h"
 
 namespace batucada {
 
@@ -22,6 +23,7 @@ struct StepView {
   const CarriedRows* carried = nullptr;           // where they lie between layers, in the model's workspace
   std::array<BlockTable, kMaxKvGroups> tables{};  // by K/V group
   bool every_row_samples = false;                 // sample i is of row i, and there are as many
+  PlaceRowsArgs place;                            // of a step with drafts (rows.before): to be done before all else
 
   // The batch for layers whose K/V is in this group.
   BatchView WithKv(int32_t group) const {

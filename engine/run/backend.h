@@ -27,6 +27,7 @@ struct BackendCapacity {
   GroupCounts parked_block_bytes = {};
   int32_t max_steps_in_flight = 1;
   int32_t max_decode_rows = 1;  // of one decode share (PlannedSequence); 1: it computes no drafts
+  int32_t max_drafts = 0;       // of one step; it has no more decode rows than so many, too, if it has any
   bool cuts_steps = false;      // it launches plans in parts
 };
 

@@ -16,6 +16,11 @@
 namespace batucada {
 namespace {
 
+// Drafts of a step, of all sequences: each has a slot of its own. Beyond so many rows they are no longer nearly free.
+constexpr int32_t kMostDrafts = 64;
+
+int32_t MostDrafts(const ModelBackendConfig& config) { return config.draft_tokens > 0 ? kMostDrafts : 0; }
+
 // Rows of logits held at once; long lists of rows to score are worked off in slices.
 int32_t LogitRows(const ModelBackendConfig& config) {
   return std::min(std::max(config.max_sequences, 64), config.max_batch_tokens);
@@ -47,14 +52,16 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
     table_widths[group] = static_cast<int32_t>(shape.BlocksFor(shape.kv[group], config.max_total_tokens));
   }
   const size_t input_bytes = StepInputs::Bytes({.tokens = config.max_batch_tokens + config.max_sequences,
-                                                .sequences = 2 * config.max_sequences,
+                                                .sequences = 2 * config.max_sequences + MostDrafts(config),
                                                 .samples = config.max_batch_tokens + config.max_sequences,
-                                                .table_widths = table_widths});
+                                                .table_widths = table_widths,
+                                                .drafts = true});
   const int64_t mask_words = CeilDiv(config.model.vocab_size, 32);
   const size_t mask_bytes = static_cast<size_t>(config.max_sequences * mask_words) * sizeof(uint32_t);
   const size_t result_bytes = static_cast<size_t>(config.max_batch_tokens + config.max_sequences) * sizeof(RowSample);
   const int64_t workspace_bytes = Workspace::Bytes(config.model, SizesOf(config), act) +
-                                  static_cast<int64_t>(2 * input_bytes + result_bytes + mask_bytes);
+                                  static_cast<int64_t>(2 * input_bytes + result_bytes + mask_bytes) +
+                                  MostDrafts(config) * shape.SlotBytes();
   Device& device = ops->device();
   const DeviceInfo info = device.Info();
   BATUCADA_ASSIGN_OR_RETURN(const Budget budget, ComputeBudget({.shape = shape,
@@ -81,6 +88,8 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .parked = budget.parked,
                   .parked_slot_bytes = shape.SlotBytes() + shape.ControlBytes(),
                   .max_steps_in_flight = std::min(device.max_steps_in_flight(), kMostInFlight),
+                  .max_decode_rows = 1 + config.draft_tokens,
+                  .max_drafts = MostDrafts(config),
                   .cuts_steps = true};
   for (size_t group = 0; group < shape.kv.size(); ++group) {
     b->capacity_.parked_block_bytes[group] = shape.BlockBytes(shape.kv[group]);
@@ -92,7 +101,8 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                   .device = budget.prefix,
                   .host = budget.host,
                   .parked = budget.parked,
-                  .control_rows = budget.control_rows};
+                  .control_rows = budget.control_rows,
+                  .drafts = MostDrafts(config)};
   for (const KvGroupSize& group : budget.kv) sizes.running.blocks.push_back(group.blocks);
   BATUCADA_ASSIGN_OR_RETURN(StatePools state, StatePools::Create(shape, sizes, *ops));
   BATUCADA_ASSIGN_OR_RETURN(Workspace workspace, Workspace::Create(config.model, SizesOf(config), *ops));
@@ -114,6 +124,7 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                             .state = std::move(state),
                             .workspace = std::move(workspace)});
   b->scratch_.slot = b->model_->state.scratch_slot();
+  b->scratch_.first_draft = b->model_->state.first_draft_slot();
   for (size_t group = 0; group < budget.kv.size(); ++group) {
     b->scratch_.blocks[group] = b->model_->state.scratch_block(group);
   }
@@ -129,7 +140,8 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
 }
 
 absl::Status ModelBackend::WarmUp() {
-  BATUCADA_RETURN_IF_ERROR(CaptureDecodeSteps());
+  BATUCADA_RETURN_IF_ERROR(CaptureDecodeSteps(/*drafts=*/false));
+  if (capacity_.max_drafts > 0) BATUCADA_RETURN_IF_ERROR(CaptureDecodeSteps(/*drafts=*/true));
   for (const int32_t rows : ops_->RowsToWarmUp(static_cast<int32_t>(model_->workspace.carried.residual.rows))) {
     BATUCADA_RETURN_IF_ERROR(RunPromptStep(rows));
   }
@@ -152,12 +164,13 @@ absl::Status ModelBackend::RunPromptStep(int32_t rows) {
   return device_->Synchronize();
 }
 
-absl::Status ModelBackend::CaptureDecodeSteps() {
+absl::Status ModelBackend::CaptureDecodeSteps(bool drafts) {
   const BatchPlan nothing;  // all rows are padding and touch scratch alone
-  const auto most = static_cast<int32_t>(std::min<int64_t>(capacity_.slots, model_->workspace.carried.residual.rows));
+  const auto most = static_cast<int32_t>(
+      std::min<int64_t>(drafts ? capacity_.max_drafts : capacity_.slots, model_->workspace.carried.residual.rows));
   // From the largest down: neighbouring sizes share plans, which must suit the largest of them.
   for (int32_t rows = most; device_->CapturesGraphs() && rows > 0; --rows) {
-    const StepShape shape = DecodeShape(rows);
+    const StepShape shape = DecodeShape(rows, drafts);
     if (shape.sequences != rows) continue;  // served by a larger one
     for (int run = 0; run < 2; ++run) {     // the first finds plans, the second captures
       static_cast<void>(RunStep(nothing, shape, staging_[0]));
@@ -175,14 +188,22 @@ ModelBackend::~ModelBackend() {
 StepShape ModelBackend::ShapeOf(const BatchPlan& plan) const {
   const auto sequences = static_cast<int32_t>(plan.sequences.size());
   const auto samples = static_cast<int32_t>(plan.samples.size());
-  if (plan.num_decode == sequences) return DecodeShape(sequences);
-  return {
-      .tokens = plan.num_tokens, .sequences = sequences, .samples = samples, .table_widths = TableWidths(capacity_.kv)};
+  if (plan.num_decode == sequences) return DecodeShape(plan.num_tokens, plan.has_drafts());
+  return {.tokens = plan.num_tokens,
+          .sequences = sequences - plan.num_decode + plan.decode_rows(),
+          .samples = samples,
+          .table_widths = TableWidths(capacity_.kv),
+          .drafts = plan.has_drafts()};
 }
 
-StepShape ModelBackend::DecodeShape(int32_t rows) const {
-  const int32_t padded = std::max(rows, std::min(device_->PaddedDecodeRows(rows), capacity_.slots));
-  return {.tokens = padded, .sequences = padded, .samples = padded, .table_widths = TableWidths(capacity_.kv)};
+StepShape ModelBackend::DecodeShape(int32_t rows, bool drafts) const {
+  const int32_t most = drafts ? capacity_.max_drafts : capacity_.slots;
+  const int32_t padded = std::max(rows, std::min(device_->PaddedDecodeRows(rows), most));
+  return {.tokens = padded,
+          .sequences = padded,
+          .samples = padded,
+          .table_widths = TableWidths(capacity_.kv),
+          .drafts = drafts};
 }
 
 std::vector<std::vector<char>> ModelBackend::WriteControls(const BatchPlan& plan) {
@@ -202,7 +223,8 @@ ModelBackend::Packed ModelBackend::Pack(const BatchPlan& plan, const StepShape& 
   const bool is_short = shape.tokens <= workspace.short_carried.residual.rows;
   BATUCADA_CHECK(is_short || next_part_ == 0, "a long step between the parts of another");
   Packed packed{.step = {.rows = {.last_token = model_->state.last_token()},
-                         .carried = is_short && !plan.in_parts ? &workspace.short_carried : &workspace.carried},
+                         .carried = is_short && !plan.in_parts ? &workspace.short_carried : &workspace.carried,
+                         .place = {.next_position = model_->state.next_position()}},
                 .samples = {.results = results_.As<RowSample>(),
                             .controls = model_->state.controls(),
                             .last_token = model_->state.last_token()},
@@ -219,9 +241,20 @@ ModelBackend::Packed ModelBackend::Pack(const BatchPlan& plan, const StepShape& 
 void ModelBackend::RunSamples(const BatchPlan& plan, const Packed& packed) {
   if (!plan.constrained) {
     SampleRows(*model_, packed.step, packed.samples, *ops_);
+    KeepDrafts(packed);
   } else if (HasAllLogits(packed.samples)) {
     ComputeLogits(*model_, packed.step, packed.samples, *ops_);
   }
+}
+
+void ModelBackend::KeepDrafts(const Packed& packed) {
+  if (packed.step.rows.before == nullptr) return;
+  const StatePools& state = model_->state;
+  ops_->KeepDrafts(packed.step.rows, {.results = results_.As<RowSample>(),
+                                      .slots = state.slots(),
+                                      .slot_bytes = state.shape().SlotBytes(),
+                                      .last_token = state.last_token(),
+                                      .next_position = state.next_position()});
 }
 
 ModelBackend::Packed ModelBackend::RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage) {
@@ -229,9 +262,12 @@ ModelBackend::Packed ModelBackend::RunStep(const BatchPlan& plan, const StepShap
   // Steps of decode rows alone depend on nothing but how many there are.
   const bool decode = packed.step.rows.num_decode == packed.step.rows.num_sequences;
   // A constrained step is cut in two before its draws, and so captured under another key.
-  constexpr uint64_t kBeforeDraws = uint64_t{1} << 32;
-  const uint64_t key = decode ? static_cast<uint64_t>(shape.sequences) : 0;
-  device_->RunCaptured(key != 0 && plan.constrained ? key | kBeforeDraws : key, [&] {
+  constexpr uint64_t kBeforeDraws = uint64_t{1} << 32, kDrafts = uint64_t{1} << 33;
+  const uint64_t kind = (plan.constrained ? kBeforeDraws : 0) | (shape.drafts ? kDrafts : 0);
+  // More rows than a step with drafts has are of one that follows such a step alone: too seldom to be captured.
+  const bool captured = decode && (!shape.drafts || shape.sequences <= capacity_.max_drafts);
+  device_->RunCaptured(captured ? static_cast<uint64_t>(shape.sequences) | kind : 0, [&] {
+    if (shape.drafts) ops_->PlaceRows(packed.step.rows, packed.step.place);
     Forward(*model_, packed.step, *ops_);
     RunSamples(plan, packed);
   });
@@ -289,6 +325,7 @@ absl::Status ModelBackend::Draw(const BatchPlan& plan) {
   } else {
     SampleRows(*model_, pending_.step, pending_.samples, *ops_);
   }
+  KeepDrafts(pending_);
   return Finish(plan);
 }
 
@@ -299,7 +336,12 @@ absl::Status ModelBackend::Finish(const BatchPlan& plan) {
                     .mark = device_->PlaceMark(),
                     .stage = next_stage_,
                     .num_top = {},
-                    .control_rows = std::move(pending_.control_rows)};
+                    .control_rows = std::move(pending_.control_rows),
+                    .drafts = {}};
+  for (int32_t i = 0; plan.decode_rows() > plan.num_decode && i < plan.num_decode; ++i) {
+    const std::span<const int32_t> drafts = plan.sequences[static_cast<size_t>(i)].drafts;
+    launched.drafts.emplace_back(drafts.begin(), drafts.end());
+  }
   for (const PlannedSample& sample : plan.samples) launched.num_top.push_back(sample.num_top);
   launched_.push_back(std::move(launched));
   next_stage_ = (next_stage_ + 1) % kMostInFlight;
@@ -312,13 +354,19 @@ absl::StatusOr<StepResult> ModelBackend::Wait() {
   launched_.pop_front();
   BATUCADA_RETURN_IF_ERROR(device_->Wait(step.mark));
   StepResult result{.step = step.step, .samples = {}};
+  const auto* const drawn = staging_[step.stage].results.As<RowSample>();
+  for (const auto* share = drawn; const std::vector<int32_t>& drafts : step.drafts) {
+    size_t kept = 1;
+    while (kept <= drafts.size() && share[kept - 1].token == drafts[kept - 1]) ++kept;
+    result.kept.push_back(static_cast<int32_t>(kept));
+    share += 1 + drafts.size();
+  }
   result.samples.reserve(step.num_top.size());
-  const auto* rows = staging_[step.stage].results.As<RowSample>();
   for (size_t i = 0; i < step.num_top.size(); ++i) {
     TokenResult& token = result.samples.emplace_back(
-        TokenResult{.id = rows[i].token, .logprob = rows[i].logprob, .rank = rows[i].rank, .top = {}});
-    for (int32_t k = 0; rows[i].token >= 0 && k < step.num_top[i]; ++k)
-      token.top.push_back({.id = rows[i].top_ids[k], .logprob = rows[i].top_logprobs[k]});
+        TokenResult{.id = drawn[i].token, .logprob = drawn[i].logprob, .rank = drawn[i].rank, .top = {}});
+    for (int32_t k = 0; drawn[i].token >= 0 && k < step.num_top[i]; ++k)
+      token.top.push_back({.id = drawn[i].top_ids[k], .logprob = drawn[i].top_logprobs[k]});
   }
   return result;
 }

@@ -28,6 +28,7 @@ struct ModelBackendConfig {
   int64_t prefix_bytes = 0;          // for checkpoints, see BudgetRequest
   int64_t host_bytes = 0;            // likewise
   int32_t parked_sequences = 0;      // likewise
+  int32_t draft_tokens = 0;          // that a sequence may have in a step, < block_tokens
   int32_t block_tokens = 64;
   std::vector<int32_t> end_tokens;  // the model's own
   LoadOptions load;
@@ -63,6 +64,7 @@ class ModelBackend : public Backend {
     size_t stage;                                 // which of staging_ it uses
     std::vector<int32_t> num_top;                 // of each sample
     std::vector<std::vector<char>> control_rows;  // on their way to the device
+    std::vector<std::vector<int32_t>> drafts;     // of each decode share; none of a step without
   };
   // A step as the device sees it.
   struct Packed {
@@ -81,11 +83,11 @@ class ModelBackend : public Backend {
   StepShape ShapeOf(const BatchPlan& plan) const;
   // Writes the control rows of requests that start with this plan; returns what must be kept until it ends.
   std::vector<std::vector<char>> WriteControls(const BatchPlan& plan);
-  StepShape DecodeShape(int32_t rows) const;
+  StepShape DecodeShape(int32_t rows, bool drafts) const;
   // Captures every decode step there can be as a CUDA graph, and finds every plan that other steps need: no request
   // pays for it.
   absl::Status WarmUp();
-  absl::Status CaptureDecodeSteps();
+  absl::Status CaptureDecodeSteps(bool drafts);
   absl::Status RunPromptStep(int32_t rows);
   // Whether the workspace holds the logits of all of a step's samples at once.
   bool HasAllLogits(const SampleView& samples) const { return samples.count <= model_->workspace.logits.rows; }
@@ -95,6 +97,8 @@ class ModelBackend : public Backend {
   Packed Pack(const BatchPlan& plan, const StepShape& shape, const Buffer& staged, const Buffer& inputs);
   // Computes what is behind the layers, as far as it does not wait for masks.
   void RunSamples(const BatchPlan& plan, const Packed& packed);
+  // Behind the draws of a step.
+  void KeepDrafts(const Packed& packed);
   // Packs, copies and computes.
   Packed RunStep(const BatchPlan& plan, const StepShape& shape, const Staging& stage);
 

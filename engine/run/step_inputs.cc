@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/rounding.h"
 #include "base/status.h"
@@ -17,7 +18,7 @@ class Carver {
   template <typename T>
   struct Array {
     T* host;
-    const T* device;
+    T* device;
   };
 
   template <typename T>
@@ -25,7 +26,7 @@ class Carver {
     const size_t at = offset_;
     offset_ += RoundUp(static_cast<size_t>(count) * sizeof(T), 16);
     if (host_ == nullptr) return {};
-    return {reinterpret_cast<T*>(host_ + at), reinterpret_cast<const T*>(device_ + at)};
+    return {reinterpret_cast<T*>(host_ + at), reinterpret_cast<T*>(device_ + at)};
   }
   size_t offset() const { return offset_; }
 
@@ -40,7 +41,8 @@ struct Arrays {
       : start(carve.Take<int32_t>(s.sequences)), slot(carve.Take<int32_t>(s.sequences)),
         first_row(carve.Take<int32_t>(s.sequences + 1)), token_ids(carve.Take<int32_t>(s.tokens)),
         positions(carve.Take<int32_t>(s.tokens)), row_sequence(carve.Take<int32_t>(s.tokens)),
-        sample_rows(carve.Take<int32_t>(s.samples)), sampling(carve.Take<RowSampling>(s.samples)) {
+        sample_rows(carve.Take<int32_t>(s.samples)), before(carve.Take<int32_t>(s.drafts ? s.sequences : 0)),
+        from(carve.Take<int32_t>(s.drafts ? s.sequences : 0)), sampling(carve.Take<RowSampling>(s.samples)) {
     for (size_t group = 0; group < tables.size(); ++group) {
       tables[group] = carve.Take<int32_t>(int64_t{s.sequences} * s.table_widths[group]);
     }
@@ -48,6 +50,7 @@ struct Arrays {
   }
 
   Carver::Array<int32_t> start, slot, first_row, token_ids, positions, row_sequence, sample_rows;
+  Carver::Array<int32_t> before, from;  // of a step with drafts
   std::array<Carver::Array<int32_t>, kMaxKvGroups> tables;
   Carver::Array<RowSampling> sampling;
   size_t bytes = 0;
@@ -86,12 +89,15 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
     a.row_sequence.host[row] = sequence;
     ++row;
   };
-  for (const PlannedSequence& s : plan.sequences) {
-    BATUCADA_CHECK(s.start + s.num_tokens <= std::numeric_limits<int32_t>::max(), "position overflows");
-    BATUCADA_CHECK(s.drafts.empty() && s.undecided == 0, "decode shares are of one row");
-    a.start.host[sequence] = static_cast<int32_t>(s.start);
-    a.slot.host[sequence] = s.slot;
+  // A sequence begins in `slot` at `start`, from the state of slot `before`.
+  const auto add_sequence = [&](const PlannedSequence& s, int64_t start, PageId slot, PageId before) {
+    a.start.host[sequence] = static_cast<int32_t>(start);
+    a.slot.host[sequence] = slot;
     a.first_row.host[sequence] = row;
+    if (shape.drafts) {
+      a.before.host[sequence] = before;
+      a.from.host[sequence] = s.undecided > 0 ? s.slot : -1;
+    }
     for (size_t group = 0; group < a.tables.size(); ++group) {
       // A step that warms up has no blocks: it runs on scratch.
       const std::span<const PageId> blocks =
@@ -100,18 +106,39 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
       std::copy(blocks.begin(), blocks.end(), table);
       std::fill(table + blocks.size(), table + shape.table_widths[group], scratch.blocks[group]);
     }
-    for (int32_t i = 0; i < s.num_tokens; ++i)
-      add_row(s.start + i, s.tokens.empty() ? 0 : s.tokens[static_cast<size_t>(i)]);
-    if (!s.tokens.empty()) max_chunk = std::max(max_chunk, s.num_tokens);
+  };
+  PageId draft_slot = scratch.first_draft;
+  for (const PlannedSequence& s : plan.sequences) {
+    BATUCADA_CHECK(s.start + s.num_tokens <= std::numeric_limits<int32_t>::max(), "position overflows");
+    BATUCADA_CHECK(shape.drafts || !s.tokens.empty() || (s.num_tokens == 1 && s.undecided == 0));
     max_context = std::max(max_context, s.start + s.num_tokens);
-    ++sequence;
+    if (!s.tokens.empty()) {
+      add_sequence(s, s.start, s.slot, s.slot);
+      for (int32_t i = 0; i < s.num_tokens; ++i) add_row(s.start + i, s.tokens[static_cast<size_t>(i)]);
+      max_chunk = std::max(max_chunk, s.num_tokens);
+      ++sequence;
+      continue;
+    }
+    const int64_t start = s.undecided > 0 ? 0 : s.start;  // else counted from where the device knows it stands
+    PageId slot = s.slot;
+    for (int32_t i = 0; i < s.num_tokens; ++i) {
+      const PageId before = std::exchange(slot, i == 0 ? s.slot : draft_slot++);
+      add_sequence(s, start + i, slot, before);
+      add_row(start + i, i == 0 ? 0 : s.drafts[static_cast<size_t>(i) - 1]);
+      ++sequence;
+    }
   }
+  const int32_t num_decode = plan.decode_rows();
   const int32_t padding = shape.sequences - sequence;
-  BATUCADA_CHECK(padding == 0 || plan.num_decode == sequence, "only decode steps are padded");
+  BATUCADA_CHECK(padding == 0 || num_decode == sequence, "only decode steps are padded");
   for (; sequence < shape.sequences; ++sequence) {
     // Position 0: no history is read, and what is written goes to scratch.
     a.start.host[sequence] = 0;
     a.slot.host[sequence] = scratch.slot;
+    if (shape.drafts) {
+      a.before.host[sequence] = scratch.slot;
+      a.from.host[sequence] = -1;
+    }
     a.first_row.host[sequence] = row;
     for (size_t group = 0; group < a.tables.size(); ++group) {
       const int32_t width = shape.table_widths[group];
@@ -128,8 +155,14 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
   for (const PlannedSample& s : plan.samples) {
     step->every_row_samples = step->every_row_samples && s.row == sample;
     a.sample_rows.host[sample] = s.row;
-    a.sampling.host[sample] = ToRowSampling(s);
-    if (s.constraint != nullptr) a.sampling.host[sample].control.allowed = masks.device + masks.words * constrained++;
+    RowSampling& sampling = a.sampling.host[sample];
+    sampling = ToRowSampling(s);
+    if (s.row < num_decode) {
+      BATUCADA_CHECK(s.row == sample, "every decode row draws");
+      sampling.slot = a.slot.host[s.row];
+      sampling.position = a.positions.host[s.row] + 1;
+    }
+    if (s.constraint != nullptr) sampling.control.allowed = masks.device + masks.words * constrained++;
     ++sample;
   }
   for (; sample < shape.samples; ++sample) {
@@ -138,7 +171,7 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
   }
   step->rows = {.num_tokens = shape.tokens,
                 .num_sequences = shape.sequences,
-                .num_decode = plan.num_decode + padding,
+                .num_decode = num_decode + padding,
                 .max_chunk = max_chunk,
                 .max_context = static_cast<int32_t>(max_context),
                 .token_ids = a.token_ids.device,
@@ -147,7 +180,12 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
                 .row_sequence = a.row_sequence.device,
                 .first_row = a.first_row.device,
                 .start = a.start.device,
-                .slot = a.slot.device};
+                .slot = a.slot.device,
+                .before = shape.drafts ? a.before.device : nullptr};
+  step->place.from = a.from.device;
+  step->place.positions = a.positions.device;
+  step->place.start = a.start.device;
+  step->place.sampling = a.sampling.device;
   for (size_t group = 0; group < a.tables.size(); ++group) {
     step->tables[group] = {.entries = a.tables[group].device, .width = shape.table_widths[group]};
   }

@@ -12,16 +12,19 @@
 
 namespace batucada {
 
-// How large a step is on the device; decode-only steps may be padded with rows that live on the scratch slot and block.
+// How large a step is on the device, where each row of a decode share is a sequence; decode-only steps may be padded
+// with rows that live on the scratch slot and block.
 struct StepShape {
   int32_t tokens = 0;                                   // rows, padding included
   int32_t sequences = 0;                                // likewise
   int32_t samples = 0;                                  // likewise
   std::array<int32_t, kMaxKvGroups> table_widths = {};  // by K/V group: blocks per sequence
+  bool drafts = false;                                  // BatchPlan::has_drafts, or room for such
 };
 
 struct StepScratch {
   PageId slot = 0;
+  PageId first_draft = 0;                        // and as many behind it as a step has drafts
   std::array<PageId, kMaxKvGroups> blocks = {};  // by K/V group
 };
 
@@ -38,7 +41,8 @@ class StepInputs {
   static size_t Bytes(const StepShape& shape);
 
   // Writes the plan to `host`, [Bytes(shape)], and returns views of the same bytes at `device`. Decode rows and
-  // sequences beyond the plan's are padding. REQUIRES: shape is at least the plan's; padding only if all rows decode.
+  // sequences beyond the plan's are padding. What the step reads of the device's own state is the caller's to fill in.
+  // REQUIRES: shape is at least the plan's; padding only if all rows decode.
   static void Pack(const BatchPlan& plan, const StepShape& shape, const StepScratch& scratch, void* host, void* device,
                    StepView* step, SampleView* samples, const StepMasks& masks = {});
 };

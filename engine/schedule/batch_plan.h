@@ -79,6 +79,11 @@ struct BatchPlan {
     for (int32_t i = 0; i < num_decode; ++i) rows += sequences[static_cast<size_t>(i)].num_tokens;
     return rows;
   }
+  // Whether rows of it may be rejected, or begin where only the device knows.
+  bool has_drafts() const {
+    return std::any_of(sequences.begin(), sequences.begin() + num_decode,
+                       [](const PlannedSequence& s) { return s.num_tokens > 1 || s.undecided > 0; });
+  }
   std::vector<SequenceId> admitted() const {
     std::vector<SequenceId> ids;
     for (const Placement& placement : placements) {

@@ -23,11 +23,14 @@ struct Scheduler::InFlight {
   bool noted = false;  // grammars know what it has drawn
   size_t num_samples = 0;
   size_t num_decode = 0;                  // the first so many shares
+  size_t num_drafted = 0;                 // of them, those that have drafts
   std::vector<Share> shares;              // in the order of the plan's samples
   std::vector<int32_t> drafts;            // that the plan points to
   std::vector<StateCheckpoint*> written;  // by its copies: published with its result
   std::vector<StateCheckpoint*> moving;   // to the host
   std::vector<StateCheckpoint*> pinned;   // that its copies read
+
+  bool mostly_drafted() const { return num_drafted > 0 && 2 * num_drafted >= num_decode; }
 };
 
 }  // namespace batucada

@@ -69,6 +69,7 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   now_ = now;
   if (prefix_ != nullptr) PollDisk(now);
   if (static_cast<int32_t>(in_flight_.size()) >= config_.max_steps_in_flight) return std::nullopt;
+  if (config_.awaits_drafts && !in_flight_.empty() && in_flight_.back().mostly_drafted()) return std::nullopt;
 
   for (const SequenceId id : std::exchange(returning_, {})) {
     if (const auto found = sequences_.find(id); found != sequences_.end()) found->second->parking.arriving = false;
@@ -445,7 +446,9 @@ SchedulerStats Scheduler::stats() const {
           .steps_in_flight = static_cast<int64_t>(in_flight_.size()) + (in_parts_ != nullptr ? 1 : 0),
           .parking = CountParked(),
           .prompt_tokens = prompt_tokens_,
-          .generated_tokens = generated_tokens_};
+          .generated_tokens = generated_tokens_,
+          .drafts = drafts_,
+          .kept_drafts = kept_drafts_};
 }
 
 }  // namespace batucada

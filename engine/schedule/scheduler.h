@@ -46,6 +46,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -91,6 +92,10 @@ struct SchedulerConfig {
   ParkingBounds parking;
   Drafter* drafter = nullptr;   // outlives the scheduler; null: every decode share is one row
   int32_t max_decode_rows = 1;  // of one share, as many as the backend computes; at most block_tokens
+  int32_t max_drafts = std::numeric_limits<int32_t>::max();  // likewise of one step, see BackendCapacity
+  // Behind a step in which at least every other decode share has drafts nothing is planned before it is committed: a
+  // draft that builds on a wrong one is wrong, and costs more than the device that waits for a plan.
+  bool awaits_drafts = false;
 };
 
 // Something that happened to a sequence. Events of one sequence come in order; one has `finish`, and it is the last.
@@ -113,6 +118,8 @@ struct SchedulerStats {
   ParkingStats parking;
   uint64_t prompt_tokens = 0;     // committed since start
   uint64_t generated_tokens = 0;  // likewise
+  uint64_t drafts = 0;            // likewise
+  uint64_t kept_drafts = 0;       // of them: tokens that needed no step of their own
 };
 
 class Scheduler {
@@ -333,6 +340,7 @@ class Scheduler {
   uint64_t next_step_ = 1;
   uint64_t prompt_tokens_ = 0;
   uint64_t generated_tokens_ = 0;
+  uint64_t drafts_ = 0, kept_drafts_ = 0;
 };
 
 }  // namespace batucada

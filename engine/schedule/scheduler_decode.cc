@@ -52,7 +52,7 @@ std::vector<Sequence*> Scheduler::Decoding(absl::Time now) {
 
 int32_t Scheduler::RowsForDrafts(int32_t decoding) const {
   if (in_parts_ != nullptr) return 0;  // what runs between the parts is short
-  const int32_t left = config_.max_batch_tokens - decoding;
+  const int32_t left = std::max(std::min(config_.max_batch_tokens, config_.max_drafts) - decoding, 0);
   const bool prompts =
       std::any_of(running_.begin(), running_.end(), [](const Sequence* s) { return !s->ended && s->chunk_left() > 0; });
   return prompts ? left / 2 : left;
@@ -93,6 +93,7 @@ void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, Bat
                          .mask_steps = s.constraint == nullptr ? 0 : s.constraint->cost()});
   plan.num_tokens += rows;
   ++plan.num_decode;
+  if (rows > 1) ++step.num_drafted;
   s.planned_tokens += rows;
   s.planned_samples += rows;
   s.undecided += rows - 1;
@@ -104,6 +105,8 @@ void Scheduler::CommitDraws(Sequence& s, std::span<const TokenResult> kept, int3
   s.planned_tokens -= rejected;
   s.planned_samples -= rejected;
   s.undecided -= rows - 1;
+  drafts_ += static_cast<uint64_t>(rows - 1);
+  kept_drafts_ += static_cast<uint64_t>(rows - 1 - rejected);
   if (s.prefix != nullptr) {
     for (const TokenResult& token : kept) s.prefix->generated.push_back(token.id);
   }

@@ -36,8 +36,12 @@ absl::StatusOr<StatePools> StatePools::Create(const StateShape& shape, const Poo
   }
   const TierSize &running = sizes.running, &device = sizes.device, &host = sizes.host, &parked = sizes.parked;
   const Counts slots = {running.slots, device.slots, host.slots, parked.slots};
-  BATUCADA_ASSIGN_OR_RETURN(pools.slots_, MakePool(shape.SlotBytes(), slots, 1, "recurrent slots", ops));
-  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_, MakePool(sizeof(int32_t), slots, 1, "last tokens", ops));
+  const int32_t unnamed = 1 + sizes.drafts;
+  BATUCADA_ASSIGN_OR_RETURN(pools.slots_, MakePool(shape.SlotBytes(), slots, unnamed, "recurrent slots", ops));
+  BATUCADA_ASSIGN_OR_RETURN(pools.last_token_, MakePool(sizeof(int32_t), slots, unnamed, "last tokens", ops));
+  BATUCADA_ASSIGN_OR_RETURN(
+      pools.next_position_,
+      ops.device().Allocate(static_cast<size_t>(running.slots + unnamed) * sizeof(int32_t), "next positions"));
   BATUCADA_ASSIGN_OR_RETURN(pools.controls_, MakePool(shape.ControlBytes(), {sizes.control_rows, 0, 0, parked.slots}, 0,
                                                       "sampling controls", ops));
   const auto blocks_of = [](const TierSize& tier, size_t group) { return tier.slots == 0 ? 0 : tier.blocks.at(group); };

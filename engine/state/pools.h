@@ -20,17 +20,18 @@ namespace batucada {
 struct PoolSizes {
   TierSize running, device, host, parked;
   int32_t control_rows = 0;
+  int32_t drafts = 0;  // slots for drafts of one step
 };
 
 // Every pool but that of controls has one page more, scratch, for the padded rows of captured steps; live state is
 // never used as padding.
 //
-//   slots       [slots + 1][recurrent group][layer]{ssm, conv}
-//   last_token  [slots + 1] int32: what the slot's next decode row continues from
-//   controls    [control rows]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h; in kParked, as many
-//   as
-//               slots
-//   blocks      by K/V group: [blocks + 1][layer][K, V][kv_heads][block_tokens][head_dim]
+//   slots          [slots + 1 + drafts][recurrent group][layer]{ssm, conv}
+//   last_token     [slots + 1 + drafts] int32: what the slot's next decode row continues from
+//   next_position  [slots + 1 + drafts] int32: where it stands, while that is known here alone (Ops::KeepDrafts)
+//   controls       [control rows]{TokenControl[vocab], BannedPhrases}, see kernels/token_controls.h; in kParked, as
+//                  many as slots
+//   blocks         by K/V group: [blocks + 1][layer][K, V][kv_heads][block_tokens][head_dim]
 //
 // Pages of checkpoints in kDevice lie behind the scratch page of the same pools; those in kHost in memory of the
 // host's, and those in kParked behind these.
@@ -40,11 +41,14 @@ class StatePools {
 
   const StateShape& shape() const { return shape_; }
   PageId scratch_slot() const { return sizes_.running.slots; }
+  PageId first_draft_slot() const { return scratch_slot() + 1; }
   PageId scratch_block(size_t kv_group) const { return sizes_.running.blocks[kv_group]; }
 
   RecurrentView Recurrent(CacheId cache) const;
   KvView Kv(CacheId cache) const;
   int32_t* last_token() const { return last_token_.device.As<int32_t>(); }
+  int32_t* next_position() const { return next_position_.As<int32_t>(); }
+  char* slots() const { return slots_.device.As<char>(); }
   ControlView controls() const { return {.rows = controls_.device.As<char>(), .row_bytes = shape_.ControlBytes()}; }
 
   // The bytes of a page of kHost: for kSlots, those of the slot and of its last token. Appended to `out`.
@@ -80,6 +84,7 @@ class StatePools {
   std::vector<int64_t> group_offset_;  // bytes from a slot's begin to its recurrent group
   Pool slots_;
   Pool last_token_;
+  Buffer next_position_;
   Pool controls_;
   std::vector<Pool> blocks_;  // by K/V group
 };

@@ -81,6 +81,74 @@ TEST(StepInputs, PacksDecodeRowsAndChunks) {
   EXPECT_EQ(p.samples.sampling[1].target, 9);
 }
 
+// A share of three rows, whose drafts have slots of their own; one that begins where the device knows; and a prompt.
+TEST(StepInputs, DraftsAreSequencesBehindTheirRow) {
+  const std::vector<int32_t> tokens = {7, 8}, guesses = {20, 21}, guess = {22};
+  const std::vector<std::vector<PageId>> two = {{3, 4}}, one = {{5}}, other = {{6}};
+  const SamplingParams greedy{.temperature = 0};
+  BatchPlan plan{
+      .step = 1,
+      .num_decode = 2,
+      .num_tokens = 7,
+      .sequences = {{.id = 1, .slot = 2, .start = 40, .num_tokens = 3, .drafts = guesses, .blocks = two},
+                    {.id = 2, .slot = 0, .start = 10, .undecided = 4, .num_tokens = 2, .drafts = guess, .blocks = one},
+                    {.id = 3, .slot = 1, .start = 0, .num_tokens = 2, .tokens = tokens, .blocks = other}}};
+  for (int32_t row = 0; row < 5; ++row) {
+    plan.samples.push_back(
+        {.row = row, .slot = row < 3 ? 2 : 0, .position = row < 3 ? 41 + row : 8 + row, .sampling = &greedy});
+  }
+  plan.samples.push_back({.row = 6, .slot = 1, .position = 2, .sampling = &greedy});
+  ASSERT_TRUE(plan.has_drafts());
+  const StepShape shape{.tokens = 7, .sequences = 6, .samples = 6, .table_widths = {2}, .drafts = true};
+  std::vector<char> bytes(StepInputs::Bytes(shape), '\xAB');
+  StepView step;
+  SampleView samples;
+  StepInputs::Pack(plan, shape, {.slot = 90, .first_draft = 91, .blocks = {99}}, bytes.data(), bytes.data(), &step,
+                   &samples);
+  const BatchView& b = step.rows;
+  EXPECT_EQ(b.num_decode, 5);
+  EXPECT_EQ(b.max_context, 43);
+  EXPECT_THAT(Read(b.first_row, 7), ElementsAre(0, 1, 2, 3, 4, 5, 7));
+  EXPECT_THAT(Read(b.slot, 6), ElementsAre(2, 91, 92, 0, 93, 1));
+  EXPECT_THAT(Read(b.before, 6), ElementsAre(2, 2, 91, 0, 0, 1));
+  EXPECT_THAT(Read(b.token_ids + 1, 2), ElementsAre(20, 21));
+  EXPECT_THAT(Read(b.token_ids + 4, 3), ElementsAre(22, 7, 8));
+  EXPECT_THAT(Read(b.positions, 7), ElementsAre(40, 41, 42, 0, 1, 0, 1)) << "the second share's count from there";
+  EXPECT_THAT(Read(b.start, 6), ElementsAre(40, 41, 42, 0, 1, 0));
+  EXPECT_THAT(Read(step.place.from, 5), ElementsAre(-1, -1, -1, 0, 0));
+  EXPECT_EQ(step.place.positions, b.positions);
+  EXPECT_EQ(step.place.start, b.start);
+  EXPECT_EQ(step.place.sampling, samples.sampling);
+  EXPECT_THAT(Read(step.tables[0].entries, 12), ElementsAre(3, 4, 3, 4, 3, 4, 5, 99, 5, 99, 6, 99));
+  const std::vector<RowSampling> rows = Read(samples.sampling, 6);
+  const int32_t slots[] = {2, 91, 92, 0, 93, 1}, positions[] = {41, 42, 43, 1, 2, 2};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i].slot, slots[i]) << "each draws for its own";
+    EXPECT_EQ(rows[i].position, positions[i]);
+  }
+}
+
+TEST(StepInputs, PaddingBesideDraftsIsNone) {
+  const std::vector<int32_t> guess = {22};
+  const std::vector<std::vector<PageId>> one = {{5}};
+  const SamplingParams greedy{.temperature = 0};
+  BatchPlan plan{.step = 1, .num_decode = 1, .num_tokens = 2};
+  plan.sequences = {{.id = 2, .slot = 0, .start = 10, .num_tokens = 2, .drafts = guess, .blocks = one}};
+  for (int32_t row = 0; row < 2; ++row) {
+    plan.samples.push_back({.row = row, .slot = 0, .position = 11 + row, .sampling = &greedy});
+  }
+  const StepShape shape{.tokens = 4, .sequences = 4, .samples = 4, .table_widths = {1}, .drafts = true};
+  std::vector<char> bytes(StepInputs::Bytes(shape), '\xAB');
+  StepView step;
+  SampleView samples;
+  StepInputs::Pack(plan, shape, {.slot = 90, .first_draft = 91, .blocks = {99}}, bytes.data(), bytes.data(), &step,
+                   &samples);
+  EXPECT_EQ(step.rows.num_decode, 4);
+  EXPECT_THAT(Read(step.rows.slot, 4), ElementsAre(0, 91, 90, 90));
+  EXPECT_THAT(Read(step.rows.before, 4), ElementsAre(0, 0, 90, 90));
+  EXPECT_THAT(Read(step.place.from, 4), ElementsAre(-1, -1, -1, -1));
+}
+
 TEST(StepInputs, PadsDecodeStepsWithScratch) {
   const SamplingParams greedy{.temperature = 0};
   const std::vector<std::vector<PageId>> ring = {{3}, {}};

@@ -151,6 +151,43 @@ TEST_F(SchedulerRowsTest, AStepBehindUndecidedRowsSaysHowMany) {
   EXPECT_EQ(fourth.sequences[0].undecided, 0);
 }
 
+TEST_F(SchedulerRowsTest, DraftsWaitUntilTheOnesBeforeAreDecided) {
+  SchedulerConfig config = Config();
+  config.awaits_drafts = true;
+  scheduler = std::make_unique<Scheduler>(config);
+  for (SequenceId id = 1; id <= 2; ++id) Add(id, Prompt(4, 50));
+  Commit(Plan());
+  const BatchPlan first = Plan();
+  EXPECT_FALSE(scheduler->Plan(clock.Now()).has_value());
+  Commit(first, /*kept=*/2);
+  EXPECT_EQ(Plan().sequences[0].undecided, 0);
+}
+
+TEST_F(SchedulerRowsTest, ButNotIfMostHaveNone) {
+  SchedulerConfig config = Config();
+  config.awaits_drafts = true;
+  scheduler = std::make_unique<Scheduler>(config);
+  for (SequenceId id = 1; id <= 3; ++id) {
+    Request request = Prompt(2, 50);
+    if (id > 1) request.sampling.presence_penalty = 1;
+    Add(id, request);
+  }
+  Commit(Plan());
+  EXPECT_EQ(Plan().decode_rows(), 2 + 4);
+  EXPECT_EQ(Plan().sequences[0].undecided, 3);
+}
+
+TEST_F(SchedulerRowsTest, ABackendHasRoomForSoManyRows) {
+  for (const int32_t most : {5, 2}) {
+    SchedulerConfig config = Config();
+    config.max_drafts = most;
+    scheduler = std::make_unique<Scheduler>(config);
+    for (SequenceId id = 1; id <= 3; ++id) Add(id, Prompt(2, 50));
+    Commit(Plan());
+    EXPECT_EQ(Plan().decode_rows(), std::max(most, 3)) << "a row each, and drafts where there is room";
+  }
+}
+
 TEST_F(SchedulerRowsTest, NoMoreIsDrawnThanATextMayHave) {
   Start(1, Prompt(10, 6));
   const BatchPlan first = Plan();

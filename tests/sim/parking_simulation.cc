@@ -97,6 +97,8 @@ class ParkingLife {
     }
     if (Chance(0.5)) config_.prefix_cache = cache;
     config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
+    if (Chance(0.5)) config_.max_drafts = static_cast<int32_t>(Below(40));
+    config_.awaits_drafts = Chance(0.5);
     config_.cuts_steps = Chance(0.5);
     fake_.capacity = {.slots = config_.slots,
                       .control_rows = config_.control_rows,
@@ -106,7 +108,8 @@ class ParkingLife {
                       .host = cache.host,
                       .parked = parking.room,
                       .max_steps_in_flight = config_.max_steps_in_flight,
-                      .max_decode_rows = config_.max_decode_rows};
+                      .max_decode_rows = config_.max_decode_rows,
+                      .max_drafts = config_.max_drafts};
     fake_.vocab_size = kIds;
   }
 

@@ -63,6 +63,9 @@ void Referee::CheckDrafts(const BatchPlan& plan, bool prompts) {
   if (prompts && drafts > (config_.max_batch_tokens - plan.num_decode) / 2) {
     Broke(absl::StrCat("drafts: ", drafts, " rows beside prompts, of ", config_.max_batch_tokens));
   }
+  if (drafts > 0 && plan.decode_rows() > config_.max_drafts) {
+    Broke(absl::StrCat("drafts: ", plan.decode_rows(), " rows decode, of ", config_.max_drafts, " with drafts"));
+  }
 }
 
 void Referee::OnSample(const BatchPlan& plan, const PlannedSample& sample, Touched* touched) {

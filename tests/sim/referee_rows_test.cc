@@ -161,6 +161,28 @@ TEST_F(RefereeRowsTest, SeesDraftsThatLeavePromptsLittle) {
   EXPECT_THAT(narrow.violation(), HasSubstr("drafts: 3 rows beside prompts, of 6"));
 }
 
+TEST_F(RefereeRowsTest, SeesMoreDraftsThanTheBackendHasRoomFor) {
+  SchedulerConfig config = Config();
+  for (const int32_t most : {4, 3}) {
+    config.max_drafts = most;
+    Referee other{config};
+    other.OnAccepted(1, request);
+    BatchPlan first{.step = 1, .num_tokens = 2};
+    first.placements = {{.id = 1}};
+    first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
+    first.samples = {{.row = 1, .slot = 0, .position = 2}};
+    other.OnPlan(first, absl::UnixEpoch());
+    other.OnResult({.step = 1, .samples = {{.id = 5}}});
+    BatchPlan plan = Plan(2, drafts);
+    plan.step = 2;
+    other.OnPlan(plan, absl::UnixEpoch());
+    BatchPlan plan = Plan(2, drafts);
+    plan.step = 2;
+    other.OnPlan(plan, absl::UnixEpoch());
+    EXPECT_EQ(other.violation(), most == 4 ? "" : "drafts: 4 rows decode, of 3 with drafts");
+  }
+}
+
 // What a draw changes would have to be known to the next row.
 TEST_F(RefereeRowsTest, SeesDraftsForWhoHasControls) {
   const Request penalised{.prompt = {1, 2}, .sampling = {.repetition_penalty = 1.5F}, .max_tokens = 10};

@@ -28,6 +28,8 @@ Workload::Workload(uint64_t seed) : random_(seed) {
   clients_ = 1 + Below(5);
   config_.end_tokens = {kEndToken};
   config_.max_decode_rows = Chance(0.5) ? 1 : 1 + static_cast<int32_t>(Below(8));
+  if (Chance(0.5)) config_.max_drafts = static_cast<int32_t>(Below(40));
+  config_.awaits_drafts = Chance(0.5);
   longest_prompt_ = static_cast<int64_t>(8 << Below(9));
   longest_text_ = static_cast<int64_t>(2 << Below(8));
   if (Chance(0.6)) MakeParking();

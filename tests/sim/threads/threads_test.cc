@@ -88,6 +88,7 @@ class World {
                            .slots = slots,
                            .max_decode_rows = static_cast<int32_t>(1 + threads_.Below(4))};
     fake_.capacity.max_decode_rows = config.max_decode_rows;
+    fake_.capacity.max_drafts = config.max_drafts;
     config.cuts_steps = threads_.Below(2) == 0;
     drafter_ = std::make_unique<sim::KnowingDrafter>(fake_, seed);
     if (config.max_decode_rows > 1) config.drafter = drafter_.get();
