@@ -38,6 +38,7 @@ struct BenchOptions {
   int64_t prompt_tokens = 0;  // per measurement
   int32_t loop = 0;           // sequences
   bool batch_invariant = false;
+  int32_t drafts = 0;
   size_t losses = 3;
   std::string json;
   std::string commit = "unknown";
@@ -69,6 +70,7 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
                                                   .max_sequences = most,
                                                   .max_total_tokens = longest + kDecodeSteps,
                                                   .memory_fraction = o.cuda ? 0.95 : 0.8,
+                                                  .draft_tokens = o.drafts,
                                                   .load = {.threads = std::min(threads - 1, 8)}},
                                                  *checkpoint.tensors, std::move(partial), &report));
   std::string name = o.name;
@@ -78,7 +80,8 @@ absl::Status Run(const BenchOptions& o, const std::string& command) {
   }
   std::fprintf(stderr, "%s", report.c_str());
 
-  StepBench bench(name, checkpoint.config, ceilings, activation, {.chunk = chunk, .fill = o.fill}, backend.get());
+  StepBench bench(name, checkpoint.config, ceilings, activation, {.chunk = chunk, .fill = o.fill, .drafts = o.drafts},
+                  backend.get());
   std::vector<Figure> figures = {{absl::StrCat("ceiling/bandwidth/", name), ceilings.bytes_per_s / 1e9, "GB/s", 0, 0},
                                  {absl::StrCat("ceiling/gemm/", name), ceilings.flops_per_s / 1e9, "GFLOP/s", 0, 0}};
   for (const int32_t batch : o.batches) BATUCADA_RETURN_IF_ERROR(bench.Decode(batch, o.contexts, &figures));
@@ -130,6 +133,8 @@ int main(int argc, char** argv) {
   app.add_option("--prompt", options.prompts, "Prompt lengths to time, one or several; 0: none")->delimiter(',');
   app.add_option("--prompt-tokens", options.prompt_tokens,
                  "Prompt tokens of one measurement: as many prompts as that takes");
+  app.add_option("--drafts", options.drafts, "Guesses of each sequence in a decode step, serve's --draft-tokens")
+      ->check(CLI::Range(0, 63));
   app.add_option("--loop", options.loop,
                  "Also time the step loop with so many sequences, beside the bare steps of that batch");
   app.add_option("--losses", options.losses,

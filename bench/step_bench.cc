@@ -27,7 +27,8 @@ double Median(std::vector<double> values) {
 StepBench::StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation,
                      Lengths lengths, Backend* backend)
     : name_(std::move(name)), model_(model), ceilings_(ceilings), activation_(activation), chunk_(lengths.chunk),
-      fill_(lengths.fill), backend_(backend), sampling_{.temperature = 1, .seed = 1} {
+      fill_(lengths.fill), drafts_(static_cast<size_t>(lengths.drafts), 0),
+      backend_(backend), sampling_{.temperature = 1, .seed = 1} {
   std::mt19937 random(2);
   prompt_.resize(static_cast<size_t>(chunk_));
   for (int32_t& id : prompt_) id = static_cast<int32_t>(random() % static_cast<uint32_t>(model.vocab_size));
@@ -52,19 +53,22 @@ std::vector<StepBench::Running> StepBench::Start(int32_t batch) const {
 absl::Status StepBench::Launch(std::vector<Running>& sequences, int64_t tokens, bool decode) {
   BatchPlan plan{.step = ++step_};
   for (Running& s : sequences) {
-    const auto rows = static_cast<int32_t>(tokens);
+    const auto rows = static_cast<int32_t>(decode ? 1 + drafts_.size() : static_cast<size_t>(tokens));
     plan.sequences.push_back(
         {.id = static_cast<SequenceId>(s.slot + 1),
          .slot = s.slot,
          .start = s.position,
          .num_tokens = rows,
          .tokens = decode ? std::span<const int32_t>() : std::span(prompt_).first(static_cast<size_t>(rows)),
+         .drafts = decode ? std::span(drafts_) : std::span<const int32_t>(),
          .blocks = s.blocks});
     plan.num_tokens += rows;
     plan.num_decode += decode ? 1 : 0;
-    s.position += rows;
-    plan.samples.push_back(
-        {.row = plan.num_tokens - 1, .slot = s.slot, .position = s.position, .sampling = &sampling_});
+    s.position += tokens;
+    for (int32_t row = decode ? rows : 1; row > 0; --row) {
+      plan.samples.push_back(
+          {.row = plan.num_tokens - row, .slot = s.slot, .position = s.position, .sampling = &sampling_});
+    }
   }
   BATUCADA_RETURN_IF_ERROR(backend_->Launch(plan));
   ++in_flight_;

@@ -18,8 +18,9 @@ namespace batucada {
 class StepBench {
  public:
   struct Lengths {
-    int32_t chunk;  // prompt tokens of one step
-    int64_t fill;   // tokens of a decode step's context that are computed; what lies behind them is read as zeros
+    int32_t chunk;   // prompt tokens of one step
+    int64_t fill;    // tokens of a decode step's context that are computed; what lies behind them is read as zeros
+    int32_t drafts;  // of each sequence in a decode step; nearly all are rejected
   };
   // `name` is the model's in figure names.
   StepBench(std::string name, const ModelConfig& model, const Ceilings& ceilings, DType activation, Lengths lengths,
@@ -53,6 +54,7 @@ class StepBench {
   const DType activation_;
   const int32_t chunk_;
   const int64_t fill_;
+  const std::vector<int32_t> drafts_;
   Backend* const backend_;
   const SamplingParams sampling_;  // random draws: greedy text of random weights soon repeats itself
   std::vector<int32_t> prompt_;

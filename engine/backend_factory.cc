@@ -16,6 +16,7 @@ namespace batucada {
 namespace {
 
 constexpr int32_t kCpuBatchTokens = 256;
+constexpr int32_t kFakeDrafts = 64;
 // Of 8,192 rows prompts are 1% faster, and whoever comes meanwhile waits twice as long for a part.
 constexpr int32_t kCudaBatchTokens = 4096;
 
@@ -57,6 +58,8 @@ BackendChoice MakeFake(const EngineConfig& config, const Checkpoint& checkpoint,
                            .host = std::move(host),
                            .parked = std::move(parked),
                            .max_steps_in_flight = 2,
+                           .max_decode_rows = 1 + config.draft_tokens,
+                           .max_drafts = config.draft_tokens > 0 ? kFakeDrafts : 0,
                            .cuts_steps = true},
               .vocab_size = checkpoint.config.vocab_size,
               .never = end_tokens,
@@ -111,6 +114,7 @@ absl::StatusOr<BackendChoice> MakeBackend(const EngineConfig& config, Checkpoint
                                                                                   : kAutomatic,
                                   .host_bytes = config.host_cache_bytes,
                                   .parked_sequences = config.parked_sequences,
+                                  .draft_tokens = config.draft_tokens,
                                   .block_tokens = config.block_tokens,
                                   .end_tokens = end_tokens,
                                   .load = {.threads = LoadThreads(config), .progress = progress}};

@@ -17,6 +17,7 @@
 #include "engine/model/architecture.h"
 #include "engine/model/checkpoint.h"
 #include "engine/run/step_loop.h"
+#include "engine/schedule/lookup_drafter.h"
 #include "engine/validate_request.h"
 #include "text/byte_tokenizer.h"
 #include "text/detokenizer.h"
@@ -66,6 +67,7 @@ class Engine::Impl {
   absl::Duration load_time;
   std::vector<int32_t> end_tokens;  // the model's own
   RealClock clock;
+  LookupDrafter drafter;  // the loop's
   std::shared_ptr<StepLoop> loop;
   std::optional<SessionStates> sessions;
   const Backend* backend = nullptr;  // the loop's
@@ -224,7 +226,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const EngineConfig& confi
                                                  .end_tokens = end_tokens,
                                                  .prefix_cache = PrefixCacheOf(capacity, config, disk.get()),
                                                  .parking = {.room = capacity.parked, .most_time = config.park_time},
-                                                 .max_decode_rows = capacity.max_decode_rows},
+                                                 .drafter = capacity.max_drafts > 0 ? &impl->drafter : nullptr,
+                                                 .max_decode_rows = capacity.max_decode_rows,
+                                                 .max_drafts = capacity.max_drafts,
+                                                 .awaits_drafts = true},
                                  std::move(choice.backend), &impl->clock, observer, std::move(disk));
   impl->sessions.emplace(
       impl->loop, state_name,
@@ -300,6 +305,8 @@ EngineStats Engine::Stats() const {
           .plan_searches = impl_->backend->plan_searches(),
           .prompt_tokens = s.prompt_tokens,
           .generated_tokens = s.generated_tokens,
+          .drafts = s.drafts,
+          .kept_drafts = s.kept_drafts,
           .prefix = impl_->loop->prefix_stats(),
           .parking = s.parking,
           .parked_bytes = parked_bytes};

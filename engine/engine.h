@@ -48,6 +48,7 @@ struct EngineStats {
   int64_t plan_searches = 0;               // steps' products whose plan was not found at start-up: none is expected
   uint64_t prompt_tokens = 0;              // prompt tokens computed since start
   uint64_t generated_tokens = 0;           // tokens delivered since start
+  uint64_t drafts = 0, kept_drafts = 0;    // tokens guessed since start, and how many of them were right
   std::optional<PrefixCacheStats> prefix;  // none: there is no cache of prefixes
   ParkingStats parking;
   int64_t parked_bytes = 0;  // that parked sequences take in the host's memory

@@ -1,5 +1,7 @@
 #include "engine/engine_config.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/check_range.h"
@@ -10,6 +12,7 @@ absl::Status EngineConfig::Validate() const {
   for (const absl::Status& status : {CheckRange("threads", threads, 0, 1024),
                                      CheckRange("device", device, 0, 1023),
                                      CheckRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20),
+                                     CheckRange("draft-tokens", draft_tokens, 0, std::min(block_tokens, 64) - 1),
                                      CheckRange("prompt-share", prompt_share, 0.05, Lower::kClosed, 0.95),
                                      CheckRange("max-sequences", max_sequences, 1, 65536),
                                      CheckRange("urgent-sequences", urgent_sequences, 0, max_sequences - 1),

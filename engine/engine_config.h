@@ -25,6 +25,7 @@ struct EngineConfig {
   bool batch_invariant = false;              // on CUDA, too, a request's numbers are the same bits in any company
 
   int32_t max_batch_tokens = 0;                  // rows one step computes at most; 0: 256 on the CPU, 4096 on CUDA
+  int32_t draft_tokens = 0;                      // that a sequence's step guesses ahead at most; 0: none
   double prompt_share = 0.5;                     // (0, 1) of the time, for prompts while others generate
   int32_t max_sequences = 256;                   // sequences that run at once at most
   int32_t urgent_sequences = 0;                  // of them, how many only requests of a negative priority may be

@@ -28,6 +28,10 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
 
   table.AddInt("max-batch-tokens", batching, "Tokens that one step computes at most; 0: 256 on a CPU, 4096 on a GPU",
                &config->max_batch_tokens);
+  table.AddInt("draft-tokens", batching,
+               "Tokens that a step guesses ahead of a sequence at most, from what its text has said before; right ones "
+               "cost no step of their own, and answers are the same. 0: none",
+               &config->draft_tokens);
   table.AddNumber("prompt-share", batching,
                   "Of the time, what long prompts have while others generate, between 0.05 and 0.95; their weight "
                   "grows, eightfold at most, where more than a quarter as many wait for their prompts as generate. "

@@ -123,6 +123,8 @@ void AddState(const Snapshot& now, MetricsPage& page) {
                Number(engine.plan_searches));
   page.Counter("batucada_prompt_tokens_total", "Prompt tokens computed", Number(engine.prompt_tokens));
   page.Counter("batucada_generation_tokens_total", "Tokens generated", Number(engine.generated_tokens));
+  page.Counter("batucada_draft_tokens_total", "Tokens guessed ahead: --draft-tokens", Number(engine.drafts));
+  page.Counter("batucada_draft_tokens_kept_total", "Of them, those that were right", Number(engine.kept_drafts));
   AddParking(engine, page);
   if (engine.prefix) AddPrefixCache(*engine.prefix, page);
   AddStore(now.store, page);

@@ -30,6 +30,9 @@ void AddState(const Snapshot& now, MetricsPage& page) {
                static_cast<double>(prefix.queried_tokens));
   page.Counter("vllm:prefix_cache_hits_total", "Prompt tokens that it gave", static_cast<double>(prefix.hit_tokens));
   page.Counter("vllm:generation_tokens_total", "Tokens generated", static_cast<double>(engine.generated_tokens));
+  page.Counter("vllm:spec_decode_num_draft_tokens_total", "Tokens guessed ahead", static_cast<double>(engine.drafts));
+  page.Counter("vllm:spec_decode_num_accepted_tokens_total", "Of them, those that were right",
+               static_cast<double>(engine.kept_drafts));
 }
 
 // vLLM knows four ends; what ended without being asked to by the text or the limits was aborted.
