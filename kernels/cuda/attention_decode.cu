@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kThreads)
   // Positions and tables stand for the whole pass, and old tokens were written by an earlier one; only the tile with
   // the row's own token, which comes last, waits for the kernel that writes it.
   const int safe_tiles =
-      p.row_of != nullptr ? 0 : min(S::kStages - 1, first_tile + tiles == all_tiles ? tiles - 1 : tiles);
+      p.row_of != nullptr || p.drafts ? 0 : min(S::kStages - 1, first_tile + tiles == all_tiles ? tiles - 1 : tiles);
   for (int tile = 0; tile < safe_tiles; ++tile) copy(tile);
   WaitForEarlierKernels();
   for (int tile = safe_tiles; tile < S::kStages - 1; ++tile) copy(tile);

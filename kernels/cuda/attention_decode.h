@@ -36,6 +36,7 @@ struct AttentionDecodeParams {
   int32_t head_dim;
   int32_t window;
   int32_t splits;  // blocks per row and K/V head; 0: chosen to fill the device
+  bool drafts;     // a row may see keys of rows in front of it: written by kernels shortly before this one, too
   bool paired_values;
   int32_t out_head_stride;  // elements from one head of out to the next
   __nv_bfloat16* out;

@@ -353,6 +353,7 @@ void CudaOps::Attention(const BatchView& b, const AttentionArgs& a) {
                                                     .head_dim = a.head_dim,
                                                     .window = a.window,
                                                     .splits = 0,
+                                                    .drafts = b.before != nullptr,
                                                     .paired_values = a.paired_values,
                                                     .out_head_stride = out_head_stride,
                                                     .out = a.out.As<bf16>(),

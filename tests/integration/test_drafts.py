@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import pathlib
+import re
 
 from server import Server, run
 
@@ -10,7 +11,7 @@ PASSAGE = BOOK[5000:5800]
 COUNTERS = ("batucada_draft_tokens_total", "batucada_draft_tokens_kept_total", "batucada_steps_total",
             "batucada_generation_tokens_total")
 REQUESTS = (
-    {"prompt": PASSAGE + "\n\n" + PASSAGE[:300], "temperature": 0},
+    {"prompt": PASSAGE + "\n\n" + PASSAGE[:300], "temperature": 0, "ignore_eos": True},
     {"prompt": "It was a dark night, and", "temperature": 0, "stop": ["\n\n\n"]},
     {"prompt": PASSAGE, "temperature": 0.3, "seed": 5, "top_p": 0.9},
     # These have no drafts, and others beside them do.
@@ -22,7 +23,7 @@ REQUESTS = (
 def answers(server):
     """Each alone, then all beside each other, with log-probabilities."""
     def ask(request):
-        choice = server.complete(max_tokens=120, logprobs=1, ignore_eos="stop" not in request, **request)["choices"][0]
+        choice = server.complete(max_tokens=120, logprobs=1, **request)["choices"][0]
         return choice["text"], choice["finish_reason"], choice["logprobs"]["token_logprobs"]
     alone = [ask(request) for request in REQUESTS]
     with concurrent.futures.ThreadPoolExecutor(len(REQUESTS)) as threads:
@@ -41,8 +42,9 @@ def test_answers_are_the_same():
         assert 0 < kept <= drafts
         assert kept > tokens / 8, "the passage and the loops of greedy texts repeat"
         assert steps < plain_steps
-        assert server.metric("vllm:spec_decode_num_draft_tokens_total") == drafts
-        assert server.metric("vllm:spec_decode_num_accepted_tokens_total") == kept
+        text = server.http.get("/metrics").text
+        vllm = dict(re.findall(r"^vllm:spec_decode_num_([a-z]+)_tokens_total\{.*\} (\S+)$", text, re.MULTILINE))
+        assert {name: float(value) for name, value in vllm.items()} == {"draft": drafts, "accepted": kept}
 
 
 def test_how_many():
