@@ -36,7 +36,8 @@ def test_answers_are_the_same():
         plain = answers(server)
         assert all(server.metric(name) == 0 for name in COUNTERS[:2])
         plain_steps = server.metric("batucada_steps_total")
-    with Server("--backend", "cpu", "--threads", "2", "--prefix-cache", "on", "--draft-tokens", "7") as server:
+    with Server("--backend", "cpu", "--threads", "2", "--prefix-cache", "on", "--draft-tokens", "7",
+                "--metrics-aliases", "vllm") as server:
         assert answers(server) == plain
         drafts, kept, steps, tokens = (server.metric(name) for name in COUNTERS)
         assert 0 < kept <= drafts
