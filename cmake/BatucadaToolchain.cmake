@@ -49,6 +49,9 @@ set(BATUCADA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wove
 # the real ones.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   list(APPEND BATUCADA_WARNINGS -Wno-maybe-uninitialized -Wno-restrict)
+  if(BATUCADA_PCH) # and of this one where the library's headers are precompiled
+    list(APPEND BATUCADA_WARNINGS -Wno-stringop-overflow)
+  endif()
 endif()
 set(BATUCADA_CUDA_WARNINGS -Xcompiler=-Wall,-Wextra)
 if(BATUCADA_WERROR)
