@@ -52,6 +52,7 @@ void Referee::OnPlan(const BatchPlan& plan, absl::Time now) {
   OnPlacements(plan);
   const int32_t most_out = config_.max_steps_in_flight + (PartsOut() ? 1 : 0);
   if (static_cast<int32_t>(in_flight_.size()) >= most_out) Broke("budget: too many steps in flight");
+  if (AwaitsDrafts()) Broke("drafts: a plan behind a step that has not said which of its own are right");
   int32_t want = 0;
   bool prompts = false;
   for (const auto& [id, life] : lives_) {

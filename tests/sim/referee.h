@@ -55,6 +55,8 @@ class Referee {
   void OnAccepted(SequenceId id, const Request& request);
   void OnPlan(const BatchPlan& plan, absl::Time now);
   void OnNoPlan(bool steps_in_flight, absl::Time now);
+  // Whether nothing is to be planned before the newest step has said which of its drafts are right.
+  bool AwaitsDrafts() const;
   // The plan in parts is launched to its end.
   void OnPartsLaunched();
   // The result of the oldest plan in flight, before it is committed; of the one in parts, since it was launched.

@@ -58,6 +58,15 @@ void Referee::OnDecodeShare(const PlannedSequence& share, Life& life, Touched* t
   touched->decodes.push_back({.id = share.id, .drafts = {share.drafts.begin(), share.drafts.end()}});
 }
 
+bool Referee::AwaitsDrafts() const {
+  const auto newest =
+      std::find_if(in_flight_.rbegin(), in_flight_.rend(), [](const Touched& step) { return !step.in_parts; });
+  if (!config_.awaits_drafts || newest == in_flight_.rend()) return false;
+  const auto drafted = std::count_if(newest->decodes.begin(), newest->decodes.end(),
+                                     [](const DecodeShare& share) { return !share.drafts.empty(); });
+  return drafted > 0 && 2 * drafted >= static_cast<std::ptrdiff_t>(newest->decodes.size());
+}
+
 void Referee::CheckDrafts(const BatchPlan& plan, bool prompts) {
   const int32_t drafts = plan.decode_rows() - plan.num_decode;
   if (prompts && drafts > (config_.max_batch_tokens - plan.num_decode) / 2) {

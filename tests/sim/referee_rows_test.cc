@@ -176,11 +176,31 @@ TEST_F(RefereeRowsTest, SeesMoreDraftsThanTheBackendHasRoomFor) {
     BatchPlan plan = Plan(2, drafts);
     plan.step = 2;
     other.OnPlan(plan, absl::UnixEpoch());
-    BatchPlan plan = Plan(2, drafts);
-    plan.step = 2;
-    other.OnPlan(plan, absl::UnixEpoch());
     EXPECT_EQ(other.violation(), most == 4 ? "" : "drafts: 4 rows decode, of 3 with drafts");
   }
+}
+
+TEST_F(RefereeRowsTest, SeesAPlanThatDidNotWaitForDrafts) {
+  SchedulerConfig config = Config();
+  config.awaits_drafts = true;
+  Referee other{config};
+  other.OnAccepted(1, request);
+  BatchPlan first{.step = 1, .num_tokens = 2};
+  first.placements = {{.id = 1}};
+  first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
+  first.samples = {{.row = 1, .slot = 0, .position = 2}};
+  other.OnPlan(first, absl::UnixEpoch());
+  other.OnResult({.step = 1, .samples = {{.id = 5}}});
+  BatchPlan plan = Plan(2, drafts);
+  plan.step = 2;
+  EXPECT_FALSE(other.AwaitsDrafts());
+  other.OnPlan(plan, absl::UnixEpoch());
+  EXPECT_TRUE(other.AwaitsDrafts());
+  EXPECT_EQ(other.violation(), "");
+  plan = Plan(6, drafts, /*undecided=*/3);
+  plan.step = 3;
+  other.OnPlan(plan, absl::UnixEpoch());
+  EXPECT_THAT(other.violation(), HasSubstr("drafts: a plan behind a step"));
 }
 
 // What a draw changes would have to be known to the next row.

@@ -125,7 +125,8 @@ class Life {
   // Plans if there is room for a step in flight, and commits some of those that are out.
   void Turn() {
     std::optional<BatchPlan> plan = scheduler_->Plan(clock_.Now());
-    const bool room = static_cast<int32_t>(out_.size()) < workload_.config().max_steps_in_flight;
+    const bool room =
+        static_cast<int32_t>(out_.size()) < workload_.config().max_steps_in_flight && !referee_.AwaitsDrafts();
     Tell();  // deadlines
     const bool planned = plan.has_value();
     if (plan) {
