@@ -8,12 +8,13 @@ namespace {
 
 class BackgroundRun : public std::enable_shared_from_this<BackgroundRun> {
  public:
-  BackgroundRun(Service& service, std::unique_ptr<ResponseRun> run) : service_(service), run_(std::move(run)) {}
+  BackgroundRun(Service& service, std::unique_ptr<ResponseRun> run)
+      : service_(service), client_(run->client().id()), run_(std::move(run)) {}
 
   // It holds itself until it is over.
   void Start() {
     self_ = shared_from_this();
-    service_.store_thread.Post([self = self_] { self->Follow(); });
+    service_.store_thread.Post(client_, [self = self_] { self->Follow(); });
   }
 
  private:
@@ -25,7 +26,7 @@ class BackgroundRun : public std::enable_shared_from_this<BackgroundRun> {
 
   // From the step loop's thread: one look is due at a time.
   void Wake() {
-    if (!due_.exchange(true)) service_.store_thread.Post([self = self_] { self->Advance(); });
+    if (!due_.exchange(true)) service_.store_thread.Post(client_, [self = self_] { self->Advance(); });
   }
 
   void Advance() {
@@ -37,6 +38,7 @@ class BackgroundRun : public std::enable_shared_from_this<BackgroundRun> {
   }
 
   Service& service_;
+  const uint64_t client_;
   std::unique_ptr<ResponseRun> run_;
   std::atomic<bool> due_{false};
   std::shared_ptr<BackgroundRun> self_;

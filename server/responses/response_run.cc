@@ -150,15 +150,15 @@ absl::Status ResponseRun::Post() {
   };
   if (bytes <= kLong) {
     record->output = output_->Stored();
-    service_.store_thread.Post(std::move(store));
+    service_.store_thread.Post(client_.id(), std::move(store));
     return absl::OkStatus();
   }
-  const auto write = [&service = service_, output = output_, record, keeping = keeping_, store = std::move(store),
-                      begun = std::make_shared<std::atomic<bool>>()] {
+  const auto write = [&service = service_, client = client_.id(), output = output_, record, keeping = keeping_,
+                      store = std::move(store), begun = std::make_shared<std::atomic<bool>>()] {
     if (begun->exchange(true)) return;
     try {
       record->output = output->Stored();
-      service.store_thread.Post(store);
+      service.store_thread.Post(client, store);
     } catch (const std::bad_alloc&) {
       service.responses.Remove(record->id);
       keeping->End(OutOfMemory());

@@ -46,6 +46,7 @@ class ResponseRun {
   // True once the store has it, or has refused it: then the object says so.
   bool kept();
 
+  const Client& client() const { return client_; }
   const ResponseObject& object() const { return object_; }
   const ResponseOutput& output() const { return *output_; }
   const GenerationGroup& group() const { return *group_; }

@@ -27,17 +27,36 @@ void StoreThread::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    size_t left = 0;
+    for (const auto& [client, tasks] : tasks_) left += tasks.size();
+    if (left > 0) spdlog::info("the store has {} tasks left, and the process ends behind them", left);
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
-void StoreThread::Post(std::function<void()> task) {
+void StoreThread::Post(uint64_t client, Task task) {
   {
     const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
+    std::deque<Task>& tasks = tasks_[client];
+    if (tasks.empty()) turns_.push_back(client);
+    tasks.push_back(std::move(task));
   }
   changed_.notify_all();
+}
+
+StoreThread::Task StoreThread::TakeNext() {
+  const uint64_t client = turns_.front();
+  turns_.pop_front();
+  const auto found = tasks_.find(client);
+  Task task = std::move(found->second.front());
+  found->second.pop_front();
+  if (found->second.empty()) {
+    tasks_.erase(found);
+  } else {
+    turns_.push_back(client);
+  }
+  return task;
 }
 
 void StoreThread::Run() {
@@ -51,11 +70,8 @@ void StoreThread::Run() {
         changed_.wait_for(lock, absl::ToChronoNanoseconds(pause), [this] { return stopping_ || !tasks_.empty(); });
     if (!woken && !store_.has_leftovers() && absl::Now() - swept < period_) continue;
     if (woken && tasks_.empty()) return;
-    std::function<void()> task;
-    if (woken) {
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
-    }
+    Task task;
+    if (woken) task = TakeNext();
     lock.unlock();
     try {
       if (task) {

@@ -7,8 +7,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <set>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 
 TEST_F(StoreTest, WhatGoesOnFromTheSameSharesItAndOutlivesIt) {
   const auto store = Open();
@@ -404,10 +408,27 @@ TEST_F(StoreTest, ItsThreadDoesAllThatWasPosted) {
   {
     StoreThread thread(*store, absl::Hours(1));
     for (int i = 0; i < 20; ++i) {
-      thread.Post([&store, i] { EXPECT_TRUE(Put(*store, absl::StrCat("r", i)).ok()); });
+      thread.Post(/*client=*/1, [&store, i] { EXPECT_TRUE(Put(*store, absl::StrCat("r", i)).ok()); });
     }
   }
   EXPECT_EQ(store->Stats().responses, 20);
+}
+
+TEST_F(StoreTest, ItsThreadTakesClientsInTurns) {
+  const auto store = Open();
+  std::vector<std::pair<uint64_t, int>> done;
+  {
+    StoreThread thread(*store, absl::Hours(1));
+    std::promise<void> all_posted;
+    thread.Post(/*client=*/0, [posted = all_posted.get_future().share()] { posted.wait(); });
+    int number = 0;
+    for (const uint64_t client : {7, 7, 7, 7, 8, 9, 9}) {
+      thread.Post(client, [&done, client, number] { done.emplace_back(client, number); });
+      ++number;
+    }
+    all_posted.set_value();
+  }
+  EXPECT_THAT(done, ElementsAre(Pair(7, 0), Pair(8, 4), Pair(9, 5), Pair(7, 1), Pair(9, 6), Pair(7, 2), Pair(7, 3)));
 }
 
 }  // namespace
