@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "base/status.h"
 #include "server/common/asked_model.h"
 #include "server/common/error.h"
@@ -24,6 +26,11 @@ constexpr size_t kSpanIdDigits = 16;
 bool EndedWell(const RequestRecord& record) {
   const auto well = [](std::string_view reason) { return reason == "stop" || reason == "length"; };
   return record.status.ok() && std::all_of(record.finish_reasons.begin(), record.finish_reasons.end(), well);
+}
+
+// By its client's fault, which costs the client next to nothing.
+bool Refused(const RequestRecord& record) {
+  return !record.asked && !record.status.ok() && HttpStatusOf(record.status) < 500;
 }
 
 // Whether what `number` stands for, evenly spread over 64 bits, is in the first `part` of all.
@@ -119,6 +126,9 @@ void RequestJournal::Write(const RequestRecord& record) {
   }
   if (CurrentLogLevel() > LogLevel::kInfo) return;
   if (EndedWell(record) && !InPart(std::hash<std::string>()(record.origin.request_id), log_sampling())) return;
+  int64_t left_out = 0;
+  if (Refused(record) && !refusals_.Take(record.ended, &left_out)) return;
+  if (left_out > 0) spdlog::warn("{} more requests were refused: for so many there is no line each", left_out);
   LogRequestLine(RequestLine(record, trace_id, span_id));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "server/config/server_config.h"
+#include "server/telemetry/line_budget.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/request_record.h"
 #include "server/telemetry/span.h"
@@ -25,8 +26,8 @@ class RequestJournal {
     if (exporter_ != nullptr) exporter_->Stop();
   }
 
-  // Of the requests that ended well, the part that gets a line; the others always do. Whether one does depends on its
-  // id alone.
+  // Of the requests that ended well, the part that gets a line; the others always do, but that of those that were
+  // refused so many get one as a log can bear. Whether one does that ended well depends on its id alone.
   double log_sampling() const { return log_sampling_.load(std::memory_order_relaxed); }
   void set_log_sampling(double part) { log_sampling_.store(part, std::memory_order_relaxed); }
 
@@ -35,6 +36,7 @@ class RequestJournal {
 
   const double trace_sampling_;
   std::atomic<double> log_sampling_;
+  LineBudget refusals_{/*per_second=*/20, /*burst=*/200};
   std::unique_ptr<SpanExporter> exporter_;  // null: tracing is off
 };
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import httpx
 import pytest
@@ -151,6 +152,20 @@ def test_the_log_level_is_read_again(tmp_path):
         config.write_text('api-key = "new"\n')
         assert "start again" in hang_up(server)
         assert server.http.get("/admin/log").json() == {"level": "debug", "request_sampling": 0.5}
+
+
+def test_refusals_do_not_fill_the_log():
+    with Server(*FAKE) as server:
+        begin = time.monotonic()
+        for _ in range(600):
+            assert server.http.post("/v1/completions", content=b"{", headers=JSON).status_code == 400
+        took = time.monotonic() - begin
+        server.complete(prompt="a", max_tokens=1)
+        wait_until(lambda: '"finish":["length"]' in server.log(), "a line of what was answered")
+        lines = server.log().count('"code":"invalid_json"')
+        assert 200 <= lines <= 201 + 20 * took
+        left_out = re.findall(r"(\d+) more requests were refused", server.log())
+        assert lines + sum(map(int, left_out)) <= 600
 
 
 def make_certificate(folder, name, *options):
