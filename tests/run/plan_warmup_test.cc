@@ -103,6 +103,8 @@ class SearchingOps : public Ops {
               int32_t* last_token) override {
     ops_->Sample(logits, vocab, rows, controls, results, last_token);
   }
+  void PlaceRows(const BatchView& b, const PlaceRowsArgs& args) override { ops_->PlaceRows(b, args); }
+  void KeepDrafts(const BatchView& b, const KeepDraftsArgs& args) override { ops_->KeepDrafts(b, args); }
 
  private:
   void Plan(const Matrix& w, const Tensor& in, char output) {
