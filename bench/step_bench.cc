@@ -119,6 +119,11 @@ absl::Status StepBench::Decode(int32_t batch, const std::vector<int64_t>& contex
     return absl::ResourceExhaustedError(
         absl::StrCat("batch ", batch, " does not fit: there is room for ", c.slots, " sequences"));
   }
+  if (!drafts_.empty() && batch * static_cast<int32_t>(1 + drafts_.size()) > c.max_drafts) {
+    return absl::InvalidArgumentError(absl::StrCat("batch ", batch, " with ", drafts_.size(),
+                                                   " drafts each: a step with drafts has ", c.max_drafts,
+                                                   " rows at most"));
+  }
   std::vector<Running> sequences = Start(batch);
   for (const int64_t context : contexts) {
     BATUCADA_RETURN_IF_ERROR(Feed(sequences, context, fill_));

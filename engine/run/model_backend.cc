@@ -125,6 +125,7 @@ absl::StatusOr<std::unique_ptr<ModelBackend>> ModelBackend::Create(const ModelBa
                             .workspace = std::move(workspace)});
   b->scratch_.slot = b->model_->state.scratch_slot();
   b->scratch_.first_draft = b->model_->state.first_draft_slot();
+  b->scratch_.drafts = b->capacity_.max_drafts;
   for (size_t group = 0; group < budget.kv.size(); ++group) {
     b->scratch_.blocks[group] = b->model_->state.scratch_block(group);
   }
@@ -197,7 +198,9 @@ StepShape ModelBackend::ShapeOf(const BatchPlan& plan) const {
 }
 
 StepShape ModelBackend::DecodeShape(int32_t rows, bool drafts) const {
-  const int32_t most = drafts ? capacity_.max_drafts : capacity_.slots;
+  // Padding, too, has to lie in the workspace, and between the parts of a long step in its smaller half.
+  const auto room = static_cast<int32_t>(model_->workspace.short_carried.residual.rows);
+  const int32_t most = std::min(drafts ? capacity_.max_drafts : capacity_.slots, room);
   const int32_t padded = std::max(rows, std::min(device_->PaddedDecodeRows(rows), most));
   return {.tokens = padded,
           .sequences = padded,

@@ -107,6 +107,7 @@ void StepInputs::Pack(const BatchPlan& plan, const StepShape& shape, const StepS
       std::fill(table + blocks.size(), table + shape.table_widths[group], scratch.blocks[group]);
     }
   };
+  BATUCADA_CHECK(plan.decode_rows() - plan.num_decode <= scratch.drafts, "a draft without a slot");
   PageId draft_slot = scratch.first_draft;
   for (const PlannedSequence& s : plan.sequences) {
     BATUCADA_CHECK(s.start + s.num_tokens <= std::numeric_limits<int32_t>::max(), "position overflows");

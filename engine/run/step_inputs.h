@@ -24,7 +24,8 @@ struct StepShape {
 
 struct StepScratch {
   PageId slot = 0;
-  PageId first_draft = 0;                        // and as many behind it as a step has drafts
+  PageId first_draft = 0;                        // and behind it one for each draft of a step
+  int32_t drafts = 0;                            // how many
   std::array<PageId, kMaxKvGroups> blocks = {};  // by K/V group
 };
 

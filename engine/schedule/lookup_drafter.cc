@@ -33,6 +33,8 @@ void LookupDrafter::Append(Text& text, int32_t id) {
 }
 
 void LookupDrafter::OnAdmitted(SequenceId id, const Request& request) {
+  // They are never asked for: what one row draws changes what the next may.
+  if (request.constraint != nullptr || request.sampling.controls_logits()) return;
   auto text = std::make_unique<Text>();
   const std::vector<int32_t>& prompt = request.prompt.vector();
   const size_t left_out = prompt.size() - std::min<size_t>(prompt.size(), kRemembered);
@@ -42,7 +44,9 @@ void LookupDrafter::OnAdmitted(SequenceId id, const Request& request) {
 }
 
 void LookupDrafter::OnDrawn(SequenceId id, std::span<const TokenResult> tokens, int32_t rows) {
-  Text& text = *texts_.at(id);
+  const auto found = texts_.find(id);
+  if (found == texts_.end()) return;
+  Text& text = *found->second;
   for (const TokenResult& token : tokens) Append(text, token.id);
   const auto kept = static_cast<int32_t>(tokens.size());  // of `rows`; the first always is
   if (rows == 1) {

@@ -20,7 +20,7 @@ namespace batucada {
 class LookupDrafter : public Drafter {
  public:
   // Ids of a text that are looked through, its newest; up to as many more are held, and half as many places in an
-  // index: 160 KiB for each running sequence at most.
+  // index: 160 KiB at most for each sequence that runs or is parked.
   static constexpr int32_t kRemembered = 1 << 14;
 
   void OnAdmitted(SequenceId id, const Request& request) override;

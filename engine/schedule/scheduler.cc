@@ -427,6 +427,11 @@ bool Scheduler::IsEndToken(int32_t id) const {
   return std::find(config_.end_tokens.begin(), config_.end_tokens.end(), id) != config_.end_tokens.end();
 }
 
+bool Scheduler::EndsAt(const Sequence& s, int32_t id) const {
+  const auto& stops = s.request.stop_token_ids;
+  return std::find(stops.begin(), stops.end(), id) != stops.end() || (!s.request.ignore_eos && IsEndToken(id));
+}
+
 std::vector<SequenceEvent> Scheduler::TakeEvents() { return std::exchange(events_, {}); }
 
 std::optional<PrefixCacheStats> Scheduler::prefix_stats() const {

@@ -71,6 +71,10 @@ void Scheduler::PlanDecode(Sequence& s, int32_t most_drafts, absl::Time now, Bat
   if (most_drafts > 0) {
     config_.drafter->Draft(s.id, s.planned_tokens + 1, s.undecided, most_drafts, &step.drafts);
     BATUCADA_CHECK(step.drafts.size() <= first + static_cast<size_t>(most_drafts), "more drafts than were asked for");
+    // Nothing is drawn behind an end: the state that is kept of the text would be of more than the text.
+    const auto begin = step.drafts.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto end = std::find_if(begin, step.drafts.end(), [&](int32_t id) { return EndsAt(s, id); });
+    step.drafts.erase(end, step.drafts.end());
   }
   const auto drafts = std::span<const int32_t>(step.drafts).subspan(first);
   const int32_t rows = 1 + static_cast<int32_t>(drafts.size());

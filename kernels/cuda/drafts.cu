@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kCopyThreads) KeepDraftsKernel(const BatchView
 
 }  // namespace
 
-// Ordinary launches, both: nothing begins beside them, for kernels read places and states before they wait.
+// Ordinary launches, both, and so is Embed behind the first: kernels read places and states before they wait.
 cudaError_t PlaceRows(const BatchView& batch, const PlaceRowsArgs& args, const Target& target) {
   const int blocks = (batch.num_decode + kPlaceThreads - 1) / kPlaceThreads;
   PlaceRowsKernel<<<blocks, kPlaceThreads, 0, target.stream>>>(args, batch.num_decode);

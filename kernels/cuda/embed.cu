@@ -20,6 +20,11 @@ __global__ void EmbedKernel(const EmbedParams p) {
 }  // namespace
 
 cudaError_t Embed(const EmbedParams& params, const Target& target) {
+  if (params.before != nullptr) {
+    // Behind PlaceRows, and in front of kernels that read places before they wait: none begins before it has ended.
+    EmbedKernel<<<params.num_tokens, 256, 0, target.stream>>>(params);
+    return cudaGetLastError();
+  }
   return Launch(target, EmbedKernel, dim3(params.num_tokens), dim3(256), 0, params);
 }
 

@@ -30,7 +30,8 @@ void AddEngineOptions(OptionTable& table, EngineConfig* config) {
                &config->max_batch_tokens);
   table.AddInt("draft-tokens", batching,
                "Tokens that a step guesses ahead of a sequence at most, from what its text has said before; right ones "
-               "cost no step of their own, and answers are the same. 0: none",
+               "cost no step of their own, and what is drawn is what would have been. On a GPU sums of more rows have "
+               "another order, as beside other requests. 0: none",
                &config->draft_tokens);
   table.AddNumber("prompt-share", batching,
                   "Of the time, what long prompts have while others generate, between 0.05 and 0.95; their weight "

@@ -226,7 +226,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return absl::StrCat("Case", test.index); });
 
 TEST(ModelConfigTest, RefusesWhatIsNotJson) {
-  EXPECT_THAT(ErrorOf(""), HasSubstr("config.json is not valid JSON"));
+  EXPECT_THAT(ErrorOf(""), HasSubstr("config.json is empty: it must be JSON"));
   EXPECT_THAT(ErrorOf("{\"model_type\": samba}"), HasSubstr("at byte 15"));
   EXPECT_THAT(ErrorOf("[1]"), HasSubstr("expected an object, found a list of 1"));
   EXPECT_THAT(ErrorOf("{\"a\": 1, \"a\": 2}"), HasSubstr("the key \"a\" twice"));

@@ -23,7 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int32_t kVocab = 64, kMostDrafts = 5;
+// Of a step: no number of rows that steps are padded to.
+constexpr int32_t kRows = 12, kVocab = 64, kMostDrafts = 5;
 constexpr SequenceId kSequences = 4;
 
 fs::path Models() { return fs::path(BATUCADA_SOURCE_DIR) / "tests/golden/models"; }
@@ -105,7 +106,7 @@ class DraftsTest : public testing::TestWithParam<Case> {
     const std::unique_ptr<TensorSource> source = MakeDummySource(model, 1);
     std::string report;
     auto made = ModelBackend::Create({.model = model,
-                                      .max_batch_tokens = 48,
+                                      .max_batch_tokens = kRows,
                                       .max_sequences = kSequences,
                                       .max_total_tokens = 200,
                                       .draft_tokens = kMostDrafts,
@@ -133,7 +134,7 @@ class DraftsTest : public testing::TestWithParam<Case> {
   static Texts Run(Drafter* drafter, int32_t most_in_flight) {
     const std::unique_ptr<ModelBackend> backend = MakeBackend();
     const BackendCapacity& capacity = backend->capacity();
-    Scheduler scheduler({.max_batch_tokens = 48,
+    Scheduler scheduler({.max_batch_tokens = kRows,
                          .max_steps_in_flight = most_in_flight,
                          .slots = capacity.slots,
                          .control_rows = capacity.control_rows,
@@ -201,8 +202,8 @@ TEST_P(DraftsTest, AreNoPartOfTheText) {
       SCOPED_TRACE(testing::Message() << "sequence " << id << ", steps in flight " << in_flight);
       ExpectSame(drafted.at(id), text);
     }
-    EXPECT_GT(oracle.kept(), 20);
-    EXPECT_GT(oracle.rejected(), 20);
+    EXPECT_GT(oracle.kept(), 10);
+    EXPECT_GT(oracle.rejected(), 10);
   }
 }
 

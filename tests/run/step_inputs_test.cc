@@ -103,8 +103,8 @@ TEST(StepInputs, DraftsAreSequencesBehindTheirRow) {
   std::vector<char> bytes(StepInputs::Bytes(shape), '\xAB');
   StepView step;
   SampleView samples;
-  StepInputs::Pack(plan, shape, {.slot = 90, .first_draft = 91, .blocks = {99}}, bytes.data(), bytes.data(), &step,
-                   &samples);
+  StepInputs::Pack(plan, shape, {.slot = 90, .first_draft = 91, .drafts = 3, .blocks = {99}}, bytes.data(),
+                   bytes.data(), &step, &samples);
   const BatchView& b = step.rows;
   EXPECT_EQ(b.num_decode, 5);
   EXPECT_EQ(b.max_context, 43);
@@ -141,8 +141,8 @@ TEST(StepInputs, PaddingBesideDraftsIsNone) {
   std::vector<char> bytes(StepInputs::Bytes(shape), '\xAB');
   StepView step;
   SampleView samples;
-  StepInputs::Pack(plan, shape, {.slot = 90, .first_draft = 91, .blocks = {99}}, bytes.data(), bytes.data(), &step,
-                   &samples);
+  StepInputs::Pack(plan, shape, {.slot = 90, .first_draft = 91, .drafts = 3, .blocks = {99}}, bytes.data(),
+                   bytes.data(), &step, &samples);
   EXPECT_EQ(step.rows.num_decode, 4);
   EXPECT_THAT(Read(step.rows.slot, 4), ElementsAre(0, 91, 90, 90));
   EXPECT_THAT(Read(step.rows.before, 4), ElementsAre(0, 0, 90, 90));

@@ -188,6 +188,22 @@ TEST_F(SchedulerRowsTest, ABackendHasRoomForSoManyRows) {
   }
 }
 
+TEST_F(SchedulerRowsTest, NothingIsGuessedBehindAnEnd) {
+  Request stops = Prompt(10, 50), goes_on = Prompt(10, 50);
+  stops.stop_token_ids = {101};
+  Start(1, stops);
+  EXPECT_THAT(Plan().sequences[0].drafts, ElementsAre(100));
+  SchedulerConfig config = Config();
+  config.end_tokens = {100};
+  scheduler = std::make_unique<Scheduler>(config);
+  Start(1, Prompt(10, 50));
+  EXPECT_THAT(Plan().sequences[0].drafts, IsEmpty());
+  scheduler = std::make_unique<Scheduler>(config);
+  goes_on.ignore_eos = true;
+  Start(1, goes_on);
+  EXPECT_THAT(Plan().sequences[0].drafts, ElementsAre(100, 101, 102));
+}
+
 TEST_F(SchedulerRowsTest, NoMoreIsDrawnThanATextMayHave) {
   Start(1, Prompt(10, 6));
   const BatchPlan first = Plan();
