@@ -237,10 +237,10 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                 &config->log_level);
   table.AddEnum("log-format", telemetry, "Of messages; the lines about requests are always JSON", {"text", "json"},
                 &config->log_format);
-  table.AddNumber("request-log-sampling", telemetry,
-                  "Part of the requests that end well which get a line; the others always do, but of refused ones "
-                  "at most 200 at once and 20 a second",
-                  &config->request_log_sampling);
+  table.AddNumber(
+      "request-log-sampling", telemetry,
+      "Part of the requests that end well which get a line; the others always do, but for floods of refused ones",
+      &config->request_log_sampling);
   table.AddString("otlp-endpoint", telemetry,
                   "Collector for spans, http://localhost:4318; default: OTEL_EXPORTER_OTLP_ENDPOINT, else none",
                   &config->tracing.endpoint);
