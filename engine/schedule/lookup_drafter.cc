@@ -7,29 +7,36 @@
 namespace batucada {
 namespace {
 
-constexpr int32_t kMostLength = 64;   // no share has room for more
-constexpr int32_t kMostFailures = 6;  // the longest pause is of so many doublings
+constexpr int32_t kMostLength = 64;     // no share has room for more
+constexpr size_t kIndexedAtOnce = 512;  // ids of a long text: some 15 µs, and the plan waits
+constexpr int32_t kMostFailures = 6;    // the longest pause is of so many doublings
 
 }  // namespace
 
 void LookupDrafter::Append(Text& text, int32_t id) {
   if (text.ids.size() == 2 * kRemembered) {
-    const std::vector<int32_t> newest(text.ids.end() - kRemembered, text.ids.end());
+    text.ids.erase(text.ids.begin(), text.ids.end() - kRemembered);
     text.first += kRemembered;
-    text.ids.clear();
+    text.indexed = 0;
     std::fill(text.behind.begin(), text.behind.end(), -1);
-    for (const int32_t known : newest) Append(text, known);
   }
   text.ids.push_back(id);
-  text.match = -1;
-  if (text.ids.size() < kGram) return;
+}
+
+bool LookupDrafter::Index(Text& text, size_t most) {
   const auto gram_before = [&](size_t end) { return std::span<const int32_t>(text.ids).subspan(end - kGram, kGram); };
-  const std::span<const int32_t> gram = gram_before(text.ids.size());
-  uint64_t hash = 0;
-  for (const int32_t one : gram) hash = SplitMix(hash ^ static_cast<uint64_t>(one));
-  int32_t& behind = text.behind[hash % kPlaces];
-  if (behind >= 0 && std::ranges::equal(gram_before(static_cast<size_t>(behind)), gram)) text.match = behind;
-  behind = static_cast<int32_t>(text.ids.size());
+  for (; text.indexed < text.ids.size() && most > 0; --most) {
+    ++text.indexed;
+    text.match = -1;
+    if (text.indexed < kGram) continue;
+    const std::span<const int32_t> gram = gram_before(text.indexed);
+    uint64_t hash = 0;
+    for (const int32_t one : gram) hash = SplitMix(hash ^ static_cast<uint64_t>(one));
+    int32_t& behind = text.behind[hash % kPlaces];
+    if (behind >= 0 && std::ranges::equal(gram_before(static_cast<size_t>(behind)), gram)) text.match = behind;
+    behind = static_cast<int32_t>(text.indexed);
+  }
+  return text.indexed == text.ids.size();
 }
 
 void LookupDrafter::OnAdmitted(SequenceId id, const Request& request) {
@@ -39,7 +46,7 @@ void LookupDrafter::OnAdmitted(SequenceId id, const Request& request) {
   const std::vector<int32_t>& prompt = request.prompt.vector();
   const size_t left_out = prompt.size() - std::min<size_t>(prompt.size(), kRemembered);
   text->first = static_cast<int64_t>(left_out);
-  for (size_t i = left_out; i < prompt.size(); ++i) Append(*text, prompt[i]);
+  text->ids.assign(prompt.begin() + static_cast<std::ptrdiff_t>(left_out), prompt.end());
   texts_[id] = std::move(text);
 }
 
@@ -66,8 +73,8 @@ void LookupDrafter::OnDrawn(SequenceId id, std::span<const TokenResult> tokens, 
 
 void LookupDrafter::Draft(SequenceId id, int64_t position, int32_t /*undecided*/, int32_t most,
                           std::vector<int32_t>* drafts) {
-  const Text& text = *texts_.at(id);
-  if (text.match < 0 || text.pause > 0) return;
+  Text& text = *texts_.at(id);
+  if (!Index(text, kIndexedAtOnce) || text.match < 0 || text.pause > 0) return;
   const auto known = static_cast<int64_t>(text.ids.size()), distance = known - text.match;
   const int64_t ahead = position - text.first - known;  // of what is known
   for (int32_t i = 0; i < std::min(most, text.length); ++i) {

@@ -35,14 +35,17 @@ class LookupDrafter : public Drafter {
   struct Text {
     int64_t first = 0;  // the position of ids[0]
     std::vector<int32_t> ids;
+    size_t indexed = 0;  // of them, how many are in what follows
     // By the hash of kGram ids, where in `ids` the one behind their newest occurrence is.
     std::vector<int32_t> behind = std::vector<int32_t>(kPlaces, -1);
-    int32_t match = -1;      // where in `ids` what follows now may stand; -1: nowhere
+    int32_t match = -1;      // where in `ids` what follows the ids indexed may stand; -1: nowhere
     int32_t length = kGram;  // drafts that are worth their rows
     int32_t failures = 0;    // shares on end of whose drafts none was kept
     int32_t pause = 0;       // tokens to come without drafts
   };
   static void Append(Text& text, int32_t id);
+  // Looks at so many ids more; true: at all there are.
+  static bool Index(Text& text, size_t most);
 
   absl::flat_hash_map<SequenceId, std::unique_ptr<Text>> texts_;
 };
