@@ -369,13 +369,8 @@ void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time no
   events_.push_back({.id = s.id, .token = token});
   if (!first) events_.back().token_gap = now - s.last_token;
   s.last_token = now;
-  const auto& stops = s.request.stop_token_ids;
-  if (std::find(stops.begin(), stops.end(), token.id) != stops.end()) {
-    s.finish.stop_token = token.id;
-    End(s, FinishReason::kStop, now);
-  } else if (!s.request.ignore_eos && IsEndToken(token.id)) {
-    End(s, FinishReason::kStop, now);
-  } else if (s.constraint != nullptr && s.constraint->finished()) {
+  if (StopsAt(s, token.id)) s.finish.stop_token = token.id;
+  if (EndsAt(s, token.id) || (s.constraint != nullptr && s.constraint->finished())) {
     End(s, FinishReason::kStop, now);
   } else if (s.finish.generated_tokens == s.request.max_tokens) {
     End(s, FinishReason::kLength, now);
@@ -427,9 +422,13 @@ bool Scheduler::IsEndToken(int32_t id) const {
   return std::find(config_.end_tokens.begin(), config_.end_tokens.end(), id) != config_.end_tokens.end();
 }
 
-bool Scheduler::EndsAt(const Sequence& s, int32_t id) const {
+bool Scheduler::StopsAt(const Sequence& s, int32_t id) const {
   const auto& stops = s.request.stop_token_ids;
-  return std::find(stops.begin(), stops.end(), id) != stops.end() || (!s.request.ignore_eos && IsEndToken(id));
+  return std::find(stops.begin(), stops.end(), id) != stops.end();
+}
+
+bool Scheduler::EndsAt(const Sequence& s, int32_t id) const {
+  return StopsAt(s, id) || (!s.request.ignore_eos && IsEndToken(id));
 }
 
 std::vector<SequenceEvent> Scheduler::TakeEvents() { return std::exchange(events_, {}); }

@@ -259,7 +259,8 @@ class Scheduler {
   // Gives its pages back; it is gone.
   void Free(Sequence& sequence);
   bool IsEndToken(int32_t id) const;
-  // Whether the sequence ends when it draws this.
+  // Whether its request names this id as one that ends it; whether it ends when it draws it.
+  bool StopsAt(const Sequence& sequence, int32_t id) const;
   bool EndsAt(const Sequence& sequence, int32_t id) const;
 
   // --- parking, scheduler_parking.cc; nothing of it happens where there is no room to park in ---

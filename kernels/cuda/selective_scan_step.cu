@@ -77,10 +77,7 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
   if constexpr (kPacks == 0) {
     dt = __bfloat162float(p.dt[(first_row + own) * p.dt_stride + safe]);
   } else {
-    const int from = own * 4 + lane / 8;  // the lane that has this channel of the row
-    const float even = __shfl_sync(0xffffffffu, product[0], from);
-    const float odd = __shfl_sync(0xffffffffu, product[1], from);
-    dt = lane / 4 % 2 == 0 ? even : odd;
+    dt = DtOf(product, own, lane);
   }
   const float delta = Softplus(dt + bias);
   const float own_exponent = delta * kLog2E;
@@ -92,14 +89,7 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
     const float dx = __shfl_sync(0xffffffffu, own_dx, r, kStepLanes);
     float4& s = h[r];
     if (fresh[r]) s = {0.f, 0.f, 0.f, 0.f};  // only here, so that nothing waits for the load before it must
-    float to[4], from[4];
-    Unpack4(b[r], to);
-    Unpack4(c[r], from);
-    s.x = Exp2(exponent * a.x) * s.x + dx * to[0];
-    s.y = Exp2(exponent * a.y) * s.y + dx * to[1];
-    s.z = Exp2(exponent * a.z) * s.z + dx * to[2];
-    s.w = Exp2(exponent * a.w) * s.w + dx * to[3];
-    y[r] = s.x * from[0] + s.y * from[1] + s.z * from[2] + s.w * from[3];
+    y[r] = StepStates(s, exponent, dx, a, b[r], c[r]);
     if (valid && r < rows) *state[r] = s;
   }
   const float sum = SumOfLanes(y, quad);

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,27 +15,17 @@
 #include "engine/model/dummy.h"
 #include "engine/run/model_backend.h"
 #include "engine/schedule/scheduler.h"
+#include "tests/run/small_models.h"
 
 namespace batucada {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Of a step: no number of rows that steps are padded to.
 constexpr int32_t kRows = 12, kVocab = 64, kMostDrafts = 5;
 constexpr SequenceId kSequences = 4;
 
-fs::path Models() { return fs::path(BATUCADA_SOURCE_DIR) / "tests/golden/models"; }
 // A model whose kernels take as long as any's, where those made for tests are done before the next one has begun.
-constexpr char kReal[] = "samba-classics-18m";
-
-ModelConfig ConfigOf(const std::string& name) {
-  std::ifstream file((name == kReal ? fs::path(BATUCADA_SOURCE_DIR) / "models" : Models()) / name / "config.json");
-  const std::string json{std::istreambuf_iterator<char>(file), {}};
-  auto config = ParseModelConfig(json);
-  EXPECT_TRUE(config.ok()) << name << ": " << config.status();
-  return *std::move(config);
-}
+constexpr char kReal[] = "../../../models/samba-classics-18m";
 
 using Texts = std::map<SequenceId, std::vector<TokenResult>>;
 
@@ -80,7 +68,7 @@ struct Case {
 };
 
 std::string NameOf(const Case& c) {
-  std::string model = c.model;
+  std::string model = std::filesystem::path(c.model).filename();
   std::replace(model.begin(), model.end(), '-', '_');
   return model + (c.on == On::kCpu ? "_cpu" : c.on == On::kCuda ? "_cuda" : "_cuda_invariant");
 }
@@ -176,17 +164,20 @@ class DraftsTest : public testing::TestWithParam<Case> {
     return texts;
   }
 
-  static void ExpectSame(const std::vector<TokenResult>& drafted, const std::vector<TokenResult>& plain) {
+  // Notes how many ids are the same before the first that is not.
+  static void ExpectSame(const std::vector<TokenResult>& drafted, const std::vector<TokenResult>& plain, int* same) {
     ASSERT_EQ(drafted.size(), plain.size());
     for (size_t i = 0; i < plain.size(); ++i) {
       // On CUDA other numbers of rows may be summed in another order.
       if (GetParam().on != On::kCuda) {
         ASSERT_EQ(drafted[i].id, plain[i].id) << "token " << i;
         ASSERT_EQ(drafted[i].logprob, plain[i].logprob) << "token " << i;
+        ++*same;
         continue;
       }
       EXPECT_NEAR(drafted[i].logprob, plain[i].logprob, 0.05F) << "token " << i;
       if (drafted[i].id != plain[i].id) break;  // a tie: from here on they are two texts
+      ++*same;
     }
   }
 };
@@ -198,20 +189,20 @@ TEST_P(DraftsTest, AreNoPartOfTheText) {
     Oracle oracle(plain, static_cast<uint64_t>(in_flight));
     const Texts drafted = Run(&oracle, in_flight);
     ASSERT_EQ(drafted.size(), kSequences);
+    int same = 0;
     for (const auto& [id, text] : plain) {
       SCOPED_TRACE(testing::Message() << "sequence " << id << ", steps in flight " << in_flight);
-      ExpectSame(drafted.at(id), text);
+      ExpectSame(drafted.at(id), text, &same);
     }
+    EXPECT_GT(same, 100) << "ties are rare";
     EXPECT_GT(oracle.kept(), 10);
     EXPECT_GT(oracle.rejected(), 10);
   }
 }
 
 std::vector<Case> Cases() {
-  std::vector<std::string> models = {kReal};
-  for (const auto& entry : fs::directory_iterator(Models())) {
-    if (entry.is_directory()) models.push_back(entry.path().filename().string());
-  }
+  std::vector<std::string> models = ModelNames();
+  models.emplace_back(kReal);
   std::vector<Case> cases;
   for (const std::string& model : models) {
     for (const On on : {On::kCpu, On::kCuda, On::kCudaSameInAnyBatch}) cases.push_back({model, on});

@@ -37,6 +37,17 @@ class RefereeRowsTest : public testing::Test {
     EXPECT_EQ(referee.violation(), "");
   }
 
+  // The same to another one, whose steps go on with the second.
+  void Begin(Referee& other) {
+    other.OnAccepted(1, request);
+    BatchPlan first{.step = 1, .num_tokens = 2};
+    first.placements = {{.id = 1}};
+    first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
+    first.samples = {{.row = 1, .slot = 0, .position = 2}};
+    other.OnPlan(first, absl::UnixEpoch());
+    other.OnResult({.step = 1, .samples = {{.id = 5}}});
+  }
+
   // A share of the drafts and the row before them.
   BatchPlan Plan(int64_t start, std::vector<int32_t> guesses, int32_t undecided = 0) {
     const std::vector<int32_t>& fed = fed_.emplace_back(std::move(guesses));
@@ -145,13 +156,7 @@ TEST_F(RefereeRowsTest, SeesDraftsThatLeavePromptsLittle) {
   plan.num_tokens = 12;
   EXPECT_EQ(Violation(plan), "") << "three of eleven";
   Referee narrow{SchedulerConfig{.max_batch_tokens = 6, .slots = 2, .block_tokens = 8, .max_decode_rows = 4}};
-  narrow.OnAccepted(1, request);
-  BatchPlan first{.step = 1, .num_tokens = 2};
-  first.placements = {{.id = 1}};
-  first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
-  first.samples = {{.row = 1, .slot = 0, .position = 2}};
-  narrow.OnPlan(first, absl::UnixEpoch());
-  narrow.OnResult({.step = 1, .samples = {{.id = 5}}});
+  Begin(narrow);
   narrow.OnAccepted(2, other);
   plan.step = 2;
   plan.sequences.back().num_tokens = 2;
@@ -166,13 +171,7 @@ TEST_F(RefereeRowsTest, SeesMoreDraftsThanTheBackendHasRoomFor) {
   for (const int32_t most : {4, 3}) {
     config.max_drafts = most;
     Referee other{config};
-    other.OnAccepted(1, request);
-    BatchPlan first{.step = 1, .num_tokens = 2};
-    first.placements = {{.id = 1}};
-    first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
-    first.samples = {{.row = 1, .slot = 0, .position = 2}};
-    other.OnPlan(first, absl::UnixEpoch());
-    other.OnResult({.step = 1, .samples = {{.id = 5}}});
+    Begin(other);
     BatchPlan plan = Plan(2, drafts);
     plan.step = 2;
     other.OnPlan(plan, absl::UnixEpoch());
@@ -184,13 +183,7 @@ TEST_F(RefereeRowsTest, SeesAPlanThatDidNotWaitForDrafts) {
   SchedulerConfig config = Config();
   config.awaits_drafts = true;
   Referee other{config};
-  other.OnAccepted(1, request);
-  BatchPlan first{.step = 1, .num_tokens = 2};
-  first.placements = {{.id = 1}};
-  first.sequences = {{.id = 1, .slot = 0, .num_tokens = 2, .tokens = request.prompt.vector()}};
-  first.samples = {{.row = 1, .slot = 0, .position = 2}};
-  other.OnPlan(first, absl::UnixEpoch());
-  other.OnResult({.step = 1, .samples = {{.id = 5}}});
+  Begin(other);
   BatchPlan plan = Plan(2, drafts);
   plan.step = 2;
   EXPECT_FALSE(other.AwaitsDrafts());
