@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMostAtOnce = 8;  // files
-constexpr int64_t kMaxIndexBytes = 100'000'000;
 
 std::string Escaped(std::string_view revision) {
   return absl::StrReplaceAll(ToAbsl(revision), {{absl::string_view("/"), absl::string_view("%2F")}});

@@ -23,6 +23,7 @@ struct HubListing {
 };
 
 inline constexpr int64_t kMaxListingBytes = 32 << 20;
+inline constexpr int64_t kMaxIndexBytes = 100'000'000;  // of an index of shards
 inline constexpr std::string_view kWeightsFile = "model.safetensors";
 inline constexpr std::string_view kIndexFile = "model.safetensors.index.json";
 

@@ -11,6 +11,7 @@ using TimePoint = Clock::time_point;
 using Duration = std::chrono::nanoseconds;
 
 inline double ToSeconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+inline double ToMilliseconds(Duration duration) { return ToSeconds(duration) * 1e3; }
 // What is too long for nanoseconds in 64 bits is a century, which no run sees the end of.
 inline Duration FromSeconds(double seconds) {
   constexpr double kCentury = 3.156e9;

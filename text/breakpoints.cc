@@ -35,7 +35,7 @@ bool HasMarkedTools(const ChatInput& conversation) {
 }
 
 // A place in a conversation: behind a text, or before it.
-struct Place {
+struct SignPlace {
   bj::string* text = nullptr;
   bool before = false;
 };
@@ -63,8 +63,8 @@ bool IsOfSystem(const bj::value& message) {
 }
 
 // In the order of the text.
-std::vector<Place> PlacesIn(ChatInput* conversation) {
-  std::vector<Place> places;
+std::vector<SignPlace> PlacesIn(ChatInput* conversation) {
+  std::vector<SignPlace> places;
   bj::array& messages = conversation->messages;
   if (HasMarkedTools(*conversation)) {
     const auto first = std::find_if_not(messages.begin(), messages.end(), IsOfSystem);
@@ -155,8 +155,8 @@ std::vector<size_t> FindBreakpoints(const ChatInput& conversation, std::string_v
   size_t signs = 0;
   {
     ChatInput copy = conversation;
-    const std::vector<Place> places = PlacesIn(&copy);
-    for (const Place& place : places) place.text->insert(place.before ? 0 : place.text->size(), sign);
+    const std::vector<SignPlace> places = PlacesIn(&copy);
+    for (const SignPlace& place : places) place.text->insert(place.before ? 0 : place.text->size(), sign);
     signs = places.size();
     absl::StatusOr<std::string> rendered = chat_template.RenderReplayed(copy);
     if (!rendered.ok()) return found;

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/jinja/text.h"
+#include "text/json_text.h"
 
 namespace batucada {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 // The blank tells a template that keeps the content's white space from one that strips it.
 constexpr std::string_view kMark = "CONTINUE_FINAL_MESSAGE_TAG ";
 constexpr std::string_view kBareMark = kMark.substr(0, kMark.size() - 1);
-
-std::string_view View(const boost::json::string& text) { return {text.data(), text.size()}; }
 
 const boost::json::string* FindString(const boost::json::value& object, std::string_view key) {
   if (!object.is_object()) return nullptr;

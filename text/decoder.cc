@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/byte_level.h"
+#include "text/hex_digit.h"
 #include "text/text_pattern.h"
 #include "text/utf8.h"
 
@@ -14,13 +15,6 @@ namespace batucada {
 namespace {
 
 constexpr size_t kMaxTokenText = 1 << 16;  // bytes that one token may stand for
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // The byte of a token spelled <0xXX>.
 std::optional<char> FallbackByte(std::string_view token) {

@@ -10,6 +10,7 @@
 #include "text/byte_level.h"
 #include "text/decoder.h"
 #include "text/json_cursor.h"
+#include "text/json_text.h"
 #include "text/json_tokenizer.h"
 #include "text/post_processor.h"
 
@@ -23,8 +24,6 @@ constexpr size_t kLoadedText = size_t{4} << 20;  // about the text of the larges
 constexpr size_t kMaxTableBytes = size_t{1} << 30;  // all that the decoder makes of all tokens
 
 using Ids = StringMap<int32_t>;  // by spelling
-
-std::string_view View(const boost::json::string& s) { return {s.data(), s.size()}; }
 
 // The model's vocabulary: ids in range and unique. Reports what is wrong through the cursor.
 Ids ParseVocabulary(const JsonCursor& json) {

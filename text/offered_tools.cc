@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "text/jinja/text.h"
+#include "text/json_text.h"
+#include "text/probe_names.h"
 
 namespace batucada {
 namespace {
@@ -11,24 +13,22 @@ namespace {
 namespace bj = boost::json;
 using Place = ToolsForm::Place;
 
-constexpr std::string_view kName = "batucada_probe";
 constexpr std::string_view kSystem = "batucada_system";
 constexpr std::string_view kResult = "batucada_result";
-constexpr std::string_view kId = "batucada1";  // some templates insist on ids of nine letters and digits
 
 bool Says(const absl::StatusOr<std::string>& text, std::string_view what) {
   return text.ok() && jinja::Find(*text, what) != std::string::npos;
 }
 
-bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
-
-bj::object Message(const char* role, std::string_view content) { return {{"role", role}, {"content", Text(content)}}; }
+bj::object ProbeMessage(const char* role, std::string_view content) {
+  return {{"role", role}, {"content", JsonString(content)}};
+}
 
 bj::array ProbeTools() {
   const bj::object value = {{"type", "string"}, {"description", "what it is"}};
   const bj::object parameters = {
       {"type", "object"}, {"properties", {{"value", value}}}, {"required", bj::array{"value"}}};
-  const bj::object function = {{"name", Text(kName)}, {"description", "a tool"}, {"parameters", parameters}};
+  const bj::object function = {{"name", JsonString(kProbeName)}, {"description", "a tool"}, {"parameters", parameters}};
   return {{{"type", "function"}, {"function", function}}};
 }
 
@@ -46,7 +46,7 @@ std::string Instructions(const bj::array& tools) {
 void Append(std::string_view text, bj::object* message) {
   bj::value& content = (*message)["content"];
   if (bj::array* parts = content.if_array()) {
-    parts->push_back({{"type", "text"}, {"text", Text(text)}});
+    parts->push_back({{"type", "text"}, {"text", JsonString(text)}});
     return;
   }
   std::string whole;
@@ -65,7 +65,7 @@ bool HasRole(const bj::value& message, std::string_view role) {
 bj::object& SystemMessage(bj::array* messages) {
   const bool there =
       !messages->empty() && (HasRole(messages->front(), "system") || HasRole(messages->front(), "developer"));
-  if (!there) messages->insert(messages->begin(), Message("system", ""));
+  if (!there) messages->insert(messages->begin(), ProbeMessage("system", ""));
   return messages->front().get_object();
 }
 
@@ -74,7 +74,7 @@ void TellResult(bj::object* message) {
   const bj::value* content = message->if_contains("content");
   std::string text;
   if (content != nullptr) text = content->is_string() ? std::string(content->get_string()) : bj::serialize(*content);
-  *message = Message("user", "<tool_response>\n" + text + "\n</tool_response>");
+  *message = ProbeMessage("user", "<tool_response>\n" + text + "\n</tool_response>");
 }
 
 // The calls of an assistant's message as its words.
@@ -99,27 +99,32 @@ void TellCalls(const CallFrame& frame, bj::object* message) {
 
 ToolsForm FindToolsForm(const RenderTools& render, std::string_view source) {
   ToolsForm form;
-  const bj::object call = {
-      {"id", Text(kId)}, {"type", "function"}, {"function", {{"name", Text(kName)}, {"arguments", bj::object()}}}};
-  bj::array past = {Message("user", "question"), {{"role", "assistant"}, {"tool_calls", bj::array{call}}}};
+  const bj::object call = {{"id", JsonString(kProbeId)},
+                           {"type", "function"},
+                           {"function", {{"name", JsonString(kProbeName)}, {"arguments", bj::object()}}}};
+  bj::array past = {ProbeMessage("user", "question"), {{"role", "assistant"}, {"tool_calls", bj::array{call}}}};
   const absl::StatusOr<std::string> told = render(past, {});
-  form.prints_calls = Says(told, kName) || Says(told, kId);  // Kimi's ids have the name in them
-  if (!form.prints_calls) past.back() = Message("assistant", "answer");
-  past.push_back({{"role", "tool"}, {"content", Text(kResult)}, {"tool_call_id", Text(kId)}, {"name", Text(kName)}});
+  form.prints_calls = Says(told, kProbeName) || Says(told, kProbeId);  // Kimi's ids have the name in them
+  if (!form.prints_calls) past.back() = ProbeMessage("assistant", "answer");
+  past.push_back({{"role", "tool"},
+                  {"content", JsonString(kResult)},
+                  {"tool_call_id", JsonString(kProbeId)},
+                  {"name", JsonString(kProbeName)}});
   form.prints_results = Says(render(past, {}), kResult);
   for (const Place place : {Place::kVariable, Place::kSystemMember}) {
     for (const bool system : {false, true}) {
       form.place = place;
-      bj::array messages = {Message("user", "question")};
-      if (system) messages.insert(messages.begin(), Message("system", kSystem));
+      bj::array messages = {ProbeMessage("user", "question")};
+      if (system) messages.insert(messages.begin(), ProbeMessage("system", kSystem));
       bj::object variables;
       OfferTools(form, ProbeTools(), &messages, &variables);
-      if (!Says(render(std::move(messages), std::move(variables)), kName)) continue;
+      if (!Says(render(std::move(messages), std::move(variables)), kProbeName)) continue;
       form.calls = FindCallFormat(source);
       return form;
     }
   }
-  const bool takes_system = Says(render({Message("system", kSystem), Message("user", "question")}, {}), kSystem);
+  const bool takes_system =
+      Says(render({ProbeMessage("system", kSystem), ProbeMessage("user", "question")}, {}), kSystem);
   form.place = takes_system ? Place::kSystemContent : Place::kUserContent;
   return form;
 }

@@ -26,7 +26,7 @@ constexpr int64_t kTextNs = 1'000'000'000, kTextNsPerByte = 2'000;
 
 int64_t TimeFor(size_t text_bytes) { return kTextNs + kTextNsPerByte * static_cast<int64_t>(text_bytes); }
 
-std::string Message(int code) {
+std::string ErrorMessage(int code) {
   PCRE2_UCHAR buffer[256];
   pcre2_get_error_message(code, buffer, sizeof(buffer));
   return reinterpret_cast<const char*>(buffer);
@@ -61,7 +61,7 @@ absl::StatusOr<Regex> Regex::Compile(std::string_view oniguruma_pattern) {
   pcre2_compile_context_free(context);
   if (code == nullptr) {
     return absl::InvalidArgumentError(Concat("regular expression ", Quoted(oniguruma_pattern), " does not compile: ",
-                                             Message(error), " at byte ", offset, " of ", Quoted(pattern)));
+                                             ErrorMessage(error), " at byte ", offset, " of ", Quoted(pattern)));
   }
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it fails, matching falls back to the interpreter
   return Regex(std::shared_ptr<pcre2_code>(code, pcre2_code_free));
@@ -73,7 +73,7 @@ absl::StatusOr<Regex> Regex::Literal(std::string_view text) {
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
                                    PCRE2_UTF | PCRE2_LITERAL | PCRE2_USE_OFFSET_LIMIT, &error, &offset, nullptr);
   if (code == nullptr) {
-    return absl::InvalidArgumentError(Concat("cannot match ", Quoted(text), ": ", Message(error)));
+    return absl::InvalidArgumentError(Concat("cannot match ", Quoted(text), ": ", ErrorMessage(error)));
   }
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
   return Regex(std::shared_ptr<pcre2_code>(code, pcre2_code_free));
@@ -124,7 +124,7 @@ absl::Status Regex::FindSome(std::string_view text, size_t most, Search* search,
     }
     if (count < 0) {
       return absl::ResourceExhaustedError(Concat("the tokenizer's regular expression gave up at byte ", from, " of ",
-                                                 text.size(), ": ", Message(count)));
+                                                 text.size(), ": ", ErrorMessage(count)));
     }
     const Span match{.begin = span[0], .end = span[1]};
     if (match.begin < match.end) {

@@ -5,34 +5,33 @@
 #include <utility>
 
 #include "text/jinja/text.h"
+#include "text/json_text.h"
+#include "text/probe_names.h"
 
 namespace batucada {
 namespace {
 
 namespace bj = boost::json;
 
-constexpr std::string_view kName = "batucada_probe";
 constexpr std::string_view kArgument = "batucada_argument";
-constexpr std::string_view kId = "batucada1";  // some templates insist on nine letters and digits
 
-bool Says(const std::string& text, std::string_view what) { return jinja::Find(text, what) != std::string::npos; }
+bool Shows(const std::string& text, std::string_view what) { return jinja::Find(text, what) != std::string::npos; }
 
 bj::array Probe() {
-  const bj::object call = {{"id", bj::string(kId.data(), kId.size())},
-                           {"type", "function"},
-                           {"function",
-                            {{"name", bj::string(kName.data(), kName.size())},
-                             {"arguments", {{"value", bj::string(kArgument.data(), kArgument.size())}}}}}};
+  const bj::object call = {
+      {"id", JsonString(kProbeId)},
+      {"type", "function"},
+      {"function", {{"name", JsonString(kProbeName)}, {"arguments", {{"value", JsonString(kArgument)}}}}}};
   return {{{"role", "user"}, {"content", "question"}},
           {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", bj::array{call}}},
           {{"role", "tool"},
            {"content", "result"},
-           {"tool_call_id", bj::string(kId.data(), kId.size())},
+           {"tool_call_id", JsonString(kProbeId)},
            {"name", call.at("function").at("name")}}};
 }
 
 // The JSON value that `text` is.
-std::optional<bj::value> Parsed(const bj::string& text) {
+std::optional<bj::value> ParseWhole(const bj::string& text) {
   if (text.empty()) return bj::value(bj::object());
   bj::error_code error;
   bj::value value = bj::parse(text, error);
@@ -51,7 +50,7 @@ void ConvertArguments(CallForm::Arguments form, bj::value* call) {
   }
   if (arguments->is_null()) *arguments = bj::object();
   if (!arguments->is_string()) return;
-  if (std::optional<bj::value> value = Parsed(arguments->get_string())) *arguments = *std::move(value);
+  if (std::optional<bj::value> value = ParseWhole(arguments->get_string())) *arguments = *std::move(value);
 }
 
 }  // namespace
@@ -66,7 +65,7 @@ CallForm FindCallForm(const std::function<absl::StatusOr<std::string>(const bj::
       ConvertCalls(form, &messages);
       const absl::StatusOr<std::string> text = render(messages);
       // Kimi's templates print ids, which have the name in them.
-      if (text.ok() && Says(*text, kArgument) && (Says(*text, kName) || Says(*text, kId))) return form;
+      if (text.ok() && Shows(*text, kArgument) && (Shows(*text, kProbeName) || Shows(*text, kProbeId))) return form;
     }
   }
   return {};

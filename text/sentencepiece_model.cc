@@ -7,8 +7,6 @@
 namespace batucada {
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
-
 // The library joins the unknown characters of a run to one token by copying what it has of the run for every character:
 // time squared in the length of the run. A model with byte tokens has no unknown characters, so a model without them is
 // given them for encoding, behind its own tokens. They take no part in the choice of tokens, which therefore stays the

@@ -14,6 +14,8 @@ class SentencePieceProcessor;
 
 namespace batucada {
 
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
+
 class SentencePieceModel {
  public:
   enum class Kind { kOrdinary, kControl, kUnknown, kByte };

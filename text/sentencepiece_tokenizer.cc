@@ -12,8 +12,6 @@
 namespace batucada {
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
-
 // The byte of a piece spelled <0xXX>; the library has checked the spelling.
 char ByteOf(std::string_view piece) {
   uint8_t byte = 0;

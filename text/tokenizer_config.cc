@@ -21,22 +21,22 @@ constexpr std::string_view kFile = "tokenizer_config.json";
 constexpr int64_t kMaxBytes = int64_t{1} << 24;
 
 // A class of transformers that has add_bos_token and add_eos_token, and the start and end tokens it knows by itself.
-struct Family {
+struct TokenizerFamily {
   std::string_view name;  // without "Tokenizer" and "Fast"
   std::string_view start, end;
 };
-constexpr std::array<Family, 5> kFamilies = {{{"Llama", "<s>", "</s>"},
-                                              {"CodeLlama", "<s>", "</s>"},
-                                              {"Gemma", "<bos>", "<eos>"},
-                                              {"Cohere", "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>"},
-                                              {"GPTNeoX", "<|endoftext|>", "<|endoftext|>"}}};
+constexpr std::array<TokenizerFamily, 5> kFamilies = {{{"Llama", "<s>", "</s>"},
+                                                       {"CodeLlama", "<s>", "</s>"},
+                                                       {"Gemma", "<bos>", "<eos>"},
+                                                       {"Cohere", "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>"},
+                                                       {"GPTNeoX", "<|endoftext|>", "<|endoftext|>"}}};
 
-const Family* FamilyOf(std::string_view tokenizer_class) {
+const TokenizerFamily* FamilyOf(std::string_view tokenizer_class) {
   for (const std::string_view ending : {"Fast", "Tokenizer"}) {
     if (tokenizer_class.ends_with(ending)) tokenizer_class.remove_suffix(ending.size());
   }
   const auto* family = std::find_if(kFamilies.begin(), kFamilies.end(),
-                                    [&](const Family& known) { return known.name == tokenizer_class; });
+                                    [&](const TokenizerFamily& known) { return known.name == tokenizer_class; });
   return family == kFamilies.end() ? nullptr : family;
 }
 
@@ -81,7 +81,7 @@ absl::StatusOr<TokenizerConfig> TokenizerConfig::Read(const std::string& model_d
   const std::string name = path.string();
   const JsonCursor root(document, name, &error);
   const JsonCursor tokenizer_class = root["tokenizer_class"];
-  const Family* family = FamilyOf(tokenizer_class.String(""));
+  const TokenizerFamily* family = FamilyOf(tokenizer_class.String(""));
   BATUCADA_RETURN_IF_ERROR(error);
   if (!tokenizer_class.absent() && family == nullptr) return config;
   config.add_bos_token = Flag(root["add_bos_token"]);

@@ -7,7 +7,7 @@
 namespace batucada::loadtest {
 
 namespace asio = boost::asio;
-namespace ssl = asio::ssl;
+namespace ssl = boost::asio::ssl;
 using asio::ip::tcp;
 
 Wire::Wire(asio::io_context& context) : socket_(context), deadline_(context) {}

@@ -12,7 +12,7 @@
 namespace batucada::loadtest {
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(5);
+constexpr Duration kMetricsPatience = std::chrono::seconds(5);
 
 // The names that one kind of server gives to what we want to know; empty: it does not tell.
 struct Names {
@@ -80,7 +80,7 @@ absl::StatusOr<ServerCounts> ReadServerCounts(std::string_view prometheus_text) 
 }
 
 absl::StatusOr<ServerCounts> ScrapeServerCounts(const Target& target, const RequestHead& head) {
-  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/metrics"), kPatience));
+  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/metrics"), kMetricsPatience));
   if (reply.status != 200) return absl::UnavailableError(fmt::format("/metrics answers {}", reply.status));
   return ReadServerCounts(reply.body);
 }

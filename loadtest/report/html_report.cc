@@ -34,8 +34,6 @@ svg text { font: 11px system-ui, sans-serif; fill: #555; }
 
 constexpr size_t kMaxCurvePoints = 300;
 
-double Ms(Duration duration) { return ToSeconds(duration) * 1e3; }
-
 struct Latency {
   std::string_view name;
   const Histogram Recorder::*histogram;
@@ -56,7 +54,7 @@ Series Cumulative(std::string_view name, const Histogram& histogram) {
     const bool last = below == histogram.count();
     if (below * kMaxCurvePoints < next * histogram.count() && !last) continue;
     next = below * kMaxCurvePoints / histogram.count() + 1;
-    series.points.emplace_back(Ms(bucket.upper),
+    series.points.emplace_back(ToMilliseconds(bucket.upper),
                                100.0 * static_cast<double>(below) / static_cast<double>(histogram.count()));
   }
   return series;
@@ -108,13 +106,13 @@ void AppendTotals(const Result& result, std::string* out) {
     const Histogram& histogram = totals.*latency.histogram;
     *out += fmt::format("<tr><td>{}</td><td>{:.3f}</td>", latency.name, histogram.mean_ns() / 1e6);
     for (const int percent : {50, 90, 95, 99})
-      *out += fmt::format("<td>{:.3f}</td>", Ms(histogram.Percentile(percent)));
-    *out += fmt::format("<td>{:.3f}</td></tr>\n", Ms(histogram.max()));
+      *out += fmt::format("<td>{:.3f}</td>", ToMilliseconds(histogram.Percentile(percent)));
+    *out += fmt::format("<td>{:.3f}</td></tr>\n", ToMilliseconds(histogram.max()));
   }
   *out += "</table>\n";
 }
 
-void AppendReconciliation(const Result& result, std::string* out) {
+void AppendReconciliationTable(const Result& result, std::string* out) {
   if (!result.reconciliation) {
     if (!result.no_metrics.empty()) *out += fmt::format("<p>Server's metrics: {}</p>\n", EscapeHtml(result.no_metrics));
     return;
@@ -128,7 +126,7 @@ void AppendReconciliation(const Result& result, std::string* out) {
   *out += fmt::format("</table>\n<p>{}</p>\n", EscapeHtml(result.reconciliation->note));
 }
 
-void AppendChaos(const Result& result, std::string* out) {
+void AppendChaosTable(const Result& result, std::string* out) {
   if (result.chaos.Total() == 0) return;
   *out += "<table><tr><th>misbehaved</th>";
   for (size_t j = 0; j < kChaosOutcomes; ++j) {
@@ -173,7 +171,7 @@ void AppendSweep(const std::vector<Result>& results, std::string* out) {
     return series;
   };
   const auto percentile = [](const Histogram Recorder::*histogram, double percent) -> Value {
-    return [=](const Result& result) { return Ms((result.totals.*histogram).Percentile(percent)); };
+    return [=](const Result& result) { return ToMilliseconds((result.totals.*histogram).Percentile(percent)); };
   };
   const Value answered = [](const Result& result) { return result.PerSecond(result.totals.completed); };
   const Value output = [](const Result& result) { return result.PerSecond(result.totals.completion_tokens); };
@@ -216,8 +214,8 @@ std::string HtmlReport(const std::vector<Result>& results) {
     if (results.size() > 1) out += fmt::format("<h2>{} requests offered per second</h2>\n", result.load.rate);
     AppendDescription(result.load, &out);
     AppendTotals(result, &out);
-    AppendReconciliation(result, &out);
-    AppendChaos(result, &out);
+    AppendReconciliationTable(result, &out);
+    AppendChaosTable(result, &out);
     AppendCharts(result, &out);
   }
   return out + "</body></html>\n";

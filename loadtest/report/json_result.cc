@@ -12,16 +12,16 @@ namespace {
 
 namespace json = boost::json;
 
-double Ms(Duration duration) { return ToSeconds(duration) * 1e3; }
-
 // mean_NAME_ms, median_NAME_ms, std_NAME_ms, p50_NAME_ms … max_NAME_ms.
 void AddDistribution(std::string_view name, const Histogram& histogram, json::object* out) {
   const auto put = [&](std::string_view kind, double value) { (*out)[fmt::format("{}_{}_ms", kind, name)] = value; };
   put("mean", histogram.mean_ns() / 1e6);
-  put("median", Ms(histogram.Percentile(50)));
+  put("median", ToMilliseconds(histogram.Percentile(50)));
   put("std", histogram.stddev_ns() / 1e6);
-  for (const int percent : {50, 90, 95, 99}) put(fmt::format("p{}", percent), Ms(histogram.Percentile(percent)));
-  put("max", Ms(histogram.max()));
+  for (const int percent : {50, 90, 95, 99}) {
+    put(fmt::format("p{}", percent), ToMilliseconds(histogram.Percentile(percent)));
+  }
+  put("max", ToMilliseconds(histogram.max()));
 }
 
 void AddLoad(const LoadDescription& load, json::object* out) {

@@ -7,10 +7,11 @@ namespace {
 
 void AppendRow(std::string_view name, const Histogram& histogram, std::string* out) {
   if (histogram.count() == 0) return;
-  const auto ms = [](Duration duration) { return ToSeconds(duration) * 1e3; };
   *out += fmt::format("{:<22}{:>10.3f}", name, histogram.mean_ns() / 1e6);
-  for (const int percent : {50, 90, 95, 99}) *out += fmt::format("{:>10.3f}", ms(histogram.Percentile(percent)));
-  *out += fmt::format("{:>10.3f}\n", ms(histogram.max()));
+  for (const int percent : {50, 90, 95, 99}) {
+    *out += fmt::format("{:>10.3f}", ToMilliseconds(histogram.Percentile(percent)));
+  }
+  *out += fmt::format("{:>10.3f}\n", ToMilliseconds(histogram.max()));
 }
 
 void AppendChaos(const Result& result, std::string* out) {

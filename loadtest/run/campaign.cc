@@ -37,7 +37,7 @@ std::vector<std::pair<std::string, std::string>> HeadersOf(const Options& option
   return {{"Authorization", "Bearer " + options.api_key}};
 }
 
-LoadDescription Describe(const Options& options, const std::string& model) {
+LoadDescription DescribeLoad(const Options& options, const std::string& model) {
   return {.date = fmt::format("{:%Y%m%d-%H%M%S}", fmt::localtime(std::time(nullptr))),
           .url = options.url,
           .endpoint = options.endpoint == Endpoint::kChat ? "chat" : "completions",
@@ -130,7 +130,8 @@ absl::StatusOr<Result> RunOnce(const Options& options, const Setup& setup, bool*
     return driven;
   };
   DriveResult driven = drive();
-  Result result = {.load = Describe(options, setup.model), .totals = std::move(driven.totals), .chaos = driven.chaos};
+  Result result = {
+      .load = DescribeLoad(options, setup.model), .totals = std::move(driven.totals), .chaos = driven.chaos};
   result.duration = std::max(result.totals.last_end - result.totals.start(), Duration(0));
   result.peak_running = live.peak_running;
   if (sampler) sampler->Finish();

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr Duration kPatience = std::chrono::seconds(10);         // for a server to say something about itself
+constexpr Duration kProbePatience = std::chrono::seconds(10);    // for a server to say something about itself
 constexpr Duration kAnswerPatience = std::chrono::seconds(120);  // for it to make a token
 constexpr int64_t kProbeTokens = 512;
 
@@ -39,7 +39,7 @@ absl::StatusOr<TokenStream::Usage> AskForOne(const Target& target, const Request
 }  // namespace
 
 absl::StatusOr<std::string> FirstModel(const Target& target, const RequestHead& head) {
-  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/v1/models"), kPatience));
+  BATUCADA_ASSIGN_OR_RETURN(const Reply reply, QuickRequest(target, head.Get("/v1/models"), kProbePatience));
   boost::system::error_code error;
   const json::value parsed = json::parse(reply.body, error);
   if (error) return std::string();

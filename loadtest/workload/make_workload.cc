@@ -10,7 +10,7 @@
 namespace batucada::loadtest {
 namespace {
 
-std::string Describe(const LengthRange& range) {
+std::string DescribeRange(const LengthRange& range) {
   return range.low == range.high ? std::to_string(range.low) : fmt::format("{} to {}", range.low, range.high);
 }
 
@@ -33,13 +33,14 @@ std::unique_ptr<Workload> MakeWorkload(const Options& options, const PromptMaker
 }
 
 std::string DescribeWorkload(const Options& options) {
-  const std::string lengths = fmt::format("{} tokens in, {} out", Describe(options.input), Describe(options.output));
+  const std::string lengths =
+      fmt::format("{} tokens in, {} out", DescribeRange(options.input), DescribeRange(options.output));
   switch (options.workload) {
     case WorkloadKind::kTrace: return fmt::format("trace {}, lengths × {}", options.trace, options.length_scale);
     case WorkloadKind::kSharedPrefix:
       return fmt::format("{} shared prefixes of {} tokens, then {}", options.prefixes, options.prefix_tokens, lengths);
     case WorkloadKind::kConversation:
-      return fmt::format("conversations of {} turns, each {}", Describe(options.turns), lengths);
+      return fmt::format("conversations of {} turns, each {}", DescribeRange(options.turns), lengths);
     case WorkloadKind::kRandom: break;
   }
   return fmt::format("{}, {}", options.corpus.empty() ? "random words" : options.corpus, lengths);

@@ -20,11 +20,10 @@ namespace {
 
 namespace bj = boost::json;
 using Params = CompletionParams;
-using Table = ParameterTable<Params>;
+using MessagesTable = ParameterTable<Params>;
 
-constexpr std::string_view kNotSupported = "Not supported at other values.";
 constexpr std::string_view kNoEffect = "No answer depends on it.";
-constexpr KnownParameter kMembers[] = {
+constexpr KnownParameter kMessagesMembers[] = {
     {"metadata", "*", kNoEffect},
     {"service_tier", R"("auto", "standard_only")", kNotSupported},
     {"cache_control", "*", "A hint. No answer depends on it."},
@@ -202,8 +201,8 @@ bj::object Blocks(std::string_view description) {
   return AnyOfSchema(description, {StringSchema(""), ArraySchema("", std::move(block))});
 }
 
-Table MakeTable(MessagesCall call) {
-  Table made;
+MessagesTable MakeTable(MessagesCall call) {
+  MessagesTable made;
   bj::object role = StringSchema("");
   role["enum"] = bj::array{"user", "assistant", "system"};
   bj::object message = ObjectSchema("", {{"role", std::move(role)}, {"content", Blocks("A text, or blocks of it.")}});
@@ -213,7 +212,7 @@ Table MakeTable(MessagesCall call) {
   messages["minItems"] = 1;
   messages["maxItems"] = kMaxMessages;
   const auto read_already = [](RequestReader&, Params&) {};
-  made.AddRead("messages", std::move(messages), ReadMessages, Table::Presence::kRequired);
+  made.AddRead("messages", std::move(messages), ReadMessages, MessagesTable::Presence::kRequired);
   made.AddRead("system", Blocks("What the system says before it."), read_already);
   made.Add("model", StringSchema("A served name. Default: the first."), &Params::model);
   bj::object tool = ObjectSchema("", {{"name", StringSchema("")},
@@ -239,7 +238,7 @@ Table MakeTable(MessagesCall call) {
   made.AddRead("output_config", ObjectSchema("{\"format\": {\"type\": \"json_schema\", \"schema\": …}}", {}),
                ReadOutput);
   made.AddRead("output_format", ObjectSchema("The older place of output_config.format.", {}), read_already);
-  AddKnownParameters(kMembers, made);
+  AddKnownParameters(kMessagesMembers, made);
   if (call == MessagesCall::kCount) return made;
   made.Add("max_tokens", IntegerSchema("Tokens to generate at most. Default: as of a chat.", {.min = 1}),
            &Params::max_tokens);
@@ -250,8 +249,8 @@ Table MakeTable(MessagesCall call) {
   return made;
 }
 
-const Table& TableOf(MessagesCall call) {
-  static const Table create = MakeTable(MessagesCall::kCreate), count = MakeTable(MessagesCall::kCount);
+const MessagesTable& TableOf(MessagesCall call) {
+  static const MessagesTable create = MakeTable(MessagesCall::kCreate), count = MakeTable(MessagesCall::kCount);
   return call == MessagesCall::kCreate ? create : count;
 }
 

@@ -39,7 +39,7 @@ struct LlamaParams : CompletionParams {
   }
   bool return_tokens = false;
 };
-using Table = ParameterTable<LlamaParams>;
+using LlamaTable = ParameterTable<LlamaParams>;
 
 // A number at which a parameter means that there is none.
 void ReadUnless(RequestReader& reader, std::string_view name, int64_t none, std::optional<int64_t>* field) {
@@ -74,13 +74,13 @@ void ReadStoppingStrings(RequestReader& reader, LlamaParams& params) {
   params.names.Call("stop", "stopping_strings");
 }
 
-const Table& LlamaRequest() {
-  static const Table table = [] {
-    Table made;
+const LlamaTable& LlamaRequest() {
+  static const LlamaTable table = [] {
+    LlamaTable made;
     using P = LlamaParams;
     made.AddRead(
         "prompt", PromptSchema(), [](RequestReader& reader, P& params) { ReadPrompts(reader, params); },
-        Table::Presence::kRequired);
+        LlamaTable::Presence::kRequired);
     made.ReadApart("prompt");
     made.AddRead("n_predict", IntegerSchema("Tokens to generate at most; -1: until the model ends.", {.min = -1}),
                  [](RequestReader& reader, P& params) { ReadUnless(reader, "n_predict", -1, &params.max_tokens); });
@@ -145,7 +145,7 @@ const Table& LlamaRequest() {
   return table;
 }
 
-absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown) {
+absl::StatusOr<LlamaParams> ParseLlama(std::string_view body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(LlamaParams params, LlamaRequest().Parse(body, unknown));
   params.open_ended = true;
   // Nothing to generate: the prompt is computed, and there is no more to say of it.
@@ -155,7 +155,7 @@ absl::StatusOr<LlamaParams> Parse(std::string_view body, UnknownMembers* unknown
 
 Answer HandleCompletion(Service& service, const HttpRequest& request) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<LlamaParams> params = Parse(request.body, &unknown);
+  absl::StatusOr<LlamaParams> params = ParseLlama(request.body, &unknown);
   std::unique_ptr<Dialect> dialect;
   if (params.ok()) {
     dialect = MakeLlamaDialect(service.engine.tokenizer(),

@@ -41,9 +41,8 @@ struct OllamaParams : CompletionParams {
   bool scores = false;      // log-probabilities are told
   OllamaThinking thinking;
 };
-using Table = ParameterTable<OllamaParams>;
+using OllamaTable = ParameterTable<OllamaParams>;
 
-constexpr std::string_view kNotSupported = "Not supported at other values.";
 // How Ollama lays a model out, which here is the operator's to say.
 constexpr std::string_view kLayout = "No answer depends on it.";
 constexpr KnownParameter kOptions[] = {
@@ -63,7 +62,7 @@ constexpr KnownParameter kOptions[] = {
     {"embedding_only", "false", kNotSupported},
     {"penalize_newline", "*", "Setting of a sampler that is off."},
 };
-constexpr KnownParameter kMembers[] = {
+constexpr KnownParameter kOllamaMembers[] = {
     {"images", "[]", kNotSupported},
     {"suffix", R"("")", kNotSupported},
     {"template", R"("")", kNotSupported},
@@ -75,9 +74,9 @@ constexpr KnownParameter kMembers[] = {
 constexpr KnownParameter kNoTools[] = {{"tools", "[]", "Only in conversations: ask /api/chat."}};
 
 // What options acts on.
-const Table& OwnOptions() {
-  static const Table table = [] {
-    Table made;
+const OllamaTable& OwnOptions() {
+  static const OllamaTable table = [] {
+    OllamaTable made;
     using P = OllamaParams;
     made.AddRead("num_predict",
                  IntegerSchema("Tokens to generate at most; -1 or -2: until the model ends.", {.min = -2}),
@@ -99,9 +98,9 @@ const Table& OwnOptions() {
   return table;
 }
 
-const Table& OptionsTable() {
-  static const Table table = [] {
-    Table made = OwnOptions();
+const OllamaTable& OptionsTable() {
+  static const OllamaTable table = [] {
+    OllamaTable made = OwnOptions();
     AddKnownParameters(kOptions, made);
     AddKnownParameters(KnownParameters(), made);
     AddKnownParameters(OpenAiParameters(), made);
@@ -131,7 +130,7 @@ void ReadOptions(RequestReader& reader, OllamaParams& params) {
 }
 
 // What both ways to ask have in common.
-void AddCommon(Table& table) {
+void AddCommon(OllamaTable& table) {
   table.Add("model", StringSchema("A served name, with or without :latest. Default: the first."), &OllamaParams::model);
   table.Add("stream", BooleanSchema("A line of JSON for each piece of text.", true), &OllamaParams::stream);
   table.AddRead("options", OptionsTable().Schema(UnknownMembers::Policy::kIgnore), ReadOptions);
@@ -153,15 +152,15 @@ void AddCommon(Table& table) {
       IntegerSchema("With logprobs: beside each token, so many of the most likely.", {.min = 0, .max = kMaxLogprobs}),
       [](RequestReader& reader, OllamaParams& params) { reader.Read("top_logprobs", &params.logprobs); });
   AddGrammarParameters(table);
-  AddKnownParameters(kMembers, table);
+  AddKnownParameters(kOllamaMembers, table);
   AddMisplaced(OwnOptions(), "options", table);
   AddKnownParameters(KnownParameters(), table);
   AddKnownParameters(OpenAiParameters(), table);
 }
 
-const Table& GenerateRequest() {
-  static const Table table = [] {
-    Table made;
+const OllamaTable& GenerateRequest() {
+  static const OllamaTable table = [] {
+    OllamaTable made;
     made.Add("prompt", StringSchema("What the user says; without it the answer is at once that the model is loaded."),
              &OllamaParams::prompt);
     made.Add("system", StringSchema("What the system says before it."), &OllamaParams::system);
@@ -174,9 +173,9 @@ const Table& GenerateRequest() {
   return table;
 }
 
-const Table& ChatRequest() {
-  static const Table table = [] {
-    Table made;
+const OllamaTable& ChatRequest() {
+  static const OllamaTable table = [] {
+    OllamaTable made;
     bj::object messages = MessagesSchema();
     messages.erase("minItems");
     made.AddRead(
@@ -186,7 +185,7 @@ const Table& ChatRequest() {
           params.only_loads = given != nullptr && given->is_array() && given->get_array().empty();
           if (!params.only_loads) ReadOllamaMessages(reader, &params.conversation);
         },
-        Table::Presence::kRequired);
+        OllamaTable::Presence::kRequired);
     bj::object tool = ObjectSchema(
         "", {{"type", StringSchema("function")},
              {"function", ObjectSchema("", {{"name", StringSchema("")},
@@ -206,8 +205,9 @@ bj::object Message(std::string_view role, const std::string& content) {
 
 using Form = OllamaForm;
 
-absl::StatusOr<OllamaParams> Parse(const Service& service, std::string_view body, Form form, UnknownMembers* unknown) {
-  const Table& table = form == Form::kGenerate ? GenerateRequest() : ChatRequest();
+absl::StatusOr<OllamaParams> ParseOllama(const Service& service, std::string_view body, Form form,
+                                         UnknownMembers* unknown) {
+  const OllamaTable& table = form == Form::kGenerate ? GenerateRequest() : ChatRequest();
   BATUCADA_ASSIGN_OR_RETURN(OllamaParams params, table.Parse(body, unknown));
   params.model = WithoutLatest(params.model, service);
   params.names.prompt = form == Form::kGenerate ? "prompt" : "messages";
@@ -267,9 +267,9 @@ Answer Loaded(Service& service, const HttpRequest& request, OllamaParams params,
   return response;
 }
 
-Answer Handle(Service& service, const HttpRequest& request, Form form) {
+Answer HandleOllama(Service& service, const HttpRequest& request, Form form) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<OllamaParams> params = Parse(service, request.body, form, &unknown);
+  absl::StatusOr<OllamaParams> params = ParseOllama(service, request.body, form, &unknown);
   if (params.ok() && AsksNothing(*params, form)) return Loaded(service, request, *params, form);
   const OllamaScores scores = params.ok() && params->scores ? OllamaScores::kTold : OllamaScores::kNone;
   const absl::StatusOr<CompletionParams> plain =
@@ -278,10 +278,10 @@ Answer Handle(Service& service, const HttpRequest& request, Form form) {
               MakeOllamaDialect(service.engine.tokenizer(), form, scores), ErrorForm::kOpenInference);
 }
 
-Answer HandleGenerate(Service& service, const HttpRequest& request) {
-  return Handle(service, request, Form::kGenerate);
+Answer HandleOllamaGenerate(Service& service, const HttpRequest& request) {
+  return HandleOllama(service, request, Form::kGenerate);
 }
-Answer HandleChat(Service& service, const HttpRequest& request) { return Handle(service, request, Form::kChat); }
+Answer HandleChat(Service& service, const HttpRequest& request) { return HandleOllama(service, request, Form::kChat); }
 
 }  // namespace
 
@@ -292,7 +292,7 @@ void AddOllama(RouteList& list) {
   bj::object line = ObjectSchema("", {{"model", StringSchema("")}, {"done", BooleanSchema("")}});
   line["required"] = bj::array{"model", "created_at", "done"};
   list.AddSchema("OllamaLine", std::move(line));
-  list.Post("/api/generate", "ollama.generate", HandleGenerate,
+  list.Post("/api/generate", "ollama.generate", HandleOllamaGenerate,
             {.summary = "Answer a prompt, as Ollama does",
              .request = "OllamaGenerateRequest",
              .answer = "OllamaLine",

@@ -22,7 +22,7 @@ namespace bj = boost::json;
 using Kind = AnswerPiece::Kind;
 
 // What a line tells.
-struct Said {
+struct OllamaLine {
   struct Call {
     std::string name, arguments;  // arguments: a JSON object
   };
@@ -48,19 +48,19 @@ class OllamaDialect : public Dialect {
 
   Pieces Whole(const std::vector<Generated>& all, JsonWriter& json) override {
     const Generated& generated = all.front();
-    Said said;
+    OllamaLine said;
     Hear(generated.text, &said);
     HearEnd(generated.finish, &said);
     BATUCADA_WRITE(Write(said, generated.tokens, &generated, json));
   }
   void Piece(const Generated&, const Update& update, std::string* body) override {
     if (KeepsTokens()) untold_.insert(untold_.end(), update.tokens.begin(), update.tokens.end());
-    Said said;
+    OllamaLine said;
     Hear(update.text, &said);
     WriteLine(said, body);
   }
   void End(const Generated& generated, std::string* body) override {
-    Said said;
+    OllamaLine said;
     HearEnd(generated.finish, &said);
     WriteLine(said, body);
     WriteUntold({}, &generated, body);
@@ -70,7 +70,7 @@ class OllamaDialect : public Dialect {
   }
 
  private:
-  void Hear(std::string_view text, Said* said) {
+  void Hear(std::string_view text, OllamaLine* said) {
     if (!parser_) {
       said->text += text;
       return;
@@ -80,7 +80,7 @@ class OllamaDialect : public Dialect {
     Take(pieces.Take(), said);
   }
 
-  void HearEnd(const Finish& finish, Said* said) {
+  void HearEnd(const Finish& finish, OllamaLine* said) {
     if (!parser_) return;
     AnswerPieces pieces;
     FinishAnswer(*parser_, *asked().answer, finish, &pieces);
@@ -88,13 +88,13 @@ class OllamaDialect : public Dialect {
     EndCall(finish.reason != FinishReason::kStop, said);
   }
 
-  void Take(std::vector<AnswerPiece> pieces, Said* said) {
+  void Take(std::vector<AnswerPiece> pieces, OllamaLine* said) {
     for (AnswerPiece& piece : pieces) {
       if (piece.kind != Kind::kArguments) EndCall(false, said);
       switch (piece.kind) {
         case Kind::kText: said->text += piece.text; break;
         case Kind::kThinking: said->thinking += piece.text; break;
-        case Kind::kCall: call_ = Said::Call{.name = std::move(piece.text), .arguments = {}}; break;
+        case Kind::kCall: call_ = OllamaLine::Call{.name = std::move(piece.text), .arguments = {}}; break;
         case Kind::kArguments:
           if (call_) call_->arguments += piece.text;
           break;
@@ -104,9 +104,9 @@ class OllamaDialect : public Dialect {
 
   // Ollama's clients get a call at once, its arguments as an object. One that is cut short is none; what a model wrote
   // that is no object stands in one.
-  void EndCall(bool cut, Said* said) {
+  void EndCall(bool cut, OllamaLine* said) {
     if (!call_) return;
-    Said::Call call = *std::exchange(call_, std::nullopt);
+    OllamaLine::Call call = *std::exchange(call_, std::nullopt);
     bj::error_code error;
     const bj::value value = bj::parse(bj::string_view(call.arguments.data(), call.arguments.size()), error);
     if (error || !value.is_object()) {
@@ -116,11 +116,11 @@ class OllamaDialect : public Dialect {
     said->calls.push_back(std::move(call));
   }
 
-  void WriteLine(const Said& said, std::string* body) {
+  void WriteLine(const OllamaLine& said, std::string* body) {
     if (!said.empty()) WriteUntold(said, nullptr, body);
   }
 
-  void WriteUntold(const Said& said, const Generated* ended, std::string* body) {
+  void WriteUntold(const OllamaLine& said, const Generated* ended, std::string* body) {
     JsonWriter json(body);
     Write(said, untold_, ended, json).Finish();
     untold_.clear();
@@ -128,7 +128,8 @@ class OllamaDialect : public Dialect {
   }
 
   // All that is given outlives the pieces.
-  Pieces Write(const Said& said, const std::vector<TokenResult>& tokens, const Generated* ended, JsonWriter& json) {
+  Pieces Write(const OllamaLine& said, const std::vector<TokenResult>& tokens, const Generated* ended,
+               JsonWriter& json) {
     const bool chat = form_ == OllamaForm::kChat;
     json.BeginObject().Key("model").String(asked().model).Key("created_at");
     json.String(absl::FormatTime(absl::RFC3339_full, absl::Now(), absl::UTCTimeZone()));
@@ -147,9 +148,9 @@ class OllamaDialect : public Dialect {
     json.EndObject();
   }
 
-  void WriteCalls(const std::vector<Said::Call>& calls, JsonWriter& json) {
+  void WriteCalls(const std::vector<OllamaLine::Call>& calls, JsonWriter& json) {
     json.Key("tool_calls").BeginArray();
-    for (const Said::Call& call : calls) {
+    for (const OllamaLine::Call& call : calls) {
       json.BeginObject().Key("id").String(NewCallId(asked().answer->calls)).Key("function").BeginObject();
       json.Key("index").Int(told_calls_++).Key("name").String(call.name).Key("arguments").Raw(call.arguments);
       json.EndObject().EndObject();
@@ -187,9 +188,9 @@ class OllamaDialect : public Dialect {
   const Tokenizer& tokenizer_;
   const OllamaForm form_;
   const OllamaScores scores_;
-  std::vector<TokenResult> untold_;     // whose scores no line has told
-  std::optional<AnswerParser> parser_;  // of a conversation
-  std::optional<Said::Call> call_;      // whose arguments are still coming
+  std::vector<TokenResult> untold_;       // whose scores no line has told
+  std::optional<AnswerParser> parser_;    // of a conversation
+  std::optional<OllamaLine::Call> call_;  // whose arguments are still coming
   int64_t told_calls_ = 0;
 };
 

@@ -26,7 +26,7 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr int64_t kDefaultNewTokens = 128;
+constexpr int64_t kSglangDefaultTokens = 128;
 constexpr int64_t kNoPromptScores = -1;
 
 struct SglangParams : CompletionParams {
@@ -40,7 +40,7 @@ struct SglangParams : CompletionParams {
   int64_t first_score = kNoPromptScores;  // the first token of the prompt that is told of
   int64_t top = 0;                        // of the most likely tokens, beside each
 };
-using Table = ParameterTable<SglangParams>;
+using SglangTable = ParameterTable<SglangParams>;
 
 // Another name of `field`.
 template <typename Field>
@@ -54,11 +54,12 @@ void ReadSame(RequestReader& reader, std::string_view name, std::string_view fir
 }
 
 // What sampling_params acts on.
-const Table& OwnSampling() {
-  static const Table table = [] {
-    Table made;
+const SglangTable& OwnSampling() {
+  static const SglangTable table = [] {
+    SglangTable made;
     using P = SglangParams;
-    made.Add("max_new_tokens", IntegerSchema("Tokens to generate at most.", {.min = 0, .fallback = kDefaultNewTokens}),
+    made.Add("max_new_tokens",
+             IntegerSchema("Tokens to generate at most.", {.min = 0, .fallback = kSglangDefaultTokens}),
              &P::max_tokens);
     made.AddRead("max_tokens", IntegerSchema("Another name of max_new_tokens.", {.min = 0}),
                  [](RequestReader& reader, P& params) {
@@ -97,9 +98,9 @@ const Table& OwnSampling() {
   return table;
 }
 
-const Table& SamplingParameters() {
-  static const Table table = [] {
-    Table made = OwnSampling();
+const SglangTable& SamplingParameters() {
+  static const SglangTable table = [] {
+    SglangTable made = OwnSampling();
     AddKnownParameters(KnownParameters(), made);
     AddKnownParameters(OpenAiParameters(), made);
     return made;
@@ -140,9 +141,9 @@ void ReadPrompt(RequestReader& reader, SglangParams& params) {
   ReadPromptsOf(reader, params.names.prompt, *given, &params.prompts);
 }
 
-const Table& SglangRequest() {
-  static const Table table = [] {
-    Table made;
+const SglangTable& SglangRequest() {
+  static const SglangTable table = [] {
+    SglangTable made;
     using P = SglangParams;
     made.AddRead("text",
                  AnyOfSchema("The prompt, or a list of them.", {StringSchema(""), ArraySchema("", StringSchema(""))}),
@@ -190,9 +191,9 @@ const Table& SglangRequest() {
   return table;
 }
 
-absl::StatusOr<SglangParams> Parse(const bj::object& body, UnknownMembers* unknown) {
+absl::StatusOr<SglangParams> ParseSglang(const bj::object& body, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(SglangParams params, SglangRequest().ReadObject(body, Typing::kStrict, unknown));
-  if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
+  if (!params.max_tokens) params.max_tokens = kSglangDefaultTokens;
   if (params.scores) {
     params.logprobs = params.top;
     if (params.first_score != kNoPromptScores) params.prompt_logprobs = params.top;
@@ -221,7 +222,7 @@ bool IsSglang(const bj::object& body) {
 
 Answer SglangGenerate(Service& service, const HttpRequest& request, const bj::object& body) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<SglangParams> params = Parse(body, &unknown);
+  absl::StatusOr<SglangParams> params = ParseSglang(body, &unknown);
   std::unique_ptr<Dialect> dialect;
   if (params.ok()) {
     dialect = MakeSglangDialect(service.engine.tokenizer(), {.list = !params->one_text || params->n.value_or(1) > 1,

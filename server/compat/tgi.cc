@@ -29,7 +29,7 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr int64_t kDefaultNewTokens = 100;
+constexpr int64_t kTgiDefaultTokens = 100;
 
 struct TgiParams : CompletionParams {
   TgiParams() {
@@ -42,7 +42,7 @@ struct TgiParams : CompletionParams {
   bool full_text = false;
   int64_t top_n = 0;  // tokens to tell beside each
 };
-using Table = ParameterTable<TgiParams>;
+using TgiTable = ParameterTable<TgiParams>;
 
 // Another name of max_new_tokens.
 void ReadMaxTokens(RequestReader& reader, TgiParams& params) {
@@ -81,11 +81,11 @@ void ReadSeed(RequestReader& reader, TgiParams& params) {
 }
 
 // What parameters acts on.
-const Table& OwnParameters() {
-  static const Table table = [] {
-    Table made;
+const TgiTable& OwnParameters() {
+  static const TgiTable table = [] {
+    TgiTable made;
     using P = TgiParams;
-    made.Add("max_new_tokens", IntegerSchema("Tokens to generate at most.", {.min = 1, .fallback = kDefaultNewTokens}),
+    made.Add("max_new_tokens", IntegerSchema("Tokens to generate at most.", {.min = 1, .fallback = kTgiDefaultTokens}),
              &P::max_tokens);
     made.Add(
         "do_sample",
@@ -126,9 +126,9 @@ const Table& OwnParameters() {
   return table;
 }
 
-const Table& GenerateParameters() {
-  static const Table table = [] {
-    Table made = OwnParameters();
+const TgiTable& GenerateParameters() {
+  static const TgiTable table = [] {
+    TgiTable made = OwnParameters();
     made.AddRefused("typical_p", {1}, "Not supported at other values.");
     AddKnownParameters(KnownParameters(), made);
     AddKnownParameters(OpenAiParameters(), made);
@@ -165,9 +165,9 @@ void ReadHubOptions(RequestReader& reader, TgiParams&) {
   reader.Fail(members.Finish());
 }
 
-const Table& TgiRequest() {
-  static const Table table = [] {
-    Table made;
+const TgiTable& TgiRequest() {
+  static const TgiTable table = [] {
+    TgiTable made;
     for (const char* name : {"text", "input_ids", "sampling_params"}) {
       bj::object none;
       none["description"] = "SGLang's: POST /generate takes it, without inputs.";
@@ -187,7 +187,7 @@ const Table& TgiRequest() {
           }
           reader.Read("inputs", &params.inputs);
         },
-        Table::Presence::kRequired);
+        TgiTable::Presence::kRequired);
     made.AddRead("parameters", GenerateParameters().Schema(UnknownMembers::Policy::kIgnore), ReadGenerateParameters);
     made.Add("stream", BooleanSchema("Only of POST /: one token an event.", false), &TgiParams::stream);
     made.AddRead("options", ObjectSchema("Hugging Face's, such as wait_for_model. No answer depends on them.", {}),
@@ -204,11 +204,11 @@ absl::Status BestOfNeeds(std::string_view what) {
   return InvalidParameter("parameters.best_of", fmt::format("parameters.best_of more than 1 needs {}", what));
 }
 
-absl::StatusOr<TgiParams> Parse(const absl::StatusOr<bj::object>& body, UnknownMembers* unknown) {
+absl::StatusOr<TgiParams> ParseTgi(const absl::StatusOr<bj::object>& body, UnknownMembers* unknown) {
   if (!body.ok()) return body.status();
   BATUCADA_ASSIGN_OR_RETURN(TgiParams params, TgiRequest().ReadObject(*body, Typing::kStrict, unknown));
   params.prompts = {params.inputs};
-  if (!params.max_tokens) params.max_tokens = kDefaultNewTokens;
+  if (!params.max_tokens) params.max_tokens = kTgiDefaultTokens;
   // The model's own defaults are not theirs: unless something asks to draw, the most likely token is taken.
   const bool sample = params.sample || params.temperature || params.top_k || params.top_p;
   if (!params.temperature) params.temperature = sample ? 1 : 0;
@@ -236,10 +236,10 @@ absl::Status CheckStream(const TgiParams& params) {
 
 enum class Streams : uint8_t { kNever, kAlways, kIfAsked };
 
-Answer Handle(Service& service, const HttpRequest& request, const absl::StatusOr<bj::object>& body, TgiForm form,
-              Streams streams) {
+Answer HandleTgi(Service& service, const HttpRequest& request, const absl::StatusOr<bj::object>& body, TgiForm form,
+                 Streams streams) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<TgiParams> params = Parse(body, &unknown);
+  absl::StatusOr<TgiParams> params = ParseTgi(body, &unknown);
   std::unique_ptr<Dialect> dialect;
   if (params.ok()) {
     if (streams != Streams::kIfAsked) params->stream = streams == Streams::kAlways;
@@ -257,15 +257,15 @@ Answer Handle(Service& service, const HttpRequest& request, const absl::StatusOr
 }
 
 Answer HandleRoot(Service& service, const HttpRequest& request) {
-  return Handle(service, request, ParseBody(request.body), TgiForm::kList, Streams::kIfAsked);
+  return HandleTgi(service, request, ParseBody(request.body), TgiForm::kList, Streams::kIfAsked);
 }
-Answer HandleGenerate(Service& service, const HttpRequest& request) {
+Answer HandleTgiGenerate(Service& service, const HttpRequest& request) {
   const absl::StatusOr<bj::object> body = ParseBody(request.body);
   if (body.ok() && IsSglang(*body)) return SglangGenerate(service, request, *body);
-  return Handle(service, request, body, TgiForm::kObject, Streams::kNever);
+  return HandleTgi(service, request, body, TgiForm::kObject, Streams::kNever);
 }
 Answer HandleGenerateStream(Service& service, const HttpRequest& request) {
-  return Handle(service, request, ParseBody(request.body), TgiForm::kObject, Streams::kAlways);
+  return HandleTgi(service, request, ParseBody(request.body), TgiForm::kObject, Streams::kAlways);
 }
 
 Answer HandleInfo(Service& service, const HttpRequest&) {
@@ -315,7 +315,7 @@ void AddTgi(RouteList& list) {
   info["required"] = bj::array{"model_id", "max_total_tokens"};
   list.AddSchema("TgiInfo", std::move(info));
 
-  list.Post("/generate", "tgi.generate", HandleGenerate,
+  list.Post("/generate", "tgi.generate", HandleTgiGenerate,
             {.summary = "Continue a text, as TGI does, or as SGLang does where the body has its names",
              .request = "NativeRequest",
              .answer = "NativeText",

@@ -20,7 +20,7 @@ namespace batucada {
 namespace {
 
 constexpr long kConnectSeconds = 10, kSilentSeconds = 60;
-constexpr size_t kPartBytes = 256 << 10;
+constexpr size_t kPutBytes = 256 << 10;
 constexpr int64_t kMostMessageBytes = 8 << 20;
 constexpr std::string_view kService = "/batucada.v1.Inference/";
 
@@ -211,7 +211,7 @@ absl::StatusOr<PutCheckpointResult> PutCheckpoint(const CheckpointServer& server
         if (file.empty() && !first) return std::nullopt;
         v1::PutCheckpointRequest part;
         if (std::exchange(first, false)) part.set_session(session);
-        const std::string_view data = file.substr(0, kPartBytes);
+        const std::string_view data = file.substr(0, kPutBytes);
         part.set_data(data.data(), data.size());
         file.remove_prefix(data.size());
         return FrameMessage(part);

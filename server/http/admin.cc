@@ -4,12 +4,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "base/strings.h"
 #include "server/http/grammar.h"
 
 namespace batucada {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // Whether a page of another site sent it. Browsers say so by themselves, and pages cannot unsay it.
 bool IsCrossSite(const HttpRequest& request) {

@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "base/strings.h"
 #include "server/http/grammar.h"
 
 namespace batucada {
@@ -22,7 +23,6 @@ constexpr std::string_view kEnd = "\r\n\r\n";
 constexpr size_t kMaxMethodBytes = 32;
 constexpr size_t kMaxLengthDigits = 18;  // of Content-Length: fits an int64
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 bool Same(std::string_view a, std::string_view b) { return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b)); }
 
 // What came, as a message may show it: escaped, and not too much of it.

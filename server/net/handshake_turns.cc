@@ -9,16 +9,15 @@
 #include <list>
 #include <utility>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+
+#include "server/net/no_throw.h"
 
 namespace batucada {
 namespace {
 
 namespace asio = boost::asio;
 
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr int kAtOnce = 8;
 constexpr auto kLongest = std::chrono::milliseconds(100);
 constexpr auto kLookAgain = std::chrono::milliseconds(10), kLookSeldom = std::chrono::milliseconds(640);

@@ -12,15 +12,14 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "base/clock.h"
 #include "server/net/descriptors.h"
+#include "server/net/no_throw.h"
 
 namespace batucada {
 namespace {
@@ -28,8 +27,6 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
-
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 // For a newcomer's first bytes. Nearly everybody sends them with the connection.
 constexpr auto kFirstBytes = std::chrono::milliseconds(10);

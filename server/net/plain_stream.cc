@@ -1,18 +1,14 @@
 #include <array>
 #include <utility>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include "server/net/byte_stream.h"
+#include "server/net/no_throw.h"
 
 namespace batucada {
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 // Waits for the socket to be ready rather than for an operation: an idle connection then holds no buffer, and a write
 // that the kernel takes at once, as nearly all are, costs one call.

@@ -5,21 +5,18 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "server/net/byte_stream.h"
 #include "server/net/handshake_turns.h"
+#include "server/net/no_throw.h"
 
 namespace batucada {
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-
-constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 class TlsStream : public ByteStream {
  public:

@@ -44,7 +44,7 @@ constexpr const char* kKept[] = {"annotations",
 // What a message says beside its content, in the shapes of several servers: not to be left out without a word.
 constexpr const char* kMedia[] = {"attachments", "audios", "files", "image", "image_url", "images", "video", "videos"};
 
-bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
+bj::string JsonText(std::string_view text) { return bj::string(text.data(), text.size()); }
 
 // A part of a content, under its own name where it is a text by another: OpenAI's Responses and refusals.
 bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::value& part) {
@@ -83,7 +83,7 @@ bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::va
   return read;
 }
 
-bj::value ReadContent(RequestReader& reader, const std::string& path, const bj::value& content) {
+bj::value ReadMessageContent(RequestReader& reader, const std::string& path, const bj::value& content) {
   if (content.is_string()) return content;
   if (!content.is_array()) {
     reader.Fail(path, fmt::format("must be a string or a list of text parts, not {}", DescribeJson(content)));
@@ -188,7 +188,7 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
   bj::object read;
   for (const auto& member : object) {
     if (member.key() == "content") {
-      read["content"] = content == nullptr ? bj::value() : ReadContent(reader, path + ".content", *content);
+      read["content"] = content == nullptr ? bj::value() : ReadMessageContent(reader, path + ".content", *content);
     } else if (!member.value().is_null()) {
       read[member.key()] = member.value();
     }
@@ -209,7 +209,7 @@ bj::object ChatMessageSchema() {
   part["required"] = {"type", "text"};
   bj::object role = StringSchema("");
   bj::array roles;
-  for (const std::string_view name : kRoles) roles.push_back(Text(name));
+  for (const std::string_view name : kRoles) roles.push_back(JsonText(name));
   role["enum"] = std::move(roles);
   const bj::object text = Nullable(StringSchema(""));
   bj::object arguments = AnyOfSchema("", {StringSchema(""), ObjectSchema("", {}), bj::object{{"type", "null"}}});

@@ -42,7 +42,7 @@ bj::object MaxTokensSchema(std::string_view description) {
 }
 
 // A flag, and how many alternatives beside each token: one number everywhere else.
-void ReadLogprobs(RequestReader& reader, Params& params) {
+void ReadChatLogprobs(RequestReader& reader, Params& params) {
   bool wanted = false;
   std::optional<int64_t> top;
   reader.Read("logprobs", &wanted);
@@ -53,7 +53,7 @@ void ReadLogprobs(RequestReader& reader, Params& params) {
   if (wanted) params.logprobs = top.value_or(0);
 }
 
-CompletionTable MakeTable() {
+CompletionTable MakeChatTable() {
   CompletionTable table;
   AddConversation(table, &Params::conversation, CompletionTable::Presence::kRequired);
   AddToolParameters(table);
@@ -67,7 +67,7 @@ CompletionTable MakeTable() {
   AddGenerationParameters(table);
   AddGrammarParameters(table);
   table.AddReadPresent("logprobs", BooleanSchema("Report the log-probability of every generated token.", false),
-                       ReadLogprobs);
+                       ReadChatLogprobs);
   table.AddBeside("top_logprobs",
                   IntegerSchema("And so many of the most likely tokens. Only with \"logprobs\": true.",
                                 {.min = 0, .max = kMaxLogprobs}),
@@ -86,7 +86,7 @@ CompletionTable MakeTable() {
 }  // namespace
 
 const CompletionTable& ChatParameters() {
-  static const CompletionTable table = MakeTable();
+  static const CompletionTable table = MakeChatTable();
   return table;
 }
 

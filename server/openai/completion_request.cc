@@ -110,13 +110,13 @@ void ReadBestOf(RequestReader& reader, Params& params) {
 }
 
 // Chat's false, which asks for nothing here either.
-void ReadLogprobs(RequestReader& reader, Params& params) {
+void ReadCompletionLogprobs(RequestReader& reader, Params& params) {
   const bj::value* value = reader.Take("logprobs");
   if (value == nullptr || (value->is_bool() && !value->get_bool())) return;
   reader.Read("logprobs", &params.logprobs);
 }
 
-CompletionTable MakeTable() {
+CompletionTable MakeCompletionTable() {
   CompletionTable table;
   table.AddRead("prompt", PromptSchema(), ReadPrompts, CompletionTable::Presence::kRequired);
   table.ReadApart("prompt");
@@ -132,7 +132,7 @@ CompletionTable MakeTable() {
       IntegerSchema("Report the log-probability of every generated token, and of so many of the most likely. "
                     "false: of none.",
                     {.min = 0, .max = kMaxLogprobs}),
-      ReadLogprobs);
+      ReadCompletionLogprobs);
   table.Add("echo", BooleanSchema("The text begins with the prompt; with logprobs, the prompt is scored too.", false),
             &Params::echo);
   table.Add("add_special_tokens",
@@ -153,7 +153,7 @@ CompletionTable MakeTable() {
 }  // namespace
 
 const CompletionTable& CompletionParameters() {
-  static const CompletionTable table = MakeTable();
+  static const CompletionTable table = MakeCompletionTable();
   return table;
 }
 

@@ -8,7 +8,6 @@ namespace batucada {
 
 namespace bj = boost::json;
 using Params = CompletionParams;
-using Kind = GrammarSpec::Kind;
 
 bj::object SchemaOfSchema(std::string_view description) {
   return AnyOfSchema(description, {ObjectSchema("", {}), StringSchema(""), BooleanSchema("", false)});
@@ -61,15 +60,23 @@ std::span<const GrammarParameter> GrammarParameters() {
         {"guided_json", SchemaOfSchema("The older name of structured_outputs.json."),
          [](RequestReader& reader, Params& params) { ReadSchemaMember(reader, params, "guided_json"); }},
         {"guided_regex", regex,
-         [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "guided_regex", Kind::kRegex); }},
+         [](RequestReader& reader, Params& params) {
+           ReadGrammarText(reader, params, "guided_regex", GrammarSpec::Kind::kRegex);
+         }},
         {"guided_choice", choice,
          [](RequestReader& reader, Params& params) { ReadChoices(reader, params, "guided_choice"); }},
         {"guided_grammar", grammar,
-         [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "guided_grammar", Kind::kGbnf); }},
+         [](RequestReader& reader, Params& params) {
+           ReadGrammarText(reader, params, "guided_grammar", GrammarSpec::Kind::kGbnf);
+         }},
         {"regex", regex,
-         [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "regex", Kind::kRegex); }},
+         [](RequestReader& reader, Params& params) {
+           ReadGrammarText(reader, params, "regex", GrammarSpec::Kind::kRegex);
+         }},
         {"ebnf", grammar,
-         [](RequestReader& reader, Params& params) { ReadGrammarText(reader, params, "ebnf", Kind::kGbnf); }},
+         [](RequestReader& reader, Params& params) {
+           ReadGrammarText(reader, params, "ebnf", GrammarSpec::Kind::kGbnf);
+         }},
         {"grammar", StringSchema("A grammar (GBNF) with a rule root; empty, as llama.cpp's clients send it: none."),
          ReadLlamaGrammar},
         {"json_schema", SchemaOfSchema("A JSON Schema, or a text that holds one."), ReadLlamaSchema},

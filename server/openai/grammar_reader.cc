@@ -19,9 +19,8 @@ namespace {
 
 namespace bj = boost::json;
 using Params = CompletionParams;
-using Kind = GrammarSpec::Kind;
 
-std::string Text(const bj::string& text) { return {text.data(), text.size()}; }
+std::string ToString(const bj::string& text) { return {text.data(), text.size()}; }
 
 void Set(RequestReader& reader, Params& params, std::string_view name, GrammarSpec spec) {
   if (!reader.ok()) return;
@@ -40,7 +39,7 @@ void Set(RequestReader& reader, Params& params, std::string_view name, GrammarSp
 const bj::value* TakeStructure(RequestReader& reader, std::string_view name, bj::value* parsed) {
   const bj::value* value = reader.Take(name);
   if (value == nullptr || !value->is_string() || reader.typing() == Typing::kStrict) return value;
-  absl::StatusOr<bj::value> json = ParseJson(Text(value->get_string()), reader.FullName(name));
+  absl::StatusOr<bj::value> json = ParseJson(ToString(value->get_string()), reader.FullName(name));
   if (!json.ok()) {
     reader.Fail(WithParameter(json.status(), reader.FullName(name), "invalid_type"));
     return nullptr;
@@ -56,18 +55,19 @@ void RefuseEmpty(RequestReader& reader, std::string_view name) {
 void SetSchema(RequestReader& reader, Params& params, std::string_view name, const bj::value& schema) {
   if (const bj::string* text = schema.if_string()) {
     if (text->empty()) return RefuseEmpty(reader, name);
-    return Set(reader, params, name, {.kind = Kind::kJsonSchema, .text = Text(*text)});
+    return Set(reader, params, name, {.kind = GrammarSpec::Kind::kJsonSchema, .text = ToString(*text)});
   }
   if (!schema.is_object() && !schema.is_bool()) {
     return reader.Fail(name, fmt::format("must be a JSON Schema, not {}", DescribeJson(schema)));
   }
-  Set(reader, params, name, {.kind = Kind::kJsonSchema, .text = std::string(bj::serialize(schema))});
+  Set(reader, params, name, {.kind = GrammarSpec::Kind::kJsonSchema, .text = std::string(bj::serialize(schema))});
 }
 
-void SetText(RequestReader& reader, Params& params, std::string_view name, Kind kind, const bj::value& value) {
+void SetText(RequestReader& reader, Params& params, std::string_view name, GrammarSpec::Kind kind,
+             const bj::value& value) {
   if (!value.is_string()) return reader.Fail(name, fmt::format("must be a string, not {}", DescribeJson(value)));
   if (value.get_string().empty()) return RefuseEmpty(reader, name);
-  Set(reader, params, name, {.kind = kind, .text = Text(value.get_string())});
+  Set(reader, params, name, {.kind = kind, .text = ToString(value.get_string())});
 }
 
 void SetChoice(RequestReader& reader, Params& params, std::string_view name, const bj::value& value) {
@@ -76,12 +76,12 @@ void SetChoice(RequestReader& reader, Params& params, std::string_view name, con
     return reader.Fail(name, list == nullptr ? fmt::format("must be a list of strings, not {}", DescribeJson(value))
                                              : "is an empty list: give at least one string, or leave it out");
   }
-  GrammarSpec spec{.kind = Kind::kChoice};
+  GrammarSpec spec{.kind = GrammarSpec::Kind::kChoice};
   for (const bj::value& one : *list) {
     const std::string place = fmt::format("{}[{}]", name, spec.choices.size());
     if (!one.is_string()) return reader.Fail(place, fmt::format("must be a string, not {}", DescribeJson(one)));
     if (one.get_string().empty()) return reader.Fail(place, "is empty: give a text");
-    spec.choices.push_back(Text(one.get_string()));
+    spec.choices.push_back(ToString(one.get_string()));
   }
   Set(reader, params, name, std::move(spec));
 }
@@ -89,12 +89,12 @@ void SetChoice(RequestReader& reader, Params& params, std::string_view name, con
 // A structural tag as an object, or as a text that holds one.
 void SetTag(RequestReader& reader, Params& params, std::string_view name, const bj::value& tag) {
   if (const bj::string* text = tag.if_string()) {
-    return Set(reader, params, name, {.kind = Kind::kStructuralTag, .text = Text(*text)});
+    return Set(reader, params, name, {.kind = GrammarSpec::Kind::kStructuralTag, .text = ToString(*text)});
   }
   if (!tag.is_object()) {
     return reader.Fail(name, fmt::format("must be a structural tag, not {}", DescribeJson(tag)));
   }
-  Set(reader, params, name, {.kind = Kind::kStructuralTag, .text = std::string(bj::serialize(tag))});
+  Set(reader, params, name, {.kind = GrammarSpec::Kind::kStructuralTag, .text = std::string(bj::serialize(tag))});
 }
 
 // {"name": …, "schema": …}
@@ -160,15 +160,15 @@ void SetFormat(RequestReader& format, Params& params, const FormatType& type) {
   if (value == nullptr) {
     if (type.must)
       return format.Fail(type.members.front(), "is missing: give an object or a text", "missing_parameter");
-    return Set(format, params, "type", {.kind = Kind::kJsonObject});
+    return Set(format, params, "type", {.kind = GrammarSpec::Kind::kJsonObject});
   }
   switch (type.held) {
-    case Held::kRegex: return SetText(format, params, *member, Kind::kRegex, *value);
-    case Held::kGrammar: return SetText(format, params, *member, Kind::kGbnf, *value);
+    case Held::kRegex: return SetText(format, params, *member, GrammarSpec::Kind::kRegex, *value);
+    case Held::kGrammar: return SetText(format, params, *member, GrammarSpec::Kind::kGbnf, *value);
     case Held::kObject:
       // A schema that allows anything leaves what the type says.
       if (value->is_object() && value->get_object().empty()) {
-        return Set(format, params, "type", {.kind = Kind::kJsonObject});
+        return Set(format, params, "type", {.kind = GrammarSpec::Kind::kJsonObject});
       }
       return SetSchema(format, params, *member, *value);
     case Held::kSchema:
@@ -186,7 +186,7 @@ void ReadSchemaMember(RequestReader& reader, Params& params, std::string_view na
   if (const bj::value* value = reader.Take(name)) SetSchema(reader, params, name, *value);
 }
 
-void ReadGrammarText(RequestReader& reader, Params& params, std::string_view name, Kind kind) {
+void ReadGrammarText(RequestReader& reader, Params& params, std::string_view name, GrammarSpec::Kind kind) {
   if (const bj::value* value = reader.Take(name)) SetText(reader, params, name, kind, *value);
 }
 
@@ -239,11 +239,11 @@ void ReadStructuredOutputs(RequestReader& reader, Params& params) {
   members.Refuse("disable_additional_properties", {false});
   if (members.Finish().ok()) {
     if (json != nullptr) SetSchema(members, params, "json", *json);
-    if (regex != nullptr) SetText(members, params, "regex", Kind::kRegex, *regex);
+    if (regex != nullptr) SetText(members, params, "regex", GrammarSpec::Kind::kRegex, *regex);
     if (choice != nullptr) SetChoice(members, params, "choice", *choice);
-    if (grammar != nullptr) SetText(members, params, "grammar", Kind::kGbnf, *grammar);
+    if (grammar != nullptr) SetText(members, params, "grammar", GrammarSpec::Kind::kGbnf, *grammar);
     if (tag != nullptr) SetTag(members, params, "structural_tag", *tag);
-    if (json_object.value_or(false)) Set(members, params, "json_object", {.kind = Kind::kJsonObject});
+    if (json_object.value_or(false)) Set(members, params, "json_object", {.kind = GrammarSpec::Kind::kJsonObject});
   }
   reader.Fail(members.status());
   if (json == nullptr && regex == nullptr && choice == nullptr && grammar == nullptr && tag == nullptr &&
@@ -262,14 +262,14 @@ void ReadOllamaFormat(RequestReader& reader, Params& params) {
   if (!value->is_string() || (value->get_string() != "json" && !value->get_string().empty())) {
     return reader.Fail(kName, "must be \"json\" or an object, a JSON Schema", "invalid_value");
   }
-  if (!value->get_string().empty()) Set(reader, params, kName, {.kind = Kind::kJsonObject});
+  if (!value->get_string().empty()) Set(reader, params, kName, {.kind = GrammarSpec::Kind::kJsonObject});
 }
 
 void ReadLlamaGrammar(RequestReader& reader, Params& params) {
   constexpr std::string_view kName = "grammar";
   const bj::value* value = reader.Take(kName);
   if (value == nullptr || (value->is_string() && value->get_string().empty())) return;
-  SetText(reader, params, kName, Kind::kGbnf, *value);
+  SetText(reader, params, kName, GrammarSpec::Kind::kGbnf, *value);
 }
 
 void ReadLlamaSchema(RequestReader& reader, Params& params) {

@@ -20,6 +20,9 @@ struct KnownParameter {
   std::string_view note;  // whose it is, or why nothing depends on it
 };
 
+// The note where there is nothing to add.
+inline constexpr std::string_view kNotSupported = "Not supported at other values.";
+
 // One table for completions and chat.
 std::span<const KnownParameter> KnownParameters();
 // What completions or chat act on, for tables that do not: else they would be lost there.

@@ -30,14 +30,16 @@ void Flatten(bj::value* token) {
   *token = std::move(text);
 }
 
-bj::value Text(std::string_view text) { return bj::string(text.data(), text.size()); }
+bj::value TextValue(std::string_view text) { return bj::string(text.data(), text.size()); }
 
 // The operator's, else the model's; null if there is none.
 bj::value TemplateSource(const Service& service, const bj::object& config) {
   const fs::path dir = service.config.engine.model_dir;
   const fs::path file =
       service.config.chat_template.empty() ? dir / "chat_template.jinja" : fs::path(service.config.chat_template);
-  if (const absl::StatusOr<std::string> source = ReadTextFile(file, kMaxFileBytes); source.ok()) return Text(*source);
+  if (const absl::StatusOr<std::string> source = ReadTextFile(file, kMaxFileBytes); source.ok()) {
+    return TextValue(*source);
+  }
   const bj::value* own = config.if_contains("chat_template");
   if (own == nullptr || own->is_string()) return own == nullptr ? bj::value() : *own;
   const bj::array* named = own->if_array();
@@ -64,7 +66,7 @@ std::string TokenizerInfo(const Service& service) {
   }
   const auto fill = [&](const char* name, int32_t id) {
     bj::value& token = info[name];
-    if (!token.is_string()) token = Text(tokenizer.TokenBytes(id));
+    if (!token.is_string()) token = TextValue(tokenizer.TokenBytes(id));
   };
   if (model.bos_token_id) fill("bos_token", *model.bos_token_id);
   if (!model.eos_token_ids.empty()) fill("eos_token", model.eos_token_ids.front());

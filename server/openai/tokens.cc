@@ -23,7 +23,7 @@ void ReadPrompt(RequestReader& reader, TokenizeParams& params) {
 }
 
 // llama.cpp's names: its texts get no start token unless asked for.
-void ReadContent(RequestReader& reader, TokenizeParams& params) {
+void ReadTextContent(RequestReader& reader, TokenizeParams& params) {
   bool add_special = false;
   reader.Read("add_special", &add_special);
   reader.Read("parse_special", &params.parse_special);
@@ -94,7 +94,7 @@ Pieces WriteTokens(const Tokens& tokens, JsonWriter& json) {
 }
 
 // By vLLM's name and by llama.cpp's.
-Pieces WriteText(const Tokens& tokens, JsonWriter& json) {
+Pieces WriteDetokenized(const Tokens& tokens, JsonWriter& json) {
   json.BeginObject();
   for (const char* name : {"prompt", "content"}) {
     Detokenizer detokenizer(tokens.tokenizer, tokens.skip_special_tokens);
@@ -185,7 +185,7 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
              &Params::add_special_tokens);
     made.Add("return_token_strs", BooleanSchema("Tell each token's text too.", false), &Params::return_token_strs);
     made.AddRead("content", StringSchema("llama.cpp's name of prompt; it gets a start token only with add_special."),
-                 ReadContent);
+                 ReadTextContent);
     const auto read_already = [](RequestReader&, Params&) {};
     made.AddRead("add_special", BooleanSchema("Of content: add the model's start token.", false), read_already);
     made.AddRead("parse_special", BooleanSchema("Special tokens written out in the text are those tokens.", true),
@@ -215,7 +215,7 @@ Answer HandleTokenize(Service& service, const HttpRequest& request) {
 }
 
 Answer HandleDetokenize(Service& service, const HttpRequest& request) {
-  return Respond(service, request, Detokenize, WriteText);
+  return Respond(service, request, Detokenize, WriteDetokenized);
 }
 
 }  // namespace batucada

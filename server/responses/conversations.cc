@@ -16,15 +16,14 @@ namespace batucada {
 namespace {
 
 namespace bj = boost::json;
-using Params = ConversationParams;
-using Table = ParameterTable<Params>;
-using Presence = Table::Presence;
+using ConversationTable = ParameterTable<ConversationParams>;
+using Presence = ConversationTable::Presence;
 
-constexpr int64_t kItemBytes = 512;  // what writing an item costs, as if it were reading so many bytes more
-constexpr std::string_view kNoun = "Conversation", kItem = "Item";
+constexpr int64_t kWriteBytes = 512;  // what writing an item costs, as if it were reading so many bytes more
+constexpr std::string_view kConversationNoun = "Conversation", kItemNoun = "Item";
 
-void AddItems(Table& table, Presence presence) {
-  const auto read = [presence](RequestReader& reader, Params& params) {
+void AddItems(ConversationTable& table, Presence presence) {
+  const auto read = [presence](RequestReader& reader, ConversationParams& params) {
     const bj::value* items = reader.Take("items");
     if (items != nullptr && items->is_string()) return reader.Fail("items", "must be a list of items, not a string");
     params.items = ReadItems(reader, "items");
@@ -40,8 +39,8 @@ void AddItems(Table& table, Presence presence) {
   table.AddRead("items", ItemsSchema("What it begins with, or grows by, in order."), read, presence);
 }
 
-void AddMetadata(Table& table, Presence presence) {
-  const auto read = [presence](RequestReader& reader, Params& params) {
+void AddMetadataMember(ConversationTable& table, Presence presence) {
+  const auto read = [presence](RequestReader& reader, ConversationParams& params) {
     if (presence == Presence::kRequired && reader.Take("metadata") == nullptr) {
       reader.Fail("metadata", "is missing: give an object", "missing_parameter");
     }
@@ -58,37 +57,37 @@ std::string ConversationJson(const StoredConversation& conversation) {
   return text;
 }
 
-absl::StatusOr<Params> Read(Service& service, const HttpRequest& request, const Table& table) {
+absl::StatusOr<ConversationParams> Read(Service& service, const HttpRequest& request, const ConversationTable& table) {
   UnknownMembers unknown = {.policy = service.config.unknown_members()};
-  absl::StatusOr<Params> params = table.Parse(request.body, &unknown);
+  absl::StatusOr<ConversationParams> params = table.Parse(request.body, &unknown);
   service.metrics.OnIgnoredParameters(unknown.ignored);
   return params;
 }
 
 }  // namespace
 
-const Table& CreateConversationParameters() {
-  static const Table table = [] {
-    Table made;
+const ConversationTable& CreateConversationParameters() {
+  static const ConversationTable table = [] {
+    ConversationTable made;
     AddItems(made, Presence::kOptional);
-    AddMetadata(made, Presence::kOptional);
+    AddMetadataMember(made, Presence::kOptional);
     return made;
   }();
   return table;
 }
 
-const Table& UpdateConversationParameters() {
-  static const Table table = [] {
-    Table made;
-    AddMetadata(made, Presence::kRequired);
+const ConversationTable& UpdateConversationParameters() {
+  static const ConversationTable table = [] {
+    ConversationTable made;
+    AddMetadataMember(made, Presence::kRequired);
     return made;
   }();
   return table;
 }
 
-const Table& CreateItemsParameters() {
-  static const Table table = [] {
-    Table made;
+const ConversationTable& CreateItemsParameters() {
+  static const ConversationTable table = [] {
+    ConversationTable made;
     AddItems(made, Presence::kRequired);
     return made;
   }();
@@ -96,36 +95,36 @@ const Table& CreateItemsParameters() {
 }
 
 Answer HandleCreateConversation(Service& service, const HttpRequest& request) {
-  const absl::StatusOr<Params> params = Read(service, request, CreateConversationParameters());
+  const absl::StatusOr<ConversationParams> params = Read(service, request, CreateConversationParameters());
   if (!params.ok()) return ErrorResponse(params.status());
   const StoredConversation conversation = {
       .id = NewId("conv_"), .created = absl::ToUnixSeconds(absl::Now()), .metadata = bj::serialize(params->metadata)};
   const absl::Status created = service.store->CreateConversation(request.client.key, conversation, params->items);
-  if (!created.ok()) return StoreError(created, kNoun, conversation.id, "items");
+  if (!created.ok()) return StoreError(created, kConversationNoun, conversation.id, "items");
   return JsonResponse(ConversationJson(conversation));
 }
 
 Answer HandleGetConversation(Service& service, const HttpRequest& request) {
   const std::string& id = request.captures.front();
   const absl::StatusOr<StoredConversation> conversation = service.store->GetConversation(request.client.key, id);
-  if (!conversation.ok()) return StoreError(conversation.status(), kNoun, id);
+  if (!conversation.ok()) return StoreError(conversation.status(), kConversationNoun, id);
   return JsonResponse(ConversationJson(*conversation));
 }
 
 Answer HandleUpdateConversation(Service& service, const HttpRequest& request) {
-  const absl::StatusOr<Params> params = Read(service, request, UpdateConversationParameters());
+  const absl::StatusOr<ConversationParams> params = Read(service, request, UpdateConversationParameters());
   if (!params.ok()) return ErrorResponse(params.status());
   const std::string& id = request.captures.front();
   const absl::Status updated =
       service.store->UpdateConversation(request.client.key, id, bj::serialize(params->metadata));
-  if (!updated.ok()) return StoreError(updated, kNoun, id);
+  if (!updated.ok()) return StoreError(updated, kConversationNoun, id);
   return HandleGetConversation(service, request);
 }
 
 Answer HandleDeleteConversation(Service& service, const HttpRequest& request) {
   const std::string& id = request.captures.front();
   const absl::Status deleted = service.store->DeleteConversation(request.client.key, id);
-  if (!deleted.ok()) return StoreError(deleted, kNoun, id);
+  if (!deleted.ok()) return StoreError(deleted, kConversationNoun, id);
   HttpResponse response;
   JsonWriter json(&response.body);
   json.BeginObject().Key("id").String(id).Key("object").String("conversation.deleted");
@@ -139,23 +138,23 @@ Answer HandleListItems(Service& service, const HttpRequest& request) {
   const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query, &unknown);
   if (!asked.ok()) return ErrorResponse(asked.status());
   const absl::StatusOr<ItemPage> page = service.store->ConversationItems(request.client.key, id, *asked);
-  if (!page.ok()) return StoreError(page.status(), kNoun, id, "after");
+  if (!page.ok()) return StoreError(page.status(), kConversationNoun, id, "after");
   return StoredJson(service, PageJson(*page), IgnoredHeader(unknown));
 }
 
 Answer HandleCreateItems(Service& service, const HttpRequest& request) {
-  absl::StatusOr<Params> params = Read(service, request, CreateItemsParameters());
+  absl::StatusOr<ConversationParams> params = Read(service, request, CreateItemsParameters());
   if (!params.ok()) return ErrorResponse(params.status());
   const std::string& id = request.captures.front();
   const absl::Status appended = service.store->AppendItems(request.client.key, id, params->items);
-  if (!appended.ok()) return StoreError(appended, kNoun, id, "items");
+  if (!appended.ok()) return StoreError(appended, kConversationNoun, id, "items");
   return StoredJson(service, PageJson({.items = std::move(params->items)}));
 }
 
 Answer HandleGetItem(Service& service, const HttpRequest& request) {
   const std::string &id = request.captures[0], &item = request.captures[1];
   absl::StatusOr<StoredItem> found = service.store->ConversationItem(request.client.key, id, item);
-  if (!found.ok()) return StoreError(found.status(), kItem, item);
+  if (!found.ok()) return StoreError(found.status(), kItemNoun, item);
   return StoredJson(service, std::move(found->json));
 }
 
@@ -163,9 +162,9 @@ Answer HandleDeleteItem(Service& service, const HttpRequest& request) {
   const std::string &id = request.captures[0], &item = request.captures[1];
   // What is written again is worked off like a text of that length, and keeps no small work waiting.
   const absl::StatusOr<History> behind = service.store->BehindItem(request.client.key, id, item);
-  if (behind.ok() && WorkAttempt::Defer(behind->bytes + kItemBytes * behind->count)) return HttpResponse{};
+  if (behind.ok() && WorkAttempt::Defer(behind->bytes + kWriteBytes * behind->count)) return HttpResponse{};
   const absl::Status deleted = service.store->DeleteConversationItem(request.client.key, id, item);
-  if (!deleted.ok()) return StoreError(deleted, kItem, item);
+  if (!deleted.ok()) return StoreError(deleted, kItemNoun, item);
   return HandleGetConversation(service, request);
 }
 

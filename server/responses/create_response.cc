@@ -67,7 +67,7 @@ absl::StatusOr<Translation> TranslateWhatFits(bj::array messages, ResponseParams
   return TranslateWithout(least, messages, params, context);
 }
 
-int64_t BytesOf(const ResponseParams& params) {
+int64_t PromptBytes(const ResponseParams& params) {
   auto bytes = static_cast<int64_t>(params.instructions.size());
   for (const StoredItem& item : params.input) bytes += static_cast<int64_t>(item.id.size() + item.json.size());
   if (params.tools) bytes += static_cast<int64_t>(bj::serialize(params.tools->tools).size());
@@ -77,7 +77,7 @@ int64_t BytesOf(const ResponseParams& params) {
 absl::StatusOr<ResponseDraft> MakeDraft(Service& service, const Client& client, ResponseParams params,
                                         const ResponseContext& context, const Translation& translation) {
   ResponseDraft draft;
-  BATUCADA_ASSIGN_OR_RETURN(draft.memory, service.memory.Charge(MemoryPart::kPrompt, BytesOf(params)));
+  BATUCADA_ASSIGN_OR_RETURN(draft.memory, service.memory.Charge(MemoryPart::kPrompt, PromptBytes(params)));
   draft.scope = client.key;
   draft.client = client;
   draft.form = {.logprobs = params.logprobs.has_value(), .summary = params.summarises};

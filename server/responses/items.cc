@@ -142,7 +142,7 @@ StoredItem ReadCallOutput(RequestReader& reader, const std::string& path, const 
 }
 
 // Kept as it came: who thought it may not be this server.
-StoredItem ReadReasoning(RequestReader& reader, const std::string& path, const bj::object& object) {
+StoredItem ReadReasoningItem(RequestReader& reader, const std::string& path, const bj::object& object) {
   RequestReader members(object, path + ".", reader);
   bj::object item = object;
   item["id"] = Text(IdOf(members, "rs_"));
@@ -171,7 +171,7 @@ StoredItem ReadItem(RequestReader& reader, const std::string& path, const bj::va
   if (type == "message" || (!typed && object.contains("role"))) return ReadMessage(reader, path, object);
   if (type == "function_call") return ReadTexts(reader, path, object, "fc_", {"call_id", "name", "arguments"});
   if (type == "function_call_output") return ReadCallOutput(reader, path, object);
-  if (type == "reasoning") return ReadReasoning(reader, path, object);
+  if (type == "reasoning") return ReadReasoningItem(reader, path, object);
   if (type == "item_reference" || (!typed && object.contains("id"))) {
     std::string id;
     members.Read("id", &id);

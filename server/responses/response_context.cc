@@ -42,7 +42,7 @@ absl::StatusOr<History> Locate(Service& service, StoreScope scope, const Respons
 }
 
 // An item's text, and what it becomes on its way to token ids.
-int64_t BytesOf(const StoredItem& item) {
+int64_t ItemBytes(const StoredItem& item) {
   return kItemBytes + static_cast<int64_t>(item.json.size()) + ParsingBytes(item.json);
 }
 
@@ -57,7 +57,7 @@ absl::Status FindReferences(Service& service, StoreScope scope, std::vector<Stor
                            fmt::format("input[{}].id", i), "item_not_found");
     }
     if (!found.ok()) return StoreTrouble();
-    BATUCADA_RETURN_IF_ERROR(memory->Resize(memory->bytes() + BytesOf(*found)));
+    BATUCADA_RETURN_IF_ERROR(memory->Resize(memory->bytes() + ItemBytes(*found)));
     item = *std::move(found);
   }
   return absl::OkStatus();

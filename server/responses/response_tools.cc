@@ -140,7 +140,7 @@ void ReadTools(RequestReader& reader, Params& params) {
   SetTools(reader, tools, choice, parallel && choice.parameter != kNamedTool, params);
 }
 
-void ReadReasoning(RequestReader& reader, Params& params) {
+void ReadReasoningOptions(RequestReader& reader, Params& params) {
   bj::object told = {{"effort", nullptr}, {"summary", nullptr}};
   const bj::value* value = reader.Take("reasoning");
   if (value != nullptr && !value->is_object()) {
@@ -209,7 +209,7 @@ void AddResponseReasoning(ParameterTable<Params>& table) {
                    {{"effort", Nullable(StringSchema("For the template, as in a chat's reasoning_effort."))},
                     {"summary", Nullable(StringSchema("auto, concise or detailed: what the model thinks is told as a "
                                                       "summary, all of it; absent: as the item's content."))}}),
-      ReadReasoning);
+      ReadReasoningOptions);
   table.Add("thinking_token_budget", IntegerSchema("After so many tokens of thinking the answer begins.", {.min = 0}),
             &Params::thinking_tokens);
 }

@@ -12,7 +12,7 @@ namespace batucada {
 namespace {
 
 // Answers may grow members; clients must bear that, so none says additionalProperties.
-constexpr char kAnswers[] = R"json({
+constexpr char kRouteAnswers[] = R"json({
 "Item": {"type": "object", "required": ["id", "type"], "properties": {
   "id": {"type": "string"},
   "type": {"enum": ["message", "function_call", "function_call_output", "reasoning"]},
@@ -102,7 +102,7 @@ void AddResponses(RouteList& list) {
   AddConversations(list);
   AddSessions(list);
 
-  const boost::json::value answers = boost::json::parse(kAnswers);
+  const boost::json::value answers = boost::json::parse(kRouteAnswers);
   for (const auto& [schema, value] : answers.as_object()) {
     list.AddSchema({schema.data(), schema.size()}, value.as_object());
   }

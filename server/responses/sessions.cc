@@ -22,7 +22,7 @@ namespace batucada {
 namespace {
 
 // Answers may grow members.
-constexpr char kAnswers[] = R"json({
+constexpr char kSessionAnswers[] = R"json({
 "Session": {"type": "object", "required": ["id", "object", "tokens", "tier", "last_used_at", "stored"], "properties": {
   "id": {"type": "string", "description": "A session_id, a prompt_cache_key, or a conversation."},
   "object": {"const": "session"},
@@ -94,7 +94,7 @@ void Write(const Entry& entry, JsonWriter& json) {
 }
 
 // Of what a page tells: one look into the store each.
-void AddMetadata(Store& store, uint64_t owner, Entry* entry) {
+void AddSessionMetadata(Store& store, uint64_t owner, Entry* entry) {
   if (!entry->stored) return;
   absl::StatusOr<StoredConversation> conversation = store.GetConversation(owner, entry->id);
   if (conversation.ok()) entry->metadata = std::move(conversation->metadata);  // else deleted meanwhile
@@ -111,7 +111,7 @@ std::string ListJson(Service& service, uint64_t owner, std::vector<Entry>& entri
   JsonWriter json(&text);
   json.BeginObject().Key("object").String("list").Key("data").BeginArray();
   for (auto it = from; it != to; ++it) {
-    AddMetadata(*service.store, owner, &*it);
+    AddSessionMetadata(*service.store, owner, &*it);
     Write(*it, json);
   }
   json.EndArray();
@@ -184,7 +184,7 @@ void AddSessions(RouteList& list) {
   list.AddWaiting(
       "DELETE", one, name, HandleDelete,
       {.summary = "Forget a session's name and its state; a conversation's items stay", .answer = "SessionDeleted"});
-  const boost::json::value answers = boost::json::parse(kAnswers);
+  const boost::json::value answers = boost::json::parse(kSessionAnswers);
   for (const auto& [schema, value] : answers.as_object()) {
     list.AddSchema({schema.data(), schema.size()}, value.as_object());
   }

@@ -15,7 +15,7 @@
 namespace batucada {
 namespace {
 
-constexpr std::string_view kNoun = "Response";
+constexpr std::string_view kResponseNoun = "Response";
 
 std::string ListOf(const std::vector<StoredItem>& items) {
   std::string list;
@@ -61,7 +61,7 @@ Answer HandleGetResponse(Service& service, const HttpRequest& request) {
     return StoredJson(service, std::move(running->json), IgnoredHeader(unknown));
   }
   absl::StatusOr<std::string> json = ReadResponseJson(service, request.client, id);
-  if (!json.ok()) return StoreError(json.status(), kNoun, id);
+  if (!json.ok()) return StoreError(json.status(), kResponseNoun, id);
   return StoredJson(service, *std::move(json), IgnoredHeader(unknown));
 }
 
@@ -71,7 +71,7 @@ Answer HandleDeleteResponse(Service& service, const HttpRequest& request) {
     return ErrorResponse(InvalidParameter("", "the response is being made: cancel it first", "response_in_progress"));
   }
   const absl::Status deleted = service.store->DeleteResponse(request.client.key, id);
-  if (!deleted.ok()) return StoreError(deleted, kNoun, id);
+  if (!deleted.ok()) return StoreError(deleted, kResponseNoun, id);
   HttpResponse response;
   JsonWriter json(&response.body);
   json.BeginObject().Key("id").String(id).Key("object").String("response").Key("deleted").Bool(true).EndObject();
@@ -85,7 +85,7 @@ Answer HandleCancelResponse(Service& service, const HttpRequest& request) {
     return StoredJson(service, WithStatus(running->json, ResponseStatus::kCancelled, ""));
   }
   absl::StatusOr<std::string> json = ReadResponseJson(service, request.client, id);
-  if (!json.ok()) return StoreError(json.status(), kNoun, id);
+  if (!json.ok()) return StoreError(json.status(), kResponseNoun, id);
   return StoredJson(service, *std::move(json));
 }
 
@@ -95,7 +95,7 @@ Answer HandleInputItems(Service& service, const HttpRequest& request) {
   const absl::StatusOr<PageRequest> asked = ReadPageQuery(request.query, &unknown);
   if (!asked.ok()) return ErrorResponse(asked.status());
   const absl::StatusOr<ItemPage> page = service.store->InputItems(request.client.key, id, *asked);
-  if (!page.ok()) return StoreError(page.status(), kNoun, id, "after");
+  if (!page.ok()) return StoreError(page.status(), kResponseNoun, id, "after");
   return StoredJson(service, PageJson(*page), IgnoredHeader(unknown));
 }
 

@@ -8,24 +8,24 @@ namespace {
 namespace bj = boost::json;
 
 // A list of short numbers takes twelve times its text. REQUIRES: few levels, as of parsed JSON.
-int64_t BytesOf(const bj::value& value) {
+int64_t MemoryOf(const bj::value& value) {
   constexpr int64_t kBlock = 32;  // of what is allocated by itself
   int64_t bytes = static_cast<int64_t>(sizeof(bj::value));
   if (const bj::string* text = value.if_string()) bytes += kBlock + static_cast<int64_t>(text->capacity());
   if (const bj::array* list = value.if_array()) {
     bytes += kBlock;
-    for (const bj::value& one : *list) bytes += BytesOf(one);
+    for (const bj::value& one : *list) bytes += MemoryOf(one);
   }
   if (const bj::object* object = value.if_object()) {
     bytes += kBlock;
     for (const auto& [key, member] : *object) {
-      bytes += 2 * kBlock + static_cast<int64_t>(key.size()) + BytesOf(member);
+      bytes += 2 * kBlock + static_cast<int64_t>(key.size()) + MemoryOf(member);
     }
   }
   return bytes;
 }
 
-int64_t BytesOf(const KnownItem& item) { return 256 + BytesOf(item.value); }
+int64_t MemoryOf(const KnownItem& item) { return 256 + MemoryOf(item.value); }
 
 }  // namespace
 
@@ -48,7 +48,7 @@ int64_t ItemMemory::bytes() const {
 }
 
 void ItemMemory::Keep(ItemNode node, std::shared_ptr<const KnownItem> item, uint64_t era) {
-  const int64_t bytes = BytesOf(*item);
+  const int64_t bytes = MemoryOf(*item);
   const std::lock_guard lock(mutex_);
   if (era != era_ || bytes > kMostBytes / 2) return;
   const auto [place, fresh] = places_.try_emplace(node);

@@ -75,11 +75,12 @@ struct Kept {
   const char *table, *text;  // the table, and its columns of text
 };
 constexpr Kept kKept[] = {{"items", "json"}, {"responses", "json"}, {"conversations", "metadata"}};
-constexpr int64_t kRowBytes = 128;  // of a row beside its texts, with what indices have of it
+constexpr int64_t kSharedRowBytes = 128;  // of a row beside its texts, with what indices have of it
 
 // Of a row of `kept`, for those who share the room.
-std::string BytesOf(const char* row, const Kept& kept) {
-  return absl::StrCat(kRowBytes, " + length(CAST(", row, "id AS BLOB)) + length(CAST(", row, kept.text, " AS BLOB))");
+std::string SqlBytes(const char* row, const Kept& kept) {
+  return absl::StrCat(kSharedRowBytes, " + length(CAST(", row, "id AS BLOB)) + length(CAST(", row, kept.text,
+                      " AS BLOB))");
 }
 
 // Counts and sums are kept by triggers: counting rows takes time in proportion to them.
@@ -88,10 +89,10 @@ std::string Triggers() {
   for (const Kept& kept : kKept) {
     const char* table = kept.table;
     absl::StrAppend(&triggers, "CREATE TRIGGER more_", table, " AFTER INSERT ON ", table, " BEGIN UPDATE counts SET ",
-                    table, " = ", table, " + 1; INSERT INTO shares VALUES(new.scope, ", BytesOf("new.", kept),
+                    table, " = ", table, " + 1; INSERT INTO shares VALUES(new.scope, ", SqlBytes("new.", kept),
                     ") ON CONFLICT(scope) DO UPDATE SET bytes = bytes + excluded.bytes; END;\n");
     absl::StrAppend(&triggers, "CREATE TRIGGER fewer_", table, " AFTER DELETE ON ", table, " BEGIN UPDATE counts SET ",
-                    table, " = ", table, " - 1; UPDATE shares SET bytes = bytes - (", BytesOf("old.", kept),
+                    table, " = ", table, " - 1; UPDATE shares SET bytes = bytes - (", SqlBytes("old.", kept),
                     ") WHERE scope = old.scope; END;\n");
   }
   return triggers;
@@ -104,7 +105,7 @@ std::string Upgrade() {
   std::string steps(kSecondSchema);
   for (const Kept& kept : kKept) {
     absl::StrAppend(&steps, "DROP TRIGGER IF EXISTS more_", kept.table, "; DROP TRIGGER IF EXISTS fewer_", kept.table,
-                    "; INSERT INTO shares SELECT scope, sum(", BytesOf("", kept), ") FROM ", kept.table,
+                    "; INSERT INTO shares SELECT scope, sum(", SqlBytes("", kept), ") FROM ", kept.table,
                     " WHERE true GROUP BY scope ON CONFLICT(scope) DO UPDATE SET bytes = bytes + excluded.bytes;\n");
   }
   return steps + Triggers();

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kAttempts = 3;
 
-int64_t BytesOf(std::span<const StoredItem> items) {
+int64_t TextBytes(std::span<const StoredItem> items) {
   int64_t bytes = 0;
   for (const StoredItem& item : items) bytes += static_cast<int64_t>(item.id.size() + item.json.size());
   return bytes;
@@ -30,11 +30,11 @@ absl::Status Moved() { return absl::AbortedError("it has moved meanwhile"); }
 absl::Status Store::CreateConversation(StoreScope scope, const StoredConversation& conversation,
                                        const std::vector<StoredItem>& items) {
   const auto more = static_cast<int64_t>(conversation.metadata.size());
-  BATUCADA_RETURN_IF_ERROR(CheckSize(BytesOf(items) + more));
+  BATUCADA_RETURN_IF_ERROR(CheckSize(TextBytes(items) + more));
   Branch branch(*this, scope, 0);
   std::span<const StoredItem> rest = items;
   BATUCADA_RETURN_IF_ERROR(branch.Grow(&rest));
-  return Write({.bytes = BytesOf(rest) + more, .rows = RowsOf(rest) + 1}, [&]() -> absl::Status {
+  return Write({.bytes = TextBytes(rest) + more, .rows = RowsOf(rest) + 1}, [&]() -> absl::Status {
     BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Append(scope, branch.last(), rest));
     BATUCADA_RETURN_IF_ERROR(items_->Hold(last));
     return Query(*database_,
@@ -48,13 +48,13 @@ absl::Status Store::CreateConversation(StoreScope scope, const StoredConversatio
 
 absl::Status Store::AppendItems(StoreScope scope, const std::string& conversation,
                                 const std::vector<StoredItem>& items) {
-  BATUCADA_RETURN_IF_ERROR(CheckSize(BytesOf(items)));
+  BATUCADA_RETURN_IF_ERROR(CheckSize(TextBytes(items)));
   for (int attempt = 1;; ++attempt) {
     BATUCADA_ASSIGN_OR_RETURN(const History before, HistoryOfConversation(scope, conversation));
     Branch branch(*this, scope, before.last);
     std::span<const StoredItem> rest = items;
     if (attempt < kAttempts) BATUCADA_RETURN_IF_ERROR(branch.Grow(&rest));
-    const absl::Status status = Write({.bytes = BytesOf(rest), .rows = RowsOf(rest)}, [&]() -> absl::Status {
+    const absl::Status status = Write({.bytes = TextBytes(rest), .rows = RowsOf(rest)}, [&]() -> absl::Status {
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode end, ConversationEnd(scope, conversation));
       if (branch.grown() && end != branch.parent()) return Moved();
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Append(scope, branch.grown() ? branch.last() : end, rest));
@@ -66,7 +66,7 @@ absl::Status Store::AppendItems(StoreScope scope, const std::string& conversatio
 
 absl::Status Store::PutResponse(StoreScope scope, const StoredResponse& response) {
   const auto object = static_cast<int64_t>(response.json.size());
-  BATUCADA_RETURN_IF_ERROR(CheckSize(object + BytesOf(response.input) + BytesOf(response.output)));
+  BATUCADA_RETURN_IF_ERROR(CheckSize(object + TextBytes(response.input) + TextBytes(response.output)));
   Branch branch(*this, scope, response.history.last);
   std::span<const StoredItem> rest = response.input;
   BATUCADA_RETURN_IF_ERROR(branch.Grow(&rest));
@@ -81,7 +81,7 @@ absl::Status Store::PutResponse(StoreScope scope, const StoredResponse& response
     Branch behind(*this, scope, end);
     std::span<const StoredItem> again = response.input;
     if (end != response.history.last && attempt < kAttempts) BATUCADA_RETURN_IF_ERROR(behind.Grow(&again));
-    const Load load = {.bytes = object + BytesOf(rest) + BytesOf(response.output),
+    const Load load = {.bytes = object + TextBytes(rest) + TextBytes(response.output),
                        .rows = RowsOf(rest) + RowsOf(response.output) + 1};
     const absl::Status status = Write(load, [&]() -> absl::Status {
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode made, InsertResponse(scope, response, branch.last(), rest));

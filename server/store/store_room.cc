@@ -11,7 +11,7 @@
 namespace batucada {
 namespace {
 
-constexpr int64_t kRowBytes = 256;         // that a row may take beside its texts, at most
+constexpr int64_t kMostRowBytes = 256;     // that a row may take beside its texts, at most
 constexpr int64_t kSpareBytes = 64 << 10;  // of pages that are only partly used
 constexpr int kDeletedAtOnce = 32;         // records, by a transaction
 
@@ -62,7 +62,7 @@ absl::Status Store::Transact(const std::function<absl::Status()>& body) {
 
 absl::Status Store::MakeRoomFor(const Load& load) {
   const int64_t most =
-      std::max(options_.max_bytes / 2, options_.max_bytes - load.bytes - load.rows * kRowBytes - kSpareBytes);
+      std::max(options_.max_bytes / 2, options_.max_bytes - load.bytes - load.rows * kMostRowBytes - kSpareBytes);
   for (bool more = true; more;) {
     const std::lock_guard lock(mutex_);
     if (database_ == nullptr) BATUCADA_RETURN_IF_ERROR(OpenDatabase());

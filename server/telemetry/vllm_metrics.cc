@@ -16,7 +16,7 @@ double CacheUsage(const EngineStats& engine) {
   return std::max(share(engine.slots_used, engine.slots_total), share(engine.blocks_used, engine.blocks_total));
 }
 
-void AddState(const Snapshot& now, MetricsPage& page) {
+void AddVllmState(const Snapshot& now, MetricsPage& page) {
   const EngineStats& engine = now.engine;
   page.Gauge("vllm:num_requests_running", "Number of requests that run", static_cast<double>(engine.running));
   page.Gauge("vllm:num_requests_waiting", "Number of requests in the queue", static_cast<double>(engine.waiting));
@@ -49,7 +49,7 @@ void AddEnds(const Tally& tally, MetricsPage& page) {
   page.Sample(ended(FinishReason::kError), {{"finished_reason", "error"}});
 }
 
-void AddDistributions(const Tally& tally, MetricsPage& page) {
+void AddVllmDistributions(const Tally& tally, MetricsPage& page) {
   page.Distribution("vllm:time_to_first_token_seconds", "Time to the first token", tally.time_to_first_token);
   page.Distribution("vllm:inter_token_latency_seconds", "Between two tokens of a request", tally.token_gap);
   page.Distribution("vllm:time_per_output_token_seconds", "The older name of vllm:inter_token_latency_seconds",
@@ -71,9 +71,9 @@ void AddDistributions(const Tally& tally, MetricsPage& page) {
 
 void AddVllmMetrics(const Tally& tally, const Snapshot& now, MetricsPage* page) {
   page->SetLabels({{"model_name", std::string(now.model)}, {"engine", "0"}});
-  AddState(now, *page);
+  AddVllmState(now, *page);
   AddEnds(tally, *page);
-  AddDistributions(tally, *page);
+  AddVllmDistributions(tally, *page);
   page->SetLabels({{"engine", "0"}});
   page->Gauge("vllm:cache_config_info", "How the cache is laid out; always 1", 1,
               {{"block_size", std::to_string(now.engine.block_tokens)},

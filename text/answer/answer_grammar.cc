@@ -6,37 +6,35 @@
 #include <boost/json.hpp>
 
 #include "base/json.h"
+#include "text/json_text.h"
 
 namespace batucada {
 namespace {
 
 namespace bj = boost::json;
-using Kind = GrammarSpec::Kind;
-
-bj::string Text(const std::string& text) { return bj::string(text.data(), text.size()); }
 
 // As a part of a structural tag; nothing for a text that is no JSON or has what GrammarCompiler refuses, which says so
 // itself.
 std::optional<bj::object> FormatOf(const GrammarSpec& spec) {
   switch (spec.kind) {
-    case Kind::kJsonObject:
+    case GrammarSpec::Kind::kJsonObject:
       return bj::object{{"type", "json_schema"},
                         {"json_schema", bj::object{{"type", "object"}, {"additionalProperties", true}}}};
-    case Kind::kJsonSchema: {
+    case GrammarSpec::Kind::kJsonSchema: {
       absl::StatusOr<bj::value> schema = ParseJson(spec.text, spec.name);
       if (!schema.ok()) return std::nullopt;
       return bj::object{{"type", "json_schema"}, {"json_schema", *std::move(schema)}};
     }
-    case Kind::kRegex: return bj::object{{"type", "regex"}, {"pattern", Text(spec.text)}};
-    case Kind::kGbnf: return bj::object{{"type", "grammar"}, {"grammar", Text(spec.text)}};
-    case Kind::kChoice: {
+    case GrammarSpec::Kind::kRegex: return bj::object{{"type", "regex"}, {"pattern", JsonString(spec.text)}};
+    case GrammarSpec::Kind::kGbnf: return bj::object{{"type", "grammar"}, {"grammar", JsonString(spec.text)}};
+    case GrammarSpec::Kind::kChoice: {
       bj::array ways;
       for (const std::string& choice : spec.choices) {
-        ways.push_back({{"type", "const_string"}, {"value", Text(choice)}});
+        ways.push_back({{"type", "const_string"}, {"value", JsonString(choice)}});
       }
       return bj::object{{"type", "or"}, {"elements", std::move(ways)}};
     }
-    case Kind::kStructuralTag: {
+    case GrammarSpec::Kind::kStructuralTag: {
       const absl::StatusOr<bj::value> tag = ParseJson(spec.text, spec.name);
       if (!tag.ok() || !tag->is_object() || !tag->get_object().contains("format")) return std::nullopt;
       const bj::value& format = tag->get_object().at("format");
@@ -72,7 +70,7 @@ std::optional<GrammarSpec> AnswerGrammar(const OfferedTools* tools, const Answer
     format = BehindThinking(*std::move(format), form.thinking->begin, form.thinking->end,
                             form.thinking_start == ThinkingStart::kInside);
   }
-  GrammarSpec spec = {.kind = Kind::kStructuralTag,
+  GrammarSpec spec = {.kind = GrammarSpec::Kind::kStructuralTag,
                       .text = std::string(bj::serialize(bj::object{{"type", "structural_tag"}, {"format", *format}})),
                       .name = own ? own->name : "tools"};
   return spec;

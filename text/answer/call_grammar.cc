@@ -5,15 +5,14 @@
 
 #include "text/answer/tools.h"
 #include "text/grammar/json_parts.h"
+#include "text/json_text.h"
 
 namespace batucada {
 namespace {
 
 namespace bj = boost::json;
 
-bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
-
-bj::object Exactly(std::string_view text) { return {{"type", "const_string"}, {"value", Text(text)}}; }
+bj::object Exactly(std::string_view text) { return {{"type", "const_string"}, {"value", JsonString(text)}}; }
 
 bj::object AnyObject() { return {{"type", "object"}, {"additionalProperties", true}}; }
 
@@ -60,15 +59,16 @@ std::optional<bj::object> CallGrammar(const OfferedTools& offered, const CallFra
     any_strict = any_strict || strict;
     bj::object content = {{"type", "json_schema"},
                           {"json_schema", must || strict ? SchemaOf(function) : bj::value(AnyObject())}};
-    tags.push_back({{"type", "tag"},
-                    {"begin", Text(frame.before_name + grammar::QuoteJson(NameOf(tool)) + frame.before_arguments)},
-                    {"content", std::move(content)},
-                    {"end", Text(frame.behind)}});
+    tags.push_back(
+        {{"type", "tag"},
+         {"begin", JsonString(frame.before_name + grammar::QuoteJson(NameOf(tool)) + frame.before_arguments)},
+         {"content", std::move(content)},
+         {"end", JsonString(frame.behind)}});
   }
   if (!must && !any_strict && offered.parallel) return std::nullopt;
   const bj::object calls = {{"type", "tags_with_separator"},
                             {"tags", std::move(tags)},
-                            {"separator", Text(frame.separator)},
+                            {"separator", JsonString(frame.separator)},
                             {"at_least_one", true},
                             {"stop_after_first", !several}};
   const std::string_view opened = std::string_view(frame.open).substr(must ? 0 : frame.trigger.size());
@@ -82,9 +82,10 @@ std::optional<bj::object> CallGrammar(const OfferedTools& offered, const CallFra
     const bj::object text = {{"type", "grammar"}, {"grammar", R"(root ::= [ \t\r\n]{0,16} ([^ \t\r\n{[] .*)?)"}};
     return bj::object{{"type", "or"}, {"elements", bj::array{std::move(whole), text}}};
   }
-  const bj::object tag = {{"type", "tag"}, {"begin", Text(frame.trigger)}, {"content", std::move(whole)}, {"end", ""}};
+  const bj::object tag = {
+      {"type", "tag"}, {"begin", JsonString(frame.trigger)}, {"content", std::move(whole)}, {"end", ""}};
   return bj::object{{"type", "triggered_tags"},
-                    {"triggers", bj::array{Text(frame.trigger)}},
+                    {"triggers", bj::array{JsonString(frame.trigger)}},
                     {"tags", bj::array{tag}},
                     {"stop_after_first", !several}};
 }
@@ -104,7 +105,7 @@ std::optional<size_t> ToolAtPlace(const OfferedTools& offered, std::string_view 
 
 bj::object BehindThinking(bj::object format, const std::string& begin, const std::string& end, bool inside) {
   const bj::object blanks = {{"type", "regex"}, {"pattern", "[ \\t\\r\\n]{0,4}"}};
-  const bj::object thinking = {{"type", "any_text"}, {"excludes", bj::array{Text(end)}}};
+  const bj::object thinking = {{"type", "any_text"}, {"excludes", bj::array{JsonString(end)}}};
   bj::array thought = {thinking, Exactly(end), blanks};
   if (!inside) thought.insert(thought.begin(), Exactly(begin));
   bj::object first = {{"type", "sequence"}, {"elements", std::move(thought)}};

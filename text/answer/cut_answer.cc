@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "text/answer/blanks.h"
 
 namespace batucada {
 namespace {
 
 using Kind = AnswerPiece::Kind;
-
-constexpr std::string_view kBlanks = " \t\r\n";
 
 std::string_view WithoutBlanks(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));

@@ -2,20 +2,14 @@
 
 #include <algorithm>
 
+#include "text/answer/blanks.h"
+#include "text/hex_digit.h"
 #include "text/utf8.h"
 
 namespace batucada {
 namespace {
 
 using Kind = AnswerPiece::Kind;
-
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 }  // namespace
 

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "text/answer/blanks.h"
+
 namespace batucada {
 namespace {
 
 using Kind = AnswerPiece::Kind;
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool IsNameCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }

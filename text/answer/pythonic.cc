@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "text/answer/blanks.h"
 #include "text/answer/call_format.h"
 #include "text/answer/marked_calls.h"
 
@@ -16,7 +17,6 @@ namespace {
 
 using Kind = AnswerPiece::Kind;
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool IsWordCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }

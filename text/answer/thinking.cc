@@ -5,22 +5,21 @@
 #include <utility>
 
 #include "base/status.h"
+#include "text/answer/blanks.h"
 
 namespace batucada {
 namespace {
 
 using Kind = AnswerPiece::Kind;
 
-constexpr std::string_view kBlanks = " \t\r\n";
-
-struct Family {
+struct ThinkingFamily {
   const char* name;
   ThinkingMarks marks;
   const char* sign;  // in a template
 };
 
-const std::array<Family, 5>& Families() {
-  static const std::array<Family, 5> families = {{
+const std::array<ThinkingFamily, 5>& ThinkingFamilies() {
+  static const std::array<ThinkingFamily, 5> families = {{
       {"deepseek_r1", {"<think>", "</think>"}, "</think>"},
       {"qwen3", {"<think>", "</think>"}, "</think>"},
       {"mistral", {"[THINK]", "[/THINK]"}, "[THINK]"},
@@ -42,18 +41,18 @@ size_t TailOf(std::string_view text, std::string_view mark) {
 
 std::vector<std::string> ThinkingFormatNames() {
   std::vector<std::string> names = {"auto", "none"};
-  for (const Family& family : Families()) names.emplace_back(family.name);
+  for (const ThinkingFamily& family : ThinkingFamilies()) names.emplace_back(family.name);
   return names;
 }
 
 const ThinkingMarks& MarksOf(ThinkingFormat format) {
   BATUCADA_CHECK(format != ThinkingFormat::kAuto && format != ThinkingFormat::kNone);
-  return Families()[static_cast<size_t>(format) - static_cast<size_t>(ThinkingFormat::kDeepSeekR1)].marks;
+  return ThinkingFamilies()[static_cast<size_t>(format) - static_cast<size_t>(ThinkingFormat::kDeepSeekR1)].marks;
 }
 
 ThinkingFormat FindThinkingFormat(std::string_view source) {
-  for (size_t i = 0; i < Families().size(); ++i) {
-    if (source.find(Families()[i].sign) == source.npos) continue;
+  for (size_t i = 0; i < ThinkingFamilies().size(); ++i) {
+    if (source.find(ThinkingFamilies()[i].sign) == source.npos) continue;
     return static_cast<ThinkingFormat>(i + static_cast<size_t>(ThinkingFormat::kDeepSeekR1));
   }
   return ThinkingFormat::kNone;

@@ -12,8 +12,8 @@
 namespace batucada::grammar {
 namespace {
 
-constexpr int kMaxDepth = 100;
-constexpr int32_t kMaxCount = 10'000;
+constexpr int kMaxGroups = 100;
+constexpr int32_t kMaxRepeat = 10'000;
 
 bool IsNameChar(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -108,7 +108,7 @@ class GbnfReader {
   }
 
   ExprId ReadAlternatives(int depth) {
-    if (depth > kMaxDepth) return Fail("groups nested too deeply"), kNoText;
+    if (depth > kMaxGroups) return Fail("groups nested too deeply"), kNoText;
     std::vector<ExprId> alternatives;
     do {
       Skip();
@@ -144,7 +144,7 @@ class GbnfReader {
           return Fail("a { without a count"), kNoText;
         }
         if (!Take("}")) return Fail("a { without its }"), kNoText;
-        if (min.value_or(0) > kMaxCount || max.value_or(0) > kMaxCount) return Fail("a count above 10000"), kNoText;
+        if (min.value_or(0) > kMaxRepeat || max.value_or(0) > kMaxRepeat) return Fail("a count above 10000"), kNoText;
         if (max && *max < min.value_or(0)) return Fail("a count whose ends are the wrong way round"), kNoText;
         item = e_.Repeat(item, min.value_or(0), max ? *max : kUnbounded);
       } else {
@@ -158,7 +158,7 @@ class GbnfReader {
     const size_t begin = at_;
     int32_t number = 0;
     while (Peek() >= '0' && Peek() <= '9') {
-      number = std::min(number * 10 + (Peek() - '0'), kMaxCount + 1);
+      number = std::min(number * 10 + (Peek() - '0'), kMaxRepeat + 1);
       ++at_;
     }
     return begin == at_ ? std::nullopt : std::optional(number);

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "text/grammar/schema_reader.h"
 #include "text/grammar/schema_references.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
@@ -16,9 +17,7 @@ namespace {
 namespace bj = boost::json;
 using Scope = SchemaFlattener::Scope;
 
-constexpr int kMaxDepth = 100;
-
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
+constexpr int kMaxSchemaDepth = 100;
 
 std::string_view TypeOf(const bj::value& value) {
   switch (value.kind()) {
@@ -61,7 +60,7 @@ std::vector<std::string> TypesOf(const bj::object& flat) {
 
 absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::string& path, int depth) {
   if (const bool* always = schema.if_bool()) return *always ? json_.Value() : kNoText;
-  if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
+  if (depth > kMaxSchemaDepth) return Refused(path, "is nested too deeply");
   const std::string text = bj::serialize(schema);
   if (!budget_.Spend(20 + static_cast<int64_t>(text.size()) / 16))
     return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
@@ -76,7 +75,7 @@ absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::st
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path, int depth) {
-  if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
+  if (depth > kMaxSchemaDepth) return Refused(path, "is nested too deeply");
   if (flat.contains(kNothing)) return kNoText;
   if (flat.contains(kAnyOfs)) return ReadAlternatives(std::move(flat), kAnyOfs, path, depth);
   if (flat.contains(kOneOfs)) return ReadAlternatives(std::move(flat), kOneOfs, path, depth);

@@ -18,12 +18,12 @@ constexpr int64_t kMostNamed = 2000;  // multiples that are written out
 constexpr int kMostPlaces = 15;       // behind the point
 
 // step = digits / 10^places.
-struct Decimal {
+struct Step {
   int64_t digits = 0;
   int places = 0;
 };
 
-absl::StatusOr<Decimal> ToDecimal(double step) {
+absl::StatusOr<Step> ToStep(double step) {
   const auto too_long = [] {
     return absl::InvalidArgumentError("has more than 15 digits, which is not supported: give one of fewer");
   };
@@ -36,7 +36,7 @@ absl::StatusOr<Decimal> ToDecimal(double step) {
   if (point != digits.npos) digits.erase(point, 1);
   digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - 1));
   if (digits.size() > kMostPlaces || places > kMostPlaces) return too_long();
-  return Decimal{std::stoll(digits), static_cast<int>(places)};
+  return Step{std::stoll(digits), static_cast<int>(places)};
 }
 
 std::string Write(int64_t digits, int places) {
@@ -66,7 +66,7 @@ bool IsNear(const std::string& text, double step) {
 }  // namespace
 
 absl::StatusOr<ExprId> MultiplesWithin(double step, bool whole, const NumberRange& range, Expressions& e) {
-  BATUCADA_ASSIGN_OR_RETURN(const Decimal decimal, ToDecimal(step));
+  BATUCADA_ASSIGN_OR_RETURN(const Step decimal, ToStep(step));
   int64_t scale = 1;
   for (int i = 0; i < decimal.places; ++i) scale *= 10;
   const int64_t shared = std::gcd(decimal.digits, scale), least_whole = decimal.digits / shared;

@@ -56,7 +56,7 @@ ExprId Naturals(int64_t least, int64_t most, Expressions& e) {
 }
 
 // A bound of a size, as digits before and behind the point.
-struct Decimal {
+struct DecimalBound {
   int64_t whole = 0;
   std::string fraction;  // without zeros at its end
   bool exclusive = false;
@@ -64,9 +64,9 @@ struct Decimal {
 
 // Digits behind the point, at position `at`, of fractions from `low` to `high`; null: no bound on that side any more.
 // `more` digits may follow.
-ExprId Fraction(const Decimal* low, const Decimal* high, size_t at, int32_t more, Expressions& e) {
-  const auto digit_of = [at](const Decimal& d) { return at < d.fraction.size() ? d.fraction[at] : '0'; };
-  const auto over = [at](const Decimal& d) { return at >= d.fraction.size(); };
+ExprId Fraction(const DecimalBound* low, const DecimalBound* high, size_t at, int32_t more, Expressions& e) {
+  const auto digit_of = [at](const DecimalBound& d) { return at < d.fraction.size() ? d.fraction[at] : '0'; };
+  const auto over = [at](const DecimalBound& d) { return at >= d.fraction.size(); };
   if (low == nullptr && high == nullptr) return AnyDigits(0, more, e);
   // Ending here means zeros from here on.
   const bool low_allows = low == nullptr || (over(*low) && !low->exclusive);
@@ -94,7 +94,7 @@ ExprId Fraction(const Decimal* low, const Decimal* high, size_t at, int32_t more
 }
 
 // What may follow a whole part: nothing, or a point and at least one digit.
-ExprId Tail(const Decimal* low, const Decimal* high, Expressions& e) {
+ExprId Tail(const DecimalBound* low, const DecimalBound* high, Expressions& e) {
   const int64_t whole = low != nullptr ? low->whole : high != nullptr ? high->whole : 0;
   const auto room =
       static_cast<int32_t>(std::max<int64_t>(1, kDigits - static_cast<int64_t>(std::to_string(whole).size())));
@@ -104,7 +104,7 @@ ExprId Tail(const Decimal* low, const Decimal* high, Expressions& e) {
   if (low_allows && high_allows) ways.push_back(kEmptyText);
   // The first digit by hand: there must be one.
   for (char digit = '0'; digit <= '9'; ++digit) {
-    const auto first = [](const Decimal& d) { return d.fraction.empty() ? '0' : d.fraction[0]; };
+    const auto first = [](const DecimalBound& d) { return d.fraction.empty() ? '0' : d.fraction[0]; };
     if ((low != nullptr && digit < first(*low)) || (high != nullptr && digit > first(*high))) continue;
     const ExprId rest = Fraction(low != nullptr && digit == first(*low) ? low : nullptr,
                                  high != nullptr && digit == first(*high) ? high : nullptr, 1, room - 1, e);
@@ -114,7 +114,7 @@ ExprId Tail(const Decimal* low, const Decimal* high, Expressions& e) {
 }
 
 // Sizes from `low` to `high`; null: without bound.
-ExprId Sizes(const Decimal& low, const Decimal* high, Expressions& e) {
+ExprId Sizes(const DecimalBound& low, const DecimalBound* high, Expressions& e) {
   constexpr int64_t kLargestWhole = 99'999'999'999'999;  // 14 digits, one behind the point
   std::vector<ExprId> ways;
   if (high != nullptr && low.whole == high->whole) {
@@ -134,7 +134,7 @@ ExprId Sizes(const Decimal& low, const Decimal* high, Expressions& e) {
   return e.Choice(std::move(ways));
 }
 
-absl::StatusOr<Decimal> ToDecimal(const NumberBound& bound) {
+absl::StatusOr<DecimalBound> ToDecimalBound(const NumberBound& bound) {
   std::array<char, 400> text{};
   const auto [end, error] =
       std::to_chars(text.data(), text.data() + text.size(), std::abs(bound.value), std::chars_format::fixed);
@@ -150,9 +150,9 @@ absl::StatusOr<Decimal> ToDecimal(const NumberBound& bound) {
         "has the bound ", absl::string_view(shortest.data(), static_cast<size_t>(written.ptr - shortest.data())),
         ": bounds must have at most 14 digits before the point and 15 in all"));
   }
-  return Decimal{.whole = std::stoll(std::string(digits.substr(0, point))),
-                 .fraction = std::move(fraction),
-                 .exclusive = bound.exclusive};
+  return DecimalBound{.whole = std::stoll(std::string(digits.substr(0, point))),
+                      .fraction = std::move(fraction),
+                      .exclusive = bound.exclusive};
 }
 
 }  // namespace
@@ -196,27 +196,27 @@ absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::opt
       (least->value > most->value || (least->value == most->value && (least->exclusive || most->exclusive)))) {
     return kNoText;
   }
-  const Decimal zero;
-  const Decimal above_zero{.exclusive = true};
+  const DecimalBound zero;
+  const DecimalBound above_zero{.exclusive = true};
   std::vector<ExprId> ways;
   // Below zero, sizes grow the other way.
   if (!least || least->value < 0) {
-    Decimal low = above_zero, high;
+    DecimalBound low = above_zero, high;
     if (most && most->value < 0) {
-      BATUCADA_ASSIGN_OR_RETURN(low, ToDecimal(*most));
+      BATUCADA_ASSIGN_OR_RETURN(low, ToDecimalBound(*most));
     }
     if (least) {
-      BATUCADA_ASSIGN_OR_RETURN(high, ToDecimal(*least));
+      BATUCADA_ASSIGN_OR_RETURN(high, ToDecimalBound(*least));
     }
     ways.push_back(e.Sequence({e.Bytes("-"), Sizes(low, least ? &high : nullptr, e)}));
   }
   if (!most || most->value > 0 || (most->value == 0 && !most->exclusive)) {
-    Decimal low = zero, high;
+    DecimalBound low = zero, high;
     if (least && least->value >= 0) {
-      BATUCADA_ASSIGN_OR_RETURN(low, ToDecimal(*least));
+      BATUCADA_ASSIGN_OR_RETURN(low, ToDecimalBound(*least));
     }
     if (most) {
-      BATUCADA_ASSIGN_OR_RETURN(high, ToDecimal(*most));
+      BATUCADA_ASSIGN_OR_RETURN(high, ToDecimalBound(*most));
     }
     ways.push_back(Sizes(low, most ? &high : nullptr, e));
   }

@@ -15,8 +15,8 @@
 namespace batucada::grammar {
 namespace {
 
-constexpr int kMaxDepth = 100;
-constexpr int64_t kMaxCount = 10'000;
+constexpr int kMaxRegexGroups = 100;
+constexpr int64_t kMaxRegexCount = 10'000;
 
 const CharSet& Digits() {
   static const CharSet set({{'0', '9'}});
@@ -129,7 +129,7 @@ class RegexReader {
 
   // Anchors may stand at the ends of the whole only: outer_start and outer_end say whether this is there.
   Part ReadAlternatives(int depth, bool outer_start, bool outer_end) {
-    if (depth > kMaxDepth) Fail("groups nested too deeply");
+    if (depth > kMaxRegexGroups) Fail("groups nested too deeply");
     std::vector<ExprId> alternatives;
     Part all{.least = INT64_MAX};
     while (ok()) {
@@ -186,7 +186,7 @@ class RegexReader {
     const size_t begin = at_;
     int64_t number = 0;
     while (!AtEnd() && Peek() >= '0' && Peek() <= '9') {
-      number = std::min<int64_t>(number * 10 + (Peek() - '0'), kMaxCount + 1);
+      number = std::min<int64_t>(number * 10 + (Peek() - '0'), kMaxRegexCount + 1);
       ++at_;
     }
     return at_ == begin ? std::nullopt : std::optional(number);
@@ -211,7 +211,7 @@ class RegexReader {
           at_ = begin;
           return Fail("a { that opens no count: write \\{"), part;
         }
-        if (min > kMaxCount || max > kMaxCount) return Fail("a count above 10000"), part;
+        if (min > kMaxRegexCount || max > kMaxRegexCount) return Fail("a count above 10000"), part;
         if (max >= 0 && max < min) return Fail("a count whose ends are the wrong way round"), part;
       } else {
         break;

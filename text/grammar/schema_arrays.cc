@@ -6,20 +6,19 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/schema_reader.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
 
 namespace bj = boost::json;
 
-constexpr int64_t kMostStates = 600;   // of counts
-constexpr size_t kMostContains = 4;    // each item is read as every subset of them
-constexpr size_t kMostValues = 200;    // that are all different
-constexpr size_t kMostInAnyOrder = 7;  // beyond, different values come in the schema's order
+constexpr int64_t kMostCountStates = 600;  // of counts
+constexpr size_t kMostContains = 4;        // each item is read as every subset of them
+constexpr size_t kMostValues = 200;        // that are all different
+constexpr size_t kMostInAnyOrder = 7;      // beyond, different values come in the schema's order
 constexpr size_t kMostTuples = 500;
-constexpr int kMaxDepth = 8;
-
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
+constexpr int kMaxItemsDepth = 8;
 
 // One bound on how many items match a schema.
 struct Counted {
@@ -101,11 +100,12 @@ absl::StatusOr<ExprId> SchemaReader::ReadContains(const Flat& flat, const std::s
   int64_t states = lengths + 1;
   for (const Counted& one : counted) {
     states *= one.most() + 1;
-    if (states > kMostStates) break;
+    if (states > kMostCountStates) break;
   }
-  if (counted.size() > kMostContains || states > kMostStates) {
-    return Refused(at, Concat("asks for too many counts: at most ", kMostContains, " of its kind, and ", kMostStates,
-                              " numbers of items and of what it finds together. Give smaller bounds"));
+  if (counted.size() > kMostContains || states > kMostCountStates) {
+    return Refused(at,
+                   Concat("asks for too many counts: at most ", kMostContains, " of its kind, and ", kMostCountStates,
+                          " numbers of items and of what it finds together. Give smaller bounds"));
   }
   std::vector<bj::value> misses(counted.size());
   for (size_t k = 0; k < counted.size(); ++k) {
@@ -198,7 +198,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadContains(const Flat& flat, const std::s
 }
 
 std::optional<bj::array> SchemaReader::ValuesOfFlat(const Flat& flat, int depth) {
-  if (depth > kMaxDepth || !budget_.Spend(10)) return std::nullopt;
+  if (depth > kMaxItemsDepth || !budget_.Spend(10)) return std::nullopt;
   bj::array values;
   const auto add = [&](const bj::value& value) {
     if (std::none_of(values.begin(), values.end(), [&](const bj::value& one) { return AreSame(one, value); })) {

@@ -8,16 +8,16 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/schema_flatten.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
 
 namespace bj = boost::json;
 
-constexpr int kMaxDepth = 32;
+constexpr int kMaxNegations = 32;
 
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
-bool Has(std::initializer_list<std::string_view> list, std::string_view name) {
+bool OneOf(std::initializer_list<std::string_view> list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
@@ -78,13 +78,13 @@ bj::value Moved(const bj::value& count, int by) {
   return number < 0 || number != std::floor(number) || number > 1e9 ? bj::value() : bj::value(number + by);
 }
 
-struct Opposite {
+struct OppositeBound {
   std::string_view keyword;
   const char* type;
   const char* opposite;
   int by;  // of counts; 0: a bound of numbers
 };
-constexpr Opposite kOpposites[] = {
+constexpr OppositeBound kOpposites[] = {
     {"minimum", "number", "exclusiveMaximum", 0},
     {"maximum", "number", "exclusiveMinimum", 0},
     {"exclusiveMinimum", "number", "maximum", 0},
@@ -103,7 +103,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
   if (const bool* always = schema.if_bool()) return bj::value(!*always);
   const bj::object* object = schema.if_object();
   if (object == nullptr) return Refused(path, "must be a schema: an object, true or false");
-  if (depth > kMaxDepth) return Refused(path, "is nested too deeply, or refers to itself, which cannot be negated");
+  if (depth > kMaxNegations) return Refused(path, "is nested too deeply, or refers to itself, which cannot be negated");
   if (!budget_.Spend(10 + SizeOf(schema)))
     return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   bj::array ways;
@@ -115,8 +115,8 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
   for (const auto& [key, value] : *object) {
     const std::string_view name = View(key);
     const std::string at = Below(path, name);
-    const Opposite* bound = std::find_if(std::begin(kOpposites), std::end(kOpposites),
-                                         [&](const Opposite& one) { return one.keyword == name; });
+    const OppositeBound* bound = std::find_if(std::begin(kOpposites), std::end(kOpposites),
+                                              [&](const OppositeBound& one) { return one.keyword == name; });
     if (bound != std::end(kOpposites)) {
       const bj::value moved = bound->by == 0 ? value : Moved(value, bound->by);
       if (!moved.is_number()) return Refused(at, "must be a number, of lengths a whole one");
@@ -191,7 +191,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
         BATUCADA_ASSIGN_OR_RETURN(bj::value other, opposite(*otherwise, Below(path, "else")));
         ways.push_back(AllOf(without, other));
       }
-    } else if (Has({"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "propertyNames"}, name) &&
+    } else if (OneOf({"additionalProperties", "unevaluatedProperties", "unevaluatedItems", "propertyNames"}, name) &&
                value.is_bool() && value.get_bool()) {
       continue;
     } else if (name == "pattern") {
@@ -208,27 +208,27 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
       bj::object all;
       all["allOf"] = std::move(others);
       ways.push_back(std::move(all));
-    } else if (Has({"format",
-                    "multipleOf",
-                    "uniqueItems",
-                    "additionalProperties",
-                    "patternProperties",
-                    "propertyNames",
-                    "unevaluatedProperties",
-                    "unevaluatedItems",
-                    "dependentRequired",
-                    "dependentSchemas",
-                    "dependencies",
-                    "$dynamicRef",
-                    "$recursiveRef",
-                    "additionalItems",
-                    "extends",
-                    "disallow",
-                    "divisibleBy",
-                    kExcept,
-                    kNotPatterns,
-                    kQuietly},
-                   name)) {
+    } else if (OneOf({"format",
+                      "multipleOf",
+                      "uniqueItems",
+                      "additionalProperties",
+                      "patternProperties",
+                      "propertyNames",
+                      "unevaluatedProperties",
+                      "unevaluatedItems",
+                      "dependentRequired",
+                      "dependentSchemas",
+                      "dependencies",
+                      "$dynamicRef",
+                      "$recursiveRef",
+                      "additionalItems",
+                      "extends",
+                      "disallow",
+                      "divisibleBy",
+                      kExcept,
+                      kNotPatterns,
+                      kQuietly},
+                     name)) {
       return refused(name);
     }
   }

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/schema_reader.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
@@ -14,8 +15,6 @@ namespace bj = boost::json;
 using Scope = SchemaFlattener::Scope;
 
 constexpr size_t kMostNumbers = 64;
-
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
 
 bool IsIn(const bj::array& list, const bj::value& value) {
   return std::any_of(list.begin(), list.end(), [&](const bj::value& one) { return AreSame(one, value); });

@@ -9,13 +9,14 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
 
 namespace bj = boost::json;
 
-constexpr int kMaxDepth = 64;
+constexpr int kMaxFlattened = 64;
 
 // Say nothing about which values are valid.
 constexpr std::string_view kAnnotations[] = {"$schema",       "$id",           "$comment",        "$defs",
@@ -49,16 +50,16 @@ constexpr std::string_view kNotHeldTo[] = {"$dynamicRef", "$recursiveRef", "addi
                                            "extends",     "disallow",      "divisibleBy"};
 
 template <typename List>
-bool Has(const List& list, std::string_view name) {
+bool IsListed(const List& list, std::string_view name) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
 }
-std::string_view View(const bj::string_view text) { return {text.data(), text.size()}; }
 
 absl::StatusOr<bj::array> ReadTypes(const bj::value& type, const std::string& path) {
   constexpr std::string_view kTypes[] = {"null", "boolean", "object", "array", "number", "integer", "string"};
   const bj::array types = type.is_array() ? type.get_array() : bj::array{type};
   for (const bj::value& one : types) {
-    if (!one.is_string() || !Has(kTypes, View(one.get_string()))) return Refused(path, "is no type of JSON Schema");
+    if (!one.is_string() || !IsListed(kTypes, View(one.get_string())))
+      return Refused(path, "is no type of JSON Schema");
   }
   if (types.empty()) return Refused(path, "is empty");
   return types;
@@ -156,7 +157,7 @@ absl::StatusOr<const bj::value*> SchemaFlattener::Resolve(const bj::value& refer
 }
 
 absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, const std::string& path, int depth) {
-  if (depth > kMaxDepth) return Refused(path, "is nested too deeply, or refers to itself without end");
+  if (depth > kMaxFlattened) return Refused(path, "is nested too deeply, or refers to itself without end");
   if (const bool* always = schema.if_bool()) {
     return *always ? bj::object() : bj::object{{kNothing, true}};
   }
@@ -183,19 +184,19 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
     } else if (name == "pattern" || name == "format") {
       if (!value.is_string()) return Refused(at, "must be a string");
       flat[key] = bj::array{value};
-    } else if (Has(kHeldTo, name)) {
+    } else if (IsListed(kHeldTo, name)) {
       flat[key] = value;
     } else if (name == "anyOf" || name == "oneOf") {
       if (!value.is_array() || value.get_array().empty()) return Refused(at, "must be a list of schemas");
       flat[name == "anyOf" ? kAnyOfs : kOneOfs].emplace_array().push_back(value);
-    } else if (Has(kNotHeldTo, name)) {
+    } else if (IsListed(kNotHeldTo, name)) {
       return Refused(at, "is not supported: an answer cannot be held to it. Leave it out, or say it otherwise");
     } else if (name == "uniqueItems") {
       if (!value.is_bool()) return Refused(at, "must be true or false");
       if (value.get_bool()) flat[key] = value;
     } else if (name == kExcept || name == kNotPatterns || name == kQuietly) {  // of Negated's and AddConditions'
       if (value.is_array()) flat[key] = value;
-    } else if (!Has(kAnnotations, name) && name.starts_with("$") && name != "$ref") {
+    } else if (!IsListed(kAnnotations, name) && name.starts_with("$") && name != "$ref") {
       return Refused(at, "is not known");
     }
   }

@@ -6,13 +6,12 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/schema_flatten.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
 
 namespace bj = boost::json;
-
-std::string_view View(const bj::string_view text) { return {text.data(), text.size()}; }
 
 bool IsSmall(const bj::value& v) { return v.is_int64() && v.get_int64() > 0 && v.get_int64() < 10'000; }
 
@@ -37,22 +36,23 @@ bj::array CommonTypes(const bj::array& a, const bj::array& b) {
   return common;
 }
 
-bool Holds(std::initializer_list<std::string_view> list, std::string_view name) {
+bool IsAmong(std::initializer_list<std::string_view> list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
-bool Has(const bj::object& flat, std::initializer_list<const char*> names) {
+bool HasAny(const bj::object& flat, std::initializer_list<const char*> names) {
   return std::any_of(names.begin(), names.end(), [&](const char* name) { return flat.contains(name); });
 }
 
 // What a pending unevaluatedProperties or unevaluatedItems says holds for what its own schema leaves; what another
 // schema says at the same place is none of its business, and here would be taken for it.
 const char* Confused(const bj::object& a, const bj::object& b) {
-  const bool ways = Has(b, {kAnyOfs, kOneOfs});
+  const bool ways = HasAny(b, {kAnyOfs, kOneOfs});
   if (a.contains(kUnevaluatedProperties) &&
-      (ways || Has(b, {"properties", "patternProperties", "additionalProperties", kObjects, kUnevaluatedProperties}))) {
+      (ways ||
+       HasAny(b, {"properties", "patternProperties", "additionalProperties", kObjects, kUnevaluatedProperties}))) {
     return "unevaluatedProperties";
   }
-  if (a.contains(kUnevaluatedItems) && (ways || Has(b, {"items", "prefixItems", kContains, kUnevaluatedItems}))) {
+  if (a.contains(kUnevaluatedItems) && (ways || HasAny(b, {"items", "prefixItems", kContains, kUnevaluatedItems}))) {
     return "unevaluatedItems";
   }
   return nullptr;
@@ -73,7 +73,7 @@ bool IsOfObjects(std::string_view keyword) {
 }
 // Whether one of them says nothing of members, or both the same.
 bool SameMembers(const bj::object& a, const bj::object& b) {
-  const auto silent = [](const bj::object& o) { return !Has(o, {kOfObjects[0], kOfObjects[1], kOfObjects[2]}); };
+  const auto silent = [](const bj::object& o) { return !HasAny(o, {kOfObjects[0], kOfObjects[1], kOfObjects[2]}); };
   return silent(a) || silent(b) || std::all_of(std::begin(kOfObjects), std::end(kOfObjects), [&](const char* keyword) {
            const bj::value *mine = a.if_contains(keyword), *theirs = b.if_contains(keyword);
            return mine == nullptr || theirs == nullptr ? mine == theirs : *mine == *theirs;
@@ -197,13 +197,13 @@ absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object
   // What its own schema leaves is known once there are no alternatives; b's may then stand beside a.
   bj::object settled;
   const bj::object* other = &b;
-  const auto is_pending = [](const bj::object& o) { return Has(o, {kUnevaluatedProperties, kUnevaluatedItems}); };
-  if (is_pending(b) && !Has(b, {kAnyOfs, kOneOfs})) {
+  const auto is_pending = [](const bj::object& o) { return HasAny(o, {kUnevaluatedProperties, kUnevaluatedItems}); };
+  if (is_pending(b) && !HasAny(b, {kAnyOfs, kOneOfs})) {
     settled = b;
     BATUCADA_RETURN_IF_ERROR(Settle(settled, path));
     other = &settled;
   }
-  if (scope == Scope::kApart && is_pending(a) && !Has(a, {kAnyOfs, kOneOfs})) {
+  if (scope == Scope::kApart && is_pending(a) && !HasAny(a, {kAnyOfs, kOneOfs})) {
     BATUCADA_RETURN_IF_ERROR(Settle(a, path));
   }
   const char* confused = Confused(*other, a);
@@ -226,8 +226,8 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
   const auto names_objects = [](const bj::object& o) {
     return o.contains("properties") || o.contains("additionalProperties");
   };
-  const bool apart = Has(a, {"patternProperties", kObjects}) || Has(b, {"patternProperties", kObjects});
-  if (apart && (Has(a, {kObjects}) || Has(b, {kObjects}) || !SameMembers(a, b))) {
+  const bool apart = HasAny(a, {"patternProperties", kObjects}) || HasAny(b, {"patternProperties", kObjects});
+  if (apart && (HasAny(a, {kObjects}) || HasAny(b, {kObjects}) || !SameMembers(a, b))) {
     bj::object others = b;
     bj::array all = TakeObjects(a);
     Append(all, TakeObjects(others));
@@ -279,7 +279,7 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
           common.push_back(one);
       }
       *mine = std::move(common);
-    } else if (Holds({kExcept, kQuietly, kContains, kNotPatterns, "pattern", "format"}, name) && mine->is_array() &&
+    } else if (IsAmong({kExcept, kQuietly, kContains, kNotPatterns, "pattern", "format"}, name) && mine->is_array() &&
                value.is_array()) {
       Append(mine->get_array(), value.get_array());
     } else if (name == "required" && mine->is_array() && value.is_array()) {

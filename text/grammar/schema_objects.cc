@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "text/grammar/schema_reader.h"
 #include "text/grammar/text_formats.h"
+#include "text/json_text.h"
 #include "text/utf8.h"
 
 namespace batucada::grammar {
@@ -19,10 +20,8 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr size_t kMostClasses = 64;      // of names
-constexpr int64_t kMostStates = 20'000;  // of members and counts
-
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
+constexpr size_t kMostClasses = 64;            // of names
+constexpr int64_t kMostMemberStates = 20'000;  // of members and counts
 
 // What one schema says of members' names.
 struct Says {
@@ -349,7 +348,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadMembers(const Flat& flat, const std::ve
   }
   const bool counts = (min > 1 && min > must) || (max != kUnbounded && max < all);
   const int32_t cap = counts ? all : 0;
-  if (int64_t{all + 1} * (cap + 1) > kMostStates) {
+  if (int64_t{all + 1} * (cap + 1) > kMostMemberStates) {
     return Refused(Below(path, least ? "minProperties" : "maxProperties"),
                    "is not supported beside so many properties");
   }

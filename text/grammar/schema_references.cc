@@ -11,13 +11,12 @@
 #include "absl/strings/ascii.h"
 #include "base/strings.h"
 #include "text/grammar/schema_flatten.h"
+#include "text/json_text.h"
 
 namespace batucada::grammar {
 namespace {
 
 namespace bj = boost::json;
-
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
 
 // --- URIs (RFC 3986), as far as references of schemas need them.
 
@@ -84,11 +83,11 @@ std::string PointerToken(std::string_view name) {
 // --- Where schemas stand in a schema. Elsewhere, in enum say, what looks like one is a value.
 
 enum class Holds : uint8_t { kSchema, kList, kMembers };
-struct Place {
+struct SchemaPlace {
   const char* keyword;
   Holds holds;
 };
-constexpr Place kPlaces[] = {
+constexpr SchemaPlace kPlaces[] = {
     {"properties", Holds::kMembers},
     {"patternProperties", Holds::kMembers},
     {"$defs", Holds::kMembers},
@@ -229,8 +228,8 @@ class References {
         }
         continue;
       }
-      const Place* place =
-          std::find_if(std::begin(kPlaces), std::end(kPlaces), [&](const Place& one) { return one.keyword == name; });
+      const SchemaPlace* place = std::find_if(std::begin(kPlaces), std::end(kPlaces),
+                                              [&](const SchemaPlace& one) { return one.keyword == name; });
       copy[key] = place == std::end(kPlaces) ? value : CopyPlace(value, place->holds, at, scope, budget);
     }
     if (references.size() == 1 && !copy.contains("$ref")) {
@@ -272,7 +271,7 @@ class References {
       if constexpr (std::is_const_v<Value>) nodes_[pointer] = {&value, base};
     }
     Note(*object, pointer, base);
-    for (const Place& place : kPlaces) {
+    for (const SchemaPlace& place : kPlaces) {
       auto* inner = object->if_contains(place.keyword);
       if (inner == nullptr) continue;
       const std::string at = pointer + PointerToken(place.keyword);

@@ -17,7 +17,7 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr int kMaxDepth = 100;
+constexpr int kMaxShapeDepth = 100;
 
 enum class Shape : uint8_t {
   kType,
@@ -150,7 +150,7 @@ absl::Status CheckKeyword(Shape shape, const bj::value& value, const std::string
 
 absl::Status Check(const bj::value& schema, const std::string& path, int depth) {
   // So deep nobody would be held to it.
-  if (depth > kMaxDepth || schema.is_bool()) return absl::OkStatus();
+  if (depth > kMaxShapeDepth || schema.is_bool()) return absl::OkStatus();
   const bj::object* const object = schema.if_object();
   if (object == nullptr) return Refused(path, "must be a schema: an object, true or false");
   for (const auto& [key, value] : *object) {

@@ -14,6 +14,7 @@
 #include "text/grammar/regex.h"
 #include "text/grammar/schema_reader.h"
 #include "text/grammar/text_formats.h"
+#include "text/json_text.h"
 #include "text/utf8.h"
 
 namespace batucada::grammar {
@@ -21,9 +22,7 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr int32_t kMaxCount = 1'000'000;
-
-std::string_view View(bj::string_view text) { return {text.data(), text.size()}; }
+constexpr int32_t kMaxLength = 1'000'000;
 
 }  // namespace
 
@@ -34,7 +33,7 @@ absl::StatusOr<std::optional<int32_t>> SchemaReader::Count(const Flat& flat, con
   const double number = value->is_number() ? value->to_number<double>() : -1;
   if (number < 0 || number != std::floor(number))
     return Refused(Below(path, name), "must be a whole number, at least 0");
-  return static_cast<int32_t>(std::min<double>(number, kMaxCount));
+  return static_cast<int32_t>(std::min<double>(number, kMaxLength));
 }
 
 absl::StatusOr<SchemaReader::HeldTexts> SchemaReader::ClassifyTexts(const Flat& flat,

@@ -22,7 +22,7 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr int kMaxDepth = 32;
+constexpr int kMaxTagDepth = 32;
 
 using Texts = std::vector<std::string>;
 
@@ -33,7 +33,7 @@ class TagReader {
 
   // `ends`: what free text in it does not hold.
   absl::StatusOr<ExprId> Read(const bj::value& format, const std::string& path, const Texts& ends, int depth = 0) {
-    if (depth > kMaxDepth) return Refused(path, "is nested too deeply");
+    if (depth > kMaxTagDepth) return Refused(path, "is nested too deeply");
     if (!budget_.Spend(20))
       return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
     if (!format.is_object()) return Refused(path, "must be an object with a type");

@@ -11,8 +11,8 @@
 namespace batucada::grammar {
 namespace {
 
-constexpr size_t kMostNodes = 40'000;  // of the automaton with choices
-constexpr size_t kMostStates = 2'000;  // of the one without
+constexpr size_t kMostNodes = 40'000;       // of the automaton with choices
+constexpr size_t kMostClassStates = 2'000;  // of the one without
 
 }  // namespace
 
@@ -73,7 +73,7 @@ class TextClassesBuilder {
     };
     state_of(starts_);
     for (size_t at = 0; at < sets.size(); ++at) {
-      if (sets.size() > kMostStates || failed_) return TooLarge();
+      if (sets.size() > kMostClassStates || failed_) return TooLarge();
       std::vector<TextClasses::Edge> edges = Edges(sets[at], state_of);
       made.states_[at].edges = std::move(edges);
     }

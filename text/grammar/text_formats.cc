@@ -48,43 +48,43 @@ const std::map<std::string_view, std::string>& Formats() {
 }
 
 // Of JSON Schema itself, of OpenAPI's registry and of Pydantic.
-constexpr std::string_view kAnnotations[] = {"base64",
-                                             "base64url",
-                                             "binary",
-                                             "byte",
-                                             "char",
-                                             "color",
-                                             "directory-path",
-                                             "file-path",
-                                             "html",
-                                             "idn-email",
-                                             "idn-hostname",
-                                             "ipv4interface",
-                                             "ipv4network",
-                                             "ipv6interface",
-                                             "ipv6network",
-                                             "ipvanyaddress",
-                                             "ipvanyinterface",
-                                             "ipvanynetwork",
-                                             "iri",
-                                             "iri-reference",
-                                             "json-pointer",
-                                             "json-string",
-                                             "markdown",
-                                             "multi-host-uri",
-                                             "name-email",
-                                             "password",
-                                             "path",
-                                             "phone",
-                                             "regex",
-                                             "relative-json-pointer",
-                                             "uri-reference",
-                                             "uri-template"};
+constexpr std::string_view kNotChecked[] = {"base64",
+                                            "base64url",
+                                            "binary",
+                                            "byte",
+                                            "char",
+                                            "color",
+                                            "directory-path",
+                                            "file-path",
+                                            "html",
+                                            "idn-email",
+                                            "idn-hostname",
+                                            "ipv4interface",
+                                            "ipv4network",
+                                            "ipv6interface",
+                                            "ipv6network",
+                                            "ipvanyaddress",
+                                            "ipvanyinterface",
+                                            "ipvanynetwork",
+                                            "iri",
+                                            "iri-reference",
+                                            "json-pointer",
+                                            "json-string",
+                                            "markdown",
+                                            "multi-host-uri",
+                                            "name-email",
+                                            "password",
+                                            "path",
+                                            "phone",
+                                            "regex",
+                                            "relative-json-pointer",
+                                            "uri-reference",
+                                            "uri-template"};
 
 }  // namespace
 
 bool IsAnnotation(std::string_view format) {
-  return std::find(std::begin(kAnnotations), std::end(kAnnotations), format) != std::end(kAnnotations);
+  return std::find(std::begin(kNotChecked), std::end(kNotChecked), format) != std::end(kNotChecked);
 }
 
 std::string_view FormatPattern(std::string_view format) {

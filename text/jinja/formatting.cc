@@ -132,7 +132,7 @@ absl::StatusOr<std::string> FormatFloat(const FormatSpec& spec, double value) {
 
 namespace {
 
-bool IsNumber(std::string_view text) {
+bool IsIndex(std::string_view text) {
   return !text.empty() && text.size() <= 9 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -262,7 +262,7 @@ class BraceFormatter {
       if (last == std::string_view::npos || last < 2) return absl::InvalidArgumentError("an empty name in a format");
       const std::string_view name = path.substr(1, last - 1);
       if (element) {
-        const Value index = IsNumber(name) ? Value::Int(ToNumber(name)) : Value::String(std::string(name));
+        const Value index = IsIndex(name) ? Value::Int(ToNumber(name)) : Value::String(std::string(name));
         BATUCADA_ASSIGN_OR_RETURN(value, GetItem(runtime_, value, index));
       } else {
         BATUCADA_ASSIGN_OR_RETURN(value, GetAttribute(runtime_, value, name));
@@ -273,7 +273,7 @@ class BraceFormatter {
   }
 
   absl::StatusOr<Value> First(std::string_view name) {
-    if (!name.empty() && !IsNumber(name)) {
+    if (!name.empty() && !IsIndex(name)) {
       if (const Value* value = arguments_.FindKeyword(name)) return *value;
       return absl::InvalidArgumentError(Concat("no value for {", name.substr(0, 100), "}"));
     }

@@ -1,3 +1,4 @@
+#include "text/hex_digit.h"
 #include "text/jinja/parser.h"
 
 #include <algorithm>
@@ -282,13 +283,6 @@ std::string Describe(const Token& token) {
 }
 
 namespace {
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // Reads exactly `count` hexadecimal digits at *position.
 absl::StatusOr<char32_t> ReadHex(std::string_view literal, int count, size_t* position, SourceLocation where) {

@@ -240,7 +240,7 @@ Result ItemsFilter(Runtime& runtime, const Value& input, const Arguments& argume
   return runtime.Sequence(SequenceKind::kGenerator, items.sequence()->items);
 }
 
-constexpr Filter kFilters[] = {
+constexpr Filter kSequenceFilters[] = {
     {"batch", BatchFilter},     {"dictsort", DictSortFilter}, {"first", FirstFilter}, {"items", ItemsFilter},
     {"last", LastFilter},       {"list", ListFilter},         {"max", MaxFilter},     {"min", MinFilter},
     {"reverse", ReverseFilter}, {"sort", SortFilter},         {"sum", SumFilter},     {"unique", UniqueFilter},
@@ -248,6 +248,6 @@ constexpr Filter kFilters[] = {
 
 }  // namespace
 
-std::span<const Filter> SequenceFilters() { return kFilters; }
+std::span<const Filter> SequenceFilters() { return kSequenceFilters; }
 
 }  // namespace batucada::jinja

@@ -308,7 +308,7 @@ absl::StatusOr<Value> DumpJson(Runtime& runtime, const Value& value, const JsonO
 
 namespace {
 
-absl::StatusOr<Value> Text(Runtime& runtime, std::string_view text) {
+absl::StatusOr<Value> MakeText(Runtime& runtime, std::string_view text) {
   if (FindInvalidUtf8(text).has_value()) return absl::InvalidArgumentError("text that is not valid UTF-8");
   return runtime.String(text);
 }
@@ -322,7 +322,7 @@ absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, 
     case boost::json::kind::bool_: return Value::Bool(json.get_bool());
     case boost::json::kind::int64: return Value::Int(json.get_int64());
     case boost::json::kind::double_: return Value::Float(json.get_double());
-    case boost::json::kind::string: return Text(runtime, {json.get_string().data(), json.get_string().size()});
+    case boost::json::kind::string: return MakeText(runtime, {json.get_string().data(), json.get_string().size()});
     case boost::json::kind::uint64: {
       const uint64_t number = json.get_uint64();
       if (number <= uint64_t{std::numeric_limits<int64_t>::max()}) return Value::Int(static_cast<int64_t>(number));
@@ -345,7 +345,7 @@ absl::StatusOr<Value> Convert(Runtime& runtime, const boost::json::value& json, 
   }
   Dict dict;
   for (const auto& member : json.get_object()) {
-    BATUCADA_ASSIGN_OR_RETURN(Value key, Text(runtime, {member.key().data(), member.key().size()}));
+    BATUCADA_ASSIGN_OR_RETURN(Value key, MakeText(runtime, {member.key().data(), member.key().size()}));
     absl::StatusOr<Value> value = Convert(runtime, member.value(), depth + 1, where);
     if (!value.ok()) {
       where->insert(0, Concat(".", Printable({member.key().data(), member.key().size()})));

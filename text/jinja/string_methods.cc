@@ -23,7 +23,7 @@ using Result = absl::StatusOr<Value>;
 
 // Methods without arguments that make one text of another.
 template <std::string (*Map)(std::string_view)>
-Result Mapped(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Result MappedText(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
   BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
   return runtime.String(Map(self.text()));
@@ -55,11 +55,11 @@ Result AllCased(Runtime& runtime, const Value& self, const Arguments& arguments)
   return Value::Bool(any);
 }
 
-bool IsDigit(char32_t c) {
+bool IsUnicodeDigit(char32_t c) {
   return IsDecimal(c) || c == 0xB2 || c == 0xB3 || c == 0xB9 || c == 0x2070 || (c >= 0x2074 && c <= 0x2079) ||
          (c >= 0x2080 && c <= 0x2089);
 }
-bool IsAlphanumeric(char32_t c) { return IsAlphabetic(c) || IsNumeric(c); }
+bool IsAlnum(char32_t c) { return IsAlphabetic(c) || IsNumeric(c); }
 
 Result IsAsciiMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("isascii()", arguments, {}, 0).status());
@@ -165,7 +165,7 @@ Result RemoveEnd(Runtime& runtime, const Value& self, const Arguments& arguments
 enum class Missing : uint8_t { kMinusOne, kError };
 
 template <Side side, Missing missing>
-Result FindMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Result Search(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("find()", arguments, {"sub", "start", "end"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const std::string_view needle, TextArgument(bound[0], "sub", ""));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<Window> window, CutWindow(runtime, self.text(), bound[1], bound[2]));
@@ -242,31 +242,31 @@ Result Format(Runtime& runtime, const Value& self, const Arguments& arguments) {
 }
 
 constexpr Method kMethods[] = {
-    {"capitalize", Mapped<Capitalize>},
+    {"capitalize", MappedText<Capitalize>},
     {"center", Pad<Side::kBoth>},
     {"count", Count},
     {"endswith", StartsOrEndsWith<true>},
-    {"find", FindMethod<Side::kLeft, Missing::kMinusOne>},
+    {"find", Search<Side::kLeft, Missing::kMinusOne>},
     {"format", Format},
-    {"index", FindMethod<Side::kLeft, Missing::kError>},
-    {"isalnum", All<IsAlphanumeric>},
+    {"index", Search<Side::kLeft, Missing::kError>},
+    {"isalnum", All<IsAlnum>},
     {"isalpha", All<IsAlphabetic>},
     {"isascii", IsAsciiMethod},
     {"isdecimal", All<IsDecimal>},
-    {"isdigit", All<IsDigit>},
+    {"isdigit", All<IsUnicodeDigit>},
     {"islower", AllCased<IsLower>},
     {"isspace", All<IsSpace>},
     {"isupper", AllCased<IsUpper>},
     {"join", Join},
     {"ljust", Pad<Side::kRight>},
-    {"lower", Mapped<Lower>},
+    {"lower", MappedText<Lower>},
     {"lstrip", Strip<Side::kLeft>},
     {"partition", Partition<Side::kLeft>},
     {"removeprefix", RemoveEnd<false>},
     {"removesuffix", RemoveEnd<true>},
     {"replace", ReplaceMethod},
-    {"rfind", FindMethod<Side::kRight, Missing::kMinusOne>},
-    {"rindex", FindMethod<Side::kRight, Missing::kError>},
+    {"rfind", Search<Side::kRight, Missing::kMinusOne>},
+    {"rindex", Search<Side::kRight, Missing::kError>},
     {"rjust", Pad<Side::kLeft>},
     {"rpartition", Partition<Side::kRight>},
     {"rsplit", Split<SplitFrom::kRight>},
@@ -275,9 +275,9 @@ constexpr Method kMethods[] = {
     {"splitlines", SplitLinesMethod},
     {"startswith", StartsOrEndsWith<false>},
     {"strip", Strip<Side::kBoth>},
-    {"swapcase", Mapped<SwapCase>},
-    {"title", Mapped<Title>},
-    {"upper", Mapped<Upper>},
+    {"swapcase", MappedText<SwapCase>},
+    {"title", MappedText<Title>},
+    {"upper", MappedText<Upper>},
     {"zfill", ZeroFill},
 };
 

@@ -276,7 +276,7 @@ std::string Capitalize(std::string_view text) {
 
 namespace {
 
-bool IsAlphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); }
+bool IsLowerAlphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); }
 
 // Stripped, in lower case and without the underscores between two digits or letters; nothing if one stands elsewhere.
 std::optional<std::string> Plain(std::string_view text) {
@@ -286,7 +286,7 @@ std::optional<std::string> Plain(std::string_view text) {
     const char c = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] + 0x20) : text[i];
     if (c != '_') {
       out += c;
-    } else if (out.empty() || !IsAlphanumeric(out.back()) || i + 1 >= text.size() || text[i + 1] == '_') {
+    } else if (out.empty() || !IsLowerAlphanumeric(out.back()) || i + 1 >= text.size() || text[i + 1] == '_') {
       return std::nullopt;
     }
   }

@@ -239,7 +239,7 @@ Result ToJsonFilter(Runtime& runtime, const Value& input, const Arguments& argum
   return DumpJson(runtime, input, options);
 }
 
-constexpr Filter kFilters[] = {
+constexpr Filter kTextFilters[] = {
     {"capitalize", CapitalizeFilter},
     {"center", CenterFilter},
     {"e", EscapeFilter},
@@ -262,6 +262,6 @@ constexpr Filter kFilters[] = {
 
 }  // namespace
 
-std::span<const Filter> TextFilters() { return kFilters; }
+std::span<const Filter> TextFilters() { return kTextFilters; }
 
 }  // namespace batucada::jinja

@@ -4,7 +4,7 @@
 namespace batucada {
 namespace {
 
-void Read(const JsonObject& root, ModelConfig* config) {
+void ReadFalconMamba(const JsonObject& root, ModelConfig* config) {
   kMamba.read(root, config);
   config->tie_embeddings = root.BoolOr("tie_word_embeddings", true);
   const double eps = root.NumberOr("mixer_rms_eps", 1e-6, {.min = 1e-12, .max = 0.1});
@@ -19,6 +19,6 @@ void Read(const JsonObject& root, ModelConfig* config) {
 
 // Names are those of Mamba: the norms inside have no weights.
 const Architecture kFalconMamba{
-    .model_type = "falcon_mamba", .read = Read, .tensors = kMamba.tensors, .spellings = kMamba.spellings};
+    .model_type = "falcon_mamba", .read = ReadFalconMamba, .tensors = kMamba.tensors, .spellings = kMamba.spellings};
 
 }  // namespace batucada

@@ -5,7 +5,7 @@
 namespace batucada {
 namespace {
 
-void Read(const JsonObject& root, ModelConfig* config) {
+void ReadJamba(const JsonObject& root, ModelConfig* config) {
   RequireSilu(root);
   if (const int64_t experts = root.IntOr("num_experts", 16, {.min = 1, .max = 65536}); experts != 1) {
     root.Fail("num_experts",
@@ -48,7 +48,7 @@ void Read(const JsonObject& root, ModelConfig* config) {
   config->tie_embeddings = root.BoolOr("tie_word_embeddings", false);
 }
 
-constexpr TensorLine kTensors[] = {
+constexpr TensorLine kJambaTensors[] = {
     {"model.embed_tokens.weight", {Part::kEmbeddings}},
     {"model.layers.*.input_layernorm.weight", {Part::kMixerNorm}},
     {"model.layers.*.mamba.in_proj.weight", {Part::kInX, Part::kInZ}},
@@ -77,6 +77,6 @@ constexpr TensorLine kTensors[] = {
 
 }  // namespace
 
-constinit const Architecture kJamba{.model_type = "jamba", .read = Read, .tensors = kTensors};
+constinit const Architecture kJamba{.model_type = "jamba", .read = ReadJamba, .tensors = kJambaTensors};
 
 }  // namespace batucada

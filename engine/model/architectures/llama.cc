@@ -92,7 +92,7 @@ void ReadMistral(const JsonObject& root, ModelConfig* config) {
   }
 }
 
-constexpr TensorLine kTensors[] = {
+constexpr TensorLine kLlamaTensors[] = {
     {"model.embed_tokens.weight", {Part::kEmbeddings}},
     {"model.layers.*.input_layernorm.weight", {Part::kMixerNorm}},
     {"model.layers.*.self_attn.q_proj.weight", {Part::kQuery}},
@@ -113,7 +113,7 @@ constexpr TensorLine kTensors[] = {
 
 }  // namespace
 
-constinit const Architecture kLlama{.model_type = "llama", .read = ReadLlama, .tensors = kTensors};
-constinit const Architecture kMistral{.model_type = "mistral", .read = ReadMistral, .tensors = kTensors};
+constinit const Architecture kLlama{.model_type = "llama", .read = ReadLlama, .tensors = kLlamaTensors};
+constinit const Architecture kMistral{.model_type = "mistral", .read = ReadMistral, .tensors = kLlamaTensors};
 
 }  // namespace batucada

@@ -37,7 +37,7 @@ int32_t ReadWindow(const JsonObject& root, int32_t layers) {
   return width >= 1 && width < kNoWindow ? static_cast<int32_t>(width) : fail(Concat("is ", width));
 }
 
-void Read(const JsonObject& root, ModelConfig* config) {
+void ReadPhi4Flash(const JsonObject& root, ModelConfig* config) {
   RequireSilu(root);
   for (const std::string_view key : {"mlp_bias", "lm_head_bias", "mamba_proj_bias"}) {
     if (root.BoolOr(key, false)) root.Fail(key, "is true: this projection with a bias is not supported");
@@ -95,7 +95,7 @@ void Read(const JsonObject& root, ModelConfig* config) {
   config->sampled_from = half + 1;
 }
 
-constexpr TensorLine kTensors[] = {
+constexpr TensorLine kPhi4FlashTensors[] = {
     {"model.embed_tokens.weight", {Part::kEmbeddings}},
     {"model.layers.*.input_layernorm.weight", {Part::kMixerNorm}},
     {"model.layers.*.input_layernorm.bias", {Part::kMixerNormBias}},
@@ -131,6 +131,6 @@ constexpr TensorLine kTensors[] = {
 }  // namespace
 
 constinit const Architecture kPhi4Flash{
-    .model_type = "phi4flash", .read = Read, .tensors = kTensors, .pads_vocabulary = true};
+    .model_type = "phi4flash", .read = ReadPhi4Flash, .tensors = kPhi4FlashTensors, .pads_vocabulary = true};
 
 }  // namespace batucada

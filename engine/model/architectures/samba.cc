@@ -127,7 +127,7 @@ void ReadOriginal(const JsonObject& root, ModelConfig* config) {
 }
 
 // flash-linear-attention's names, which transformers' Mamba shares but for the norms.
-constexpr TensorLine kTensors[] = {
+constexpr TensorLine kSambaTensors[] = {
     {"backbone.embeddings.weight", {Part::kEmbeddings}},
     {"backbone.layers.*.mixer_norm.weight", {Part::kMixerNorm}},
     {"backbone.layers.*.mixer.in_proj.weight", {Part::kInX, Part::kInZ}},
@@ -161,15 +161,15 @@ constexpr Spelling kSpellings[] = {
 
 constinit const Architecture kSamba{.model_type = "samba",
                                     .read = ReadSamba,
-                                    .tensors = kTensors,
+                                    .tensors = kSambaTensors,
                                     .spellings = kSpellings,
                                     .mlp_width_from_file = true};
 constinit const Architecture kMamba{
-    .model_type = "mamba", .read = ReadMamba, .tensors = kTensors, .spellings = kSpellings};
+    .model_type = "mamba", .read = ReadMamba, .tensors = kSambaTensors, .spellings = kSpellings};
 
 constinit const Architecture kMambaOriginal{.model_type = "mamba",
                                             .read = ReadOriginal,
-                                            .tensors = kTensors,
+                                            .tensors = kSambaTensors,
                                             .spellings = kSpellings,
                                             .keys = {.width = "d_model", .layers = "n_layer"}};
 
