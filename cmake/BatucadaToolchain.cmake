@@ -14,9 +14,10 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
 endif()
 
-# The base directory makes objects of one checkout hit in another.
+# The base directory makes objects of one checkout hit in another. What is compiled once (BATUCADA_UNITY) needs no cache,
+# which would read every file twice.
 find_program(CCACHE ccache)
-if(CCACHE)
+if(CCACHE AND NOT BATUCADA_UNITY)
   set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1)
   if(BATUCADA_PCH)
     list(APPEND CMAKE_CXX_COMPILER_LAUNCHER CCACHE_SLOPPINESS=pch_defines,time_macros)
@@ -52,6 +53,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   if(BATUCADA_PCH) # and of this one where the library's headers are precompiled
     list(APPEND BATUCADA_WARNINGS -Wno-stringop-overflow)
   endif()
+endif()
+if(BATUCADA_UNITY) # a file's own names may shadow its neighbours', and its own types are taken for a header's
+  list(APPEND BATUCADA_WARNINGS -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 set(BATUCADA_CUDA_WARNINGS -Xcompiler=-Wall,-Wextra)
 if(BATUCADA_WERROR)
