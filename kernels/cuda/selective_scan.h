@@ -8,15 +8,16 @@
 // in a pass may write it. Floor: 128 bytes of state per channel and row over the copy bandwidth. Where there are
 // drafts another kernel takes them behind the row that they continue.
 //
-// Prompts: four lanes hold the 16 states of a channel in registers and walk through time. Other warps of the block work
-// one tile ahead (softplus, B and C to fp32) and one behind (gate, store), so that the walkers issue little but the
-// recurrence. Floor: the special-function units, 16 exponentials per channel and token plus 4 for softplus and gate: 20
-// at 16 per clock and multiprocessor. With few sequences and channels the time axis is cut as well: a first pass finds
-// what each cut adds to a zero state and how far it decays, exp(A·Σδ); the second starts every cut from its true state.
+// Prompts: a block's walkers hold the states of its channels in registers and walk through time; its helpers work a
+// tile of tokens ahead (softplus, δ·x, B and C) and two behind (gate, store). A walker issues little but the
+// exponentials and h = decay · h + add: δ·B·x is an outer product and C·h a sum over states, so tensor cores make both,
+// δ·x as the sum of two bf16 (16 bits) and h cut to tf32 (11 bits, in what is put out only). Floor: the
+// special-function units, 16 exponentials per channel and token plus 3 for softplus and gate: 19 at 16 per clock and
+// multiprocessor. With few sequences and channels the time axis is cut as well: a first pass finds what each cut adds
+// to a zero state and how far it decays, exp(A·Σδ); the second starts every cut from its true state.
 //
-// Measured on an H200 at 4,096 channels: decode 86% of the floor at 256 rows, 72% at 64, with dt given; prompts 21 to
-// 27 M tokens/s, 41 to 53% of the floor. Widths just above a multiple of 132 · 32 channels leave a second round of
-// blocks half empty.
+// Measured on an H200: decode 86% of the floor at 256 rows of 4,096 channels, 72% at 64, with dt given; prompts
+// docs/benchmarks/h200.md. What holds the walkers up is neither unit alone (65% busy) but waiting for both in turn.
 #pragma once
 
 #include <cuda_bf16.h>

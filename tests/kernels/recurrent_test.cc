@@ -396,14 +396,26 @@ TEST_F(RecurrentTest, ScanMakesItsTimeSteps) {
   }
 }
 
-// Few channels and many rows: a GPU cuts the time axis, with and without a state to start from, beside a short
-// sequence.
+// Few channels and many rows: a GPU cuts the time axis, with and without a state to start from, beside a short prompt.
 TEST_F(RecurrentTest, LongPromptsOfFewChannels) {
   Prepare(64, {3501, 52});
   RecurrentSlots slots(*ops, 2, 64, kStates);
   std::vector<Dense> conv(2, Dense(64, 3)), ssm(2, Dense(64, kStates));
   Check({{.slot = 0, .rows = 2000}, {.slot = 1, .rows = 45}}, slots, conv, ssm);
   Check({{.slot = 0, .start = 2000, .rows = 1501}, {.slot = 1, .start = 45, .rows = 7}}, slots, conv, ssm);
+}
+
+// Enough prompts that a GPU of 132 multiprocessors saves a round of blocks by giving each 48 channels.
+TEST_F(RecurrentTest, ManyPrompts) {
+  std::vector<Chunk> first, rest;
+  for (int32_t s = 0; s < 60; ++s) {
+    first.push_back({.slot = s, .rows = 1 + s * 37 % 105});
+    rest.push_back({.slot = s, .start = first.back().rows, .rows = 107 - first.back().rows});
+  }
+  Prepare(88, std::vector<int32_t>(60, 107));
+  RecurrentSlots slots(*ops, 60, 88, kStates);
+  std::vector<Dense> conv(60, Dense(88, 3)), ssm(60, Dense(88, kStates));
+  for (const auto& chunks : {first, rest}) Check(chunks, slots, conv, ssm);
 }
 
 // Enough decode rows that a block of a GPU takes several.
