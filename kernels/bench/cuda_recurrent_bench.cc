@@ -59,9 +59,9 @@ struct Mamba {
   }
 };
 
-// The scan's floor: 16 exponentials per channel and token, 4 more for softplus and gate; or its bytes.
+// The scan's floor: 16 exponentials per channel and token, 3 more for softplus and gate; or its bytes.
 double PromptFloor(const Bench& bench, double tokens, double channels) {
-  const double units = tokens * channels * (kStates + 4) / bench.ceilings().exponentials_per_s;
+  const double units = tokens * channels * (kStates + 3) / bench.ceilings().exponentials_per_s;
   return std::max(units, bench.BytesFloor(tokens * channels * 8));
 }
 

@@ -17,13 +17,13 @@ __device__ __forceinline__ uint32_t Twice(uint32_t pair) {
   return __byte_perm(pair, 0, kElement == 0 ? 0x1010 : 0x3232);
 }
 
-// A float as {rest, first} of two bf16 that add up to it but for 2^-16 of it.
+// A float as {rest, first} of two bf16 that add up to it but for 2^-15 of it at most.
 __device__ __forceinline__ uint32_t TwoParts(float v) {
   const uint32_t first = __float_as_uint(v) & 0xffff0000u;
   return __byte_perm(__float_as_uint(v - __uint_as_float(first)), first, 0x7632);
 }
 
-// Row `row` of an operand; helpers compute many of these, so in one instruction.
+// Row `row` of an operand; helpers compute many of these, so in one instruction. REQUIRES: stride is in [0, 2^31).
 __device__ __forceinline__ const bf16* RowOf(const bf16* first, int row, int64_t stride) {
   const uint32_t bytes = static_cast<uint32_t>(stride) * sizeof(bf16);
   return reinterpret_cast<const bf16*>(reinterpret_cast<const char*>(first) +
@@ -47,7 +47,7 @@ __device__ __forceinline__ void UnpackFour(const uint2& pack, float (&v)[4]) {
   Unpack2(pack.y, v[2], v[3]);
 }
 
-// As Silu, but for what lies beyond 2^126.
+// As Silu, and 0 where 1 + exp(-x) exceeds 2^126.
 __device__ __forceinline__ float PlainSilu(float x) {
   float of_sum;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(of_sum) : "f"(1.f + Exp2(-kLog2E * x)));
@@ -75,7 +75,8 @@ __device__ __forceinline__ float PolynomialSoftplus(float x) {
 constexpr float kCutShort = 1.f + 3.522e-4f;
 
 // A helper thread's part of a tile: four channels of two tokens, and eight values of B or C: two of each of four
-// tokens' B, or half a token's C. Past the last row and channel it reads those again, and lets nothing come of them.
+// tokens' B, or half a token's C. Past the last row it reads that again, past the last channel the first, and lets
+// nothing come of them.
 template <int kChannels, bool kAligned>  // every operand can be loaded 16 bytes at a time
 struct Helper {
   static constexpr int kQuads = Threads<kChannels>::kQuads;
