@@ -24,6 +24,7 @@ std::string Payload(const absl::Status& status, const char* url) {
 std::string_view TypeOf(int http_status) {
   switch (http_status) {
     case 401: return "authentication_error";
+    case 403: return "permission_error";
     case 409: return "cancelled_error";
     case 429: return "rate_limit_error";
     case 503: return "service_unavailable_error";
@@ -72,6 +73,7 @@ int HttpStatusOf(const absl::Status& status) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kFailedPrecondition: return 400;
     case absl::StatusCode::kUnauthenticated: return 401;
+    case absl::StatusCode::kPermissionDenied: return 403;
     case absl::StatusCode::kNotFound: return 404;
     case absl::StatusCode::kCancelled: return 409;
     case absl::StatusCode::kResourceExhausted: return ErrorCode(status) == "request_too_large" ? 413 : 429;

@@ -23,6 +23,11 @@ std::string Refusal(const std::string& text) {
 
 std::string Nested(int levels) { return std::string(levels, '[') + std::string(levels, ']'); }
 
+TEST(ParseJsonTest, NothingStandsBehindADocument) {
+  EXPECT_THAT(Refusal("{} {}"), HasSubstr("the body has text after its JSON document, at byte 3"));
+  EXPECT_EQ(Refusal("{} \n"), "");
+}
+
 TEST(ParseJsonTest, WhatIsTooDeepIsToldTheLimit) {
   EXPECT_EQ(Refusal(Nested(32)), "");
   EXPECT_THAT(Refusal(Nested(33)), HasSubstr("the body nests deeper than 32 levels"));

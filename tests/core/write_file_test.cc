@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -59,6 +61,21 @@ TEST_F(WriteFileTest, WhatIsNoRegularFileStaysWhatItIs) {
   EXPECT_EQ(byte, 'x');
   close(reader);
   EXPECT_TRUE(fs::is_fifo(Path("pipe")));
+}
+
+TEST_F(WriteFileTest, NothingIsLeftOfWhatDoesNotFit) {
+  ASSERT_TRUE(WriteWholeFile(Path("a"), "old").ok());
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  const rlimit small = {.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Status written = WriteWholeFile(Path("a"), std::string(100'000, 'x'));
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, handler);
+  EXPECT_EQ(written.message(), "cannot write " + Path("a") + ": File too large");
+  EXPECT_EQ(Read(Path("a")), "old");
+  EXPECT_EQ(Files(), 1U);
 }
 
 TEST_F(WriteFileTest, SaysWhatItCannotWrite) {

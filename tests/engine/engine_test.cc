@@ -330,12 +330,16 @@ TEST(Engine, RefusesWhatItCannotRunAndWhatIsTooMuch) {
   std::vector<Generation> held;
   absl::Status refused;
   for (int i = 0; i < 10 && refused.ok(); ++i) {
-    auto generation = engine->Submit({.prompt = {1}, .max_tokens = 10'000});
+    auto generation = engine->Submit({.prompt = {1, 2, 3}, .max_tokens = 10'000});
     refused = generation.status();
     if (generation.ok()) held.push_back(*std::move(generation));
   }
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_LE(held.size(), 3u);
+  EXPECT_TRUE(Eventually([&] { return engine->Stats().running == 1; }));
+  const EngineStats stats = engine->Stats();
+  EXPECT_GE(stats.waiting, 1);
+  EXPECT_EQ(stats.waiting_tokens, 3 * stats.waiting);
 }
 
 TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
@@ -347,7 +351,11 @@ TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
   EXPECT_THAT(message(config), testing::HasSubstr("block-tokens is 48; it must be a power of two"));
   config = FakeConfig();
   config.max_batch_tokens = 4;
-  EXPECT_THAT(message(config), testing::HasSubstr("max-batch-tokens is 4"));
+  EXPECT_THAT(message(config), testing::HasSubstr("max-batch-tokens is 4; it must be at least max-sequences"));
+  config = FakeConfig();
+  config.prefix_cache = PrefixCacheUse::kOff;
+  config.host_cache_bytes = 1 << 20;
+  EXPECT_THAT(message(config), testing::HasSubstr("host-cache is set, but prefix-cache is off"));
   config = FakeConfig();
   config.model_dir = "/nowhere";
   EXPECT_THAT(message(config), testing::HasSubstr("/nowhere"));

@@ -78,6 +78,7 @@ TEST(PrefixCache, AHitEqualsAColdRun) {
   const auto cached = MakeEngine(PrefixCacheUse::kOn), cold = MakeEngine(PrefixCacheUse::kOff);
   EXPECT_GT(Converse(*cached, *cold), 900);
   EXPECT_GE(cached->Stats().prefix->hits, 6u);
+  EXPECT_EQ(cached->Stats().prefix->host_hits, 0u) << "there is no cache on the host";
   EXPECT_FALSE(cold->Stats().prefix.has_value());
 }
 

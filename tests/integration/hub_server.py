@@ -6,6 +6,7 @@ import http.server
 import json
 import re
 import threading
+import time
 import urllib.parse
 
 COMMIT = "1234567890abcdef1234567890abcdef12345678"
@@ -34,6 +35,7 @@ class Hub:
         self.commit = COMMIT
         self.faults = {}
         self.requests = []  # (host, path, headers)
+        self.moments = []  # of each request, in seconds
         self.lock = threading.Lock()
         self.gate = None  # an event that bodies of large files wait for
         self.servers = [self._serve("hub"), self._serve("cdn")]
@@ -48,6 +50,7 @@ class Hub:
             def do_GET(self):
                 with hub.lock:
                     hub.requests.append((host, self.path, dict(self.headers)))
+                    hub.moments.append(time.monotonic())
                 hub.answer(host, self)
 
             def log_message(self, *_):

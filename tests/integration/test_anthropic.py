@@ -96,6 +96,11 @@ def test_what_the_template_sees(server, client):
                                                           "chat_template_kwargs": {"enable_thinking": False}}).json()
     assert tokens(messages=history, tools=[WEATHER]) == chat["usage"]["prompt_tokens"]
     assert tokens(messages=USER, system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]) > tokens(messages=USER)
+    blocks = [{"type": "text", "text": "Be brief"}, {"type": "text", "text": "Be kind"}]
+    asked = {"model": MODEL, "max_tokens": 12, "messages": USER, "extra_body": GREEDY}
+    split, whole = (client.messages.create(**asked, system=system) for system in (blocks, "Be brief\nBe kind"))
+    assert (split.content, split.usage.input_tokens + split.usage.cache_read_input_tokens) == \
+        (whole.content, whole.usage.input_tokens + whole.usage.cache_read_input_tokens)
     # The assistant's last message is gone on with.
     assert tokens(messages=[*USER, {"role": "assistant", "content": "It is"}]) < tokens(messages=[*USER, {"role": "assistant", "content": "It is"}, USER[0]])
 

@@ -51,6 +51,7 @@ TABLE = [
     ({**OK, "logprobs": 21}, "logprobs", "0 to 20"),
     ({**OK, "logprobs": True}, "logprobs", "integer"),
     ({**OK, "prompt_logprobs": 1, "stream": True}, "prompt_logprobs", "stream"),
+    ({**OK, "prompt_logprobs": 0, "stream": True}, "prompt_logprobs", "stream"),
     ({**OK, "echo": "yes"}, "echo", "true or false"),
     ({**OK, "stream": 1}, "stream", "true or false"),
     ({**OK, "stream_options": {"include_usage": True}}, "stream_options", "stream"),

@@ -37,7 +37,9 @@ def part(text, marked=False):
 
 def test_usage_tells_what_was_written(server):
     def usage(prompt):
-        details = server.complete(prompt=prompt, max_tokens=4, cache_salt="usage")["usage"]["prompt_tokens_details"]
+        told = server.complete(prompt=prompt, max_tokens=4, cache_salt="usage")["usage"]
+        assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"] > len(prompt)
+        details = told["prompt_tokens_details"]
         return details["cached_tokens"], details["cache_write_tokens"]
 
     prompt = [5 + i % 90 for i in range(300)]
@@ -116,14 +118,15 @@ def test_a_hint_changes_no_answer(client):
 
 def test_what_is_to_stay_in_memory_is_not_written_to_the_disk(tmp_path):
     with Server(*FLAGS, "--disk-cache", str(tmp_path)) as server:
-        for retention, prompt in (("in_memory", [5, 6, 7] * 100), ("24h", [7, 8, 9] * 100)):
+        # "in-memory" is how OpenAI's first clients wrote it.
+        for retention, prompt in (("in_memory", [5, 6, 7] * 100), ("in-memory", [6, 7, 8] * 100), ("24h", [7, 8, 9] * 100)):
             server.complete(prompt=prompt, max_tokens=4, prompt_cache_retention=retention)
         server.process.terminate()
         server.process.wait()
     with Server(*FLAGS, "--disk-cache", str(tmp_path)) as server:
         kept = [server.complete(prompt=prompt * 100 + [4], max_tokens=1)["usage"]["prompt_tokens_details"]["cached_tokens"]
-                for prompt in ([5, 6, 7], [7, 8, 9])]
-        assert kept == [0, 300]
+                for prompt in ([5, 6, 7], [6, 7, 8], [7, 8, 9])]
+        assert kept == [0, 0, 300]
 
 
 # --- Anthropic -------------------------------------------------------------------------------------------------------

@@ -106,6 +106,8 @@ def test_n_and_seed(chat):
     texts = [choice.message.content for choice in first.choices]
     assert len(set(texts)) == 3 and [choice.index for choice in first.choices] == [0, 1, 2]
     assert texts == [choice.message.content for choice in again.choices]
+    mistral = ask(chat, n=3, random_seed=4, max_tokens=12)["choices"]
+    assert texts == [choice["message"]["content"] for choice in mistral], "its name of seed"
 
 
 def test_stop(chat):
@@ -140,6 +142,7 @@ def test_logprobs(chat):
         assert entry.logprob < 0 and len(entry.top_logprobs) == 3
         assert [top.logprob for top in entry.top_logprobs] == sorted((top.logprob for top in entry.top_logprobs), reverse=True)
         assert entry.top_logprobs[0].token == entry.token, "the most likely token was chosen"
+        assert entry.top_logprobs[0].logprob == entry.logprob > entry.top_logprobs[1].logprob
     [choice] = ask(chat, logprobs=True)["choices"]
     assert all(entry["top_logprobs"] == [] for entry in choice["logprobs"]["content"])
 

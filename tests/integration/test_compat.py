@@ -151,6 +151,9 @@ def test_llamacpp_completion(strict):
     assert "".join(event["content"] for event in told) == wanted["text"]
     assert [token for event in told for token in event["tokens"]] == wanted["token_ids"]
     assert [event["stop"] for event in told] == [False] * (len(told) - 1) + [True]
+    for grammar, has in (('root ::= "a\\nb"', True), ('root ::= "ab"', False)):
+        told = strict.http.post("/completion", json={"prompt": PROMPT, "n_predict": 20, "grammar": grammar}).json()
+        assert ("\n" in told["content"], told["has_new_line"]) == (has, has)
 
 
 @pytest.mark.parametrize("path", ["/completion", "/completions"])
@@ -300,8 +303,10 @@ def test_ollama_models_and_errors(strict):
     ("/api/generate", {"prompt": PROMPT, "options": {"num_predict": 2, "what": 1}, "raw": True}),
 ])
 def test_unknown_names_are_ignored_and_named(fast, strict, path, body):
+    before = fast.metric("batucada_ignored_parameters_total")
     response = fast.http.post(path, json=body)
     assert response.status_code == 200 and response.headers["x-ignored-parameters"].endswith("what")
+    assert fast.metric("batucada_ignored_parameters_total") == before + 1
     assert strict.http.post(path, json=body).status_code in (400, 422)
 
 

@@ -34,6 +34,8 @@ def test_a_conversations_life(client):
     assert client.conversations.retrieve(conversation.id) == conversation
     assert client.conversations.update(conversation.id, metadata={"c": "d"}).metadata == {"c": "d"}
     assert client.conversations.retrieve(conversation.id).metadata == {"c": "d"}
+    most = {f"{i:é>64}": "é" * 512 for i in range(16)}  # characters, not bytes
+    assert client.conversations.update(conversation.id, metadata=most).metadata == most
     deleted = client.conversations.delete(conversation.id)
     assert deleted.deleted and deleted.object == "conversation.deleted" and deleted.id == conversation.id
     for gone in (client.conversations.retrieve, client.conversations.delete, client.conversations.items.list,
@@ -52,6 +54,7 @@ def test_items(client):
     assert texts(client.conversations.items.list(conversation.id, limit=2)) == [f"number {i}" for i in (4, 3, 2, 1, 0)]
     assert texts(client.conversations.items.list(conversation.id, order="asc", after=made.data[2].id)) == [
         "number 3", "number 4"]
+    assert client.conversations.items.list(conversation.id, limit=100, order="asc").data == made.data
     [third] = [item for item in made.data if item.content[0].text == "number 2"]
     assert client.conversations.items.retrieve(third.id, conversation_id=conversation.id) == third
     assert client.conversations.items.delete(third.id, conversation_id=conversation.id).id == conversation.id

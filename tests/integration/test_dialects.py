@@ -256,6 +256,9 @@ def test_seeds_that_are_told_can_be_asked_for(cpu):
     told = cpu.http.post("/completion", json={"prompt": "It was a", "n_predict": 8, "temperature": 1, "return_tokens": True}).json()
     seed = told["generation_settings"]["seed"]
     assert 0 <= seed < 2**32 and tokens(cpu, temperature=1, seed=seed) == told["tokens"]
+    drawn = [cpu.http.post("/completion", json={"prompt": "a", "n_predict": 1, "temperature": 1, "seed": seed}).json()
+             for seed in (-1, -1, 2**32 - 1, 2**32 - 1)]
+    assert len({one["generation_settings"]["seed"] for one in drawn}) == 4, "both numbers ask for any"
     parameters = {"max_new_tokens": 8, "do_sample": True, "details": True}
     told = cpu.http.post("/generate", json={"inputs": "It was a", "parameters": parameters}).json()
     for seed in (told["details"]["seed"], 2**64 - 1):
@@ -268,7 +271,8 @@ def test_seeds_that_are_told_can_be_asked_for(cpu):
 def test_a_length_that_is_a_bound_alone():
     with Server("--backend", "fake", "--max-total-tokens", "64") as server:
         assert ask(server, "/completion", {"prompt": "x", "n_predict": 500, "ignore_eos": True})
-        assert ask(server, "/api/chat", {"messages": USER, "stream": False, "options": {"num_predict": 500}})
+        for length in (500, -1, -2):
+            assert ask(server, "/api/chat", {"messages": USER, "stream": False, "options": {"num_predict": length}})
         for path, body in (("/v1/completions", {"prompt": "x"}), ("/v1/chat/completions", {"messages": USER})):
             error = server.http.post(path, json={**body, "max_tokens": 500}).json()["error"]
             assert error["code"] == "context_length_exceeded"

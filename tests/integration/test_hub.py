@@ -212,6 +212,9 @@ def test_a_busy_hub_is_asked_again(home):
     with Hub(files=whole()) as hub:
         hub.faults = {"listing": [("status", 503), ("status", 429)], "model.safetensors": [("status", 500), ("status", 503)]}
         fetched(hub, home)
+        # Not before the second that Retry-After asks for is over.
+        listed = [at for at, (_, path, _) in zip(hub.moments, hub.requests, strict=True) if "/api/" in path]
+        assert len(listed) == 3 and all(later - earlier >= 0.9 for earlier, later in zip(listed, listed[1:], strict=False))
 
 
 def test_a_file_that_is_gone(home):
@@ -284,6 +287,7 @@ def test_two_processes_fetch_each_file_once(home):
 
 def test_models_lists_the_cache(home):
     assert "no models in" in run("models", env=environment("http://127.0.0.1:1", home)).stdout
+    assert json.loads(run("models", "--json", env=environment("http://127.0.0.1:1", home)).stdout) == []
     with Hub(files=whole(), revisions=("main", "v1")) as hub:
         fetched(hub, home)
         fetched(hub, home, f"{NAME}@v1")

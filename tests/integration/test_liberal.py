@@ -120,6 +120,9 @@ def test_continuous_usage(fast):
         assert all(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens for usage in told)
         assert {usage.prompt_tokens for usage in told} == {stream[-1].usage.prompt_tokens}
     assert stream[-1].choices == [] and stream[-1].usage.completion_tokens == 10
+    # As vLLM has it, there is none at all without include_usage.
+    unasked = fast.http.post("/v1/completions", json={**body, "stream_options": {"continuous_usage_stats": True}}).text
+    assert unasked.endswith("data: [DONE]\n\n") and '"usage"' not in unasked
 
 
 def test_add_special_tokens(fast):

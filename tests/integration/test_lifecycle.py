@@ -242,6 +242,9 @@ def test_other_commands():
     inspected = run("inspect", str(MODEL), "--memory", "1GiB", "--json")
     sizes = json.loads(inspected.stdout)
     assert sizes["parameters"] > 17e6 and sizes["sequences_that_fit"] > 100
+    wide = json.loads(run("inspect", str(MODEL), "--activations", "fp32", "--json").stdout)
+    assert wide["weight_bytes"] == sizes["weight_bytes"]
+    assert wide["sequence_bytes"]["kv"] == 2 * sizes["sequence_bytes"]["kv"] > 0
     assert "per sequence" in run("inspect", str(MODEL)).stdout
     assert run("inspect", "no/such/model").returncode != 0
 

@@ -144,6 +144,17 @@ def test_weights_that_are_no_numbers_end_the_start(model, bad):
     assert len(error.splitlines()) == 1
 
 
+def test_a_decay_that_would_be_infinite_ends_the_start(model):
+    header, body = read_tensors(MODEL / "model.safetensors")
+    name = next(name for name, tensor in header.items() if name.endswith("A_log") and tensor["dtype"] == "F32")
+    begin = header[name]["data_offsets"][0]
+    body[begin:begin + 4] = struct.pack("<f", 100)  # e to the 100 is no float
+    folder = model(model__safetensors="")
+    write_tensors(folder / "model.safetensors", header, body)
+    error = start_fails(folder)
+    assert f"{name} holds a number whose exponential is infinite" in error
+
+
 def test_attention_as_a_list_of_specifications(model):
     config = json.loads((MODEL / "config.json").read_text())
     config["attn"] = [config["attn"]]

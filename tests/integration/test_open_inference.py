@@ -105,6 +105,10 @@ def test_streams(fast, client, model):
     assert "".join(text for _, text, _ in answers) == expected
     assert len(answers) > 5 and {id for id, _, _ in answers} == {"a"}
     assert [last for _, _, last in answers] == [False] * (len(answers) - 1) + [True]
+    first = fast.complete(prompt=PROMPT, seed=7, max_tokens=1, return_token_ids=True)["choices"][0]["token_ids"]
+    assert over_http(fast, stop_token_ids=first) == ""
+    asked = inputs(stream=True, seed=7, max_tokens=24, stop_token_ids=first[0])
+    assert stream(client, model, [(asked, {"request_id": "b"})]) == [("b", "", True)], "it ends without a text, too"
 
 
 def test_empty_final_response(client, model):

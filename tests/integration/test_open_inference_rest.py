@@ -80,6 +80,14 @@ def test_parameters_and_choices(fast, client, model):
     assert len(set(result.as_numpy("text_output"))) == 3
 
 
+def test_an_output_says_for_itself_whether_it_is_bytes(fast, model):
+    body = infer_body(("text_input", "BYTES", [PROMPT]), ("max_tokens", "INT32", [2])) | {"parameters": {"binary_data_output": True}}
+    for own, binary in (({}, True), ({"parameters": {"binary_data": False}}, False)):
+        answer = fast.http.post(f"/v2/models/{model}/infer", json=body | {"outputs": [{"name": "text_output", **own}]})
+        assert answer.status_code == 200 and ("inference-header-content-length" in answer.headers) == binary
+        assert binary or answer.json()["outputs"][0]["data"][0].startswith(PROMPT)
+
+
 def test_generate(fast, model):
     expected = over_http(fast)
     path = f"/v2/models/{model}/generate"

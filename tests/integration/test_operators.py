@@ -43,7 +43,11 @@ def test_with_keys_only_an_administrators_will_do():
         assert server.http.get("/admin/log", headers=bearer("user")).status_code == 403
         assert server.http.get("/admin/log", headers=bearer("chief")).status_code == 200
         assert health.get("/admin/log").status_code == 200, "there the machine itself needs no key"
-        assert health.get("/admin/log", headers={"host": "evil.example"}).status_code == 403
+        assert health.post("/admin/log", json={"level": "warn"}).json()["level"] == "warn"
+        for headers in ({"host": "evil.example"}, {"x-forwarded-for": "10.0.0.1"}):
+            assert health.get("/admin/log", headers=headers).status_code == 403, headers
+            assert health.post("/admin/log", json={"level": "off"}, headers=headers).status_code == 403, headers
+        assert health.get("/admin/log").json()["level"] == "warn"
 
 
 # --- --health-port
@@ -105,6 +109,7 @@ def test_health_goes_on_while_requests_finish():
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: health.get("/health/ready").status_code == 503, "it to be unready")
             assert health.get("/health/live").status_code == 200
+            assert "\nbatucada_ready 0\n" in health.get("/metrics").text
             assert "data: [DONE]" in list(lines)
         assert server.process.wait(PATIENCE_S) == 0
 
@@ -138,6 +143,17 @@ def test_keys_are_read_again(tmp_path, stubs):
         keys.unlink()
         assert "nothing was changed" in hang_up(server)
         assert status("new") == 200 and server.process.poll() is None
+
+
+def test_keys_that_are_all_gone_open_nothing(tmp_path):
+    config = tmp_path / "batucada.toml"
+    config.write_text('api-key = "old"\n')
+    with Server(*FAKE, "--config", str(config)) as server:
+        config.write_text("")
+        line = hang_up(server)
+        assert "nothing was changed" in line and "no key any more" in line
+        assert server.http.get("/v1/models").status_code == 401
+        assert server.http.get("/v1/models", headers=bearer("old")).status_code == 200
 
 
 def test_the_log_level_is_read_again(tmp_path):

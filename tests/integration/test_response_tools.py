@@ -140,6 +140,18 @@ def test_results_go_on_from_the_calls(qwen, client):
     assert shapes(first) == BOTH
 
 
+def test_truncation_drops_results_with_their_calls(qwen):
+    """Where the last turn and the result would fit, and the call does not."""
+    call = {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": json.dumps({"city": "Rio " * 400})}
+    items = [{"role": "user", "content": "Weather in Rio?"}, call, {"type": "function_call_output", "call_id": "c1", "output": "fine"},
+             {"role": "user", "content": "And now?"}]
+    same = qwen.http.post("/v1/chat/completions", json={"messages": items[-1:], "max_tokens": 12, "seed": 7, **OFF}).json()
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(TEMPLATE), "--max-total-tokens", "400") as server:
+        response = server.openai().responses.create(**{**request(input=items, truncation="auto"), "max_output_tokens": 12})
+    assert response.usage.input_tokens == same["usage"]["prompt_tokens"]
+    assert response.output_text == same["choices"][0]["message"]["content"]
+
+
 THINKING = {"chat_template_kwargs": {"thinks_at_once": True}, "thinking_token_budget": 8}
 
 
@@ -173,7 +185,8 @@ def test_thinking_is_an_item(qwen, client):
 
 def test_thinking_reaches_the_template_again(qwen, client):
     tokens = lambda messages: qwen.http.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 1, **OFF}).json()["usage"]["prompt_tokens"]
-    for part in ({"content": [{"type": "reasoning_text", "text": "Hm, hm."}], "summary": []}, {"summary": [{"type": "summary_text", "text": "Hm, hm."}]}):
+    for part in ({"content": [{"type": "reasoning_text", "text": "Hm, hm."}], "summary": []}, {"summary": [{"type": "summary_text", "text": "Hm, hm."}]},
+                 {"content": [{"type": "reasoning_text", "text": "Hm, hm."}], "summary": [{"type": "summary_text", "text": "In short."}]}):
         items = [{"role": "user", "content": "a"}, {"type": "reasoning", "id": "rs_1", **part}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
         response = client.responses.create(**{**request(input=items), "max_output_tokens": 1})
         assert response.usage.input_tokens == tokens([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "reasoning_content": "Hm, hm."},

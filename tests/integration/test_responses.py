@@ -101,11 +101,15 @@ def test_a_stream_has_the_official_events(client):
     [told], [same] = done.output[0].content, whole.output[0].content
     assert told.logprobs == same.logprobs and len(told.logprobs) == 12 and len(told.logprobs[0].top_logprobs) == 2
     assert client.responses.retrieve(done.id) == done
+    [alone] = ask(client, "It was a dark night", top_logprobs=2).output[0].content
+    assert alone.logprobs == same.logprobs, "without include, too"
 
 
 def test_raw_events_have_their_names(fake):
-    body = {"input": "a", "max_output_tokens": 3, "stream": True}
-    lines = fake.http.post("/v1/responses", json=body).text.splitlines()
+    body = {"input": "a", "max_output_tokens": 3, "stream": True, "colour": "red"}
+    answer = fake.http.post("/v1/responses", json=body)
+    assert answer.headers["x-ignored-parameters"] == "colour"
+    lines = answer.text.splitlines()
     names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
     data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     assert names == [event["type"] for event in data] and names[-1] == "response.incomplete"
@@ -187,6 +191,12 @@ def test_past_calls_are_the_models_messages(tmp_path):
     with Server("--backend", "fake", "--chat-template", str(template)) as server:
         same = chat(server, messages, max_tokens=12)["choices"][0]["message"]["content"]
         assert ask(server.openai(), items).output_text == same
+        parts = [{"type": "input_text", "text": text} for text in ("It is", " 2")]
+        messages[2]["content"], items[2]["output"] = "It is 2", parts
+        whole = chat(server, messages, max_tokens=12)
+        told = ask(server.openai(), items)
+        assert told.usage.input_tokens == whole["usage"]["prompt_tokens"]
+        assert told.output_text == whole["choices"][0]["message"]["content"]
 
 
 def test_structured_text(client):

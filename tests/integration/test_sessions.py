@@ -1,11 +1,15 @@
 """Sessions: what is listed, saved, restored and erased; states from one server to another; and who may."""
 
 import contextlib
+import hashlib
 import json
 import os
+import socket
+import struct
 import threading
 
 import grpc
+import httpx
 import pytest
 
 from patience import PATIENCE_S
@@ -80,6 +84,22 @@ def test_pages(keyed):
     rest = sessions(keyed, BOB, f"?limit=100&after={first['last_id']}")
     names = [one["id"] for one in first["data"] + rest["data"]]
     assert sorted(names) == [f"page-{i}" for i in range(5)] and not rest["has_more"]
+
+
+def test_without_keys_they_are_told_to_the_machine_itself_alone():
+    """To others a key says whose they are."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # which sends nothing
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but its loopback's")
+        address = probe.getsockname()[0]
+    with Server(*FAKE, "--host", "0.0.0.0") as server:
+        complete(server, {}, prompt=[5] * 100, session_id="talk")
+        assert [one["id"] for one in sessions(server, {})["data"]] == ["talk"]
+        refused = httpx.get(f"http://{address}:{server.http_port}/v1/sessions", timeout=PATIENCE_S, trust_env=False)
+        error = refused.json()["error"]
+        assert (refused.status_code, error["type"]) == (403, "permission_error") and "--api-key" in error["message"], error
 
 
 def test_slots_save_restore_and_erase(keyed):
@@ -236,6 +256,28 @@ def test_a_state_of_another_model_or_device_is_refused(state, tmp_path):
         refused = session_command(cpu, "import", str(file), key="alice")
         assert refused.returncode != 0 and "the weights, the backend or the sizes of a state differ" in refused.stderr
         assert sessions(cpu)["data"] == []
+
+
+def test_a_state_of_another_models_sizes_or_words_is_refused(state, tmp_path):
+    """Longer than a text may be here, in other blocks, or with a token that the model lacks."""
+    server, whole = state
+    lengths = struct.unpack_from("<5Q", whole, 16)  # server/common/state_file.h
+    ids = 16 + 40 + sum(lengths[:3])
+
+    def refusal(server, content):
+        file = tmp_path / "talk.state"
+        file.write_bytes(content)
+        refused = session_command(server, "import", str(file), "--session", "no", key="alice")
+        assert refused.returncode != 0 and "no" not in {one["id"] for one in sessions(server)["data"]}, refused.stdout
+        return refused.stderr
+
+    for foreign in (-1, 1 << 20):
+        content = whole[:ids + 40] + struct.pack("<i", foreign) + whole[ids + 44:-32]
+        assert f"has the token {foreign}, which this model does not know" in refusal(server, content + hashlib.sha256(content).digest())
+    with Server(*FAKE, *KEYS, "--max-total-tokens", "300") as short:
+        assert "the state is of 311 tokens: it must be 1 to 300 (max-total-tokens)" in refusal(short, whole)
+    with Server(*FAKE, *KEYS, "--block-tokens", "32") as other:
+        assert "the sizes of a state differ" in refusal(other, whole)
 
 
 def test_who_may_put_a_state_where_it_is_used_for_everybody(state, tmp_path):

@@ -24,6 +24,9 @@ def test_a_text(strict):
     meta = told["meta_info"]
     assert meta["finish_reason"] == {"type": "length", "length": 6} and meta["id"] == "mine"
     assert (meta["prompt_tokens"], meta["completion_tokens"]) == (len(wanted["prompt_token_ids"]), 6)
+    both = strict.http.post("/generate", json={"text": "a", "sampling_params": SAMPLING, "rid": "mine"},
+                            headers={"x-request-id": "header"})
+    assert both.headers.get_list("x-request-id") == ["header"] and both.json()["meta_info"]["id"] == "header"
     assert generate(strict, input_ids=wanted["prompt_token_ids"], sampling_params=SAMPLING)["text"] == wanted["text"]
     drawn = six_tokens(strict, temperature=0.9, seed=5)
     same = {"temperature": 0.9, "max_new_tokens": 6, "sampling_seed": 5}

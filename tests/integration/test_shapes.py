@@ -7,7 +7,7 @@ import httpx
 import openai
 import pytest
 
-from server import MODEL, Server
+from server import MODEL, Server, wait_until
 
 OK = {"prompt": "It was", "max_tokens": 6, "temperature": 1, "seed": 3, "logprobs": 0}
 CHAT = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 2}
@@ -59,6 +59,12 @@ def test_names_by_pattern():
             assert server.http.post("/v1/completions", json={"prompt": "a", "model": name}).status_code == 404
         assert server.complete(prompt="a", max_tokens=1)["model"] == MODEL.name
         assert server.http.get("/v1/models/gpt-4o").json()["id"] == "gpt-4o"
+    with Server("--backend", "fake", "--served-model-name", "mine:latest", "--served-model-name", "plain") as server:
+        for name in ("mine:latest", "plain", "plain:latest"):  # Ollama's clients write :latest behind names
+            told = {"model": name, "prompt": "a", "stream": False, "options": {"num_predict": 1}}
+            assert server.http.post("/api/generate", json=told).json().get("done"), name
+            assert server.http.post("/api/show", json={"model": name}).status_code == 200, name
+        assert server.http.post("/api/show", json={"model": "other:latest"}).status_code == 404
     with Server("--backend", "fake", "--served-model-name", "*") as server:
         assert server.complete(prompt="a", max_tokens=1, model="any/thing")["model"] == "any/thing"
 
@@ -112,6 +118,15 @@ def test_probes(fast):
     assert fast.http.get("/v1/loads").json()["loads"] == load
 
 
+def test_who_waits_is_load_too(slow):
+    def full():
+        [one] = slow.http.get("/get_load").json()
+        return one if (one["num_running_reqs"], one["num_waiting_reqs"]) == (2, 1) else None
+    with slow.at_work(3):
+        assert wait_until(full, "two to run and one to wait")["num_reqs"] == 3
+    slow.wait_until_free()
+
+
 def test_sglangs_names_of_tokenizing(fast):
     told = fast.http.post("/v1/tokenize", json={"prompt": "Call me"}).json()
     assert told == fast.http.post("/tokenize", json={"prompt": "Call me"}).json()
@@ -122,6 +137,20 @@ def test_tokenizer_info(fast):
     info = fast.http.get("/tokenizer_info").json()
     config = json.loads((MODEL / "tokenizer_config.json").read_text())
     assert {name: info[name] for name in config} == config
+
+
+def test_tokenizer_info_tells_the_default_of_several_templates(tmp_path):
+    config = json.loads((MODEL / "tokenizer_config.json").read_text())
+    config["chat_template"] = [{"name": "tool_use", "template": "{{ tools }}"},
+                               {"name": "default", "template": "{{ messages[0].content }}"}]
+    for file in MODEL.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "tokenizer_config.json").unlink()
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    with Server("--backend", "fake", "--model", str(tmp_path)) as server:
+        assert server.http.get("/tokenizer_info").json()["chat_template"] == "{{ messages[0].content }}"
+        told = server.http.post("/apply-template", json={"messages": CHAT["messages"]}).json()
+        assert told["prompt"] == "a", "the one that is used"
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/files",

@@ -87,6 +87,7 @@ def test_json_object_beside_free_text(server):
     ({"guided_grammar": 'root ::= root "a" | "b"'}, "guided_grammar", "left-recursive"),
     ({"guided_choice": []}, "guided_choice", "list"),
     ({"guided_choice": ["a"], "guided_regex": "b"}, "guided_choice", "both"),
+    ({"guided_choice": ["a"], "structured_outputs": {"choice": ["b"]}}, "guided_choice", "both"),
     ({"structured_outputs": {"structural_tag": "x"}}, "structured_outputs.structural_tag", "not valid JSON"),
     # A text that holds JSON is read as a body is.
     ({"guided_json": '{"const":1e400}'}, "guided_json", "too large"),

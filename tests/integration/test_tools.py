@@ -126,7 +126,8 @@ def test_every_family(family):
 def test_a_named_tool_is_called_once_by_its_schema(qwen):
     finished = 0
     for seed in range(8):
-        [choice] = ask(qwen, tools=TOOLS, tool_choice={"type": "function", "function": {"name": "weather"}}, seed=seed)["choices"]
+        [choice] = ask(qwen, tools=TOOLS, tool_choice={"type": "function", "function": {"name": "weather"}}, seed=seed,
+                       logit_bias={"0": -100, "2": -100})["choices"]  # of the ends: it would rather call again
         if choice["finish_reason"] == "length":
             continue
         assert choice["finish_reason"] == "tool_calls" and choice["message"]["content"] is None
@@ -205,6 +206,10 @@ def test_templates_get_tools(qwen, plain):
         assert json.dumps(tool["function"], separators=(",", ":")) in told
     assert '<tool_call>\n{"name": "weather", "arguments": {"city":"Rio","days":2}}\n</tool_call>' in told
     assert "<|im_start|>user\n<tool_response>\n22 degrees\n</tool_response>" in told
+    developers = [{"role": "developer", "content": "Be brief."}, *USER]
+    beside = prompt_of(plain, tools=TOOLS, messages=developers)
+    assert beside.count("<|im_start|>") == prompt_of(plain, messages=developers).count("<|im_start|>"), "no message of their own"
+    assert 0 < beside.index("Be brief.") < beside.index("<tool_call>") < beside.index("<|im_end|>")
     assert calls_of(message(plain, FAMILIES["hermes"], tools=TOOLS)) == BOTH
 
 
@@ -297,9 +302,23 @@ def test_a_budget_of_thinking(qwen):
         assert len(choice["token_ids"]) < 40
         assert "reasoning" not in message(qwen, include_reasoning=False, **body)
         assert "reasoning" not in message(qwen, reasoning_format="hidden", **body)
+        assert "reasoning" not in message(qwen, reasoning={"exclude": True}, **body)
         assert message(qwen, reasoning_format="parsed", **body) == message(qwen, **body)
         whole = message(qwen, separate_reasoning=False, **{**body, "structured_outputs": None})
         assert "reasoning" not in whole and "</think>" in whole["content"]
+
+
+def test_a_budget_is_spent_to_its_last_token(qwen):
+    """And by no more than that, where a character ends with it."""
+    mark = qwen.http.post("/tokenize", json={"prompt": "</think>", "add_special_tokens": False}).json()["tokens"]
+
+    def thought(seed):
+        [choice] = ask(qwen, return_token_ids=True, seed=seed, thinking_token_budget=7, max_tokens=60,
+                       chat_template_kwargs={"thinks_at_once": True}, structured_outputs={"choice": ["Yes."]})["choices"]
+        ids = choice["token_ids"]
+        return next(i for i in range(len(ids)) if ids[i:i + len(mark)] == mark)
+
+    assert min(thought(seed) for seed in range(10)) == 7
 
 
 def test_a_budget_ends_between_characters(qwen):

@@ -220,6 +220,13 @@ TEST(HostMemoryTest, IsResidentAsItIsUsed) {
   for (size_t i = kBytes / 2; i < kBytes; i += 4096) ASSERT_EQ(buffer.As<char>()[i], 0);
 }
 
+TEST(HostMemoryTest, WhatWasPromisedIsNotPromisedAgain) {
+  const size_t most = QueryHostMemory().free_bytes / 4 * 3;
+  const absl::StatusOr<Buffer> first = AllocateHostMemory(most, "a pool");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(absl::IsResourceExhausted(AllocateHostMemory(most, "another").status()));
+}
+
 class DiscardTest : public ::testing::Test {
  protected:
   static constexpr size_t kBytes = size_t{64} << 20, kPage = size_t{2} << 20;

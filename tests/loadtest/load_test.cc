@@ -267,6 +267,8 @@ TEST(Load, ReadsEveryFormOfAnAnswer) {
       {"HTTP/1.0 200 OK\r\n\r\n" + events, FakeServer::Then::kClose, 3},
       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(events.size()) + "\r\n\r\n" + events,
        FakeServer::Then::kClose, 3},
+      {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(events.size()) + "\r\n\r\n" + events,
+       FakeServer::Then::kKeep, 3},  // it does not close at once
   };
   for (const auto& [bytes, then, connections] : cases) {
     const FakeServer server(

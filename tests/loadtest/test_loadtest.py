@@ -54,6 +54,7 @@ def test_closed_loop_has_vllms_fields_and_agrees_with_the_server(server, tmp_pat
     assert result["max_concurrency"] == 16 and result["request_rate"] == "inf"
     assert result["request_goodput"] == pytest.approx(100 / result["duration"])
     assert result["output_throughput"] == pytest.approx(2000 / result["duration"])
+    assert all(result[f"median_{name}_ms"] == result[f"p50_{name}_ms"] for name in ["ttft", "tpot", "itl", "e2el"])
     assert 0 < result["p50_ttft_ms"] <= result["p99_ttft_ms"] <= result["max_ttft_ms"] <= result["max_e2el_ms"]
     assert len(result["ttfts"]) == len(result["output_lens"]) == len(result["errors"]) == 100
     assert set(result["output_lens"]) == {20} and set(result["errors"]) == {""}
@@ -61,6 +62,7 @@ def test_closed_loop_has_vllms_fields_and_agrees_with_the_server(server, tmp_pat
         assert len(gaps) <= 19 and 0 < ttft + sum(gaps) <= latency
     assert result["reconciliation_agrees"], result["reconciliation"]
     assert result["reconciliation"]["output tokens"] == {"client": 2000, "server": 2000, "difference": 0}
+    assert "The server's metrics agree with the client's counts." in run(server, "--requests", 5, "--output-tokens", 2)
 
 
 @pytest.mark.parametrize("flags", [
@@ -211,6 +213,7 @@ def test_https_checks_the_certificate_unless_told_not_to(tmp_path):
     (["--workload", "trace", "--trace", "nowhere.csv"], "nowhere.csv"),
     (["--corpus", "/nonexistent"], "/nonexistent"),
     (["--arrival", "gamma"], "--rate"),
+    (["--sweep", "1,-2"], "--sweep has a rate that is not more than 0"),
     (["--clients", "2", "--rate", "3"], "--clients"),
     (["--prompt-kind", "ids", "--endpoint", "chat"], "--prompt-kind"),
     (["--chaos", "mayhem=1"], "--chaos"),

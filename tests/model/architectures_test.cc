@@ -100,6 +100,9 @@ TEST(ArchitecturesTest, MambaOriginalsNameNoType) {
 TEST(ArchitecturesTest, UnknownTypesAreToldWhatThereIs) {
   EXPECT_THAT(ErrorOf("mamba", {{"model_type", "\"gpt2\""}}),
               AllOf(HasSubstr("is \"gpt2\", supported are \"samba\""), HasSubstr(" and ")));
+  EXPECT_THAT(ErrorOf("mamba", {{"model_type", "\"gpt2\""}, {"d_model", "64"}, {"n_layer", "2"}}),
+              HasSubstr("is \"gpt2\""))
+      << "whatever else the file says";
 }
 
 TEST(ArchitecturesTest, FalconMambaNormsWithoutWeights) {

@@ -147,6 +147,21 @@ TEST(ModelConfigTest, AttentionMayBeAListOfSpecifications) {
   EXPECT_EQ(mixed.caches[1].window, 8);
 }
 
+TEST(ModelConfigTest, AttentionMayBeOfFourKindsAndNoMore) {
+  const auto windows = [](int count) {
+    std::string specs;
+    for (int i = 0; i < count; ++i) {
+      absl::StrAppend(&specs, i == 0 ? "" : ", ", R"({"num_heads": 1, "layers": [)", i, R"(], "window_size": )", 8 + i,
+                      "}");
+    }
+    return absl::StrCat(
+        R"({"model_type": "samba", "vocab_size": 32, "hidden_size": 64, "num_hidden_layers": 6, "attn": [)", specs,
+        "]}");
+  };
+  EXPECT_EQ(Parsed(windows(4)).caches.size(), 6u);
+  EXPECT_THAT(ErrorOf(windows(5)), HasSubstr("attention layers differ in 5 ways"));
+}
+
 TEST(ModelConfigTest, ReadsTheMambaLayout) {
   const ModelConfig config = Parsed(R"({"model_type": "mamba", "vocab_size": 100, "hidden_size": 64,
       "num_hidden_layers": 3, "layer_norm_epsilon": 1e-6, "hidden_act": "silu", "eos_token_id": 0})");

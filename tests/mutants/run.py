@@ -41,9 +41,11 @@ def mutants():
             yield {"test": told.get("test"), **mutant, "table": table.stem}
 
 
-def target_of(test):
+def needs(test):
     """What cmake builds for a test."""
-    return "bin/batucada" if test.startswith("pytest ") else "bin/" + test.split()[0]
+    if not test.startswith("pytest "):
+        return ["bin/" + test.split()[0]]
+    return ["bin/batucada", "bin/batucada-loadtest"] if "tests/loadtest" in test else ["bin/batucada"]
 
 
 def put_back():
@@ -76,8 +78,9 @@ def changed(texts):
 
 def build(folder, targets):
     jobs = os.environ.get("JOBS", str(os.cpu_count()))
-    done = subprocess.run(["cmake", "--build", folder, "--parallel", jobs, "--target", *targets], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
+    # On after errors: all mutants that do not compile are told of at once.
+    done = subprocess.run(["cmake", "--build", folder, "--parallel", jobs, "--target", *targets, "--", "-k", "0"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode == 0, done.stdout
 
 
@@ -104,7 +107,7 @@ def passes(folder, test, number=None):
 def judge_alone(folder, mutant):
     text = (ROOT / mutant["file"]).read_text(encoding="utf-8")
     with changed({mutant["file"]: text.replace(mutant["old"], mutant["new"])}):
-        good, said = build(folder, [target_of(mutant["test"])])
+        good, said = build(folder, needs(mutant["test"]))
         if not good:
             return BROKEN, said[-2000:]
         good, said = passes(folder, mutant["test"])
@@ -161,7 +164,7 @@ def judge_switched(folder, numbered, tell):
 
 
 def targets_of(those):
-    return list(dict.fromkeys(target_of(mutant["test"]) for mutant in those))
+    return list(dict.fromkeys(target for mutant in those for target in needs(mutant["test"])))
 
 
 def room_of(mutant):

@@ -76,7 +76,7 @@ def test_the_level_can_be_changed(server):
 
 
 @pytest.mark.parametrize("change, param", [({"level": "loud"}, "level"), ({"request_sampling": 2}, "request_sampling"),
-                                           ({"volume": 1}, "volume")])
+                                           ({"request_sampling": -1}, "request_sampling"), ({"volume": 1}, "volume")])
 def test_what_makes_no_sense_is_refused_by_name(server, change, param):
     answer = server.http.post("/admin/log", json=change)
     assert answer.status_code == 400 and answer.json()["error"]["param"] == param

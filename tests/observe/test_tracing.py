@@ -171,9 +171,10 @@ def test_what_is_left_is_sent_at_the_end():
         assert attributes(collector.bodies[0]["resourceSpans"][0]["resource"])["service.name"] == "mine"
 
 
-def test_a_collector_that_is_busy_is_asked_again():
+@pytest.mark.parametrize("busy", [429, 503])
+def test_a_collector_that_is_busy_is_asked_again(busy):
     with Collector() as collector, Server(*FAKE, "--otlp-endpoint", collector.url) as server:
-        collector.status = 503
+        collector.status = busy
         post(server, "again", max_tokens=1)
         wait_until(lambda: collector.requests, "the first try")
         collector.status = 200

@@ -191,6 +191,19 @@ TEST_F(PrefixTest, ASessionStandsAtTheNewestStateOfItsText) {
   EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 242);
 }
 
+TEST_F(PrefixTest, AStateStaysAsLongAsASessionStandsThere) {
+  Request request{.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 12};
+  request.session = "talk";
+  request.session_owner = 7;
+  Answered(request);
+  SessionTable& sessions = scheduler_->prefix()->sessions();
+  sessions.Point(7, "copy", sessions.Find(7, "talk")->tip, clock_.Now());
+  EXPECT_TRUE(scheduler_->prefix()->EraseSession(7, "talk"));
+  ASSERT_NE(sessions.Find(7, "copy"), nullptr);
+  EXPECT_EQ(sessions.Find(7, "copy")->tip->position(), 211);
+  EXPECT_EQ(Computed(Join(Join(request.prompt.vector(), answers_[last_id_].ids), Tokens(10, 2))), 11);
+}
+
 // Notes what is written, and reads nothing.
 class NotingDisk : public CheckpointDisk {
  public:

@@ -141,6 +141,12 @@ TEST_F(AnswerGrammarTest, WhatAFormRefusesIsRefusedBehindThinkingAndBesideCalls)
     EXPECT_FALSE(compiler_.Compile(*AnswerGrammar(nullptr, thinks, own)).ok()) << text;
     EXPECT_FALSE(compiler_.Compile(*AnswerGrammar(&tools, {.calls = CallFormat::kHermes}, own)).ok()) << text;
   }
+  const GrammarSpec named = {.kind = GrammarSpec::Kind::kJsonSchema,
+                             .text = R"({"uniqueItems": true})",
+                             .name = "response_format",
+                             .or_calls = true};
+  EXPECT_EQ(AnswerGrammar(&tools, {.calls = CallFormat::kHermes}, named)->name, "response_format")
+      << "what is refused is what the client sent";
 }
 
 TEST_F(AnswerGrammarTest, ASchemaThatIsNotServedIsNamedByItsTool) {

@@ -117,6 +117,7 @@ std::vector<Case> Cases() {
        "[TOOL_CALLS] [{\"name\": \"weather\", \"arguments\": " + kRio +
            "}, {\"name\": \"time\", \"arguments\": {}, \"id\": \"a\"}]",
        {"weather " + kRio, "time {}"}},
+      {CallFormat::kMistral, "[TOOL_CALLS] [{\"name\": \"time\", \"arguments\": {}}]] ok", {"time {}", "] ok"}},
       {CallFormat::kMistral,
        "So:[TOOL_CALLS]weather[ARGS]" + kRio + "[TOOL_CALLS]time{}",
        {"So:", "weather " + kRio, "time {}"}},

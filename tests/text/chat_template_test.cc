@@ -219,5 +219,13 @@ TEST(ChatTemplateTest, RendersFromManyThreads) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST(ChatTemplateTest, ReasoningIsThatOfTheNameThatHasSome) {
+  EXPECT_EQ(Render("{% for m in messages %}{{ m.reasoning_content }}|{{ m.thinking }}{% endfor %}",
+                   {.messages = Messages(R"([{"role": "assistant", "content": "a", "reasoning_content": null,
+                                              "reasoning": "Hm."}])")})
+                .value(),
+            "Hm.|Hm.");
+}
+
 }  // namespace
 }  // namespace batucada

@@ -121,5 +121,19 @@ INSTANTIATE_TEST_SUITE_P(
                     R"({"begin":"<call>","content":{"type":"json_schema","json_schema":{"type":"integer"}},"end":"!"},)"
                     R"({"begin":"aab7","content":{"type":"any_text"},"end":"0"}]}})"}));
 
+// An ordinary token's name is text like any other, and may be drawn in any pieces.
+TEST(GrammarMaskOfALiteralTest, SpecialTokensThatItNamesAreTokensAndNoOthers) {
+  const PiecesTokenizer tokenizer(MakeTable());
+  GrammarCompiler compiler(tokenizer, kIds, {kEnd});
+  const auto grammar = compiler.Compile(
+      {.kind = GrammarSpec::Kind::kStructuralTag,
+       .text = R"({"type": "structural_tag", "format": {"type": "const_string", "value": "t300<call>"}})"});
+  ASSERT_TRUE(grammar.ok()) << grammar.status();
+  GrammarMatcher matcher(*grammar);
+  for (const char c : std::string("t300")) ASSERT_TRUE(matcher.Accept(static_cast<uint8_t>(c))) << c;
+  EXPECT_TRUE(matcher.Accept(kSpecial));
+  EXPECT_TRUE(matcher.Accept(kEnd));
+}
+
 }  // namespace
 }  // namespace batucada

@@ -179,6 +179,11 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
       {R"({"$id":"https://example.com/b","$ref":"c#d","$defs":{"x":{"$id":"/c","$defs":{"y":{"$anchor":"d","const":1}}}}})",
        {"1"},
        {"2"}},
+      {R"({"$id":"https://example.com/a/b/","$ref":"../c","$defs":{"x":{"$id":"https://example.com/a/c","const":1}}})",
+       {"1"},
+       {"2"}},
+      {R"({"enum":["\u00e9\u00e9","abc"],"maxLength":2})", {"\"éé\""}, {"\"abc\""}},
+      {R"({"type":"integer","minimum":5,"exclusiveMinimum":5,"maximum":7,"exclusiveMaximum":7})", {"6"}, {"5", "7"}},
       {R"({"type":"number","multipleOf":1.5})", {"3", "-6"}, {"2"}},
       {R"({"type":"number","multipleOf":0.25,"minimum":0,"maximum":1})", {"0.25", "1", "0"}, {"0.2", "1.25", "-0.25"}},
       // 0.07 / 0.01 is no whole number in double precision.

@@ -1,7 +1,10 @@
 // Every supported kind of tokenizer.json against ids and texts that Hugging Face's library gave (make_fixtures.py).
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,6 +52,22 @@ INSTANTIATE_TEST_SUITE_P(Kinds, FixtureTest,
                          testing::Values("llama2", "phi3", "metaspace", "metaspace_split", "llama3", "o200k", "falcon",
                                          "gpt2", "digits", "digits_behind_bytes", "lowercase", "words"),
                          [](const auto& test) { return std::string(test.param); });
+
+// The ids are those of tokenizers 0.23.3.
+TEST(PrefixFixtureTest, NothingIsPutBeforeATextOfWhichNothingIsLeft) {
+  boost::json::value file = boost::json::parse(ReadFileOrDie("tests/text/fixtures/words/tokenizer.json"));
+  file.as_object()["normalizer"] = boost::json::parse(R"({"type": "Sequence", "normalizers": [
+      {"type": "Strip", "strip_left": true, "strip_right": true}, {"type": "Prepend", "prepend": "\u2581"}]})");
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / ("prefixed_" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "tokenizer.json", std::ios::binary) << boost::json::serialize(file);
+  const auto tokenizer = Tokenizer::Load(folder.string());
+  std::filesystem::remove_all(folder);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ((*tokenizer)->Encode(" a", {}).value(), (std::vector<int32_t>{62, 36}));
+  EXPECT_EQ((*tokenizer)->Encode("  ", {}).value(), std::vector<int32_t>());
+}
 
 }  // namespace
 }  // namespace batucada

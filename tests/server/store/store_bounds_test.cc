@@ -64,6 +64,22 @@ TEST_F(StoreTest, WhatWasLeftIsReleasedAfterARestart) {
   EXPECT_EQ(store->Stats().items, 0);
 }
 
+TEST_F(StoreTest, WhatWasWrittenByStepsAndGivenUpGoes) {
+  const auto store = Open();
+  const absl::Status status = store->PutResponse(kMine, {.id = "a",
+                                                         .json = "{}",
+                                                         .previous = "",
+                                                         .conversation = "deleted meanwhile",
+                                                         .history = {},
+                                                         .input = Items(1000),
+                                                         .output = {}});
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_GT(store->Stats().items, 0);
+  EXPECT_TRUE(store->has_leftovers());
+  Sweeps(*store);
+  EXPECT_EQ(store->Stats().items, 0);
+}
+
 TEST_F(StoreTest, DeletingByStepsLosesNothingThatComesMeanwhile) {
   const auto store = Open();
   ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, Items(2000)).ok());

@@ -245,8 +245,10 @@ TEST_F(StoreTest, WhatNobodyUsesIsGoneAfterItsTime) {
   const auto store = Open();
   ASSERT_TRUE(Put(*store, "a").ok());
   ASSERT_TRUE(Put(*store, "b").ok());
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {Item("x")}).ok());
   now_ += 40LL * 60 * 1'000'000;
   ASSERT_TRUE(Put(*store, "c", "b").ok());  // a use of b
+  ASSERT_TRUE(store->AppendItems(kMine, "k", {Item("y")}).ok());
   now_ += 40LL * 60 * 1'000'000;
   EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "a").status()));
   EXPECT_TRUE(store->GetResponse(kMine, "b").ok());
@@ -255,6 +257,7 @@ TEST_F(StoreTest, WhatNobodyUsesIsGoneAfterItsTime) {
   EXPECT_EQ(store->Stats().responses, 2);
   EXPECT_EQ(store->Stats().expired, 1U);
   EXPECT_THAT(Given(*store, "c"), ElementsAre("b.in", "b.out", "c.in"));
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "y"));
 }
 
 TEST_F(StoreTest, TheLeastRecentlyUsedMakesRoom) {

@@ -63,11 +63,15 @@ TEST(MetricsTest, WritesWhatHappened) {
   Snapshot now = {.ready = true, .model = "m", .backend = "fake"};
   now.engine.running = 4;
   now.engine.slots_total = 16;
+  now.engine.prefix = {.hits = 5, .host_hits = 2, .hit_tokens = 500, .host_hit_tokens = 200};
   const std::string page = metrics.Render(now);
   EXPECT_THAT(page, HasSubstr("# HELP batucada_requests_running "));
   EXPECT_THAT(page, HasSubstr("# TYPE batucada_time_to_first_token_seconds histogram"));
   EXPECT_THAT(page, HasSubstr("\nbatucada_requests_running 4"));
   EXPECT_THAT(page, HasSubstr("\nbatucada_recurrent_slots_capacity 16"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hits_total{tier=\"device\"} 3\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hits_total{tier=\"host\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hit_tokens_total{tier=\"device\"} 300\n"));
   EXPECT_THAT(page, HasSubstr("batucada_queue_time_seconds_sum 1"));
   EXPECT_THAT(page, HasSubstr("batucada_time_to_first_token_seconds_sum 3"));
   EXPECT_THAT(page, HasSubstr("batucada_time_per_output_token_seconds_sum 2"));

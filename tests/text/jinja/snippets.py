@@ -93,6 +93,7 @@ TEMPLATES = [
     "{% for x in [] %}a{% else %}none{% endfor %}",
     "{% for x in l %}a{% else %}none{% endfor %}",
     "{% for x in l if x > 1 %}{{ x }}{{ loop.index }}{{ loop.length }}{{ loop.last }}{% endfor %}",
+    "{% for x in l if x > 1 %}{{ loop.last }}{{ loop.length }} {% endfor %}",
     "{% for x in l if x > 9 %}{{ x }}{% else %}none{% endfor %}",
     "{% for x in l if x > 1 %}{{ loop.previtem }}{{ loop.nextitem }}{{ loop.revindex }}{% endfor %}",
     "{% for p in people if p.age > 30 and p.job is defined %}{{ p.name }}{% endfor %}",
