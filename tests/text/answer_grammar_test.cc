@@ -81,6 +81,18 @@ TEST_F(AnswerGrammarTest, WhatMustBeCallsIsCallsByTheSchema) {
   }
 }
 
+TEST_F(AnswerGrammarTest, AToolWithoutParametersTakesNone) {
+  OfferedTools tools = {
+      .tools = {{{"type", "function"}, {"function", {{"name", "now"}}}}}, .use = Use::kMust, .names = {"now"}};
+  for (const CallFormat format : kFormats) {
+    SCOPED_TRACE(FamilyOf(format).name);
+    const CallFrame& frame = FamilyOf(format).frame;
+    const auto grammar = Compile(AnswerGrammar(&tools, {.calls = format}, std::nullopt));
+    EXPECT_TRUE(Takes(grammar, frame.open + Call(format, "now", "{}") + frame.close));
+    EXPECT_FALSE(Takes(grammar, frame.open + Call(format, "now", R"({"zone": 1})") + frame.close));
+  }
+}
+
 TEST_F(AnswerGrammarTest, WhereTheModelMayCallStrictToolsAreHeld) {
   for (const CallFormat format : kFormats) {
     SCOPED_TRACE(FamilyOf(format).name);

@@ -99,6 +99,7 @@ std::vector<Case> Cases() {
       {CallFormat::kHermes,
        "<tool_call>{\"name\":\"weather\",\"arguments\":\"{\\\"city\\\":\\\"R\\u00edo\\\"}\"}</tool_call> ok",
        {"weather {\"city\":\"Río\"}", " ok"}},
+      {CallFormat::kHermes, R"(<tool_call>{"name": "u\/n\"k\\n", "arguments": {}}</tool_call>)", {R"(u/n"k\n {})"}},
       {CallFormat::kHermes,
        "<tool_call>[{\"name\": \"time\"}, {\"name\": \"unknown\", \"parameters\": [1]}]</tool_call>",
        {"time {}", "unknown [1]"}},
@@ -156,6 +157,7 @@ TEST(AnswerParserTest, WhatIsNoCallIsTextByteForByte) {
       "a <tool_call> b </tool_call> c",
       "<tool_call>{\"arguments\": {\"x\": 1}}</tool_call>",
       "<tool_call>[]</tool_call>",
+      "<tool_call>{\"name\": \"time\",}</tool_call>",
       "<<tool_call<tool_call>x",
       "import functools\nfunctools.reduce",
       "functools [1, 2]",
@@ -300,6 +302,8 @@ TEST(AnswerParserTest, ThePromptSaysWhereThinkingStands) {
   EXPECT_EQ(FindThinkingStart(marks, "user: <think> or not\nassistant\n", ""), ThinkingStart::kOpen);
   EXPECT_EQ(FindThinkingStart(marks, "assistant\n<think>I", "<think>I"), ThinkingStart::kInside);
   EXPECT_EQ(FindThinkingStart(marks, "assistant\nYes", "Yes"), ThinkingStart::kOver);
+  const std::string again = "<think>I</think>So<think>No";
+  EXPECT_EQ(FindThinkingStart(marks, "assistant\n" + again, again), ThinkingStart::kInside);
 }
 
 TEST(AnswerParserTest, FormatsAreFoundInTemplates) {

@@ -71,6 +71,56 @@ TEST_F(GrammarTest, CountsAreExactHoweverLarge) {
   EXPECT_FALSE(Takes(grammar, std::string(1001, 'a')));
 }
 
+TEST_F(GrammarTest, FormsOfGrammarsAreReadToTheirEnds) {
+  const auto dash = Make(GrammarSpec::Kind::kGbnf, "root ::= [a-]");
+  EXPECT_TRUE(Takes(dash, "a") && Takes(dash, "-"));
+  EXPECT_FALSE(Takes(dash, "b"));
+  const auto least = Make(GrammarSpec::Kind::kGbnf, "root ::= \"a\"{2,}");
+  for (size_t length = 0; length < 9; ++length)
+    EXPECT_EQ(Takes(least, std::string(length, 'a')), length >= 2) << length;
+  for (const char* regex : {"a$b", "(a$)b", "(a$|b)c"})
+    EXPECT_NE(Refusal(GrammarSpec::Kind::kRegex, regex), "") << regex;
+  EXPECT_TRUE(Takes(Make(GrammarSpec::Kind::kRegex, "^ab$"), "ab"));
+}
+
+TEST_F(GrammarTest, NumbersAreWithinTheirBounds) {
+  for (const auto& [least, most] : {std::pair{10, 35}, {0, 0}, {-12, 7}, {3, 100}, {-130, -8}, {5, 5}}) {
+    const auto grammar =
+        Make(GrammarSpec::Kind::kJsonSchema,
+             R"({"type":"integer","minimum":)" + std::to_string(least) + R"(,"maximum":)" + std::to_string(most) + "}");
+    for (int number = -150; number <= 150; ++number) {
+      EXPECT_EQ(Takes(grammar, std::to_string(number)), number >= least && number <= most)
+          << number << " of " << least << " to " << most;
+    }
+  }
+  const auto values = Make(GrammarSpec::Kind::kJsonSchema, R"({"type":"number","maximum":5,"enum":[1,2.5,"x",9]})");
+  EXPECT_TRUE(Takes(values, "1") && Takes(values, "2.5"));
+  EXPECT_FALSE(Takes(values, "9") || Takes(values, "\"x\""));
+}
+
+TEST_F(GrammarTest, WhatAllAskForIsAskedForTogether) {
+  const auto schema = [&](const char* text) { return Make(GrammarSpec::Kind::kJsonSchema, text); };
+  const auto whole = schema(R"({"allOf":[{"type":"number"},{"type":"integer"}]})");
+  EXPECT_TRUE(Takes(whole, "3"));
+  EXPECT_FALSE(Takes(whole, "2.5"));
+  const auto dozens =
+      schema(R"({"type":"integer","minimum":0,"maximum":60,"allOf":[{"multipleOf":4},{"multipleOf":6}]})");
+  for (int number = 0; number <= 72; ++number) {
+    EXPECT_EQ(Takes(dozens, std::to_string(number)), number % 12 == 0 && number <= 60) << number;
+  }
+  const auto map =
+      schema(R"({"type":"object","additionalProperties":{"type":"integer"},"minProperties":1,"maxProperties":2})");
+  EXPECT_TRUE(Takes(map, R"({"a": 1})") && Takes(map, R"({"a": 1, "b": 2})"));
+  EXPECT_FALSE(Takes(map, "{}") || Takes(map, R"({"a": 1, "b": 2, "c": 3})"));
+}
+
+TEST_F(GrammarTest, WhatIsRequiredIsAskedForWithoutASchemaToo) {
+  const auto grammar = Make(GrammarSpec::Kind::kJsonSchema,
+                            R"({"type":"object","properties":{"a":{"type":"integer"}},"required":["a","b"]})");
+  EXPECT_TRUE(Takes(grammar, R"({"a": 1, "b": [2]})"));
+  EXPECT_FALSE(Takes(grammar, R"({"a": 1})"));
+}
+
 TEST_F(GrammarTest, RulesCallThemselves) {
   const auto grammar = Make(GrammarSpec::Kind::kGbnf, "root ::= \"(\" root \")\" | \"x\"");
   EXPECT_TRUE(Takes(grammar, "((x))"));
