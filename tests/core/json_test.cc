@@ -137,6 +137,8 @@ TEST(ParseJsonTest, MembersHaveABoundWhereverTheyAre) {
   EXPECT_EQ(Refusal(objects(1 << 9, 1 << 8)), "");
   EXPECT_THAT(Refusal(objects((1 << 9) + 1, 1 << 8)), HasSubstr("more than 131072 members"));
   EXPECT_THAT(Refusal(objects(1, 700'000)), HasSubstr("more than 131072 members"));
+  EXPECT_THAT(Refusal(R"({"of": {"an": )" + objects((1 << 9) + 1, 1 << 8) + "}}"),
+              HasSubstr("more than 131072 members"));
 }
 
 TEST(ParseJsonTest, NumbersAreNumbers) {

@@ -50,6 +50,11 @@ std::string OnTerminal(const ByteProgress& progress) {
       written.append(buffer, count > 0 ? static_cast<size_t>(count) : 0);
     }
   }
+  if (progress.total > 0) {  // what stands there once it is over; the display is gone, so it is there
+    char buffer[4096];
+    const ssize_t count = read(terminal, buffer, sizeof(buffer));
+    written.append(buffer, count > 0 ? static_cast<size_t>(count) : 0);
+  }
   std::fclose(out);
   close(terminal);
   return written;
@@ -60,7 +65,9 @@ TEST(ProgressTest, ATerminalGetsABarOnceATotalIsKnown) {
   EXPECT_EQ(OnTerminal(progress), "");
   progress.total = 4 * kGiB;
   progress.there = kGiB;
-  EXPECT_EQ(OnTerminal(progress).substr(0, 22), "\rloading  25% [#######");
+  const std::string written = OnTerminal(progress);
+  EXPECT_EQ(written.substr(0, 22), "\rloading  25% [#######");
+  EXPECT_TRUE(written.ends_with("\r\n")) << "what is said next has a line of its own";
 }
 
 TEST(ProgressTest, NothingKnownYet) { EXPECT_EQ(ProgressBar("n", 0, 0, 0, 0), ""); }

@@ -20,6 +20,8 @@ TEST(ParsePrometheus, ReadsSamplesAndSkipsTheRest) {
   EXPECT_EQ(LabelOf(samples[1], "a"), "1");
   EXPECT_EQ(LabelOf(samples[1], "b"), "}\\\"");
   EXPECT_EQ(LabelOf(samples[1], "c"), "");
+  EXPECT_EQ(LabelOf(ParsePrometheus("x{cab=\"1\",ab=\"2\", b=\"3\"} 1\n").at(0), "ab"), "2");
+  EXPECT_EQ(LabelOf(ParsePrometheus("x{cab=\"1\",ab=\"2\", b=\"3\"} 1\n").at(0), "b"), "3");
 }
 
 TEST(ServerCounts, KnowsOurServerAndOthers) {
@@ -75,6 +77,10 @@ TEST(Reconcile, AgreesOrSaysByHowMuchNot) {
   EXPECT_TRUE(Reconcile(client, before, after, 0).Agrees());
   after.refused = 2;
   EXPECT_FALSE(Reconcile(client, before, after, 0).Agrees()) << "nobody here was refused";
+  for (const ErrorKind kind : {ErrorKind::kRefused, ErrorKind::kUnavailable}) {
+    client.Record({.due = start, .sent = start, .end = start, .error = kind});
+  }
+  EXPECT_TRUE(Reconcile(client, before, after, 0).Agrees()) << "one with 429, one with 503";
   client.Record({.due = start, .sent = start, .end = start, .error = ErrorKind::kTimeout});
   EXPECT_NE(Reconcile(client, before, after, 0).note, "");
 }

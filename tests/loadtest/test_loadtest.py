@@ -106,6 +106,7 @@ def test_refusals_are_counted_by_kind_and_reconciled(tmp_path):
         result = measure(small, tmp_path, "--clients", 20, "--requests", 60, "--output-tokens", 10, code=3)
     refused = result["errors_by_kind"]["refused_429"]
     assert refused > 0 and refused == result["failed"] and result["completed"] == 60 - refused
+    assert result["num_prompts"] == 60
     assert result["p99_refusal_ms"] > 0
     assert result["reconciliation_agrees"], result["reconciliation"]
 

@@ -139,6 +139,7 @@ TEST(ArchitecturesTest, JambaIsDenseAndUnrotated) {
   EXPECT_THAT(ErrorOf("jamba", {{"mamba_proj_bias", "true"}}), HasSubstr("mamba_proj_bias is true"));
   EXPECT_THAT(ErrorOf("jamba", {{"attn_layer_offset", "4"}}), HasSubstr("attn_layer_offset is 4, expected less"));
   EXPECT_EQ(Parsed("jamba", {{"mamba_dt_rank", "\"auto\""}}).FirstMamba()->dt_rank, 8);
+  EXPECT_FALSE(Parsed("jamba", {{"tie_word_embeddings", ""}}).tie_embeddings) << "as transformers has it";
 }
 
 TEST(ArchitecturesTest, LlamaRotatesAsItsFileSays) {
@@ -171,6 +172,8 @@ TEST(ArchitecturesTest, LlamaRotatesAsItsFileSays) {
 TEST(ArchitecturesTest, LlamaRefusesWhatItDoesNotCompute) {
   EXPECT_THAT(ErrorOf("mistral", {{"attention_bias", "true"}}), HasSubstr("attention_bias is true"));
   EXPECT_THAT(ErrorOf("llama", {{"mlp_bias", "true"}}), HasSubstr("mlp_bias is true"));
+  EXPECT_THAT(ErrorOf("llama", {{"num_attention_heads", "4"}, {"num_key_value_heads", "3"}}),
+              HasSubstr("num_key_value_heads is 3, which does not divide num_attention_heads 4"));
   EXPECT_THAT(ErrorOf("llama", {{"hidden_act", "\"gelu\""}}), HasSubstr("hidden_act is \"gelu\""));
   EXPECT_THAT(ErrorOf("llama", {{"sliding_window", "4096"}}), HasSubstr("sliding_window is set"));
   EXPECT_THAT(ErrorOf("llama", {{"head_dim", "80"}}), HasSubstr("head_dim comes to 80"));
