@@ -101,6 +101,11 @@ def test_what_the_template_sees(server, client):
     split, whole = (client.messages.create(**asked, system=system) for system in (blocks, "Be brief\nBe kind"))
     assert (split.content, split.usage.input_tokens + split.usage.cache_read_input_tokens) == \
         (whole.content, whole.usage.input_tokens + whole.usage.cache_read_input_tokens)
+    # What a tool that failed said is what is told; "error" stands in for saying nothing.
+    def told(**result):
+        turn = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", **result}]}
+        return tokens(messages=[*history[:-1], turn], tools=[WEATHER])
+    assert told(is_error=True, content="There is no such city as Rioo.") == told(content="There is no such city as Rioo.") > told(is_error=True)
     # The assistant's last message is gone on with.
     assert tokens(messages=[*USER, {"role": "assistant", "content": "It is"}]) < tokens(messages=[*USER, {"role": "assistant", "content": "It is"}, USER[0]])
 

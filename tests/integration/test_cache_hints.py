@@ -145,15 +145,19 @@ def usage_of(claude, **request):
 
 
 def test_cache_control_marks_a_breakpoint_and_usage_accounts_for_it(claude):
-    def ask(question):
-        return usage_of(claude, system=[{"type": "text", "text": "Of Anthropic. " + RULES, **MARK}],
-                        messages=[{"role": "user", "content": question}])
+    def asked(question):
+        return {"system": [{"type": "text", "text": "Of Anthropic. " + RULES, **MARK}],
+                "messages": [{"role": "user", "content": question}]}
 
-    first = ask("What of dogs? " * 30)
+    first = usage_of(claude, **asked("What of dogs? " * 30))
     assert first.cache_read_input_tokens == 0
     assert first.cache_creation_input_tokens > first.input_tokens > 0
-    second = ask("What of dogs, and of cats? " * 30)
+    second = usage_of(claude, **asked("What of dogs, and of cats? " * 30))
     assert second.cache_read_input_tokens >= first.cache_creation_input_tokens
+    # No token is told twice: the three add up to the prompt.
+    longer = asked("What of dogs, and of cats? " * 30)
+    assert second.input_tokens + second.cache_read_input_tokens + second.cache_creation_input_tokens == \
+        claude.messages.count_tokens(model=MODEL, **longer).input_tokens
     plain = usage_of(claude, system="Nothing is asked. " + RULES, messages=[{"role": "user", "content": "Well?"}])
     assert plain.cache_creation_input_tokens == 0
 
@@ -175,6 +179,7 @@ def test_five_marks_are_one_too_many(claude):
     blocks = [{"type": "text", "text": str(i), **MARK} for i in range(5)]
     with pytest.raises(anthropic.BadRequestError, match="A maximum of 4 blocks with cache_control may be provided. Found 5."):
         claude.messages.create(model=MODEL, max_tokens=1, messages=[{"role": "user", "content": blocks}])
+    assert claude.messages.create(model=MODEL, max_tokens=1, messages=[{"role": "user", "content": blocks[:4]}]).usage.output_tokens == 1
 
 
 def test_openai_s_client_sees_no_error_in_any_of_this(client):
