@@ -40,6 +40,14 @@ TEST_P(ValidateRequestBad, IsRefusedWithTheReason) {
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr(GetParam().says));
 }
 
+TEST(ValidateRequest, ABiasMayForbidAndNotForce) {
+  Request request = Good();
+  request.sampling.logit_bias = {{.id = 7, .bias = -INFINITY}};
+  EXPECT_TRUE(ValidateRequest(request, kLimits).ok());
+  request.sampling.logit_bias = {{.id = 7, .bias = INFINITY}};
+  EXPECT_FALSE(ValidateRequest(request, kLimits).ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Fields, ValidateRequestBad,
     testing::Values(

@@ -51,6 +51,8 @@ TEST_F(CacheTest, LaidOutAsHuggingFacesLibrariesDo) {
   EXPECT_EQ(*cache.Commit("refs/pr/1"), kCommit);
   EXPECT_EQ(*cache.Commit(kOther), kOther);
   EXPECT_TRUE(absl::IsNotFound(cache.Commit("v2").status()));
+  std::ofstream(folder / "refs" / "v3") << "../../elsewhere";
+  EXPECT_FALSE(cache.Commit("v3").ok()) << "what is no commit names no folder";
 }
 
 TEST_F(CacheTest, FindsWhatIsWholeAndNamesWhatLacks) {
