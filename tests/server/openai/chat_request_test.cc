@@ -112,26 +112,35 @@ TEST_P(BadMessagesTest, AreRefusedByPlace) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadMessagesTest,
-    ::testing::Values(BadInput{"null", "messages", "missing"}, BadInput{"{}", "messages", "list of messages"},
-                      BadInput{"[]", "messages", "empty"}, BadInput{"[[]]", "messages[0]", "an object"},
-                      BadInput{R"([{"role":7}])", "messages[0].role", "a string"},
-                      BadInput{R"([{"role":"user","content":"a"},{"role":"x"}])", "messages[1].role", "one of system"},
-                      BadInput{R"([{"role":"user","content":{}}])", "messages[0].content", "list of text parts"},
-                      BadInput{R"([{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}])",
-                               "messages[0].content[0].type", "no images, audio"},
-                      BadInput{R"([{"role":"user","content":[{"text":"a"}]}])", "messages[0].content[0].type", "text"},
-                      BadInput{R"([{"role":"user","content":[{"type":"text","text":7}]}])",
-                               "messages[0].content[0].text", "not the number 7"},
-                      BadInput{R"([{"role":"user","content":"a","name":{}}])", "messages[0].name", "a string"},
-                      BadInput{R"([{"role":"assistant","tool_calls":7}])", "messages[0].tool_calls", "a list"},
-                      BadInput{R"([{"role":"assistant","tool_calls":null}])", "messages[0].content", "missing"},
-                      BadInput{R"([{"role":"user","content":"a","audio":{}}])", "messages[0].audio", "not supported"},
-                      BadInput{R"([{"role":"user","content":null}])", "messages[0].content", "missing"},
-                      BadInput{R"([{"role":"assistant","content":"a","function_call":{}}])",
-                               "messages[0].function_call", "not supported"},
-                      BadInput{R"([{"role":"user","content":[{"type":"refusal","text":"a"}]}])",
-                               "messages[0].content[0].refusal", "a string"},
-                      BadInput{R"([{"role":"user","content":"a","x":1}])", "messages[0].x", "not a parameter"}));
+    ::testing::Values(
+        BadInput{"null", "messages", "missing"}, BadInput{"{}", "messages", "list of messages"},
+        BadInput{"[]", "messages", "empty"}, BadInput{"[[]]", "messages[0]", "an object"},
+        BadInput{R"([{"role":7}])", "messages[0].role", "a string"},
+        BadInput{R"([{"role":"user","content":"a"},{"role":"x"}])", "messages[1].role", "one of system"},
+        BadInput{R"([{"role":"user","content":{}}])", "messages[0].content", "list of text parts"},
+        BadInput{R"([{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}])",
+                 "messages[0].content[0].type", "no images, audio"},
+        BadInput{R"([{"role":"user","content":[{"text":"a"}]}])", "messages[0].content[0].type", "text"},
+        BadInput{R"([{"role":"user","content":[{"type":"text","text":7}]}])", "messages[0].content[0].text",
+                 "not the number 7"},
+        BadInput{R"([{"role":"user","content":"a","name":{}}])", "messages[0].name", "a string"},
+        BadInput{R"([{"role":"assistant","tool_calls":7}])", "messages[0].tool_calls", "a list"},
+        BadInput{R"([{"role":"assistant","tool_calls":null}])", "messages[0].content", "missing"},
+        BadInput{
+            R"([{"role":"user","content":"a","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}])",
+            "messages[0].tool_calls", "are the assistant's"},
+        BadInput{
+            R"([{"role":"tool","tool_call_id":"c","content":"a","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}])",
+            "messages[0].tool_calls", "are the assistant's"},
+        BadInput{R"([{"role":"user","content":"a","tool_call_id":"c"}])", "messages[0].tool_call_id",
+                 "only a message of the role tool"},
+        BadInput{R"([{"role":"user","content":"a","audio":{}}])", "messages[0].audio", "not supported"},
+        BadInput{R"([{"role":"user","content":null}])", "messages[0].content", "missing"},
+        BadInput{R"([{"role":"assistant","content":"a","function_call":{}}])", "messages[0].function_call",
+                 "not supported"},
+        BadInput{R"([{"role":"user","content":[{"type":"refusal","text":"a"}]}])", "messages[0].content[0].refusal",
+                 "a string"},
+        BadInput{R"([{"role":"user","content":"a","x":1}])", "messages[0].x", "not a parameter"}));
 
 TEST(ChatRequestTest, TheSchemaHoldsEveryMember) {
   const boost::json::object schema = ChatParameters().Schema();
