@@ -36,17 +36,6 @@ __device__ __forceinline__ uint32_t Load2(const bf16* p, bool aligned) {
   return s[0] | uint32_t{s[1]} << 16;
 }
 
-// Four neighbours, whether or not they are aligned to 8 bytes.
-__device__ __forceinline__ uint2 LoadFour(const bf16* p, bool aligned) {
-  if (aligned) return *reinterpret_cast<const uint2*>(p);
-  return {Load2(p, false), Load2(p + 2, false)};
-}
-
-__device__ __forceinline__ void UnpackFour(const uint2& pack, float (&v)[4]) {
-  Unpack2(pack.x, v[0], v[1]);
-  Unpack2(pack.y, v[2], v[3]);
-}
-
 // As Silu, and 0 where 1 + exp(-x) exceeds 2^126.
 __device__ __forceinline__ float PlainSilu(float x) {
   float of_sum;
@@ -130,8 +119,8 @@ struct Helper {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = Row(tile, token + i);
-      in.x[i] = LoadFour(RowOf(p.x + channel, row, p.x_stride), kAligned);
-      in.dt[i] = LoadFour(RowOf(p.dt + channel, row, p.dt_stride), kAligned);
+      in.x[i] = Load4(RowOf(p.x + channel, row, p.x_stride), kAligned);
+      in.dt[i] = Load4(RowOf(p.dt + channel, row, p.dt_stride), kAligned);
     }
     return in;
   }
@@ -156,8 +145,8 @@ struct Helper {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const bool live = Live(tile, token + i);
-      UnpackFour(in.x[i], x[i]);
-      UnpackFour({live ? in.dt[i].x : kNothing, live ? in.dt[i].y : kNothing}, dt[i]);
+      Unpack4(in.x[i], x[i]);
+      Unpack4({live ? in.dt[i].x : kNothing, live ? in.dt[i].y : kNothing}, dt[i]);
     }
     uint4* const to = s.delta[buffer * kPairs + token / 2];
 #pragma unroll
@@ -177,8 +166,8 @@ struct Helper {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = Row(tile, token + i);
-      in.x[i] = LoadFour(RowOf(p.x + channel, row, p.x_stride), kAligned);
-      in.z[i] = LoadFour(RowOf(p.z + channel, row, p.z_stride), kAligned);
+      in.x[i] = Load4(RowOf(p.x + channel, row, p.x_stride), kAligned);
+      in.z[i] = Load4(RowOf(p.z + channel, row, p.z_stride), kAligned);
     }
     return in;
   }
@@ -187,8 +176,8 @@ struct Helper {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       float x[4], z[4], out[4];
-      UnpackFour(in.x[i], x);
-      UnpackFour(in.z[i], z);
+      Unpack4(in.x[i], x);
+      Unpack4(in.z[i], z);
       const float4 first = *reinterpret_cast<const float4*>(&s.y[0][at + i][quad * 4]);
       const float4 second = *reinterpret_cast<const float4*>(&s.y[1][at + i][quad * 4]);
       out[0] = (first.x + second.x) * kCutShort + skip[0] * x[0];

@@ -44,6 +44,18 @@ __device__ __forceinline__ uint4 Load8(const bf16* p, bool aligned) {
           s[6] | uint32_t{s[7]} << 16};
 }
 
+__device__ __forceinline__ void Unpack4(const uint2& pack, float (&v)[4]) {
+  Unpack2(pack.x, v[0], v[1]);
+  Unpack2(pack.y, v[2], v[3]);
+}
+
+// Four neighbours, whether or not they are aligned to 8 bytes.
+__device__ __forceinline__ uint2 Load4(const bf16* p, bool aligned) {
+  if (aligned) return *reinterpret_cast<const uint2*>(p);
+  const uint16_t* s = reinterpret_cast<const uint16_t*>(p);
+  return {s[0] | uint32_t{s[1]} << 16, s[2] | uint32_t{s[3]} << 16};
+}
+
 __device__ __forceinline__ float4 Add(const float4& a, const float4& b) {
   return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w};
 }
