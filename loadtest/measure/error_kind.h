@@ -19,7 +19,7 @@ enum class ErrorKind : uint8_t {
   kCut,          // the connection ended inside the answer
   kErrorEvent,   // an error told inside the stream, or its end by "abort"
   kMalformed,    // not HTTP, no server-sent events, not JSON, or a redirect
-  kNoTokens,     // a whole answer without any text
+  kNoTokens,     // a whole answer without a token
 };
 inline constexpr size_t kErrorKinds = 11;
 

@@ -19,8 +19,8 @@ struct RequestRecord {
   uint64_t index = 0;  // of its session in the workload
   TimePoint due;       // when it should have been sent; latencies count from here
   TimePoint sent;      // when the client got round to it
-  TimePoint first;     // first text that is not empty, if there was any
-  TimePoint last;      // last text
+  TimePoint first;     // first text that is not empty; `end` if there was none
+  TimePoint last;      // last text, likewise
   TimePoint end;       // end of the answer
   int64_t text_events = 0;
   int64_t prompt_tokens = 0;      // as the server counted them; else as they were meant to be

@@ -63,7 +63,7 @@ void AddRequests(const Recorder& totals, json::object* out) {
     const bool good = request.error == ErrorKind::kNone;
     input_lens.push_back(request.prompt_tokens);
     output_lens.push_back(good ? request.completion_tokens : 0);
-    ttfts.push_back(request.text_events > 0 ? ToSeconds(request.ttft()) : 0.0);
+    ttfts.push_back(good || request.text_events > 0 ? ToSeconds(request.ttft()) : 0.0);
     json::array gaps;
     for (const Duration gap : request.gaps) gaps.push_back(ToSeconds(gap));
     itls.push_back(std::move(gaps));

@@ -40,7 +40,8 @@ void Judge(const Reply& reply, const TokenStream& stream, size_t bytes, RequestR
   if (stream.empty() && bytes > 0) return fail(ErrorKind::kMalformed, "the answer is no stream of events");
   // A few servers end without [DONE]; a finish reason says as much.
   if (!stream.done() && stream.finish_reason().empty()) return fail(ErrorKind::kCut, "the stream ended without [DONE]");
-  if (stream.text_events() == 0) return fail(ErrorKind::kNoTokens, "no event had any text");
+  const bool tokens = stream.text_events() > 0 || (stream.usage() && stream.usage()->completion_tokens > 0);
+  if (!tokens) return fail(ErrorKind::kNoTokens, "no event had any text, and no token is counted");
   record->message.clear();
 }
 
@@ -84,13 +85,13 @@ Task<void> Requester::Run(uint64_t index, Session session, TimePoint due) {
   }
 }
 
-Task<RequestRecord> Requester::Ask(const Prompt& prompt, const Turn& turn, TimePoint due, std::string* text) {
+Task<RequestRecord> Requester::Ask(const Prompt& prompt, const Turn& turn, TimePoint due, std::string* answer) {
   RequestRecord record = {.due = due, .prompt_tokens = turn.prompt_tokens};
   const std::string body = context_.body.Write(prompt, turn.output_tokens);
   const std::string request = context_.head.Post(PathOf(context_.body.endpoint()), body);
   record.sent = Clock::now();
   const TimePoint deadline = record.sent + context_.timeout;
-  TokenStream stream(recorder_.inter_token, text == nullptr ? KeepText::kNo : KeepText::kYes);
+  TokenStream stream(recorder_.inter_token, answer == nullptr ? KeepText::kNo : KeepText::kYes);
   if (recorder_.detail() == Detail::kEveryRequest) stream.KeepGaps(&record.gaps);
   size_t bytes_read = 0;
   Reply reply;
@@ -131,15 +132,17 @@ Task<RequestRecord> Requester::Ask(const Prompt& prompt, const Turn& turn, TimeP
   connection->wire.ClearDeadline();
   record.end = Clock::now();
   Judge(reply, stream, bytes_read, &record);
-  record.first = stream.first_text();
-  record.last = stream.last_text();
+  // Tokens without text, special ones say, are seen when the answer ends.
+  const bool text = stream.text_events() > 0;
+  record.first = text ? stream.first_text() : record.end;
+  record.last = text ? stream.last_text() : record.end;
   record.text_events = stream.text_events();
   record.completion_tokens = stream.text_events();
   if (stream.usage()) {
     record.prompt_tokens = stream.usage()->prompt_tokens;
     record.completion_tokens = stream.usage()->completion_tokens;
   }
-  if (text != nullptr) *text = stream.text();
+  if (answer != nullptr) *answer = stream.text();
   if (reply.keep_alive) idle_.push_back(std::move(connection));
   co_return record;
 }

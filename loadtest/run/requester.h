@@ -43,8 +43,8 @@ class Requester {
     boost::beast::flat_buffer inbox;
   };
 
-  // One request; `text` gets the answer if it is not null.
-  Task<RequestRecord> Ask(const Prompt& prompt, const Turn& turn, TimePoint due, std::string* text);
+  // One request; `answer` gets its text if it is not null.
+  Task<RequestRecord> Ask(const Prompt& prompt, const Turn& turn, TimePoint due, std::string* answer);
   // An idle connection, or a new one that is not connected.
   std::unique_ptr<Connection> TakeConnection();
 

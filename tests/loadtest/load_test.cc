@@ -162,6 +162,8 @@ TEST(Load, TellsErrorsByKind) {
       {{with_length("data: {\"error\":{\"message\":\"lost\"}}\n\ndata: [DONE]\n\n")}, ErrorKind::kErrorEvent},
       {{with_length("data: {\"usage\":{\n\ndata: [DONE]\n\n")}, ErrorKind::kMalformed},
       {{with_length("data: [DONE]\n\n")}, ErrorKind::kNoTokens},
+      {{with_length("data: {\"usage\":{\"completion_tokens\":0}}\n\ndata: [DONE]\n\n")}, ErrorKind::kNoTokens},
+      {{with_length("data: {\"usage\":{\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")}, ErrorKind::kNone},
       {{with_length("{\"choices\":[{\"text\":\"not streamed\",\"finish_reason\":\"stop\"}]}")}, ErrorKind::kMalformed},
       {{with_length("")}, ErrorKind::kCut},
       {{with_length("data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":\"abort\"}]}\n\ndata: [DONE]\n\n")},
@@ -176,6 +178,21 @@ TEST(Load, TellsErrorsByKind) {
     EXPECT_EQ(totals.requests.at(0).error, cases[i].second) << i << ": " << totals.requests[0].message;
     EXPECT_EQ(totals.completed + totals.failed(), 1);
     EXPECT_EQ(totals.requests[0].message.empty(), cases[i].second == ErrorKind::kNone) << i;
+  }
+}
+
+TEST(Load, TokensWithoutTextAreSeenAtTheEnd) {
+  const std::string body = "data: {\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":3}}\n\ndata: [DONE]\n\n";
+  const FakeServer server([&](const std::string&) -> FakeServer::Answer {
+    return {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body};
+  });
+  const Recorder totals = RunLoad(server, {.sessions = 2});
+  EXPECT_EQ(totals.completed, 2);
+  EXPECT_EQ(totals.completion_tokens, 6);
+  for (const RequestRecord& request : totals.requests) {
+    EXPECT_EQ(request.text_events, 0);
+    EXPECT_EQ(request.ttft(), request.e2el());
+    EXPECT_EQ(request.tpot(), Duration(0));
   }
 }
 
