@@ -275,6 +275,9 @@ asio::awaitable<bool> Connection::RespondLive(std::unique_ptr<LiveAnswer> answer
     // What a stream begins with, its head mostly, waits a moment for its first text: of a short one that is all, and
     // goes in one write.
     const bool first = head && progress == LiveAnswer::Progress::kWaiting;
+    // Who waits holds nothing but what is to be written.
+    head.reset();
+    body = std::string();
     if (first) {
       const bool woken = co_await wake_.WaitUntil(Event::Clock::now() + kFirstWait);
       if (woken) continue;
@@ -320,8 +323,12 @@ bool Connection::WriteAtOnce(std::string* bytes) {
   if (bytes->empty()) return true;
   error_code error;
   const size_t written = stream_->WriteNow(asio::buffer(*bytes), error);
-  bytes->erase(0, written);
-  return bytes->empty();
+  if (written < bytes->size()) {
+    bytes->erase(0, written);
+    return false;
+  }
+  *bytes = std::string();
+  return true;
 }
 
 asio::awaitable<bool> Connection::Write(std::string bytes, Patience& patience) {

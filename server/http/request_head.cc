@@ -84,7 +84,8 @@ std::string ResponseHead(const HttpResponse& response, std::string_view request_
     for (const std::string_view part : parts) out->append(part);
   };
   std::string head;
-  head.reserve(kUsualBytes);
+  // A stream waits with it for its first text; everything else goes with it at once.
+  head.reserve(framing == Framing::kLength ? kUsualBytes : kUsualBytes / 4);
   add(&head, {"HTTP/1.1 ", Decimal(response.status), " ", {reason.data(), reason.size()}, "\r\n"});
   if (!response.content_type.empty()) add(&head, {"content-type: ", response.content_type, "\r\n"});
   if (framing == Framing::kLength) add(&head, {"content-length: ", Decimal(response.body.size()), "\r\n"});
@@ -101,7 +102,9 @@ void AppendChunk(std::string_view data, std::string* out) {
   if (data.empty()) return;
   std::array<char, 16> size;
   const auto end = std::to_chars(size.data(), size.data() + size.size(), data.size(), 16).ptr;
-  out->append(size.data(), end).append("\r\n").append(data).append("\r\n");
+  constexpr std::string_view kEnd = "\r\n";
+  out->reserve(out->size() + size.size() + kEnd.size() + data.size() + kEnd.size());
+  out->append(size.data(), end).append(kEnd).append(data).append(kEnd);
 }
 
 }  // namespace batucada

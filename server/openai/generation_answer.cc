@@ -19,7 +19,7 @@ constexpr size_t kUsualBytes = 1024;  // of an answer, or of an event with what 
 // An answer, or an event of it, up to the first of its choices.
 std::string Opening(const Envelope& envelope) {
   std::string opening;
-  opening.reserve(kUsualBytes / 2);
+  opening.reserve(kUsualBytes / 4);
   JsonWriter json(&opening);
   json.BeginObject();
   json.Key("id").String(envelope.id).Key("object").String(envelope.object).Key("created").Int(envelope.created);
