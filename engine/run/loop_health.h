@@ -1,6 +1,8 @@
 // Whether a StepLoop gets on, for who must not wait for a plan or a commit to know it.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <utility>
 
@@ -10,41 +12,39 @@
 
 namespace batucada {
 
-// Thread-safe. Its lock is held for a copy of a status at most, and no other is taken meanwhile.
+// Thread-safe. Where nothing has failed nobody takes the lock, which is held for a copy of a status at most.
 class LoopHealth {
  public:
-  explicit LoopHealth(absl::Time now) : last_progress_(now) {}
+  explicit LoopHealth(absl::Time now) : last_progress_(absl::ToUnixNanos(now)) {}
 
   // Work has come where there was none, or a step has finished.
   void Progress(absl::Time now) {
-    const std::lock_guard lock(mutex_);
-    last_progress_ = now;
-    idle_ = false;
+    last_progress_.store(absl::ToUnixNanos(now), std::memory_order_relaxed);
+    idle_.store(false, std::memory_order_release);  // not to be seen before the progress
   }
   // There is work, or none.
-  void SetIdle(bool idle) {
-    const std::lock_guard lock(mutex_);
-    idle_ = idle;
-  }
+  void SetIdle(bool idle) { idle_.store(idle, std::memory_order_release); }
   void Fail(absl::Status status) {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(status);
+    failed_.store(!failure_.ok(), std::memory_order_release);
   }
   absl::Status failure() const {
+    if (!failed_.load(std::memory_order_acquire)) return absl::OkStatus();
     const std::lock_guard lock(mutex_);
     return failure_;
   }
   // How long work has been there without a finished step.
   absl::Duration SinceProgress(absl::Time now) const {
-    const std::lock_guard lock(mutex_);
-    return idle_ ? absl::ZeroDuration() : now - last_progress_;
+    if (idle_.load(std::memory_order_acquire)) return absl::ZeroDuration();
+    return now - absl::FromUnixNanos(last_progress_.load(std::memory_order_relaxed));
   }
 
  private:
+  std::atomic<int64_t> last_progress_;  // in Unix's nanoseconds
+  std::atomic<bool> idle_ = true, failed_ = false;
   mutable Mutex mutex_;  // guards what follows
   absl::Status failure_;
-  absl::Time last_progress_;
-  bool idle_ = true;
 };
 
 }  // namespace batucada
