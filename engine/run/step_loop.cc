@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/memory_reserve.h"
 #include "base/status.h"
@@ -53,6 +54,7 @@ StepLoop::~StepLoop() {
 }
 
 absl::Status StepLoop::Add(std::span<Arrival> arrivals) {
+  const absl::Cleanup wake = [this] { work_.notify_one(); };  // once the lock is free, which the loop takes at once
   const std::lock_guard lock(mutex_);
   BATUCADA_RETURN_IF_ERROR(Works());
   if (draining_) return absl::UnavailableError("the server is shutting down");
@@ -64,7 +66,6 @@ absl::Status StepLoop::Add(std::span<Arrival> arrivals) {
     listeners_.emplace(next_id_, std::move(arrival.listener));
     arrival.id = next_id_++;
     changed_ = true;
-    work_.notify_one();
   }
   return absl::OkStatus();
 }
@@ -76,10 +77,10 @@ absl::StatusOr<SequenceId> StepLoop::Add(Request request, std::shared_ptr<Sequen
 }
 
 void StepLoop::Cancel(SequenceId id, FinishReason reason) {
+  const absl::Cleanup wake = [this] { work_.notify_one(); };  // likewise
   const std::lock_guard lock(mutex_);
   scheduler_.Cancel(id, reason, clock_->Now());
   changed_ = true;
-  work_.notify_one();
 }
 
 void StepLoop::Drain(absl::Time deadline) {
