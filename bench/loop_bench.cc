@@ -36,7 +36,7 @@ class FullSteps : public EngineObserver {
 class Countdown : public SequenceListener {
  public:
   explicit Countdown(int32_t count) : left_(count) {}
-  bool OnEvent(SequenceEvent event) override {
+  bool OnEvent(SequenceEvent&& event) override {
     const std::lock_guard lock(mutex_);
     if (event.finish && --left_ == 0) done_.notify_one();
     return true;

@@ -25,7 +25,7 @@ bool Channel::HasRoom() {
   return waiting < capacity_;
 }
 
-bool Channel::OnEvent(SequenceEvent event) {
+bool Channel::OnEvent(SequenceEvent&& event) {
   const std::lock_guard lock(mutex_);
   if (abandoned_) return true;
   // The last token always has room, as the end that it brings; but none follows one that had not.
@@ -41,7 +41,7 @@ bool Channel::OnEvent(SequenceEvent event) {
     notified_ = true;
     ready_();  // under the lock, so that none runs after Abandon
   }
-  return !overran_ || pending_.finish.has_value();
+  return !overran_ || pending_.finish != nullptr;
 }
 
 void Channel::Bind(std::weak_ptr<StepLoop> loop, SequenceId id) {
@@ -142,13 +142,13 @@ void Channel::Digest(Update* update) {
     ++tokens_taken_;
   }
   if (told_ < tokens.size() && !stop_found_) return;
-  std::optional<Finish> finish = std::exchange(taken_, {}).finish;
+  const std::unique_ptr<Finish> finish = std::exchange(taken_, {}).finish;
   told_ = 0;
-  if (!finish) return;
+  if (finish == nullptr) return;
   if (!stop_found_) AddText(detokenizer_.Flush(), update);
   if (!stop_found_) update->text += stops_.Flush();
   finished_ = true;
-  update->finish = std::move(finish);
+  update->finish = std::move(*finish);
   if (stop_found_) {
     update->finish->reason = FinishReason::kStop;
     update->finish->stop_string = stop_found_;

@@ -31,7 +31,7 @@ class Channel : public SequenceListener {
   static constexpr size_t kMostAtOnce = 256;
 
   // --- producer: the step loop ---
-  bool OnEvent(SequenceEvent event) override;
+  bool OnEvent(SequenceEvent&& event) override;
 
   // --- consumer, one thread at a time ---
   void Bind(std::weak_ptr<StepLoop> loop, SequenceId id);  // before anything else
@@ -49,8 +49,8 @@ class Channel : public SequenceListener {
   struct Pending {
     std::vector<TokenResult> prompt_logprobs;
     std::vector<TokenResult> tokens;
-    std::optional<Finish> finish;
-    bool empty() const { return prompt_logprobs.empty() && tokens.empty() && !finish; }
+    std::unique_ptr<Finish> finish;
+    bool empty() const { return prompt_logprobs.empty() && tokens.empty() && finish == nullptr; }
   };
   void AddText(const std::string& text, Update* update);
   void Digest(Update* update);

@@ -43,11 +43,11 @@ void BlockPool::Uncache(PageId block) {
 }
 
 std::optional<PageId> BlockPool::AllocateCached() {
-  const std::optional<std::vector<PageId>> block = pages_.Allocate(1);
+  const std::optional<PageId> block = pages_.AllocateOne();
   if (!block) return std::nullopt;
-  cached_[static_cast<size_t>(block->front())] = 1;
+  cached_[static_cast<size_t>(*block)] = 1;
   ++reclaimable_;
-  return block->front();
+  return block;
 }
 
 }  // namespace batucada

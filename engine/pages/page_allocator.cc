@@ -21,11 +21,22 @@ PageAllocator::~PageAllocator() { BATUCADA_CHECK(used() == 0, name_, ": ", used(
 std::optional<std::vector<PageId>> PageAllocator::Allocate(int32_t count) {
   BATUCADA_CHECK(count >= 0, name_);
   if (count > available()) return std::nullopt;
-  std::vector<PageId> pages(free_.rbegin(), free_.rbegin() + count);
-  free_.resize(free_.size() - static_cast<size_t>(count));
-  for (PageId page : pages) references_[static_cast<size_t>(page)] = 1;
-  for (int32_t* const upto : {&clean_, &idle_, &untouched_}) *upto = std::min(*upto, available());
+  std::vector<PageId> pages(static_cast<size_t>(count));
+  for (PageId& page : pages) page = Deal();
   return pages;
+}
+
+std::optional<PageId> PageAllocator::AllocateOne() {
+  if (available() == 0) return std::nullopt;
+  return Deal();
+}
+
+PageId PageAllocator::Deal() {
+  const PageId page = free_.back();
+  free_.pop_back();
+  references_[static_cast<size_t>(page)] = 1;
+  for (int32_t* const upto : {&clean_, &idle_, &untouched_}) *upto = std::min(*upto, available());
+  return page;
 }
 
 void PageAllocator::Share(PageId page) {

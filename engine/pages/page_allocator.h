@@ -30,6 +30,8 @@ class PageAllocator {
 
   // All `count` pages, each with one reference, or none at all. The order of ids depends only on the calls so far.
   std::optional<std::vector<PageId>> Allocate(int32_t count);
+  // One of them; none if none is free.
+  std::optional<PageId> AllocateOne();
   // One more reference to a page in use.
   void Share(PageId page);
   // One reference less; the page is free with the last. Releasing a free page CHECK-fails.
@@ -51,6 +53,8 @@ class PageAllocator {
   int32_t used() const { return total() - available(); }
 
  private:
+  // The newest of the free pages.
+  PageId Deal();
   // The lowest ids are dealt first from here on: pages in use lie close together.
   void SortFree();
 

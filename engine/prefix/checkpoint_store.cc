@@ -43,7 +43,7 @@ bool CheckpointStore::Store(int64_t position, const StoredPages& from, Tier from
                             std::vector<PageCopy>* copies) {
   BATUCADA_CHECK(!pages->stored());
   if (!HasRoom(position)) return false;
-  pages->slot = slots_.Allocate(1)->front();
+  pages->slot = *slots_.AllocateOne();
   copies->push_back({.group = kSlots, .from = {from_tier, from.slot}, .to = {tier_, pages->slot}});
   pages->blocks.assign(kv_.size(), {});
   for (size_t group = 0; group < kv_.size(); ++group) {
@@ -57,7 +57,7 @@ bool CheckpointStore::Store(int64_t position, const StoredPages& from, Tier from
       table.push_back(from.blocks[group][i]);
     }
     for (size_t i = full; i < entries; ++i) {
-      table.push_back(shares(group) ? *(*running_)[group].AllocateCached() : blocks_[group].Allocate(1)->front());
+      table.push_back(shares(group) ? *(*running_)[group].AllocateCached() : *blocks_[group].AllocateOne());
       copies->push_back({.group = static_cast<int32_t>(group),
                          .from = {source, from.blocks[group][i]},
                          .to = {TierOf(group), table.back()}});
@@ -69,7 +69,7 @@ bool CheckpointStore::Store(int64_t position, const StoredPages& from, Tier from
 bool CheckpointStore::Reserve(int64_t position, StoredPages* pages) {
   BATUCADA_CHECK(tier_ == Tier::kHost && !pages->stored());
   if (!HasRoom(position)) return false;
-  pages->slot = slots_.Allocate(1)->front();
+  pages->slot = *slots_.AllocateOne();
   pages->blocks.assign(kv_.size(), {});
   for (size_t group = 0; group < kv_.size(); ++group) {
     pages->blocks[group] = *blocks_[group].Allocate(static_cast<int32_t>(Entries(position, group)));

@@ -165,6 +165,7 @@ void FakeBackend::LoseDevice() {
 }
 
 absl::Status FakeBackend::CheckApart(const BatchPlan& plan) const {
+  if (slots_in_parts_.empty()) return absl::OkStatus();
   const auto touches = [this](const PageCopy& copy) {
     const auto in_parts = [this](PageRef page) {
       return page.tier == Tier::kRunning && slots_in_parts_.contains(page.page);

@@ -135,7 +135,6 @@ void StepLoop::Run() {
 void StepLoop::Work() {
   for (;;) {
     std::optional<BatchPlan> plan;
-    std::vector<Delivery> deliveries;
     absl::Time planned;
     {
       std::unique_lock lock(mutex_);
@@ -153,9 +152,9 @@ void StepLoop::Work() {
       planned = clock_->Now();
       if (health_.failure().ok()) plan = scheduler_.Plan(planned);
       if (in_parts_) prompt_weight_ = scheduler_.PromptWeight();
-      deliveries = TakeDeliveries();
+      TakeDeliveries();
     }
-    Deliver(std::move(deliveries));
+    Deliver();
     const bool planned_any = plan.has_value();
     if (plan) Launch(*std::move(plan), planned);
     if (in_parts_) {
@@ -289,7 +288,6 @@ void StepLoop::Commit(const absl::StatusOr<StepResult>& result) {
   const Launched step = in_flight_.front();
   in_flight_.pop_front();
   const absl::Time now = clock_->Now();
-  std::vector<Delivery> deliveries;
   scheduler_.NoteDraws(*result, now);
   {
     const std::lock_guard lock(mutex_);
@@ -297,7 +295,7 @@ void StepLoop::Commit(const absl::StatusOr<StepResult>& result) {
     health_.Progress(now);
     // More may be possible now: rows to continue, room to admit.
     changed_ = changed_ || scheduler_.busy();
-    deliveries = TakeDeliveries();
+    TakeDeliveries();
   }
   steps_.fetch_add(1, std::memory_order_relaxed);
   const absl::Duration took = now - (step.in_parts ? step.launched : std::max(step.launched, last_result_));
@@ -307,43 +305,48 @@ void StepLoop::Commit(const absl::StatusOr<StepResult>& result) {
     observer_->OnStep({.decode_rows = step.shape.decode_rows, .prompt_rows = step.shape.prompt_rows, .duration = took});
   }
   last_result_ = now;
-  Deliver(std::move(deliveries));
+  Deliver();
 }
 
 void StepLoop::Fail(const absl::Status& status) {
   in_flight_.clear();
   in_parts_.reset();
-  std::vector<Delivery> deliveries;
   {
     const std::lock_guard lock(mutex_);
     health_.Fail(status);
     scheduler_.CancelAll(FinishReason::kError, clock_->Now(), std::string(status.message()), /*abandon_steps=*/true);
-    deliveries = TakeDeliveries();
+    TakeDeliveries();
   }
-  Deliver(std::move(deliveries));
+  Deliver();
 }
 
-std::vector<StepLoop::Delivery> StepLoop::TakeDeliveries() {
-  std::vector<Delivery> deliveries;
-  for (SequenceEvent& event : scheduler_.TakeEvents()) {
+void StepLoop::TakeDeliveries() {
+  deliveries_.events = scheduler_.TakeEvents(std::move(deliveries_.events));
+  deliveries_.listeners.clear();
+  for (const SequenceEvent& event : deliveries_.events) {
     const auto it = listeners_.find(event.id);
     BATUCADA_CHECK(it != listeners_.end(), "event after the end of sequence ", event.id);
-    const bool last = event.finish.has_value();
-    deliveries.push_back({.listener = it->second, .event = std::move(event)});
-    if (last) listeners_.erase(it);
+    if (event.finish == nullptr) {
+      deliveries_.listeners.push_back(it->second);
+    } else {
+      deliveries_.listeners.push_back(std::move(it->second));
+      listeners_.erase(it);
+    }
   }
   health_.SetIdle(scheduler_.idle());
   if (listeners_.empty()) idle_.notify_all();
-  return deliveries;
 }
 
-void StepLoop::Deliver(std::vector<Delivery> deliveries) {
-  for (Delivery& delivery : deliveries) {
-    const SequenceId id = delivery.event.id;
-    if (observer_ != nullptr && delivery.event.token_gap) observer_->OnTokenGap(*delivery.event.token_gap);
-    if (observer_ != nullptr && delivery.event.finish) observer_->OnFinish(*delivery.event.finish);
-    if (!delivery.listener->OnEvent(std::move(delivery.event))) Cancel(id, FinishReason::kOverrun);
+void StepLoop::Deliver() {
+  for (size_t i = 0; i < deliveries_.events.size(); ++i) {
+    SequenceEvent& event = deliveries_.events[i];
+    if (observer_ != nullptr && event.token_gap) observer_->OnTokenGap(*event.token_gap);
+    if (observer_ != nullptr && event.finish != nullptr) observer_->OnFinish(*event.finish);
+    const SequenceId id = event.id;
+    if (!deliveries_.listeners[i]->OnEvent(std::move(event))) Cancel(id, FinishReason::kOverrun);
   }
+  deliveries_.events.clear();
+  deliveries_.listeners.clear();
 }
 
 }  // namespace batucada

@@ -43,7 +43,7 @@ class SequenceListener {
   virtual ~SequenceListener() = default;
   // False: there is no room for the event; the sequence ends with kOverrun. An event with `finish` always has room.
   // Must be quick and must not call the step loop.
-  virtual bool OnEvent(SequenceEvent event) = 0;
+  virtual bool OnEvent(SequenceEvent&& event) = 0;
 };
 
 // Thread-safe.
@@ -111,9 +111,10 @@ class StepLoop {
     std::optional<absl::Time> since;
     std::optional<StepPace::Shape> between;  // the step since then
   };
-  struct Delivery {
-    std::shared_ptr<SequenceListener> listener;
-    SequenceEvent event;
+  // Events that are to be told, and who is to be told each. Their room is used again.
+  struct Deliveries {
+    std::vector<SequenceEvent> events;
+    std::vector<std::shared_ptr<SequenceListener>> listeners;
   };
 
   std::vector<std::span<char>> HostBytesOf(const StoredPages& pages) const;
@@ -139,9 +140,9 @@ class StepLoop {
   void Fail(const absl::Status& status);
   // UNAVAILABLE if a step has failed.
   absl::Status Works() const;
-  // Moves the scheduler's events out, each with its listener. REQUIRES: mutex_ held.
-  std::vector<Delivery> TakeDeliveries();
-  void Deliver(std::vector<Delivery> deliveries);
+  // Moves the scheduler's events to `deliveries_`, each with its listener. REQUIRES: mutex_ held.
+  void TakeDeliveries();
+  void Deliver();
 
   Clock* const clock_;
   EngineObserver* const observer_;
@@ -154,6 +155,7 @@ class StepLoop {
   StepPace pace_;                                  // likewise
   absl::Duration part_row_;                        // likewise: what a part takes, by rows; zero: none was seen
   double prompt_weight_ = 1;                       // likewise: Scheduler::PromptWeight, of the newest plan
+  Deliveries deliveries_;                          // likewise: taken and not told yet
 
   LoopHealth health_;
 

@@ -20,7 +20,7 @@ struct Scheduler::InFlight {
     int64_t mask_steps = 0;  // that its grammar is thought to take, counted as out
   };
   uint64_t step = 0;
-  bool noted = false;  // grammars know what it has drawn
+  bool noted = false;  // grammars know what it has drawn, or there are none
   size_t num_samples = 0;
   size_t num_decode = 0;                  // the first so many shares
   size_t num_drafted = 0;                 // of them, those that have drafts

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "engine/schedule/in_flight.h"
@@ -96,6 +97,7 @@ std::optional<BatchPlan> Scheduler::Plan(absl::Time now) {
   plan.placements = std::exchange(placements_, {});
   in_flight_.back().num_samples = plan.samples.size();
   in_flight_.back().num_decode = static_cast<size_t>(plan.num_decode);
+  in_flight_.back().noted = !plan.constrained;
   ++next_step_;
   if (plan.in_parts) {
     in_parts_ = std::make_unique<InFlight>(std::move(in_flight_.back()));
@@ -154,40 +156,44 @@ std::vector<Sequence*> Scheduler::WaitingForRows(absl::Time now) {
   for (Sequence* s : running_) {
     if (!s->ended && s->chunk_left() > 0 && !SitsOut(*s, now)) prompts.push_back(s);
   }
-  std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
+  if (!std::is_sorted(prompts.begin(), prompts.end(), MoreUrgent)) {
+    std::stable_sort(prompts.begin(), prompts.end(), MoreUrgent);
+  }
   return prompts;
 }
 
 bool Scheduler::PlansParts(absl::Time now, std::vector<Sequence*>* prompts) {
   if (prompts->empty()) return false;
-  std::vector<Sequence*> short_ones = ShortOnes(*prompts);
+  std::vector<Sequence*> long_ones = LongOnes(*prompts);
   const bool generates = std::any_of(running_.begin(), running_.end(),
                                      [&](Sequence* s) { return s->wants_decode() && !SitsOut(*s, now); });
-  const bool others = generates || !short_ones.empty();
+  const bool others = generates || long_ones.size() < prompts->size();
   // A text that has ended may be gone on with when the plan that saves it has ended, too.
   saves_first_ = !saves_first_ && !in_flight_.back().written.empty();
-  if (in_parts_ != nullptr || (others && short_next_) || saves_first_ || short_ones.size() == prompts->size()) {
-    *prompts = std::move(short_ones);
+  if (in_parts_ != nullptr || (others && short_next_) || saves_first_ || long_ones.empty()) {
+    std::erase_if(*prompts,
+                  [&](Sequence* s) { return std::find(long_ones.begin(), long_ones.end(), s) != long_ones.end(); });
     return false;
   }
   const auto rows = [](int64_t sum, const Sequence* s) { return sum + s->chunk_left(); };
   const int64_t all = std::accumulate(prompts->begin(), prompts->end(), int64_t{0}, rows);
   if (!generates && all <= 4 * ShortPromptRows(config_.max_batch_tokens)) return false;  // little more than a part
-  std::erase_if(*prompts,
-                [&](Sequence* s) { return std::find(short_ones.begin(), short_ones.end(), s) != short_ones.end(); });
+  *prompts = std::move(long_ones);
   return true;
 }
 
-std::vector<Sequence*> Scheduler::ShortOnes(std::span<Sequence* const> prompts) const {
+std::vector<Sequence*> Scheduler::LongOnes(std::span<Sequence* const> prompts) const {
   const int64_t most = ShortPromptRows(config_.max_batch_tokens);
-  std::vector<Sequence*> short_ones;
+  std::vector<Sequence*> long_ones;
   int64_t rows = 0;
   for (Sequence* s : prompts) {
-    if (s->prompt_left() > most || rows + s->chunk_left() > most) continue;
-    short_ones.push_back(s);
-    rows += s->chunk_left();
+    if (s->prompt_left() > most || rows + s->chunk_left() > most) {
+      long_ones.push_back(s);
+    } else {
+      rows += s->chunk_left();
+    }
   }
-  return short_ones;
+  return long_ones;
 }
 
 void Scheduler::PlanPrompts(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan) {
@@ -232,7 +238,7 @@ void Scheduler::SharePlan(std::span<Sequence*> prompts, absl::Time now, BatchPla
       std::rotate(place, shortest, shortest + 1);
     }
     prompts = prompts.subspan(first.size());
-    std::vector<int64_t> rows(first.size());
+    absl::InlinedVector<int64_t, 8> rows(first.size());
     const int64_t share = budget / static_cast<int64_t>(first.size());
     for (size_t i = 0; i < first.size(); ++i) {
       rows[i] = std::min(first[i]->chunk_left(), share);
@@ -301,7 +307,7 @@ void Scheduler::NoteDraws(const StepResult& result, absl::Time now) {
   BATUCADA_CHECK(!in_flight_.empty() && in_flight_.front().step == result.step, "step ", result.step, " out of order");
   InFlight& step = in_flight_.front();
   BATUCADA_CHECK(step.num_samples == result.samples.size(), "step ", result.step, ": wrong number of samples");
-  step.noted = true;
+  if (std::exchange(step.noted, true)) return;
   size_t next = 0;
   for (const InFlight::Share& share : step.shares) {
     const size_t drawn = next + static_cast<size_t>(share.num_scores);
@@ -316,9 +322,9 @@ void Scheduler::NoteDraws(const StepResult& result, absl::Time now) {
 
 void Scheduler::Commit(const StepResult& result, absl::Time now) {
   BATUCADA_CHECK(!in_flight_.empty() && in_flight_.front().step == result.step, "step ", result.step, " out of order");
-  if (!in_flight_.front().noted) NoteDraws(result, now);
+  NoteDraws(result, now);
   const InFlight step = std::move(in_flight_.front());
-  in_flight_.pop_front();
+  in_flight_.erase(in_flight_.begin());
   BATUCADA_CHECK(result.kept.size() == (step.drafts.empty() ? 0 : step.num_decode), "step ", result.step,
                  ": who is kept is not said of every decode share");
 
@@ -366,8 +372,10 @@ void Scheduler::CommitToken(Sequence& s, const TokenResult& token, absl::Time no
   const bool first = s.finish.generated_tokens++ == 0;
   if (first) s.finish.first_token = now;
   ++generated_tokens_;
-  events_.push_back({.id = s.id, .token = token});
-  if (!first) events_.back().token_gap = now - s.last_token;
+  SequenceEvent& event = events_.emplace_back();
+  event.id = s.id;
+  event.token = token;
+  if (!first) event.token_gap = now - s.last_token;
   s.last_token = now;
   if (StopsAt(s, token.id)) s.finish.stop_token = token.id;
   if (EndsAt(s, token.id) || (s.constraint != nullptr && s.constraint->finished())) {
@@ -385,7 +393,7 @@ void Scheduler::End(Sequence& s, FinishReason reason, absl::Time now, const std:
   s.finish.finished = now;
   // A token and the end that it brings are one event.
   if (events_.empty() || events_.back().id != s.id || !events_.back().token) events_.push_back({.id = s.id});
-  events_.back().finish = s.finish;
+  events_.back().finish = std::make_unique<Finish>(s.finish);
   if (config_.drafter != nullptr && s.admission > 0) config_.drafter->OnEnded(s.id);
   if (s.prefix == nullptr) return;
   // A text that was cut short by its reader may be gone on with, too.
@@ -424,14 +432,17 @@ bool Scheduler::IsEndToken(int32_t id) const {
 
 bool Scheduler::StopsAt(const Sequence& s, int32_t id) const {
   const auto& stops = s.request.stop_token_ids;
-  return std::find(stops.begin(), stops.end(), id) != stops.end();
+  return !stops.empty() && std::find(stops.begin(), stops.end(), id) != stops.end();
 }
 
 bool Scheduler::EndsAt(const Sequence& s, int32_t id) const {
   return StopsAt(s, id) || (!s.request.ignore_eos && IsEndToken(id));
 }
 
-std::vector<SequenceEvent> Scheduler::TakeEvents() { return std::exchange(events_, {}); }
+std::vector<SequenceEvent> Scheduler::TakeEvents(std::vector<SequenceEvent> room) {
+  room.clear();
+  return std::exchange(events_, std::move(room));
+}
 
 std::optional<PrefixCacheStats> Scheduler::prefix_stats() const {
   if (prefix_ == nullptr) return std::nullopt;

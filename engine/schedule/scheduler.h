@@ -104,7 +104,7 @@ struct SequenceEvent {
   std::vector<TokenResult> prompt_logprobs;  // of consecutive prompt tokens
   std::optional<TokenResult> token;          // generated
   std::optional<absl::Duration> token_gap;   // since the token before; none for the first
-  std::optional<Finish> finish;
+  std::unique_ptr<Finish> finish;            // null: it goes on. Apart: a sequence has many events, and one end
 };
 
 struct SchedulerStats {
@@ -148,8 +148,8 @@ class Scheduler {
   void NoteDraws(const StepResult& result, absl::Time now);
   // Results of the oldest plan not committed yet.
   void Commit(const StepResult& result, absl::Time now);
-  // Everything that happened since the last call.
-  std::vector<SequenceEvent> TakeEvents();
+  // Everything that happened since the last call. What happens from now on is kept where `room` was.
+  std::vector<SequenceEvent> TakeEvents(std::vector<SequenceEvent> room = {});
 
   bool idle() const { return sequences_.empty(); }
   // There may be something to plan: sequences, or copies of checkpoints to the host and to the disk.
@@ -230,8 +230,8 @@ class Scheduler {
   // Not to be planned now: its client's grammars have taken too much.
   bool SitsOut(const Sequence& sequence, absl::Time now);
   void PlanDecodes(absl::Time now, BatchPlan& plan);
-  // Who is to have a row; what grammars are thought to take for them is out from here on.
-  std::vector<Sequence*> Decoding(absl::Time now);
+  // Who is to have a row, in `decoding_`; what grammars are thought to take for them is out from here on.
+  void ChooseDecoding(absl::Time now);
   void PlanDecode(Sequence& sequence, int32_t most_drafts, absl::Time now, BatchPlan& plan);
   // Rows that drafts may have beside `decoding` sequences and the prompts that wait for theirs.
   int32_t RowsForDrafts(int32_t decoding) const;
@@ -240,8 +240,8 @@ class Scheduler {
   std::vector<Sequence*> WaitingForRows(absl::Time now);
   // Whether the plan is one in parts; and leaves those of the prompts that are to be in it.
   bool PlansParts(absl::Time now, std::vector<Sequence*>* prompts);
-  // Of the prompts, the first that one short step has room for, and that are not long.
-  std::vector<Sequence*> ShortOnes(std::span<Sequence* const> prompts) const;
+  // All of the prompts but those, the first of them, that one short step has room for, and that are not long.
+  std::vector<Sequence*> LongOnes(std::span<Sequence* const> prompts) const;
   void PlanPrompts(std::span<Sequence*> prompts, absl::Time now, BatchPlan& plan);
   // Of prompts of one priority: puts them, that are in the order of admission, into that of their turns.
   void GoRound(std::span<Sequence*> prompts);
@@ -319,10 +319,11 @@ class Scheduler {
   std::deque<Sequence*> waiting_;                                         // by priority, then in arrival order
   std::vector<Sequence*> running_;                                        // hold a slot; in order of admission
   std::vector<Sequence*> parked_;                                         // in the order in which they were
-  std::deque<InFlight> in_flight_;                                        // oldest first
+  std::vector<InFlight> in_flight_;                                       // oldest first
   std::unique_ptr<InFlight> in_parts_;                                    // the plan that is, until PartsLaunched
   std::vector<SequenceEvent> events_;
   std::optional<CheckpointStore> parking_places_;  // none: nobody is parked
+  std::vector<Sequence*> decoding_;                // who has a row in the newest plan
   const Places no_places_;
   Places parkable_;                      // while a plan is made: what urgent sequences may have by parking others
   std::unique_ptr<PrefixCache> prefix_;  // after the pools, whose pages it holds; null: there is none

@@ -205,23 +205,19 @@ bool Scheduler::Admit(Sequence& s, absl::Time now, BatchPlan& plan) {
 
 void Scheduler::Deal(Sequence& s, const StateCheckpoint* hit) {
   s.placed_in = next_step_;
-  s.slot = slots_.Allocate(1)->front();
+  s.slot = *slots_.AllocateOne();
   if (s.controlled()) {
-    s.control_row = control_rows_.Allocate(1)->front();
+    s.control_row = *control_rows_.AllocateOne();
     for (Share* share : {s.owner.client, s.owner.request}) ++share->controlled;
   }
   s.blocks.resize(blocks_.size());
   for (size_t group = 0; group < blocks_.size(); ++group) {
     std::vector<PageId>& blocks = s.blocks[group];
-    blocks.clear();
-    if (hit != nullptr) {
-      const std::span<const PageId> shared = prefix_->SharedBlocks(*hit, group);
-      for (const PageId block : shared) blocks_[group].Share(block);
-      blocks.assign(shared.begin(), shared.end());
-    }
-    const auto own = static_cast<int32_t>(BlocksFor(s, group) - static_cast<int64_t>(blocks.size()));
-    const std::vector<PageId> dealt = *blocks_[group].Allocate(own);
-    blocks.insert(blocks.end(), dealt.begin(), dealt.end());
+    const std::span<const PageId> shared =
+        hit == nullptr ? std::span<const PageId>() : prefix_->SharedBlocks(*hit, group);
+    for (const PageId block : shared) blocks_[group].Share(block);
+    blocks = *blocks_[group].Allocate(static_cast<int32_t>(BlocksFor(s, group) - std::ssize(shared)));
+    blocks.insert(blocks.begin(), shared.begin(), shared.end());
     for (Share* share : {s.owner.client, s.owner.request}) share->blocks[group] += static_cast<int64_t>(blocks.size());
   }
   for (Share* share : {s.owner.client, s.owner.request}) ++share->running;

@@ -9,17 +9,20 @@
 namespace batucada {
 
 void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
-  const std::vector<Sequence*> decoding = Decoding(now);
+  ChooseDecoding(now);
+  plan.sequences.reserve(decoding_.size());
+  plan.samples.reserve(decoding_.size());
+  in_flight_.back().shares.reserve(decoding_.size());
   if (config_.drafter == nullptr) {
-    for (Sequence* s : decoding) PlanDecode(*s, 0, now, plan);
+    for (Sequence* s : decoding_) PlanDecode(*s, 0, now, plan);
     return;
   }
   // What the plan points to must not move.
   in_flight_.back().drafts.reserve(static_cast<size_t>(config_.max_batch_tokens));
   // Even parts; what one does not need goes to those after it.
-  auto left = static_cast<int32_t>(decoding.size());
+  auto left = static_cast<int32_t>(decoding_.size());
   int32_t rows = RowsForDrafts(left);
-  for (Sequence* s : decoding) {
+  for (Sequence* s : decoding_) {
     const int32_t before = plan.num_tokens;
     PlanDecode(*s, std::min(MostDrafts(*s), CeilDiv(rows, left)), now, plan);
     rows -= plan.num_tokens - before - 1;
@@ -27,17 +30,17 @@ void Scheduler::PlanDecodes(absl::Time now, BatchPlan& plan) {
   }
 }
 
-std::vector<Sequence*> Scheduler::Decoding(absl::Time now) {
-  std::vector<Sequence*> decoding;
+void Scheduler::ChooseDecoding(absl::Time now) {
+  decoding_.clear();
   for (Sequence* s : running_) {
-    if (s->wants_decode()) decoding.push_back(s);
+    if (s->wants_decode()) decoding_.push_back(s);
   }
   // Of those that cannot all go on, each has its turn.
   const auto waits_longer = [](const Sequence* a, const Sequence* b) { return a->sat_out > b->sat_out; };
-  if (!std::is_sorted(decoding.begin(), decoding.end(), waits_longer)) {
-    std::stable_sort(decoding.begin(), decoding.end(), waits_longer);
+  if (!std::is_sorted(decoding_.begin(), decoding_.end(), waits_longer)) {
+    std::stable_sort(decoding_.begin(), decoding_.end(), waits_longer);
   }
-  std::erase_if(decoding, [&](Sequence* s) {
+  std::erase_if(decoding_, [&](Sequence* s) {
     if (s->constraint == nullptr) return false;
     if (SitsOut(*s, now)) {
       ++s->sat_out;
@@ -47,7 +50,6 @@ std::vector<Sequence*> Scheduler::Decoding(absl::Time now) {
     mask_budgets_.Find(s->request.client, now).out += s->constraint->cost();
     return false;
   });
-  return decoding;
 }
 
 int32_t Scheduler::RowsForDrafts(int32_t decoding) const {

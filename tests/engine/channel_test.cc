@@ -37,7 +37,7 @@ void SayAll(Channel& channel, std::string_view bytes) {
 
 void End(Channel& channel, FinishReason reason, std::optional<int32_t> stop_token = std::nullopt) {
   SequenceEvent event;
-  event.finish = Finish{};
+  event.finish = std::make_unique<Finish>();
   event.finish->reason = reason;
   event.finish->stop_token = stop_token;
   channel.OnEvent(std::move(event));

@@ -27,6 +27,17 @@ TEST(PageAllocator, AllocatesAllOrNothing) {
   pages.Release(*two);
 }
 
+TEST(PageAllocator, AllocatesOneAsItWouldAListOfOne) {
+  PageAllocator one("pages", 2), lists("pages", 2);
+  for (int page = 0; page < 2; ++page) {
+    EXPECT_EQ(one.AllocateOne(), lists.Allocate(1)->front());
+    EXPECT_EQ(one.references(page), 1);
+  }
+  EXPECT_EQ(one.AllocateOne(), std::nullopt);
+  one.Release(std::vector<PageId>{0, 1});
+  lists.Release(std::vector<PageId>{0, 1});
+}
+
 TEST(PageAllocator, SharedPageReturnsWithItsLastReference) {
   PageAllocator pages("pages", 1);
   const PageId page = pages.Allocate(1)->front();

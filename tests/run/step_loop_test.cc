@@ -19,12 +19,12 @@ class Recorder : public SequenceListener {
  public:
   explicit Recorder(size_t room = SIZE_MAX) : room_(room) {}
 
-  bool OnEvent(SequenceEvent event) override {
+  bool OnEvent(SequenceEvent&& event) override {
     const std::lock_guard lock(mutex_);
     EXPECT_FALSE(finish_) << "event after the end";
     if (event.token) tokens_.push_back(event.token->id);
     scores_ += event.prompt_logprobs.size();
-    finish_ = event.finish;
+    if (event.finish != nullptr) finish_ = *event.finish;
     changed_.notify_all();
     return tokens_.size() <= room_;
   }

@@ -93,7 +93,7 @@ class PrefixTest : public testing::Test {
           ASSERT_EQ(event.token->id, FakeBackend::Draw(fake_, history, {.temperature = 0}));
           answer.ids.push_back(event.token->id);
         }
-        if (event.finish) answer.finish = event.finish;
+        if (event.finish) answer.finish = *event.finish;
       }
     }
   }

@@ -353,30 +353,28 @@ void Referee::ForgetEnded() {
   std::erase_if(ended_in_flight_, [this](const Ended& ended) { return !InFlight(ended.id); });
 }
 
-void Referee::OnEvents(const std::vector<SequenceEvent>& events) {
-  for (const SequenceEvent& event : events) {
-    Mix(event.id);
-    const auto found = lives_.find(event.id);
-    if (found == lives_.end()) return Broke(absl::StrCat("one end: ", event.id, " has an event and is not alive"));
-    Life& life = found->second;
-    life.scored += static_cast<int64_t>(event.prompt_logprobs.size());
-    if (event.token) {
-      Mix(static_cast<uint64_t>(event.token->id));
-      ++life.told;
-      if (event.token->id < 0) return Broke(absl::StrCat("tokens: ", event.id, " is told a token that is none"));
-      if (life.expected.empty() || life.expected.front() != event.token->id) {
-        return Broke(absl::StrCat("tokens: ", event.id, " is told what was not drawn"));
-      }
-      life.expected.pop_front();
+void Referee::OnEvent(const SequenceEvent& event) {
+  Mix(event.id);
+  const auto found = lives_.find(event.id);
+  if (found == lives_.end()) return Broke(absl::StrCat("one end: ", event.id, " has an event and is not alive"));
+  Life& life = found->second;
+  life.scored += static_cast<int64_t>(event.prompt_logprobs.size());
+  if (event.token) {
+    Mix(static_cast<uint64_t>(event.token->id));
+    ++life.told;
+    if (event.token->id < 0) return Broke(absl::StrCat("tokens: ", event.id, " is told a token that is none"));
+    if (life.expected.empty() || life.expected.front() != event.token->id) {
+      return Broke(absl::StrCat("tokens: ", event.id, " is told what was not drawn"));
     }
-    if (event.finish) {
-      const bool ends = event.token && ((!life.request.ignore_eos && Contains(config_.end_tokens, event.token->id)) ||
-                                        Contains(life.request.stop_token_ids.vector(), event.token->id));
-      if ((event.finish->reason == FinishReason::kStop) != ends) {
-        Broke(absl::StrCat("tokens: ", event.id, " stops without an end token, or does not stop at one"));
-      }
-      End(event.id, *event.finish);
+    life.expected.pop_front();
+  }
+  if (event.finish) {
+    const bool ends = event.token && ((!life.request.ignore_eos && Contains(config_.end_tokens, event.token->id)) ||
+                                      Contains(life.request.stop_token_ids.vector(), event.token->id));
+    if ((event.finish->reason == FinishReason::kStop) != ends) {
+      Broke(absl::StrCat("tokens: ", event.id, " stops without an end token, or does not stop at one"));
     }
+    End(event.id, *event.finish);
   }
 }
 

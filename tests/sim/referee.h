@@ -48,6 +48,10 @@ namespace batucada::sim {
 
 inline int64_t PromptLength(const Request& request) { return static_cast<int64_t>(request.prompt.size()); }
 
+inline SequenceEvent EndOf(SequenceId id, Finish finish) {
+  return {.id = id, .finish = std::make_unique<Finish>(std::move(finish))};
+}
+
 class Referee {
  public:
   explicit Referee(const SchedulerConfig& config);
@@ -63,7 +67,7 @@ class Referee {
   void OnResult(const StepResult& result);
   // The plans in flight will never be committed.
   void OnAbandoned();
-  void OnEvents(const std::vector<SequenceEvent>& events);
+  void OnEvent(const SequenceEvent& event);
   // Behind every call of the scheduler; `planned`: that was a Plan which had room for a step, so everybody who could be
   // admitted has been.
   void OnStats(const SchedulerStats& stats, bool planned = false);

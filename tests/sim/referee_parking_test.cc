@@ -54,7 +54,7 @@ class RefereeParkingTest : public testing::Test {
     StepResult result{.step = plan.step, .samples = {}};
     for (size_t i = 0; i < plan.samples.size(); ++i) result.samples.push_back({.id = 5});
     referee.OnResult(result);
-    for (const PlannedSequence& s : plan.sequences) referee.OnEvents({{.id = s.id, .token = TokenResult{.id = 5}}});
+    for (const PlannedSequence& s : plan.sequences) referee.OnEvent({.id = s.id, .token = TokenResult{.id = 5}});
     return referee.violation();
   }
   static void CopyOut(BatchPlan& plan, PageId slot) {
@@ -79,7 +79,7 @@ class RefereeParkingTest : public testing::Test {
             .parking = {.parked = parked}};
   }
   void End(SequenceId id, int64_t told) {
-    referee.OnEvents({{.id = id, .finish = Finish{.reason = FinishReason::kCancelled, .generated_tokens = told}}});
+    referee.OnEvent(EndOf(id, Finish{.reason = FinishReason::kCancelled, .generated_tokens = told}));
   }
 
   const std::vector<int32_t> prompt = {1, 2};

@@ -30,7 +30,7 @@ class RefereePartsTest : public testing::Test {
     plan.samples.pop_back();
     referee.OnPlan(plan, absl::UnixEpoch());
     referee.OnResult({.step = plan.step, .samples = {{.id = 5}}});
-    referee.OnEvents({{.id = 1, .token = TokenResult{.id = 5}}});
+    referee.OnEvent({.id = 1, .token = TokenResult{.id = 5}});
     EXPECT_EQ(referee.violation(), "");
   }
 
@@ -78,7 +78,7 @@ TEST_F(RefereePartsTest, LetsSoundPlansPass) {
   referee.OnResult({.step = between.step, .samples = {{.id = 5}, {.id = 5}}});
   EXPECT_EQ(referee.violation(), "") << "it came after the one in parts, and its result before";
   referee.OnPartsLaunched();
-  referee.OnEvents({{.id = 1, .token = TokenResult{.id = 5}}, {.id = 4, .token = TokenResult{.id = 5}}});
+  for (const SequenceId id : {1, 4}) referee.OnEvent({.id = id, .token = TokenResult{.id = 5}});
   EXPECT_EQ(referee.violation(), "");
 }
 
@@ -117,7 +117,7 @@ TEST_F(RefereePartsTest, SeesALongPromptForgotten) {
   const BatchPlan turn = Plan({{1, 2, 1}, {4, 0, 2}, {3, 34, 6}});
   ASSERT_EQ(Violation(turn), "") << "what is left of 3 is short";
   referee.OnResult({.step = turn.step, .samples = {{.id = 5}, {.id = 5}, {.id = 5}}});
-  for (const SequenceId id : {1, 4, 3}) referee.OnEvents({{.id = id, .token = TokenResult{.id = 5}}});
+  for (const SequenceId id : {1, 4, 3}) referee.OnEvent({.id = id, .token = TokenResult{.id = 5}});
   EXPECT_THAT(Violation(Plan({{1, 3, 1}, {4, 2, 1}, {3, 40, 1}})),
               HasSubstr("the long prompt of 2 has no plan in parts"));
 }

@@ -33,7 +33,7 @@ class RefereeRowsTest : public testing::Test {
     plan.samples = {{.row = 1, .slot = 0, .position = 2}};
     referee.OnPlan(plan, absl::UnixEpoch());
     Result({5}, {});
-    referee.OnEvents({{.id = 1, .token = TokenResult{.id = 5}}});
+    referee.OnEvent({.id = 1, .token = TokenResult{.id = 5}});
     EXPECT_EQ(referee.violation(), "");
   }
 
@@ -69,7 +69,7 @@ class RefereeRowsTest : public testing::Test {
     for (const int32_t id : ids) result.samples.push_back({.id = id, .top = {}});
     referee.OnResult(result);
   }
-  void Told(int32_t id) { referee.OnEvents({{.id = 1, .token = TokenResult{.id = id}}}); }
+  void Told(int32_t id) { referee.OnEvent({.id = 1, .token = TokenResult{.id = id}}); }
 
   const Request request{.prompt = {1, 2}, .max_tokens = 10};
   const std::vector<int32_t> drafts = {6, 7, 8};

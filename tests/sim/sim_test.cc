@@ -96,8 +96,8 @@ TEST_F(RefereeTest, LetsSoundPlansPass) {
   const StepResult result{.step = 1, .samples = {{.id = 5}, {.id = kEndToken}}};
   referee.OnResult(result);
   Finish finish{.reason = FinishReason::kStop, .generated_tokens = 1};
-  referee.OnEvents(
-      {{.id = 1, .token = TokenResult{.id = 5}}, {.id = 2, .token = TokenResult{.id = 0}, .finish = finish}});
+  referee.OnEvent({.id = 1, .token = TokenResult{.id = 5}});
+  referee.OnEvent({.id = 2, .token = TokenResult{.id = 0}, .finish = std::make_unique<Finish>(finish)});
   EXPECT_EQ(referee.violation(), "");
   EXPECT_EQ(referee.alive(), 1u);
 }
@@ -109,9 +109,9 @@ TEST_F(RefereeTest, SeesPagesInTwoHands) {
 TEST_F(RefereeTest, SeesPagesThatAStepInFlightStillWrites) {
   // 2 draws its last token, so that the next plan owes it nothing.
   referee.OnAccepted(3, Request{.prompt = {1, 2, 3, 4}, .max_tokens = 1});
-  referee.OnEvents({{.id = 2, .finish = Finish{.reason = FinishReason::kCancelled}}});
+  referee.OnEvent(EndOf(2, Finish{.reason = FinishReason::kCancelled}));
   EXPECT_EQ(Violation(Plan({Share(1, 0)})), "");
-  referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kCancelled}}});
+  referee.OnEvent(EndOf(1, Finish{.reason = FinishReason::kCancelled}));
   const std::vector<std::vector<PageId>> other = {{3}};
   PlannedSequence share = Share(3, 0);
   share.blocks = other;
@@ -228,25 +228,25 @@ TEST_F(RefereeTest, SeesStuckLives) {
 }
 
 TEST_F(RefereeTest, SeesASecondEnd) {
-  const SequenceEvent end{.id = 1, .finish = Finish{.reason = FinishReason::kCancelled}};
-  referee.OnEvents({end, end});
+  const SequenceEvent end = EndOf(1, Finish{.reason = FinishReason::kCancelled});
+  for (int time = 0; time < 2; ++time) referee.OnEvent(end);
   EXPECT_THAT(referee.violation(), HasSubstr("one end"));
 }
 
 TEST_F(RefereeTest, SeesTokensThatWereNotDrawn) {
   Violation(Plan({Share(1, 0), Share(2, 1)}));
   referee.OnResult({.step = 1, .samples = {{.id = 5}, {.id = 6}}});
-  referee.OnEvents({{.id = 1, .token = TokenResult{.id = 6}}});
+  referee.OnEvent({.id = 1, .token = TokenResult{.id = 6}});
   EXPECT_THAT(referee.violation(), HasSubstr("not drawn"));
 }
 
 TEST_F(RefereeTest, SeesWhoGoesOnWithNothingDrawn) {
   Violation(Plan({Share(1, 0), Share(2, 1)}));
   referee.OnResult({.step = 1, .samples = {{.id = kNothingDrawn}, {.id = kNothingDrawn}}});
-  referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kError, .message = "why"}}});
+  referee.OnEvent(EndOf(1, Finish{.reason = FinishReason::kError, .message = "why"}));
   EXPECT_EQ(referee.violation(), "");
   Referee told = referee;
-  told.OnEvents({{.id = 2, .token = TokenResult{.id = kNothingDrawn}}});
+  told.OnEvent({.id = 2, .token = TokenResult{.id = kNothingDrawn}});
   EXPECT_THAT(told.violation(), HasSubstr("tokens: 2 is told a token that is none"));
   referee.OnStats({.running = 1, .slots_used = 1, .blocks_used = 1});
   EXPECT_THAT(referee.violation(), HasSubstr("goes on although nothing could be drawn"));
@@ -307,7 +307,7 @@ TEST_F(RefereeTest, SeesQueuesThatAreTooLong) {
 
 TEST_F(RefereeTest, SeesLeaksWhileOthersLive) {
   EXPECT_EQ(Violation(Plan({Share(1, 0), Share(2, 1)})), "");
-  referee.OnEvents({{.id = 1, .finish = Finish{.reason = FinishReason::kCancelled}}});
+  referee.OnEvent(EndOf(1, Finish{.reason = FinishReason::kCancelled}));
   referee.OnStats({.running = 2, .slots_used = 2, .blocks_used = 2});
   EXPECT_EQ(referee.violation(), "") << "its step is still in flight";
   referee.OnResult({.step = 1, .samples = {{.id = 5}, {.id = 6}}});
@@ -316,8 +316,7 @@ TEST_F(RefereeTest, SeesLeaksWhileOthersLive) {
 }
 
 TEST_F(RefereeTest, SeesLeaks) {
-  for (const SequenceId id : {1, 2})
-    referee.OnEvents({{.id = id, .finish = Finish{.reason = FinishReason::kCancelled}}});
+  for (const SequenceId id : {1, 2}) referee.OnEvent(EndOf(id, Finish{.reason = FinishReason::kCancelled}));
   referee.OnStats({.slots_used = 1});
   EXPECT_THAT(referee.violation(), HasSubstr("no leak"));
 }

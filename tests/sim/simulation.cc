@@ -185,7 +185,9 @@ class Life {
     }
   }
 
-  void Tell() { referee_.OnEvents(scheduler_->TakeEvents()); }
+  void Tell() {
+    for (const SequenceEvent& event : scheduler_->TakeEvents()) referee_.OnEvent(event);
+  }
 
   Workload workload_;
   SchedulerConfig config_;
