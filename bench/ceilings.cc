@@ -6,10 +6,8 @@
 #include <vector>
 
 #include "base/status.h"
-#ifdef BATUCADA_HAVE_OPENBLAS
 #include "kernels/bench/cpu_ceilings.h"
 #include "kernels/cpu/thread_pool.h"
-#endif
 
 namespace batucada {
 namespace {
@@ -40,15 +38,10 @@ absl::StatusOr<double> MedianSeconds(Ops& ops, int calls, const Body& body) {
 
 }  // namespace
 
-absl::StatusOr<Ceilings> MeasureCpu([[maybe_unused]] int threads) {
-#ifdef BATUCADA_HAVE_OPENBLAS
+Ceilings MeasureCpu(int threads) {
   ThreadPool pool(threads);
   const CpuCeilings measured = MeasureCpuCeilings(pool);
-  return Ceilings{.bytes_per_s = measured.read_bytes_per_s, .flops_per_s = measured.sgemm_flop_per_s};
-#else
-  return absl::UnavailableError(
-      "built without OpenBLAS, the ceiling of CPU products: install libopenblas-dev and build again");
-#endif
+  return {.bytes_per_s = measured.read_bytes_per_s, .flops_per_s = measured.product_flop_per_s};
 }
 
 absl::StatusOr<Ceilings> MeasureGpu(Ops& ops) {

@@ -18,7 +18,6 @@ pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)
-pkg_check_modules(openblas IMPORTED_TARGET openblas) # only benchmarks use it, as the GEMM ceiling
 find_package(CLI11 REQUIRED)
 
 if(BATUCADA_TESTS)

@@ -2,7 +2,7 @@
 //
 // One thread is measured in its own CPU time, several by the clock. Counters: `GB/s` is bytes that must be read or
 // written over time, `GFLOP/s` arithmetic over time, `of_floor` the share of the ceiling that binds, measured at the
-// start of the same run: memory reads for few rows, OpenBLAS sgemm for many.
+// start of the same run: memory reads for few rows, multiply-adds in registers for many.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ Bench& Global() {
 void Report(benchmark::State& state, double bytes, double flop) {
   const double runs = static_cast<double>(state.iterations());
   const double floor_s =
-      std::max(bytes / Global().ceilings.read_bytes_per_s, flop / Global().ceilings.sgemm_flop_per_s);
+      std::max(bytes / Global().ceilings.read_bytes_per_s, flop / Global().ceilings.product_flop_per_s);
   const auto rate = [](double amount) { return benchmark::Counter(amount, benchmark::Counter::kIsRate); };
   if (bytes > 0) state.counters["GB/s"] = rate(bytes * runs * 1e-9);
   if (flop > 0) state.counters["GFLOP/s"] = rate(flop * runs * 1e-9);
@@ -255,9 +255,9 @@ int Main(int argc, char** argv) {
     Global().ceilings = MeasureCpuCeilings(pool);
   }
   Global().ops = MakeCpuOps(Global().threads).value();
-  std::printf("%s\nceilings: %.1f GB/s memory read, %.0f GFLOP/s OpenBLAS sgemm\n",
+  std::printf("%s\nceilings: %.1f GB/s memory read, %.0f GFLOP/s of products\n",
               Global().ops->device().Info().name.c_str(), Global().ceilings.read_bytes_per_s * 1e-9,
-              Global().ceilings.sgemm_flop_per_s * 1e-9);
+              Global().ceilings.product_flop_per_s * 1e-9);
   Register();
   benchmark::RunSpecifiedBenchmarks();
   return 0;

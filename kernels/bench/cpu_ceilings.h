@@ -7,14 +7,16 @@ namespace batucada {
 
 struct CpuCeilings {
   double read_bytes_per_s = 0;  // streaming reads of memory that no cache holds, all threads
-  double sgemm_flop_per_s = 0;  // OpenBLAS, square fp32 product, as many threads
+  // Of products with bf16 weights: fp32 multiply-adds in registers, all threads, or half of what AMX's tiles do, which
+  // take every product twice (matmul_amx.h).
+  double product_flop_per_s = 0;
 };
 
 // Seconds of this thread's CPU time if there is one thread, of the clock otherwise: on a machine shared with others,
 // one thread's figures stay true.
 double BenchSeconds(int threads);
 
-// Takes about two seconds. The best of several runs: ceilings are what is possible.
+// Takes about a second. The best of several runs: ceilings are what is possible.
 CpuCeilings MeasureCpuCeilings(ThreadPool& pool);
 
 }  // namespace batucada

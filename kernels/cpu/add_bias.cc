@@ -26,7 +26,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(AddBiasRow);
-constexpr int64_t kMinElements = 16 * 1024;  // per thread
+constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void AddBias(const Tensor& x, const float* bias, ThreadPool& pool) {

@@ -73,7 +73,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(ConvChannels);
-constexpr int64_t kMinElements = 8 * 1024;  // per thread
+constexpr int64_t kMinElements = 8 << 10;  // per thread
 }  // namespace
 
 void CausalConv(const BatchView& b, const ConvArgs& args, ThreadPool& pool) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/cpu/amx.h"
 #include "kernels/cpu/cpu_name.h"
 #include "kernels/cpu/host_memory.h"
 
@@ -19,7 +20,8 @@ CpuDevice::CpuDevice(int threads, Residency residency) : residency_(residency), 
 
 DeviceInfo CpuDevice::Info() const {
   const HostMemory memory = QueryHostMemory();
-  return {.name = absl::StrCat("cpu: ", CpuName(), " (", SimdName(), ", ", pool_.threads(), " threads)"),
+  return {.name = absl::StrCat("cpu: ", CpuName(), " (", SimdName(), UsesAmx() ? " and AMX, " : ", ", pool_.threads(),
+                               " threads)"),
           .total_bytes = memory.total_bytes,
           .free_bytes = memory.free_bytes};
 }

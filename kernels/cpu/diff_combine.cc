@@ -45,7 +45,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(CombinePair);
-constexpr int64_t kMinElements = 8 * 1024;  // per thread
+constexpr int64_t kMinElements = 8 << 10;  // per thread
 }  // namespace
 
 void DiffCombine(const Tensor& streams, int32_t group, int32_t width, float lambda, const float* weight, float eps,

@@ -9,17 +9,15 @@ namespace batucada {
 namespace {
 
 // Rows are copied by several threads only if there is enough to copy.
-constexpr int64_t kMinElements = 16 * 1024;
+constexpr int64_t kMinElements = 16 << 10;
 
 int64_t RowGrain(int64_t cols) { return std::max<int64_t>(1, kMinElements / cols); }
 
 void UnpackRow(const PackedWeights& table, int64_t row, float* out) {
-  const int64_t first = PackedRow(row, table.in);
+  const int64_t first = PackedIndex(row, 0, table.in, table.dtype);
   if (table.dtype == DType::kBf16) {
     const uint16_t* from = static_cast<const uint16_t*>(table.data) + first;
-    for (int64_t k = 0; k < table.in; ++k) {
-      out[k] = FloatFromBf16(from[k * kPanelWidth]);
-    }
+    for (int64_t k = 0; k < table.in; ++k) out[k] = FloatFromBf16(from[k / 2 * 2 * kPanelWidth + k % 2]);
   } else {
     const float* from = static_cast<const float*>(table.data) + first;
     for (int64_t k = 0; k < table.in; ++k) out[k] = from[k * kPanelWidth];

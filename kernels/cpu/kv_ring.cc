@@ -4,7 +4,7 @@
 
 namespace batucada {
 namespace {
-constexpr int64_t kMinElements = 16 * 1024;  // per thread
+constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void WriteKv(const BatchView& b, const AttentionArgs& args, ThreadPool& pool) {

@@ -52,7 +52,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(LayerNormRow);
-constexpr int64_t kMinElements = 16 * 1024;  // per thread
+constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void LayerNorm(const Tensor& x, const float* weight, const float* bias, float eps, const Tensor& out,

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "base/rounding.h"
+#include "kernels/cpu/matmul_amx.h"
 #include "kernels/cpu/pack.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -53,42 +55,73 @@ constexpr int kAheadOfStream = 32;
 // From here on packing x pays.
 constexpr int64_t kManyRows = HWY_TARGET <= HWY_AVX3 ? 64 : 24;
 
-HWY_INLINE V LoadWeights(const float* w) { return hn::LoadU(D(), w); }
-HWY_INLINE V LoadWeights(const hwy::bfloat16_t* w) {
-  // bf16 is the upper half of fp32. (PromoteTo's two instructions, spelled for every target alike.)
-  const hn::Rebind<uint16_t, D> d16;
-  const hn::RebindToUnsigned<D> d32;
-  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(w));
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
-}
+// What stands together in a panel: kCount inputs of as many outputs as a vector has lanes.
+template <class W>
+struct Inputs;
 
-// y[r][0 … kVectors·N) += Σ_k x(r, k) · w[k·32 …], in the order of k. x(r, k) = x[r·row_stride + k·k_stride].
-// kAhead > 0: asks the memory for weights that many steps of k ahead, also across the ends of panels.
+template <>
+struct Inputs<float> {
+  static constexpr int kCount = 1;
+  V w[kCount];
+  explicit HWY_INLINE Inputs(const float* from) : w{hn::LoadU(D(), from)} {}
+};
+
+template <>
+struct Inputs<hwy::bfloat16_t> {
+  static constexpr int kCount = 2;
+  V w[kCount];
+  // bf16 is the upper half of fp32.
+  explicit HWY_INLINE Inputs(const hwy::bfloat16_t* from) {
+    const hn::RebindToUnsigned<D> d32;
+    const auto pairs = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(from));
+    w[0] = hn::BitCast(D(), hn::ShiftLeft<16>(pairs));
+    w[1] = hn::BitCast(D(), hn::And(pairs, hn::Set(d32, 0xFFFF0000)));
+  }
+};
+
+// y[r][0 … kVectors·N) += Σ_k x(r, k) · w[k][…], in the order of k. x(r, k) = x[r·row_stride + k·k_stride]; the weights
+// of the next inputs that stand together lie w_stride elements further. kAhead > 0: asks the memory for weights that
+// many strides ahead, also across the ends of panels.
 template <int kRows, int kVectors, int kAhead, class W>
 HWY_INLINE void MultiplyTile(const W* HWY_RESTRICT w, int64_t w_stride, int64_t k_count, const float* HWY_RESTRICT x,
                              int64_t row_stride, int64_t k_stride, float* HWY_RESTRICT y, int64_t y_stride,
                              bool load_y) {
   const D d;
+  constexpr int kTogether = Inputs<W>::kCount;
   V sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) sum[r][v] = load_y ? hn::LoadU(d, y + r * y_stride + v * kLanes) : hn::Zero(d);
   }
-  for (int64_t k = 0; k < k_count; ++k) {
-    V weight[kVectors];
+  // The first `count` of the inputs that stand together.
+  const auto step = [&](auto count) HWY_ATTR {
+    constexpr int kCount = decltype(count)::value;
+    V weight[kTogether][kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) weight[v] = LoadWeights(w + v * kLanes);
-    if constexpr (kAhead > 0) hwy::Prefetch(w + kAhead * w_stride);
-    w += w_stride;
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const V activation = hn::Set(d, x[r * row_stride]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(activation, weight[v], sum[r][v]);
+    for (int v = 0; v < kVectors; ++v) {
+      const Inputs<W> inputs(w + v * kLanes * kTogether);
+#pragma GCC unroll 2
+      for (int i = 0; i < kCount; ++i) weight[i][v] = inputs.w[i];
     }
-    x += k_stride;
-  }
+    if constexpr (kAhead > 0) {
+      hwy::Prefetch(w + kAhead * w_stride);
+      if constexpr (kTogether * sizeof(W) * kPanelWidth > 64) hwy::Prefetch(w + kAhead * w_stride + w_stride / 2);
+    }
+    w += w_stride;
+#pragma GCC unroll 2
+    for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const V activation = hn::Set(d, x[r * row_stride]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(activation, weight[i][v], sum[r][v]);
+      }
+      x += k_stride;
+    }
+  };
+  for (int64_t k = 0; k + kTogether <= k_count; k += kTogether) step(std::integral_constant<int, kTogether>());
+  if (k_count % kTogether != 0) step(std::integral_constant<int, 1>());
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
@@ -119,8 +152,9 @@ void MultiplyPanelRows(const W* panel, const MatMulPart& part, int64_t first_row
   for (int64_t col = 0; col < std::min(kPanelWidth, part.w.out - first_col); col += kWidth) {
     float* y = part.y.As<float>() + first_row * part.y.stride + first_col + col;
     const auto multiply = [&](float* to, int64_t stride) HWY_ATTR {
-      MultiplyTile<kRows, kVectors, kAheadOfStream>(panel + col, kPanelWidth, part.w.in, x, part.x.stride, 1, to,
-                                                    stride, load_y);
+      constexpr int kTogether = Inputs<W>::kCount;
+      MultiplyTile<kRows, kVectors, kAheadOfStream / kTogether>(panel + col * kTogether, kPanelWidth * kTogether,
+                                                                part.w.in, x, part.x.stride, 1, to, stride, load_y);
     };
     const int64_t cols = std::min(kWidth, part.w.out - first_col - col);
     if (cols == kWidth) {
@@ -151,7 +185,7 @@ void MultiplyFewRowsOf(const MatMulPart& part) {
   const int64_t rows = part.x.rows;
   const int64_t tiles = CeilDiv(rows, kDirectTileRows);
   for (int64_t p = part.first_panel; p < part.end_panel; ++p) {
-    const W* panel = static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in);
+    const W* panel = static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in, part.w.dtype);
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;
       kByRows[end - begin](panel, part, begin, p * kPanelWidth);
@@ -186,11 +220,12 @@ void PackTiles(const Tensor& x, int64_t tiles, int64_t first_tile, int64_t end_t
 // Block [k0, k0 + k_count) of a panel as fp32, [columns of a tile at a time][k][tile width].
 template <class W>
 HWY_INLINE void WidenPanel(const W* HWY_RESTRICT panel, int64_t k_count, float* HWY_RESTRICT wide) {
-  constexpr int64_t kWidth = kTileVectors * kLanes;
-  for (int64_t k = 0; k < k_count; ++k) {
+  constexpr int64_t kWidth = kTileVectors * kLanes, kTogether = Inputs<W>::kCount;
+  for (int64_t k = 0; k < k_count; k += kTogether) {
     for (int64_t col = 0; col < kPanelWidth; col += kLanes) {
-      const V w = LoadWeights(panel + k * kPanelWidth + col);
-      hn::Store(w, D(), wide + (col / kWidth * k_count + k) * kWidth + col % kWidth);
+      const Inputs<W> inputs(panel + k * kPanelWidth + col * kTogether);
+      float* const to = wide + (col / kWidth * k_count + k) * kWidth + col % kWidth;
+      for (int64_t i = 0; i < std::min(kTogether, k_count - k); ++i) hn::Store(inputs.w[i], D(), to + i * kWidth);
     }
   }
 }
@@ -203,7 +238,8 @@ void MultiplyBlock(const MatMulPart& part, int64_t p, int64_t k0, const float* p
   const bool load_y = k0 > 0 || part.mode == MatMulMode::kAccumulate;
   const int64_t tiles = CeilDiv(part.x.rows, kPackedTileRows);
   const int64_t panel_cols = std::min(kPanelWidth, part.w.out - p * kPanelWidth);
-  WidenPanel(static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in) + k0 * kPanelWidth, k_count, wide);
+  WidenPanel(static_cast<const W*>(part.w.data) + p * PanelElements(part.w.in, part.w.dtype) + k0 * kPanelWidth,
+             k_count, wide);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const float* x = packed + (k0 * tiles + k_count * tile) * kPackedTileRows;
     const int64_t rows_left = part.x.rows - tile * kPackedTileRows;
@@ -264,11 +300,11 @@ HWY_EXPORT(PackedTileRows);
 HWY_EXPORT(ManyRows);
 
 // Threads share a product by panels; below this many multiply-adds per thread a fork costs more than it brings.
-constexpr int64_t kMinWork = 16 * 1024;
+constexpr int64_t kMinWork = 16 << 10;
 
 void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
                  ThreadPool& pool) {
-  const int64_t grain = std::max<int64_t>(1, kMinWork / (x.rows * PanelElements(w.in)));
+  const int64_t grain = std::max<int64_t>(1, kMinWork / (x.rows * PanelElements(w.in, w.dtype)));
   if (x.rows < HWY_DYNAMIC_DISPATCH(ManyRows)()) {
     pool.ParallelFor(NumPanels(w.out), grain, [&](int64_t begin, int64_t end, int) {
       HWY_DYNAMIC_DISPATCH(MultiplyFewRows)({w, x, y, mode, begin, end});
@@ -293,6 +329,7 @@ void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMu
 
 void MatMul(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
             ThreadPool& pool) {
+  if (w.dtype == DType::kBf16 && scratch.amx) return MatMulAmx(w, x, y, mode, scratch, pool);
   // Blocks of equal height: every block reads all weights, so a last one of few rows would cost much for little.
   const int64_t blocks = CeilDiv(x.rows, kMaxBlockRows);
   for (int64_t block = 0; block < blocks; ++block) {

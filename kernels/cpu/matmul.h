@@ -6,9 +6,9 @@
 // alone and in any batch.
 //
 //  - Few rows (decode): bound by reading the weights once. Tiles read W as stored and widen bf16 in registers.
-//  - Many rows (prefill): bound by arithmetic. x is packed into tiles once, panels are widened to fp32 one block of k
-//  at
-//    a time, and blocks are sized so that the panel stays in L1 and the rows in L2.
+//  - Many rows (prefill): bound by arithmetic. x is packed into tiles once, panels are widened to fp32 a block of k at
+//  a
+//    time, and blocks are sized so that the panel stays in L1 and the rows in L2.
 //
 // Floor: max(bytes of W / memory bandwidth, 2·rows·in·out / peak fp32 arithmetic).
 #pragma once
@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/aligned_scratch.h"
+#include "kernels/cpu/amx.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/tensor.h"
 
@@ -32,8 +33,9 @@ struct PackedWeights {
 
 // Working memory of MatMul, kept between calls so that it allocates only while it grows.
 struct MatMulScratch {
-  AlignedScratch rows;   // packed x
-  AlignedScratch panel;  // one widened block of a panel per thread
+  const bool amx = UsesAmx();  // bf16 weights are multiplied as matmul_amx.h says
+  AlignedScratch rows;         // packed x
+  AlignedScratch panel;        // one widened block of a panel per thread
 };
 
 // x [rows, w.in] and y [rows, w.out] fp32 with their strides; columns past w.out are not touched. x and y do not

@@ -25,7 +25,8 @@ float LoadAsFloat(const void* data, DType dtype, int64_t i) {
 
 // Walks the panels that rows [first_row, first_row + part.rows) touch, `load(i)` being element i of the part.
 template <typename T, typename Load>
-void PackAs(const HostTensor& part, T* packed, int64_t in, int64_t first_row, ThreadPool& pool, const Load& load) {
+void PackAs(const HostTensor& part, T* packed, DType dtype, int64_t in, int64_t first_row, ThreadPool& pool,
+            const Load& load) {
   const int64_t first_panel = first_row / kPanelWidth;
   const int64_t end_row = first_row + part.rows;
   pool.ParallelFor(NumPanels(end_row) - first_panel, 1, [&](int64_t begin, int64_t end, int) {
@@ -34,7 +35,7 @@ void PackAs(const HostTensor& part, T* packed, int64_t in, int64_t first_row, Th
       const int64_t to = std::min(end_row, (panel + 1) * kPanelWidth);
       for (int64_t k = 0; k < part.cols; ++k) {
         for (int64_t row = from; row < to; ++row) {
-          packed[PackedRow(row, in) + k * kPanelWidth] = load((row - first_row) * part.cols + k);
+          packed[PackedIndex(row, k, in, dtype)] = load((row - first_row) * part.cols + k);
         }
       }
     }
@@ -44,15 +45,15 @@ void PackAs(const HostTensor& part, T* packed, int64_t in, int64_t first_row, Th
 }  // namespace
 
 size_t PackedBytes(int64_t out, int64_t in, DType dtype) {
-  return static_cast<size_t>(NumPanels(out) * PanelElements(in)) * SizeOf(dtype);
+  return static_cast<size_t>(NumPanels(out) * PanelElements(in, dtype)) * SizeOf(dtype);
 }
 
 void PackRows(const HostTensor& part, void* packed, DType dtype, int64_t in, int64_t first_row, ThreadPool& pool) {
   if (dtype == DType::kBf16) {
-    PackAs(part, static_cast<uint16_t*>(packed), in, first_row, pool,
+    PackAs(part, static_cast<uint16_t*>(packed), dtype, in, first_row, pool,
            [&](int64_t i) { return LoadElement<uint16_t>(part.data, i); });
   } else {
-    PackAs(part, static_cast<float*>(packed), in, first_row, pool,
+    PackAs(part, static_cast<float*>(packed), dtype, in, first_row, pool,
            [&](int64_t i) { return LoadAsFloat(part.data, part.dtype, i); });
   }
 }

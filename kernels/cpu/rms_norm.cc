@@ -43,7 +43,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(RmsNormRow);
-constexpr int64_t kMinElements = 16 * 1024;  // per thread
+constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void RmsNorm(const Tensor& x, const float* weight, float eps, const Tensor& out, ThreadPool& pool) {

@@ -32,8 +32,8 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(RotateHead);
-constexpr int64_t kMinAngles = 512;          // per thread; a sine and cosine cost some tens of nanoseconds
-constexpr int64_t kMinElements = 16 * 1024;  // per thread
+constexpr int64_t kMinAngles = 512;         // per thread; a sine and cosine cost some tens of nanoseconds
+constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void RopeTable::Prepare(const int32_t* positions, int64_t rows, int32_t head_dim, const RopeSpec& rope,

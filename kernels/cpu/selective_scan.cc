@@ -143,7 +143,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(ScanSequence);
-constexpr int64_t kMinStates = 16 * 1024;  // state updates per thread
+constexpr int64_t kMinStates = 16 << 10;  // state updates per thread
 }  // namespace
 
 void SelectiveScan(const BatchView& b, const ScanArgs& args, ThreadPool& pool) {

@@ -27,7 +27,7 @@ HWY_AFTER_NAMESPACE();
 namespace batucada {
 namespace {
 HWY_EXPORT(SiluGateRow);
-constexpr int64_t kMinElements = 8 * 1024;  // per thread
+constexpr int64_t kMinElements = 8 << 10;  // per thread
 }  // namespace
 
 void SiluGate(const Tensor& gate, const Tensor& x, const Tensor& out, ThreadPool& pool) {

@@ -92,9 +92,9 @@ LIBRARIES = {
                  "server/operations", "server/commands", "loadtest"],
     r"CLI/": ["server/config", "server/commands", "server/main", "loadtest", "bench"],
     r"pcre2|utf8proc|sentencepiece|unicode/": ["text"],
-    r"hwy/": ["kernels/cpu"],
+    r"hwy/": ["kernels/cpu", "kernels/bench"],
     r"cuda|cublas|nvtx|nccl|mma\.h$|cooperative_groups|cub/": ["kernels/cuda", "kernels/bench"],
-    r"cblas\.h$|benchmark/": ["kernels/bench"],
+    r"benchmark/": ["kernels/bench"],
     r"(sys|netinet|arpa|linux)/|[a-z_0-9]+(\.h)?$": None,  # the C++ library, C and POSIX
 }
 
