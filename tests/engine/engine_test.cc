@@ -361,6 +361,30 @@ TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
   EXPECT_THAT(message(config), testing::HasSubstr("/nowhere"));
 }
 
+TEST(Engine, WrongTokenizersHaveMoreIdsThanTheModel) {
+  EngineConfig config = FakeConfig();
+  config.load_format = LoadFormat::kDummy;
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "with_fewer_ids";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
+    std::filesystem::create_symlink(std::filesystem::path(config.model_dir) / name, folder / name);
+  }
+  std::ifstream file(config.model_dir + "/config.json");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  config.model_dir = folder.string();
+  const auto status = [&](const std::string& entries) {
+    const std::string key = "\"vocab_size\": ";
+    const size_t at = text.find(key) + key.size();
+    text.replace(at, text.find(',', at) - at, entries);
+    std::ofstream(folder / "config.json") << text;
+    return Engine::Create(config).status();
+  };
+  EXPECT_TRUE(status("8192").ok()) << status("8192");
+  EXPECT_THAT(std::string(status("8191").message()),
+              testing::HasSubstr("has ids up to 8191, but the model's vocabulary has only 8191 entries"));
+}
+
 TEST(Engine, SaysWhatItDecided) {
   EngineConfig config = FakeConfig();
   config.backend = BackendKind::kAuto;
