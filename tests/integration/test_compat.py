@@ -43,6 +43,11 @@ def test_tgi_draws_when_asked_to(strict):
     drawn = six_tokens(strict, temperature=0.9, seed=5, top_p=1)
     body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "do_sample": True, "temperature": 0.9, "seed": 5}}
     assert strict.http.post("/generate", json=body).json()["generated_text"] == drawn["text"]
+    # Without do_sample, who gives top_k or top_p wants to draw too.
+    for filters in ({"top_k": 50}, {"top_p": 0.95}):
+        drawn = six_tokens(strict, temperature=1, seed=5, **{"top_k": 0, "top_p": 1, **filters})
+        body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "seed": 5, **filters}}
+        assert strict.http.post("/generate", json=body).json()["generated_text"] == drawn["text"] != six_tokens(strict)["text"]
 
 
 @pytest.mark.parametrize(("path", "more"), [("/generate_stream", {}), ("/", {"stream": True})])
@@ -65,6 +70,7 @@ def test_tgi_errors_and_info(strict):
     assert response.status_code == 422 and "put it into parameters" in response.json()["error"]
     info = strict.http.get("/info").json()
     assert (info["model_id"], info["max_total_tokens"]) == (MODEL.name, 1048576)
+    assert info["max_input_tokens"] == 1048575, "one token is to be written"
 
 
 DRAWN = {"max_new_tokens": 6, "do_sample": True, "details": True}
