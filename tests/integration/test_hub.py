@@ -184,6 +184,9 @@ def test_whatever_else_was_left_does_no_harm(home, left):
     (blobs / f"{sha256(files['model.safetensors'])}.incomplete").write_bytes(left)
     with Hub(files=files) as hub:
         assert contents(fetched(hub, home))["model.safetensors"] == files["model.safetensors"]
+        if len(left) > len(files["model.safetensors"]):
+            [(_, _, headers)] = [request for request in hub.requests if request[0] == "cdn"]
+            assert "Range" not in headers, "nothing can follow"
 
 
 def test_a_server_that_passes_over_ranges(home):
