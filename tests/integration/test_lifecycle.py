@@ -259,7 +259,7 @@ def test_complete_streams_to_the_terminal():
 
 
 def test_not_alive_when_work_makes_no_progress():
-    server = Server(*FAKE, "--fake-step-time", "30s", "--stall-timeout", "200ms", "--drain-timeout", "0")
+    server = Server(*FAKE, "--fake-step-time", "30s", "--stall-timeout", "500ms", "--drain-timeout", "0")
     assert server.http.get("/health/live").status_code == 200
     with server.http.stream("POST", "/v1/completions", json={"prompt": "a", "stream": True}):
         wait_until(lambda: server.http.get("/health/live").status_code == 503, "not alive")

@@ -149,9 +149,12 @@ def test_arguments_are_an_object(qwen, parameters):
 
 
 def test_allowed_tools(qwen):
-    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "time"}}]}}
-    for seed in range(3):
-        assert calls_of(message(qwen, tools=TOOLS, tool_choice=allowed, seed=seed, parallel_tool_calls=False)) == [("time", {})]
+    """Whichever of them it is: a seed draws one of those that it may."""
+    for name in ("time", "weather"):
+        allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": name}}]}}
+        for seed in range(3):
+            [(called, arguments)] = calls_of(message(qwen, tools=TOOLS, tool_choice=allowed, seed=seed, parallel_tool_calls=False))
+            assert called == name and set(arguments) == ({"city", "days"} if name == "weather" else set())
 
 
 def test_none_means_none(qwen):
