@@ -104,6 +104,27 @@ TEST_F(CpuOpsTest, ARingThatCannotHoldTheWindowIsRefused) {
   EXPECT_NE(ops->status().message().find("attention"), std::string::npos);
 }
 
+TEST_F(CpuOpsTest, HeadsThatAreNoMultipleOfThoseOfKeysAreRefused) {
+  const KvBlocks kv(*ops, random, 1, 2, 16, 2, 64);
+  const Batch batch(*ops, {{.rows = 4}}, kv.tables());
+  const auto refusal = [&](int32_t heads) {
+    const std::unique_ptr<Ops> fresh = MakeCpuOps(1).value();
+    DeviceTensor in(*fresh, Acts(4, (heads + 4) * 64), act), out(*fresh, 4, heads * 64, act);
+    fresh->Attention(batch.view(), {.qkv = in.view(),
+                                    .kv = kv.view(),
+                                    .heads = heads,
+                                    .kv_heads = 2,
+                                    .head_dim = 64,
+                                    .window = 8,
+                                    .rope = {},
+                                    .out = out.view()});
+    return std::string(fresh->status().message());
+  };
+  EXPECT_EQ(refusal(2), "");
+  EXPECT_EQ(refusal(4), "");
+  EXPECT_NE(refusal(3).find("heads must be a multiple of kv_heads"), std::string::npos) << refusal(3);
+}
+
 TEST_F(CpuOpsTest, ResultsAreTheSameOnAnyNumberOfThreads) {
   const Dense in = Floats(470, 1000), logits = Floats(37, 300);
   const Matrix matrix = LoadWeights(*ops, random.Normals(99, 1000), DType::kBf16);

@@ -119,6 +119,7 @@ std::vector<Case> Cases() {
            "}, {\"name\": \"time\", \"arguments\": {}, \"id\": \"a\"}]",
        {"weather " + kRio, "time {}"}},
       {CallFormat::kMistral, "[TOOL_CALLS] [{\"name\": \"time\", \"arguments\": {}}]] ok", {"time {}", "] ok"}},
+      {CallFormat::kMistral, "[TOOL_CALLS] [{\"name\": \"time\", \"arguments\": {}}]]", {"time {}", "]"}},
       {CallFormat::kMistral,
        "So:[TOOL_CALLS]weather[ARGS]" + kRio + "[TOOL_CALLS]time{}",
        {"So:", "weather " + kRio, "time {}"}},

@@ -92,6 +92,7 @@ TEST_F(GrammarTest, NumbersAreWithinTheirBounds) {
       EXPECT_EQ(Takes(grammar, std::to_string(number)), number >= least && number <= most)
           << number << " of " << least << " to " << most;
     }
+    EXPECT_FALSE(Takes(grammar, "-0")) << "a number has one spelling";
   }
   const auto values = Make(GrammarSpec::Kind::kJsonSchema, R"({"type":"number","maximum":5,"enum":[1,2.5,"x",9]})");
   EXPECT_TRUE(Takes(values, "1") && Takes(values, "2.5"));
