@@ -226,8 +226,6 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                   .keys = keys,
                   .fingerprint = FingerprintOf(*engine),
                   .store = std::move(store)};
-  const MemoryTrimmer trimmer(
-      service.memory, [&engine] { engine->grammars().ForgetUnused(std::chrono::steady_clock::now() - kGrammarsKept); });
   Disposer disposer;
   IoPool pool(config.io_threads > 0 ? config.io_threads : DefaultIoThreads());
   // A text goes on when its client has left, and then tells it to a thread of `pool`, which ends before `service` does.
@@ -256,6 +254,12 @@ absl::StatusOr<int> Serve(ServerConfig config, const Reloader::ReadConfig& rerea
                                                        .disposer = &disposer},
                                                       service, door));
   }
+  const auto held = [&service, &http, &grpc, tls = tls != nullptr] {
+    const int64_t open = http->open_connections() + (grpc == nullptr ? 0 : grpc->open_connections());
+    return service.memory.used() + open * (tls ? kIdleTlsConnectionBytes : kIdleConnectionBytes);
+  };
+  const MemoryTrimmer trimmer(
+      held, [&engine] { engine->grammars().ForgetUnused(std::chrono::steady_clock::now() - kGrammarsKept); });
   std::unique_ptr<KvEventPublisher> events;
   if (config.kv_events.enabled()) {
     const auto take = [&engine](int64_t most, int32_t block) { return engine->TakePrefixChanges(most, block); };

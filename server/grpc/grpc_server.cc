@@ -171,6 +171,7 @@ GrpcServer::GrpcServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpcServer::~GrpcServer() { Shutdown(ProcessNow()); }
 
 int32_t GrpcServer::port() const { return impl_->port(); }
+int64_t GrpcServer::open_connections() const { return impl_->open_connections(); }
 
 void GrpcServer::Shutdown(absl::Time deadline) {
   impl_->StopAccepting();

@@ -39,6 +39,7 @@ class GrpcServer {
   ~GrpcServer();
 
   int32_t port() const;
+  int64_t open_connections() const;
 
   // No new connections and calls, waits for those that run until `deadline`, then cancels the rest.
   void Shutdown(absl::Time deadline);

@@ -171,6 +171,7 @@ HttpServer::~HttpServer() {
 }
 
 int32_t HttpServer::port() const { return impl_->port(); }
+int64_t HttpServer::open_connections() const { return impl_->open_connections(); }
 void HttpServer::StopKeepingAlive() { impl_->StopKeepingAlive(); }
 void HttpServer::StopAccepting() { impl_->StopAccepting(); }
 bool HttpServer::WaitUntilClosed(absl::Time deadline) { return impl_->WaitUntilClosed(deadline); }

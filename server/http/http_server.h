@@ -46,6 +46,7 @@ class HttpServer {
   ~HttpServer();
 
   int32_t port() const;
+  int64_t open_connections() const;
 
   // From now on every answer ends its connection: clients that keep theirs find out before they are turned away.
   void StopKeepingAlive();

@@ -13,8 +13,10 @@ int64_t ProcessMemoryLimit(const std::string& root = "");
 // What --request-memory 0 means: a quarter of that, at least 32 MiB.
 int64_t DefaultRequestMemory(int64_t process_limit);
 
-// What an open connection holds with TLS, besides what its requests are charged for: OpenSSL's state and buffers.
-inline constexpr int64_t kTlsConnectionBytes = 48 << 10;
+// What an open connection holds at least, without TLS and with it, while it waits; and with TLS at most, in the middle
+// of a handshake and a record, besides what its requests are charged for: OpenSSL's state and buffers. Measured.
+inline constexpr int64_t kIdleConnectionBytes = 3 << 10, kIdleTlsConnectionBytes = 18 << 10,
+                         kTlsConnectionBytes = 64 << 10;
 // How many of those hold no more than requests may hold together; at least 64.
 int32_t TlsConnectionsThatFit(int64_t request_memory);
 

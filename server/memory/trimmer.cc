@@ -39,8 +39,8 @@ void SetUpAllocator() {
   mallopt(M_TRIM_THRESHOLD, 4 * kMappedFrom);
 }
 
-MemoryTrimmer::MemoryTrimmer(const MemoryAccount& account, std::function<void()> let_go)
-    : account_(account), let_go_(std::move(let_go)), thread_([this] { Run(); }) {}
+MemoryTrimmer::MemoryTrimmer(std::function<int64_t()> held, std::function<void()> let_go)
+    : held_(std::move(held)), let_go_(std::move(let_go)), thread_([this] { Run(); }) {}
 
 MemoryTrimmer::~MemoryTrimmer() {
   {
@@ -54,19 +54,19 @@ MemoryTrimmer::~MemoryTrimmer() {
 void MemoryTrimmer::Run() {
   pthread_setname_np(pthread_self(), "batucada-trim");
   FillMemoryReserve();
-  int64_t least = ResidentBytes(), last = least, last_used = 0;
+  int64_t least = ResidentBytes(), last = least, last_held = 0;
   int pause = 1, looks = 0;  // looks until the next trim, and since the last
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kLookEvery, [this] { return stopping_; })) {
     FillMemoryReserve();
     let_go_();
     const int64_t resident = ResidentBytes(), grown = resident - least;
-    const int64_t used = account_.used();
-    if (std::abs(resident - last) >= kWorthIt || last_used - used >= kWorthIt) pause = 1;
-    last_used = used;
+    const int64_t held = held_();
+    if (std::abs(resident - last) >= kWorthIt || last_held - held >= kWorthIt) pause = 1;
+    last_held = held;
     least = std::min(least, resident);
     last = resident;
-    if (grown < std::max(kWorthIt, least / kGrowthPart) || used > grown / 2 || ++looks < pause) continue;
+    if (grown < std::max(kWorthIt, least / kGrowthPart) || held > grown / 2 || ++looks < pause) continue;
     malloc_trim(0);
     last = ResidentBytes();
     looks = 0;

@@ -36,6 +36,11 @@ class ConnectionBook {
     return true;
   }
 
+  int64_t open_connections() {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int64_t>(open_);
+  }
+
  protected:
   // No more will come.
   void NoteStopped() {

@@ -1,5 +1,6 @@
 #include "server/net/handshake_turns.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -21,6 +22,12 @@ namespace asio = boost::asio;
 constexpr int kAtOnce = 8;
 constexpr auto kLongest = std::chrono::milliseconds(100);
 constexpr auto kLookAgain = std::chrono::milliseconds(10), kLookSeldom = std::chrono::milliseconds(640);
+
+// Whether no more will come, whatever lies there unread.
+bool Ended(int descriptor) {
+  pollfd look = {.fd = descriptor, .events = POLLRDHUP, .revents = 0};
+  return poll(&look, 1, 0) == 1;
+}
 
 }  // namespace
 
@@ -88,11 +95,10 @@ asio::awaitable<void> HandshakeTurn::Take() {
   });
 }
 
-asio::awaitable<void> WaitForHello(asio::ip::tcp::socket& socket) {
+asio::awaitable<void> WaitForHello(asio::ip::tcp::socket& socket, asio::steady_timer& pause) {
   constexpr size_t kHeader = 5, kLongestRecord = 16 << 10;
   constexpr uint8_t kHandshake = 22;  // RFC 8446, 5.1: type, version, length
-  asio::steady_timer timer(socket.get_executor());
-  auto pause = kLookAgain;
+  auto next_look = kLookAgain;
   while (true) {
     auto [failed] = co_await socket.async_wait(asio::socket_base::wait_read, kNoThrow);
     std::array<uint8_t, kHeader> header{};
@@ -104,9 +110,10 @@ asio::awaitable<void> WaitForHello(asio::ip::tcp::socket& socket) {
       const size_t there = socket.available(error);
       if (error || there >= kHeader + record) co_return;
     }
-    timer.expires_after(pause);
-    pause = std::min(2 * pause, kLookSeldom);
-    co_await timer.async_wait(kNoThrow);
+    if (Ended(socket.native_handle())) co_return;
+    pause.expires_after(next_look);
+    next_look = std::min(2 * next_look, kLookSeldom);
+    co_await pause.async_wait(kNoThrow);
   }
 }
 

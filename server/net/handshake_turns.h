@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace batucada {
 
@@ -26,8 +27,9 @@ class HandshakeTurn {
   std::shared_ptr<State> state_;
 };
 
-// Waits until the first TLS record, the ClientHello, is there as a whole, or what came is none, or the socket fails:
-// what comes byte by byte takes no turn. Reads nothing.
-boost::asio::awaitable<void> WaitForHello(boost::asio::ip::tcp::socket& socket);
+// Waits until the first TLS record, the ClientHello, is there as a whole, or what came is none, or no more will come:
+// what comes byte by byte takes no turn. Reads nothing. `pause` is what it waits with, of the socket's loop: whoever
+// closes the socket cancels that, too.
+boost::asio::awaitable<void> WaitForHello(boost::asio::ip::tcp::socket& socket, boost::asio::steady_timer& pause);
 
 }  // namespace batucada

@@ -111,7 +111,14 @@ absl::StatusOr<std::shared_ptr<context>> LoadTls(const TlsFiles& files) {
   const auto made = std::make_shared<Exchangeable>(files);
   std::shared_ptr<context> tls(made, &made->outer());
   SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);  // idle connections hold less
+  // Idle connections hold no buffers, and a write goes on with the rest of its bytes wherever those lie by then.
+  SSL_CTX_set_mode(tls->native_handle(),
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_read_ahead(tls->native_handle(), 1);  // a record in one call instead of two
+  // Clients come back with tickets; a cache would keep thousands of those who have left.
+  SSL_CTX_set_session_cache_mode(tls->native_handle(), SSL_SESS_CACHE_OFF);
+  // Many clients just close; HTTP says by itself where a message ends.
+  SSL_CTX_set_options(tls->native_handle(), SSL_OP_IGNORE_UNEXPECTED_EOF);
   boost::system::error_code ignored;
   tls->set_options(context::default_workarounds | context::no_compression, ignored);
   BATUCADA_ASSIGN_OR_RETURN(std::shared_ptr<context> inner, Read(files));

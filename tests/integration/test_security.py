@@ -10,6 +10,7 @@ import httpx
 import openai
 import pytest
 
+from h2_client import resident_bytes
 from server import MODEL, PATIENCE_S, Server, run
 
 OK = {"prompt": "a", "max_tokens": 2}
@@ -231,7 +232,9 @@ def test_old_and_plain_clients_are_turned_away(secure):
         old.wrap_socket(socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S))
     with socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S) as plain:
         plain.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"HTTP" not in plain.recv(1000)
+        answer = b"".join(iter(lambda: plain.recv(1000), b""))
+        assert answer.startswith(b"HTTP/1.1 400 ") and answer.endswith(b"\r\n\r\nThis port speaks TLS: ask with https://")
+        assert b"\r\nContent-Length: %d\r\n" % len(answer.partition(b"\r\n\r\n")[2]) in answer
     assert secure.http.get("/health").status_code == 200
 
 
@@ -239,6 +242,37 @@ def test_a_greeting_that_never_ends_times_out(secure):
     with socket.create_connection(("127.0.0.1", secure.http_port), timeout=PATIENCE_S) as silent:
         silent.sendall(b"\x16\x03\x01")
         assert silent.recv(10) == b""
+
+
+def test_what_connections_with_tls_hold_is_bounded(certificate):
+    """Nothing before they greet, little while they wait, and no room for a greeting that says it is 131 KB long."""
+    with Server("--backend", "fake", "--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1]),
+                "--read-timeout", "10m", "--idle-timeout", "10m") as server:
+        trust = ssl.create_default_context(cafile=certificate[0])
+        server.http = httpx.Client(base_url=f"https://127.0.0.1:{server.http_port}", timeout=PATIENCE_S, trust_env=False, verify=trust)
+
+        def connect():
+            return socket.create_connection(("127.0.0.1", server.http_port), timeout=PATIENCE_S)
+
+        def growth(links, bytes_each):
+            """That all are there, and what they cost."""
+            server.wait_for_metric("batucada_http_connections", len(links) + 1)
+            assert resident_bytes(server) - before < len(links) * bytes_each
+            for link in links:
+                link.close()
+            server.wait_for_metric("batucada_http_connections", 1)
+
+        assert server.http.get("/health").status_code == 200
+        before = resident_bytes(server)
+        links = [connect() for _ in range(300)]
+        for link in links:
+            link.sendall(bytes.fromhex("1603010200010001fc0303") + bytes(100))  # 111 bytes of 517
+        growth(links, 24 << 10)
+        growth([trust.wrap_socket(connect(), server_hostname="localhost") for _ in range(300)], 64 << 10)
+        for hello in ("160301000401020140", "16030100080102014003030000"):
+            with connect() as link:
+                link.sendall(bytes.fromhex(hello))
+                assert link.recv(10) == b"", "closed long before it times out"
 
 
 def test_leaving_a_tls_stream_frees_it(secure):

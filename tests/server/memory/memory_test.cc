@@ -105,7 +105,7 @@ TEST_F(MemoryLimitTest, TakesTheTightestOfMachineAndControlGroups) {
   Write("sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "9223372036854771712\n");
   EXPECT_EQ(ProcessMemoryLimit(root_), int64_t{16} << 30) << "version 1's way to say none";
   EXPECT_EQ(DefaultRequestMemory(int64_t{16} << 30), int64_t{4} << 30);
-  EXPECT_EQ(TlsConnectionsThatFit(int64_t{48} << 20), 1024);
+  EXPECT_EQ(TlsConnectionsThatFit(int64_t{64} << 20), 1024);
   EXPECT_EQ(TlsConnectionsThatFit(1), 64);
 }
 
