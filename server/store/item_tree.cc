@@ -129,7 +129,8 @@ absl::StatusOr<History> ItemTree::HistoryOf(ItemNode last) {
 absl::StatusOr<ItemNode> ItemTree::ParentOf(ItemNode node) {
   Query query(database_, "SELECT parent FROM items WHERE node = ?1", node);
   BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
-  return found ? absl::StatusOr<ItemNode>(query.Int(0)) : Gone();
+  // A parent is older than its child: in a damaged file, too, the way ends.
+  return found && query.Int(0) < node ? absl::StatusOr<ItemNode>(query.Int(0)) : Gone();
 }
 
 absl::StatusOr<StoredItem> ItemTree::Get(ItemNode node) {
@@ -142,7 +143,7 @@ absl::StatusOr<StoredItem> ItemTree::Get(ItemNode node) {
 absl::StatusOr<std::vector<StoredItem>> ItemTree::Between(ItemNode begin, ItemNode last) {
   std::vector<StoredItem> items;
   for (ItemNode node = last; node != begin;) {
-    if (node == 0) return Gone();
+    if (node == 0 || std::ssize(items) == kMaxHistoryItems) return Gone();
     BATUCADA_ASSIGN_OR_RETURN(StoredItem item, Get(node));
     items.push_back(std::move(item));
     BATUCADA_ASSIGN_OR_RETURN(node, ParentOf(node));
@@ -153,12 +154,12 @@ absl::StatusOr<std::vector<StoredItem>> ItemTree::Between(ItemNode begin, ItemNo
 
 absl::Status ItemTree::Walk(ItemNode last, const std::function<bool(ItemNode node, std::string_view id)>& visit) {
   if (last == 0) return absl::OkStatus();
-  // A parent is older than its child: in a damaged file, too, the way ends.
+  // As ParentOf and Between.
   Query query(database_,
               "WITH RECURSIVE back(node, parent, id) AS (SELECT node, parent, id FROM items WHERE node = ?1 UNION ALL "
               "SELECT items.node, items.parent, items.id FROM back JOIN items ON items.node = back.parent "
-              "AND items.node < back.node) SELECT node, parent, id FROM back",
-              last);
+              "AND items.node < back.node LIMIT ?2) SELECT node, parent, id FROM back",
+              last, kMaxHistoryItems);
   for (ItemNode node = last; node != 0; node = query.Int(1)) {
     BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
     if (!found) return Gone();

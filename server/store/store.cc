@@ -163,6 +163,7 @@ absl::StatusOr<std::vector<std::shared_ptr<const KnownItem>>> Store::ReadHistory
   };
   std::vector<Fetched> step;
   for (ItemNode node = history.last; node != 0;) {
+    if (std::ssize(items) >= kMaxHistoryItems) return absl::NotFoundError("the way to its beginning is lost");
     if (std::shared_ptr<const KnownItem> known = known_.Find(node)) {
       node = known->parent;
       items.push_back(std::move(known));

@@ -124,6 +124,43 @@ TEST_F(StoreTest, WhoeverHasMostMakesRoom) {
   EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kTheirs, "t0").status()));
 }
 
+// One wrong pointer of a damaged file.
+TEST_F(StoreTest, AWayThatLeadsNowhereEnds) {
+  constexpr size_t kChain = 2;  // all items of the file behind each other, more than a history has
+  const char* const kParents[] = {"node", "node + 1", "node - 1", "(SELECT max(node) FROM items)", "-node"};
+  for (size_t i = 0; i < std::size(kParents); ++i) {
+    std::filesystem::remove_all(directory_);
+    {
+      const auto store = Open();
+      for (const char* id : {"j", "k"}) {
+        const std::vector<StoredItem> items = Items(i == kChain ? kMaxHistoryItems - 2 : 5);
+        ASSERT_TRUE(store->CreateConversation(kMine, {.id = id, .created = 1, .metadata = "{}"}, items).ok());
+      }
+      ASSERT_TRUE(Put(*store, "a").ok());
+      ASSERT_TRUE(Put(*store, "b", "a", "k").ok());
+    }
+    {
+      const auto database = Database::Open(file().string());
+      ASSERT_TRUE((*database)->Run(absl::StrCat("UPDATE items SET parent = ", kParents[i])).ok());
+    }
+    const auto store = Open();
+    const auto got = store->GetResponse(kMine, "b");
+    const auto history = store->HistoryOfResponse(kMine, "b");
+    ASSERT_TRUE(history.ok()) << history.status();
+    EXPECT_TRUE(absl::IsNotFound(store->ReadHistory(*history).status())) << kParents[i];
+    EXPECT_TRUE(absl::IsNotFound(store->InputItems(kMine, "b", {}).status())) << kParents[i];
+    EXPECT_TRUE(absl::IsNotFound(store->ConversationItems(kMine, "k", {}).status())) << kParents[i];
+    EXPECT_TRUE(absl::IsNotFound(store->BehindItem(kMine, "k", "none").status())) << kParents[i];
+    EXPECT_TRUE(absl::IsNotFound(store->DeleteConversationItem(kMine, "k", "none"))) << kParents[i];
+    EXPECT_TRUE(i == kChain ? got.ok() : absl::IsNotFound(got.status())) << kParents[i] << got.status();
+    // Ends, and what is no longer sound is set aside.
+    store->DeleteResponse(kMine, "b").IgnoreError();
+    Sweeps(*store);
+    EXPECT_TRUE(Put(*store, "c").ok());
+    EXPECT_EQ(Given(*store, "c").size(), 1U);
+  }
+}
+
 TEST_F(StoreTest, AFileOfTheFirstVersionIsUpgraded) {
   {
     const auto store = Open();
