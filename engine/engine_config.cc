@@ -12,6 +12,7 @@ absl::Status EngineConfig::Validate() const {
   for (const absl::Status& status : {CheckRange("threads", threads, 0, 1024),
                                      CheckRange("device", device, 0, 1023),
                                      CheckRange("max-batch-tokens", max_batch_tokens, 0, 1 << 20),
+                                     CheckRange("block-tokens", block_tokens, 8, 1024),
                                      CheckRange("draft-tokens", draft_tokens, 0, std::min(block_tokens, 64) - 1),
                                      CheckRange("prompt-share", prompt_share, 0.05, Lower::kClosed, 0.95),
                                      CheckRange("max-sequences", max_sequences, 1, 65536),
@@ -28,7 +29,6 @@ absl::Status EngineConfig::Validate() const {
                                      CheckRange("host-cache", host_cache_bytes, 0, int64_t{1} << 50),
                                      CheckRange("disk-cache-size", disk_cache_bytes, 1 << 20, int64_t{1} << 60),
                                      CheckRange("memory-fraction", memory_fraction, 0, Lower::kClosed, 1),
-                                     CheckRange("block-tokens", block_tokens, 8, 1024),
                                      CheckRange("stream-buffer-tokens", stream_buffer_tokens, 1, 1 << 24)}) {
     if (!status.ok()) return status;
   }

@@ -186,6 +186,15 @@ TEST_F(OptionsTest, ValuesOutOfRangeAreRefusedByName) {
   }
   config_ = {};
   EXPECT_THAT(std::string(Read({"--port", "9000"}).message()), HasSubstr("both 9000"));
+  // Of two that bound each other the one that is wrong.
+  for (const char* blocks : {"0", "-5", "2048"}) {
+    config_ = {};
+    EXPECT_THAT(std::string(Read({"--block-tokens", blocks}).message()),
+                HasSubstr(absl::StrCat("block-tokens is ", blocks)));
+  }
+  config_ = {};
+  EXPECT_THAT(std::string(Read({"--memory-fraction", "1.00000001"}).message()),
+              HasSubstr("memory-fraction is 1.00000001: it must be at least 0 and at most 1"));
 }
 
 TEST(ServedModelNamesTest, DefaultIsTheDirectorysName) {
