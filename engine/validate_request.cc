@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/decimal.h"
 #include "base/first_outside.h"
 #include "base/status.h"
 #include "engine/core/sampling_fields.h"
@@ -16,7 +17,13 @@ namespace batucada {
 namespace {
 
 absl::Status Refuse(const std::string& field, const auto& value, const std::string& expected) {
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be ", expected));
+  const auto shown = [&] {
+    if constexpr (std::is_floating_point_v<std::decay_t<decltype(value)>>)
+      return Decimal(value);
+    else
+      return value;
+  }();
+  return absl::InvalidArgumentError(absl::StrCat(field, " is ", shown, "; it must be ", expected));
 }
 
 absl::Status CheckIds(const std::string& field, std::span<const int32_t> ids, int32_t vocab_size) {

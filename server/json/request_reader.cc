@@ -18,6 +18,8 @@ namespace bj = boost::json;
 
 namespace {
 
+constexpr double kBeyond64Bits = 0x1p63;
+
 // The text of a string that may stand for something else.
 std::optional<absl::string_view> Spelled(const bj::value& value, Typing typing) {
   if (typing == Typing::kStrict || !value.is_string()) return std::nullopt;
@@ -45,13 +47,13 @@ std::string ShownValue(const bj::value& value) {
 }  // namespace
 
 std::optional<int64_t> AsInteger(const bj::value& value, Typing typing) {
-  constexpr double kEnd = 0x1p63;
   if (const int64_t* integer = value.if_int64()) return *integer;
   if (const uint64_t* integer = value.if_uint64()) {
     return *integer <= INT64_MAX ? std::optional(static_cast<int64_t>(*integer)) : std::nullopt;
   }
   if (const double* number = value.if_double()) {
-    const bool whole = *number >= -kEnd && *number < kEnd && *number == std::trunc(*number);
+    // The least of 64 bits comes as an integer: as a double it is what was beyond.
+    const bool whole = *number > -kBeyond64Bits && *number < kBeyond64Bits && *number == std::trunc(*number);
     return whole ? std::optional(static_cast<int64_t>(*number)) : std::nullopt;
   }
   int64_t integer = 0;
@@ -120,6 +122,9 @@ void RequestReader::Read(std::string_view name, std::optional<int64_t>* out) {
     *out = integer;
   } else if (value->is_uint64()) {
     Fail(name, fmt::format("is {}: too large for a 64-bit integer", value->get_uint64()));
+  } else if (value->is_double() && std::abs(value->get_double()) >= kBeyond64Bits) {
+    Fail(name, fmt::format("is {}: too {} for a 64-bit integer", value->get_double(),
+                           value->get_double() > 0 ? "large" : "small"));
   } else {
     Fail(name, fmt::format("must be an integer, not {}", DescribeJson(*value)));
   }

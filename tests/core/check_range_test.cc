@@ -22,7 +22,15 @@ TEST(CheckRangeTest, NumbersMayHaveAnOpenEndBelow) {
   EXPECT_EQ(CheckRange("p", 0.0, 0, Lower::kOpen, 1).message(), "p is 0: it must be more than 0 and at most 1");
   EXPECT_TRUE(CheckRange("p", 1.0, 0, Lower::kOpen, 1).ok());
   EXPECT_EQ(CheckRange("p", 1.5, 0, Lower::kClosed, 1).message(), "p is 1.5: it must be at least 0 and at most 1");
-  EXPECT_FALSE(CheckRange("p", NAN, 0, Lower::kClosed, 1).ok());
+  EXPECT_EQ(CheckRange("p", NAN, 0, Lower::kClosed, 1).message(), "p is nan: it must be at least 0 and at most 1");
+}
+
+TEST(CheckRangeTest, WhatIsJustPastABoundDoesNotLookLikeIt) {
+  EXPECT_EQ(CheckRange("t", 2.0000001, 0, Lower::kClosed, 2).message(),
+            "t is 2.0000001: it must be at least 0 and at most 2");
+  const std::string least(CheckRange("t", std::nextafter(2.0, 3.0), 0, Lower::kClosed, 2).message());
+  EXPECT_EQ(least, "t is 2.0000000000000004: it must be at least 0 and at most 2");
+  EXPECT_EQ(CheckRange("t", -1e-9, 0, Lower::kClosed, 2).message(), "t is -1e-09: it must be at least 0 and at most 2");
 }
 
 }  // namespace

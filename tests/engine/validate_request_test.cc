@@ -72,6 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"too_long", [](Request& r) { r.max_tokens = 998; }, "together they may be at most 1000"},
         BadCase{"overflow", [](Request& r) { r.max_tokens = INT64_MAX; }, "together they may be at most 1000"},
         BadCase{"temperature", [](Request& r) { r.sampling.temperature = -1; }, "temperature is -1"},
+        BadCase{"temperature_close", [](Request& r) { r.sampling.temperature = 2.0000002F; },
+                "temperature is 2.0000002"},
         BadCase{"temperature_nan", [](Request& r) { r.sampling.temperature = NAN; }, "temperature is nan"},
         BadCase{"top_p_zero", [](Request& r) { r.sampling.top_p = 0; }, "top_p is 0"},
         BadCase{"repetition", [](Request& r) { r.sampling.repetition_penalty = 0; }, "repetition_penalty is 0"},

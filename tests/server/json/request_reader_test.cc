@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 
 namespace batucada {
 namespace {
@@ -16,9 +17,11 @@ TEST(AsIntegerTest, WholeNumbersAreIntegers) {
   EXPECT_EQ(AsInteger(7), 7);
   EXPECT_EQ(AsInteger(uint64_t{7}), 7);
   EXPECT_EQ(AsInteger(16.0), 16);
-  EXPECT_EQ(AsInteger(-0x1p63), INT64_MIN);
-  for (const bj::value& other : {bj::value(16.5), bj::value(0x1p63), bj::value(NAN), bj::value(INFINITY),
-                                 bj::value(UINT64_MAX), bj::value("7"), bj::value(true), bj::value(nullptr)}) {
+  EXPECT_EQ(AsInteger(-0x1.fffffffffffffp62), INT64_MIN + 1024);
+  EXPECT_EQ(AsInteger(INT64_MIN), INT64_MIN);
+  for (const bj::value& other :
+       {bj::value(16.5), bj::value(0x1p63), bj::value(-0x1p63), bj::value(NAN), bj::value(INFINITY),
+        bj::value(UINT64_MAX), bj::value("7"), bj::value(true), bj::value(nullptr)}) {
     EXPECT_FALSE(AsInteger(other)) << other;
   }
 }
@@ -31,6 +34,26 @@ TEST(TypingTest, StringsStandForNumbersOnlyWhereTheyMay) {
   EXPECT_FALSE(AsInteger(bj::value("7.5"), Typing::kLenient) || AsNumber(bj::value(""), Typing::kLenient) ||
                AsBoolean(bj::value("TRUE"), Typing::kLenient) || AsBoolean(1, Typing::kLenient));
   EXPECT_FALSE(AsInteger(bj::value("7")) || AsNumber(bj::value("0.5")) || AsBoolean(bj::value("true")));
+}
+
+TEST(RequestReaderTest, IntegersBeyond64BitsAreToldOnWhichSide) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"9223372036854775808", "seed is 9223372036854775808: too large for a 64-bit integer"},
+      {"18446744073709551616", "seed is 1.8446744073709552e+19: too large for a 64-bit integer"},
+      {"-9223372036854775809", "seed is -9.223372036854776e+18: too small for a 64-bit integer"},
+      {"0.5", "seed must be an integer, not the number 0.5"}};
+  for (const auto& [text, message] : cases) {
+    const bj::object object = {{"seed", bj::parse(text)}};
+    RequestReader reader(object, "");
+    std::optional<int64_t> seed;
+    reader.Read("seed", &seed);
+    EXPECT_EQ(std::string(reader.status().message()), message);
+  }
+  const bj::object least = {{"seed", bj::parse("-9223372036854775808")}};
+  RequestReader reader(least, "");
+  std::optional<int64_t> seed;
+  reader.Read("seed", &seed);
+  EXPECT_EQ(seed, INT64_MIN);
 }
 
 TEST(RequestReaderTest, OneIsAListOnlyWhereItMayBe) {
