@@ -46,6 +46,7 @@ void AddContents(const inference::InferTensorContents& contents, boost::json::ar
 
 absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& request) {
   InferRequest read{.id = request.id(), .model = request.model_name(), .version = request.model_version()};
+  BATUCADA_RETURN_IF_ERROR(CheckInferParameters(request.parameters().size()));
   for (const auto& [name, parameter] : request.parameters()) read.parameters[name] = ToJson(parameter);
   const int raw = request.raw_input_contents_size();
   if (raw > 0 && raw != request.inputs_size()) {

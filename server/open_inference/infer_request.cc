@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/common/shortest_double.h"
+#include "server/generate/check_range.h"
 #include "server/generate/translate.h"
 #include "server/json/request_reader.h"
 #include "server/open_inference/backend_names.h"
@@ -247,8 +248,13 @@ absl::Status DecodeElements(std::string_view bytes, InferTensor* tensor) {
   return absl::OkStatus();
 }
 
+absl::Status CheckInferParameters(size_t count) {
+  return CheckCount("parameters", count, kMaxInferParameters, "members");
+}
+
 absl::Status AddOnce(std::string_view name, const bj::value& value, bj::object* given) {
   if (value.is_null()) return absl::OkStatus();
+  BATUCADA_RETURN_IF_ERROR(CheckInferParameters(given->size() + 1));
   const auto [member, fresh] = given->emplace(bj::string_view(name.data(), name.size()), value);
   if (fresh || member->value() == value) return absl::OkStatus();
   // 1 and "1.0" may have come by two ways from the same client.

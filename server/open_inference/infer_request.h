@@ -60,8 +60,13 @@ inline constexpr std::string_view kInferModelVersion = "1";
 // NOT_FOUND unless it is that, or empty.
 absl::Status CheckInferVersion(std::string_view version);
 
+// Parameters of one request, which has names for a few hundred.
+inline constexpr int64_t kMaxInferParameters = 1024;
+// INVALID_ARGUMENT if there are more: names that strangers choose may all meet in one bucket of a table.
+absl::Status CheckInferParameters(size_t count);
+
 // Adds a parameter that may be told in several places, unless it is null. INVALID_ARGUMENT if it is there with another
-// value.
+// value, or is one too many.
 absl::Status AddOnce(std::string_view name, const boost::json::value& value, boost::json::object* given);
 
 // INVALID_ARGUMENT or NOT_FOUND (the version) name the tensor or the parameter. Values are checked by Translate. Types

@@ -147,6 +147,11 @@ def test_bad_requests_say_what_is_wrong(client, model, given, says):
     assert error.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
+def test_parameters_have_a_bound(client, model):
+    with pytest.raises(InferenceServerException, match="parameters has 1025 members: at most 1024"):
+        client.infer(model, inputs(), parameters={f"p{i}": i for i in range(1025)})
+
+
 def test_a_bad_request_does_not_end_its_stream(fast, client, model):
     good = inputs(stream=True, seed=7, max_tokens=24)
     answers = stream(client, model, [(inputs(temperature=9.0), {}), (good, {"request_id": "good"})])

@@ -132,6 +132,7 @@ def test_generate_stream(fast, model):
     ("generate", {"text_input": "a", "parameters": 3}, "must be an object"),
     ("generate", {"text_input": "a", "temperature": 9}, "temperature"),
     ("generate", {"text_input": "a", "colour": 9}, "colour"),
+    ("generate", {"text_input": "a"} | {f"p{i}": i for i in range(1024)}, "parameters has 1025 members: at most 1024"),
     ("generate", {"text_input": "a", "parameters": {"": 1}}, '"" is not a parameter'),
     ("generate", {"text_input": "a", "random_seed": "x"}, "random_seed must be an integer"),
     ("generate", {"text_input": "a", "max_tokens": 1, "min_length": 9}, "min_length is 9"),
