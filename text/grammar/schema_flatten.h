@@ -74,6 +74,9 @@ absl::Status Settle(boost::json::object& flat, const std::string& path);
 boost::json::value BothSchemas(const boost::json::value& a, const boost::json::value& b);
 // Values in `value`, itself and names of members counted: what a copy of it costs.
 int64_t SizeOf(const boost::json::value& value);
+// Steps of putting so many members, whose names a stranger has chosen, into an object one by one: they may meet in one
+// bucket of its table, whose hash has no secret worth the name.
+inline int64_t StepsOfNaming(size_t members) { return static_cast<int64_t>(members * members / 1024); }
 // "$.a[0]", or with quotes where the name needs them.
 std::string Below(const std::string& path, std::string_view member);
 absl::Status Refused(const std::string& path, std::string_view what);

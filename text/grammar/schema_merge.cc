@@ -186,6 +186,12 @@ absl::StatusOr<bj::object> SchemaFlattener::Merge(bj::object a, const bj::object
                                                   Scope scope) {
   // All of it may be copied, and lists are held against each other.
   int64_t steps = 10;
+  size_t properties = 0;
+  for (const bj::object* one : {&std::as_const(a), &b}) {
+    const bj::value* own = one->if_contains("properties");
+    if (own != nullptr && own->is_object()) properties += own->get_object().size();
+  }
+  steps += StepsOfNaming(properties);
   for (const auto& member : a) steps += SizeOf(member.value());
   for (const auto& [key, value] : b) {
     const bj::value* mine = a.if_contains(key);

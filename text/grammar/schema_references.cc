@@ -197,7 +197,8 @@ class References {
 
   bj::value Copy(const bj::value& schema, const std::string& pointer, const Scope& outer, WorkBudget& budget) {
     const bj::object* object = schema.if_object();
-    if (object == nullptr || !budget.Spend(2 + static_cast<int64_t>(object->size()))) return schema;
+    if (object == nullptr) return schema;
+    if (!budget.Spend(2 + static_cast<int64_t>(object->size()) + StepsOfNaming(object->size()))) return schema;
     const auto node = nodes_.find(pointer);
     if (node == nodes_.end()) return schema;
     const std::string& base = node->second.base;
@@ -246,6 +247,7 @@ class References {
                       WorkBudget& budget) {
     if (holds == Holds::kSchema) return Copy(value, at, scope, budget);
     if (const bj::object* members = value.if_object(); members != nullptr && holds == Holds::kMembers) {
+      if (!budget.Spend(StepsOfNaming(members->size()))) return value;
       bj::object copy;
       for (const auto& member : *members) {
         copy[member.key()] = Copy(member.value(), at + PointerToken(View(member.key())), scope, budget);
