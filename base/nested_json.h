@@ -1,4 +1,4 @@
-// JSON of other depths than ParseJson's: what this program has put others' documents into.
+// JSON within other bounds than ParseJson's.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,10 @@
 
 namespace batucada {
 
-// ParseJson (base/json.h) of a document that nests at most `levels` levels.
+// ParseJson (base/json.h) of a document that nests at most `levels` levels: one that this program has put others' into.
 absl::StatusOr<boost::json::value> ParseNestedJson(std::string_view text, std::string_view what, size_t levels);
+
+// ParseJson of a file that the operator has chosen, which may have an object with a member for each tensor or token.
+absl::StatusOr<boost::json::value> ParseJsonFile(std::string_view text, std::string_view what);
 
 }  // namespace batucada

@@ -21,6 +21,11 @@ class UniqueKeys {
   void Close();
   // False: the innermost object has it already.
   bool Add(std::string_view key);
+  // Keys that the innermost object has so far.
+  size_t size() const {
+    const Object& object = objects_.back();
+    return object.many != nullptr ? object.many->size() : keys_.size() - object.first;
+  }
   // Objects that are open.
   size_t depth() const { return objects_.size(); }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "base/nested_json.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "hub/digest.h"
@@ -65,7 +66,7 @@ const HubFile* FindFile(const HubListing& listing, std::string_view name) {
 }
 
 absl::StatusOr<std::vector<std::string>> ShardsOf(std::string_view index) {
-  BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document, ParseJson(index, kIndexFile));
+  BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document, ParseJsonFile(index, kIndexFile));
   absl::Status status;
   const JsonObject root(document, Concat(kIndexFile, ": "), &status);
   const JsonObject map = root.Object("weight_map");

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_join.h"
 #include "base/json.h"
+#include "base/nested_json.h"
 #include "base/status.h"
 #include "base/strings.h"
 
@@ -153,7 +154,7 @@ absl::StatusOr<std::vector<StoredTensor>> ParseSafetensors(std::span<const std::
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + kPrefixBytes, header_bytes);
   const std::span<const std::byte> data = file.subspan(kPrefixBytes + header_bytes);
   if (!text.starts_with('{')) return Bad(what, "the header is not a JSON object; is this a safetensors file?");
-  BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document, ParseJson(text, Concat("the header of ", what)));
+  BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document, ParseJsonFile(text, Concat("the header of ", what)));
 
   absl::Status status;
   const JsonObject header(document, Concat(what, ": "), &status);
@@ -191,7 +192,7 @@ absl::StatusOr<SafetensorsModel> SafetensorsModel::OpenShards(const std::filesys
   SafetensorsModel model;
   model.what_ = "model.safetensors.index.json";
   BATUCADA_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(dir / model.what_, int64_t{kMaxHeaderBytes}));
-  BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document, ParseJson(text, model.what_));
+  BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document, ParseJsonFile(text, model.what_));
   absl::Status status;
   const JsonObject root(document, Concat(model.what_, ": "), &status);
   const JsonObject weight_map = root.Object("weight_map");

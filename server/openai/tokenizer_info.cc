@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/json.h"
+#include "base/nested_json.h"
 
 namespace batucada {
 namespace {
@@ -18,7 +19,7 @@ constexpr int64_t kMaxFileBytes = int64_t{16} << 20;
 bj::object ReadObject(const fs::path& path) {
   const absl::StatusOr<std::string> text = ReadTextFile(path, kMaxFileBytes);
   if (!text.ok()) return {};
-  absl::StatusOr<bj::value> json = ParseJson(*text, path.filename().string());
+  absl::StatusOr<bj::value> json = ParseJsonFile(*text, path.filename().string());
   return json.ok() && json->is_object() ? std::move(json->get_object()) : bj::object();
 }
 

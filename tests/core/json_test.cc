@@ -1,5 +1,8 @@
 #include "base/json.h"
 
+#include <malloc.h>
+
+#include <ctime>
 #include <random>
 #include <string>
 #include <vector>
@@ -9,6 +12,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value_from.hpp>
 
+#include "base/nested_json.h"
 #include "base/strings.h"
 
 namespace batucada {
@@ -134,11 +138,122 @@ TEST(ParseJsonTest, MembersHaveABoundWhereverTheyAre) {
     }
     return text + "]";
   };
-  EXPECT_EQ(Refusal(objects(1 << 9, 1 << 8)), "");
-  EXPECT_THAT(Refusal(objects((1 << 9) + 1, 1 << 8)), HasSubstr("more than 131072 members"));
-  EXPECT_THAT(Refusal(objects(1, 700'000)), HasSubstr("more than 131072 members"));
-  EXPECT_THAT(Refusal(R"({"of": {"an": )" + objects((1 << 9) + 1, 1 << 8) + "}}"),
+  EXPECT_EQ(Refusal(objects(1 << 10, 1 << 7)), "");
+  EXPECT_THAT(Refusal(objects((1 << 10) + 1, 1 << 7)), HasSubstr("more than 131072 members"));
+  EXPECT_THAT(Refusal(R"({"of": {"an": )" + objects((1 << 10) + 1, 1 << 7) + "}}"),
               HasSubstr("more than 131072 members"));
+  constexpr char kTooLarge[] = "too large objects: beyond the first 128 members of each at most 4096 in all";
+  EXPECT_EQ(Refusal(objects(1, 4224)), "");
+  EXPECT_THAT(Refusal(objects(1, 4225)), HasSubstr(kTooLarge));
+  EXPECT_EQ(Refusal(objects(32, 256)), "");
+  EXPECT_THAT(Refusal(objects(33, 256)), HasSubstr(kTooLarge));
+  EXPECT_THAT(Refusal(objects(1, 700'000)), HasSubstr(kTooLarge));
+  EXPECT_TRUE(ParseJsonFile(objects(1, 1 << 17), "a file").ok());
+  EXPECT_FALSE(ParseJsonFile(objects(1, (1 << 17) + 1), "a file").ok());
+}
+
+// Keys that Boost's hash, FNV-1a and the table's address, puts into the same 4096th of all places where the address is
+// 16 bytes behind a page's begin, as that of a block is which the allocator maps: texts of four characters that lead
+// the low twelve bits from the first state back to it, two of them in a row.
+std::vector<std::string> CollidingKeys(size_t count) {
+  constexpr uint64_t kBasis = 0xcbf29ce484222325, kPrime = 0x100000001b3, kMask = 0xfff;
+  constexpr uint64_t kBegin = (kBasis + 0x10) & kMask;
+  const std::string letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  std::vector<std::vector<std::string>> to(kMask + 1);  // pairs, by the state that they lead to
+  const auto after = [](uint64_t state, const std::string& text) {
+    for (const char c : text) state = ((state ^ static_cast<uint8_t>(c)) * kPrime) & kMask;
+    return state;
+  };
+  std::vector<std::string> pairs, loops, keys;
+  for (const char a : letters) {
+    for (const char b : letters) pairs.push_back({a, b});
+  }
+  for (const std::string& pair : pairs) to[after(kBegin, pair)].push_back(pair);
+  for (uint64_t state = 0; state <= kMask; ++state) {
+    if (to[state].empty()) continue;
+    for (const std::string& pair : pairs) {
+      if (after(state, pair) != kBegin) continue;
+      for (const std::string& first : to[state]) loops.push_back(first + pair);
+    }
+  }
+  for (const std::string& first : loops) {
+    for (const std::string& second : loops) {
+      if (keys.size() == count) return keys;
+      keys.push_back(first + second);
+    }
+  }
+  return keys;
+}
+
+double ThreadSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// The time of the processor that a thread takes for n and for 4n, as linear_time_test.cc has it.
+TEST(ParseJsonTest, KeysThatCollideTakeTimeInProportion) {
+  constexpr size_t kKeys = 31 << 10;  // 4n in 31 buckets, where the hash is known
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  const std::vector<std::string> keys = CollidingKeys(4 * kKeys);
+  ASSERT_EQ(keys.size(), 4 * kKeys);
+  const auto seconds = [&](size_t count, size_t per_object) {
+    std::string text = "[{";
+    for (size_t i = 0; i < count; ++i) {
+      absl::StrAppend(&text, i == 0 ? "" : i % per_object == 0 ? "},{" : ",", "\"", keys[i], "\":1");
+    }
+    text += "}]";
+    const double begin = ThreadSeconds();
+    const auto parsed = ParseJson(text, "the body");
+    return ThreadSeconds() - begin;
+  };
+  for (const size_t per_object : {size_t{17}, size_t{128}, 4 * kKeys}) {
+    double once = 0, fourfold = 0;
+    for (int attempt = 0; attempt < 3 && (attempt == 0 || fourfold > 6 * once); ++attempt) {
+      once = seconds(kKeys, per_object);
+      fourfold = seconds(4 * kKeys, per_object);
+    }
+    constexpr double kTooShort = 5e-3;
+    EXPECT_TRUE(fourfold < kTooShort || fourfold <= 6 * once)
+        << once << " s for " << kKeys << " keys, " << fourfold << " s for four times as many";
+  }
+}
+
+TEST(ParseJsonTest, ObjectsMayBeOfManyTokenIds) {
+  const auto biases = [](int count, const char* last) {
+    std::string text = R"({"sampling_params": {"logit_bias": {)";
+    for (int i = 0; i < count; ++i) absl::StrAppend(&text, "\"", 7 * i, "\":1,");
+    return text + last + "}}}";
+  };
+  EXPECT_EQ(Refusal(biases((1 << 17) - 3, R"("999999":1)")), "");
+  EXPECT_THAT(Refusal(biases((1 << 17) - 2, R"("999999":1)")), HasSubstr("more than 131072 members"));
+  std::string others;
+  for (int i = 0; i <= 4096; ++i)
+    absl::StrAppend(&others, i == 0 ? "" : ",", "\"", i % 2 == 0 ? "0" : "1000000", i, "\":1");
+  EXPECT_THAT(Refusal(biases(1000, others.c_str())), HasSubstr("too large objects"));
+}
+
+TEST(ParseJsonTest, ATextThatIsNoJsonIsToldWhy) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{\"a\": \"x\xFFy\"}", "the byte 0xff, which is no UTF-8 there, at byte 8"},
+      {"{\"a\": \"\xC3\"}", "the byte 0xc3, which is no UTF-8 there, at byte 7"},
+      {"{\"a\": \"\xED\xA0\x80\"}", "the byte 0xed, which is no UTF-8 there, at byte 7"},
+      {"{\"a\": \"\xF4\x90\x80\x80\"}", "the byte 0xf4, which is no UTF-8 there, at byte 7"},
+      {"{\"a\": \"\xC0\x80\"}", "the byte 0xc0, which is no UTF-8 there, at byte 7"},
+      {"{\"a\xC3(\": 1}", "the byte 0xc3, which is no UTF-8 there, at byte 3"},
+      {"{\"a\": \"x\ny\"}", "the control character 0x0a, which a string may have only as an escape, at byte 8"},
+      {std::string("{\"a\": \"x\0y\"}", 12), "the control character 0x00, "},
+      {R"({"a": "\ud83d"})", "half of a surrogate pair, which is no character without the other, at byte 13"},
+      {R"({"a": "\uD83Dx"})", "half of a surrogate pair"},
+      {R"({"a": "\ud83d\u0041"})", "half of a surrogate pair"},
+      {R"({"a": "\ude00"})", "half of a surrogate pair"},
+      {std::string("\xFF\xFE{\0}\0", 6), "the body is UTF-16: it must be JSON in UTF-8"},
+      {"", "the body is empty: it must be JSON"},
+      {"{\"a\": \xE2\x80\x9Cx\xE2\x80\x9D}", "not valid JSON: syntax error at byte 6"},
+      {"{'a': 1}", "not valid JSON: syntax error at byte 1"},
+      {R"({"a": "\\ud83d" x})", "not valid JSON: syntax error at byte 16"},
+      {"{\"a\": 1", "not valid JSON: incomplete JSON at byte 7"}};
+  for (const auto& [text, why] : cases) EXPECT_THAT(Refusal(text), HasSubstr(why)) << text;
 }
 
 TEST(ParseJsonTest, NumbersAreNumbers) {
