@@ -1,10 +1,8 @@
 #include "base/json_fault.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/strings.h"
 
