@@ -18,8 +18,8 @@ bool Has(std::initializer_list<std::string_view> names, std::string_view name) {
 }  // namespace
 
 absl::StatusOr<StringMap<std::string>> ReadQuery(std::string_view query, std::initializer_list<std::string_view> known,
-                                                 UnknownMembers* unknown,
-                                                 std::initializer_list<std::string_view> lists) {
+                                                 UnknownMembers* unknown, std::initializer_list<std::string_view> lists,
+                                                 std::vector<std::string>* listed) {
   StringMap<std::string> read;
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
@@ -32,7 +32,10 @@ absl::StatusOr<StringMap<std::string>> ReadQuery(std::string_view query, std::in
       const std::string shown = Printable(pair.substr(0, equals));
       return InvalidParameter(shown, fmt::format("{} has an escape that is none", shown));
     }
-    if (Has(lists, name)) continue;
+    if (Has(lists, name)) {
+      if (listed != nullptr) listed->push_back(std::move(value));
+      continue;
+    }
     if (Has(known, name)) {
       if (read.emplace(name, std::move(value)).second) continue;
       return InvalidParameter(name, fmt::format("{} is there twice: give it once", name));

@@ -12,7 +12,10 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "absl/container/flat_hash_set.h"
+#include "base/json.h"
 #include "base/status.h"
+#include "server/common/error.h"
 #include "server/common/request_id.h"
 #include "server/json/json_schema.h"
 #include "server/openai/chat_message.h"
@@ -258,6 +261,46 @@ absl::Status AddMessageOf(const bj::value& item, std::string* thinking, bj::arra
   return absl::OkStatus();
 }
 
+// Whether the calls of an input are different ones, and every output one of a call.
+class CallsOfInput {
+ public:
+  // REQUIRES: a message was made of the item.
+  absl::Status Take(size_t index, const bj::object& item) {
+    const bj::string& type = item.at("type").as_string();
+    if (type == "function_call") {
+      std::string id = Text(item.at("call_id").as_string());
+      if (made_.contains(id)) {
+        return InvalidParameter(ParameterOf(index), fmt::format("{} is {}, as another call's: they must differ",
+                                                                ParameterOf(index), Printable(id)));
+      }
+      made_.insert(std::move(id));
+    } else if (type == "function_call_output") {
+      outputs_.emplace_back(index, Text(item.at("call_id").as_string()));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Check(std::span<const std::shared_ptr<const KnownItem>> before) {
+    const auto lone = [this](const auto& output) { return !made_.contains(output.second); };
+    if (std::none_of(outputs_.begin(), outputs_.end(), lone)) return absl::OkStatus();
+    for (const auto& item : before) {
+      const bj::object& object = item->value.get_object();
+      if (object.at("type") == "function_call") made_.insert(Text(object.at("call_id").as_string()));
+    }
+    const auto output = std::find_if(outputs_.begin(), outputs_.end(), lone);
+    if (output == outputs_.end()) return absl::OkStatus();
+    return InvalidParameter(
+        ParameterOf(output->first),
+        fmt::format("No tool call found for function call output with call_id {}.", Printable(output->second)));
+  }
+
+ private:
+  static std::string ParameterOf(size_t index) { return fmt::format("input[{}].call_id", index); }
+
+  absl::flat_hash_set<std::string> made_;
+  std::vector<std::pair<size_t, std::string>> outputs_;  // which item, and of which call
+};
+
 }  // namespace
 
 std::string NewId(std::string_view prefix) { return std::string(prefix) + NewRequestId(); }
@@ -295,21 +338,24 @@ std::vector<StoredItem> ReadItems(RequestReader& reader, std::string_view name) 
   return items;
 }
 
-absl::Status AddMessages(std::span<const StoredItem> items, bj::array* messages) {
-  std::string thinking;
-  for (const StoredItem& item : items) {
-    boost::system::error_code failed;
-    const bj::value value = bj::parse(item.json, failed);
-    if (failed) return absl::DataLossError("an item is no JSON object");
-    BATUCADA_RETURN_IF_ERROR(AddMessageOf(value, &thinking, messages));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status AddMessages(std::span<const std::shared_ptr<const KnownItem>> items, bj::array* messages) {
+absl::Status AddHistory(std::span<const std::shared_ptr<const KnownItem>> items, bj::array* messages) {
   std::string thinking;
   for (const auto& item : items) BATUCADA_RETURN_IF_ERROR(AddMessageOf(item->value, &thinking, messages));
   return absl::OkStatus();
+}
+
+absl::Status AddInput(std::span<const StoredItem> items, std::span<const std::shared_ptr<const KnownItem>> before,
+                      bj::array* messages) {
+  std::string thinking;
+  CallsOfInput calls;
+  for (size_t i = 0; i < items.size(); ++i) {
+    boost::system::error_code failed;
+    const bj::value value = bj::parse(items[i].json, failed);
+    if (failed) return absl::DataLossError("an item is no JSON object");
+    BATUCADA_RETURN_IF_ERROR(AddMessageOf(value, &thinking, messages));
+    BATUCADA_RETURN_IF_ERROR(calls.Take(i, value.get_object()));
+  }
+  return calls.Check(before);
 }
 
 bj::object ItemsSchema(std::string_view description) {

@@ -32,8 +32,11 @@ StoredItem TextMessage(std::string_view role, std::string_view text);
 // Messages, as ChatInput takes them, added to `messages`. A call joins the message of the assistant's before it;
 // reasoning is the reasoning_content of the one that it leads to, and of none if it leads to none. DATA_LOSS if an item
 // is not as ReadItems makes it.
-absl::Status AddMessages(std::span<const StoredItem> items, boost::json::array* messages);
-absl::Status AddMessages(std::span<const std::shared_ptr<const KnownItem>> items, boost::json::array* messages);
+absl::Status AddHistory(std::span<const std::shared_ptr<const KnownItem>> items, boost::json::array* messages);
+// The same of an input that has no references left and stands behind `before`, whose messages were made.
+// INVALID_ARGUMENT names the item whose call_id is another call's, or that is the output of a call which is nowhere.
+absl::Status AddInput(std::span<const StoredItem> items, std::span<const std::shared_ptr<const KnownItem>> before,
+                      boost::json::array* messages);
 
 boost::json::object ItemsSchema(std::string_view description);
 boost::json::object InputSchema();

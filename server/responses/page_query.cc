@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "server/common/error.h"
 #include "server/http/query.h"
+#include "server/responses/response_request.h"
 
 namespace batucada {
 namespace {
@@ -17,9 +18,23 @@ constexpr int64_t kMostAtOnce = 100;
 
 }  // namespace
 
+absl::StatusOr<StringMap<std::string>> ReadItemQuery(std::string_view query,
+                                                     std::initializer_list<std::string_view> known,
+                                                     UnknownMembers* unknown) {
+  std::vector<std::string> include;
+  BATUCADA_ASSIGN_OR_RETURN(StringMap<std::string> read,
+                            ReadQuery(query, known, unknown, {"include", "include[]"}, &include));
+  for (const std::string& name : include) {
+    if (IsIncludable(name)) continue;
+    return InvalidParameter(
+        "include", fmt::format("include is '{}': that is nothing that a response may include", Printable(name)));
+  }
+  return read;
+}
+
 absl::StatusOr<PageRequest> ReadPageQuery(std::string_view query, UnknownMembers* unknown) {
   BATUCADA_ASSIGN_OR_RETURN(const StringMap<std::string> read,
-                            ReadQuery(query, {"limit", "order", "after"}, unknown, {"include", "include[]"}));
+                            ReadItemQuery(query, {"limit", "order", "after"}, unknown));
   PageRequest page;
   if (const auto limit = read.find("limit"); limit != read.end()) {
     if (!absl::SimpleAtoi(limit->second, &page.limit) || page.limit < 1 || page.limit > kMostAtOnce) {

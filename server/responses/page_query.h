@@ -1,10 +1,13 @@
 // Which part of a list a client asks for: ?limit=20&order=desc&after=ID
 #pragma once
 
+#include <initializer_list>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/strings.h"
 #include "server/http/http.h"
 #include "server/json/json_writer.h"
 #include "server/json/unknown_members.h"
@@ -12,7 +15,12 @@
 
 namespace batucada {
 
-// INVALID_ARGUMENT names the parameter: see ReadQuery. `include` of OpenAI's clients adds nothing that there would be.
+// ReadQuery beside OpenAI's `include`, which must be what POST takes and adds nothing that there would be.
+absl::StatusOr<StringMap<std::string>> ReadItemQuery(std::string_view query,
+                                                     std::initializer_list<std::string_view> known,
+                                                     UnknownMembers* unknown);
+
+// INVALID_ARGUMENT names the parameter: see ReadItemQuery.
 absl::StatusOr<PageRequest> ReadPageQuery(std::string_view query, UnknownMembers* unknown);
 
 // The header that names what had no effect; none, if there is nothing.

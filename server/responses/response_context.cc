@@ -88,8 +88,8 @@ absl::StatusOr<ResponseContext> ReadContext(Service& service, const Client& clie
 
 absl::StatusOr<bj::array> MessagesOf(const ResponseContext& context, const ResponseParams& params) {
   bj::array messages;
-  BATUCADA_RETURN_IF_ERROR(AddMessages(context.items, &messages));
-  BATUCADA_RETURN_IF_ERROR(AddMessages(params.input, &messages));
+  BATUCADA_RETURN_IF_ERROR(AddHistory(context.items, &messages));
+  BATUCADA_RETURN_IF_ERROR(AddInput(params.input, context.items, &messages));
   if (messages.empty()) return InvalidParameter("input", "input has no message: give one", "missing_parameter");
   return messages;
 }

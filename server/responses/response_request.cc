@@ -59,10 +59,16 @@ void ReadConversation(RequestReader& reader, Params& params) {
                        fmt::format("must be an id, or an object with an id, not {}", DescribeJson(*value)));
   }
   reader.Read("conversation", &params.conversation_id);
+  if (params.conversation_id.empty()) {
+    reader.Fail("conversation", "is empty: give a conversation's id, or leave it out", "invalid_value");
+  }
 }
 
 void ReadPrevious(RequestReader& reader, Params& params) {
   reader.Read("previous_response_id", &params.previous_response_id);
+  if (reader.Take("previous_response_id") != nullptr && params.previous_response_id.empty()) {
+    return reader.Fail("previous_response_id", "is empty: give a response's id, or leave it out", "invalid_value");
+  }
   if (!params.previous_response_id.empty() && !params.conversation_id.empty()) {
     reader.Fail("previous_response_id", "and conversation are both there: give one of them",
                 "mutually_exclusive_parameters");
@@ -135,10 +141,9 @@ void ReadInclude(RequestReader& reader, Params& params) {
   reader.Read("top_logprobs", &top);
   bool wanted = top.value_or(0) != 0;
   for (size_t i = 0; i < include.size(); ++i) {
-    const auto known = std::find(std::begin(kIncludable), std::end(kIncludable), include[i]);
     if (include[i] == kLogprobsOfOutput) {
       wanted = true;
-    } else if (known == std::end(kIncludable)) {
+    } else if (!IsIncludable(include[i])) {
       return reader.Fail(fmt::format("include[{}]", i), "is nothing that a response may include", "invalid_value");
     }
   }
@@ -302,6 +307,11 @@ Table MakeTable() {
 }
 
 }  // namespace
+
+bool IsIncludable(std::string_view name) {
+  return name == kLogprobsOfOutput ||
+         std::find(std::begin(kIncludable), std::end(kIncludable), name) != std::end(kIncludable);
+}
 
 const Table& ResponseParameters() {
   static const Table table = MakeTable();

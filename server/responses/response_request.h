@@ -33,6 +33,9 @@ struct ResponseParams : CompletionParams {
 
 const ParameterTable<ResponseParams>& ResponseParameters();
 
+// Whether `include` may name it.
+bool IsIncludable(std::string_view name);
+
 // INVALID_ARGUMENT names the parameter, inside the input too. Thread-safe.
 absl::StatusOr<ResponseParams> ParseResponseRequest(std::string_view body, UnknownMembers* unknown = nullptr);
 

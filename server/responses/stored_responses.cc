@@ -36,9 +36,8 @@ absl::StatusOr<std::string> ReadResponseJson(Service& service, const Client& cli
 
 // What OpenAI's clients may ask of it: nothing that there would be more of.
 absl::Status CheckQuery(std::string_view query, UnknownMembers* unknown) {
-  BATUCADA_ASSIGN_OR_RETURN(
-      const StringMap<std::string> read,
-      ReadQuery(query, {"stream", "starting_after", "include_obfuscation"}, unknown, {"include", "include[]"}));
+  BATUCADA_ASSIGN_OR_RETURN(const StringMap<std::string> read,
+                            ReadItemQuery(query, {"stream", "starting_after", "include_obfuscation"}, unknown));
   for (const char* name : {"stream", "include_obfuscation"}) {
     const auto flag = read.find(name);
     if (flag == read.end() || flag->second == "true" || flag->second == "false") continue;

@@ -16,9 +16,15 @@ OpenAPI 3.1 description, which it serves at `/openapi.json`; a test compares the
 Every parameter that is not required may be `null`, which means its default. What other servers know and this one does
 not act on (OpenAI's, vLLM's, SGLang's, llama.cpp's, TGI's, LiteLLM's parameters) is listed with the values at which it
 changes nothing; any other value is refused with 400, naming parameter and value: nothing that would change an answer is
-ignored. A name that is not listed, in a query too, is ignored: the header `x-ignored-parameters` names it, so that a misspelling is
-found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. Completions and chat
+ignored. A name that is not listed, also in the query of a path that has parameters there, is ignored: the header
+`x-ignored-parameters` names it, so that a misspelling is found, and `batucada_ignored_parameters_total` counts it. `--strict-parameters` refuses such names. Completions and chat
 accept `store` and `metadata` and keep nothing.
+
+Some things are taken that their own servers refuse, for programs rely on it: in chat a message of the role `tool` without
+`tool_call_id`, or without a call before it; calls of the past whose `arguments` are no JSON, as one that was cut off is; on
+`/v1/messages` no `max_tokens`, a `temperature` above 1, `thinking` without `budget_tokens` and any `metadata`. A
+`function_call_output` on `/v1/responses` must have its call in the input or in what comes before it, and calls of one input have
+different ids; a call without its output is taken.
 
 `/v1/responses` and `/v1/conversations` are OpenAI's, for text: a response is chat whose past the server knows. What it is
 given are its `instructions`, all items of `previous_response_id` or of the `conversation`, and the `input`; the chat

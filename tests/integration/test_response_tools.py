@@ -132,6 +132,9 @@ def test_results_go_on_from_the_calls(qwen, client):
                                                        *(item.model_dump(exclude_none=True) for item in calls.output), *outputs]), **short})
     assert kept.usage.input_tokens == sent.usage.input_tokens == same["usage"]["prompt_tokens"]
     assert kept.output_text == sent.output_text == same["choices"][0]["message"]["content"]
+    with pytest.raises(openai.BadRequestError) as error:
+        client.responses.create(**request(input=[{**outputs[0], "call_id": "call_none"}], previous_response_id=calls.id))
+    assert error.value.param == "input[0].call_id" and "call_id call_none." in error.value.body["message"]
     items = list(client.responses.input_items.list(kept.id, order="asc"))
     assert [item.type for item in items] == ["message", "function_call", "function_call", "function_call_output", "function_call_output"]
     conversation = client.conversations.create()

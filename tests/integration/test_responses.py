@@ -294,6 +294,10 @@ def test_who_leaves_takes_the_response_along(crawling):
     ({"input": [{"type": "function_call", "call_id": "c", "name": "f"}]}, "input[0].arguments"),
     ({"input": [{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_file"}]}]},
      "input[0].output[0]"),
+    ({"input": [{"type": "function_call_output", "call_id": "c", "output": "x"}]}, "input[0].call_id"),
+    ({"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}] * 2}, "input[1].call_id"),
+    ({"input": "a", "previous_response_id": ""}, "previous_response_id"),
+    ({"input": "a", "conversation": ""}, "conversation"),
     ({"input": "a", "instructions": ["a"]}, "instructions"),
     ({"input": "a", "max_output_tokens": 0}, "max_output_tokens"),
     ({"input": "a", "temperature": "hot"}, "temperature"),
@@ -327,6 +331,10 @@ def test_who_leaves_takes_the_response_along(crawling):
      "tool_choice.name"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}], "tool_choice": {"type": "allowed_tools", "tools": []}},
      "tool_choice.mode"),
+    ({"input": "a", "tools": [{"type": "function", "name": "a"}], "tool_choice": {
+        "type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "a"}, {"type": "function", "name": "b"}]}},
+     "tool_choice.tools[1].name"),
+    ({"input": "a", "tool_choice": {"type": "function", "name": "b"}}, "tool_choice"),
     ({"input": "a", "reasoning": {"effort": "some"}}, "reasoning.effort"),
     ({"input": "a", "reasoning": {"summary": "long"}}, "reasoning.summary"),
     ({"input": "a", "reasoning": "high"}, "reasoning"),
@@ -344,10 +352,12 @@ def test_what_is_wrong_is_named(fake, body, param):
     answer = fake.http.post("/v1/responses", json=body)
     assert answer.status_code == 400, answer.text
     error = answer.json()["error"]
-    assert error["param"] == param and param.split(".")[0].split("[")[0] in error["message"]
+    assert error["param"] == param
+    assert param.split(".")[0].split("[")[0] in error["message"] or "function call output with call_id c." in error["message"]
 
 
-@pytest.mark.parametrize(("query", "param"), [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"),
+@pytest.mark.parametrize(("query", "param"), [("include=zz", "include"), ("include[]=zz", "include"),
+                                              ("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"),
                                               ("order=up", "order"), ("after=%4", "after"), ("after=msg_none", "after"),
                                               ("limit=1&limit=2", "limit"), ("order=asc&order=asc", "order")])
 def test_pages_that_are_not(fake, client, query, param):
@@ -358,10 +368,10 @@ def test_pages_that_are_not(fake, client, query, param):
 
 def test_queries_of_a_response(fake, client):
     path = f"/v1/responses/{ask(client, 'a').id}"
-    for query, param in (("stream=true", "stream"), ("stream=zzz", "stream"), ("stream=false&stream=true", "stream"), ("include_obfuscation=2", "include_obfuscation")):
+    for query, param in (("stream=true", "stream"), ("stream=zzz", "stream"), ("stream=false&stream=true", "stream"), ("include_obfuscation=2", "include_obfuscation"), ("include=zz", "include"), ("include[]=reasoning.encrypted_content&include[]=b", "include")):
         answer = fake.http.get(f"{path}?{query}")
         assert answer.status_code == 400 and answer.json()["error"]["param"] == param, query
-    for query in ("stream=false", "include[]=a&include[]=b&include=c", "include_obfuscation=false"):
+    for query in ("stream=false", "include[]=reasoning.encrypted_content&include[]=web_search_call.results&include=message.output_text.logprobs", "include_obfuscation=false"):
         answer = fake.http.get(f"{path}?{query}")
         assert answer.status_code == 200 and "x-ignored-parameters" not in answer.headers, query
     for place in ("", "/input_items"):
