@@ -137,10 +137,21 @@ absl::Status FindModel(ServerConfig* config) {
   return absl::OkStatus();
 }
 
+// A template that shows no message makes every chat the same prompt: any text file is one.
+void WarnIfSilent(const ChatTemplate& chat_template, const std::string& file) {
+  constexpr const char* kSaid = "batucada";
+  ChatInput input;
+  input.messages.push_back({{"role", "user"}, {"content", kSaid}});
+  const absl::StatusOr<std::string> text = chat_template.Render(input);
+  if (!text.ok() || text->find(kSaid) != std::string::npos) return;
+  spdlog::warn("--chat-template {}: it does not show what a user says: every chat is the same prompt", file);
+}
+
 // The operator's, which must be right, else the model's; null for a model that has none. A model whose own is wrong is
 // served without chat.
 absl::StatusOr<std::unique_ptr<const ChatTemplate>> LoadChatTemplate(const ServerConfig& config) {
   auto loaded = ChatTemplate::Load(config.engine.model_dir, config.chat_template);
+  if (loaded.ok() && !config.chat_template.empty()) WarnIfSilent(**loaded, config.chat_template);
   if (loaded.ok()) return loaded;
   if (!config.chat_template.empty()) {
     return absl::InvalidArgumentError(fmt::format("--chat-template: {}", std::string(loaded.status().message())));

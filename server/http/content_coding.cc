@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
@@ -90,6 +91,10 @@ absl::StatusOr<std::string> DecodeZstd(std::string_view body, Sink& sink) {
     ZSTD_outBuffer out = {.dst = sink.piece(), .size = kPieceBytes, .pos = 0};
     const size_t before = in.pos;
     const size_t left = ZSTD_decompressStream(stream.get(), &out, &in);
+    if (ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge) {
+      return NotWhole("zstd", fmt::format("its window is larger than {} MiB: compress it with a smaller one",
+                                          1 << (kMaxZstdWindowLog - 20)));
+    }
     if (ZSTD_isError(left)) return NotWhole("zstd", ZSTD_getErrorName(left));
     BATUCADA_RETURN_IF_ERROR(sink.Take(out.pos));
     if (left == 0 && in.pos == in.size) return sink.Release();  // the end of a frame, and of the body

@@ -58,7 +58,9 @@ absl::Status ReadInput(const bj::object& object, const std::string& path, InferB
   BATUCADA_RETURN_IF_ERROR(reader.Finish());
   if ((data != nullptr) == binary_size.has_value()) {
     return InvalidParameter(
-        path, fmt::format("{} needs its elements: data, or binary_data_size and bytes after the JSON", path));
+        path, data != nullptr
+                  ? fmt::format("{} has its elements twice: give data or binary_data_size", path)
+                  : fmt::format("{} needs its elements: data, or binary_data_size and bytes after the JSON", path));
   }
   if (data != nullptr) {
     if (!data->is_array() || !Flatten(data->get_array(), kMaxTensorDepth, &tensor.elements)) {

@@ -64,7 +64,8 @@ bj::object ReadPart(RequestReader& reader, const std::string& path, const bj::va
     return {};
   }
   const char* name = refuses ? "refusal" : "text";
-  const bj::value* text = members.Take(name);
+  members.Take(name);
+  const bj::value* text = object.if_contains(name);
   if (members.ok() && (text == nullptr || !text->is_string())) {
     members.Fail(name, fmt::format("must be a string, not {}", text == nullptr ? "absent" : DescribeJson(*text)));
   }
@@ -182,7 +183,10 @@ bj::object ReadChatMessage(RequestReader& reader, const std::string& path, const
   // Past calls of tools stand for themselves, and null is what an assistant says that says nothing.
   const bool says_nothing = is_assistant && (calls != nullptr || object.contains("content"));
   if (content == nullptr && !says_nothing) {
-    reader.Fail(path + ".content", "is missing: give a string or a list of text parts", "missing_parameter");
+    reader.Fail(
+        path + ".content",
+        fmt::format("is {}: give a string or a list of text parts", object.contains("content") ? "null" : "missing"),
+        "missing_parameter");
     return {};
   }
   bj::object read;

@@ -106,6 +106,7 @@ void ReadAllowed(RequestReader& reader, const std::string& path, const bj::objec
   if (!reader.ok()) return;
   choice->mode = mode == "required" ? Mode::kRequired : Mode::kAuto;
   choice->parameter = path + ".tools";
+  choice->listed = true;
   for (const bj::value& tool : tools->get_array()) {
     const std::string at = fmt::format("{}.tools[{}]", path, choice->names.size());
     if (!tool.is_object()) return reader.Fail(at, fmt::format("must be an object, not {}", DescribeJson(tool)));
@@ -165,7 +166,7 @@ void ReadTools(RequestReader& reader, Params& params) {
 void SetTools(RequestReader& reader, const bj::array& tools, const ToolChoice& choice, bool parallel,
               CompletionParams& params) {
   if (tools.empty()) {
-    if (choice.mode == Mode::kRequired) reader.Fail(choice.parameter, "asks for a call, and there are no tools");
+    if (choice.mode == Mode::kRequired) reader.Fail("tool_choice", "asks for a call, and there are no tools");
     return;
   }
   if (tools.size() > kMaxTools) {
@@ -182,10 +183,12 @@ void SetTools(RequestReader& reader, const bj::array& tools, const ToolChoice& c
     }
     offered.names.push_back(std::move(name));
   }
-  for (const std::string& name : choice.names) {
-    if (std::find(offered.names.begin(), offered.names.end(), name) == offered.names.end()) {
-      return reader.Fail(choice.parameter, fmt::format("is {}, which is none of the tools", name), "invalid_value");
-    }
+  for (size_t i = 0; i < choice.names.size(); ++i) {
+    const std::string& name = choice.names[i];
+    if (std::find(offered.names.begin(), offered.names.end(), name) != offered.names.end()) continue;
+    const std::string place = choice.listed ? fmt::format("[{}].{}name", i, params.names.tool_member) : "";
+    return reader.Fail(choice.parameter + place, fmt::format("is {}, which is none of the tools", name),
+                       "invalid_value");
   }
   if (choice.mode == Mode::kNone) return;
   offered.tools = tools;

@@ -39,6 +39,7 @@ struct ToolChoice {
   Mode mode = Mode::kAuto;
   std::vector<std::string> names;  // of those that may be called; none: all
   std::string parameter;           // that says so, for errors
+  bool listed = false;             // and is a list of tools
 };
 
 // Checks `tools`, of OpenAI's form, and gives them to the template and to the answer's parser. Errors go to `reader`.

@@ -81,6 +81,7 @@ void ReadAllowed(RequestReader& reader, const bj::object& object, ToolChoice* ch
   if (!reader.ok()) return;
   choice->mode = mode == "required" ? Mode::kRequired : Mode::kAuto;
   choice->parameter = "tool_choice.tools";
+  choice->listed = true;
   for (const bj::value& tool : tools->get_array()) {
     choice->names.push_back(ReadNamed(reader, fmt::format("tool_choice.tools[{}]", choice->names.size()), tool));
   }

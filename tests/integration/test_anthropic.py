@@ -138,6 +138,7 @@ def test_structured_output(client):
     ({"tools": [{"name": "a", "input_schema": {"properties": {"b": {"uniqueItems": True}}}}], "tool_choice": {"type": "any"}},
      "$.properties.b.uniqueItems"),
     ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "b"}}, "tool_choice.name"),
+    ({"tool_choice": {"type": "tool", "name": "b"}}, "tool_choice asks for a call, and there are no tools"),
     ({"tools": [{"name": "a b", "input_schema": {}}]}, "tools[0].name must be"),
     ({"tools": [{"name": "a", "input_schema": {"type": 5}}]}, "tools[0].input_schema: $.type is no type"),
     ({"tools": [{"name": "a", "input_schema": {"not": {}}}], "tool_choice": {"type": "any"}}, "tools[0].input_schema: allows no text"),

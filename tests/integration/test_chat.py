@@ -345,6 +345,10 @@ TABLE = [
           ([{"type": "custom", "function": {"name": "f"}}], "[0].type", "function")]],
     ({"messages": [{**USER, "tool_calls": [{"function": {"name": "f"}}]}]}, "messages[0].tool_calls", "assistant's"),
     ({"messages": [{**USER, "tool_call_id": "c1"}]}, "messages[0].tool_call_id", "role tool"),
+    ({"messages": [{"role": "user", "content": None}]}, "messages[0].content", "is null"),
+    ({"messages": [{"role": "user"}]}, "messages[0].content", "is missing"),
+    ({"messages": [{"role": "user", "content": [{"type": "text", "text": None}]}]}, "messages[0].content[0].text", "not null"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text", "not absent"),
     ({"messages": [USER], "metadata": 5}, "metadata", "an object"),
     ({"messages": [USER], "safety_identifier": 5}, "safety_identifier", "a string"),
     ({"messages": [USER], "functions": [{"name": "a"}]}, "functions", "not supported"),
@@ -421,6 +425,14 @@ def test_a_wrong_template_is_one_sentence_at_start(tmp_path, source, message):
     assert ended.returncode in (1, 2)
     [line] = ended.stderr.splitlines()
     assert message in line and "template.jinja: line 1, column" in line
+
+
+def test_a_template_without_messages_is_warned_of(tmp_path, chat):
+    other = tmp_path / "t.jinja"
+    other.write_text("root:x:0:0:root:/root:/bin/bash\n")
+    with Server("--backend", "fake", "--chat-template", str(other)) as server:
+        assert f"--chat-template {other}: it does not show what a user says" in server.log()
+    assert "does not show" not in chat.log()
 
 
 def test_a_missing_template_is_one_sentence():

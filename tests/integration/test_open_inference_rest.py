@@ -119,6 +119,8 @@ def test_generate_stream(fast, model):
     ("infer", {}, "text_input is missing"),
     ("infer", {"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [2], "data": ["a"]}]}, "1 elements where"),
     ("infer", {"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1]}]}, "needs its elements"),
+    ("infer", {"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1], "data": ["a"],
+                           "parameters": {"binary_data_size": 5}}]}, "has its elements twice"),
     ("infer", {"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1], "data": "a"}]}, "must be a list"),
     ("infer", {"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [-1], "data": ["a"]}]}, "shape"),
     ("infer", {"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1],

@@ -127,6 +127,7 @@ TEST(ContentCodingTest, AWindowPastTheStandardsIsRefused) {
   EXPECT_TRUE(Decode(ContentCoding::kZstd, Zstd(text, 23), 1000).ok());
   const auto decoded = Decode(ContentCoding::kZstd, Zstd(text, 27), 1000);
   EXPECT_EQ(decoded.status().code(), absl::StatusCode::kInvalidArgument) << decoded.status();
+  EXPECT_THAT(decoded.status().message(), HasSubstr("its window is larger than 8 MiB"));
 }
 
 TEST(ContentCodingTest, WhatIsNotWholeIsRefused) {

@@ -135,7 +135,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"([{"role":"user","content":"a","tool_call_id":"c"}])", "messages[0].tool_call_id",
                  "only a message of the role tool"},
         BadInput{R"([{"role":"user","content":"a","audio":{}}])", "messages[0].audio", "not supported"},
-        BadInput{R"([{"role":"user","content":null}])", "messages[0].content", "missing"},
+        BadInput{R"([{"role":"user","content":null}])", "messages[0].content", "is null"},
         BadInput{R"([{"role":"assistant","content":"a","function_call":{}}])", "messages[0].function_call",
                  "not supported"},
         BadInput{R"([{"role":"user","content":[{"type":"refusal","text":"a"}]}])", "messages[0].content[0].refusal",
