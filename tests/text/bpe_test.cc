@@ -85,6 +85,23 @@ TEST(BpeTest, MergesByTheBookWhateverTheLength) {
   }
 }
 
+// As Hugging Face's tokenizers encodes them.
+TEST(BpeTest, AWordThatIsATokenNeedsNoMerges) {
+  Bpe::Config config;
+  config.ids = {{"a", 0}, {"b", 1}, {"c", 2}, {"ab", 3}, {"abc", 4}};
+  config.merges = {{0, 1, 3}};
+  for (const bool ignore_merges : {true, false}) {
+    config.ignore_merges = ignore_merges;
+    const Bpe bpe(config);
+    Bpe::Scratch scratch;
+    std::vector<int32_t> whole, longer;
+    bpe.Encode("abc", &scratch, &whole);
+    EXPECT_EQ(whole, ignore_merges ? std::vector<int32_t>({4}) : std::vector<int32_t>({3, 2}));
+    bpe.Encode("abcb", &scratch, &longer);
+    EXPECT_EQ(longer, std::vector<int32_t>({3, 2, 1}));
+  }
+}
+
 double SecondsToEncode(const Tokenizer& tokenizer, const std::string& text) {
   const auto begin = std::chrono::steady_clock::now();
   const auto ids = tokenizer.Encode(text, {});

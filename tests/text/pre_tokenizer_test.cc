@@ -35,6 +35,7 @@ const Case kCases[] = {
     {"contiguous", Split("x", "Contiguous"), "abxxx", {"ab", "xxx"}},
     {"merged with previous", Split("x", "MergedWithPrevious"), "abx", {"abx"}},
     {"merged with next", Split("x", "MergedWithNext"), "xab", {"xab"}},
+    {"two merged with next", Split("x", "MergedWithNext"), "xxab", {"x", "xab"}},
     {"inverted", Split("[ab]+", "Removed", "true"), "abx", {"ab"}},
     {"a piece a byte", Split("[0-9]", "Isolated"), "0123456789", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}},
     {"cut twice", Sequence(Split("x", "MergedWithNext"), Split("b", "MergedWithPrevious")), "xab c", {"xab", " c"}},

@@ -32,6 +32,7 @@ TEST(RegexTest, ReadsWhatOnigurumaReadsDifferently) {
   EXPECT_THAT(Matches("\\h+", "beef gravy"), ElementsAre("beef", "a"));     // hexadecimal digits
   EXPECT_THAT(Matches("\\d{1,2}+", "12345"), ElementsAre("12345"));         // repeated, not possessive
   EXPECT_THAT(Matches("a\\d{2}?b", "a12b ab"), ElementsAre("a12b", "ab"));  // optional, not lazy
+  EXPECT_THAT(Matches("\\d{1,2}?", "123"), ElementsAre("1", "2", "3"));     // of bounds that differ, lazy
   EXPECT_THAT(Matches("[ab]{,2}c", "aabc"), ElementsAre("abc"));            // from none
   EXPECT_THAT(Matches("a{1", "a{1"), ElementsAre("a{1"));                   // a literal brace
   EXPECT_THAT(Matches("^b", "a\nb"), ElementsAre("b"));                     // lines
