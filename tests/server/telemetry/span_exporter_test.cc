@@ -42,7 +42,8 @@ SpanExporter::Options Quick() {
 }
 
 TEST(ExportRequestTest, IsWhatACollectorReads) {
-  const std::vector<Span> spans = {MakeSpan("one"), MakeSpan("two")};
+  std::vector<Span> spans = {MakeSpan("one"), MakeSpan("two")};
+  spans[1].parent_id = "00f067aa0ba902b7";
   const auto root = boost::json::parse(ExportRequest(spans, {{"service.name", std::string("s")}}));
   const auto& resource = root.at("resourceSpans").at(0);
   EXPECT_EQ(resource.at("resource").at("attributes").at(0).at("value").at("stringValue"), "s");
@@ -55,6 +56,7 @@ TEST(ExportRequestTest, IsWhatACollectorReads) {
   EXPECT_EQ(span.at("attributes").at(1).at("value").at("intValue"), "7");
   EXPECT_EQ(span.at("attributes").at(2).at("value").at("doubleValue"), 0.5);
   EXPECT_FALSE(span.as_object().contains("parentSpanId"));
+  EXPECT_EQ(written.at(1).at("parentSpanId"), "00f067aa0ba902b7");
 }
 
 TEST(SpanExporterTest, SendsEverythingInBatches) {
@@ -116,6 +118,26 @@ TEST(SpanExporterTest, TriesAgainAndGivesUp) {
   }
   EXPECT_EQ(tries, SpanExporter::kTries);
   EXPECT_EQ(Counted(metrics, "batucada_spans_dropped_total{reason=\"export_failed\"}"), 1u);
+}
+
+TEST(SpanExporterTest, WhatIsRefusedIsNotSentAgain) {
+  Metrics metrics;
+  std::atomic<int> tries = 0;
+  {
+    SpanExporter exporter(
+        Quick(),
+        [&](const std::string&) {
+          ++tries;
+          return Delivery::kRefused;
+        },
+        metrics);
+    exporter.Add(MakeSpan("s"));
+    // Its end would keep it from trying again, too.
+    while (Counted(metrics, "batucada_spans_dropped_total{reason=\"export_failed\"}") == 0) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+  EXPECT_EQ(tries, 1);
 }
 
 TEST(CollectorAddressTest, ReadsUrls) {
