@@ -102,6 +102,31 @@ TEST_F(StoreTest, DeletingByStepsLosesNothingThatComesMeanwhile) {
   EXPECT_EQ(store->Stats().items, static_cast<int64_t>(expected.size()));
 }
 
+TEST_F(StoreTest, GrowingByStepsLosesNothingThatComesMeanwhile) {
+  const auto store = Open();
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {}).ok());
+  constexpr int kThreads = 3, kTimes = 4, kMany = 500;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int time = 0; time < kTimes; ++time) {
+        std::vector<StoredItem> items;
+        for (int i = 0; i < kMany; ++i) items.push_back(Item(absl::StrCat(thread, ".", time, ".", i)));
+        EXPECT_TRUE(store->AppendItems(kMine, "k", items).ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::vector<std::string> there = Conversation(*store, "k");
+  ASSERT_EQ(there.size(), size_t{kThreads * kTimes * kMany});
+  // What came at once stands together, and each thread's in its order.
+  std::vector<int> times(kThreads);
+  for (size_t at = 0; at < there.size(); at += kMany) {
+    const int thread = there[at][0] - '0', time = times[static_cast<size_t>(thread)]++;
+    for (size_t i = 0; i < kMany; ++i) EXPECT_EQ(there[at + i], absl::StrCat(thread, ".", time, ".", i));
+  }
+}
+
 TEST_F(StoreTest, WhoeverHasMostMakesRoom) {
   const auto store = Open(1 << 20);
   const auto put = [&](StoreScope scope, const std::string& id, size_t bytes) {
