@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -69,15 +70,23 @@ void AccessKeys::Replace(const AccessKeys& other) {
   shared_->set.swap(set);
 }
 
-absl::Status AccessKeys::Add(std::string_view line, const std::string& place, Set* set) {
+absl::StatusOr<AccessKeys::Key> AccessKeys::Read(std::string_view line, const std::string& place,
+                                                 ClientRights unless_told) {
   const std::vector<absl::string_view> words =
       absl::StrSplit(absl::string_view(line.data(), line.size()), absl::ByAnyChar(" \t"), absl::SkipEmpty());
   const absl::string_view key = words.empty() ? absl::string_view() : words.front();
   BATUCADA_RETURN_IF_ERROR(CheckKey({key.data(), key.size()}, place));
-  Key added = {.digest = Sha256Of({key.data(), key.size()}), .rights = set->unless_told};
-  for (size_t i = 1; i < words.size(); ++i) BATUCADA_RETURN_IF_ERROR(ReadRight(words[i], place, &added.rights));
-  set->keys.push_back(added);
-  return absl::OkStatus();
+  Key read = {.digest = Sha256Of({key.data(), key.size()}), .rights = unless_told};
+  for (size_t i = 1; i < words.size(); ++i) {
+    const absl::string_view kind = words[i].substr(0, words[i].find('='));
+    const auto same = [&](absl::string_view other) { return other.substr(0, other.find('=')) == kind; };
+    BATUCADA_RETURN_IF_ERROR(ReadRight(words[i], place, &read.rights));
+    if (std::any_of(words.begin() + 1, words.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: '{}' is there twice: leave one of them", place, std::string(kind)));
+    }
+  }
+  return read;
 }
 
 absl::StatusOr<AccessKeys> AccessKeys::Load(const std::vector<std::string>& keys, const std::string& file,
@@ -88,7 +97,23 @@ absl::StatusOr<AccessKeys> AccessKeys::Load(const std::vector<std::string>& keys
     result.shared_->set = std::make_shared<const Set>(std::move(set));
     return result;
   };
-  for (const std::string& key : keys) BATUCADA_RETURN_IF_ERROR(Add(key, "--api-key", &set));
+  struct First {
+    ClientRights rights;
+    std::string place;
+  };
+  absl::flat_hash_map<Sha256, First> seen;
+  const auto add = [&](std::string_view line, const std::string& place) -> absl::Status {
+    BATUCADA_ASSIGN_OR_RETURN(const Key key, Read(line, place, unless_told));
+    const auto [first, is_new] = seen.try_emplace(key.digest, key.rights, place);
+    if (!is_new && first->second.rights != key.rights) {  // whichever counted, somebody would expect the other
+      return absl::InvalidArgumentError(
+          fmt::format("{}: this key has other rights than in {}: name it once, with those that it has", place,
+                      first->second.place));
+    }
+    set.keys.push_back(key);
+    return absl::OkStatus();
+  };
+  for (const std::string& key : keys) BATUCADA_RETURN_IF_ERROR(add(key, "--api-key"));
   if (file.empty()) return made();
   const absl::StatusOr<std::string> text = ReadTextFile(file, kMaxFileBytes);
   if (!text.ok()) {
@@ -101,7 +126,7 @@ absl::StatusOr<AccessKeys> AccessKeys::Load(const std::vector<std::string>& keys
     const absl::string_view line = absl::StripAsciiWhitespace(whole);
     if (line.empty() || line.front() == '#') continue;
     BATUCADA_RETURN_IF_ERROR(
-        Add({line.data(), line.size()}, fmt::format("--api-key-file {}, line {}", file, line_number), &set));
+        add({line.data(), line.size()}, fmt::format("--api-key-file {}, line {}", file, line_number)));
   }
   if (set.keys.size() > before) return made();
   return absl::InvalidArgumentError(fmt::format("--api-key-file {} holds no key: write one a line", file));

@@ -24,8 +24,9 @@ class AccessKeys {
 
   // `keys`, and those of `file` unless it is empty: one a line; empty lines and lines that begin with # are skipped. A
   // key is followed by what it allows beyond `unless_told`, parted by spaces: "KEY priority=-10 admin".
-  // INVALID_ARGUMENT for a key that is empty or holds anything but printable ASCII, a right that there is not, or a
-  // file that cannot be read or holds no key. The message never shows a key.
+  // INVALID_ARGUMENT for a key that is empty or holds anything but printable ASCII, a right that there is not or that
+  // is told twice, one key with different rights, or a file that cannot be read or holds no key. The message never
+  // shows a key.
   static absl::StatusOr<AccessKeys> Load(const std::vector<std::string>& keys, const std::string& file,
                                          ClientRights unless_told = {});
 
@@ -60,8 +61,8 @@ class AccessKeys {
     std::shared_ptr<const Set> set;  // guarded by mutex; never null
   };
 
-  // Appends the key that `line` tells of to `set`; `place` is where that stands.
-  static absl::Status Add(std::string_view line, const std::string& place, Set* set);
+  // The key that `line` tells of; `place` is where that stands.
+  static absl::StatusOr<Key> Read(std::string_view line, const std::string& place, ClientRights unless_told);
   std::shared_ptr<const Set> Current() const;
 
   std::shared_ptr<Shared> shared_;

@@ -12,6 +12,8 @@ namespace batucada {
 struct ClientRights {
   Priority most_urgent = 0;  // the smallest number that its requests' priority counts as: a smaller one becomes this
   bool admin = false;        // may change how the server works (/admin)
+
+  bool operator==(const ClientRights&) const = default;
 };
 
 struct Client {

@@ -26,7 +26,6 @@ absl::Status Empty(std::string_view source) {
 template <typename Parse, typename T>
 std::function<absl::Status(const std::vector<std::string>&)> One(Parse parse, T* field) {
   return [parse, field](const std::vector<std::string>& values) -> absl::Status {
-    if (values.size() != 1) return absl::InvalidArgumentError(fmt::format("has {} values: give one", values.size()));
     BATUCADA_ASSIGN_OR_RETURN(*field, parse(values.front()));
     return absl::OkStatus();
   };
@@ -154,9 +153,9 @@ void OptionTable::AddEnumIndex(std::string flag, std::string group, std::string 
        .bare = std::move(bare),
        .set = [names, set](const std::vector<std::string>& values) -> absl::Status {
          const auto found = std::find(names.begin(), names.end(), values.back());
-         if (values.size() != 1 || found == names.end()) {
+         if (found == names.end()) {
            return absl::InvalidArgumentError(
-               fmt::format("'{}' is not one of {}", fmt::join(values, " "), fmt::join(names, ", ")));
+               fmt::format("'{}' is not one of {}", values.back(), fmt::join(names, ", ")));
          }
          set(static_cast<size_t>(found - names.begin()));
          return absl::OkStatus();
@@ -202,8 +201,12 @@ std::string OptionTable::EnvironmentName(std::string_view flag) {
 }
 
 absl::Status OptionTable::Set(const Option& option, const std::vector<std::string>& values, std::string_view source) {
-  if (option.guard && std::find(values.begin(), values.end(), "") != values.end()) {
+  // A list of none, too: a file's `api-key = []`.
+  if (option.guard && (values.empty() || std::find(values.begin(), values.end(), "") != values.end())) {
     return Empty(source);
+  }
+  if (!option.many && values.size() != 1) {
+    return absl::InvalidArgumentError(fmt::format("{}: has {} values: give one", source, values.size()));
   }
   const absl::Status status = option.set(values);
   if (status.ok()) return status;

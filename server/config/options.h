@@ -29,7 +29,7 @@ struct Option {
   std::string bare;    // what the flag means without a value; empty: it needs one
   bool many = false;   // may be given several times; the last source that names it wins whole
   bool guard = false;  // what an empty value would switch off by mistake
-  std::function<absl::Status(const std::vector<std::string>& values)> set;
+  std::function<absl::Status(const std::vector<std::string>& values)> set;  // REQUIRES: one value, unless `many`
 };
 
 class OptionTable {
@@ -52,7 +52,7 @@ class OptionTable {
   void AddEnum(std::string flag, std::string group, std::string help, std::vector<std::string> names, Enum* field,
                std::string bare = "");
 
-  // An empty value of these is an error: a secret that was not filled in must not open the server.
+  // An empty value of these is an error, and a list of none: a secret that was not filled in must not open the server.
   void Guard(const std::vector<std::string>& flags);
 
   // Declares every option and --config on a CLI11 command. REQUIRES: this outlives the command.

@@ -140,6 +140,10 @@ def test_keys_are_read_again(tmp_path, stubs):
             line = hang_up(server)
             assert "nothing was changed" in line and "--api-key-file" in line and "many" not in line
             assert [status(key) for key in ("old", "new", "fixed")] == [401, 200, 200]
+        for other in ("new\nnew admin\n", "fixed admin\n"):
+            keys.write_text(other)
+            line = hang_up(server)
+            assert "nothing was changed" in line and "other rights" in line and not any(key in line for key in ("new ", "fixed"))
         keys.unlink()
         assert "nothing was changed" in hang_up(server)
         assert status("new") == 200 and server.process.poll() is None
@@ -149,9 +153,10 @@ def test_keys_that_are_all_gone_open_nothing(tmp_path):
     config = tmp_path / "batucada.toml"
     config.write_text('api-key = "old"\n')
     with Server(*FAKE, "--config", str(config)) as server:
-        config.write_text("")
-        line = hang_up(server)
-        assert "nothing was changed" in line and "no key any more" in line
+        for emptied, why in (("", "no key any more"), ("api-key = []\n", "api-key: it is empty")):
+            config.write_text(emptied)
+            line = hang_up(server)
+            assert "nothing was changed" in line and why in line
         assert server.http.get("/v1/models").status_code == 401
         assert server.http.get("/v1/models", headers=bearer("old")).status_code == 200
 

@@ -78,5 +78,24 @@ TEST(AccessKeysTest, MistakesAreToldWithoutTheKey) {
   EXPECT_THAT(message({}, "/does/not/exist"), HasSubstr("/does/not/exist"));
 }
 
+TEST(AccessKeysTest, AKeyHasItsRightsOnce) {
+  const auto message = [](const std::vector<std::string>& keys, const std::string& file) {
+    return std::string(AccessKeys::Load(keys, file).status().message());
+  };
+  EXPECT_THAT(message({"secret", "secret admin"}, ""),
+              AllOf(HasSubstr("--api-key: this key has other rights than in --api-key"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(message({"secret admin", "other", "secret"}, ""), HasSubstr("other rights"));
+  EXPECT_THAT(message({"secret priority=-5"}, FileOf("secret priority=5\n")),
+              AllOf(HasSubstr("line 1: this key has other rights than in --api-key"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(message({}, FileOf("secret\nother\nsecret priority=-5")),
+              AllOf(HasSubstr("line 3"), HasSubstr("line 1")));
+  for (const char* twice : {"a priority=5 priority=-5", "a priority=5 admin priority=5", "a admin admin"}) {
+    EXPECT_THAT(message({twice}, ""), HasSubstr("is there twice")) << twice;
+  }
+  const auto same = AccessKeys::Load({"a admin priority=0", "a admin"}, FileOf("b\na priority=0 admin\n"));
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_TRUE(same->Find("a")->rights.admin);
+}
+
 }  // namespace
 }  // namespace batucada

@@ -104,6 +104,12 @@ TEST_F(OptionsTest, AConfigurationThatIsNoFileIsRefused) {
 
 TEST_F(OptionsTest, WhatWouldOpenTheServerByMistakeIsRefused) {
   EXPECT_THAT(std::string(Read({}, "api-key = \"\"\n").message()), HasSubstr("api-key: it is empty"));
+  for (const char* none : {"[]", "[ # none yet\n]", "[\"\"]", "[\"a\", \"\"]"}) {
+    EXPECT_THAT(std::string(Read({}, std::string("api-key = ") + none + "\n").message()),
+                HasSubstr("api-key: it is empty"))
+        << none;
+  }
+  EXPECT_THAT(std::string(Read({}, "api-key-file = []\n").message()), HasSubstr("api-key-file: it is empty"));
   EXPECT_THAT(std::string(Read({}, "api-key = a\nport = 1\napi-key = b\n").message()), HasSubstr("set twice"));
   EXPECT_THAT(std::string(Read({"--api-key-file", ""}).message()), HasSubstr("--api-key-file: it is empty"));
   EXPECT_THAT(std::string(Read({"--config", ""}).message()), HasSubstr("--config: it is empty"));
@@ -111,6 +117,16 @@ TEST_F(OptionsTest, WhatWouldOpenTheServerByMistakeIsRefused) {
   EXPECT_THAT(std::string(Read({}).message()), HasSubstr("BATUCADA_API_KEY: it is empty"));
   environment_ = {{"BATUCADA_CHAT_TEMPLATE", ""}};
   EXPECT_TRUE(Read({}).ok()) << "elsewhere an empty variable is one that is not set";
+}
+
+TEST_F(OptionsTest, ASettingOfOneValueTakesNoList) {
+  for (const char* name : {"port", "host", "log-level", "drain-timeout", "pool-memory", "kv-events-config"}) {
+    EXPECT_THAT(std::string(Read({}, std::string(name) + " = []\n").message()),
+                HasSubstr(std::string(name) + ": has 0 values"));
+    EXPECT_THAT(std::string(Read({}, std::string(name) + " = [a, b]\n").message()),
+                HasSubstr(std::string(name) + ": has 2 values"));
+  }
+  ASSERT_TRUE(Read({}, "cors-origin = []\nserved-model-name = []\n").ok()) << "of several there may be none";
 }
 
 TEST_F(OptionsTest, AFlagOfOneValueTakesOneWord) {
