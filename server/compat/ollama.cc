@@ -188,9 +188,11 @@ const OllamaTable& ChatRequest() {
         OllamaTable::Presence::kRequired);
     bj::object tool = ObjectSchema(
         "", {{"type", StringSchema("function")},
-             {"function", ObjectSchema("", {{"name", StringSchema("")},
-                                            {"description", Nullable(StringSchema(""))},
-                                            {"parameters", Nullable(ObjectSchema("JSON Schema.", {}))}})}});
+             {"function",
+              ObjectSchema("", {{"name", StringSchema("")},
+                                {"description", Nullable(StringSchema(""))},
+                                {"parameters",
+                                 Nullable(ObjectSchema("JSON Schema of the arguments, which are an object.", {}))}})}});
     made.AddRead("tools", ArraySchema("Functions that the model may call. The client runs them.", std::move(tool)),
                  [](RequestReader& reader, OllamaParams& params) { ReadOllamaTools(reader, params); });
     AddCommon(made);

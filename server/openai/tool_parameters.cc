@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "base/strings.h"
 #include "server/common/error.h"
+#include "text/grammar/schema_object.h"
 #include "text/grammar/schema_shape.h"
 
 namespace batucada {
@@ -66,9 +67,12 @@ std::string ReadTool(RequestReader& reader, const std::string& path, const bj::v
   // Also where no answer will be held to it: a model can do nothing with what is no schema.
   if (inner.ok() && parameters != nullptr) {
     const std::string full = inner.FullName(names.tool_schema);
-    const absl::Status shape = grammar::CheckSchemaShape(*parameters);
-    if (!shape.ok()) {
+    if (const absl::Status shape = grammar::CheckSchemaShape(*parameters); !shape.ok()) {
       inner.Fail(InvalidParameter(full, Concat(full, ": ", std::string(shape.message())), "unsupported_parameter"));
+    } else if (const absl::Status object = grammar::CheckLeavesObject(*parameters); !object.ok()) {
+      inner.Fail(InvalidParameter(
+          full, Concat(full, ": ", std::string(object.message()), ", as a call's arguments must be one"),
+          "invalid_value"));
     }
   }
   reader.Fail(inner.Finish());
@@ -210,7 +214,8 @@ void ReadOfferedTools(RequestReader& reader, std::optional<ChatInput>* conversat
 
 bj::object ToolsSchema() {
   bj::object name = StringSchema("1 to 128 letters, digits and any of _ - . : /");
-  bj::object parameters = ObjectSchema("JSON Schema of the arguments. Absent: there are none.", {});
+  bj::object parameters =
+      ObjectSchema("JSON Schema of the arguments, which are an object. Absent: there are none.", {});
   bj::object function = ObjectSchema(
       "", {{"name", name},
            {"description", Nullable(StringSchema(""))},

@@ -180,7 +180,8 @@ void AddResponseTools(ParameterTable<Params>& table) {
       "", {{"type", type},
            {"name", StringSchema("1 to 128 letters, digits and any of _ - . : /")},
            {"description", Nullable(StringSchema(""))},
-           {"parameters", Nullable(ObjectSchema("JSON Schema of the arguments. Absent: there are none.", {}))},
+           {"parameters",
+            Nullable(ObjectSchema("JSON Schema of the arguments, which are an object. Absent: there are none.", {}))},
            {"strict", Nullable(BooleanSchema("Arguments are held to the schema also where the model may answer "
                                              "without a call; where it must call, they are in any case.",
                                              false))}});

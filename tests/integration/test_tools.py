@@ -260,10 +260,43 @@ def test_refusals(qwen, body, where, why):
 
 
 @pytest.mark.parametrize("parameters", [
-    {"properties": {"b": {"uniqueItems": True}}}, {"not": {}}, {"additionalItems": False}, {"type": "string"}, {"zzz": 5},
+    {"properties": {"b": {"uniqueItems": True}}}, {"not": {}}, {"additionalItems": False}, {"zzz": 5},
     {"type": None, "required": None, "properties": {"b": {"exclusiveMinimum": True, "items": [{}]}}}])
 def test_a_schema_that_nobody_is_held_to_need_only_be_one(qwen, parameters):
     assert message(qwen, tools=[{"type": "function", "function": {"name": "a", "parameters": parameters}}], max_tokens=1)
+
+
+TAKING_TOOLS = {
+    "/v1/chat/completions": lambda tool, choice: ({"tools": [{"type": "function", "function": tool}], "tool_choice": choice}, "tools[0].function.parameters"),
+    "/v1/responses": lambda tool, choice: ({"tools": [{"type": "function", **tool}], "tool_choice": choice, "store": False}, "tools[0].parameters"),
+    "/v1/messages": lambda tool, choice: ({"tools": [{"name": tool["name"], "input_schema": tool["parameters"]}], "tool_choice": {"type": choice.replace("required", "any")}},
+                                          "tools[0].input_schema"),
+    "/api/chat": lambda tool, choice: ({"tools": [{"type": "function", "function": tool}], "stream": False}, "tools[0].function.parameters"),
+    **{path: lambda tool, choice: ({"tools": [{"type": "function", "function": tool}]}, "tools[0].function.parameters") for path in ("/tokenize", "/apply-template")},
+}
+
+
+@pytest.mark.parametrize("path", TAKING_TOOLS)
+def test_parameters_describe_an_object(qwen, path):
+    """Or are refused, whether or not the tool is used: arguments are an object. jsonschema says which do."""
+    definitions = {"$defs": {"text": {"type": "string"}, "some": {"type": "object"}}}
+    objects = [{}, {"a": 1}, {"a": "b"}]
+    expected = {True: 200, False: 400}
+    for parameters in (
+            {}, {"type": "object"}, {"properties": {"a": {"type": "string"}}}, {"anyOf": [{"type": "object"}, {"type": "object", "maxProperties": 1}]},
+            {"anyOf": [{"type": "null"}, {"required": ["a"]}]}, {"type": ["object", "null"]}, {"enum": ["b", {"a": 1}]}, {"$ref": "#/$defs/some", **definitions},
+            {"allOf": [{}, {"type": "object"}]}, {"type": "string"}, {"type": "array"}, {"type": "integer"}, {"type": ["string", "null"]}, {"enum": ["a"]}, {"const": "a"},
+            {"anyOf": [{"type": "string"}, {"enum": [1]}]}, {"type": "object", "oneOf": [{"type": "string"}]}, {"allOf": [{}, {"type": "string"}]},
+            {"$ref": "#/$defs/text", **definitions}):
+        validator = jsonschema.Draft202012Validator(parameters)
+        describes = any(validator.is_valid(value) for value in objects)
+        for choice in ("auto", "none", "required"):
+            more, where = TAKING_TOOLS[path]({"name": "a", "parameters": parameters}, choice)
+            said = {"input": "a", "max_output_tokens": 1} if path == "/v1/responses" else {"messages": USER}
+            said |= {"max_tokens": 1} if path.startswith("/v1/") and path != "/v1/responses" else {}
+            response = qwen.http.post(path, json={**said, **more})
+            assert response.status_code == expected[describes], (parameters, choice, response.text)
+            assert describes or f"{where}: $." in response.text and "leaves no object" in response.text, response.text
 
 
 def test_a_parser_that_is_none():

@@ -30,18 +30,15 @@ bool IsStrict(const bj::object& function) {
   return strict != nullptr && strict->is_bool() && strict->get_bool();
 }
 
-// A tool without parameters takes none. Arguments are an object, whether the schema says so or leaves it open.
+// A tool without parameters takes none. Arguments are an object, whether the schema says so or leaves it open; what
+// leaves none is refused before (server/openai/tool_parameters.cc).
 bj::value SchemaOf(const bj::object& function) {
   const bj::value* parameters = function.if_contains("parameters");
   if (parameters == nullptr || !parameters->is_object()) {
     return bj::object{{"type", "object"}, {"additionalProperties", false}};
   }
   bj::object schema = parameters->get_object();
-  const bj::value* type = schema.if_contains("type");
-  const bj::array* types = type == nullptr ? nullptr : type->if_array();
-  if (type == nullptr || (types != nullptr && std::find(types->begin(), types->end(), "object") != types->end())) {
-    schema["type"] = "object";
-  }
+  schema["type"] = "object";
   return schema;
 }
 

@@ -114,18 +114,11 @@ absl::Status Refused(const std::string& path, std::string_view what) {
   return absl::InvalidArgumentError(Concat(path, " ", what));
 }
 
-absl::StatusOr<const bj::value*> SchemaFlattener::Resolve(const bj::value& reference, const std::string& path) const {
-  if (!reference.is_string()) return Refused(path, "must be a string");
-  std::string_view pointer = View(reference.get_string());
-  const auto nothing = [&] {
-    return Refused(path, Concat("refers to ", Printable(pointer),
-                                ", which is not in this schema: only #, #/… and names of "
-                                "$anchor do"));
-  };
-  if (pointer == "#") return &root_;
-  if (!pointer.starts_with("#/")) return nothing();
-  const bj::value* at = &root_;
-  for (size_t begin = 2; begin <= pointer.size();) {
+const bj::value* AtPointer(const bj::value& root, std::string_view pointer) {
+  if (pointer == "#") return &root;
+  if (!pointer.starts_with("#/")) return nullptr;
+  const bj::value* at = &root;
+  for (size_t begin = 2; at != nullptr && begin <= pointer.size();) {
     const size_t end = std::min(pointer.find('/', begin), pointer.size());
     std::string name;
     for (size_t i = begin; i < end; ++i) {
@@ -150,10 +143,18 @@ absl::StatusOr<const bj::value*> SchemaFlattener::Resolve(const bj::value& refer
     } else {
       at = nullptr;
     }
-    if (at == nullptr) return nothing();
     begin = end + 1;
   }
   return at;
+}
+
+absl::StatusOr<const bj::value*> SchemaFlattener::Resolve(const bj::value& reference, const std::string& path) const {
+  if (!reference.is_string()) return Refused(path, "must be a string");
+  const std::string_view pointer = View(reference.get_string());
+  if (const bj::value* at = AtPointer(root_, pointer)) return at;
+  return Refused(path, Concat("refers to ", Printable(pointer),
+                              ", which is not in this schema: only #, #/… and names of "
+                              "$anchor do"));
 }
 
 absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, const std::string& path, int depth) {

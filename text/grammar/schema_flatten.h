@@ -70,6 +70,8 @@ class SchemaFlattener {
 
 // What unevaluatedProperties and unevaluatedItems come to, of a flat schema without alternatives.
 absl::Status Settle(boost::json::object& flat, const std::string& path);
+// What a JSON Pointer in a $ref, "#" or "#/…", refers to; null, if to nothing in `root` or if it is none.
+const boost::json::value* AtPointer(const boost::json::value& root, std::string_view pointer);
 // A schema of what satisfies both.
 boost::json::value BothSchemas(const boost::json::value& a, const boost::json::value& b);
 // Values in `value`, itself and names of members counted: what a copy of it costs.

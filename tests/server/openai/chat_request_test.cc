@@ -1,5 +1,6 @@
 #include "server/openai/chat_request.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -141,6 +142,60 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{R"([{"role":"user","content":[{"type":"refusal","text":"a"}]}])", "messages[0].content[0].refusal",
                  "a string"},
         BadInput{R"([{"role":"user","content":"a","x":1}])", "messages[0].x", "not a parameter"}));
+
+absl::Status StatusOfTool(const std::string& parameters, const std::string& choice) {
+  return ParseChatRequest(R"({"messages":[{"role":"user","content":"a"}],"tool_choice":")" + choice +
+                          R"(","tools":[{"type":"function","function":{"name":"f","parameters":)" + parameters + "}}]}")
+      .status();
+}
+
+TEST(ChatRequestTest, ToolsTakeAnObject) {
+  for (const char* parameters :
+       {"null", "{}", R"({"type":"object"})", R"({"type":["null","object"]})", R"({"type":null})",
+        R"({"properties":{"a":{"type":"string"}}})", R"({"anyOf":[{"type":"object"},{"type":"object"}]})",
+        R"({"anyOf":[{"type":"string"},{"required":["a"]}]})", R"({"allOf":[{"type":"object"},{}]})",
+        R"({"enum":[1,{}]})", R"({"const":{"a":1}})", R"({"$ref":"#/$defs/a","$defs":{"a":{"type":"object"}}})",
+        R"({"$ref":"#"})",
+        R"({"$ref":"#/$defs/a","$defs":{"a":{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}]}}})",
+        R"({"$ref":"https://example.com/elsewhere"})", R"({"$ref":"#/nowhere"})"}) {
+    EXPECT_TRUE(StatusOfTool(parameters, "auto").ok()) << StatusOfTool(parameters, "auto") << parameters;
+  }
+  const std::pair<const char*, const char*> kNone[] = {
+      {R"({"type":"string"})", "$.type"},
+      {R"({"type":"array"})", "$.type"},
+      {R"({"type":["integer","null"]})", "$.type"},
+      {R"({"type":"string","properties":{}})", "$.type"},
+      {R"({"enum":["a"]})", "$.enum"},
+      {R"({"enum":[]})", "$.enum"},
+      {R"({"const":null})", "$.const"},
+      {R"({"anyOf":[{"type":"string"},false]})", "$.anyOf"},
+      {R"({"type":"object","oneOf":[{"enum":[1]},{"const":[]}]})", "$.oneOf"},
+      {R"({"allOf":[{"type":"object"},{"type":"null"}]})", "$.allOf[1].type"},
+      {R"({"$ref":"#/$defs/a","$defs":{"a":{"type":"string"}}})", "$.$ref.type"},
+      {R"({"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"$defs":{"a":{"type":"string"}}})", "$.anyOf"},
+  };
+  for (const auto& [parameters, place] : kNone) {
+    for (const char* choice : {"auto", "none", "required"}) {
+      const absl::Status status = StatusOfTool(parameters, choice);
+      EXPECT_EQ(ErrorParameter(status), "tools[0].function.parameters") << parameters;
+      EXPECT_THAT(std::string(status.message()), HasSubstr(std::string(place) + " leaves no object")) << parameters;
+    }
+  }
+}
+
+// References that double at every level are followed once each, and none without end.
+TEST(ChatRequestTest, LookingForAnObjectTakesTimeByTheSchemasLength) {
+  std::string definitions = R"("a0":{"type":"string"})";
+  for (int i = 1; i <= 900; ++i) {
+    const std::string one = fmt::format(R"({{"$ref":"#/$defs/a{}"}})", i - 1);
+    definitions += fmt::format(R"(,"a{}":{{"anyOf":[{},{}]}})", i, one, one);
+  }
+  const auto status_of = [&](int level) {
+    return StatusOfTool(fmt::format(R"({{"$ref":"#/$defs/a{}","$defs":{{{}}}}})", level, definitions), "auto");
+  };
+  EXPECT_THAT(std::string(status_of(40).message()), HasSubstr("leaves no object"));
+  EXPECT_TRUE(status_of(900).ok()) << "so deep nobody is held to it";
+}
 
 TEST(ChatRequestTest, TheSchemaHoldsEveryMember) {
   const boost::json::object schema = ChatParameters().Schema();
