@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -41,9 +42,14 @@ struct ChatInput {
   // More names for the template to see, such as "enable_thinking" and "documents". They go before the special
   // tokens of the same names.
   boost::json::object variables;
+  // Likewise, of what the client says of thinking by other ways; `variables` of the same names count.
+  boost::json::object thinking;
   // What strftime_now() tells, in local time; without it, the time of the call.
   std::optional<absl::Time> now;
 };
+
+// What of a conversation a template could not do.
+enum class ChatPart : uint8_t { kMessages, kTools, kVariables, kThinking };
 
 class ChatTemplate {
  public:
@@ -71,8 +77,14 @@ class ChatTemplate {
   [[nodiscard]] absl::StatusOr<std::string> Render(const ChatInput& input) const;
 
   // The text for a conversation as it came over the wire: like Render, with past calls of tools (replayed_calls.h) and
-  // the tools themselves (offered_tools.h) in the form that the template takes.
-  [[nodiscard]] absl::StatusOr<std::string> RenderReplayed(const ChatInput& input) const;
+  // the tools themselves (offered_tools.h) in the form that the template takes. `at_fault`, unless null, becomes what
+  // an error comes from, found by leaving parts out or putting other tools in: all these renderings together are
+  // bounded as one.
+  [[nodiscard]] absl::StatusOr<std::string> RenderReplayed(const ChatInput& input, ChatPart* at_fault = nullptr) const;
+
+  // Whether templates have something of their own by this name, the conversation or a function, so that it can be no
+  // variable: Render refuses them all.
+  static bool IsReserved(std::string_view name);
 
   // What keeps the template from being rendered at all: every Render returns it too.
   const absl::Status& usable() const { return usable_; }
@@ -93,9 +105,15 @@ class ChatTemplate {
 
   explicit ChatTemplate(absl::Status reason) : usable_(std::move(reason)) {}
 
-  absl::StatusOr<std::string> RenderOwned(boost::json::array messages, const ChatInput& input) const;
+  // `work` is jinja::Template::Render's, likewise below.
+  absl::StatusOr<std::string> RenderWithout(std::span<const ChatPart> parts, const ChatInput& input,
+                                            int64_t* work) const;
+  ChatPart FindFault(const ChatInput& input, const absl::Status& error, int64_t work) const;
+  absl::StatusOr<std::string> RenderOwned(boost::json::array messages, const ChatInput& input,
+                                          int64_t* work = nullptr) const;
   // Renders messages that are in the right form.
-  absl::StatusOr<std::string> RenderMessages(boost::json::array messages, const ChatInput& input) const;
+  absl::StatusOr<std::string> RenderMessages(boost::json::array messages, const ChatInput& input,
+                                             int64_t* work = nullptr) const;
   ContentForm FindContentForm() const;
 
   const absl::Status usable_;

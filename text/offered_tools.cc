@@ -24,14 +24,6 @@ bj::object ProbeMessage(const char* role, std::string_view content) {
   return {{"role", role}, {"content", JsonString(content)}};
 }
 
-bj::array ProbeTools() {
-  const bj::object value = {{"type", "string"}, {"description", "what it is"}};
-  const bj::object parameters = {
-      {"type", "object"}, {"properties", {{"value", value}}}, {"required", bj::array{"value"}}};
-  const bj::object function = {{"name", JsonString(kProbeName)}, {"description", "a tool"}, {"parameters", parameters}};
-  return {{{"type", "function"}, {"function", function}}};
-}
-
 std::string Instructions(const bj::array& tools) {
   std::string text =
       "You may call functions to help the user. These are there, each with the JSON Schema of its "
@@ -96,6 +88,14 @@ void TellCalls(const CallFrame& frame, bj::object* message) {
 }
 
 }  // namespace
+
+bj::array ProbeTools() {
+  const bj::object value = {{"type", "string"}, {"description", "what it is"}};
+  const bj::object parameters = {
+      {"type", "object"}, {"properties", {{"value", value}}}, {"required", bj::array{"value"}}};
+  const bj::object function = {{"name", JsonString(kProbeName)}, {"description", "a tool"}, {"parameters", parameters}};
+  return {{{"type", "function"}, {"function", function}}};
+}
 
 ToolsForm FindToolsForm(const RenderTools& render, std::string_view source) {
   ToolsForm form;

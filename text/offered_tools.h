@@ -27,6 +27,9 @@ struct ToolsForm {
   CallFormat calls = CallFormat::kHermes;  // how the model writes them; kNone: not known
 };
 
+// A tool with all that a template may ask of one.
+boost::json::array ProbeTools();
+
 // Found out by trying. `render`: messages and more variables to text. `source`: the template's.
 using RenderTools =
     std::function<absl::StatusOr<std::string>(boost::json::array messages, boost::json::object variables)>;

@@ -49,7 +49,7 @@ Answer HandleCount(Service& service, const HttpRequest& request) {
     return ErrorResponse(WithAskedModel(model.status(), params->model), ErrorForm::kAnthropic);
   }
   const absl::StatusOr<std::vector<int32_t>> ids =
-      EncodeConversation(*params->conversation, "messages", {.add_special_tokens = false}, context);
+      EncodeConversation(*params->conversation, params->names, {.add_special_tokens = false}, context);
   if (!ids.ok()) return ErrorResponse(ids.status(), ErrorForm::kAnthropic);
   HttpResponse response;
   JsonWriter(&response.body).BeginObject().Key("input_tokens").Int(static_cast<int64_t>(ids->size())).EndObject();

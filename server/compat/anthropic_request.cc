@@ -153,7 +153,7 @@ void ReadThinking(RequestReader& reader, Params& params) {
     if (members.ok() && params.thinking_tokens.value_or(0) < 0) members.Fail("budget_tokens", "must be at least 0");
     reader.Fail(members.Finish());
   }
-  SetThinking(type != "disabled", params);
+  SetThinking("thinking", type != "disabled", params);
 }
 
 // {"format": {"type": "json_schema", "schema": …}, "effort": …}
@@ -174,7 +174,8 @@ void ReadOutput(RequestReader& reader, Params& params) {
     }
     reader.Fail(members.Finish());
     if (reader.ok() && params.conversation && !effort.empty()) {
-      params.conversation->variables.emplace("reasoning_effort", effort);
+      params.names.thinking = "output_config.effort";  // where nothing else is said, thinking is a default
+      params.conversation->thinking.emplace("reasoning_effort", effort);
     }
   }
   if (format == nullptr || !reader.ok()) return;
@@ -215,10 +216,11 @@ MessagesTable MakeTable(MessagesCall call) {
   made.AddRead("messages", std::move(messages), ReadMessages, MessagesTable::Presence::kRequired);
   made.AddRead("system", Blocks("What the system says before it."), read_already);
   made.Add("model", StringSchema("A served name. Default: the first."), &Params::model);
-  bj::object tool = ObjectSchema("", {{"name", StringSchema("")},
-                                      {"description", Nullable(StringSchema(""))},
-                                      {"input_schema", ObjectSchema("JSON Schema of the input.", {})},
-                                      {"strict", Nullable(BooleanSchema("As OpenAI's.", false))}});
+  bj::object tool =
+      ObjectSchema("", {{"name", StringSchema("")},
+                        {"description", Nullable(StringSchema(""))},
+                        {"input_schema", ObjectSchema("JSON Schema of the input, which is an object.", {})},
+                        {"strict", Nullable(BooleanSchema("As OpenAI's.", false))}});
   tool["required"] = bj::array{"name", "input_schema"};
   bj::object tools = ArraySchema("Tools that the model may use. The client runs them.", std::move(tool));
   tools["maxItems"] = kMaxTools;

@@ -16,6 +16,7 @@
 #include "server/compat/llama_sampling.h"
 #include "server/compat/llama_slots.h"
 #include "server/generate/check_range.h"
+#include "server/generate/prompt_encoder.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
 #include "server/openai/completion_request.h"
@@ -185,17 +186,10 @@ absl::StatusOr<std::string> ApplyTemplate(Service& service, std::string_view bod
   if (!params.conversation) {
     return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
   }
-  if (service.chat_template == nullptr) {
-    return InvalidParameter("messages", "messages cannot be rendered: this model has no chat template",
-                            "no_chat_template");
-  }
-  absl::StatusOr<std::string> text = service.chat_template->RenderReplayed(*params.conversation);
-  if (!text.ok()) {
-    const std::string reason(text.status().message());
-    return InvalidParameter("messages", reason.starts_with("messages") ? reason : fmt::format("messages: {}", reason));
-  }
+  BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(*params.conversation, {.prompt = "messages"},
+                                                                       service.chat_template.get()));
   std::string answer;
-  JsonWriter(&answer).BeginObject().Key("prompt").String(*text).EndObject();
+  JsonWriter(&answer).BeginObject().Key("prompt").String(text).EndObject();
   return answer;
 }
 

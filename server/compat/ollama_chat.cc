@@ -123,8 +123,8 @@ OllamaThinking ReadOllamaThink(RequestReader& reader) {
 }
 
 void SetOllamaThinking(const OllamaThinking& asked, CompletionParams& params) {
-  if (!asked.effort.empty()) params.conversation->variables.emplace("reasoning_effort", bj::string(asked.effort));
-  if (asked.on || !asked.effort.empty()) SetThinking(asked.on.value_or(true), params);
+  if (!asked.effort.empty()) params.conversation->thinking.emplace("reasoning_effort", bj::string(asked.effort));
+  if (asked.on || !asked.effort.empty()) SetThinking("think", asked.on.value_or(true), params);
 }
 
 }  // namespace batucada

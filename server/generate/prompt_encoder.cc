@@ -22,6 +22,16 @@ absl::Status IsEmpty(const std::string& name) {
   return InvalidParameter(name, fmt::format("{} is empty: it must have at least one token", name));
 }
 
+std::string NameOf(ChatPart part, const ParameterNames& names) {
+  switch (part) {
+    case ChatPart::kMessages: break;
+    case ChatPart::kTools: return "tools";
+    case ChatPart::kVariables: return "chat_template_kwargs";
+    case ChatPart::kThinking: return names.thinking;
+  }
+  return names.prompt;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<int32_t>> EncodeText(const std::string& text, const std::string& name,
@@ -61,35 +71,36 @@ absl::StatusOr<std::vector<int32_t>> EncodePromptText(const std::string& text, c
   return ids;
 }
 
-absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const std::string& name,
-                                               const TranslationContext& context) {
-  if (context.chat_template == nullptr) {
+absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const ParameterNames& names,
+                                               const ChatTemplate* chat_template) {
+  const std::string& name = names.prompt;
+  if (chat_template == nullptr) {
     return InvalidParameter(name,
                             fmt::format("{} cannot be used: this model has no chat template. Use /v1/completions, or "
                                         "start the server with --chat-template FILE",
                                         name),
                             "no_chat_template");
   }
-  if (const absl::Status& usable = context.chat_template->usable(); !usable.ok()) {
+  if (const absl::Status& usable = chat_template->usable(); !usable.ok()) {
     return InvalidParameter(name,
                             fmt::format("{} cannot be used: the model's chat template is wrong ({}). Use "
                                         "/v1/completions, or start the server with --chat-template FILE",
                                         name, std::string(usable.message())),
                             "no_chat_template");
   }
-  absl::StatusOr<std::string> text = context.chat_template->RenderReplayed(conversation);
-  if (!text.ok()) {
-    const std::string reason(text.status().message());
-    return InvalidParameter(name, reason.starts_with(name) ? reason : fmt::format("{}: {}", name, reason));
-  }
-  return text;
+  ChatPart at_fault = ChatPart::kMessages;
+  absl::StatusOr<std::string> text = chat_template->RenderReplayed(conversation, &at_fault);
+  if (text.ok()) return text;
+  const std::string reason(text.status().message());
+  const std::string named = NameOf(at_fault, names);
+  return InvalidParameter(named, reason.starts_with(named) ? reason : fmt::format("{}: {}", named, reason));
 }
 
-absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
+absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const ParameterNames& names,
                                                         const EncodeOptions& options,
                                                         const TranslationContext& context) {
-  BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(conversation, name, context));
-  return EncodePromptText(text, name, options, context.tokenizer);
+  BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(conversation, names, context.chat_template));
+  return EncodePromptText(text, names.prompt, options, context.tokenizer);
 }
 
 }  // namespace batucada

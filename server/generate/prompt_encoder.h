@@ -24,13 +24,14 @@ absl::StatusOr<SharedArray<int32_t>> EncodePrompt(const Prompt& prompt, const st
 absl::StatusOr<std::vector<int32_t>> EncodePromptText(const std::string& text, const std::string& name,
                                                       const EncodeOptions& options, const Tokenizer& tokenizer);
 
-// The conversation as text: what EncodeConversation encodes.
-absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const std::string& name,
-                                               const TranslationContext& context);
+// The conversation as text: what EncodeConversation encodes. An error names what it comes from: names.prompt, tools,
+// chat_template_kwargs or names.thinking. `chat_template` may be null: there is none.
+absl::StatusOr<std::string> RenderConversation(const ChatInput& conversation, const ParameterNames& names,
+                                               const ChatTemplate* chat_template);
 
 // The conversation as the model's chat template writes it, special tokens and all. The template has written the start
 // token, if there is to be one: options.add_special_tokens puts another before it.
-absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const std::string& name,
+absl::StatusOr<std::vector<int32_t>> EncodeConversation(const ChatInput& conversation, const ParameterNames& names,
                                                         const EncodeOptions& options,
                                                         const TranslationContext& context);
 

@@ -329,7 +329,8 @@ absl::StatusOr<Translation> TranslateAll(const CompletionParams& params, const T
   std::vector<int64_t> breakpoints;
   if (params.conversation) {
     const std::string& name = params.names.prompt;
-    BATUCADA_ASSIGN_OR_RETURN(const std::string text, RenderConversation(*params.conversation, name, context));
+    BATUCADA_ASSIGN_OR_RETURN(const std::string text,
+                              RenderConversation(*params.conversation, params.names, context.chat_template));
     BATUCADA_ASSIGN_OR_RETURN(plan, PlanAnswer(params, text, context));
     const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(false),
                                 .memory = context.token_memory,

@@ -66,7 +66,7 @@ absl::Status ReadTools(const v1::ChatRequest& request, RequestReader& reader, Co
 
 void ReadThinking(const v1::ChatRequest& request, RequestReader& reader, CompletionParams& params) {
   const v1::ThinkingOptions& thinking = request.thinking();
-  if (thinking.has_enabled()) SetThinking(thinking.enabled(), params);
+  if (thinking.has_enabled()) SetThinking("thinking.enabled", thinking.enabled(), params);
   SetEffort(reader, "thinking.effort", thinking.effort(), params);
   params.tells_thinking = !thinking.hidden();
   if (!thinking.has_max_tokens()) return;

@@ -12,9 +12,11 @@ namespace batucada {
 namespace bj = boost::json;
 
 void CheckTemplateVariables(RequestReader& reader, const bj::object& variables) {
-  for (const std::string_view own : {"messages", "add_generation_prompt"}) {
-    if (!variables.contains(bj::string_view(own.data(), own.size()))) continue;
-    reader.Fail(Concat("chat_template_kwargs.", own),
+  for (const auto& member : variables) {
+    const std::string_view name(member.key().data(), member.key().size());
+    // Other tools than the answer's parser and its grammar know of.
+    if (name != "tools" && !ChatTemplate::IsReserved(name)) continue;
+    reader.Fail(Concat("chat_template_kwargs.", name),
                 "cannot be given as a variable of the chat template: leave it out", "invalid_value");
   }
 }
@@ -89,7 +91,10 @@ bj::object ContinueFinalMessageSchema() {
 }
 
 bj::object ChatTemplateKwargsSchema() {
-  return ObjectSchema("More names for the template to see, such as enable_thinking.", {});
+  return ObjectSchema(
+      "More names for the template to see, such as enable_thinking; none of its own: messages, tools, "
+      "add_generation_prompt, functions such as range.",
+      {});
 }
 
 }  // namespace batucada

@@ -15,7 +15,8 @@ inline constexpr size_t kMaxMessages = 8192;
 // Errors name the place: "messages[1].content[0].type".
 void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversation);
 
-// Refuses those of chat_template_kwargs that are the conversation's own.
+// Refuses those of chat_template_kwargs that would take the place of the conversation, its tools or a function of the
+// template's.
 void CheckTemplateVariables(RequestReader& reader, const boost::json::object& variables);
 
 // What the final message says, its parts joined by newlines; empty if it is not the assistant's.

@@ -49,7 +49,7 @@ void ReadThinking(RequestReader& reader, Params& params) {
     members.Fail("type", "must be one of enabled, disabled, adaptive", "invalid_value");
   }
   reader.Fail(members.Finish());
-  if (reader.ok() && params.conversation) SetThinking(type != "disabled", params);
+  if (reader.ok() && params.conversation) SetThinking("thinking.type", type != "disabled", params);
 }
 
 // OpenRouter's: {"effort": …, "max_tokens": …, "enabled": …, "exclude": …}
@@ -69,7 +69,7 @@ void ReadReasoning(RequestReader& reader, Params& params) {
   ReadBudget(members, "max_tokens", params);
   reader.Fail(members.Finish());
   if (!reader.ok() || !params.conversation) return;
-  if (enabled) SetThinking(*enabled, params);
+  if (enabled) SetThinking("reasoning.enabled", *enabled, params);
   if (exclude) params.tells_thinking = false;
   SetEffort(reader, "reasoning.effort", effort, params);
 }
@@ -96,12 +96,13 @@ void SetEffort(RequestReader& reader, std::string_view name, const std::string& 
   if (std::find(kEfforts.begin(), kEfforts.end(), effort) == kEfforts.end()) {
     return reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
   }
-  SetThinking(effort != "none", params);
-  params.conversation->variables.emplace("reasoning_effort", effort);
+  SetThinking(name, effort != "none", params);
+  params.conversation->thinking.emplace("reasoning_effort", effort);
 }
 
-void SetThinking(bool on, CompletionParams& params) {
-  for (const char* name : {"enable_thinking", "thinking"}) params.conversation->variables.emplace(name, on);
+void SetThinking(std::string_view name, bool on, CompletionParams& params) {
+  if (params.names.thinking.empty()) params.names.thinking = name;
+  for (const char* variable : {"enable_thinking", "thinking"}) params.conversation->thinking.emplace(variable, on);
 }
 
 void AddReasoningParameters(CompletionTable& table) {
@@ -119,7 +120,7 @@ void AddReasoningParameters(CompletionTable& table) {
                        [](RequestReader& reader, Params& params) {
                          std::optional<bool> asked;
                          reader.Read("enable_thinking", &asked);
-                         if (asked && params.conversation) SetThinking(*asked, params);
+                         if (asked && params.conversation) SetThinking("enable_thinking", *asked, params);
                        });
   table.Add("include_reasoning", BooleanSchema("Tell what the model thinks, and not only what it answers.", true),
             &Params::tells_thinking);

@@ -15,7 +15,7 @@ void AddReasoningParameters(CompletionTable& table);
 // How hard, "none", "low", … "max"; nothing, if `effort` is empty. `name` is the parameter's, for errors.
 void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, CompletionParams& params);
 
-// Whether the model is to think. REQUIRES: there is a conversation.
-void SetThinking(bool on, CompletionParams& params);
+// Whether the model is to think, as `name` says, or beside what it says. REQUIRES: there is a conversation.
+void SetThinking(std::string_view name, bool on, CompletionParams& params);
 
 }  // namespace batucada

@@ -51,7 +51,9 @@ absl::StatusOr<std::vector<int32_t>> Encode(const TokenizeParams& params, const 
   }
   const EncodeOptions options{.add_special_tokens = params.add_special_tokens.value_or(!params.conversation),
                               .parse_special = params.parse_special};
-  if (params.conversation) return EncodeConversation(*params.conversation, "messages", options, context);
+  if (params.conversation) {
+    return EncodeConversation(*params.conversation, {.prompt = "messages"}, options, context);
+  }
   return EncodeText(*params.prompt, "prompt", options, context.tokenizer);
 }
 

@@ -152,7 +152,7 @@ absl::StatusOr<int64_t> CountInput(Service& service, const HttpRequest& request,
   BATUCADA_ASSIGN_OR_RETURN(bj::array messages, MessagesOf(before, params));
   SetMessages(std::move(messages), params);
   const absl::StatusOr<std::vector<int32_t>> ids =
-      EncodeConversation(*params.conversation, "input", {.add_special_tokens = false}, context);
+      EncodeConversation(*params.conversation, params.names, {.add_special_tokens = false}, context);
   if (!ids.ok()) return ids.status();
   return static_cast<int64_t>(ids->size());
 }

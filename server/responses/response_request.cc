@@ -206,17 +206,15 @@ void AddWhatIsGiven(Table& table) {
                            {"default", "disabled"},
                            {"description", "auto: what is too long loses its oldest items; disabled: it is refused."}},
                 ReadTruncation);
-  table.AddRead(
-      "chat_template_kwargs", ObjectSchema("More names for the template to see, such as enable_thinking.", {}),
-      [](RequestReader& reader, Params& params) {
-        const bj::value* value = reader.Take("chat_template_kwargs");
-        if (value == nullptr) return;
-        if (!value->is_object()) {
-          return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*value)));
-        }
-        CheckTemplateVariables(reader, value->get_object());
-        params.conversation->variables = value->get_object();
-      });
+  table.AddRead("chat_template_kwargs", ChatTemplateKwargsSchema(), [](RequestReader& reader, Params& params) {
+    const bj::value* value = reader.Take("chat_template_kwargs");
+    if (value == nullptr) return;
+    if (!value->is_object()) {
+      return reader.Fail("chat_template_kwargs", fmt::format("must be an object, not {}", DescribeJson(*value)));
+    }
+    CheckTemplateVariables(reader, value->get_object());
+    params.conversation->variables = value->get_object();
+  });
   AddResponseTools(table);
   AddResponseReasoning(table);
 }

@@ -16,6 +16,11 @@ from server import PATIENCE_S, Server
 PROMPT = "It was a dark and stormy night; the rain fell in torrents"
 # A template that writes the prompt as /v1/completions would read it, so that a conversation is the same request too.
 TEMPLATE = "{{ bos_token }}{{ messages[0]['content'] }}"
+# One that takes neither every text, nor every tool, variable and effort.
+PARTICULAR = ("{% if reasoning_effort == 'low' %}{{ raise_exception('too low for this model') }}{% endif %}"
+              "{% for tool in tools or [] %}{{ tool.function.name ~ tool.function.parameters.type }}{% endfor %}"
+              "{{ (least or 0) + 1 }}{% if messages[-1].content == 'bad' %}{{ raise_exception('a bad word') }}{% endif %}"
+              "{% for message in messages %}{{ message.content }}{% endfor %}")
 MESSAGES = [{"role": "user", "content": PROMPT}]
 SAMPLING = {"seed": 3, "temperature": 0.9, "top_p": 0.95, "top_k": 50, "min_p": 0.01, "presence_penalty": 0.5,
             "frequency_penalty": 0.5, "repetition_penalty": 1.1, "bad_words": ["rain"]}
@@ -172,3 +177,56 @@ def test_the_same_mistake_gets_the_same_words(wires, wrong, says):
         raised = error.value
         said = raised.details() if isinstance(raised, grpc.RpcError) else str(raised)
         assert says in said, name
+
+
+@pytest.fixture(scope="module")
+def particular(tmp_path_factory):
+    template = tmp_path_factory.mktemp("template") / "particular.jinja"
+    template.write_text(PARTICULAR)
+    with Server("--backend", "fake", "--chat-template", str(template)) as server:
+        yield server
+
+
+TOOL = {"name": "f"}  # without parameters, which this template cannot do without
+CHAT_TOOLS = {"tools": [{"type": "function", "function": TOOL}]}
+ODD = {"chat_template_kwargs": {"least": "x"}}
+BAD = [{"role": "user", "content": "bad"}]
+
+
+@pytest.mark.parametrize("path, body, named, why", [
+    *[(path, body, named, why) for path in ("/v1/chat/completions", "/tokenize", "/apply-template") for body, named, why in [
+        (CHAT_TOOLS, "tools", "no attribute"), (ODD, "chat_template_kwargs", "can only concatenate"), ({"messages": BAD}, "messages", "a bad word"),
+        ({**CHAT_TOOLS, **ODD}, "tools", "no attribute"), ({**CHAT_TOOLS, "messages": BAD}, "messages", "no attribute")]],
+    ("/v1/chat/completions", {"reasoning_effort": "low"}, "reasoning_effort", "too low"),
+    ("/v1/chat/completions", {"reasoning": {"effort": "low"}}, "reasoning.effort", "too low"),
+    ("/v1/chat/completions", {"chat_template_kwargs": {"reasoning_effort": "low"}, "reasoning_effort": "high"}, "chat_template_kwargs", "too low"),
+    ("/v1/responses", {"input": "a", "tools": [{"type": "function", **TOOL}]}, "tools", "no attribute"),
+    ("/v1/responses", {"input": "a", **ODD}, "chat_template_kwargs", "can only concatenate"),
+    ("/v1/responses", {"input": "a", "reasoning": {"effort": "low"}}, "reasoning.effort", "too low"),
+    ("/v1/responses", {"input": "bad"}, "input", "a bad word"),
+    ("/v1/responses/input_tokens", {"input": "a", **ODD}, "chat_template_kwargs", "can only concatenate"),
+    ("/v1/messages", {"output_config": {"effort": "low"}}, "output_config.effort", "too low"),
+    ("/v1/messages", {"messages": BAD}, "messages", "a bad word"),
+    ("/v1/messages/count_tokens", {"output_config": {"effort": "low"}}, "output_config.effort", "too low"),
+    ("/api/chat", {**CHAT_TOOLS, "stream": False}, "tools", "no attribute"),
+    ("/api/chat", {"think": "low", "stream": False}, "think", "too low"),
+])
+def test_what_a_template_could_not_do_is_named(particular, path, body, named, why):
+    response = particular.http.post(path, json={**({} if "input" in body else {"messages": MESSAGES}), **body})
+    error = response.json()["error"]
+    said = error if isinstance(error, str) else error["message"]
+    assert response.status_code == 400 and said.startswith(f"{named}: ") and why in said, response.text
+    assert isinstance(error, str) or error.get("param", named) == named
+
+
+def test_so_it_is_over_grpc(particular, stubs):
+    pb, services = stubs
+    with grpc.insecure_channel(f"127.0.0.1:{particular.grpc_port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = services.InferenceStub(channel)
+        for fields, named in [
+                (dict(tools=[pb.Tool(function=pb.Tool.Function(name="f"))]), "tools"), (dict(chat_template_kwargs='{"least": "x"}'), "chat_template_kwargs"),
+                (dict(thinking=pb.ThinkingOptions(effort="low")), "thinking.effort"), (dict(messages=[pb.ChatMessage(role="user", content="bad")]), "messages")]:
+            request = pb.ChatRequest(**{"messages": [pb.ChatMessage(role="user", content="a")], "max_tokens": 1, **fields})
+            with pytest.raises(grpc.RpcError, match=named + ": ") as error:
+                list(stub.Chat(request, timeout=PATIENCE_S))
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -151,10 +151,12 @@ def test_wrong_ones_are_named(client):
             (dict(thinking=pb.ThinkingOptions(effort="much")), r"thinking\.effort"),
             (dict(thinking=pb.ThinkingOptions(max_tokens=-1)), r"thinking\.max_tokens"),
             (dict(tools=[pb.Tool(function=function(name="a", parameters='{"type": 5}'))]), r"tools\[0\]\.function\.parameters: \$\.type is no type"),
+            (dict(tools=[pb.Tool(function=function(name="a", parameters='{"type": "array"}'))]), r"tools\[0\]\.function\.parameters: \$\.type leaves no object"),
             (dict(messages=[pb.ChatMessage(role="assistant", tool_calls=[pb.ToolCall(id="c")])]), r"messages\[0\]\.tool_calls\[0\]\.name is missing"),
             (dict(messages=[pb.ChatMessage(role="user", content="a", tool_call_id="c")]), r"messages\[0\]\.tool_call_id"),
             (dict(messages=[pb.ChatMessage(role="user", content="a", tool_calls=[pb.ToolCall(name="a")])]), r"messages\[0\]\.tool_calls"),
             (dict(chat_template_kwargs='{"messages": []}'), r"chat_template_kwargs\.messages"),
+            (dict(chat_template_kwargs='{"tools": []}'), r"chat_template_kwargs\.tools"),
             (dict(chat_template_kwargs="[1]"), r"chat_template_kwargs")]:
         with pytest.raises(grpc.RpcError, match=says) as error:
             ask(client, **fields)

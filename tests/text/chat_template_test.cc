@@ -147,11 +147,89 @@ TEST(ChatTemplateTest, VariablesGoBeforeSpecialTokens) {
   EXPECT_EQ(Render("{{ bos_token }}{{ tools }}{{ documents }}", {}, tokens).value(), "<s>NoneNone");
   EXPECT_EQ(Render("{{ bos_token }}{{ tools }}", {.variables = {{"bos_token", "!"}, {"tools", {1}}}}, tokens).value(),
             "![1]");
-  for (const char* name : {"messages", "add_generation_prompt"}) {
+  EXPECT_EQ(Render("{{ a }}{{ b }}", {.variables = {{"a", 1}}, .thinking = {{"a", 2}, {"b", 3}}}).value(), "13");
+  for (const char* name : {"messages", "add_generation_prompt", "namespace", "range", "dict", "joiner",
+                           "raise_exception", "strftime_now"}) {
     const auto text = Render("x", {.variables = {{name, true}}});
     EXPECT_EQ(text.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(text.status().message()), HasSubstr(name));
   }
+}
+
+TEST(ChatTemplateTest, AnErrorIsOfThePartThatItComesFrom) {
+  const auto parsed = ChatTemplate::Parse(
+      "{% if depth == 'low' %}{{ raise_exception('too shallow') }}{% endif %}"
+      "{% for tool in tools or [] %}{{ tool.function.name }}{{ tool.function.parameters.type }}{% endfor %}"
+      "{{ (least or 0) + 1 }}{% for m in messages %}{{ m.content + '' }}{% endfor %}",
+      {});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const boost::json::object bad_variables = {{"least", "x"}}, variables = {{"least", 1}};
+  const boost::json::object bad_thinking = {{"depth", "low"}}, thinking = {{"depth", "high"}};
+  const boost::json::array bad_messages = Messages(R"([{"role": "user", "content": 1}])");
+  const boost::json::array messages = Messages(R"([{"role": "user", "content": "a"}])");
+  const boost::json::array bad_tools = Messages(R"([{"type": "function", "function": {"name": "f"}}])");
+  const boost::json::array tools =
+      Messages(R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])");
+  const auto part_of = [&](const ChatInput& input) {
+    ChatPart part = ChatPart::kMessages;
+    EXPECT_FALSE((*parsed)->RenderReplayed(input, &part).ok());
+    return part;
+  };
+  using Input = ChatInput;
+  ASSERT_EQ((*parsed)
+                ->RenderReplayed({.messages = messages, .tools = tools, .variables = variables, .thinking = thinking})
+                .value(),
+            "fobject2a");
+  EXPECT_EQ(part_of({.messages = messages, .variables = bad_variables}), ChatPart::kVariables);
+  EXPECT_EQ(part_of({.messages = messages, .thinking = bad_thinking}), ChatPart::kThinking);
+  EXPECT_EQ(part_of({.messages = messages, .tools = bad_tools}), ChatPart::kTools);
+  EXPECT_EQ(part_of({.messages = bad_messages}), ChatPart::kMessages);
+  // Beside others that are as they must be.
+  const Input whole = {.messages = messages, .tools = tools, .variables = variables, .thinking = thinking};
+  Input one = whole;
+  one.variables = bad_variables;
+  EXPECT_EQ(part_of(one), ChatPart::kVariables);
+  one = whole;
+  one.thinking = bad_thinking;
+  EXPECT_EQ(part_of(one), ChatPart::kThinking);
+  one = whole;
+  one.tools = bad_tools;
+  EXPECT_EQ(part_of(one), ChatPart::kTools);
+  one = whole;
+  one.messages = bad_messages;
+  EXPECT_EQ(part_of(one), ChatPart::kMessages);
+  // Of two, the one whose error it is.
+  EXPECT_EQ(part_of({.messages = messages, .tools = bad_tools, .variables = bad_variables}), ChatPart::kTools);
+  EXPECT_EQ(part_of({.messages = messages, .tools = bad_tools, .thinking = bad_thinking}), ChatPart::kThinking);
+}
+
+TEST(ChatTemplateTest, ATemplateForToolsAloneBlamesThem) {
+  const auto parsed = ChatTemplate::Parse(
+      "{% for tool in tools %}{{ tool.function.name ~ tool.function.parameters.type }}{% endfor %}", {});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  ChatPart part = ChatPart::kMessages;
+  const boost::json::array tools = Messages(R"([{"type": "function", "function": {"name": "f"}}])");
+  const boost::json::array messages = Messages(R"([{"role": "user", "content": "a"}])");
+  EXPECT_FALSE((*parsed)->RenderReplayed({.messages = messages, .tools = tools}, &part).ok());
+  EXPECT_EQ(part, ChatPart::kTools);
+}
+
+// Whose fault it is, is found within the work of one rendering.
+TEST(ChatTemplateTest, LookingForAFaultIsBounded) {
+  const auto parsed = ChatTemplate::Parse(
+      "{% for i in range(messages[0].content | length) %}{% for j in range(1000) %}{% endfor %}{% endfor %}"
+      "{{ 1 + (wrong or 0) }}",
+      {});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const auto part_of = [&](size_t length) {
+    const boost::json::array messages = {{{"role", "user"}, {"content", std::string(length, 'a')}}};
+    ChatPart part = ChatPart::kTools;
+    const auto text = (*parsed)->RenderReplayed({.messages = messages, .variables = {{"wrong", "x"}}}, &part);
+    EXPECT_THAT(std::string(text.status().message()), HasSubstr("unsupported operand"));
+    return part;
+  };
+  EXPECT_EQ(part_of(10), ChatPart::kVariables);
+  EXPECT_EQ(part_of(1500), ChatPart::kMessages) << "a second rendering would go beyond the bound";
 }
 
 TEST(ChatTemplateTest, MessagesMustBeObjects) {

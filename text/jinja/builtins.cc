@@ -176,13 +176,19 @@ Result StrftimeNow(Runtime& runtime, const Arguments& arguments) {
   return runtime.String(out);
 }
 
+constexpr std::pair<std::string_view, Function::Body> kFunctions[] = {
+    {"dict", DictFunction}, {"joiner", JoinerFunction},          {"namespace", NamespaceFunction},
+    {"range", Range},       {"raise_exception", RaiseException}, {"strftime_now", StrftimeNow},
+};
+
 }  // namespace
 
+bool IsGlobal(std::string_view name) {
+  return std::any_of(std::begin(kFunctions), std::end(kFunctions),
+                     [&](const auto& function) { return function.first == name; });
+}
+
 void AddGlobals(Scope* scope) {
-  static constexpr std::pair<std::string_view, Function::Body> kFunctions[] = {
-      {"dict", DictFunction}, {"joiner", JoinerFunction},          {"namespace", NamespaceFunction},
-      {"range", Range},       {"raise_exception", RaiseException}, {"strftime_now", StrftimeNow},
-  };
   for (const auto& [name, body] : kFunctions) {
     scope->variables[name] = Value::Of(std::shared_ptr<Callable>(std::make_shared<Function>(body)));
   }

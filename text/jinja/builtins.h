@@ -70,4 +70,7 @@ absl::Status NoTest(std::string_view name);
 // Adds them to `scope`.
 void AddGlobals(Scope* scope);
 
+// Whether one of them has this name.
+bool IsGlobal(std::string_view name);
+
 }  // namespace batucada::jinja

@@ -23,6 +23,7 @@ absl::StatusOr<std::unique_ptr<const Template>> Template::Parse(std::string_view
 
 absl::StatusOr<std::string> Template::Render(std::span<const Variable> variables, absl::Time now, int64_t* work) const {
   Runtime runtime(now);
+  if (work != nullptr) runtime.Note(*work);
   absl::StatusOr<std::string> text = RenderIn(runtime, variables);
   if (work != nullptr) *work = runtime.work();
   return text;

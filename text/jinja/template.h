@@ -39,7 +39,7 @@ class Template {
   // The rendered text. Of variables with equal names the last one counts. `now` is what strftime_now() tells.
   // INVALID_ARGUMENT with the message and the place for what jinja2 would raise, raise_exception() included, and for
   // what goes beyond a limit.
-  // `work`, unless null, becomes what was counted for it, in units of runtime.h.
+  // `work`, unless null: what of the limit is used up, in units of runtime.h, to which this rendering's is added.
   [[nodiscard]] absl::StatusOr<std::string> Render(std::span<const Variable> variables, absl::Time now,
                                                    int64_t* work = nullptr) const;
 

@@ -197,6 +197,15 @@ TEST(ChatRequestTest, LookingForAnObjectTakesTimeByTheSchemasLength) {
   EXPECT_TRUE(status_of(900).ok()) << "so deep nobody is held to it";
 }
 
+TEST(ChatRequestTest, TemplatesKeepWhatIsTheirs) {
+  for (const char* name : {"messages", "add_generation_prompt", "tools", "namespace", "range", "strftime_now"}) {
+    const auto status = ParseChatRequest(R"({"messages":[{"role":"user","content":"a"}],"chat_template_kwargs":{")" +
+                                         std::string(name) + R"(":1}})")
+                            .status();
+    EXPECT_EQ(ErrorParameter(status), std::string("chat_template_kwargs.") + name);
+  }
+}
+
 TEST(ChatRequestTest, TheSchemaHoldsEveryMember) {
   const boost::json::object schema = ChatParameters().Schema();
   EXPECT_EQ(schema.at("required"), boost::json::array({"messages"}));
