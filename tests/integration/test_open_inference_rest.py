@@ -280,6 +280,9 @@ def test_binary_lengths_are_checked(fast, model):
     assert text.status_code == 400 and "text_input is not UTF-8" in text.json()["error"]
     good = fast.http.post(path, content=head + b"\1\0\0\0a", headers={"inference-header-content-length": str(len(head))})
     assert good.status_code == 200, good.text
+    alone = json.dumps({"inputs": [{"name": "text_input", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}).encode()
+    good = fast.http.post(path, content=alone, headers={"inference-header-content-length": str(len(alone))})
+    assert good.status_code == 200, good.text
 
 
 def test_wrong_names(fast, model):

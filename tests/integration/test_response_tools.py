@@ -184,6 +184,9 @@ def test_thinking_is_an_item(qwen, client):
                 f"response.{delta}.done", f"response.{part}.done", "response.output_item.done"]
             assert "".join(event.delta for event in deltas) == events[-3].text == events[-2].part.text == thought
             assert shapes(final) == [("reasoning", thought), ("message", "Yes.")]
+    # Who may think and does not spends no tokens on it.
+    answered = client.responses.create(**{**request(extra={}), "max_output_tokens": 8})
+    assert [kind for kind, _ in shapes(answered)] == ["message"] and answered.usage.output_tokens_details.reasoning_tokens == 0
 
 
 def test_thinking_reaches_the_template_again(qwen, client):

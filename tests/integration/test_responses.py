@@ -182,17 +182,21 @@ def test_past_calls_are_the_models_messages(tmp_path):
     template = tmp_path / "template.jinja"
     template.write_text("{% for m in messages %}[{{ m.role }}|{{ m.content }}{% for c in m.tool_calls or [] %}"
                         "{{ c.id }}{{ c.function.name }}{{ c.function.arguments }}{% endfor %}{{ m.tool_call_id }}]{% endfor %}")
+    # Calls in a row are of one message.
     items = [{"role": "user", "content": "one"},
              {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+             {"type": "function_call", "call_id": "c2", "name": "g", "arguments": '{"b": 2}'},
+             {"type": "function_call_output", "call_id": "c2", "output": "3"},
              {"type": "function_call_output", "call_id": "c1", "output": "2"}]
-    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
-    messages = [{"role": "user", "content": "one"}, {"role": "assistant", "content": None, "tool_calls": [call]},
-                {"role": "tool", "tool_call_id": "c1", "content": "2"}]
+    calls = [{"id": one["call_id"], "type": "function", "function": {"name": one["name"], "arguments": one["arguments"]}}
+             for one in items[1:3]]
+    messages = [{"role": "user", "content": "one"}, {"role": "assistant", "content": None, "tool_calls": calls},
+                {"role": "tool", "tool_call_id": "c2", "content": "3"}, {"role": "tool", "tool_call_id": "c1", "content": "2"}]
     with Server("--backend", "fake", "--chat-template", str(template)) as server:
         same = chat(server, messages, max_tokens=12)["choices"][0]["message"]["content"]
         assert ask(server.openai(), items).output_text == same
         parts = [{"type": "input_text", "text": text} for text in ("It is", " 2")]
-        messages[2]["content"], items[2]["output"] = "It is 2", parts
+        messages[3]["content"], items[4]["output"] = "It is 2", parts
         whole = chat(server, messages, max_tokens=12)
         told = ask(server.openai(), items)
         assert told.usage.input_tokens == whole["usage"]["prompt_tokens"]

@@ -123,6 +123,9 @@ def test_the_oldest_make_room(tmp_path):
         with pytest.raises(openai.NotFoundError):
             client.responses.retrieve(large.id)
         assert client.responses.retrieve(asked[-1].id).id == asked[-1].id
+        with pytest.raises(openai.APIStatusError, match="--store-size") as error:
+            client.conversations.create(items=[{"role": "user", "content": "word " * 60_000}])
+        assert error.value.code == "request_too_large"
 
 
 def test_a_full_disk_is_the_stores_trouble_alone(tmp_path):
