@@ -208,6 +208,9 @@ def test_an_exported_session_goes_on_elsewhere(tmp_path):
         cold = complete(first, BOB, **ask)
         assert cached(cold) == 0
         assert warm["choices"][0]["text"] == cold["choices"][0]["text"]
+        renamed = session_command(second, "import", file, "--session", "walk", key="alice")
+        assert renamed.returncode == 0 and "walk" in renamed.stdout, renamed.stderr
+        assert "walk" in {one["id"] for one in sessions(second)["data"]}
 
 
 @pytest.fixture(scope="module")
