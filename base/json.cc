@@ -28,11 +28,10 @@ namespace bj = boost::json;
 
 // Members of all of a document's objects: each costs as much as hundreds of bytes of text.
 constexpr size_t kMaxMembers = size_t{1} << 17;
-// Of them those that are beyond the first kFewMembers of their own object, in what a stranger writes. The parser holds
-// each key against those before it in its bucket, and the hash has no secret but the low bits of an address: whoever
-// guesses these can put all keys of an object into one bucket. No document takes more than 17 million comparisons now,
-// a tenth of a second.
-constexpr size_t kFewMembers = 128, kMaxManyMembers = 4096;
+// Beyond these ManyMembers bounds what an object of a stranger's may have. The parser holds each key against those
+// before it in its bucket, and the hash has no secret but the low bits of an address: whoever guesses these can put all
+// keys of an object into one bucket. No document takes more than 17 million comparisons now, a tenth of a second.
+constexpr size_t kFewMembers = 128;
 
 // Ids of tokens, as logit_bias has them, up to a vocabulary of a million: they are too few to meet in a bucket. Of up
 // to 131,072 of them about a million pairs do, however they are chosen.
@@ -54,13 +53,11 @@ struct UniqueKeyHandler {
 
   UniqueKeyHandler(unsigned char* block, size_t bytes) : stack({}, block, bytes) {}
 
-  size_t max_many_members = kMaxManyMembers;
-
   bj::value_stack stack;
   UniqueKeys keys;
-  std::string key;       // the parts of the current key seen so far
-  size_t members = 0;    // so far, of all objects
-  size_t many = 0;       // of them those that max_many_members bounds
+  std::string key;     // the parts of the current key seen so far
+  size_t members = 0;  // so far, of all objects
+  ManyMembers* many = nullptr;
   std::string problem;   // for which parsing stopped: what the document has
   size_t arrays = 0;     // that are open
   std::string last_key;  // while no array and one object is open: of the member there
@@ -108,10 +105,13 @@ struct UniqueKeyHandler {
       return Stop(Concat("has more than ", kMaxMembers, " members in its objects, which is the most: leave some out"),
                   ec);
     }
-    if (keys.size() >= kFewMembers && !IsTokenId(key) && ++many > max_many_members) {
-      return Stop(Concat("has too large objects: beyond the first ", kFewMembers, " members of each at most ",
-                         max_many_members, " in all, token ids apart: leave some out, or make lists of them"),
-                  ec);
+    if (keys.size() >= kFewMembers && !IsTokenId(key)) {
+      if (many->left == 0) {
+        return Stop(Concat("has too large objects: beyond the first ", kFewMembers, " members of each at most ",
+                           ManyMembers().left, " in all, token ids apart: leave some out, or make lists of them"),
+                    ec);
+      }
+      --many->left;
     }
     stack.push_key(key);
     if (!keys.Add(key)) {
@@ -202,10 +202,8 @@ namespace {
 
 constexpr size_t kLevels = 32;
 
-enum class Writer : uint8_t { kStranger, kOperator };
-
 absl::StatusOr<bj::value> Parse(std::string_view text, std::string_view what, size_t levels, ListsApart* apart,
-                                Writer writer = Writer::kStranger) {
+                                ManyMembers* left) {
   // The values of a long list wait on a stack: in one block, and not in ever larger ones. What is not needed of it is
   // never touched.
   constexpr size_t kFew = 1000, kMost = 150'000;
@@ -217,7 +215,7 @@ absl::StatusOr<bj::value> Parse(std::string_view text, std::string_view what, si
   bj::basic_parser<UniqueKeyHandler> parser(options, block.get(), bytes);
   parser.handler().stack.reset();
   parser.handler().apart = apart;
-  if (writer == Writer::kOperator) parser.handler().max_many_members = kMaxMembers;
+  parser.handler().many = left;
   bj::error_code error;
   size_t parsed = 0;
   const auto parse_to = [&](size_t end) {
@@ -252,15 +250,22 @@ absl::StatusOr<bj::value> Parse(std::string_view text, std::string_view what, si
 }  // namespace
 
 absl::StatusOr<bj::value> ParseJson(std::string_view text, std::string_view what, ListsApart* apart) {
-  return Parse(text, what, kLevels, apart);
+  ManyMembers many;
+  return Parse(text, what, kLevels, apart, &many);
 }
 
 absl::StatusOr<bj::value> ParseJsonFile(std::string_view text, std::string_view what) {
-  return Parse(text, what, kLevels, nullptr, Writer::kOperator);
+  ManyMembers many = {.left = kMaxMembers};
+  return Parse(text, what, kLevels, nullptr, &many);
+}
+
+absl::StatusOr<bj::value> ParseOneOfMany(std::string_view text, std::string_view what, ManyMembers* many) {
+  return Parse(text, what, kLevels, nullptr, many);
 }
 
 absl::StatusOr<bj::value> ParseNestedJson(std::string_view text, std::string_view what, size_t levels) {
-  return Parse(text, what, levels, nullptr);
+  ManyMembers many;
+  return Parse(text, what, levels, nullptr, &many);
 }
 
 JsonObject::JsonObject(const bj::value& value, std::string path, absl::Status* first_error)

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/nested_json.h"
 #include "text/jinja/text.h"
 #include "text/json_text.h"
 #include "text/probe_names.h"
@@ -31,14 +32,20 @@ bj::array Probe() {
 }
 
 // The JSON value that `text` is.
-std::optional<bj::value> ParseWhole(const bj::string& text) {
+std::optional<bj::value> ParseWhole(const bj::string& text, ManyMembers* many) {
   if (text.empty()) return bj::value(bj::object());
+  absl::StatusOr<bj::value> value = ParseOneOfMany({text.data(), text.size()}, "arguments", many);
+  if (value.ok()) return *std::move(value);
+  // A model may have written a key twice, of which the last counts. Keys of a text so short may be held against all
+  // before them.
+  constexpr size_t kShort = 1024;
+  if (text.size() > kShort) return std::nullopt;
   bj::error_code error;
-  bj::value value = bj::parse(text, error);
-  return error ? std::nullopt : std::optional(std::move(value));
+  bj::value short_one = bj::parse(text, error);
+  return error ? std::nullopt : std::optional(std::move(short_one));
 }
 
-void ConvertArguments(CallForm::Arguments form, bj::value* call) {
+void ConvertArguments(CallForm::Arguments form, ManyMembers* many, bj::value* call) {
   if (!call->is_object()) return;
   bj::value* function = call->get_object().if_contains("function");
   bj::object& holder = function != nullptr && function->is_object() ? function->get_object() : call->get_object();
@@ -50,7 +57,7 @@ void ConvertArguments(CallForm::Arguments form, bj::value* call) {
   }
   if (arguments->is_null()) *arguments = bj::object();
   if (!arguments->is_string()) return;
-  if (std::optional<bj::value> value = ParseWhole(arguments->get_string())) *arguments = *std::move(value);
+  if (std::optional<bj::value> value = ParseWhole(arguments->get_string(), many)) *arguments = *std::move(value);
 }
 
 }  // namespace
@@ -72,6 +79,7 @@ CallForm FindCallForm(const std::function<absl::StatusOr<std::string>(const bj::
 }
 
 void ConvertCalls(const CallForm& form, bj::array* messages) {
+  ManyMembers many;
   for (bj::value& value : *messages) {
     bj::object* message = value.if_object();
     const bj::value* role = message == nullptr ? nullptr : message->if_contains("role");
@@ -83,7 +91,7 @@ void ConvertCalls(const CallForm& form, bj::array* messages) {
     }
     const bool has_calls = calls != nullptr && calls->is_array();
     if (has_calls) {
-      for (bj::value& call : calls->get_array()) ConvertArguments(form.arguments, &call);
+      for (bj::value& call : calls->get_array()) ConvertArguments(form.arguments, &many, &call);
     }
     const bj::value* content = message->if_contains("content");
     if (content != nullptr && !content->is_null()) continue;

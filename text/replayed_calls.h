@@ -24,8 +24,8 @@ struct CallForm {
 CallForm FindCallForm(const std::function<absl::StatusOr<std::string>(const boost::json::array& messages)>& render);
 
 // Brings an assistant's messages into that form: `arguments` that are the JSON text of something become it, an empty
-// text an empty object; a text that is no JSON stays one. An empty list of calls is none. Content that is null or
-// absent becomes what `form` says, without calls an empty text.
+// text an empty object; a text that is no JSON stays one, and so does what has too large objects (base/nested_json.h).
+// An empty list of calls is none. Content that is null or absent becomes what `form` says, without calls an empty text.
 void ConvertCalls(const CallForm& form, boost::json::array* messages);
 
 }  // namespace batucada

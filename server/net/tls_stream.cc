@@ -64,6 +64,7 @@ class TlsStream : public ByteStream {
       error = co_await WaitFor(wanted);
     }
     open_ = !error;
+    if (open_) ReadByTurns();
     co_return error;
   }
 
@@ -78,6 +79,7 @@ class TlsStream : public ByteStream {
       // Of the thread's, as it is for streams without TLS. Never across a wait.
       thread_local std::array<char, kRecord> buffer;
       ERR_clear_error();
+      may_read_ = true;
       const int got = SSL_read(ssl_.get(), buffer.data(), static_cast<int>(std::min(most, buffer.size())));
       if (got > 0) {
         const auto size = static_cast<size_t>(got);
@@ -133,6 +135,19 @@ class TlsStream : public ByteStream {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
 
+  // From now on a call of OpenSSL's reads the socket once: records that say nothing to us (KeyUpdate), of which a
+  // client may send any number, it would read for as long as they come, and nobody else had a turn.
+  void ReadByTurns() {
+    BIO* const bio = SSL_get_rbio(ssl_.get());
+    BIO_set_callback_arg(bio, reinterpret_cast<char*>(this));
+    BIO_set_callback_ex(bio, [](BIO* of, int what, const char*, size_t, int, long, int result, size_t*) -> long {
+      if (what != BIO_CB_READ) return result;
+      if (std::exchange(reinterpret_cast<TlsStream*>(BIO_get_callback_arg(of))->may_read_, false)) return result;
+      BIO_set_retry_read(of);
+      return -1;
+    });
+  }
+
   // Until the socket is ready for what OpenSSL asked for (SSL_get_error); what else it said is an error.
   awaitable<error_code> WaitFor(int wanted) {
     if (wanted == SSL_ERROR_ZERO_RETURN) co_return asio::error::eof;
@@ -148,6 +163,7 @@ class TlsStream : public ByteStream {
   asio::steady_timer hello_pause_;
   std::unique_ptr<SSL, Free> ssl_;  // from the client's greeting on
   bool open_ = false;
+  bool may_read_ = false;
 };
 
 }  // namespace

@@ -1,9 +1,11 @@
 """Keys, pages of other origins, and TLS."""
 
 import json
+import select
 import socket
 import ssl
 import subprocess
+import threading
 
 import grpc
 import httpx
@@ -12,6 +14,7 @@ import pytest
 
 from h2_client import resident_bytes
 from server import MODEL, PATIENCE_S, Server, run
+from tls_client import TlsClient
 
 OK = {"prompt": "a", "max_tokens": 2}
 
@@ -273,6 +276,26 @@ def test_what_connections_with_tls_hold_is_bounded(certificate):
             with connect() as link:
                 link.sendall(bytes.fromhex(hello))
                 assert link.recv(10) == b"", "closed long before it times out"
+
+
+def test_keys_that_change_without_end_leave_others_their_turns(certificate):
+    """A megabyte of records that say nothing is no single turn of the thread's."""
+    with Server("--backend", "fake", "--io-threads", "1", "--tls-cert", str(certificate[0]),
+                "--tls-key", str(certificate[1])) as server:
+        trust = ssl.create_default_context(cafile=certificate[0])
+        flooder = TlsClient(server.http_port)
+        flood = flooder.key_updates(40_000)
+        with httpx.Client(base_url=f"https://127.0.0.1:{server.http_port}", timeout=PATIENCE_S, trust_env=False,
+                          verify=trust) as other:
+            assert other.get("/health").status_code == 200
+            sender = threading.Thread(target=flooder.socket.sendall, args=(flood,))
+            sender.start()
+            turns = 0
+            while not select.select([flooder.socket], [], [], 0)[0]:
+                assert other.get("/health").status_code == 200
+                turns += 1
+            sender.join()
+        assert turns >= 8
 
 
 def test_leaving_a_tls_stream_frees_it(secure):

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/text/test_util.h"
 
 namespace batucada {
@@ -235,6 +236,32 @@ TEST(ChatTemplateTest, LookingForAFaultIsBounded) {
 TEST(ChatTemplateTest, MessagesMustBeObjects) {
   EXPECT_THAT(std::string(Render(kPlain, {.messages = {"x"}}).status().message()),
               HasSubstr("messages[0] must be an object"));
+}
+
+// Members of all calls count together.
+TEST(ChatTemplateTest, PastCallsOfTooLargeObjectsStayTexts) {
+  const std::string forms =
+      "{% for m in messages %}{% for c in m.tool_calls or [] %}{% set a = c.function.arguments %}"
+      "{{ c.function.name }}{{ a.value }}:{{ 'text' if a is string else a | length }} {% endfor %}{% endfor %}";
+  const auto object = [](int members) {
+    std::string text = "{";
+    for (int i = 0; i < members; ++i) absl::StrAppend(&text, i == 0 ? "" : ",", "\"key", i, "\":1");
+    return text + "}";
+  };
+  const auto rendered = [&](const std::vector<std::string>& calls) {
+    std::string told;
+    for (const std::string& call : calls) {
+      absl::StrAppend(&told, told.empty() ? "" : ",", R"({"function": {"name": "f", "arguments": )",
+                      boost::json::serialize(boost::json::string(call)), "}}");
+    }
+    const boost::json::array messages = Messages(R"([{"role": "assistant", "tool_calls": [)" + told + "]}]");
+    const auto parsed = ChatTemplate::Parse(forms, {});
+    return (*parsed)->RenderReplayed({.messages = messages}).value();
+  };
+  EXPECT_EQ(rendered({object(3), object(4000)}), "f:3 f:4000 ");
+  EXPECT_EQ(rendered({object(128 + 4097)}), "f:text ");
+  EXPECT_EQ(rendered({object(3000), object(3000), object(128)}), "f:3000 f:text f:128 ");
+  EXPECT_EQ(rendered({R"({"a": 1, "a": 2})", "{", ""}), "f:1 f:text f:0 ");
 }
 
 TEST(ChatTemplateTest, ContentTakesTheTemplatesForm) {
