@@ -57,11 +57,19 @@ void PartialOps::CausalConv(const BatchView& b, const ConvArgs& args) {
 void PartialOps::MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& args) {
   if (Runs("matmul_causal_conv", w, in)) all_->MatMulCausalConv(w, in, out, b, args);
 }
-void PartialOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
+double PartialOps::FloorOf(const BatchView& b, const ScanArgs& args) const {
   const double product = args.dt_proj == nullptr ? 0 : FloorOf(*args.dt_proj, args.x.rows);
   // A decode row reads and writes its state, fp32.
   const double state = 8.0 * static_cast<double>(args.x.cols) * args.d_state * b.num_decode;
-  if (Runs("selective_scan", product + state / ceilings_.bytes_per_s)) all_->SelectiveScan(b, args);
+  return product + state / ceilings_.bytes_per_s;
+}
+void PartialOps::SelectiveScan(const BatchView& b, const ScanArgs& args) {
+  if (Runs("selective_scan", FloorOf(b, args))) all_->SelectiveScan(b, args);
+}
+void PartialOps::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& args) {
+  if (Runs("matmul_selective_scan", FloorOf(*low.x_proj, args.x.rows) + FloorOf(b, args))) {
+    all_->MatMulSelectiveScan(b, low, args);
+  }
 }
 void PartialOps::Attention(const BatchView& b, const AttentionArgs& args) {
   const double keys = FloorOfKeys(b.num_decode, int64_t{args.kv_heads} * args.head_dim, args.window);

@@ -55,6 +55,7 @@ class PartialOps final : public Ops {
   void CausalConv(const BatchView& b, const ConvArgs& args) override;
   void MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& args) override;
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
+  void MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& args) override;
   void Attention(const BatchView& b, const AttentionArgs& args) override;
   void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) override;
   void AddBias(Tensor x, const float* bias) override;
@@ -77,6 +78,7 @@ class PartialOps final : public Ops {
   bool Runs(const std::string& kind, double floor = 0);
   bool Runs(const std::string& op, const Matrix& w, const Tensor& in);
   double FloorOf(const Matrix& w, int64_t rows) const;
+  double FloorOf(const BatchView& b, const ScanArgs& args) const;
   double FloorOfKeys(int64_t rows, int64_t kv_width, int64_t window) const;
 
   const std::unique_ptr<Ops> all_;

@@ -70,6 +70,18 @@ struct ScanArgs {
   Tensor out;          // [T, E] act
 };
 
+// What dt, B and C of a scan are made of: [dt_low, b, c] = x · x_projᵀ, three tensors side by side in one; with norms
+// the product goes to `raw`, and each of the three is its RMSNorm.
+struct LowRankArgs {
+  const Matrix* x_proj;            // [R + 2N, E]
+  Tensor raw = {};                 // [T, R + 2N] fp32, scratch
+  const float* dt_norm = nullptr;  // [dt_rank] fp32; null: no norms
+  const float* b_norm = nullptr;   // [N] fp32
+  const float* c_norm = nullptr;   // [N] fp32
+  int32_t dt_rank = 0;             // at most R: the rest of dt_low is padding, which dt_proj multiplies with zeros
+  float eps = 0;
+};
+
 // Rotary position embedding (arXiv 2104.09864; non-interleaved halves over the whole head), causal attention over a
 // sliding window, and the write-back of what later queries can see. The query at position t sees t - window + 1 … t.
 // Old tokens are read from blocks, the chunk's own from `qkv`; for every row of the batch, reads of old tokens come
@@ -189,6 +201,9 @@ class Ops {
     CausalConv(b, args);
   }
   virtual void SelectiveScan(const BatchView& b, const ScanArgs& args) = 0;
+  // dt_low, b and c of the scan, which has dt_proj, from its x; then the scan. A device may do the two in one, and need
+  // not write dt_low, b and c then.
+  virtual void MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& args);
   virtual void Attention(const BatchView& b, const AttentionArgs& args) = 0;
   // SwiGLU (arXiv 2002.05202): out = silu(in · gateᵀ) * (in · upᵀ), w from LoadGateUp.
   // in [rows, w.in] act, out [rows, w.out / 2] act; gate_up [rows, w.out] act is scratch

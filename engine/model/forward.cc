@@ -61,32 +61,31 @@ void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, con
                         .bias = w.conv_bias.As<float>(),
                         .state = state,
                         .out = x});
-  if (spec.inner_norms == InnerNorms::kNone) {
-    ops.MatMul(w.x_proj, x, low_rank);
-  } else {
-    const Tensor raw = ws.raw_low_rank.Rows(0, count).Cols(0, r + 2 * n);
-    const auto norm = [&](int64_t first, int64_t width, const Buffer& weight) {
-      ops.RmsNorm(raw.Cols(first, width), weight.As<float>(), spec.inner_eps, low_rank.Cols(first, width));
-    };
-    ops.MatMul(w.x_proj, x, raw);
-    norm(0, spec.dt_rank, w.dt_norm);
-    norm(r, n, w.b_norm);
-    norm(r + n, n, w.c_norm);
+  LowRankArgs low{.x_proj = &w.x_proj};
+  if (spec.inner_norms != InnerNorms::kNone) {
+    low = {.x_proj = &w.x_proj,
+           .raw = ws.raw_low_rank.Rows(0, count).Cols(0, r + 2 * n),
+           .dt_norm = w.dt_norm.As<float>(),
+           .b_norm = w.b_norm.As<float>(),
+           .c_norm = w.c_norm.As<float>(),
+           .dt_rank = spec.dt_rank,
+           .eps = spec.inner_eps};
   }
-  ops.SelectiveScan(b, {.x = x,
-                        .dt = dt,
-                        .dt_low = low_rank.Cols(0, r),
-                        .dt_proj = &w.dt_proj,
-                        .b = low_rank.Cols(r, n),
-                        .c = low_rank.Cols(r + n, n),
-                        .z = xz.Cols(e, e),
-                        .a = w.a.As<float>(),
-                        .d = w.d.As<float>(),
-                        .dt_bias = w.dt_bias.As<float>(),
-                        .state = state,
-                        .d_state = spec.d_state,
-                        .memory = spec.publishes_memory ? rows.memory.Cols(0, e) : Tensor{},
-                        .out = y});
+  ops.MatMulSelectiveScan(b, low,
+                          {.x = x,
+                           .dt = dt,
+                           .dt_low = low_rank.Cols(0, r),
+                           .dt_proj = &w.dt_proj,
+                           .b = low_rank.Cols(r, n),
+                           .c = low_rank.Cols(r + n, n),
+                           .z = xz.Cols(e, e),
+                           .a = w.a.As<float>(),
+                           .d = w.d.As<float>(),
+                           .dt_bias = w.dt_bias.As<float>(),
+                           .state = state,
+                           .d_state = spec.d_state,
+                           .memory = spec.publishes_memory ? rows.memory.Cols(0, e) : Tensor{},
+                           .out = y});
   AddToResidual(w.out_proj, nullptr, y, rows, next, ops);
 }
 

@@ -7,7 +7,7 @@
 
 #include "kernels/bench/cuda_bench.h"
 #include "kernels/cuda/medium_matmul.h"
-#include "kernels/cuda/skinny_matmul.h"
+#include "kernels/cuda/ring_matmul.h"
 
 namespace batucada::bench {
 
@@ -54,7 +54,7 @@ void BenchMatMul(Bench& bench) {
       } else {
         bench.Duration(name, seconds, floor);
       }
-      // The same through the other implementation that could: cuBLASLt, which serves what SkinnyMatMul does not, or the
+      // The same through the other implementation that could: cuBLASLt, which serves more rows, or the
       // kernel whose rows are the same bits in any number.
       const bool library = rows <= 64;
       if (!library && rows <= 128) continue;
@@ -93,20 +93,20 @@ void BenchMatMulCuts(Bench& bench) {
   };
   using cuda::MatMulOutput;
   for (const Product& p : {Product{"in_proj", 8192, 2048, MatMulOutput::kBf16},
-                           {"x_proj", 160, 4096, MatMulOutput::kBf16},
-                           {"out_proj", 2048, 4096, MatMulOutput::kAddF32},
+                           {"x_proj", 160, 4096, MatMulOutput::kPartsF32},
+                           {"out_proj", 2048, 4096, MatMulOutput::kPartsF32},
                            {"qkv", 2560, 2048, MatMulOutput::kBf16},
-                           {"o_proj", 2048, 2048, MatMulOutput::kAddF32},
+                           {"o_proj", 2048, 2048, MatMulOutput::kPartsF32},
                            {"gate_up", 16512, 2048, MatMulOutput::kBf16},
-                           {"down", 2048, 8256, MatMulOutput::kAddF32},
+                           {"down", 2048, 8256, MatMulOutput::kPartsF32},
                            {"lm_head", 50304, 2048, MatMulOutput::kF32}}) {
     const double weight_bytes = 2. * static_cast<double>(p.out * p.in);
     const int copies = static_cast<int>(std::min(100., 1 + 2e8 / weight_bytes));
     std::vector<Matrix> weights;
     for (int i = 0; i < copies; ++i) weights.push_back(bench.RandomMatrix(p.out, p.in));
-    for (const int64_t rows : {1, 16, 32}) {
+    for (const int64_t rows : {1, 8, 16}) {
       Buffer in = bench.Fill(static_cast<size_t>(rows * p.in), DType::kBf16);
-      Buffer out = bench.Fill(static_cast<size_t>(rows * p.out), DType::kF32);
+      Buffer out = bench.Fill(static_cast<size_t>(cuda::kMostParts * rows * p.out), DType::kF32);
       const auto measure = [&](const std::string& cut,
                                const std::function<cudaError_t(const cuda::MatMulParams&)>& run) {
         const double seconds = bench.Time(std::max(copies, 8), [&](int i) {
@@ -126,12 +126,13 @@ void BenchMatMulCuts(Bench& bench) {
       };
       const cuda::Target& target = bench.ops().target();
       for (const int tile : {16, 32, 64}) {
-        for (const int cluster : {1, 2, 4, 8}) {
-          const double blocks = std::ceil(static_cast<double>(p.out) / tile) * cluster;
-          if (blocks < 60 || blocks > 540) continue;
-          measure("t" + std::to_string(tile) + "c" + std::to_string(cluster), [&](const cuda::MatMulParams& params) {
-            return cuda::SkinnyMatMul(params, target, {.tile = tile, .cluster = cluster});
-          });
+        for (int parts = 1; parts <= (p.output == MatMulOutput::kPartsF32 ? cuda::kMostParts : 1); parts *= 2) {
+          for (const int slots : {3, 4, 6}) {
+            measure("t" + std::to_string(tile) + "p" + std::to_string(parts) + "s" + std::to_string(slots),
+                    [&](const cuda::MatMulParams& params) {
+                      return cuda::RingMatMul(params, target, {.tile = tile, .parts = parts, .slots = slots});
+                    });
+          }
         }
       }
     }

@@ -48,6 +48,15 @@ __device__ __forceinline__ void CopyBox(uint32_t to, const CUtensorMap& map, int
       : "memory");
 }
 
+// The box of a panel map (MakePanelMap) that starts at (row, panel).
+__device__ __forceinline__ void CopyPanels(uint32_t to, const CUtensorMap& map, int row, int panel, uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], "
+      "[%5];" ::"r"(to),
+      "l"(&map), "r"(0), "r"(row), "r"(panel), "r"(barrier)
+      : "memory");
+}
+
 __device__ __forceinline__ void PrefetchMap(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }

@@ -43,7 +43,8 @@ __global__ void __launch_bounds__(kThreads) ConvStepKernel(const CausalConvParam
   const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
   int row = blockIdx.x;
   if (channel >= p.channels || IsDraft(p.before, p.slot, row)) return WaitForEarlierKernels();
-  const Taps taps(p.weight, p.bias, channel);
+  Taps taps;
+  taps.Load(p.weight, p.bias, channel);
   // Nothing else in this pass writes the state, so it need not wait for the kernels before.
   ConvState state;
   state.Load(State(p, row, channel), aligned);
@@ -62,7 +63,8 @@ __global__ void __launch_bounds__(kThreads) ConvPromptKernel(const CausalConvPar
   LetNextKernelStart();
   const int channel = (blockIdx.y * kThreads + threadIdx.x) * 4;
   if (channel >= p.channels) return WaitForEarlierKernels();
-  const Taps taps(p.weight, p.bias, channel);
+  Taps taps;
+  taps.Load(p.weight, p.bias, channel);
   WaitForEarlierKernels();
   const int begin = p.num_decode + blockIdx.x * kTileRows;
   const int end = min(begin + kTileRows, p.num_tokens);

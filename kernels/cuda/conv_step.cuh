@@ -12,7 +12,7 @@ __device__ __forceinline__ float FloatOfBits(uint16_t bits) { return __uint_as_f
 struct Taps {
   float4 weight[4];
   float bias[4];
-  __device__ __forceinline__ Taps(const float* weights, const float* biases, int64_t channel) {
+  __device__ __forceinline__ void Load(const float* weights, const float* biases, int64_t channel) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       weight[i] = *reinterpret_cast<const float4*>(weights + (channel + i) * kConvWidth);
@@ -74,21 +74,32 @@ struct ConvState {
   }
 };
 
-// The whole step of columns [channel, channel + 4) of a row, its state aligned to 8 bytes.
-__device__ __forceinline__ void StepConv(const ConvStep& c, int64_t row, int64_t channel, const uint2& x) {
-  bf16* const at = c.State(row, channel);
-  ConvState state;
-  state.Load(at, true);
-  if (c.start[row] == 0) state.Clear();
-  const uint2 out = state.Step(Taps(c.weight, c.bias, channel), x);
-  state.Store(at, true);
-  *reinterpret_cast<uint2*>(c.out + row * c.out_stride + channel) = out;
-}
+// A step of columns [channel, channel + 4) of a row, its state aligned to 8 bytes: what it reads, then the rest.
+class ConvAhead {
+ public:
+  // May run before earlier kernels have finished: nothing else in a pass writes what it reads.
+  __device__ __forceinline__ void Load(const ConvStep& c, int64_t row, int64_t channel) {
+    state_.Load(c.State(row, channel), true);
+    if (c.start[row] == 0) state_.Clear();
+    taps_.Load(c.weight, c.bias, channel);
+  }
+  // Once.
+  __device__ __forceinline__ void Step(const ConvStep& c, int64_t row, int64_t channel, const uint2& x) {
+    const uint2 out = state_.Step(taps_, x);
+    state_.Store(c.State(row, channel), true);
+    *reinterpret_cast<uint2*>(c.out + row * c.out_stride + channel) = out;
+  }
 
-// Brings what StepConv reads closer. May run before earlier kernels have finished: nothing else in a pass writes it.
-__device__ __forceinline__ void PrefetchConv(const ConvStep& c, int64_t row, int64_t channel) {
-  asm volatile("prefetch.global.L2 [%0];" ::"l"(c.State(row, channel)));
-  if (row == 0) asm volatile("prefetch.global.L2 [%0];" ::"l"(c.weight + channel * kConvWidth));
+ private:
+  ConvState state_;
+  Taps taps_;
+};
+
+// Both at once.
+__device__ __forceinline__ void StepConv(const ConvStep& c, int64_t row, int64_t channel, const uint2& x) {
+  ConvAhead step;
+  step.Load(c, row, channel);
+  step.Step(c, row, channel, x);
 }
 
 }  // namespace batucada::cuda

@@ -11,12 +11,13 @@
 #include "kernels/cuda/drafts.h"
 #include "kernels/cuda/embed.h"
 #include "kernels/cuda/gather.h"
+#include "kernels/cuda/low_rank.h"
 #include "kernels/cuda/medium_matmul.h"
+#include "kernels/cuda/ring_matmul.h"
 #include "kernels/cuda/rms_norm.h"
 #include "kernels/cuda/rope_kv_write.h"
 #include "kernels/cuda/sample.h"
 #include "kernels/cuda/selective_scan.h"
-#include "kernels/cuda/skinny_matmul.h"
 #include "kernels/cuda/swiglu.h"
 
 namespace batucada {
@@ -106,7 +107,7 @@ void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, 
   }
   const cuda::MatMulParams params = Product(w, in, out, output);
   if (target_.batch_invariant) return RunInvariantMatMul(op, params);
-  if (cuda::SkinnyMatMulServes(params, target_)) return Check(op, cuda::SkinnyMatMul(params, target_));
+  if (cuda::RingMatMulServes(params, target_)) return Check(op, cuda::RingMatMul(params, target_));
   if (cuda::MediumMatMulServes(params, target_)) return Check(op, cuda::MediumMatMul(params, target_));
   Check(op, plans_->Run(params, target_));
 }
@@ -138,10 +139,12 @@ void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float*
   cuda::MatMulParams product = Product(w, in, acc, cuda::MatMulOutput::kPartsF32);
   product.out = target_.workspace;
   product.out_stride = w.out;
+  const bool ring = !target_.batch_invariant && cuda::RingMatMulServes(product, target_);
+  const cuda::RingCut cut = cuda::ChooseRingCut(product, target_);
   cuda::AddNormParams norm{.x = acc.As<float>(),
                            .x_stride = acc.stride,
                            .parts = static_cast<const float*>(target_.workspace),
-                           .num_parts = cuda::MediumMatMulParts(product, target_),
+                           .num_parts = ring ? cut.parts : cuda::MediumMatMulParts(product, target_),
                            .weight = weight,
                            .eps = eps,
                            .rows = Int(acc.rows),
@@ -152,7 +155,7 @@ void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float*
   const bool valid = IsAct(in) && acc.dtype == DType::kF32 && IsAct(out) && in.cols == w.in && acc.cols == w.out &&
                      out.cols == w.out && in.rows == acc.rows && in.rows == out.rows;
   const bool serves = target_.batch_invariant ? cuda::MediumMatMulComputes(product, target_)
-                                              : cuda::MediumMatMulServes(product, target_) && in.rows <= fit;
+                                              : (ring || cuda::MediumMatMulServes(product, target_)) && in.rows <= fit;
   if (!valid || communicator_->ranks() > 1 || !cuda::AddNormServes(norm) || !serves || fit == 0) {
     return Ops::MatMulAddNorm(w, in, acc, weight, eps, out);
   }
@@ -163,7 +166,7 @@ void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float*
     norm.x = acc.Rows(first, rows).As<float>();
     norm.out = out.Rows(first, rows).As<bf16>();
     norm.rows = Int(rows);
-    Check("matmul_add_norm", cuda::MediumMatMul(product, target_));
+    Check("matmul_add_norm", ring ? cuda::RingMatMul(product, target_, cut) : cuda::MediumMatMul(product, target_));
     Check("matmul_add_norm", cuda::AddNorm(norm, target_));
   }
 }
@@ -177,7 +180,7 @@ void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor ou
   }
   const cuda::MatMulParams fused = Product(w, in, out, cuda::MatMulOutput::kSwiGlu);
   if (target_.batch_invariant) return RunInvariantMatMul("matmul_swiglu", fused);
-  if (cuda::SkinnyMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::SkinnyMatMul(fused, target_));
+  if (cuda::RingMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::RingMatMul(fused, target_));
   if (cuda::MediumMatMulServes(fused, target_)) return Check("matmul_swiglu", cuda::MediumMatMul(fused, target_));
   Check("matmul_swiglu", plans_->Run(Product(w, in, gate_up, cuda::MatMulOutput::kBf16), target_));
   Check("matmul_swiglu", cuda::SwiGlu({.gate_up = gate_up.As<bf16>(),
@@ -236,14 +239,69 @@ void CudaOps::MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const Bat
                      IsAct(a.out, in.rows, a.x.cols) && a.x.data == out.data && in_fours(out) && in_fours(a.x) &&
                      in_fours(a.out) && reinterpret_cast<uintptr_t>(a.out.data) % 8 == 0 &&
                      reinterpret_cast<uintptr_t>(a.state.conv) % 8 == 0 && a.state.slot_bytes % 8 == 0;
-  if (fused && !target_.batch_invariant && cuda::SkinnyMatMulServes(product, target_)) {
-    return Check("matmul_causal_conv", cuda::SkinnyMatMul(product, target_));
+  if (fused && !target_.batch_invariant && cuda::RingMatMulServes(product, target_)) {
+    return Check("matmul_causal_conv", cuda::RingMatMul(product, target_));
   }
   // MediumMatMul does not: its blocks have no warps to spare, and steps of 64 rows would be 3 to 14% slower.
   Ops::MatMulCausalConv(w, in, out, b, a);
 }
 
-void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
+void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) { Scan(b, a, {}); }
+
+void CudaOps::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& a) {
+  if (!Ready() || b.num_tokens == 0) return;
+  // The product leaves parts in scratch. A few rows' are added up and normed by the step of the scan, more by a kernel
+  // between the two.
+  cuda::MatMulParams product = Product(*low.x_proj, a.x, a.dt_low, cuda::MatMulOutput::kPartsF32);
+  product.out = target_.workspace;
+  product.out_stride = product.n;
+  const bool side_by_side = a.dt_proj != nullptr && IsAct(a.dt_low) && a.dt_proj->in == a.dt_low.cols &&
+                            a.b.data == a.dt_low.Cols(0, 0).As<bf16>() + a.dt_low.cols &&
+                            a.c.data == a.b.As<bf16>() + a.b.cols;
+  const bool valid = side_by_side && IsAct(a.x, b.num_tokens, product.k) && a.d_state == cuda::kLowRankStates &&
+                     product.n == a.dt_proj->in + 2 * cuda::kLowRankStates;
+  const bool fastest = valid && !target_.batch_invariant;
+  const bool ring = fastest && b.num_decode == b.num_tokens && b.before == nullptr && StepMakesDt(b, a) &&
+                    cuda::RingMatMulServes(product, target_);
+  const bool medium = fastest && !ring && cuda::MediumMatMulServes(product, target_);
+  const cuda::RingCut cut = cuda::ChooseRingCut(product, target_);
+  const cuda::LowRankParts parts{.parts = static_cast<const float*>(ring || medium ? target_.workspace : low.raw.data),
+                                 .num_parts = ring     ? cut.parts
+                                              : medium ? cuda::MediumMatMulParts(product, target_)
+                                                       : 1,
+                                 .rows = Int(product.rows),
+                                 .width = Int(product.n),
+                                 .dt_norm = low.dt_norm,
+                                 .b_norm = low.b_norm,
+                                 .c_norm = low.c_norm,
+                                 .norm_rank = low.dt_rank,
+                                 .eps = low.eps};
+  const bool sums = ring || medium;
+  const size_t bytes = sizeof(float) * parts.num_parts * product.rows * product.n;
+  const bool fits =
+      (!sums || bytes <= target_.workspace_bytes) && cuda::LowRankServes(parts, a.dt_low.As<bf16>(), a.dt_low.stride);
+  if (!valid || !fits || (!sums && (low.dt_norm == nullptr || low.raw.stride != product.n))) {
+    return Ops::MatMulSelectiveScan(b, low, a);
+  }
+  if (sums) {
+    Check("matmul_selective_scan",
+          ring ? cuda::RingMatMul(product, target_, cut) : cuda::MediumMatMul(product, target_));
+  } else {
+    MatMul(*low.x_proj, a.x, low.raw);
+  }
+  if (ring) return Scan(b, a, parts);
+  Check("matmul_selective_scan: low rank", cuda::LowRank(parts, a.dt_low.As<bf16>(), a.dt_low.stride, target_));
+  Scan(b, a, {});
+}
+
+// Whether decode rows make dt themselves.
+bool CudaOps::StepMakesDt(const BatchView& b, const ScanArgs& a) const {
+  const bool few = b.num_decode <= cuda::kMaxStepRows || target_.batch_invariant;
+  return a.dt_proj != nullptr && b.num_decode > 0 && few && a.dt_proj->in <= cuda::kMaxStepRank &&
+         a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
+}
+
+void CudaOps::Scan(const BatchView& b, const ScanArgs& a, const cuda::LowRankParts& low) {
   if (!Ready() || b.num_tokens == 0) return;
   if (!IsAct(a.x) || !IsAct(a.dt) || !IsAct(a.b) || !IsAct(a.c) || !IsAct(a.z) || !IsAct(a.out) || a.d_state != 16 ||
       a.x.cols % 8 != 0) {
@@ -253,10 +311,7 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
   if (a.memory.data != nullptr && (!IsAct(a.memory) || a.memory.rows != a.x.rows || a.memory.cols != a.x.cols)) {
     return Refuse("selective_scan", absl::StrCat("memory is ", ShapeOf(a.memory), " for x ", ShapeOf(a.x)));
   }
-  // Decode rows make dt themselves where they can; the prompts' rows come after theirs.
-  const bool few = b.num_decode <= cuda::kMaxStepRows || target_.batch_invariant;
-  const bool fused = a.dt_proj != nullptr && b.num_decode > 0 && few && a.dt_proj->in <= cuda::kMaxStepRank &&
-                     a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
+  const bool fused = StepMakesDt(b, a);  // the prompts' rows come after theirs
   if (a.dt_proj != nullptr) {
     if (!IsAct(a.dt_low) || a.dt_low.rows != a.x.rows || a.dt_low.cols != a.dt_proj->in || a.dt_proj->out != a.x.cols) {
       return Refuse("selective_scan", absl::StrCat("dt_low is ", ShapeOf(a.dt_low), " for dt_proj [", a.dt_proj->out,
@@ -297,7 +352,8 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) {
                                                .memory_stride = a.memory.stride,
                                                .out = a.out.As<bf16>(),
                                                .out_stride = a.out.stride,
-                                               .before = b.before},
+                                               .before = b.before,
+                                               .low = low},
                                               target_));
 }
 

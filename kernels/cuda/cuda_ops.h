@@ -9,6 +9,7 @@
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/matmul.h"
+#include "kernels/cuda/selective_scan.h"
 #include "kernels/cuda/uploader.h"
 #include "kernels/ops.h"
 #include "kernels/plan_rows.h"
@@ -41,6 +42,7 @@ class CudaOps final : public Ops {
   void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) override;
   void CausalConv(const BatchView& b, const ConvArgs& args) override;
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
+  void MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& args) override;
   void Attention(const BatchView& b, const AttentionArgs& args) override;
   void MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) override;
   void AddBias(Tensor x, const float* bias) override;
@@ -79,6 +81,8 @@ class CudaOps final : public Ops {
   void Check(std::string_view op, cudaError_t error) { device_->Check(op, error); }
   void Check(std::string_view op, const absl::Status& status) { device_->Fail(op, status); }
   void Refuse(std::string_view op, std::string_view why);
+  bool StepMakesDt(const BatchView& b, const ScanArgs& args) const;
+  void Scan(const BatchView& b, const ScanArgs& args, const cuda::LowRankParts& low);
   void RunInvariantMatMul(std::string_view op, const cuda::MatMulParams& params);
   void RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out, cuda::MatMulOutput output);
 

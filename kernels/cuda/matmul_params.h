@@ -27,7 +27,7 @@ struct MatMulParams {
   void* out;  // [rows, n]
   int64_t out_stride;
   MatMulOutput output;
-  // SkinnyMatMul alone. With channels: columns [0, channels) of out, bf16, go through a step of a convolution to
+  // RingMatMul alone. With channels: columns [0, channels) of out, bf16, go through a step of a convolution to
   // conv.out instead, n and strides multiples of 4, out aligned to 16 bytes, states to 8.
   ConvStep conv = {};
 };

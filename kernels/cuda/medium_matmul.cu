@@ -12,8 +12,10 @@ namespace batucada::cuda {
 namespace {
 
 constexpr int kCutTile = 64;  // weight rows of a block of few input rows: what the cut along k goes by, for all
-constexpr int kMinRows = 33;  // fewer are SkinnyMatMul's
 constexpr int kMaxRows = 128;
+// Of weights that a block has under way while its ring fills for the first time. More would make what the kernel in
+// front still has to read wait behind weights that nobody waits for yet: RingMatMul.
+[[maybe_unused]] constexpr int kAheadBytes = 32 * 1024;
 
 // kGroups warpgroups of 64 input rows multiply kTile weight rows, a stage of 64 columns at a time; one more warp issues
 // TMA copies. Where there are fewer, kCopied rows are copied: what lies behind them is multiplied too, and not stored.
@@ -32,7 +34,7 @@ struct Shape {
   static constexpr int kOwnSlots = (kGroups == 1 ? 144 : 192) * 1024 / kStageBytes;
   // Boxes start at 1024s.
   static constexpr int Bytes(int slots) {
-    return slots * (kStageBytes + 2 * 8) + 1024 + (kRows - kCopied) * kBoxCols * 2;
+    return slots * (kStageBytes + 3 * 8) + 1024 + (kRows - kCopied) * kBoxCols * 2;
   }
   static_assert(kSumBytes <= kSharedSlots * kStageBytes && Bytes(kOwnSlots) <= 227 * 1024);
 };
@@ -164,8 +166,9 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
   LetNextKernelStart();
   char* const shared = unaligned + (1024 - SharedAddress(unaligned) % 1024) % 1024;
   const uint32_t ring = SharedAddress(shared);
-  const uint32_t full = ring + slots * S::kStageBytes;  // barriers: a stage has arrived
-  const uint32_t empty = full + 8 * slots;              // and all workers have read it
+  const uint32_t weights_there = ring + slots * S::kStageBytes;  // barriers: a stage's weights have arrived,
+  const uint32_t input_there = weights_there + 8 * slots;        // its input,
+  const uint32_t empty = input_there + 8 * slots;                // and all workers have read both
   const int warp = Uniform(threadIdx.x / 32);
   const int lane = threadIdx.x % 32;
   const int parts = gridDim.x;
@@ -177,31 +180,35 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
   const int stages = all_stages * (part + 1) / parts - first_stage;
   const int ahead = min(slots, stages);
   const auto copy_weights = [&](int stage, int slot) {
-    ArriveExpecting(full + slot * 8, S::kWeightBytes);
-    CopyBox(ring + slot * S::kStageBytes, w_map, (first_stage + stage) * kBoxCols, first_n, full + slot * 8);
+    ArriveExpecting(weights_there + slot * 8, S::kWeightBytes);
+    CopyBox(ring + slot * S::kStageBytes, w_map, (first_stage + stage) * kBoxCols, first_n, weights_there + slot * 8);
+  };
+  const auto copy_input = [&](int stage, int slot) {
+    ArriveExpecting(input_there + slot * 8, S::kStageBytes - S::kWeightBytes);
+    CopyBox(ring + slot * S::kStageBytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, first_row,
+            input_there + slot * 8);
   };
   if (threadIdx.x == S::kWorkers) {
     for (int i = 0; i < slots; ++i) {
-      InitBarrier(full + i * 8, 2);  // weights and input arrive separately
+      InitBarrier(weights_there + i * 8, 1);
+      InitBarrier(input_there + i * 8, 1);
       InitBarrier(empty + i * 8, S::kWorkers / 32);
     }
     PublishBarriers();
-    for (int stage = 0; stage < ahead; ++stage) copy_weights(stage, stage);
   }
   __syncthreads();
 
   if (warp == S::kWorkers / 32) {
     if (lane == 0) {
-      PrefetchMap(x_map);
-      WaitForEarlierKernels();
-      for (int stage = 0, slot = 0, parity = 1; stage < stages; ++stage) {
-        if (stage >= slots) {
-          WaitBarrier(empty + slot * 8, parity);
-          copy_weights(stage, slot);
-        }
-        ArriveExpecting(full + slot * 8, S::kStageBytes - S::kWeightBytes);
-        CopyBox(ring + slot * S::kStageBytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, first_row,
-                full + slot * 8);
+      constexpr int kAhead = kAheadBytes / S::kWeightBytes;
+      for (int stage = 0; stage < ahead; ++stage) {
+        if (stage >= kAhead) WaitBarrier(weights_there + (stage - kAhead) * 8, 0);
+        copy_weights(stage, stage);
+      }
+      for (int stage = slots, slot = 0, parity = 0; stage < stages; ++stage) {
+        WaitBarrier(empty + slot * 8, parity);
+        copy_weights(stage, slot);
+        copy_input(stage, slot);
         if (++slot == slots) {
           slot = 0;
           parity ^= 1;
@@ -213,10 +220,15 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
   }
 
   WaitForEarlierKernels();  // without them there is no input to multiply with
+  if (threadIdx.x == 0) {
+    for (int stage = 0; stage < ahead; ++stage) copy_input(stage, stage);
+  }
+  __syncwarp();
   float sums[kTile / 2];
   uint32_t previous = 0;
   for (int stage = 0, slot = 0, parity = 0; stage < stages; ++stage) {
-    WaitBarrier(full + slot * 8, parity);
+    WaitBarrier(input_there + slot * 8, parity);
+    WaitBarrier(weights_there + slot * 8, parity);
     const uint64_t w = DescribeRows(ring + slot * S::kStageBytes);
     const uint64_t x = DescribeRows(ring + slot * S::kStageBytes + S::kWeightBytes + warp / 4 * (64 * 128));
     BeginProducts();
@@ -268,8 +280,7 @@ bool MediumMatMulComputes(const MatMulParams& p, const Target& target) {
 
 // Not where blocks would not all run at once: cuBLASLt does as well there.
 bool MediumMatMulServes(const MatMulParams& p, const Target& target) {
-  return p.rows >= kMinRows && p.rows <= kMaxRows && p.n <= int64_t{2} * kCutTile * target.multiprocessors &&
-         MediumMatMulComputes(p, target);
+  return p.rows <= kMaxRows && p.n <= int64_t{2} * kCutTile * target.multiprocessors && MediumMatMulComputes(p, target);
 }
 
 int MediumMatMulParts(const MatMulParams& p, const Target& target) {

@@ -29,6 +29,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/low_rank.h"
 
 namespace batucada::cuda {
 
@@ -69,6 +70,7 @@ struct SelectiveScanParams {
   __nv_bfloat16* out;
   int64_t out_stride;
   const int32_t* before;  // BatchView::before; decode rows only
+  LowRankParts low;       // with parts: instead of dt_low, b and c; decode rows with w_dt only
 
 #ifdef __CUDACC__
   __device__ __forceinline__ float* State(int sequence, int channel) const {

@@ -1,3 +1,4 @@
+#include "kernels/cuda/low_rank.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/selective_scan.h"
 #include "kernels/cuda/selective_scan_step.cuh"
@@ -8,8 +9,11 @@ namespace {
 // kRows decode rows of 32 channels, four lanes a channel. A warp has eight channels, the width of mma: with kPacks > 0
 // it multiplies their rows of w_dt with the rows' dt_low itself, a lane holding every fourth pack of eight columns;
 // otherwise dt is read. A channel's lanes share out what its rows need once: x, z, dt and their functions.
-template <int kPacks>
-__global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveScanParams p, bool aligned) {
+template <int kPacks, bool kParts>
+__global__ void __launch_bounds__(kStepThreads, kParts        ? 4
+                                                : kPacks == 0 ? 8
+                                                              : 1)
+    ScanStepKernel(const SelectiveScanParams p, bool aligned) {
   LetNextKernelStart();
   const int first_row = blockIdx.y * kRows;
   const int rows = min(kRows, p.num_decode - first_row);
@@ -47,6 +51,26 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
   WaitForEarlierKernels();
   if constexpr (kPacks == 0) load_states();
 
+  const int own = min(quad, rows - 1);  // the row that this lane looks after
+  const float x = __bfloat162float(p.x[(first_row + own) * p.x_stride + safe]);
+  const float z = __bfloat162float(p.z[(first_row + own) * p.z_stride + safe]);
+  const bf16* dt_low = p.dt_low + first_row * p.dt_low_stride;
+  const bf16* b_rows = p.b + first_row * p.b_stride;
+  const bf16* c_rows = p.c + first_row * p.c_stride;
+  int64_t dt_low_pitch = p.dt_low_stride, b_pitch = p.b_stride, c_pitch = p.c_stride;
+  __shared__ __align__(16) bf16 low_rank[kParts ? kRows * kMostLowRank : 8];
+  static_assert(kRows == kStepThreads / 32);
+  if constexpr (kParts) {
+    const int row = threadIdx.x / 32;
+    if (row < rows) AddUpLowRank(p.low, first_row + row, low_rank + row * kMostLowRank);
+    __syncthreads();
+    dt_low = low_rank;
+    b_rows = low_rank + p.dt_rank;
+    c_rows = b_rows + kScanStates;
+    dt_low_pitch = b_pitch = c_pitch = kMostLowRank;
+    aligned = true;
+  }
+
   [[maybe_unused]] float product[4] = {0.f, 0.f, 0.f, 0.f};  // [rows, channels] of the warp
   if constexpr (kPacks > 0) {
     uint4 low[kPacks];
@@ -54,8 +78,7 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
     for (int i = 0; i < kPacks; ++i) {
       const int col = (i * kStepLanes + quad) * 8;
       const bool there = lane / 4 < rows && col < p.dt_rank;
-      low[i] =
-          there ? *reinterpret_cast<const uint4*>(p.dt_low + (first_row + lane / 4) * p.dt_low_stride + col) : none;
+      low[i] = there ? *reinterpret_cast<const uint4*>(dt_low + lane / 4 * dt_low_pitch + col) : none;
     }
 #pragma unroll
     for (int i = 0; i < kPacks; ++i) {  // which columns meet in which product does not matter, as long as they meet
@@ -66,13 +89,10 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
   uint2 b[kRows], c[kRows];
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
-    const int row = first_row + min(r, rows - 1);
-    b[r] = Load4(p.b + row * p.b_stride + quad * 4, aligned);
-    c[r] = Load4(p.c + row * p.c_stride + quad * 4, aligned);
+    const int row = min(r, rows - 1);
+    b[r] = Load4(b_rows + row * b_pitch + quad * 4, aligned);
+    c[r] = Load4(c_rows + row * c_pitch + quad * 4, aligned);
   }
-  const int own = min(quad, rows - 1);  // the row that this lane looks after
-  const float x = __bfloat162float(p.x[(first_row + own) * p.x_stride + safe]);
-  const float z = __bfloat162float(p.z[(first_row + own) * p.z_stride + safe]);
   float dt;
   if constexpr (kPacks == 0) {
     dt = __bfloat162float(p.dt[(first_row + own) * p.dt_stride + safe]);
@@ -99,20 +119,22 @@ __global__ void __launch_bounds__(kStepThreads) ScanStepKernel(const SelectiveSc
   p.out[(first_row + quad) * p.out_stride + channel] = __float2bfloat16_rn(ungated * Silu(z));
 }
 
-template <int kPacks>
+template <int kPacks, bool kParts = false>
 cudaError_t LaunchStep(const SelectiveScanParams& p, const Target& target) {
   const dim3 grid(CeilDiv(p.channels, kBlockChannels), CeilDiv(p.num_decode, kRows));
   const bool aligned = reinterpret_cast<uintptr_t>(p.b) % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 8 == 0 &&
                        p.b_stride % 4 == 0 && p.c_stride % 4 == 0;
-  return Launch(target, ScanStepKernel<kPacks>, grid, dim3(kStepThreads), 0, p, aligned);
+  return Launch(target, ScanStepKernel<kPacks, kParts>, grid, dim3(kStepThreads), 0, p, aligned);
 }
 
 }  // namespace
 
 cudaError_t SelectiveScanStep(const SelectiveScanParams& p, const Target& target) {
   if (p.w_dt == nullptr) return LaunchStep<0>(p, target);
-  if (p.dt_rank <= kMaxStepRank / 2) return LaunchStep<kMaxStepRank / 2 / 32>(p, target);
-  return LaunchStep<kMaxStepRank / 32>(p, target);
+  constexpr int kAll = kMaxStepRank / 32;
+  const bool half = p.dt_rank <= kMaxStepRank / 2;
+  if (p.low.parts != nullptr) return half ? LaunchStep<kAll / 2, true>(p, target) : LaunchStep<kAll, true>(p, target);
+  return half ? LaunchStep<kAll / 2>(p, target) : LaunchStep<kAll>(p, target);
 }
 
 }  // namespace batucada::cuda

@@ -20,4 +20,9 @@ enum class Fetch { kBox, kTwoBoxes };
 cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows, Fetch fetch,
                           CUtensorMap* map);
 
+// The same, read `panels` boxes side by side at a time, as [panels][box_rows][64]: one copy instead of several. cols a
+// multiple of kBoxCols.
+cudaError_t MakePanelMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows, int panels,
+                         CUtensorMap* map);
+
 }  // namespace batucada::cuda

@@ -41,6 +41,11 @@ DeviceTraits CudaTraits() {
            {4, 4096, 128},
            {9, 2048, 2056},
            {24, 2560, 2048},
+           {3, 16896, 128},
+           {12, 17000, 192},
+           {16, 8192, 320},
+           {9, 12640, 64},
+           {2, 33, 8192},
            // Medium: on Hopper, most through the kernel for larger steps: one block a tile, clusters, odd widths.
            {33, 520, 512},
            {64, 264, 1032},
@@ -64,7 +69,7 @@ DeviceTraits CudaTraits() {
            {64, 17000, 64},
            {129, 384, 384},
            {300, 200, 128}},
-      .norm_rows = {1, 32, 33, 47, 64, 65, 100, 128, 200},
+      .norm_rows = {1, 3, 8, 9, 16, 17, 32, 33, 47, 64, 65, 100, 128, 200},
   };
 }
 

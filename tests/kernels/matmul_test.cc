@@ -48,7 +48,13 @@ TEST_F(MatMulTest, MatchesReferenceOnEveryPath) {
 // The sum and the norm of it, whether or not they are one pass.
 TEST_F(MatMulTest, AddsAndNorms) {
   for (const int64_t rows : traits.norm_rows) {
-    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 72}, {384, 1544}, {2048, 264}, {2816, 2048}, {33, 40}}) {
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{64, 72},
+                               {384, 1544},
+                               {2048, 264},
+                               {2816, 2048},
+                               {2048, 4096},
+                               {320, 640},
+                               {33, 40}}) {
       SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << n);
       const Dense weights = Rounded(random.Normals(n, k, 0.1), DType::kBf16), in = Acts(rows, k), acc = Floats(rows, n);
       const std::vector<double> scale = Floats(1, n).values;

@@ -212,8 +212,9 @@ TEST_F(RecurrentTest, ConvOfEveryWidth) {
 
 // Decode rows whose inputs are the first columns of a product: the same bits as from the two ops.
 TEST_F(RecurrentTest, ProductAndConvolutionInOne) {
-  const int64_t width = 88, depth = 96;
-  for (const int32_t sequences : {1, 7, 20, 50, 100, 130}) {
+  const int64_t width = 88;
+  for (const int32_t sequences : {1, 7, 15, 20, 50, 100, 130}) {
+    const int64_t depth = sequences % 2 == 0 ? 96 : 320;
     SCOPED_TRACE(::testing::Message() << sequences << " rows");
     Prepare(width, std::vector<int32_t>(static_cast<size_t>(sequences), 4));
     const Matrix w = LoadWeights(*ops, Rounded(random.Normals(2 * width, depth, 0.2), DType::kBf16), DType::kBf16);

@@ -1,0 +1,32 @@
+// What a scan's dt, B and C are made of, [dt_low, B, C] of each row, from the parts that a product has left
+// (MatMulOutput::kPartsF32): their sum, or of each of the three its RMSNorm.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#include "kernels/cuda/launch.h"
+
+namespace batucada::cuda {
+
+inline constexpr int kLowRankStates = 16;  // columns of B, and of C
+
+struct LowRankParts {
+  const float* parts = nullptr;  // [num_parts, rows, width], aligned to 16 bytes
+  int num_parts = 0;             // at most kMostParts
+  int rows = 0;
+  int width = 0;                   // 16 more than dt_low's for B and 16 for C; a multiple of 4
+  const float* dt_norm = nullptr;  // [norm_rank]; null: no norms
+  const float* b_norm = nullptr;   // [16]
+  const float* c_norm = nullptr;   // [16]
+  int norm_rank = 0;               // of dt_low, the rest is padding
+  float eps = 0.f;
+};
+
+// out [rows, width], rows `out_stride` apart and aligned to 8 bytes. A warp a row: the row's bits depend on nothing but
+// its parts. Floor: a launch.
+bool LowRankServes(const LowRankParts& parts, const __nv_bfloat16* out, int64_t out_stride);
+cudaError_t LowRank(const LowRankParts& parts, __nv_bfloat16* out, int64_t out_stride, const Target& target);
+
+}  // namespace batucada::cuda

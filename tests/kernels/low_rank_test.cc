@@ -1,0 +1,144 @@
+// MatMulSelectiveScan: the product, the norms and the scan in one, against the three apart.
+#include <cmath>
+
+#include "tests/kernels/op_test.h"
+
+namespace batucada::testing {
+namespace {
+
+using reference::RelativeError;
+
+struct Sizes {
+  int64_t channels, rank;
+};
+
+class LowRankTest : public OpTest {
+ protected:
+  static constexpr int64_t kStates = 16;
+
+  void Prepare(const Sizes& sizes) {
+    channels = sizes.channels;
+    rank = sizes.rank;
+    weights = Rounded(random.Normals(rank + 2 * kStates, channels, 1 / std::sqrt(channels)), DType::kBf16);
+    x_proj = LoadWeights(*ops, weights, DType::kBf16);
+    dt_proj = LoadWeights(*ops, Rounded(random.Normals(channels, rank, 0.2), DType::kBf16), DType::kBf16);
+    Dense a = Floats(channels, kStates);
+    for (double& v : a.values) v = -0.05 - std::abs(v);
+    floats.clear();
+    norms.clear();
+    floats.push_back(FloatsOnDevice(*ops, Rounded(a, DType::kF32).values));
+    floats.push_back(FloatsOnDevice(*ops, Floats(1, channels).values));
+    std::vector<double> bias = random.NormalVector(channels);
+    for (double& v : bias) v -= 3;
+    floats.push_back(FloatsOnDevice(*ops, Rounded(bias, DType::kF32)));
+    for (const int64_t width : {rank, kStates, kStates}) {
+      norms.push_back(Floats(1, width).values);
+      floats.push_back(FloatsOnDevice(*ops, norms.back()));
+    }
+  }
+
+  // [dt_low, B, C] as the device is to hold them.
+  Dense LowOf(const Dense& x, bool normed) const {
+    Dense all = reference::MatMul(weights, x);
+    for (int64_t part = 0, first = 0; normed && part < 3; ++part) {
+      const int64_t width = part == 0 ? rank : kStates;
+      const Dense to = reference::RmsNorm(all.ColRange(first, width), norms[static_cast<size_t>(part)], 1e-5);
+      for (int64_t row = 0; row < x.rows; ++row) {
+        for (int64_t col = 0; col < width; ++col) all.At(row, first + col) = to.At(row, col);
+      }
+      first += width;
+    }
+    return Rounded(all, act);
+  }
+
+  Dense Run(const std::vector<Chunk>& chunks, const Dense& x_rows, const Dense& z_rows, RecurrentSlots& slots,
+            bool fused, bool normed) {
+    const Batch batch(*ops, chunks);
+    const int64_t rows = x_rows.rows;
+    DeviceTensor x(*ops, x_rows, act), z(*ops, z_rows, act, 8), dt(*ops, rows, channels, act);
+    DeviceTensor low(*ops, rows, rank + 2 * kStates, act), raw(*ops, rows, rank + 2 * kStates, DType::kF32);
+    DeviceTensor out(*ops, rows, channels, act, 8);
+    const ScanArgs scan{.x = x.view(),
+                        .dt = dt.view(),
+                        .dt_low = low.view().Cols(0, rank),
+                        .dt_proj = &dt_proj,
+                        .b = low.view().Cols(rank, kStates),
+                        .c = low.view().Cols(rank + kStates, kStates),
+                        .z = z.view(),
+                        .a = floats[0].As<float>(),
+                        .d = floats[1].As<float>(),
+                        .dt_bias = floats[2].As<float>(),
+                        .state = slots.view(),
+                        .d_state = kStates,
+                        .out = out.view()};
+    if (fused) {
+      LowRankArgs args{.x_proj = &x_proj};
+      if (normed) {
+        args = {.x_proj = &x_proj,
+                .raw = raw.view(),
+                .dt_norm = floats[3].As<float>(),
+                .b_norm = floats[4].As<float>(),
+                .c_norm = floats[5].As<float>(),
+                .dt_rank = static_cast<int32_t>(rank),
+                .eps = 1e-5F};
+      }
+      ops->MatMulSelectiveScan(batch.view(), args, scan);
+    } else {
+      low.Upload(LowOf(x_rows, normed));
+      ops->SelectiveScan(batch.view(), scan);
+    }
+    return out.Download();
+  }
+
+  // Decode rows of `count` slots, and a prompt of so many rows behind them, if any.
+  void Check(int32_t count, int32_t prompt) {
+    std::vector<Chunk> chunks;
+    for (int32_t i = 0; i < count; ++i) chunks.push_back({.slot = i, .start = i % 3 == 2 ? 0 : 5, .decode = true});
+    if (prompt > 0) chunks.push_back({.slot = count, .start = 0, .rows = prompt});
+    const int64_t rows = count + prompt;
+    const Dense x = Acts(rows, channels), z = Acts(rows, channels);
+    for (const bool normed : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << channels << " channels, rank " << rank << ", " << count
+                                        << " rows, prompt of " << prompt << (normed ? ", normed" : ""));
+      RecurrentSlots together(*ops, count + 1, channels, kStates), apart(*ops, count + 1, channels, kStates);
+      for (int32_t i = 0; i <= count; ++i) {
+        const Dense h = Floats(channels, kStates);
+        together.SetSsm(i, h);
+        apart.SetSsm(i, h);
+      }
+      const Dense actual = Run(chunks, x, z, together, true, normed);
+      const Dense expected = Run(chunks, x, z, apart, false, normed);
+      for (int64_t row = 0; row < rows; ++row) {  // one at a time, so that none hides behind the others
+        EXPECT_LT(RelativeError(actual.RowRange(row, 1), expected.RowRange(row, 1)), 2 * traits.act_tolerance) << row;
+      }
+      for (const Chunk& chunk : chunks) {
+        EXPECT_LT(RelativeError(together.Ssm(chunk.slot), apart.Ssm(chunk.slot)), traits.act_tolerance) << chunk.slot;
+      }
+    }
+  }
+
+  int64_t channels = 0, rank = 0;
+  Dense weights;  // of x_proj
+  Matrix x_proj, dt_proj;
+  std::vector<Buffer> floats;  // a, d, dt_bias and the norms of dt, B and C
+  std::vector<std::vector<double>> norms;
+};
+
+TEST_F(LowRankTest, DecodeRows) {
+  for (const Sizes& sizes : {Sizes{40, 8}, {128, 16}, {192, 96}, {1024, 160}, {2048, 256}}) {
+    Prepare(sizes);
+    for (const int32_t rows : {1, 2, 5, 8, 13, 16, 17, 33, 64, 65, 130}) Check(rows, 0);
+  }
+}
+
+TEST_F(LowRankTest, BesideAPrompt) {
+  for (const Sizes& sizes : {Sizes{40, 8}, {192, 96}}) {
+    Prepare(sizes);
+    for (const int32_t rows : {0, 1, 7, 40}) {
+      for (const int32_t prompt : {1, 9, 50, 200}) Check(rows, prompt);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace batucada::testing
