@@ -57,10 +57,6 @@ __device__ __forceinline__ void CopyPanels(uint32_t to, const CUtensorMap& map, 
       : "memory");
 }
 
-__device__ __forceinline__ void PrefetchMap(const CUtensorMap& map) {
-  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
-}
-
 #endif
 
 }  // namespace batucada::cuda

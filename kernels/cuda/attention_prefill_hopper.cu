@@ -250,16 +250,15 @@ cudaError_t MakeMaps(const AttentionPrefillParams& p, int keys, AttentionMaps* m
   // Nothing beyond a chunk's rows or a block is ever asked for, so the maps need not know where memory ends.
   constexpr int64_t kRows = INT32_MAX;
   const int64_t dim = p.head_dim;
-  cudaError_t error = MakeTensorMap(p.qkv, kRows, (p.heads + 2 * p.kv_heads) * dim, p.stride, kActBoxRows,
-                                    Fetch::kTwoBoxes, &maps->qkv);
+  cudaError_t error = MakeTensorMap(p.qkv, kRows, (p.heads + 2 * p.kv_heads) * dim, p.stride, kActBoxRows, &maps->qkv);
   const int block_tokens = 1 << p.blocks.block_shift;
   maps->block_box_rows = block_tokens < 8 || p.blocks.block_stride % dim != 0 ? 0
                          : block_tokens < keys                                ? block_tokens
                                                                               : keys;
   if (error != cudaSuccess || maps->block_box_rows == 0) return error;
-  error = MakeTensorMap(p.blocks.k, kRows, dim, dim, maps->block_box_rows, Fetch::kTwoBoxes, &maps->k_blocks);
+  error = MakeTensorMap(p.blocks.k, kRows, dim, dim, maps->block_box_rows, &maps->k_blocks);
   if (error != cudaSuccess) return error;
-  return MakeTensorMap(p.blocks.v, kRows, dim, dim, maps->block_box_rows, Fetch::kTwoBoxes, &maps->v_blocks);
+  return MakeTensorMap(p.blocks.v, kRows, dim, dim, maps->block_box_rows, &maps->v_blocks);
 }
 
 template <int kDim>

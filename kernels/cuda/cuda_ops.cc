@@ -251,15 +251,17 @@ void CudaOps::SelectiveScan(const BatchView& b, const ScanArgs& a) { Scan(b, a, 
 void CudaOps::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& a) {
   if (!Ready() || b.num_tokens == 0) return;
   // The product leaves parts in scratch. A few rows' are added up and normed by the step of the scan, more by a kernel
-  // between the two.
+  // between the two, which also norms what is whole already, in low.raw.
   cuda::MatMulParams product = Product(*low.x_proj, a.x, a.dt_low, cuda::MatMulOutput::kPartsF32);
   product.out = target_.workspace;
   product.out_stride = product.n;
-  const bool side_by_side = a.dt_proj != nullptr && IsAct(a.dt_low) && a.dt_proj->in == a.dt_low.cols &&
-                            a.b.data == a.dt_low.Cols(0, 0).As<bf16>() + a.dt_low.cols &&
-                            a.c.data == a.b.As<bf16>() + a.b.cols;
-  const bool valid = side_by_side && IsAct(a.x, b.num_tokens, product.k) && a.d_state == cuda::kLowRankStates &&
-                     product.n == a.dt_proj->in + 2 * cuda::kLowRankStates;
+  constexpr int64_t kStates = cuda::kScanStates;
+  const bool shapes = a.d_state == kStates && a.dt_proj != nullptr && product.n == a.dt_proj->in + 2 * kStates &&
+                      IsAct(a.x, b.num_tokens, product.k) && IsAct(a.dt_low, b.num_tokens, a.dt_proj->in) &&
+                      IsAct(a.b, b.num_tokens, kStates) && IsAct(a.c, b.num_tokens, kStates);
+  const bool valid = shapes && a.b.data == a.dt_low.As<bf16>() + a.dt_low.cols &&
+                     a.c.data == a.b.As<bf16>() + kStates && a.b.stride == a.dt_low.stride &&
+                     a.c.stride == a.dt_low.stride;
   const bool fastest = valid && !target_.batch_invariant;
   const bool ring = fastest && b.num_decode == b.num_tokens && b.before == nullptr && StepMakesDt(b, a) &&
                     cuda::RingMatMulServes(product, target_);
@@ -280,7 +282,8 @@ void CudaOps::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, co
   const size_t bytes = sizeof(float) * parts.num_parts * product.rows * product.n;
   const bool fits =
       (!sums || bytes <= target_.workspace_bytes) && cuda::LowRankServes(parts, a.dt_low.As<bf16>(), a.dt_low.stride);
-  if (!valid || !fits || (!sums && (low.dt_norm == nullptr || low.raw.stride != product.n))) {
+  if (!valid || !fits ||
+      (!sums && (low.dt_norm == nullptr || low.raw.dtype != DType::kF32 || low.raw.stride != product.n))) {
     return Ops::MatMulSelectiveScan(b, low, a);
   }
   if (sums) {

@@ -7,14 +7,14 @@
 
 namespace batucada::cuda {
 
-inline constexpr int kMostLowRank = 256 + 2 * kLowRankStates;  // columns
+inline constexpr int kMostLowRank = 256 + 2 * kScanStates;  // columns
 
 // One warp adds up a row's parts, and norms them; `to` is aligned to 8 bytes.
 __device__ __forceinline__ void AddUpLowRank(const LowRankParts& p, int row, bf16* to) {
   constexpr int kFours = CeilDiv(kMostLowRank / 4, 32);
   const int lane = threadIdx.x % 32;
   const int width = p.width;
-  const int rank = width - 2 * kLowRankStates;
+  const int rank = width - 2 * kScanStates;
   const int64_t pitch = int64_t{p.rows} * width / 4;
   const float4 zero{0.f, 0.f, 0.f, 0.f};
   float4 v[kFours];
@@ -33,7 +33,7 @@ __device__ __forceinline__ void AddUpLowRank(const LowRankParts& p, int row, bf1
   }
   if (p.dt_norm != nullptr) {
     float squares[3] = {0.f, 0.f, 0.f};  // of dt_low, B and C
-    const auto which = [&](int four) { return max(0, (four * 4 - rank) / kLowRankStates + (four * 4 >= rank)); };
+    const auto which = [&](int four) { return max(0, (four * 4 - rank) / kScanStates + (four * 4 >= rank)); };
 #pragma unroll
     for (int i = 0; i < kFours; ++i) {
       const float sum = v[i].x * v[i].x + v[i].y * v[i].y + v[i].z * v[i].z + v[i].w * v[i].w;
@@ -44,7 +44,7 @@ __device__ __forceinline__ void AddUpLowRank(const LowRankParts& p, int row, bf1
     float scale[3];
 #pragma unroll
     for (int j = 0; j < 3; ++j) {
-      const float count = static_cast<float>(j == 0 ? p.norm_rank : kLowRankStates);
+      const float count = static_cast<float>(j == 0 ? p.norm_rank : kScanStates);
       scale[j] = rsqrtf(WarpSum(squares[j]) / count + p.eps);
     }
 #pragma unroll
@@ -54,7 +54,7 @@ __device__ __forceinline__ void AddUpLowRank(const LowRankParts& p, int row, bf1
       const int part = which(lane + i * 32);
       const float* const weight = part == 0   ? p.dt_norm + col
                                   : part == 1 ? p.b_norm + (col - rank)
-                                              : p.c_norm + (col - rank - kLowRankStates);
+                                              : p.c_norm + (col - rank - kScanStates);
       const int there = part == 0 ? p.norm_rank - col : 4;  // weights
       const float by = part == 0 ? scale[0] : part == 1 ? scale[1] : scale[2];
       v[i].x *= by * (there > 0 ? weight[0] : 0.f);

@@ -10,13 +10,13 @@
 
 namespace batucada::cuda {
 
-inline constexpr int kLowRankStates = 16;  // columns of B, and of C
+inline constexpr int kScanStates = 16;  // of a channel; columns of B, and of C
 
 struct LowRankParts {
   const float* parts = nullptr;  // [num_parts, rows, width], aligned to 16 bytes
   int num_parts = 0;             // at most kMostParts
   int rows = 0;
-  int width = 0;                   // 16 more than dt_low's for B and 16 for C; a multiple of 4
+  int width = 0;                   // of dt_low, B and C: a multiple of 4, at most 288
   const float* dt_norm = nullptr;  // [norm_rank]; null: no norms
   const float* b_norm = nullptr;   // [16]
   const float* c_norm = nullptr;   // [16]

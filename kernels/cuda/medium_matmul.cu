@@ -261,8 +261,8 @@ cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
   const int parts = MediumMatMulParts(p, target);
   const dim3 grid(parts, CeilDiv(static_cast<int>(p.rows), S::kRows), CeilDiv(static_cast<int>(p.n), kTile));
   CUtensorMap w_map, x_map;
-  cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, Fetch::kTwoBoxes, &w_map);
-  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kCopied, Fetch::kTwoBoxes, &x_map);
+  cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, &w_map);
+  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kCopied, &x_map);
   if (error != cudaSuccess) return error;
   const bool exchange = parts > 1 && p.output != MatMulOutput::kPartsF32;
   const bool own = !exchange && static_cast<int>(grid.x * grid.y * grid.z) <= target.multiprocessors;

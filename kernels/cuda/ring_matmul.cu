@@ -10,7 +10,7 @@
 namespace batucada::cuda {
 namespace {
 
-constexpr int kMaxRows = 16;  // beyond, MediumMatMul is faster
+constexpr int kMaxRows = 16;  // beyond, MediumMatMul is faster, or cuBLASLt where it does not serve
 constexpr int kWorkers = 4;   // warps that multiply; one more issues TMA copies
 constexpr int kThreads = 32 * (kWorkers + 1);
 [[maybe_unused]] constexpr int kAdders = 32 * kWorkers;
@@ -23,8 +23,11 @@ struct Shape {
   static constexpr int kSides = kTile == 64 ? 2 : 1;  // warps side by side along the tile
   static constexpr int kPanels = kWorkers / kSides;   // of 64 columns a stage: a warp multiplies half of one, or all
   static constexpr int kDepth = kPanels * kBoxCols;   // columns of a stage
-  static constexpr int kWeightBytes = kTile * kDepth * 2;  // of a stage
-  static constexpr int kSumPitch = kTile + 4;              // floats
+  static constexpr int kWeightBytes = kTile * kDepth * 2;          // of a stage
+  static __host__ __device__ constexpr int InputPitch(int rows) {  // bytes: boxes start at 512s, whatever their rows
+    return CeilDiv(rows * kDepth * 2, 512) * 512;
+  }
+  static constexpr int kSumPitch = kTile + 4;  // floats
   static constexpr int kSumBytes = kPanels * kRows * kSumPitch * 4;
 };
 
@@ -61,7 +64,8 @@ __global__ void __launch_bounds__(kThreads, 3)
   };
   const auto copy_input = [&](int stage, int slot) {
     ArriveExpecting(input_there + slot * 8, input_bytes);
-    CopyPanels(inputs + slot * input_bytes, x_map, 0, (first_stage + stage) * S::kPanels, input_there + slot * 8);
+    CopyPanels(inputs + slot * S::InputPitch(rows), x_map, 0, (first_stage + stage) * S::kPanels,
+               input_there + slot * 8);
   };
   if (threadIdx.x == kAdders) {
     for (int i = 0; i < slots; ++i) {
@@ -104,6 +108,7 @@ __global__ void __launch_bounds__(kThreads, 3)
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < ahead; ++stage) copy_input(stage, stage);
   }
+  __syncwarp();
   const bool in_fours = OutputsInFours(p);
   float4 prior[kFours];
 #pragma unroll
@@ -121,7 +126,7 @@ __global__ void __launch_bounds__(kThreads, 3)
     WaitBarrier(weights_there + slot * 8, parity);
     if (stage * S::kPanels + panel < panels) {  // what lies behind k is zeros
       const uint32_t w_panel = weights + slot * S::kWeightBytes + panel * (kTile * 128);
-      const uint32_t x_panel = inputs + slot * input_bytes + panel * (rows * 128);
+      const uint32_t x_panel = inputs + slot * S::InputPitch(rows) + panel * (rows * 128);
 #pragma unroll
       for (int pack = 0; pack < kBoxCols / 8; pack += 4) {
         uint32_t b[kNTiles][4];
@@ -192,7 +197,7 @@ __global__ void __launch_bounds__(kThreads, 3)
 template <int kRows, int kTile>
 int BlockBytes(const MatMulParams& p, int slots) {
   using S = Shape<kRows, kTile>;
-  const int stage_bytes = S::kWeightBytes + static_cast<int>(p.rows) * S::kDepth * 2;
+  const int stage_bytes = S::kWeightBytes + S::InputPitch(static_cast<int>(p.rows));
   return kHeadBytes + 1024 + std::max(slots * stage_bytes, S::kSumBytes);
 }
 
@@ -204,9 +209,9 @@ int ChooseSlots(const MatMulParams& p, const Target& target, const RingCut& cut)
   const auto places = [&](int slots) {
     return target.multiprocessors * (kShared / (BlockBytes<kRows, kTile>(p, slots) + kReserved));
   };
-  int slots = cut.slots;
+  int slots = std::max(cut.slots, 1);
   while (places(slots) == 0) --slots;
-  return blocks > places(slots) && blocks <= places(slots - 1) ? slots - 1 : slots;
+  return slots > 1 && blocks > places(slots) && blocks <= places(slots - 1) ? slots - 1 : slots;
 }
 
 template <int kRows, int kTile>

@@ -3,12 +3,12 @@
 //   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; k a multiple of 64, w and in
 //   aligned to 16 bytes with strides that are multiples of 8
 // A producer warp feeds a ring of stages by TMA, four warps multiply on tensor cores (mma.sync) with weight rows as M.
-// Weights do not depend on the kernel before, so the ring fills while that one still runs. It fills slowly: a block
-// asks for the next stage only when an earlier one has arrived. What all blocks of a device have under way is then
-// about what keeps its memory busy (bandwidth times latency, 32 KB a multiprocessor), and no more, so that what the
-// kernel in front still has to read does not queue behind weights that nobody waits for yet. Blocks are small, so that
-// those of several products share a multiprocessor. Where the next kernel adds up parts, blocks share a tile along k.
-// Floor: 2·n·k bytes over the copy bandwidth.
+// Weights do not depend on the kernel before, so the ring fills while that one still runs. For the first time it fills
+// slowly: a block asks for the next stage only when the one before has arrived. What all blocks of a device have under
+// way is then about what keeps its memory busy (bandwidth times latency, 32 KB a multiprocessor), and no more, so that
+// what the kernel in front still has to read does not queue behind weights that nobody waits for yet. Blocks are small,
+// so that those of several products share a multiprocessor. Where the next kernel adds up parts, blocks share a tile
+// along k. Floor: 2·n·k bytes over the copy bandwidth.
 #pragma once
 
 #include "kernels/cuda/launch.h"

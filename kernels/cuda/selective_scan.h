@@ -33,7 +33,6 @@
 
 namespace batucada::cuda {
 
-inline constexpr int kScanStates = 16;
 inline constexpr int kMaxStepRank = 256;  // of dt_low, in decode rows
 inline constexpr int kMaxStepRows = 128;  // beyond, w_dt is read from the cache too often to pay
 
@@ -70,7 +69,7 @@ struct SelectiveScanParams {
   __nv_bfloat16* out;
   int64_t out_stride;
   const int32_t* before;  // BatchView::before; decode rows only
-  LowRankParts low;       // with parts: instead of dt_low, b and c; decode rows with w_dt only
+  LowRankParts low;       // with parts: instead of dt_low, b and c; decode rows with w_dt, no drafts
 
 #ifdef __CUDACC__
   __device__ __forceinline__ float* State(int sequence, int channel) const {

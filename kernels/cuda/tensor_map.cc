@@ -22,7 +22,7 @@ EncodeFn Encode() {
 
 }  // namespace
 
-cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows, Fetch fetch,
+cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t stride, int box_rows,
                           CUtensorMap* map) {
   const EncodeFn encode = Encode();
   if (encode == nullptr) return cudaErrorNotSupported;
@@ -30,11 +30,9 @@ cudaError_t MakeTensorMap(const void* data, int64_t rows, int64_t cols, int64_t 
   const cuuint64_t strides[1] = {static_cast<cuuint64_t>(stride) * 2};  // bytes
   const cuuint32_t box[2] = {kBoxCols, static_cast<cuuint32_t>(box_rows)};
   const cuuint32_t steps[2] = {1, 1};
-  const CUtensorMapL2promotion promotion =
-      fetch == Fetch::kBox ? CU_TENSOR_MAP_L2_PROMOTION_L2_128B : CU_TENSOR_MAP_L2_PROMOTION_L2_256B;
-  const CUresult result =
-      encode(map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(data), sizes, strides, box, steps,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, promotion, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encode(map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<void*>(data), sizes, strides, box,
+                                 steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                 CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
 

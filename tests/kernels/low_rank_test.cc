@@ -10,6 +10,7 @@ using reference::RelativeError;
 
 struct Sizes {
   int64_t channels, rank;
+  int64_t padding = 0;  // columns of rank
 };
 
 class LowRankTest : public OpTest {
@@ -19,9 +20,14 @@ class LowRankTest : public OpTest {
   void Prepare(const Sizes& sizes) {
     channels = sizes.channels;
     rank = sizes.rank;
+    dt_rank = rank - sizes.padding;
     weights = Rounded(random.Normals(rank + 2 * kStates, channels, 1 / std::sqrt(channels)), DType::kBf16);
+    Dense dt_weights = Rounded(random.Normals(channels, rank, 0.2), DType::kBf16);
+    for (int64_t col = dt_rank; col < rank; ++col) {
+      for (int64_t row = 0; row < channels; ++row) weights.At(col, row) = dt_weights.At(row, col) = 0;
+    }
     x_proj = LoadWeights(*ops, weights, DType::kBf16);
-    dt_proj = LoadWeights(*ops, Rounded(random.Normals(channels, rank, 0.2), DType::kBf16), DType::kBf16);
+    dt_proj = LoadWeights(*ops, dt_weights, DType::kBf16);
     Dense a = Floats(channels, kStates);
     for (double& v : a.values) v = -0.05 - std::abs(v);
     floats.clear();
@@ -31,7 +37,7 @@ class LowRankTest : public OpTest {
     std::vector<double> bias = random.NormalVector(channels);
     for (double& v : bias) v -= 3;
     floats.push_back(FloatsOnDevice(*ops, Rounded(bias, DType::kF32)));
-    for (const int64_t width : {rank, kStates, kStates}) {
+    for (const int64_t width : {dt_rank, kStates, kStates}) {
       norms.push_back(Floats(1, width).values);
       floats.push_back(FloatsOnDevice(*ops, norms.back()));
     }
@@ -41,12 +47,12 @@ class LowRankTest : public OpTest {
   Dense LowOf(const Dense& x, bool normed) const {
     Dense all = reference::MatMul(weights, x);
     for (int64_t part = 0, first = 0; normed && part < 3; ++part) {
-      const int64_t width = part == 0 ? rank : kStates;
+      const int64_t width = part == 0 ? dt_rank : kStates;
       const Dense to = reference::RmsNorm(all.ColRange(first, width), norms[static_cast<size_t>(part)], 1e-5);
       for (int64_t row = 0; row < x.rows; ++row) {
         for (int64_t col = 0; col < width; ++col) all.At(row, first + col) = to.At(row, col);
       }
-      first += width;
+      first += part == 0 ? rank : width;
     }
     return Rounded(all, act);
   }
@@ -71,6 +77,7 @@ class LowRankTest : public OpTest {
                         .state = slots.view(),
                         .d_state = kStates,
                         .out = out.view()};
+    if (dt_rank < rank) low.Upload(Dense(rows, rank + 2 * kStates));  // padding need not be written
     if (fused) {
       LowRankArgs args{.x_proj = &x_proj};
       if (normed) {
@@ -79,7 +86,7 @@ class LowRankTest : public OpTest {
                 .dt_norm = floats[3].As<float>(),
                 .b_norm = floats[4].As<float>(),
                 .c_norm = floats[5].As<float>(),
-                .dt_rank = static_cast<int32_t>(rank),
+                .dt_rank = static_cast<int32_t>(dt_rank),
                 .eps = 1e-5F};
       }
       ops->MatMulSelectiveScan(batch.view(), args, scan);
@@ -117,7 +124,7 @@ class LowRankTest : public OpTest {
     }
   }
 
-  int64_t channels = 0, rank = 0;
+  int64_t channels = 0, rank = 0, dt_rank = 0;
   Dense weights;  // of x_proj
   Matrix x_proj, dt_proj;
   std::vector<Buffer> floats;  // a, d, dt_bias and the norms of dt, B and C
@@ -125,7 +132,7 @@ class LowRankTest : public OpTest {
 };
 
 TEST_F(LowRankTest, DecodeRows) {
-  for (const Sizes& sizes : {Sizes{40, 8}, {128, 16}, {192, 96}, {1024, 160}, {2048, 256}}) {
+  for (const Sizes& sizes : {Sizes{40, 8}, {128, 16}, {128, 16, 4}, {192, 96}, {1024, 160}, {2048, 256}}) {
     Prepare(sizes);
     for (const int32_t rows : {1, 2, 5, 8, 13, 16, 17, 33, 64, 65, 130}) Check(rows, 0);
   }
