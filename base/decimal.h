@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +16,7 @@ std::string Decimal(Real number) {
   std::string few = absl::StrCat(number);
   Real read = 0;
   std::from_chars(few.data(), few.data() + few.size(), read);
-  if (read == number || number != number) return few;
+  if (read == number || std::isnan(number)) return few;
   std::array<char, 32> digits;
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr};
 }

@@ -37,7 +37,10 @@ bool IsBehindHalf(std::string_view text, size_t at) {
   if (at < kEscape) return false;
   const std::string_view escape = text.substr(at - kEscape, kEscape);
   constexpr std::string_view kSecond = "89abAB";
-  return escape.starts_with("\\u") && (escape[2] == 'd' || escape[2] == 'D') && kSecond.find(escape[3]) != kSecond.npos;
+  size_t backslashes = 0;  // an even number of them are characters, and begin no escape
+  for (size_t i = at - kEscape + 1; i > 0 && text[i - 1] == '\\'; --i) ++backslashes;
+  return backslashes % 2 == 1 && escape[1] == 'u' && (escape[2] == 'd' || escape[2] == 'D') &&
+         kSecond.find(escape[3]) != kSecond.npos;
 }
 
 }  // namespace

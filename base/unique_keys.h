@@ -39,7 +39,7 @@ class UniqueKeys {
     // Instead of keys_, where there are more than kFew.
     std::unique_ptr<absl::flat_hash_set<std::string>> many = nullptr;
   };
-  std::string_view Text(const Key& key) const { return std::string_view(bytes_).substr(key.begin, key.size); }
+  std::string_view Text(const Key& key) const { return std::string_view{bytes_}.substr(key.begin, key.size); }
 
   std::string bytes_;
   absl::InlinedVector<Key, kFew> keys_;

@@ -206,7 +206,7 @@ absl::Status PreTokenizer::Pass(size_t step, std::span<const Piece> pieces, Scra
   BATUCADA_RETURN_IF_ERROR(std::visit(rewrite, steps_[step]));
   stage.pieces.clear();
   for (size_t i = 0, begin = 0; i < pieces.size(); begin = stage.ends[i++]) {
-    const std::string_view text = std::string_view(stage.text).substr(begin, stage.ends[i] - begin);
+    const std::string_view text = std::string_view{stage.text}.substr(begin, stage.ends[i] - begin);
     stage.pieces.push_back({.text = text, .at_start = pieces[i].at_start});
   }
   return Pass(step + 1, stage.pieces, scratch, sink);

@@ -155,7 +155,8 @@ void AttentionBench(benchmark::State& state) {
   constexpr int32_t kBlockTokens = 32;
   const int32_t width = window / kBlockTokens;
   const EvenBatch batch(sequences, rows, window, width);
-  Activations qkv(sequences * rows, (heads + 2 * kv_heads) * head_dim), out(sequences * rows, heads * head_dim);
+  const int64_t all = int64_t{sequences} * rows, dim = head_dim;
+  Activations qkv(all, (heads + 2 * kv_heads) * dim), out(all, heads * dim);
   const int64_t plane = int64_t{kv_heads} * kBlockTokens * head_dim;
   Activations blocks(static_cast<int64_t>(sequences) * width, 2 * plane);
   const KvView kv = {blocks.values.data(), blocks.values.data() + plane, 2 * plane, kBlockTokens};

@@ -113,11 +113,12 @@ HWY_NOINLINE void TransposeKeys(const Keys& keys, const Keys& next, int64_t head
       // Blocks of {k0[0], k1[0], k0[1], k1[1]} and so on, then of {k0[n], k1[n], k2[n], k3[n]}.
       const V low01 = hn::InterleaveLower(d, k0, k1), high01 = hn::InterleaveUpper(d, k0, k1);
       const V low23 = hn::InterleaveLower(d, k2, k3), high23 = hn::InterleaveUpper(d, k2, k3);
-      float* to = keys.transposed + i * keys.count + j;
-      StoreBlocks(d, lower(low01, low23), to, 4 * keys.count);
-      StoreBlocks(d, upper(low01, low23), to + keys.count, 4 * keys.count);
-      StoreBlocks(d, lower(high01, high23), to + 2 * keys.count, 4 * keys.count);
-      StoreBlocks(d, upper(high01, high23), to + 3 * keys.count, 4 * keys.count);
+      const int64_t pitch = keys.count;
+      float* to = keys.transposed + i * pitch + j;
+      StoreBlocks(d, lower(low01, low23), to, 4 * pitch);
+      StoreBlocks(d, upper(low01, low23), to + pitch, 4 * pitch);
+      StoreBlocks(d, lower(high01, high23), to + 2 * pitch, 4 * pitch);
+      StoreBlocks(d, upper(high01, high23), to + 3 * pitch, 4 * pitch);
     }
   }
 }
@@ -152,7 +153,7 @@ HWY_NOINLINE void ScoreTile(const Queries& queries, const Keys& keys, int32_t ro
   for (int r = 0; r < kCount; ++r) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      hn::Store(sum[r][v], d, queries.scores + (row + r) * kMaxStepKeys + j + v * kLanes);
+      hn::Store(sum[r][v], d, queries.scores + int64_t{row + r} * kMaxStepKeys + j + v * kLanes);
     }
   }
 }
@@ -160,7 +161,7 @@ HWY_NOINLINE void ScoreTile(const Queries& queries, const Keys& keys, int32_t ro
 // Turns a row's scores into probabilities relative to the running maximum, zero where the query does not see the key.
 HWY_NOINLINE void SoftmaxStep(Queries& queries, int32_t count, int32_t row, Range visible) {
   const D d;
-  float* scores = queries.scores + row * kMaxStepKeys;
+  float* scores = queries.scores + int64_t{row} * kMaxStepKeys;
   if (visible.begin >= visible.end) {
     for (int64_t j = 0; j < count; j += kLanes) hn::Store(hn::Zero(d), d, scores + j);
     queries.rescale[row] = 1;
@@ -197,7 +198,7 @@ template <int kCount, int kVectors>
 HWY_NOINLINE void AddValuesTile(const Queries& queries, const Keys& keys, int32_t row, Range range, int64_t i) {
   const D d;
   float* HWY_RESTRICT out = queries.out + row * queries.head_dim + i;
-  const float* HWY_RESTRICT p = queries.scores + row * kMaxStepKeys;
+  const float* HWY_RESTRICT p = queries.scores + int64_t{row} * kMaxStepKeys;
   V sum[kCount][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kCount; ++r) {
@@ -332,7 +333,7 @@ void AttendTileImpl(const BatchView& b, const AttentionArgs& args, const Attenti
   std::fill(std::begin(keys.k), std::end(keys.k), queries.q);
   std::fill(std::begin(keys.v), std::end(keys.v), queries.q);
   keys.count = StepKeys(args.head_dim);
-  keys.transposed = queries.scores + kMaxQueryRows * kMaxStepKeys;
+  keys.transposed = queries.scores + int64_t{kMaxQueryRows} * kMaxStepKeys;
   const auto find = [&](Keys& step) HWY_ATTR {
     step.begin = std::max(0, oldest - step.base);
     step.end = std::min(step.count, newest + 1 - step.base);
@@ -369,7 +370,8 @@ HWY_EXPORT(AttendTileImpl);
 
 // Queries, outputs, scores and transposed keys.
 size_t AttentionTileFloats(int32_t head_dim) {
-  return static_cast<size_t>(kMaxQueryRows * (2 * head_dim + kMaxStepKeys) + StepKeys(head_dim) * head_dim);
+  const auto dim = static_cast<size_t>(head_dim);
+  return kMaxQueryRows * (2 * dim + kMaxStepKeys) + static_cast<size_t>(StepKeys(head_dim)) * dim;
 }
 
 void AttendTile(const BatchView& b, const AttentionArgs& args, const AttentionTile& tile, bool own_in_cache,

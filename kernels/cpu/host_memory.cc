@@ -130,7 +130,8 @@ void DiscardHostMemory(void* data, size_t bytes) {
   // Of a huge page of which a part goes, the rest is small pages from then on, and so is all that comes in its place.
   const auto address = reinterpret_cast<uintptr_t>(data);
   const uintptr_t begin = RoundUp(address, kHugePage), end = (address + bytes) / kHugePage * kHugePage;
-  if (begin < end) Reserved().Discard(reinterpret_cast<char*>(begin), reinterpret_cast<char*>(end));
+  char* const at = static_cast<char*>(data);
+  if (begin < end) Reserved().Discard(at + (begin - address), at + (end - address));
 }
 
 size_t UntouchedHostMemory() { return Reserved().UntouchedBytes(); }

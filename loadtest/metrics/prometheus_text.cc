@@ -56,7 +56,7 @@ std::string_view LabelOf(const Sample& sample, std::string_view name) {
     const size_t begin = at + key.size();
     size_t end = begin;
     while (end < sample.labels.size() && sample.labels[end] != '"') end += sample.labels[end] == '\\' ? 2 : 1;
-    return std::string_view(sample.labels).substr(begin, end - begin);
+    return std::string_view{sample.labels}.substr(begin, end - begin);
   }
   return {};
 }

@@ -35,7 +35,7 @@ void AddFile(const fs::path& path, Digest* digest) {
   if (error || size <= kEndBytes) return;
   file.seekg(-static_cast<std::streamoff>(std::min<uintmax_t>(kEndBytes, size - kEndBytes)), std::ios::end);
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  AddText(std::string_view(bytes).substr(0, static_cast<size_t>(file.gcount())), digest);
+  AddText(std::string_view{bytes}.substr(0, static_cast<size_t>(file.gcount())), digest);
 }
 
 // What is read at start-up; notes and evaluations beside it do not count.

@@ -25,7 +25,7 @@ inline absl::Status WithAskedModel(absl::Status status, std::string_view model) 
 // Empty if nobody has said.
 inline std::string AskedModel(const absl::Status& status) {
   const absl::optional<absl::Cord> model = status.GetPayload(kAskedModelPayload);
-  return model ? std::string(*model) : std::string();
+  return model ? static_cast<std::string>(*model) : std::string();
 }
 
 }  // namespace batucada

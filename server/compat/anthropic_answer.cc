@@ -21,7 +21,7 @@ std::string AsObject(const std::string& arguments) {
   bj::error_code error;
   const bj::value value = bj::parse(bj::string_view(arguments.data(), arguments.size()), error);
   if (!error && value.is_object()) return arguments;
-  return std::string(bj::serialize(bj::object{{"INVALID_JSON", arguments}}));
+  return bj::serialize(bj::object{{"INVALID_JSON", arguments}});
 }
 
 class MessagesDialect : public Dialect {

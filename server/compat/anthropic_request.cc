@@ -190,7 +190,7 @@ void ReadOutput(RequestReader& reader, Params& params) {
   reader.Fail(members.Finish());
   if (!reader.ok()) return;
   params.grammar = GrammarSpec{.kind = GrammarSpec::Kind::kJsonSchema,
-                               .text = std::string(bj::serialize(*schema)),
+                               .text = bj::serialize(*schema),
                                .name = path + ".schema",
                                .or_calls = true};
 }

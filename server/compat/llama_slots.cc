@@ -89,7 +89,7 @@ absl::StatusOr<std::string> Act(Service& service, const HttpRequest& request) {
   const bool saves = asked.action == "save";
   BATUCADA_RETURN_IF_ERROR(saves ? sessions.Copy(owner, slot, file) : sessions.Copy(owner, file, slot));
   BATUCADA_ASSIGN_OR_RETURN(const SessionInfo info, sessions.Find(owner, slot));
-  json.Key("filename").String(std::string_view(file).substr(5));
+  json.Key("filename").String(std::string_view{file}.substr(5));
   json.Key(saves ? "n_saved" : "n_restored").Int(info.tokens);
   return close(saves ? "save_ms" : "restore_ms");
 }

@@ -111,7 +111,7 @@ class OllamaDialect : public Dialect {
     const bj::value value = bj::parse(bj::string_view(call.arguments.data(), call.arguments.size()), error);
     if (error || !value.is_object()) {
       if (cut) return;
-      call.arguments = std::string(bj::serialize(bj::object{{"INVALID_JSON", call.arguments}}));
+      call.arguments = bj::serialize(bj::object{{"INVALID_JSON", call.arguments}});
     }
     said->calls.push_back(std::move(call));
   }

@@ -47,7 +47,7 @@ absl::StatusOr<std::string> ResolveModel(const std::string& name, const std::vec
   if (std::find(kNoNames.begin(), kNoNames.end(), name) != kNoNames.end()) return names.front();
   return WithParameter(
       absl::NotFoundError(fmt::format("the model '{}' does not exist: this server has {}",
-                                      Printable(std::string_view(name).substr(0, 200)), fmt::join(names, ", "))),
+                                      Printable(std::string_view{name}.substr(0, 200)), fmt::join(names, ", "))),
       "model", "model_not_found");
 }
 

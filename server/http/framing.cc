@@ -262,7 +262,7 @@ std::optional<FramingFault> ChunkGuard::Follow(std::string_view bytes) {
 
 std::optional<FramingFault> ChunkGuard::EndLine() {
   if (part_ == Part::kTrailers) return line_.ends_with(kEnd) ? CheckTrailers() : std::nullopt;
-  const std::string_view line = std::string_view(line_).substr(line_.starts_with("\r\n") ? 2 : 0);
+  const std::string_view line = std::string_view{line_}.substr(line_.starts_with("\r\n") ? 2 : 0);
   const std::string_view digits = line.substr(0, std::min(line.find_first_of("; \t\r"), line.size()));
   // What is no number, or one of too many digits, the parser has refused.
   if (std::from_chars(digits.data(), digits.data() + digits.size(), data_left_, 16).ec != std::errc())
@@ -280,7 +280,7 @@ Fault ChunkGuard::CheckTrailers() const {
   for (size_t at = begin; at + 2 < line_.size();) {
     const size_t end = line_.find("\r\n", at);
     if (end == at) break;
-    if (Fault fault = ReadField(std::string_view(line_).substr(at, end - at), &ignored)) return fault;
+    if (Fault fault = ReadField(std::string_view{line_}.substr(at, end - at), &ignored)) return fault;
     at = end + 2;
   }
   return std::nullopt;

@@ -221,7 +221,7 @@ void RequestReader::Refuse(std::string_view name, const std::vector<bj::value>& 
   const auto same = [&](const bj::value& one) { return IsSame(*value, one, typing_); };
   if (value == nullptr || std::any_of(harmless.begin(), harmless.end(), same)) return;
   std::string advice = "leave it out";
-  if (!harmless.empty()) advice += fmt::format(" or set it to {}", std::string(bj::serialize(harmless.front())));
+  if (!harmless.empty()) advice += fmt::format(" or set it to {}", bj::serialize(harmless.front()));
   Fail(name, fmt::format("is {}, which is not supported by this server: {}", ShownValue(*value), advice),
        "unsupported_parameter");
 }

@@ -60,7 +60,7 @@ void SetSchema(RequestReader& reader, Params& params, std::string_view name, con
   if (!schema.is_object() && !schema.is_bool()) {
     return reader.Fail(name, fmt::format("must be a JSON Schema, not {}", DescribeJson(schema)));
   }
-  Set(reader, params, name, {.kind = GrammarSpec::Kind::kJsonSchema, .text = std::string(bj::serialize(schema))});
+  Set(reader, params, name, {.kind = GrammarSpec::Kind::kJsonSchema, .text = bj::serialize(schema)});
 }
 
 void SetText(RequestReader& reader, Params& params, std::string_view name, GrammarSpec::Kind kind,
@@ -94,7 +94,7 @@ void SetTag(RequestReader& reader, Params& params, std::string_view name, const 
   if (!tag.is_object()) {
     return reader.Fail(name, fmt::format("must be a structural tag, not {}", DescribeJson(tag)));
   }
-  Set(reader, params, name, {.kind = GrammarSpec::Kind::kStructuralTag, .text = std::string(bj::serialize(tag))});
+  Set(reader, params, name, {.kind = GrammarSpec::Kind::kStructuralTag, .text = bj::serialize(tag)});
 }
 
 // {"name": …, "schema": …}

@@ -132,7 +132,7 @@ Pieces ResponseEvents::Write(ResponseEvent event, JsonWriter& json) {
         const bool done = event.kind == Kind::kTextDone;
         if (done && item.kind == OutputItem::Kind::kCall) json.Key("name").String(item.name);
         json.Key(done ? names.text : "delta");
-        BATUCADA_WRITE(json.LongString(std::string_view(item.text).substr(event.begin)));
+        BATUCADA_WRITE(json.LongString(std::string_view{item.text}.substr(event.begin)));
         break;
       }
       case Kind::kBegun:

@@ -102,7 +102,7 @@ void ReadFormat(RequestReader& format, Params& params) {
     return;
   }
   params.grammar = GrammarSpec{.kind = Kind::kJsonSchema,
-                               .text = std::string(bj::serialize(*schema)),
+                               .text = bj::serialize(*schema),
                                .choices = {},
                                .name = "text.format.schema",
                                .or_calls = true};

@@ -247,6 +247,7 @@ TEST(ParseJsonTest, ATextThatIsNoJsonIsToldWhy) {
       {R"({"a": "\uD83Dx"})", "half of a surrogate pair"},
       {R"({"a": "\ud83d\u0041"})", "half of a surrogate pair"},
       {R"({"a": "\ude00"})", "half of a surrogate pair"},
+      {"{\"a\": \"\\\\ud83d\x01\"}", "the control character 0x01"},  // behind a backslash and five letters
       {std::string("\xFF\xFE{\0}\0", 6), "the body is UTF-16: it must be JSON in UTF-8"},
       {"", "the body is empty: it must be JSON"},
       {"{\"a\": \xE2\x80\x9Cx\xE2\x80\x9D}", "not valid JSON: syntax error at byte 6"},

@@ -71,7 +71,7 @@ std::optional<GrammarSpec> AnswerGrammar(const OfferedTools* tools, const Answer
                             form.thinking_start == ThinkingStart::kInside);
   }
   GrammarSpec spec = {.kind = GrammarSpec::Kind::kStructuralTag,
-                      .text = std::string(bj::serialize(bj::object{{"type", "structural_tag"}, {"format", *format}})),
+                      .text = bj::serialize(bj::object{{"type", "structural_tag"}, {"format", *format}}),
                       .name = own ? own->name : "tools"};
   return spec;
 }

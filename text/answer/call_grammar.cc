@@ -68,7 +68,7 @@ std::optional<bj::object> CallGrammar(const OfferedTools& offered, const CallFra
                             {"separator", JsonString(frame.separator)},
                             {"at_least_one", true},
                             {"stop_after_first", !several}};
-  const std::string_view opened = std::string_view(frame.open).substr(must ? 0 : frame.trigger.size());
+  const std::string_view opened = std::string_view{frame.open}.substr(must ? 0 : frame.trigger.size());
   bj::array parts;
   if (!opened.empty()) parts.push_back(Exactly(opened));
   parts.push_back(calls);

@@ -101,7 +101,7 @@ void MarkedCallParser::ReadOpening(std::string_view* text, AnswerPieces* out) {
 void MarkedCallParser::ReadName(std::string_view* text, AnswerPieces* out) {
   const char c = text->front();
   if (c == '{') {
-    const std::string_view head = std::string_view(held_).substr(name_begin_);
+    const std::string_view head = std::string_view{held_}.substr(name_begin_);
     const std::string_view name = head.substr(0, head.find('['));
     if (name.size() < head.size() && !head.ends_with(marks_.behind_name)) return GiveUp(out);
     call_.emplace(nullptr);

@@ -80,8 +80,8 @@ std::string ThinkingSplitter::Add(std::string_view text, AnswerPieces* out) {
   if (place_ == Place::kOpen) {
     const size_t first = held_.find_first_not_of(kBlanks);
     if (first == held_.npos && held_.size() < kMostBlanks) return "";
-    const std::string_view rest = std::string_view(held_).substr(std::min(first, held_.size()));
-    if (rest.size() < marks_.begin.size() && !rest.empty() && std::string_view(marks_.begin).starts_with(rest))
+    const std::string_view rest = std::string_view{held_}.substr(std::min(first, held_.size()));
+    if (rest.size() < marks_.begin.size() && !rest.empty() && std::string_view{marks_.begin}.starts_with(rest))
       return "";
     if (!rest.starts_with(marks_.begin)) {
       place_ = Place::kAnswer;
@@ -96,7 +96,7 @@ std::string ThinkingSplitter::Add(std::string_view text, AnswerPieces* out) {
     size_t told = end == held_.npos ? held_.size() - TailOf(held_, marks_.end) : end;
     const size_t before = told;
     while (told > 0 && before - told < kMostBlanks && kBlanks.find(held_[told - 1]) != kBlanks.npos) --told;
-    out->Add(Kind::kThinking, std::string_view(held_).substr(0, told));
+    out->Add(Kind::kThinking, std::string_view{held_}.substr(0, told));
     thought_ = thought_ || told > 0;
     held_.erase(0, end == held_.npos ? told : end + marks_.end.size());
     if (end == std::string::npos) return "";
@@ -114,7 +114,7 @@ std::string ThinkingSplitter::Add(std::string_view text, AnswerPieces* out) {
 std::string ThinkingSplitter::Finish(AnswerPieces* out) {
   if (place_ == Place::kThinking) {
     const size_t last = held_.find_last_not_of(kBlanks);
-    out->Add(Kind::kThinking, std::string_view(held_).substr(0, last == held_.npos ? 0 : last + 1));
+    out->Add(Kind::kThinking, std::string_view{held_}.substr(0, last == held_.npos ? 0 : last + 1));
     held_.clear();
   }
   return std::exchange(held_, {});

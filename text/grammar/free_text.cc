@@ -116,7 +116,7 @@ ExprId FreeText(const std::vector<Word>& words, TextEnd end, const Tokenizer& to
     if (!special) {
       automaton.Add(word.text, static_cast<int32_t>(i));
     } else if (word.behind != kNoText) {
-      const ExprId rest = Literal(std::string_view(word.text).substr(special->bytes), tokenizer, expressions);
+      const ExprId rest = Literal(std::string_view{word.text}.substr(special->bytes), tokenizer, expressions);
       anywhere.push_back(expressions.Sequence({expressions.Token(special->id), rest, word.behind}));
     }
   }

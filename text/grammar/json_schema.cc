@@ -97,6 +97,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
   }
   const ExprId some = e_.Choice(std::move(ways));
   if (some != kNoText || no_others) return some;
+  ways.clear();
   // Nothing of the types that it speaks of, but it says nothing of the others.
   for (const char* type : {"null", "boolean", "object", "array", "string", "number"}) {
     if (std::find(types.begin(), types.end(), type) != types.end()) continue;

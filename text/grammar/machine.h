@@ -115,7 +115,7 @@ class Machine {
     StateId state = 0;  // kBytes
     int32_t frame = 0;
     friend bool operator==(const Thread&, const Thread&) = default;
-    friend auto operator<=>(const Thread&, const Thread&) = default;
+    friend auto operator<=>(const Thread&, const Thread&) = default;  // NOLINT(modernize-use-nullptr): there is none
   };
   struct Place {
     uint32_t begin = 0, end = 0;  // into threads_
@@ -139,7 +139,7 @@ class Machine {
   static constexpr size_t kMostSearched = 16;  // places, see StaysInStrings
   static constexpr size_t kBytesAStep = 100;   // of what is gone through by Trim
 
-  int32_t FrameId(const Frame& frame);
+  int32_t FrameId(const Frame& of);
   // REQUIRES: sorted, and not a part of threads_.
   int32_t PlaceId(std::span<const Thread> threads, bool accepting);
   std::span<const Thread> ThreadsOf(int32_t place) const {
@@ -154,7 +154,7 @@ class Machine {
   int32_t Step(int32_t place, uint8_t byte);
   int32_t Compute(int32_t place, uint8_t byte);
   int32_t Like(int32_t place);
-  int32_t NormalFrame(int32_t frame);
+  int32_t NormalFrame(int32_t id);
   absl::Status MakeMask(int32_t place);
   // The mask of a place, made with `given` steps at most, which are taken from `steps`. On an error mask_ has a part.
   absl::StatusOr<std::span<const uint32_t>> MaskOf(int32_t place, int64_t given, int64_t* steps);

@@ -28,10 +28,10 @@ class NetworkBuilder {
 
   void FindProductive();  // which rules have a text, and which may be empty
   void FindNullable();
-  bool Productive(ExprId expr, int depth = 0);
-  bool Nullable(ExprId expr, int depth = 0);
+  bool Productive(ExprId id, int depth = 0);
+  bool Nullable(ExprId id, int depth = 0);
   StateId StartOf(RuleId rule);  // lowered later
-  StateId Lower(ExprId expr, StateId next, int depth);
+  StateId Lower(ExprId id, StateId next, int depth);
   StateId LowerChoice(const Expression& choice, StateId next, int depth);
   StateId LowerSpellings(std::vector<Spelling>& spellings, size_t at, std::vector<StateId> others);
   StateId LowerChars(const CharSet& chars, StateId next);

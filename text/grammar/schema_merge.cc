@@ -269,10 +269,10 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
       continue;
     }
     if (*mine == value) continue;
-    const auto smaller = [&](bool take_smaller) {
+    const auto smaller = [mine, &other = value](bool take_smaller) {
       const double x = mine->is_number() ? mine->to_number<double>() : 0,
-                   y = value.is_number() ? value.to_number<double>() : 0;
-      if ((y < x) == take_smaller) *mine = value;
+                   y = other.is_number() ? other.to_number<double>() : 0;
+      if ((y < x) == take_smaller) *mine = other;
     };
     if (name == "type") {
       bj::array common = CommonTypes(mine->get_array(), value.get_array());

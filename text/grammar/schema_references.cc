@@ -61,7 +61,7 @@ std::string ResolveUri(const std::string& base, std::string_view reference) {
   const std::string_view path = reference.substr(0, tail);
   const std::string rest = tail == reference.npos ? "" : std::string(reference.substr(tail));
   if (path.starts_with('/')) return base.substr(0, root) + WithoutDots(path) + rest;
-  const std::string_view own = std::string_view(base).substr(root, base.find_first_of("?#", root) - root);
+  const std::string_view own = std::string_view{base}.substr(root, base.find_first_of("?#", root) - root);
   std::string joined(own.substr(0, own.rfind('/') == own.npos ? 0 : own.rfind('/') + 1));
   if (joined.empty() && has_authority) joined = "/";
   return base.substr(0, root) + WithoutDots(joined.append(path)) + rest;

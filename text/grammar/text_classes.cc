@@ -196,6 +196,7 @@ class TextClassesBuilder {
       if (!open.empty()) {
         if (!budget_.Spend(static_cast<int64_t>(open.size()))) failed_ = true;
         std::vector<int32_t> nodes;
+        nodes.reserve(open.size());
         for (const auto& member : open) nodes.push_back(member.first);
         ranges[state_of(std::move(nodes))].push_back({begin, at - 1});
       }
@@ -207,6 +208,7 @@ class TextClassesBuilder {
       }
     }
     std::vector<TextClasses::Edge> edges;
+    edges.reserve(ranges.size());
     for (auto& [to, of] : ranges) edges.push_back({CharSet(std::move(of)), to});
     return edges;
   }
@@ -221,7 +223,7 @@ absl::StatusOr<TextClasses> TextClasses::Make(std::span<const TextPattern> patte
                                               Refusal* refusal) {
   TextClassesBuilder builder(budget);
   const auto refused = [&](size_t at, const absl::Status& status) {
-    *refusal = {at, std::string(status.message())};
+    *refusal = {at, std::string{status.message()}};
     return status;
   };
   if (patterns.size() > kMostPatterns) {

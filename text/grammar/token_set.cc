@@ -73,7 +73,7 @@ void TokenSet::AddRests(const TokenTrie& trie, uint32_t most) {
       }
     }
   }
-  const auto text = [&](const Rest& rest) { return std::string_view(all).substr(rest.begin, rest.size); };
+  const auto text = [&](const Rest& rest) { return std::string_view{all}.substr(rest.begin, rest.size); };
   std::sort(rests.begin(), rests.end(), [&](const Rest& a, const Rest& b) {
     if (a.first != b.first) return a.first < b.first;
     const int order = text(a).compare(text(b));

@@ -27,8 +27,8 @@ constexpr Spelling<BinaryOperator> kProducts[] = {{"*", BinaryOperator::kMultipl
                                                   {"//", BinaryOperator::kFloorDivide},
                                                   {"%", BinaryOperator::kModulo}};
 
-template <typename Operator, size_t size>
-std::optional<Operator> TakeOperator(TokenStream* tokens, const Spelling<Operator> (&spellings)[size]) {
+template <typename Operator, size_t kSize>
+std::optional<Operator> TakeOperator(TokenStream* tokens, const Spelling<Operator> (&spellings)[kSize]) {
   for (const Spelling<Operator>& spelling : spellings) {
     if (tokens->TakeOperator(spelling.text)) return spelling.op;
   }

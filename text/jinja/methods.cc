@@ -19,8 +19,8 @@
 namespace batucada::jinja {
 namespace {
 
-template <size_t size>
-bool IsOneOf(std::string_view name, const std::array<std::string_view, size>& names) {
+template <size_t kSize>
+bool IsOneOf(std::string_view name, const std::array<std::string_view, kSize>& names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -158,8 +158,8 @@ constexpr Method kSequenceMethods[] = {{"copy", ListCopy}, {"count", SequenceCou
 constexpr Method kDictMethods[] = {
     {"copy", DictCopy}, {"get", DictGet}, {"items", DictItems}, {"keys", DictKeys}, {"values", DictValues}};
 
-template <size_t size>
-const Method* FindIn(const Method (&methods)[size], std::string_view name) {
+template <size_t kSize>
+const Method* FindIn(const Method (&methods)[kSize], std::string_view name) {
   const auto* found =
       std::find_if(std::begin(methods), std::end(methods), [&](const Method& method) { return method.name == name; });
   return found == std::end(methods) ? nullptr : found;

@@ -228,11 +228,11 @@ absl::StatusOr<Value> Escape(Runtime& runtime, const Value& value) {
       case '"': entity = "&#34;"; break;
       default: continue;
     }
-    BATUCADA_RETURN_IF_ERROR(out.Append(std::string_view(text).substr(begin, i - begin)));
+    BATUCADA_RETURN_IF_ERROR(out.Append(std::string_view{text}.substr(begin, i - begin)));
     BATUCADA_RETURN_IF_ERROR(out.Append(entity));
     begin = i + 1;
   }
-  BATUCADA_RETURN_IF_ERROR(out.Append(std::string_view(text).substr(begin)));
+  BATUCADA_RETURN_IF_ERROR(out.Append(std::string_view{text}.substr(begin)));
   return runtime.Markup(out.text());
 }
 

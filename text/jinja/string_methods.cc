@@ -22,26 +22,26 @@ namespace {
 using Result = absl::StatusOr<Value>;
 
 // Methods without arguments that make one text of another.
-template <std::string (*Map)(std::string_view)>
+template <std::string (*kMap)(std::string_view)>
 Result MappedText(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
   BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
-  return runtime.String(Map(self.text()));
+  return runtime.String(kMap(self.text()));
 }
 
 // Methods without arguments that ask whether every character is of a class, and that there is one.
-template <bool (*IsOfClass)(char32_t)>
+template <bool (*kIsOfClass)(char32_t)>
 Result All(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
   BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
   for (size_t i = 0; i < self.text().size();) {
-    if (!IsOfClass(NextCodepoint(self.text(), &i))) return Value::Bool(false);
+    if (!kIsOfClass(NextCodepoint(self.text(), &i))) return Value::Bool(false);
   }
   return Value::Bool(!self.text().empty());
 }
 
 // Whether letters that have a case are all of one, and that there is one.
-template <bool (*IsOfCase)(char32_t)>
+template <bool (*kIsOfCase)(char32_t)>
 Result AllCased(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(Bind("this method", arguments, {}, 0).status());
   BATUCADA_RETURN_IF_ERROR(runtime.StepThrough(self.text()));
@@ -49,7 +49,7 @@ Result AllCased(Runtime& runtime, const Value& self, const Arguments& arguments)
   for (size_t i = 0; i < self.text().size();) {
     const char32_t c = NextCodepoint(self.text(), &i);
     if (!IsCased(c)) continue;
-    if (!IsOfCase(c)) return Value::Bool(false);
+    if (!kIsOfCase(c)) return Value::Bool(false);
     any = true;
   }
   return Value::Bool(any);
@@ -70,7 +70,7 @@ Result IsAsciiMethod(Runtime& runtime, const Value& self, const Arguments& argum
 
 enum class Side : uint8_t { kLeft, kRight, kBoth };
 
-template <Side side>
+template <Side kSide>
 Result Strip(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("strip()", arguments, {"chars"}, 0));
   const bool whitespace = bound[0] == nullptr || bound[0]->Is(Kind::kNone);
@@ -79,22 +79,22 @@ Result Strip(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const auto each = static_cast<int64_t>(whitespace ? size_t{1} : chars.size() + 1);
   BATUCADA_RETURN_IF_ERROR(runtime.Work(static_cast<int64_t>(self.text().size()) * each));
   std::string_view text = self.text();
-  if (side != Side::kRight) text = whitespace ? StrippedLeft(text) : StrippedLeft(text, chars);
-  if (side != Side::kLeft) text = whitespace ? StrippedRight(text) : StrippedRight(text, chars);
+  if (kSide != Side::kRight) text = whitespace ? StrippedLeft(text) : StrippedLeft(text, chars);
+  if (kSide != Side::kLeft) text = whitespace ? StrippedRight(text) : StrippedRight(text, chars);
   return runtime.String(text);
 }
 
-template <SplitFrom from>
+template <SplitFrom kFrom>
 Result Split(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("split()", arguments, {"sep", "maxsplit"}, 0));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t max_splits, IntArgument(bound[1], "maxsplit", -1));
   if (bound[0] == nullptr || bound[0]->Is(Kind::kNone)) {
-    BATUCADA_ASSIGN_OR_RETURN(const auto words, SplitWords(runtime, self.text(), max_splits, from));
+    BATUCADA_ASSIGN_OR_RETURN(const auto words, SplitWords(runtime, self.text(), max_splits, kFrom));
     return StringList(runtime, words);
   }
   BATUCADA_ASSIGN_OR_RETURN(const std::string_view separator, TextArgument(bound[0], "sep", ""));
   if (separator.empty()) return absl::InvalidArgumentError("empty separator");
-  BATUCADA_ASSIGN_OR_RETURN(const auto pieces, SplitAt(runtime, self.text(), separator, max_splits, from));
+  BATUCADA_ASSIGN_OR_RETURN(const auto pieces, SplitAt(runtime, self.text(), separator, max_splits, kFrom));
   return StringList(runtime, pieces);
 }
 
@@ -129,10 +129,10 @@ Result ReplaceMethod(Runtime& runtime, const Value& self, const Arguments& argum
   return Replace(runtime, self.text(), from, to, count);
 }
 
-template <bool at_end>
+template <bool kAtEnd>
 Result StartsOrEndsWith(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound,
-                            Bind(at_end ? "endswith()" : "startswith()", arguments, {"prefix", "start", "end"}, 1));
+                            Bind(kAtEnd ? "endswith()" : "startswith()", arguments, {"prefix", "start", "end"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<Window> window, CutWindow(runtime, self.text(), bound[1], bound[2]));
   const bool several = bound[0]->Is(SequenceKind::kTuple);
   const std::span<const Value> candidates =
@@ -144,27 +144,27 @@ Result StartsOrEndsWith(Runtime& runtime, const Value& self, const Arguments& ar
     }
     BATUCADA_RETURN_IF_ERROR(runtime.StepOver(candidate.text()));
     if (!window.has_value()) continue;
-    if (at_end ? window->text.ends_with(candidate.text()) : window->text.starts_with(candidate.text())) {
+    if (kAtEnd ? window->text.ends_with(candidate.text()) : window->text.starts_with(candidate.text())) {
       return Value::Bool(true);
     }
   }
   return Value::Bool(false);
 }
 
-template <bool remove_end>
+template <bool kRemoveEnd>
 Result RemoveEnd(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("removeprefix()", arguments, {"prefix"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const std::string_view end, TextArgument(bound[0], "prefix", ""));
   BATUCADA_RETURN_IF_ERROR(runtime.StepOver(end));
   std::string_view text = self.text();
-  if (remove_end && text.ends_with(end)) text.remove_suffix(end.size());
-  if (!remove_end && text.starts_with(end)) text.remove_prefix(end.size());
+  if (kRemoveEnd && text.ends_with(end)) text.remove_suffix(end.size());
+  if (!kRemoveEnd && text.starts_with(end)) text.remove_prefix(end.size());
   return runtime.String(text);
 }
 
 enum class Missing : uint8_t { kMinusOne, kError };
 
-template <Side side, Missing missing>
+template <Side kSide, Missing kMissing>
 Result Search(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("find()", arguments, {"sub", "start", "end"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const std::string_view needle, TextArgument(bound[0], "sub", ""));
@@ -172,13 +172,13 @@ Result Search(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_RETURN_IF_ERROR(runtime.StepOver(needle));
   size_t at = std::string_view::npos;
   if (window.has_value()) {
-    if (side == Side::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, window->text, needle));
-    at = side == Side::kRight ? window->text.rfind(needle) : Find(window->text, needle);
+    if (kSide == Side::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, window->text, needle));
+    at = kSide == Side::kRight ? window->text.rfind(needle) : Find(window->text, needle);
   }
   if (at != std::string_view::npos) {
     return Value::Int(window->first + static_cast<int64_t>(Length(window->text.substr(0, at))));
   }
-  if (missing == Missing::kError) return absl::InvalidArgumentError("substring not found");
+  if (kMissing == Missing::kError) return absl::InvalidArgumentError("substring not found");
   return Value::Int(-1);
 }
 
@@ -197,19 +197,19 @@ Result Count(Runtime& runtime, const Value& self, const Arguments& arguments) {
   return Value::Int(count);
 }
 
-template <Side side>
+template <Side kSide>
 Result Partition(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("partition()", arguments, {"sep"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const std::string_view separator, TextArgument(bound[0], "sep", ""));
   if (separator.empty()) return absl::InvalidArgumentError("empty separator");
   BATUCADA_RETURN_IF_ERROR(runtime.StepOver(self.text()));
-  if (side == Side::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, self.text(), separator));
+  if (kSide == Side::kRight) BATUCADA_RETURN_IF_ERROR(StepOverBackwardSearch(runtime, self.text(), separator));
   const std::string_view text = self.text();
-  const size_t at = side == Side::kRight ? text.rfind(separator) : Find(text, separator);
+  const size_t at = kSide == Side::kRight ? text.rfind(separator) : Find(text, separator);
   std::vector<std::string_view> parts = {text, "", ""};
   if (at != std::string_view::npos) {
     parts = {text.substr(0, at), separator, text.substr(at + separator.size())};
-  } else if (side == Side::kRight) {
+  } else if (kSide == Side::kRight) {
     parts = {"", "", text};
   }
   BATUCADA_ASSIGN_OR_RETURN(const Value list, StringList(runtime, parts));
@@ -217,14 +217,14 @@ Result Partition(Runtime& runtime, const Value& self, const Arguments& arguments
 }
 
 // Fills up to `width` characters: on the right of the text, on its left, or on both sides.
-template <Side side>
+template <Side kSide>
 Result Pad(Runtime& runtime, const Value& self, const Arguments& arguments) {
   BATUCADA_ASSIGN_OR_RETURN(const auto bound, Bind("center()", arguments, {"width", "fillchar"}, 1));
   BATUCADA_ASSIGN_OR_RETURN(const int64_t width, IntArgument(bound[0], "width", 0));
   BATUCADA_ASSIGN_OR_RETURN(const std::string_view fill, TextArgument(bound[1], "fillchar", " "));
   if (Length(fill) != 1) return absl::InvalidArgumentError("the fill character must be exactly one character long");
   return Padded(runtime, self.text(), width, fill,
-                side == Side::kRight ? PadSide::kRight : (side == Side::kLeft ? PadSide::kLeft : PadSide::kBoth));
+                kSide == Side::kRight ? PadSide::kRight : (kSide == Side::kLeft ? PadSide::kLeft : PadSide::kBoth));
 }
 
 Result ZeroFill(Runtime& runtime, const Value& self, const Arguments& arguments) {

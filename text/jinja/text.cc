@@ -1,6 +1,5 @@
 #include "text/jinja/text.h"
 
-#include <string.h>
 #include <utf8proc.h>
 #include <algorithm>
 #include <array>

@@ -195,7 +195,7 @@ absl::StatusOr<int64_t> IntArgument(const Value* argument, std::string_view name
 
 absl::StatusOr<std::string_view> TextArgument(const Value* argument, std::string_view name, std::string_view fallback) {
   if (argument == nullptr) return fallback;
-  if (argument->Is(Kind::kString)) return std::string_view(argument->text());
+  if (argument->Is(Kind::kString)) return std::string_view{argument->text()};
   return absl::InvalidArgumentError(Concat("'", name, "' must be a string, not ", argument->TypeName()));
 }
 

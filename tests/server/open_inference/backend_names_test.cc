@@ -18,7 +18,7 @@ namespace bj = boost::json;
 std::string Members(const char* given) {
   ParameterNames names;
   const absl::StatusOr<bj::object> members = ToCompletionMembers(bj::parse(given).as_object(), &names);
-  return members.ok() ? std::string(bj::serialize(*members)) : ErrorParameter(members.status());
+  return members.ok() ? bj::serialize(*members) : ErrorParameter(members.status());
 }
 
 TEST(BackendNamesTest, OtherNamesOfTheSame) {
