@@ -147,7 +147,7 @@ class PrefixCache {
 
  private:
   // Whoever saves least of those that may go, of a few candidates; null if none may.
-  StateCheckpoint* Victim(size_t list);
+  StateCheckpoint* Victim(size_t where);
   double Worth(const StateCheckpoint& checkpoint) const;
   bool MakeRoom(Tier tier);
   CheckpointStore& StoreOf(Tier tier) { return tier == Tier::kHost ? host_ : device_; }

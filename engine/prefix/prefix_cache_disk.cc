@@ -128,6 +128,7 @@ void PrefixCache::KeepSome(const std::vector<CheckpointDisk::Record>& leaving) {
   std::sort(worth.begin(), worth.end(), std::greater());
   worth.resize(std::min(worth.size(), leaving.size() / kKeptPart));
   std::vector<CheckpointDisk::Kept> kept;
+  kept.reserve(worth.size());
   for (const auto& [value, record] : worth) {
     kept.push_back({.record = record, .names = sessions_.NamesAt(recorded_.at(record))});
   }

@@ -193,7 +193,7 @@ enum class Keep : uint8_t { kPassing, kFailing };
 enum class By : uint8_t { kItem, kAttribute };
 
 // The items, or those of which an attribute, pass a test; without one, those that are true.
-template <Keep kEep, By kBy>
+template <Keep kKeep, By kBy>
 Result Select(Runtime& runtime, const Value& input, const Arguments& arguments) {
   if (!input.Truth()) return runtime.Sequence(SequenceKind::kGenerator, {});
   constexpr size_t kName = kBy == By::kAttribute ? 1 : 0;  // which argument names the test
@@ -219,7 +219,7 @@ Result Select(Runtime& runtime, const Value& input, const Arguments& arguments) 
     if (test != nullptr) {
       BATUCADA_ASSIGN_OR_RETURN(passes, test->apply(runtime, tested, rest));
     }
-    if (passes == (kEep == Keep::kPassing)) selected.push_back(item);
+    if (passes == (kKeep == Keep::kPassing)) selected.push_back(item);
   }
   return runtime.Sequence(SequenceKind::kGenerator, std::move(selected));
 }
