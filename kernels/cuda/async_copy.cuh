@@ -57,6 +57,29 @@ __device__ __forceinline__ void CopyPanels(uint32_t to, const CUtensorMap& map, 
       : "memory");
 }
 
+// What the one thread of a product's producer does that feeds a ring of `slots` stages: copy_weights(stage, slot) for
+// the first `ahead`, as many as there are and have room, of which at most kUnderWay are on their way at once, without a
+// wait for the kernels before; then weights and copy_input(stage, slot) of each further stage once all workers have
+// read what lies in its slot. Barriers of slot i: weights_there + 8·i, empty + 8·i. The input of the first stages is
+// the workers' affair.
+template <int kUnderWay, typename CopyWeights, typename CopyInput>
+__device__ __forceinline__ void FeedRing(int stages, int slots, int ahead, uint32_t weights_there, uint32_t empty,
+                                         const CopyWeights& copy_weights, const CopyInput& copy_input) {
+  for (int stage = 0; stage < ahead; ++stage) {
+    if (stage >= kUnderWay) WaitBarrier(weights_there + (stage - kUnderWay) * 8, 0);
+    copy_weights(stage, stage);
+  }
+  for (int stage = slots, slot = 0, parity = 0; stage < stages; ++stage) {
+    WaitBarrier(empty + slot * 8, parity);  // so the kernels before have finished
+    copy_weights(stage, slot);
+    copy_input(stage, slot);
+    if (++slot == slots) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+}
+
 #endif
 
 }  // namespace batucada::cuda

@@ -200,20 +200,7 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
 
   if (warp == S::kWorkers / 32) {
     if (lane == 0) {
-      constexpr int kAhead = kAheadBytes / S::kWeightBytes;
-      for (int stage = 0; stage < ahead; ++stage) {
-        if (stage >= kAhead) WaitBarrier(weights_there + (stage - kAhead) * 8, 0);
-        copy_weights(stage, stage);
-      }
-      for (int stage = slots, slot = 0, parity = 0; stage < stages; ++stage) {
-        WaitBarrier(empty + slot * 8, parity);
-        copy_weights(stage, slot);
-        copy_input(stage, slot);
-        if (++slot == slots) {
-          slot = 0;
-          parity ^= 1;
-        }
-      }
+      FeedRing<kAheadBytes / S::kWeightBytes>(stages, slots, ahead, weights_there, empty, copy_weights, copy_input);
     }
     __syncwarp();
     return WaitForEarlierKernels();

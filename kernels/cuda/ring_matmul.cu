@@ -78,21 +78,7 @@ __global__ void __launch_bounds__(kThreads, 3)
   __syncthreads();
 
   if (warp == kWorkers) {
-    if (lane == 0) {
-      for (int stage = 0; stage < ahead; ++stage) {
-        if (stage > 0) WaitBarrier(weights_there + (stage - 1) * 8, 0);
-        copy_weights(stage, stage);
-      }
-      for (int stage = slots, slot = 0, parity = 0; stage < stages; ++stage) {
-        WaitBarrier(empty + slot * 8, parity);  // so the kernels before have finished
-        copy_weights(stage, slot);
-        copy_input(stage, slot);
-        if (++slot == slots) {
-          slot = 0;
-          parity ^= 1;
-        }
-      }
-    }
+    if (lane == 0) FeedRing<1>(stages, slots, ahead, weights_there, empty, copy_weights, copy_input);
     __syncwarp();
     return WaitForEarlierKernels();
   }

@@ -15,7 +15,8 @@ constexpr int kLeastBlocks = kParts        ? 4
 
 // kRows decode rows of 32 channels, four lanes a channel. A warp has eight channels, the width of mma: with kPacks > 0
 // it multiplies their rows of w_dt with the rows' dt_low itself, a lane holding every fourth pack of eight columns;
-// otherwise dt is read. A channel's lanes share out what its rows need once: x, z, dt and their functions.
+// otherwise dt is read. With kParts each block adds up its rows' dt_low, B and C first. A channel's lanes share out
+// what its rows need once: x, z, dt and their functions.
 template <int kPacks, bool kParts>
 __global__ void __launch_bounds__(kStepThreads, kLeastBlocks<kPacks, kParts>)
     ScanStepKernel(const SelectiveScanParams p, bool aligned) {
