@@ -97,7 +97,9 @@ absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t context, i
 absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences, int rounds) {
   constexpr int kWarmUp = 5, kMostSteps = 50;
   constexpr double kRoundSeconds = 0.15;
+  const auto from = sequences;  // each round at the same context
   const auto run = [&](int steps) -> absl::StatusOr<double> {
+    sequences = from;
     const auto begin = Clock::now();
     for (int i = 0; i < steps; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
     BATUCADA_RETURN_IF_ERROR(Finish(0));
