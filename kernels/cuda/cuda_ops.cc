@@ -255,6 +255,7 @@ void CudaOps::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, co
   cuda::MatMulParams product = Product(*low.x_proj, a.x, a.dt_low, cuda::MatMulOutput::kPartsF32);
   product.out = target_.workspace;
   product.out_stride = product.n;
+  product.most_parts = cuda::kMostLowRankParts;
   constexpr int64_t kStates = cuda::kScanStates;
   const bool shapes = a.d_state == kStates && a.dt_proj != nullptr && product.n == a.dt_proj->in + 2 * kStates &&
                       IsAct(a.x, b.num_tokens, product.k) && IsAct(a.dt_low, b.num_tokens, a.dt_proj->in) &&
@@ -299,9 +300,9 @@ void CudaOps::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, co
 
 // Whether decode rows make dt themselves.
 bool CudaOps::StepMakesDt(const BatchView& b, const ScanArgs& a) const {
-  const bool few = b.num_decode <= cuda::kMaxStepRows || target_.batch_invariant;
-  return a.dt_proj != nullptr && b.num_decode > 0 && few && a.dt_proj->in <= cuda::kMaxStepRank &&
-         a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
+  if (a.dt_proj == nullptr || b.num_decode == 0) return false;
+  const bool few = b.num_decode <= cuda::MaxStepRows(a.dt_proj->in) || target_.batch_invariant;
+  return few && a.dt_proj->in <= cuda::kMaxStepRank && a.dt_proj->in % 8 == 0 && Aligned16(a.dt_low);
 }
 
 void CudaOps::Scan(const BatchView& b, const ScanArgs& a, const cuda::LowRankParts& low) {

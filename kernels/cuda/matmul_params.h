@@ -15,7 +15,7 @@ enum class MatMulOutput {
   kSwiGlu,    // bf16 [rows, n / 2]: columns 2i and 2i + 1 of the product, gate and up, become silu(gate) · up
 };
 
-inline constexpr int kMostParts = 8;  // of kPartsF32
+inline constexpr int kMostParts = 8;  // of kPartsF32, unless most_parts says more
 
 struct MatMulParams {
   const void* w;  // [n, k] bf16, contiguous
@@ -27,6 +27,7 @@ struct MatMulParams {
   void* out;  // [rows, n]
   int64_t out_stride;
   MatMulOutput output;
+  int most_parts = kMostParts;  // that the next kernel can add up; of MediumMatMul's kPartsF32
   // RingMatMul alone. With channels: columns [0, channels) of out, bf16, go through a step of a convolution to
   // conv.out instead, n and strides multiples of 4, out aligned to 16 bytes, states to 8.
   ConvStep conv = {};

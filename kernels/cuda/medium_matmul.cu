@@ -275,7 +275,8 @@ int MediumMatMulParts(const MatMulParams& p, const Target& target) {
   const int stages = CeilDiv(static_cast<int>(p.k), kBoxCols);
   int parts = target.multiprocessors / tiles;
   if (parts > stages / 2) parts = stages / 2;
-  if (parts > kMostParts) parts = kMostParts;
+  const int most = p.output == MatMulOutput::kPartsF32 ? p.most_parts : kMostParts;
+  if (parts > most) parts = most;
   return parts > 1 ? parts : 1;
 }
 

@@ -23,7 +23,7 @@ namespace batucada::cuda {
 bool MediumMatMulComputes(const MatMulParams& params, const Target& target);
 bool MediumMatMulServes(const MatMulParams& params, const Target& target);
 
-// How many parts of k the product is cut into, at most kMostParts: what kPartsF32 leaves in `out`.
+// How many parts of k the product is cut into: what kPartsF32 leaves in `out`.
 int MediumMatMulParts(const MatMulParams& params, const Target& target);
 
 cudaError_t MediumMatMul(const MatMulParams& params, const Target& target);

@@ -19,9 +19,9 @@
 // What is no number spoils the outputs of its channel for the eight tokens that are put out together, up to seven of
 // them before it; a B that is none, those of all channels for its pair of tokens.
 //
-// Measured on an H200: decode 86% of the floor at 256 rows of 4,096 channels, 72% at 64, with dt given; prompts
-// docs/benchmarks/h200.md. Walkers and helpers fill 70% of the clocks with instructions and 65% of the special-function
-// units' with exponentials; the rest is waiting for one while the other is free.
+// Measured on an H200: decode 86% of the floor at 256 rows of 4,096 channels, 72% at 64, with dt given; where it is
+// made, and prompts: docs/benchmarks/h200.md. Walkers and helpers fill 70% of the clocks with instructions and 65% of
+// the special-function units' with exponentials; the rest is waiting for one while the other is free.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -34,7 +34,8 @@
 namespace batucada::cuda {
 
 inline constexpr int kMaxStepRank = 256;  // of dt_low, in decode rows
-inline constexpr int kMaxStepRows = 128;  // beyond, w_dt is read from the cache too often to pay
+// Decode rows beyond which w_dt is read from the cache too often to pay.
+constexpr int MaxStepRows(int64_t dt_rank) { return dt_rank <= kMaxStepRank / 2 ? 256 : 128; }
 
 struct SelectiveScanParams {
   const __nv_bfloat16* x;
@@ -79,8 +80,10 @@ struct SelectiveScanParams {
 };
 
 cudaError_t SelectiveScan(const SelectiveScanParams& params, const Target& target);
-// Its parts: one step of the decode rows, the same with drafts among them, and the prompts.
+// Its parts: one step of the decode rows, where dt is given or made of `low`, the same where it is made of dt_low, with
+// drafts among them, and the prompts.
 cudaError_t SelectiveScanStep(const SelectiveScanParams& params, const Target& target);
+cudaError_t SelectiveScanStepRows(const SelectiveScanParams& params, const Target& target);
 cudaError_t SelectiveScanDrafts(const SelectiveScanParams& params, const Target& target);
 cudaError_t SelectiveScanPrompts(const SelectiveScanParams& params, const Target& target);
 

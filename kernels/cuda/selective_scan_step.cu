@@ -8,17 +8,15 @@ namespace {
 
 // Blocks for which a multiprocessor's registers must do. Where dt is given there are many rows, and eight, of 64
 // registers a thread, make a step up to 2% faster; where it is made, they make it 2 to 4% slower.
-template <int kPacks, bool kParts>
-constexpr int kLeastBlocks = kParts        ? 4
-                             : kPacks == 0 ? 8
-                                           : 1;
+template <int kPacks>
+constexpr int kLeastBlocks = kPacks == 0 ? 8 : 4;
 
 // kRows decode rows of 32 channels, four lanes a channel. A warp has eight channels, the width of mma: with kPacks > 0
-// it multiplies their rows of w_dt with the rows' dt_low itself, a lane holding every fourth pack of eight columns;
-// otherwise dt is read. With kParts each block adds up its rows' dt_low, B and C first. A channel's lanes share out
-// what its rows need once: x, z, dt and their functions.
-template <int kPacks, bool kParts>
-__global__ void __launch_bounds__(kStepThreads, kLeastBlocks<kPacks, kParts>)
+// a block adds up the parts of its rows' dt_low, B and C, and its warps multiply dt_low with their rows of w_dt, a lane
+// holding every fourth pack of eight columns; otherwise dt is read. A channel's lanes share out what its rows need
+// once: x, z, dt and their functions.
+template <int kPacks>
+__global__ void __launch_bounds__(kStepThreads, kLeastBlocks<kPacks>)
     ScanStepKernel(const SelectiveScanParams p, bool aligned) {
   LetNextKernelStart();
   const int first_row = blockIdx.y * kRows;
@@ -64,9 +62,9 @@ __global__ void __launch_bounds__(kStepThreads, kLeastBlocks<kPacks, kParts>)
   const bf16* b_rows = p.b + first_row * p.b_stride;
   const bf16* c_rows = p.c + first_row * p.c_stride;
   int64_t dt_low_pitch = p.dt_low_stride, b_pitch = p.b_stride, c_pitch = p.c_stride;
-  __shared__ __align__(16) bf16 low_rank[kParts ? kRows * kMostLowRank : 8];
+  __shared__ __align__(16) bf16 low_rank[kPacks > 0 ? kRows * kMostLowRank : 8];
   static_assert(kRows == kStepThreads / 32);
-  if constexpr (kParts) {
+  if constexpr (kPacks > 0) {
     const int row = threadIdx.x / 32;
     if (row < rows) AddUpLowRank(p.low, first_row + row, low_rank + row * kMostLowRank);
     __syncthreads();
@@ -125,22 +123,21 @@ __global__ void __launch_bounds__(kStepThreads, kLeastBlocks<kPacks, kParts>)
   p.out[(first_row + quad) * p.out_stride + channel] = __float2bfloat16_rn(ungated * Silu(z));
 }
 
-template <int kPacks, bool kParts = false>
+template <int kPacks>
 cudaError_t LaunchStep(const SelectiveScanParams& p, const Target& target) {
   const dim3 grid(CeilDiv(p.channels, kBlockChannels), CeilDiv(p.num_decode, kRows));
   const bool aligned = reinterpret_cast<uintptr_t>(p.b) % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 8 == 0 &&
                        p.b_stride % 4 == 0 && p.c_stride % 4 == 0;
-  return Launch(target, ScanStepKernel<kPacks, kParts>, grid, dim3(kStepThreads), 0, p, aligned);
+  return Launch(target, ScanStepKernel<kPacks>, grid, dim3(kStepThreads), 0, p, aligned);
 }
 
 }  // namespace
 
 cudaError_t SelectiveScanStep(const SelectiveScanParams& p, const Target& target) {
   if (p.w_dt == nullptr) return LaunchStep<0>(p, target);
+  if (p.low.parts == nullptr) return SelectiveScanStepRows(p, target);
   constexpr int kAll = kMaxStepRank / 32;
-  const bool half = p.dt_rank <= kMaxStepRank / 2;
-  if (p.low.parts != nullptr) return half ? LaunchStep<kAll / 2, true>(p, target) : LaunchStep<kAll, true>(p, target);
-  return half ? LaunchStep<kAll / 2>(p, target) : LaunchStep<kAll>(p, target);
+  return p.dt_rank <= kMaxStepRank / 2 ? LaunchStep<kAll / 2>(p, target) : LaunchStep<kAll>(p, target);
 }
 
 }  // namespace batucada::cuda
