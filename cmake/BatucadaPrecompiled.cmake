@@ -20,6 +20,9 @@ if(BATUCADA_PCH)
   # As server/net has them: a header is compiled as those who use it would.
   target_compile_definitions(batucada_pch_net
     PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+  if(BATUCADA_TESTS)
+    batucada_precompiled(test precompiled/test.cc ${most} GTest::gmock GTest::gtest)
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>) # or ccache cannot tell what an object is made of
   endif()
@@ -36,5 +39,13 @@ function(batucada_use_precompiled name)
     target_precompile_headers(batucada_${name} REUSE_FROM batucada_pch_server)
   elseif(NOT name MATCHES "^(kernels|proto)") # compiled with flags of their own
     target_precompile_headers(batucada_${name} REUSE_FROM batucada_pch_base)
+  endif()
+endfunction()
+
+# Of a test, or of objects of several.
+function(batucada_use_precompiled_test target)
+  if(BATUCADA_PCH)
+    target_precompile_headers(${target} REUSE_FROM batucada_pch_test)
+    target_compile_options(${target} PRIVATE -fPIC) # a program as the library that the header was compiled for
   endif()
 endfunction()

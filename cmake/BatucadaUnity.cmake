@@ -7,14 +7,15 @@ if(BATUCADA_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:--param ggc-min-heapsize=524288>")
 endif()
 
-# Of a room's target: in groups of up to ten files, of about the same number each.
-function(batucada_use_unity name)
-  if(NOT BATUCADA_UNITY OR name MATCHES "^kernels") # whose files include themselves, once for each instruction set
+# In groups of up to ten files, of about the same number each. Not kernels, whose files include themselves, once for each
+# instruction set.
+function(batucada_use_unity target)
+  if(NOT BATUCADA_UNITY OR target MATCHES "^batucada_kernels")
     return()
   endif()
-  get_target_property(sources batucada_${name} SOURCES)
+  get_target_property(sources ${target} SOURCES)
   list(LENGTH sources files)
   math(EXPR groups "(${files} + 9) / 10")
   math(EXPR size "(${files} + ${groups} - 1) / ${groups}")
-  set_target_properties(batucada_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${size})
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${size})
 endfunction()

@@ -66,7 +66,7 @@ struct StateShape {
 
   // Elements of K (or of V) of one layer in a block, and bytes of a whole block: every layer's K and V.
   int64_t BlockElements(const KvGroup& g) const { return int64_t{g.kv_heads} * block_tokens * g.head_dim; }
-  int64_t BlockBytes(const KvGroup& g) const { return 2 * g.layers * BlockElements(g) * ActivationBytes(); }
+  int64_t BlockBytes(const KvGroup& g) const { return BlockElements(g) * g.layers * 2 * ActivationBytes(); }
 
   // Most blocks of a group that a sequence of `tokens` positions ever holds.
   int64_t BlocksFor(const KvGroup& g, int64_t tokens) const {

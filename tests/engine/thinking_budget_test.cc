@@ -14,7 +14,7 @@
 namespace batucada {
 namespace {
 
-constexpr int32_t kVocab = 300, kEnd = 299;
+constexpr int32_t kBudgetVocab = 300, kBudgetEnd = 299;
 constexpr std::string_view kMark = "</think>";
 
 // Every byte is a token.
@@ -34,11 +34,11 @@ class ThinkingBudgetTest : public ::testing::Test {
     return constraint_->Begin();
   }
   static std::vector<int32_t> Allowed(TokenConstraint& tokens) {
-    std::vector<uint32_t> words((kVocab + 31) / 32);
+    std::vector<uint32_t> words((kBudgetVocab + 31) / 32);
     int64_t steps = 1'000'000;
     EXPECT_TRUE(tokens.Mask(words, &steps).ok());
     std::vector<int32_t> ids;
-    for (int32_t id = 0; id < kVocab; ++id) {
+    for (int32_t id = 0; id < kBudgetVocab; ++id) {
       if ((words[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) != 0) ids.push_back(id);
     }
     return ids;
@@ -63,8 +63,8 @@ class ThinkingBudgetTest : public ::testing::Test {
     tokens.Accept(static_cast<uint8_t>(byte), &steps);
   }
 
-  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kEnd);
-  GrammarCompiler compiler_{*tokenizer_, kVocab, {kEnd}};
+  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kBudgetEnd);
+  GrammarCompiler compiler_{*tokenizer_, kBudgetVocab, {kBudgetEnd}};
   std::shared_ptr<const Constraint> constraint_;
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 const std::string kRoot = BATUCADA_SOURCE_DIR;
 
-std::string ReadFile(const std::string& path) {
+std::string TextOf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -26,7 +26,7 @@ std::vector<GoldenCase> ReadGoldenCases() { return ReadGoldenCases(ModelDir() + 
 
 std::vector<GoldenCase> ReadGoldenCases(const std::string& path) {
   std::vector<GoldenCase> cases;
-  const boost::json::value file = boost::json::parse(ReadFile(path));
+  const boost::json::value file = boost::json::parse(TextOf(path));
   const boost::json::value& list = file.is_array() ? file : file.at("cases");
   for (const boost::json::value& entry : list.as_array()) {
     const boost::json::object& o = entry.as_object();
@@ -48,10 +48,10 @@ std::vector<GoldenCase> ReadGoldenCases(const std::string& path) {
 std::map<std::string, GoldenText> ReadGoldenTexts() {
   const std::string dir = kRoot + "/tests/golden/texts/";
   std::map<std::string, GoldenText> texts;
-  const boost::json::value file = boost::json::parse(ReadFile(dir + "nll.json"));
+  const boost::json::value file = boost::json::parse(TextOf(dir + "nll.json"));
   for (const auto& [name, entry] : file.as_object()) {
     GoldenText& t = texts[name];
-    t.text = ReadFile(dir + std::string(name));
+    t.text = TextOf(dir + std::string(name));
     for (const auto& [range, value] : entry.as_object().at("nll_by_position").as_object()) {
       const std::string r(range);
       const size_t dash = r.find('-');

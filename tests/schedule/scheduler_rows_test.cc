@@ -19,7 +19,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr int32_t kEnd = 2;
+constexpr int32_t kRowsEnd = 2;
 
 // Guesses that what was guessed counts on: 100, 101, …
 class CountingDrafter : public Drafter {
@@ -56,7 +56,7 @@ class SchedulerRowsTest : public testing::Test {
             .control_rows = 4,
             .kv = {{.blocks = 32, .most_per_sequence = 8}},
             .block_tokens = 16,
-            .end_tokens = {kEnd},
+            .end_tokens = {kRowsEnd},
             .drafter = &drafter,
             .max_decode_rows = 4};
   }
@@ -228,8 +228,8 @@ TEST_F(SchedulerRowsTest, NoMoreIsDrawnThanATextMayHave) {
 TEST_F(SchedulerRowsTest, ATextEndsInTheMiddleOfAShare) {
   Start(1, Prompt(10, 50));
   const BatchPlan plan = Plan(), behind = Plan();
-  Commit(plan, /*kept=*/4, {{1, kEnd}});
-  EXPECT_THAT(tokens[1], ElementsAre(6, 100, kEnd));
+  Commit(plan, /*kept=*/4, {{1, kRowsEnd}});
+  EXPECT_THAT(tokens[1], ElementsAre(6, 100, kRowsEnd));
   EXPECT_EQ(finishes[1].reason, FinishReason::kStop);
   EXPECT_EQ(finishes[1].generated_tokens, 3);
   EXPECT_THAT(drafter.known, IsEmpty());

@@ -1,4 +1,5 @@
-"""Names that files of one room keep to themselves differ, so that the room can be compiled together (BATUCADA_UNITY).
+"""Names that files of one room, or of one test program, keep to themselves differ, so that they can be compiled together
+(BATUCADA_UNITY).
 
 The same name in the unnamed namespaces of two files would be an error there or, of two functions, change which of them
 is meant."""
@@ -11,6 +12,9 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Folders with rooms that are compiled so. The kernels are not.
 FOLDERS = ["base", "engine", "hub", "loadtest", "server", "text"]
+
+TEST_PROGRAM = re.compile(r"batucada_test\((\w+)([^)]*)\)")
+TEST = re.compile(r"(?:INSTANTIATE_)?TEST\w*")
 
 NO_CODE = re.compile(r'//(?! namespace)[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<!\w)\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
 TYPE = re.compile(r"(?:struct|class|union|enum(?: class)?) (\w+)")
@@ -42,7 +46,8 @@ def own_names(text):
                 pass
             until = re.split(r"\(|(?<= )=|\{", line)[0]
             for name in OTHER.findall(line[:len(until) + 1]) + ANOTHER.findall(line[len(until):]):
-                yield namespace, name, line
+                if not TEST.fullmatch(name):
+                    yield namespace, name, line
 
 
 def clashes(files):
@@ -67,12 +72,23 @@ def rooms(root):
     return of_room
 
 
+def test_programs(root):
+    """The sources of each test program that has several, as {path: text}."""
+    for build in sorted(root.glob("tests/*/CMakeLists.txt")):
+        for program in TEST_PROGRAM.finditer(build.read_text(encoding="utf-8")):
+            files = [build.parent / name for name in re.findall(r"(?<![\w}/])[\w/]+\.cc", program.group(2))]
+            if len(files) > 1:
+                yield {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in files}
+
+
 class OwnNamesTest(unittest.TestCase):
 
     def test_names_differ(self):
         of_room = rooms(ROOT)
         self.assertGreater(len(of_room), 20, "the test found no rooms")
-        found = [line for files in of_room.values() for line in clashes(files)]
+        programs = list(test_programs(ROOT))
+        self.assertGreater(sum(map(len, programs)), 100, "the test found no test programs")
+        found = [line for files in [*of_room.values(), *programs] for line in clashes(files)]
         self.assertEqual([], found, "\n" + "\n".join(found))
 
     def test_names_are_read(self):

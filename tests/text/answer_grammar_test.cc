@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using Use = OfferedTools::Use;
 
-constexpr int32_t kVocab = 300, kEnd = 299;
+constexpr int32_t kAnswerVocab = 300, kAnswerEnd = 299;
 constexpr CallFormat kFormats[] = {CallFormat::kHermes,   CallFormat::kLlamaJson, CallFormat::kMistral,
                                    CallFormat::kPhi4Mini, CallFormat::kJamba,     CallFormat::kPythonic};
 
@@ -52,11 +52,11 @@ class AnswerGrammarTest : public ::testing::Test {
     for (const char c : text) {
       if (!matcher.Accept(static_cast<uint8_t>(c))) return false;
     }
-    return matcher.Accept(kEnd);
+    return matcher.Accept(kAnswerEnd);
   }
 
-  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kEnd);
-  GrammarCompiler compiler_{*tokenizer_, kVocab, {kEnd}};
+  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kAnswerEnd);
+  GrammarCompiler compiler_{*tokenizer_, kAnswerVocab, {kAnswerEnd}};
 };
 
 TEST_F(AnswerGrammarTest, WhatMustBeCallsIsCallsByTheSchema) {
@@ -181,20 +181,20 @@ TEST_F(AnswerGrammarTest, ParsersReadWhatGrammarsWrite) {
     const auto grammar = Compile(AnswerGrammar(&tools, *form, std::nullopt));
     for (int draw = 0; draw < 20; ++draw) {
       GrammarMatcher matcher(grammar);
-      std::vector<uint32_t> mask((kVocab + 31) / 32);
+      std::vector<uint32_t> mask((kAnswerVocab + 31) / 32);
       AnswerParser parser(form);
       AnswerPieces out;
       while (!matcher.finished()) {
         ASSERT_TRUE(matcher.Mask(mask).ok());
         std::vector<int32_t> allowed;
-        for (int32_t id = 0; id < kVocab; ++id) {
+        for (int32_t id = 0; id < kAnswerVocab; ++id) {
           if ((mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) != 0) allowed.push_back(id);
         }
         ASSERT_FALSE(allowed.empty());
-        const bool may_end = allowed.back() == kEnd;
-        const int32_t id = may_end ? kEnd : allowed[random() % allowed.size()];
+        const bool may_end = allowed.back() == kAnswerEnd;
+        const int32_t id = may_end ? kAnswerEnd : allowed[random() % allowed.size()];
         ASSERT_TRUE(matcher.Accept(id));
-        if (id != kEnd) parser.Add(tokenizer_->TokenBytes(id), &out);
+        if (id != kAnswerEnd) parser.Add(tokenizer_->TokenBytes(id), &out);
       }
       parser.Finish(&out);
       std::vector<std::string> arguments;

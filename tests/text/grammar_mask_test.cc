@@ -24,7 +24,7 @@ class PiecesTokenizer : public Tokenizer {
   }
 };
 
-constexpr int32_t kIds = 4000, kSpecial = kIds - 2, kEnd = kIds - 1;
+constexpr int32_t kIds = 4000, kSpecial = kIds - 2, kMaskEnd = kIds - 1;
 
 TokenTable MakeTable() {
   const std::vector<std::string> letters = {
@@ -56,7 +56,7 @@ class GrammarMaskTest : public ::testing::TestWithParam<GrammarSpec> {};
 
 TEST_P(GrammarMaskTest, IsWhatCanBeAccepted) {
   const PiecesTokenizer tokenizer(MakeTable());
-  GrammarCompiler compiler(tokenizer, kIds, {kEnd});
+  GrammarCompiler compiler(tokenizer, kIds, {kMaskEnd});
   const auto grammar = compiler.Compile(GetParam());
   ASSERT_TRUE(grammar.ok()) << grammar.status();
   std::mt19937_64 random(3);
@@ -80,7 +80,7 @@ TEST_P(GrammarMaskTest, IsWhatCanBeAccepted) {
       // Short ones more often, so that counts come near their bounds.
       int32_t id = allowed[random() % allowed.size()];
       if (random() % 3 == 0) id = allowed[random() % std::min<size_t>(allowed.size(), 20)];
-      if (id == kEnd && allowed.size() > 1 && random() % 2 == 0) id = allowed[0];
+      if (id == kMaskEnd && allowed.size() > 1 && random() % 2 == 0) id = allowed[0];
       ASSERT_TRUE(matcher.Accept(id));
       so_far += tokenizer.TokenBytes(id);
     }
@@ -124,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
 // An ordinary token's name is text like any other, and may be drawn in any pieces.
 TEST(GrammarMaskOfALiteralTest, SpecialTokensThatItNamesAreTokensAndNoOthers) {
   const PiecesTokenizer tokenizer(MakeTable());
-  GrammarCompiler compiler(tokenizer, kIds, {kEnd});
+  GrammarCompiler compiler(tokenizer, kIds, {kMaskEnd});
   const auto grammar = compiler.Compile(
       {.kind = GrammarSpec::Kind::kStructuralTag,
        .text = R"({"type": "structural_tag", "format": {"type": "const_string", "value": "t300<call>"}})"});
@@ -132,7 +132,7 @@ TEST(GrammarMaskOfALiteralTest, SpecialTokensThatItNamesAreTokensAndNoOthers) {
   GrammarMatcher matcher(*grammar);
   for (const char c : std::string("t300")) ASSERT_TRUE(matcher.Accept(static_cast<uint8_t>(c))) << c;
   EXPECT_TRUE(matcher.Accept(kSpecial));
-  EXPECT_TRUE(matcher.Accept(kEnd));
+  EXPECT_TRUE(matcher.Accept(kMaskEnd));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 namespace batucada {
 namespace {
 
-struct Case {
+struct SplitCase {
   std::string name;
   std::string json;
   std::string unit;                 // of a text that repeats it
@@ -29,7 +29,7 @@ const std::string kSpelled = R"({"type":"ByteLevel","add_prefix_space":false,"us
 
 const std::string kSpelledSpace = "\xC4\xA0";
 
-const Case kCases[] = {
+const SplitCase kCases[] = {
     {"isolated", Split("x", "Isolated"), "abx", {"ab", "x"}},
     {"removed", Split("x", "Removed"), "abx", {"ab"}},
     {"contiguous", Split("x", "Contiguous"), "abxxx", {"ab", "xxx"}},
@@ -44,13 +44,13 @@ const Case kCases[] = {
     {"cut and spelled", Sequence(Split("x", "Isolated"), kSpelled), "x b", {"x", kSpelledSpace + "b"}},
 };
 
-std::string NameOf(const ::testing::TestParamInfo<Case>& info) {
+std::string NameOf(const ::testing::TestParamInfo<SplitCase>& info) {
   std::string name = info.param.name;
   std::replace(name.begin(), name.end(), ' ', '_');
   return name;
 }
 
-class PreTokenizerTest : public ::testing::TestWithParam<Case> {
+class PreTokenizerTest : public ::testing::TestWithParam<SplitCase> {
  protected:
   std::vector<std::string> Pieces(const std::string& text) {
     std::vector<std::string> pieces;

@@ -13,7 +13,7 @@
 namespace batucada {
 namespace {
 
-constexpr int32_t kVocab = 300, kEnd = 299;
+constexpr int32_t kWideVocab = 300, kWideEnd = 299;
 
 class WideGrammarTest : public ::testing::Test {
  protected:
@@ -23,14 +23,14 @@ class WideGrammarTest : public ::testing::Test {
     return made.ok() ? *made : nullptr;
   }
 
-  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kEnd);
-  GrammarCompiler compiler_{*tokenizer_, kVocab, {kEnd}};
+  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kWideEnd);
+  GrammarCompiler compiler_{*tokenizer_, kWideVocab, {kWideEnd}};
 };
 
 TEST_F(WideGrammarTest, AMaskTakesItsWorkFromWhatThereIs) {
   const auto grammar = Make("([ab]*a[ab][ab][ab][ab]c|[ab]*d)");
   GrammarMatcher matcher(grammar);
-  std::vector<uint32_t> mask((kVocab + 31) / 32);
+  std::vector<uint32_t> mask((kWideVocab + 31) / 32);
   ASSERT_TRUE(matcher.Accept('a') && matcher.Accept('b'));
   int64_t steps = 10'000;
   ASSERT_TRUE(matcher.Mask(mask, &steps).ok());
@@ -46,7 +46,7 @@ TEST_F(WideGrammarTest, WhoeverHasNoStepsLeftGoesOnWithAPartOfTheGrammar) {
   // Each mask and each note is a new place, of more ways with every letter; many masks are too large.
   for (const char* wide : {".*[a-m].{200}x", "([ -~]*a[ -~]{12}b|[ -~]*c)*", "(.{1,90}b?){0,90}"}) {
     const auto grammar = Make(wide);
-    std::vector<uint32_t> mask((kVocab + 31) / 32);
+    std::vector<uint32_t> mask((kWideVocab + 31) / 32);
     std::vector<GrammarMatcher> texts(8, GrammarMatcher(grammar));
     uint32_t random = 1;
     int64_t steps = 1'000'000;
@@ -59,7 +59,7 @@ TEST_F(WideGrammarTest, WhoeverHasNoStepsLeftGoesOnWithAPartOfTheGrammar) {
         random = random * 1664525 + 1013904223;
         auto id = static_cast<int32_t>('a' + (random >> 24) % 26);
         const auto may = [&](int32_t one) { return (mask[static_cast<size_t>(one) / 32] >> (one % 32) & 1U) != 0; };
-        for (int32_t other = 0; other < kVocab && !may(id); ++other) id = other;
+        for (int32_t other = 0; other < kWideVocab && !may(id); ++other) id = other;
         ASSERT_TRUE(may(id)) << wide << " after " << taken;
         ASSERT_TRUE(text.Accept(id, &steps)) << wide << " after " << taken;
         // Forgetting what is too much comes now and then.
@@ -77,7 +77,7 @@ TEST_F(WideGrammarTest, TextsOfOneGrammarHaveTheFateOfOne) {
   // However many there are, with the steps that all of them share.
   for (const int count : {1, 4, 16}) {
     const auto grammar = Make(".*[a-m].{200}x");
-    std::vector<uint32_t> mask((kVocab + 31) / 32);
+    std::vector<uint32_t> mask((kWideVocab + 31) / 32);
     std::vector<GrammarMatcher> texts(static_cast<size_t>(count), GrammarMatcher(grammar));
     uint32_t random = 1;
     for (int taken = 0; taken < 300; ++taken) {
@@ -88,7 +88,7 @@ TEST_F(WideGrammarTest, TextsOfOneGrammarHaveTheFateOfOne) {
         random = random * 1664525 + 1013904223;
         auto id = static_cast<int32_t>('a' + (random >> 24) % 26);
         const auto may = [&](int32_t one) { return (mask[static_cast<size_t>(one) / 32] >> (one % 32) & 1U) != 0; };
-        for (int32_t other = 0; other < kVocab && !may(id); ++other) id = other;
+        for (int32_t other = 0; other < kWideVocab && !may(id); ++other) id = other;
         ASSERT_TRUE(text.Accept(id, &steps)) << count << " texts, after " << taken;
       }
     }
@@ -103,7 +103,7 @@ TEST_F(WideGrammarTest, WhatIsWiderThanCanBeFollowedGoesOn) {
     const auto grammar = Make(wide);
     ASSERT_NE(grammar, nullptr) << wide;
     GrammarMatcher matcher(grammar);
-    std::vector<uint32_t> mask((kVocab + 31) / 32);
+    std::vector<uint32_t> mask((kWideVocab + 31) / 32);
     int taken = 0;
     for (uint32_t random = 1; taken < 1500 && !matcher.finished(); ++taken) {
       const absl::Status made = matcher.Mask(mask);

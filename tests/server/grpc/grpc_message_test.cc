@@ -11,7 +11,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-absl::Status Decode(const std::string& bytes, google::protobuf::Message* message, const MessageBounds& bounds = {}) {
+absl::Status DecodeBytes(const std::string& bytes, google::protobuf::Message* message,
+                         const MessageBounds& bounds = {}) {
   return DecodeMessage({.encoding = MessageEncoding::kIdentity, .bytes = bytes}, bounds, message);
 }
 
@@ -66,30 +67,31 @@ TEST(MessageTest, HoldsNoMoreThanCame) {
 
 TEST(MessageTest, PartsAreCountedBeforeTheyAreMade) {
   v1::ChatRequest request;
-  EXPECT_TRUE(Decode(ChatOf(10).SerializeAsString(), &request, {.parts = 10}).ok());
+  EXPECT_TRUE(DecodeBytes(ChatOf(10).SerializeAsString(), &request, {.parts = 10}).ok());
   EXPECT_EQ(request.messages_size(), 10);
-  const absl::Status status = Decode(ChatOf(11).SerializeAsString(), &request, {.parts = 10});
+  const absl::Status status = DecodeBytes(ChatOf(11).SerializeAsString(), &request, {.parts = 10});
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(status.message()), HasSubstr("more than 10 parts"));
   EXPECT_EQ(request.messages_size(), 10) << "nothing was parsed";
   // Strings, map entries, and fields that are not known count too; a field that is set again is set again.
   v1::GenerateRequest generate;
   for (int i = 0; i < 4; ++i) (*generate.mutable_sampling()->mutable_logit_bias())[i] = 1;
-  EXPECT_FALSE(Decode(generate.SerializeAsString(), &generate, {.parts = 4}).ok());
-  EXPECT_FALSE(Decode("\xf8\x07\x01\xf8\x07\x01", &generate, {.parts = 1}).ok());
-  EXPECT_FALSE(Decode(std::string("\x12\0\x12\0", 4), &generate, {.parts = 1}).ok());
+  EXPECT_FALSE(DecodeBytes(generate.SerializeAsString(), &generate, {.parts = 4}).ok());
+  EXPECT_FALSE(DecodeBytes("\xf8\x07\x01\xf8\x07\x01", &generate, {.parts = 1}).ok());
+  EXPECT_FALSE(DecodeBytes(std::string("\x12\0\x12\0", 4), &generate, {.parts = 1}).ok());
 }
 
 TEST(MessageTest, NumbersAreCountedInEveryForm) {
   v1::GenerateRequest packed;
   for (const int id : {1, 300, 70000}) packed.mutable_token_ids()->add_ids(id);
   v1::GenerateRequest read;
-  EXPECT_TRUE(Decode(packed.SerializeAsString(), &read, {.numbers = 3}).ok());
-  EXPECT_THAT(std::string(Decode(packed.SerializeAsString(), &read, {.numbers = 2}).message()), HasSubstr("2 numbers"));
+  EXPECT_TRUE(DecodeBytes(packed.SerializeAsString(), &read, {.numbers = 3}).ok());
+  EXPECT_THAT(std::string(DecodeBytes(packed.SerializeAsString(), &read, {.numbers = 2}).message()),
+              HasSubstr("2 numbers"));
   const std::string unpacked("\x1a\x06\x08\x01\x08\x02\x08\x03", 8);
-  ASSERT_TRUE(Decode(unpacked, &read, {.numbers = 3}).ok());
+  ASSERT_TRUE(DecodeBytes(unpacked, &read, {.numbers = 3}).ok());
   EXPECT_EQ(read.token_ids().ids_size(), 3);
-  EXPECT_FALSE(Decode(unpacked, &read, {.numbers = 2}).ok());
+  EXPECT_FALSE(DecodeBytes(unpacked, &read, {.numbers = 2}).ok());
 }
 
 TEST(MessageTest, MalformedOnesAreToldSo) {
@@ -97,7 +99,7 @@ TEST(MessageTest, MalformedOnesAreToldSo) {
   for (const std::string& bytes :
        {std::string("\x12\x05", 2), std::string("\x0b", 1), std::string("\x12\x02\xc3\x28", 4), std::string(20, '\xff'),
         std::string("\x09\x01", 2)}) {
-    EXPECT_EQ(Decode(bytes, &request).code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(DecodeBytes(bytes, &request).code(), absl::StatusCode::kInvalidArgument);
   }
 }
 

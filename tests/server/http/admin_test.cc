@@ -45,10 +45,10 @@ class AdminTest : public ::testing::Test {
   const AccessKeys keys_ = *AccessKeys::Load({"user", "chief admin"}, "");
 };
 
-constexpr AdminPlace kHealth = AdminPlace::kHealthPort;
+constexpr AdminPlace kHealthPlace = AdminPlace::kHealthPort;
 
 TEST_F(AdminTest, WithoutKeysOnlyTheMachineItself) {
-  for (const AdminPlace place : {AdminPlace::kClientsPort, kHealth}) {
+  for (const AdminPlace place : {AdminPlace::kClientsPort, kHealthPlace}) {
     EXPECT_EQ(Status(none_, {.place = place}), 200);
     EXPECT_EQ(Status(none_, {.place = place, .method = "GET"}), 200);
     EXPECT_EQ(Status(none_, {.place = place, .loopback = false}), 403);
@@ -66,10 +66,10 @@ TEST_F(AdminTest, WithKeysTheClientsPortNeedsAnAdminsKey) {
 }
 
 TEST_F(AdminTest, WithKeysTheHealthPortTakesAnAdminsKeyOrTheMachineItself) {
-  EXPECT_EQ(Status(keys_, {.place = kHealth}), 200);
-  EXPECT_EQ(Status(keys_, {.place = kHealth, .loopback = false}), 401);
-  EXPECT_EQ(Status(keys_, {.place = kHealth, .key = "user", .loopback = false}), 403);
-  EXPECT_EQ(Status(keys_, {.place = kHealth, .key = "chief", .loopback = false}), 200);
+  EXPECT_EQ(Status(keys_, {.place = kHealthPlace}), 200);
+  EXPECT_EQ(Status(keys_, {.place = kHealthPlace, .loopback = false}), 401);
+  EXPECT_EQ(Status(keys_, {.place = kHealthPlace, .key = "user", .loopback = false}), 403);
+  EXPECT_EQ(Status(keys_, {.place = kHealthPlace, .key = "chief", .loopback = false}), 200);
 }
 
 TEST_F(AdminTest, NoPageOfAnotherSiteMay) {

@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr char kHello[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr char kAskHello[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
 constexpr char kHealth[] = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 constexpr char kSlow[] = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -77,14 +77,14 @@ class ConnectionLimitTest : public ::testing::Test {
 
 TEST_F(ConnectionLimitTest, TheLongestIdleMakesRoom) {
   Start(2);
-  RawClient& first = Occupy(kHello, "\r\n\r\nhi");
-  RawClient& second = Occupy(kHello, "\r\n\r\nhi");
+  RawClient& first = Occupy(kAskHello, "\r\n\r\nhi");
+  RawClient& second = Occupy(kAskHello, "\r\n\r\nhi");
   RawClient third(server_->port());
-  third.Send(kHello);
+  third.Send(kAskHello);
   EXPECT_THAT(third.ReadUntil("\r\n\r\nhi"), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(first.ReadToEnd(), "");
   EXPECT_TRUE(first.closed_by_peer());
-  second.Send(kHello);
+  second.Send(kAskHello);
   EXPECT_THAT(second.ReadUntil("\r\n\r\nhi"), StartsWith("HTTP/1.1 200 "));
 }
 
@@ -95,7 +95,7 @@ TEST_F(ConnectionLimitTest, WhoIsServedKeepsItsPlace) {
     // The one before has ended for its client; the server may be about to learn of it.
     bool served = false;
     for (int tries = 0; tries < 200 && !served; ++tries) {
-      served = Ask(kHello, "\r\n\r\nhi").ends_with("hi");
+      served = Ask(kAskHello, "\r\n\r\nhi").ends_with("hi");
       if (!served) absl::SleepFor(absl::Milliseconds(10));
     }
     EXPECT_TRUE(served);
@@ -106,12 +106,12 @@ TEST_F(ConnectionLimitTest, WhoIsServedKeepsItsPlace) {
 TEST_F(ConnectionLimitTest, PastTheLimitHealthIsAnsweredAndNothingElse) {
   Start(1);
   Occupy(kSlow, "\r\n\r\n");
-  EXPECT_THAT(Ask(kHello, "}}"), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("retry-after: 1"),
-                                       HasSubstr("connection: close"), HasSubstr("too_many_connections")));
+  EXPECT_THAT(Ask(kAskHello, "}}"), AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("retry-after: 1"),
+                                          HasSubstr("connection: close"), HasSubstr("too_many_connections")));
   EXPECT_THAT(Ask(kHealth, "\r\n\r\nwell"), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("connection: close")));
   crowd_.clear();
   for (int tries = 0; tries < 100; ++tries) {
-    if (Ask(kHello, "\r\n\r\nhi").ends_with("hi")) return;
+    if (Ask(kAskHello, "\r\n\r\nhi").ends_with("hi")) return;
     absl::SleepFor(absl::Milliseconds(50));
   }
   FAIL() << "the place of a connection that ended was not given to another";
@@ -122,7 +122,7 @@ TEST_F(ConnectionLimitTest, CrowdsThatSayNothingKeepNobodyOut) {
   for (const char* bytes : {"", "GET /hel", "GET /hello HTTP/1.1\r\nHost: x\r\n"}) {
     for (int i = 0; i < 100; ++i) Occupy(bytes);
     EXPECT_THAT(Ask(kHealth, "well"), StartsWith("HTTP/1.1 200 ")) << bytes;
-    EXPECT_THAT(Ask(kHello, "hi"), StartsWith("HTTP/1.1 200 ")) << bytes;
+    EXPECT_THAT(Ask(kAskHello, "hi"), StartsWith("HTTP/1.1 200 ")) << bytes;
   }
 }
 

@@ -77,13 +77,13 @@ TEST(CompletionRequestTest, NullMeansDefault) {
   EXPECT_FALSE(params->max_tokens.has_value());
 }
 
-struct BadInput {
+struct BadCompletion {
   const char* json;
   const char* param;    // named by the error
   const char* message;  // part of it
 };
 
-class BadCompletionRequestTest : public ::testing::TestWithParam<BadInput> {};
+class BadCompletionRequestTest : public ::testing::TestWithParam<BadCompletion> {};
 
 TEST_P(BadCompletionRequestTest, IsRefusedByName) {
   const auto params = ParseCompletionRequest(GetParam().json);
@@ -95,48 +95,52 @@ TEST_P(BadCompletionRequestTest, IsRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     Table, BadCompletionRequestTest,
     ::testing::Values(
-        BadInput{"", "", "JSON"}, BadInput{"{", "", "JSON"}, BadInput{"[]", "", "must be a JSON object"},
-        BadInput{"\"prompt\"", "", "must be a JSON object"}, BadInput{R"({"prompt":"a"}x)", "", "JSON"},
-        BadInput{R"({"prompt":"a","prompt":"b"})", "", "twice"}, BadInput{"{\"prompt\":\"\xff\"}", "", "JSON"},
-        BadInput{"{}", "prompt", "missing"}, BadInput{R"({"prompt":null})", "prompt", "missing"},
-        BadInput{R"({"prompt":7})", "prompt", "not the number 7"},
-        BadInput{R"({"prompt":{}})", "prompt", "not an object"}, BadInput{R"({"prompt":[]})", "prompt", "empty list"},
-        BadInput{R"({"prompt":[1,"a"]})", "prompt[1]", "token id, not a string"},
-        BadInput{R"({"prompt":[1.5]})", "prompt[0]", "token id"},
-        BadInput{R"({"prompt":[-1]})", "prompt[0]", "token id"},
-        BadInput{R"({"prompt":[3000000000]})", "prompt[0]", "token id"},
-        BadInput{R"({"prompt":["a",7]})", "prompt[1]", "string or a list of token ids"},
-        BadInput{R"({"prompt":[[1],[null]]})", "prompt[1][0]", "token id"},
-        BadInput{R"({"prompt":"a","model":1})", "model", "must be a string"},
-        BadInput{R"({"prompt":"a","max_tokens":"9"})", "max_tokens", "must be an integer, not a string"},
-        BadInput{R"({"prompt":"a","max_tokens":1.5})", "max_tokens", "must be an integer"},
-        BadInput{R"({"prompt":"a","max_tokens":true})", "max_tokens", "not true"},
-        BadInput{R"({"prompt":"a","seed":18446744073709551615})", "seed", "too large"},
-        BadInput{R"({"prompt":"a","temperature":"hot"})", "temperature", "must be a number"},
-        BadInput{R"({"prompt":"a","top_p":[]})", "top_p", "must be a number, not a list"},
-        BadInput{R"({"prompt":"a","stop":7})", "stop", "string or a list of strings"},
-        BadInput{R"({"prompt":"a","stop":["x",7]})", "stop[1]", "must be a string"},
-        BadInput{R"({"prompt":"a","stop_token_ids":["x"]})", "stop_token_ids[0]", "must be an integer"},
-        BadInput{R"({"prompt":"a","echo":1})", "echo", "true or false"},
-        BadInput{R"({"prompt":"a","stream":"yes"})", "stream", "true or false"},
-        BadInput{R"({"prompt":"a","stream_options":{"include_usage":true}})", "stream_options", "only allowed with"},
-        BadInput{R"({"prompt":"a","stream":true,"stream_options":7})", "stream_options", "must be an object"},
-        BadInput{R"({"prompt":"a","stream":true,"stream_options":{"x":1}})", "stream_options.x", "not a parameter"},
-        BadInput{R"({"prompt":"a","user":7})", "user", "must be a string"},
-        BadInput{R"({"prompt":"a","n":4,"best_of":3})", "best_of", "at least n"},
-        BadInput{R"({"prompt":"a","suffix":"b"})", "suffix", "not supported"},
-        BadInput{R"({"prompt":"a","presence_penalty":"x"})", "presence_penalty", "must be a number"},
-        BadInput{R"({"prompt":"a","priority":"high"})", "priority", "must be an integer"},
-        BadInput{R"({"prompt":"a","logit_bias":7})", "logit_bias", "must be an object"},
-        BadInput{R"({"prompt":"a","logit_bias":{"1.5":2}})", "logit_bias.1.5", "not a token id"},
-        BadInput{R"({"prompt":"a","logit_bias":{"1":true}})", "logit_bias.1", "not true"},
-        BadInput{R"({"prompt":"a","bad_words":"x"})", "bad_words", "list of strings"},
-        BadInput{R"({"prompt":"a","bad_words":[7]})", "bad_words[0]", "must be a string"},
-        BadInput{R"({"prompt":"a","allowed_token_ids":[null]})", "allowed_token_ids[0]", "not null"},
-        BadInput{R"({"prompt":"a","tools":[{}]})", "tools", "not supported"},
-        BadInput{R"({"prompt":"a","functions":[{}]})", "functions", "not supported"},
-        BadInput{R"({"prompt":"a","stop_regex":"x"})", "stop_regex", "not supported"},
-        BadInput{R"({"prompt":"a","temprature":1})", "temprature", "not a parameter"}));
+        BadCompletion{"", "", "JSON"}, BadCompletion{"{", "", "JSON"}, BadCompletion{"[]", "", "must be a JSON object"},
+        BadCompletion{"\"prompt\"", "", "must be a JSON object"}, BadCompletion{R"({"prompt":"a"}x)", "", "JSON"},
+        BadCompletion{R"({"prompt":"a","prompt":"b"})", "", "twice"},
+        BadCompletion{"{\"prompt\":\"\xff\"}", "", "JSON"}, BadCompletion{"{}", "prompt", "missing"},
+        BadCompletion{R"({"prompt":null})", "prompt", "missing"},
+        BadCompletion{R"({"prompt":7})", "prompt", "not the number 7"},
+        BadCompletion{R"({"prompt":{}})", "prompt", "not an object"},
+        BadCompletion{R"({"prompt":[]})", "prompt", "empty list"},
+        BadCompletion{R"({"prompt":[1,"a"]})", "prompt[1]", "token id, not a string"},
+        BadCompletion{R"({"prompt":[1.5]})", "prompt[0]", "token id"},
+        BadCompletion{R"({"prompt":[-1]})", "prompt[0]", "token id"},
+        BadCompletion{R"({"prompt":[3000000000]})", "prompt[0]", "token id"},
+        BadCompletion{R"({"prompt":["a",7]})", "prompt[1]", "string or a list of token ids"},
+        BadCompletion{R"({"prompt":[[1],[null]]})", "prompt[1][0]", "token id"},
+        BadCompletion{R"({"prompt":"a","model":1})", "model", "must be a string"},
+        BadCompletion{R"({"prompt":"a","max_tokens":"9"})", "max_tokens", "must be an integer, not a string"},
+        BadCompletion{R"({"prompt":"a","max_tokens":1.5})", "max_tokens", "must be an integer"},
+        BadCompletion{R"({"prompt":"a","max_tokens":true})", "max_tokens", "not true"},
+        BadCompletion{R"({"prompt":"a","seed":18446744073709551615})", "seed", "too large"},
+        BadCompletion{R"({"prompt":"a","temperature":"hot"})", "temperature", "must be a number"},
+        BadCompletion{R"({"prompt":"a","top_p":[]})", "top_p", "must be a number, not a list"},
+        BadCompletion{R"({"prompt":"a","stop":7})", "stop", "string or a list of strings"},
+        BadCompletion{R"({"prompt":"a","stop":["x",7]})", "stop[1]", "must be a string"},
+        BadCompletion{R"({"prompt":"a","stop_token_ids":["x"]})", "stop_token_ids[0]", "must be an integer"},
+        BadCompletion{R"({"prompt":"a","echo":1})", "echo", "true or false"},
+        BadCompletion{R"({"prompt":"a","stream":"yes"})", "stream", "true or false"},
+        BadCompletion{R"({"prompt":"a","stream_options":{"include_usage":true}})", "stream_options",
+                      "only allowed with"},
+        BadCompletion{R"({"prompt":"a","stream":true,"stream_options":7})", "stream_options", "must be an object"},
+        BadCompletion{R"({"prompt":"a","stream":true,"stream_options":{"x":1}})", "stream_options.x",
+                      "not a parameter"},
+        BadCompletion{R"({"prompt":"a","user":7})", "user", "must be a string"},
+        BadCompletion{R"({"prompt":"a","n":4,"best_of":3})", "best_of", "at least n"},
+        BadCompletion{R"({"prompt":"a","suffix":"b"})", "suffix", "not supported"},
+        BadCompletion{R"({"prompt":"a","presence_penalty":"x"})", "presence_penalty", "must be a number"},
+        BadCompletion{R"({"prompt":"a","priority":"high"})", "priority", "must be an integer"},
+        BadCompletion{R"({"prompt":"a","logit_bias":7})", "logit_bias", "must be an object"},
+        BadCompletion{R"({"prompt":"a","logit_bias":{"1.5":2}})", "logit_bias.1.5", "not a token id"},
+        BadCompletion{R"({"prompt":"a","logit_bias":{"1":true}})", "logit_bias.1", "not true"},
+        BadCompletion{R"({"prompt":"a","bad_words":"x"})", "bad_words", "list of strings"},
+        BadCompletion{R"({"prompt":"a","bad_words":[7]})", "bad_words[0]", "must be a string"},
+        BadCompletion{R"({"prompt":"a","allowed_token_ids":[null]})", "allowed_token_ids[0]", "not null"},
+        BadCompletion{R"({"prompt":"a","tools":[{}]})", "tools", "not supported"},
+        BadCompletion{R"({"prompt":"a","functions":[{}]})", "functions", "not supported"},
+        BadCompletion{R"({"prompt":"a","stop_regex":"x"})", "stop_regex", "not supported"},
+        BadCompletion{R"({"prompt":"a","temprature":1})", "temprature", "not a parameter"}));
 
 TEST(CompletionRequestTest, DeepNestingIsRefusedNotFollowed) {
   std::string json = R"({"prompt":)";

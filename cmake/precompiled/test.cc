@@ -1,0 +1,2 @@
+// Nothing of its own: its header is what is wanted.
+#include "cmake/precompiled/test.h"
