@@ -72,8 +72,10 @@ class StepLoop {
   void Drain(absl::Time deadline);
 
   // --- sessions, step_loop_sessions.cc: what SessionStates says of them ---
+  // Whoever names a session may have been told that its text has ended before a plan has kept its state: they wait for
+  // that plan, a second at most.
   std::vector<SessionInfo> Sessions(uint64_t owner) const;
-  absl::StatusOr<SessionInfo> FindSession(uint64_t owner, std::string_view name) const;
+  absl::StatusOr<SessionInfo> FindSession(uint64_t owner, std::string_view name);
   absl::Status EraseSession(uint64_t owner, std::string_view name);
   absl::Status CopySession(uint64_t owner, std::string_view from, std::string_view to);
   // SavedState::salt is the whole scope.
@@ -118,6 +120,8 @@ class StepLoop {
   };
 
   std::vector<std::span<char>> HostBytesOf(const StoredPages& pages) const;
+  // Until a text of that session that has ended is kept.
+  void AwaitSessionEnd(std::unique_lock<Mutex>& lock, uint64_t owner, std::string_view name);
   void Run();
   void Work();
   // At rest: until there is something to do. Gives memory that nobody uses back meanwhile, and a little of it where

@@ -11,6 +11,7 @@ namespace batucada {
 namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{5};
+constexpr int kMostLooks = 200;
 
 StateTier TierOf(const StateCheckpoint& c) {
   if (c.state == StateCheckpoint::State::kReady && c.device.stored()) return StateTier::kDevice;
@@ -26,6 +27,12 @@ absl::Status NoSession() { return absl::NotFoundError("there is no such session,
 
 }  // namespace
 
+void StepLoop::AwaitSessionEnd(std::unique_lock<Mutex>& lock, uint64_t owner, std::string_view name) {
+  for (int look = 0; look < kMostLooks && scheduler_.SessionEnds(owner, name); ++look) {
+    idle_.wait_for(lock, kLookAgain);
+  }
+}
+
 std::vector<SessionInfo> StepLoop::Sessions(uint64_t owner) const {
   std::vector<SessionInfo> told;
   const std::lock_guard lock(mutex_);
@@ -40,9 +47,10 @@ std::vector<SessionInfo> StepLoop::Sessions(uint64_t owner) const {
   return told;
 }
 
-absl::StatusOr<SessionInfo> StepLoop::FindSession(uint64_t owner, std::string_view name) const {
-  const std::lock_guard lock(mutex_);
+absl::StatusOr<SessionInfo> StepLoop::FindSession(uint64_t owner, std::string_view name) {
+  std::unique_lock<Mutex> lock(mutex_);
   if (scheduler_.prefix() == nullptr) return NoCache();
+  AwaitSessionEnd(lock, owner, name);
   const SessionTable::Session* const session = scheduler_.prefix()->sessions().Find(owner, name);
   if (session == nullptr) return NoSession();
   return SessionInfo{.name = session->name,
@@ -52,15 +60,17 @@ absl::StatusOr<SessionInfo> StepLoop::FindSession(uint64_t owner, std::string_vi
 }
 
 absl::Status StepLoop::EraseSession(uint64_t owner, std::string_view name) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock<Mutex> lock(mutex_);
   if (scheduler_.prefix() == nullptr) return NoCache();
+  AwaitSessionEnd(lock, owner, name);
   return scheduler_.prefix()->EraseSession(owner, name) ? absl::OkStatus() : NoSession();
 }
 
 absl::Status StepLoop::CopySession(uint64_t owner, std::string_view from, std::string_view to) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   PrefixCache* const cache = scheduler_.prefix();
   if (cache == nullptr) return NoCache();
+  AwaitSessionEnd(lock, owner, from);
   const SessionTable::Session* const session = cache->sessions().Find(owner, from);
   if (session == nullptr) return NoSession();
   StateCheckpoint* const tip = session->tip;
@@ -84,6 +94,7 @@ absl::StatusOr<SavedState> StepLoop::ExportSession(uint64_t owner, std::string_v
       return absl::FailedPreconditionError(
           "a state is taken from the host's memory, and there is none for it: start the server with --host-cache");
     }
+    AwaitSessionEnd(lock, owner, name);
     while (true) {
       BATUCADA_RETURN_IF_ERROR(Works());
       const SessionTable::Session* const session = cache->sessions().Find(owner, name);

@@ -152,6 +152,8 @@ class Scheduler {
   std::vector<SequenceEvent> TakeEvents(std::vector<SequenceEvent> room = {});
 
   bool idle() const { return sequences_.empty(); }
+  // A text of this session has ended, and a plan has yet to keep its state.
+  bool SessionEnds(uint64_t owner, std::string_view name) const;
   // There may be something to plan: sequences, or copies of checkpoints to the host and to the disk.
   bool busy() const { return !idle() || !saved(); }
   // Somebody waits for the disk: Plan again when it has something, and now and then.

@@ -145,6 +145,14 @@ void Scheduler::NameSession(const Sequence& s, StateCheckpoint* tip) {
   if (!r.session.empty()) prefix_->sessions().Point(r.session_owner, r.session, tip, now_);
 }
 
+bool Scheduler::SessionEnds(uint64_t owner, std::string_view name) const {
+  return std::any_of(sequences_.begin(), sequences_.end(), [&](const auto& entry) {
+    const Sequence& s = *entry.second;
+    return s.ended && s.prefix != nullptr && s.prefix->save && s.request.session_owner == owner &&
+           s.request.session == name;
+  });
+}
+
 void Scheduler::Restore(Sequence& s, StateCheckpoint* checkpoint, BatchPlan& plan) {
   s.placed_in = next_step_;
   for (size_t group = 0; group < blocks_.size(); ++group) {

@@ -115,11 +115,12 @@ void AddLlamaSlots(RouteList& list) {
                                         {"n_erased", IntegerSchema("Likewise.")}});
   answer["required"] = bj::array{"id_slot"};
   list.AddSchema("LlamaSlotAnswer", std::move(answer));
-  list.Post("/slots/*", "llamacpp.slots", HandleSlotAction,
-            {.summary = "Save, restore or erase the state of a slot (?action=save), as llama.cpp's server does: slot "
-                        "ID is the session \"slot-ID\", to which requests with id_slot belong",
-             .request = "LlamaSlotRequest",
-             .answer = "LlamaSlotAnswer"});
+  list.AddWaiting(
+      "POST", "/slots/*", "llamacpp.slots", HandleSlotAction,
+      {.summary = "Save, restore or erase the state of a slot (?action=save), as llama.cpp's server does: slot "
+                  "ID is the session \"slot-ID\", to which requests with id_slot belong",
+       .request = "LlamaSlotRequest",
+       .answer = "LlamaSlotAnswer"});
 }
 
 }  // namespace batucada

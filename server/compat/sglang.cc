@@ -42,10 +42,10 @@ Answer HandleClose(Service& service, const HttpRequest& request) {
 void AddSglang(RouteList& list) {
   list.AddSchema("CloseSessionRequest", CloseRequest().Schema());
   list.AddSchema("CloseSessionAnswer", ObjectSchema("", {{"closed", BooleanSchema("false: there was none.")}}));
-  list.Post("/close_session", "sglang.close_session", HandleClose,
-            {.summary = "Forget the state of a session, as SGLang's server does: see DELETE /v1/sessions/{id}",
-             .request = "CloseSessionRequest",
-             .answer = "CloseSessionAnswer"});
+  list.AddWaiting("POST", "/close_session", "sglang.close_session", HandleClose,
+                  {.summary = "Forget the state of a session, as SGLang's server does: see DELETE /v1/sessions/{id}",
+                   .request = "CloseSessionRequest",
+                   .answer = "CloseSessionAnswer"});
 }
 
 }  // namespace batucada

@@ -66,6 +66,26 @@ def test_a_session_is_listed_with_its_newest_state_and_to_its_key_alone(keyed):
     assert keyed.http.get("/v1/sessions/talk", headers=ALICE).json()["error"]["code"] == "session_not_found"
 
 
+def test_who_has_the_answer_has_the_session(keyed):
+    """The state is kept a step after the answer is given: whoever asks at once waits for it."""
+    prompt = [7 + i % 80 for i in range(300)]
+    for turn in range(20):
+        complete(keyed, prompt=prompt + [turn], session_id="brief")
+        assert keyed.http.get("/v1/sessions/brief", headers=ALICE).json()["tokens"] == 312
+        complete(keyed, prompt=prompt + [turn, 5], session_id="brief")
+        assert keyed.http.delete("/v1/sessions/brief", headers=ALICE).status_code == 200
+        complete(keyed, prompt=[turn])  # steps in which a deleted session could come back
+        assert keyed.http.get("/v1/sessions/brief", headers=ALICE).status_code == 404, turn
+
+
+def test_an_escaped_slash_is_a_part_of_the_name(keyed):
+    for name in ("q", "q/"):
+        complete(keyed, prompt=[9 + len(name)] * 300, session_id=name)
+    assert keyed.http.delete("/v1/sessions/q%2F", headers=ALICE).json()["id"] == "q/"
+    assert keyed.http.get("/v1/sessions/q%2F", headers=ALICE).status_code == 404
+    assert keyed.http.get("/v1/sessions/q/", headers=ALICE).json()["id"] == "q"
+
+
 def test_conversations_are_sessions(keyed):
     client = keyed.openai().with_options(api_key="alice")
     conversation = client.conversations.create()

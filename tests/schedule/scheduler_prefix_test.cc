@@ -93,7 +93,9 @@ class PrefixTest : public testing::Test {
           ASSERT_EQ(event.token->id, FakeBackend::Draw(fake_, history, {.temperature = 0}));
           answer.ids.push_back(event.token->id);
         }
-        if (event.finish) answer.finish = *event.finish;
+        if (!event.finish) continue;
+        answer.finish = *event.finish;
+        talk_ended_ = scheduler_->SessionEnds(7, "talk");
       }
     }
   }
@@ -114,6 +116,7 @@ class PrefixTest : public testing::Test {
   std::unique_ptr<FakeBackend> backend_;
   ManualClock clock_;
   SequenceId last_id_ = 0;
+  bool talk_ended_ = false;  // at the newest end, and not kept yet: a text of session "talk"
   std::map<SequenceId, std::vector<int32_t>> prompts_;
   std::map<SequenceId, Answer> answers_;
 };
@@ -176,6 +179,8 @@ TEST_F(PrefixTest, ASessionStandsAtTheNewestStateOfItsText) {
   };
   EXPECT_EQ(stands_at(), -1);
   Answered(request);
+  EXPECT_TRUE(talk_ended_);  // whoever was told of the end may be ahead of the plan that keeps it
+  EXPECT_FALSE(scheduler_->SessionEnds(7, "talk"));
   EXPECT_EQ(stands_at(), 211);  // all but the token drawn last
   request.prompt = Join(Join(request.prompt.vector(), answers_[last_id_].ids), Tokens(30, 2));
   Answered(request);
