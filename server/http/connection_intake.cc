@@ -59,6 +59,8 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   turn_.match = context_.router.Find(turn_.request.method, turn_.request.path);
   turn_.error_form = turn_.request.error_form = turn_.match.error_form;
   turn_.answer_headers = context_.gate.AnswerHeaders(turn_.request, turn_.match.route);
+  // Anthropic's clients look for it under that name.
+  if (turn_.error_form == ErrorForm::kAnthropic) turn_.answer_headers.emplace_back("request-id", turn_.request_id);
   if (turn_.match.route != nullptr) turn_.endpoint = turn_.match.route->name;
   turn_.request.captures = std::move(turn_.match.captures);
   std::optional<HttpResponse> stopped = context_.gate.Stop(&turn_.request, turn_.match.route);

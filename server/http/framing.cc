@@ -68,7 +68,7 @@ struct Head {
   std::string_view method;
   bool http_1_0 = false;
   absl::InlinedVector<std::string_view, 1> hosts, lengths, codings, expectations;
-  int authorizations = 0, keys = 0;  // headers that say who asks
+  int authorizations = 0, keys = 0, origins = 0;  // headers that say who asks, and from which page
 };
 
 // "name: value" without its line's end.
@@ -93,6 +93,7 @@ Fault ReadField(std::string_view line, Head* head) {
   if (Same(name, "expect")) head->expectations.push_back(value);
   if (Same(name, "authorization")) ++head->authorizations;
   if (Same(name, "x-api-key")) ++head->keys;
+  if (Same(name, "origin")) ++head->origins;
   return std::nullopt;
 }
 
@@ -108,6 +109,7 @@ Fault CheckHost(const Head& head) {
 Fault CheckKeys(const Head& head) {
   if (head.authorizations > 1) return Bad("there are several Authorization headers: send one");
   if (head.keys > 1) return Bad("there are several x-api-key headers: send one");
+  if (head.origins > 1) return Bad("there are several Origin headers: send one");
   return std::nullopt;
 }
 

@@ -118,7 +118,7 @@ Headers Gate::AnswerHeaders(const HttpRequest& request, const Route* route) cons
   if (!AllowsOrigin(origin)) return headers;
   headers.emplace_back("access-control-allow-origin", AllowsAll() ? kAnyOrigin : origin);
   headers.emplace_back("access-control-expose-headers",
-                       "retry-after, server-timing, x-ignored-parameters, x-request-id");
+                       "request-id, retry-after, server-timing, x-ignored-parameters, x-request-id");
   return headers;
 }
 

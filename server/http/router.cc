@@ -53,8 +53,6 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
   if (method == "OPTIONS" && path == "*") {
     return {.error = {.content_type = "", .headers = {{"allow", "DELETE, GET, HEAD, OPTIONS, POST"}}}};
   }
-  // Clients put addresses together with one slash too many.
-  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   std::string_view pattern;  // the first that matches; later ones only look as if they did
   std::vector<std::string> allowed;

@@ -42,7 +42,7 @@ class Router {
     HttpResponse error;  // if there is no route: 404, 405 with the methods that are allowed, or 200 to "OPTIONS *"
     std::vector<std::string> captures;
   };
-  // A slash at a path's end makes no difference: no route has one there.
+  // The path as ReadHead has it, without a slash at its end.
   Match Find(std::string_view method, std::string_view path) const;
   // Of errors about a path that is no route's, or of which no more was read than its beginning: as of the first route
   // with the same first segment, so that clients of an API can read what it does not have.

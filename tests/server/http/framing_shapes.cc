@@ -175,6 +175,8 @@ std::vector<Shape> HeaderShapes() {
       {"two keys", HelloWith(host + "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"), "400"},
       {"a key twice", HelloWith(host + "Authorization: Bearer a\r\nauthorization: Bearer a\r\n"), "400"},
       {"two of Anthropic's keys", HelloWith(host + "x-api-key: a\r\nX-Api-Key: b\r\n"), "400"},
+      {"two origins", HelloWith(host + "Origin: http:/"s + "/a\r\nOrigin: http:/" + "/b\r\n"), "400"},
+      {"an escaped slash at the end", Get("GET /hello%2F HTTP/1.1"), "404 +"},
       {"a key in two headers", HelloWith(host + "Authorization: Bearer a\r\nx-api-key: a\r\n"), "200 +"},
       {"expects nothing", HelloWith(host + "Expect:\r\n"), "200 +"},
       {"expects to continue without a body", HelloWith(host + "Expect: 100-continue\r\n"), "200 +"},

@@ -78,13 +78,6 @@ TEST(RouterTest, WildcardsMayStandAnywhere) {
               ::testing::Contains(::testing::Pair("allow", "GET, POST")));
 }
 
-TEST(RouterTest, ASlashAtTheEndMakesNoDifference) {
-  const Router router = TestRouter();
-  EXPECT_EQ(router.Find("GET", "/things/").route->name, "list");
-  EXPECT_THAT(router.Find("GET", "/things/a/").captures, ElementsAre("a"));
-  EXPECT_EQ(router.Find("GET", "/things//").route, nullptr);
-}
-
 TEST(RouterTest, SaysWhatIsAllowed) {
   const Router router = TestRouter();
   const Router::Match match = router.Find("DELETE", "/things");
