@@ -54,17 +54,17 @@ std::string TypeOf(RequestReader& reader, const std::string& path, const bj::val
   return "";
 }
 
-void RefuseType(RequestReader& reader, const std::string& path, std::string_view type) {
-  reader.Fail(path + ".type",
-              fmt::format("is {}: this server takes text, thinking, tool_use and tool_result blocks alone",
-                          type.substr(0, 100)),
-              "unsupported_parameter");
+// `holds`: who has which blocks.
+void RefuseType(RequestReader& reader, const std::string& path, std::string_view type, std::string_view holds) {
+  reader.Fail(path + ".type", fmt::format("is {}: {} alone", type.substr(0, 100), holds), "unsupported_parameter");
 }
 
 void ReadUserBlock(RequestReader& reader, const std::string& path, const bj::value& block, Said* said) {
   const std::string type = TypeOf(reader, path, block);
   if (!reader.ok()) return;
-  if (type != "text" && type != "tool_result") return RefuseType(reader, path, type);
+  if (type != "text" && type != "tool_result") {
+    return RefuseType(reader, path, type, "this server takes, in a user's message, text and tool_result blocks");
+  }
   RequestReader members = Members(block.get_object(), path, reader);
   members.Take("type");
   std::string text;
@@ -88,7 +88,10 @@ void ReadUserBlock(RequestReader& reader, const std::string& path, const bj::val
 void ReadAssistantBlock(RequestReader& reader, const std::string& path, const bj::value& block, Said* said) {
   const std::string type = TypeOf(reader, path, block);
   if (!reader.ok() || type == "redacted_thinking") return;
-  if (type != "text" && type != "thinking" && type != "tool_use") return RefuseType(reader, path, type);
+  if (type != "text" && type != "thinking" && type != "tool_use") {
+    return RefuseType(reader, path, type,
+                      "this server takes, in an assistant's message, text, thinking and tool_use blocks");
+  }
   RequestReader members = Members(block.get_object(), path, reader);
   members.Take("type");
   std::string text, unused;
@@ -154,7 +157,7 @@ std::string ReadTextBlocks(RequestReader& reader, const std::string& path, const
     const std::string type = TypeOf(reader, at, block);
     if (!reader.ok()) return "";
     if (type != "text") {
-      RefuseType(reader, at, type);
+      RefuseType(reader, at, type, "this server takes, in a system prompt or a tool's result, text blocks");
       return "";
     }
     RequestReader members = Members(block.get_object(), at, reader);
@@ -178,7 +181,8 @@ void ReadAnthropicMessage(RequestReader& reader, const std::string& path, const 
     members.Take(kept);  // of an answer that is sent back whole
   }
   if (members.ok() && role != "user" && role != "assistant" && role != "system") {
-    members.Fail("role", "must be one of user, assistant", role.empty() ? "missing_parameter" : "invalid_value");
+    members.Fail("role", "must be one of user, assistant, system",
+                 role.empty() ? "missing_parameter" : "invalid_value");
   }
   if (members.ok() && (content == nullptr || (!content->is_string() && !content->is_array()))) {
     members.Fail("content", fmt::format("must be a string or a list of blocks, not {}",

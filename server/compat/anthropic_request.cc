@@ -33,14 +33,23 @@ constexpr KnownParameter kMessagesMembers[] = {
     {"inference_geo", "*", kNoEffect},
 };
 
+// What the other APIs have of their own, and is in no table of theirs that is added here.
+constexpr KnownParameter kOthersMembers[] = {
+    {"stop", "[]", "Not supported: see stop_sequences."},
+    {"seed", "", kNotSupported},
+    {"previous_response_id", "", "Not supported: the conversation is in messages."},
+    {"conversation", "", "Not supported: the conversation is in messages."},
+};
+
 void ReadMessages(RequestReader& reader, Params& params) {
   const bj::value* system = reader.Take("system");
   const bj::value* given = reader.Take("messages");
   if (!reader.ok()) return;
   if (given == nullptr) return reader.Fail("messages", "is missing: give a list of messages", "missing_parameter");
-  if (!given->is_array() || given->get_array().empty()) {
-    return reader.Fail("messages", fmt::format("must be a list of at least one message, not {}", DescribeJson(*given)));
+  if (!given->is_array()) {
+    return reader.Fail("messages", fmt::format("must be a list of messages, not {}", DescribeJson(*given)));
   }
+  if (given->get_array().empty()) return reader.Fail("messages", "has no message: give at least one", "invalid_value");
   const bj::array& list = given->get_array();
   if (list.size() > kMaxMessages) {
     return reader.Fail("messages", fmt::format("has {} messages: at most {}", list.size(), kMaxMessages),
@@ -169,10 +178,14 @@ void ReadOutput(RequestReader& reader, Params& params) {
     std::string effort;
     members.Read("effort", &effort);
     if (const bj::value* inner = members.Take("format")) {
+      if (format != nullptr && *format != *inner) {
+        return reader.Fail("output_format", "is another than output_config.format: give one of them", "invalid_value");
+      }
       format = inner;
       path = "output_config.format";
     }
     reader.Fail(members.Finish());
+    CheckEffort(reader, "output_config.effort", effort);
     if (reader.ok() && params.conversation && !effort.empty()) {
       params.names.thinking = "output_config.effort";  // where nothing else is said, thinking is a default
       params.conversation->thinking.emplace("reasoning_effort", effort);
@@ -248,6 +261,9 @@ MessagesTable MakeTable(MessagesCall call) {
                 &Params::stop);
   made.Add("stream", BooleanSchema("Answer with events as tokens are made.", false), &Params::stream);
   AddSamplingFields({"temperature", "top_p", "top_k"}, made);
+  AddKnownParameters(kOthersMembers, made);
+  AddKnownParameters(KnownParameters(), made);
+  AddKnownParameters(OpenAiParameters(), made);
   return made;
 }
 

@@ -91,11 +91,17 @@ void ReadReasoningFormat(RequestReader& reader, Params& params) {
 
 }  // namespace
 
-void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {
-  if (effort.empty() || !reader.ok() || !params.conversation) return;
+void CheckEffort(RequestReader& reader, std::string_view name, const std::string& effort) {
+  if (effort.empty() || !reader.ok()) return;
   if (std::find(kEfforts.begin(), kEfforts.end(), effort) == kEfforts.end()) {
-    return reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
+    reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
   }
+}
+
+void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {
+  if (effort.empty() || !params.conversation) return;
+  CheckEffort(reader, name, effort);
+  if (!reader.ok()) return;
   SetThinking(name, effort != "none", params);
   params.conversation->thinking.emplace("reasoning_effort", effort);
 }

@@ -12,6 +12,9 @@ namespace batucada {
 // enable_thinking, thinking and reasoning_effort, unless chat_template_kwargs has them.
 void AddReasoningParameters(CompletionTable& table);
 
+// Refuses what is no such word, nor empty.
+void CheckEffort(RequestReader& reader, std::string_view name, const std::string& effort);
+
 // How hard, "none", "low", … "max"; nothing, if `effort` is empty. `name` is the parameter's, for errors.
 void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, CompletionParams& params);
 

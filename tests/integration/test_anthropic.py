@@ -148,11 +148,23 @@ def test_structured_output(client):
     ({"messages": [*USER, {"role": "assistant", "content": [{"type": "tool_use", "name": "a", "input": {}}]}]}, "messages[1].content[0].id is missing"),
     ({"thinking": {"type": "enabled", "budget_tokens": 4}}, "thinking.budget_tokens is 4: it must be less than max_tokens"),
     ({"stop_sequences": [""]}, "stop_sequences[0] is empty"),
+    ({"messages": []}, "messages has no message"),
+    ({"messages": [{"role": "tool", "content": "a"}]}, "messages[0].role must be one of user, assistant, system"),
+    ({"messages": [{"role": "user", "content": [{"type": "thinking", "thinking": "a"}]}]}, "in a user's message, text and tool_result"),
+    ({"extra_body": {"output_config": {"effort": "bogus"}}}, "output_config.effort must be one of"),
+    ({"extra_body": {"output_format": {"type": "json_schema", "schema": {"const": 1}},
+                     "output_config": {"format": {"type": "json_schema", "schema": {"const": 2}}}}}, "output_format is another"),
+    # What other APIs ask for by these names would be lost.
+    *[({"extra_body": {name: value}}, name) for name, value in [
+        ("response_format", {"type": "json_object"}), ("guided_choice", ["a"]), ("stop", "a"), ("max_completion_tokens", 2),
+        ("logit_bias", {"5": 100}), ("frequency_penalty", 1), ("n", 2), ("seed", 5), ("chat_template_kwargs", {"a": 1}),
+        ("logprobs", True), ("echo", True), ("instructions", "a"), ("previous_response_id", "a"), ("options", {"seed": 5})]],
     ({"max_tokens": 0}, "max_tokens"),
 ])
 def test_errors_are_in_its_shape(client, body, why):
     with pytest.raises(anthropic.BadRequestError) as raised:
         client.messages.create(**{"model": MODEL, "max_tokens": 4, "messages": USER, **body})
+    assert raised.value.request_id  # what its log calls it
     error = raised.value.body
     assert error["type"] == "error" and error["error"]["type"] == "invalid_request_error" and why in error["error"]["message"]
 
