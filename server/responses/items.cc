@@ -332,8 +332,13 @@ std::vector<StoredItem> ReadItems(RequestReader& reader, std::string_view name) 
     return items;
   }
   items.reserve(list.size());
+  absl::flat_hash_set<std::string> ids;
   for (size_t i = 0; i < list.size() && reader.ok(); ++i) {
     items.push_back(ReadItem(reader, fmt::format("{}[{}]", name, i), list[i]));
+    if (reader.ok() && !ids.insert(items.back().id).second) {
+      reader.Fail(fmt::format("{}[{}].id", name, i), "is that of another item: give each its own, or none",
+                  "invalid_value");
+    }
   }
   return items;
 }

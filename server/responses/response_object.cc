@@ -47,7 +47,7 @@ void ResponseObject::WriteMembers(JsonWriter& json) const {
   json.Key("id").String(id).Key("object").String("response").Key("created_at").Int(created);
   json.Key("status").String(ResponseStatusName(status)).Key("background").Bool(background);
   json.Key("completed_at");
-  completed > 0 ? json.Int(completed) : json.Null();
+  completed > 0 && status == ResponseStatus::kCompleted ? json.Int(completed) : json.Null();
   json.Key("error");
   failure.ok() ? void(json.Null()) : WriteError(kServerError, MessageOf(failure), json);
   json.Key("incomplete_details");

@@ -108,6 +108,7 @@ def test_a_conversation_needs_no_more_input(fake, client):
     ("/{id}/items", {}, "items"),
     ("/{id}/items", {"items": []}, "items"),
     ("/{id}/items", {"items": [{"role": "user", "content": 5}]}, "items[0].content"),
+    ("", {"items": [{**user("a"), "id": "it"}, user("b"), {**user("c"), "id": "it"}]}, "items[2].id"),
 ])
 def test_what_is_wrong_is_named(fake, client, path, body, param):
     conversation = client.conversations.create()

@@ -55,6 +55,7 @@ def test_the_answer_is_chats(fake, client):
     assert response.output_text == same["choices"][0]["message"]["content"]
     assert response.id.startswith("resp_") and response.object == "response" and response.model == MODEL
     assert response.status == "incomplete" and response.incomplete_details.reason == "max_output_tokens"
+    assert response.to_dict()["completed_at"] is None
     assert (response.temperature, response.top_p, response.max_output_tokens) == (0.5, 0.9, 12)
     assert response.instructions == "Be brief." and response.metadata == {"a": "b"} and response.error is None
     assert response.usage.input_tokens == same["usage"]["prompt_tokens"]
