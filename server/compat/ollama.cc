@@ -79,10 +79,13 @@ const OllamaTable& OwnOptions() {
     OllamaTable made;
     using P = OllamaParams;
     made.AddRead("num_predict",
-                 IntegerSchema("Tokens to generate at most; -1 or -2: until the model ends.", {.min = -2}),
+                 IntegerSchema("Tokens to generate at most; 0, -1 or -2: until the model ends.", {.min = -2}),
                  [](RequestReader& reader, P& params) {
                    reader.Read("num_predict", &params.max_tokens);
-                   if (params.max_tokens == -1 || params.max_tokens == -2) params.max_tokens.reset();
+                   if (!params.max_tokens || *params.max_tokens > 0) return;
+                   if (*params.max_tokens < -2)
+                     return reader.Fail("num_predict", "must be at least -2", "invalid_value");
+                   params.max_tokens.reset();
                  });
     AddSamplingFields(SamplingKind::kFilter, made);
     made.AddRead("seed", IntegerSchema("-1: random."), [](RequestReader& reader, P& params) {

@@ -66,16 +66,20 @@ class TgiDialect : public Dialect {
     if (form_ == TgiForm::kList) json.EndArray();
   }
 
-  // An event for each token. Text comes when it is final: with the last of those that are new.
+  // An event for each token, with its own text where the next that is final begins with that, and what is left with the
+  // newest: text that may yet be a stop string, or a part of a character, comes later than its token.
   void Piece(const Generated&, const Update& update, std::string* body) override {
-    if (!update.tokens.empty()) last_ = update.tokens.back();
+    rest_ += update.text;
     for (size_t i = 0; i < update.tokens.size(); ++i) {
+      last_ = update.tokens[i];
       const bool newest = i + 1 == update.tokens.size();
       if (newest && update.finish) continue;  // End tells it
+      const std::string own = newest ? rest_ : TokenString(tokenizer_, last_.id);
+      const std::string_view text = rest_.starts_with(own) ? own : std::string_view();
       ++told_;
-      AppendToken(update.tokens[i], newest ? update.text : "", nullptr, body);
+      AppendToken(last_, text, nullptr, body);
+      rest_.erase(0, text.size());
     }
-    if (update.finish || update.tokens.empty()) rest_ += update.text;
   }
 
   void End(const Generated& generated, std::string* body) override { AppendToken(last_, rest_, &generated, body); }

@@ -65,7 +65,8 @@ std::optional<double> AsNumber(const bj::value& value, Typing typing) {
   if (value.is_number()) return value.to_number<double>();
   double number = 0;
   const auto text = Spelled(value, typing);
-  return text && absl::SimpleAtod(*text, &number) ? std::optional(number) : std::nullopt;
+  const bool decimal = text && text->find_first_of("xX") == text->npos;  // which that would take, too
+  return decimal && absl::SimpleAtod(*text, &number) ? std::optional(number) : std::nullopt;
 }
 
 std::optional<bool> AsBoolean(const bj::value& value, Typing typing) {

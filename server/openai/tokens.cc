@@ -11,6 +11,7 @@
 #include "server/openai/logprobs_json.h"
 #include "server/openai/tool_parameters.h"
 #include "text/detokenizer.h"
+#include "text/utf8.h"
 
 namespace batucada {
 namespace {
@@ -72,7 +73,16 @@ struct Tokens {
 Pieces WritePieces(const Tokens& tokens, JsonWriter& json) {
   json.BeginArray();
   for (const int32_t id : tokens.ids) {
-    json.BeginObject().Key("id").Int(id).Key("piece").String(TokenString(tokens.tokenizer, id)).EndObject();
+    const std::string_view bytes = tokens.tokenizer.TokenBytes(id);
+    json.BeginObject().Key("id").Int(id).Key("piece");
+    if (!FindInvalidUtf8(bytes)) {
+      json.String(bytes);
+    } else {  // a part of a character
+      json.BeginArray();
+      for (const char byte : bytes) json.Int(static_cast<unsigned char>(byte));
+      json.EndArray();
+    }
+    json.EndObject();
     if (json.full()) co_yield nullptr;
   }
   json.EndArray();
@@ -192,7 +202,10 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
     made.AddRead("add_special", BooleanSchema("Of content: add the model's start token.", false), read_already);
     made.AddRead("parse_special", BooleanSchema("Special tokens written out in the text are those tokens.", true),
                  read_already);
-    made.AddRead("with_pieces", BooleanSchema("Tell each token as {\"id\", \"piece\"}.", false), read_already);
+    made.AddRead(
+        "with_pieces",
+        BooleanSchema("Tell each token as {\"id\", \"piece\"}, a piece that is no UTF-8 as a list of bytes.", false),
+        read_already);
     return made;
   }();
   return table;

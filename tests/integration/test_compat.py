@@ -58,6 +58,8 @@ def test_tgi_stream(strict, path, more):
     assert "".join(event["token"]["text"] for event in told) == wanted["text"] == told[-1]["generated_text"]
     assert [event["generated_text"] for event in told[:-1]] == [None] * 5
     assert told[-1]["details"]["finish_reason"] == "length" and [event["index"] for event in told] == [1, 2, 3, 4, 5, 6]
+    whole = strict.http.post("/generate", json={"inputs": PROMPT, "parameters": {"max_new_tokens": 6, "details": True}}).json()
+    assert [event["token"]["text"] for event in told] == [token["text"] for token in whole["details"]["tokens"]]
 
 
 def test_tgi_errors_and_info(strict):
@@ -206,6 +208,8 @@ def test_llamacpp_text(strict):
     pieces = strict.http.post("/tokenize", json={"content": PROMPT, "with_pieces": True}).json()["tokens"]
     assert [one["id"] for one in pieces] == ids and "".join(one["piece"] for one in pieces) == PROMPT
     assert strict.http.post("/detokenize", json={"tokens": ids}).json()["content"] == PROMPT
+    parts = strict.http.post("/tokenize", json={"content": "\u65e5", "with_pieces": True}).json()["tokens"]
+    assert bytes(byte for one in parts for byte in one["piece"]).decode() == "\u65e5"  # a list of bytes each
     text = strict.http.post("/apply-template", json={"messages": MESSAGES}).json()["prompt"]
     assert "Call me" in text
     ids = strict.http.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()["tokens"]
@@ -246,6 +250,24 @@ def test_ollama_generate(strict):
     assert told["response"] == chat(strict, messages)
     loaded = strict.http.post("/api/generate", json={"model": MODEL.name}).json()
     assert (loaded["done"], loaded["done_reason"]) == (True, "load")
+
+
+def test_ollama_lines_end_where_lines_of_any_kind_do(strict):
+    """Its client splits an answer as str.splitlines does."""
+    text = "a\u2028b\u2029c\u0085d"
+    body = {"model": MODEL.name, "prompt": PROMPT, "raw": True, "format": {"const": text}}
+    told = [json.loads(line) for line in strict.http.post("/api/generate", json=body).text.splitlines()]
+    assert json.loads("".join(line["response"] for line in told)) == text
+
+
+@pytest.mark.parametrize("bound", [0, -1, -2])
+def test_ollama_without_a_bound(strict, bound):
+    options = {"temperature": 0, "num_predict": bound, "stop": six_tokens(strict)["text"][-1]}
+    told = strict.http.post("/api/generate", json={"prompt": PROMPT, "raw": True, "stream": False, "options": options}).json()
+    assert told["done_reason"] == "stop"
+    options["num_predict"] = -3
+    refused = strict.http.post("/api/generate", json={"prompt": PROMPT, "raw": True, "options": options})
+    assert refused.status_code == 400 and "num_predict must be at least -2" in refused.json()["error"]
 
 
 def test_ollama_chat(strict):

@@ -142,7 +142,7 @@ def test_what_would_change_an_answer_is_refused_by_name(fast, path, body, where)
     ("/generate", {"inputs": "a", "parameters": {"max_tokens": -1}}, "parameters.max_tokens is -1"),
     *[("/api/chat", {"messages": USER, "options": options}, says) for options, says in
       (({"stop": [""]}, "options.stop[0] is empty"), ({"top_p": -1}, "options.top_p is -1"), ({"temperature": 9}, "options.temperature is 9"),
-       ({"min_p": 5}, "options.min_p is 5"), ({"num_predict": -5}, "options.num_predict is -5"))],
+       ({"min_p": 5}, "options.min_p is 5"), ({"num_predict": -5}, "options.num_predict must be at least -2"))],
 ], ids=str)
 def test_other_forms_of_errors_name_it_too(fast, path, body, says):
     response = fast.http.post(path, json=body)
