@@ -163,8 +163,8 @@ Annotations, which say nothing about what is valid, are not held to: `title`, `d
 `multi-host-uri`, `name-email`, `password`, `path`, `phone`, `regex`, `relative-json-pointer`, `uri-reference` and
 `uri-template`.
 
-Refused are other formats, `uniqueItems` of other items, the opposite of `format`, `multipleOf`, `additionalProperties` and the
-like, and in patterns lookaheads, lookbehinds, back references and `\\b`.
+Refused are other formats, `uniqueItems` of other items, `multipleOf`, `properties` and `items` beside `enum` or
+`const`, the opposite of `format`, `multipleOf`, `additionalProperties` and the like, and in patterns lookaheads, lookbehinds, back references, `\\p`, `(?i)` and `\\b`.
 """
 
 STREAMS = """
@@ -172,6 +172,10 @@ With `"stream": true` the answer is server-sent events: one JSON chunk an event,
 (`: keep-alive`) comes whenever a stream has been silent for `--keep-alive-period`. What goes wrong after the stream has
 begun is an event with an `error`, which is the last: without `data: [DONE]` a text is not whole.
 """
+
+# How streams of other APIs end.
+ENDS = {"/v1/messages": "the event `message_stop`", "/completion": 'an event with `"stop": true`',
+        "/": "an event with `generated_text`"}
 
 RESPONSE_STREAMS = """
 With `"stream": true` the answer is server-sent events of OpenAI's types, numbered from 0: `response.created` and
@@ -299,7 +303,10 @@ def render(document):
                     lines += ["", *parameters(schema, told)]
             content = answers["200"].get("content", {})
             if {"text/event-stream", "application/json"} <= content.keys():
-                lines.append((RESPONSE_STREAMS if path == "/v1/responses" else STREAMS).rstrip())
+                streams = RESPONSE_STREAMS if path == "/v1/responses" else STREAMS
+                if path in ENDS:
+                    streams = streams.replace("then `data: [DONE]`", f"the last {ENDS[path]}").replace("`data: [DONE]`", "that")
+                lines.append(streams.rstrip())
             lines.append("")
     lines += [OTHERS, *parameters({"properties": told}, {}), ""]
     lines.append("## Errors\n\n| status | |\n|---|---|")
