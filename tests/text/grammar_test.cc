@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "text/byte_tokenizer.h"
+#include "tests/text/grammar_fixture.h"
 #include "text/utf8.h"
 
 namespace batucada {
@@ -17,40 +17,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr int32_t kVocab = 300, kEnd = 299;
-
-class GrammarTest : public ::testing::Test {
- protected:
-  std::shared_ptr<const Grammar> Make(GrammarSpec::Kind kind, std::string text, std::vector<std::string> choices = {}) {
-    auto made = compiler_.Compile({.kind = kind, .text = std::move(text), .choices = std::move(choices)});
-    EXPECT_TRUE(made.ok()) << made.status();
-    return made.ok() ? *made : nullptr;
-  }
-  std::string Refusal(GrammarSpec::Kind kind, std::string text) {
-    const auto made = compiler_.Compile({.kind = kind, .text = std::move(text)});
-    return made.ok() ? "" : std::string(made.status().message());
-  }
-  // Whether the bytes of `text` are allowed one after the other, by mask and by Accept, and then the end.
-  static bool Takes(const std::shared_ptr<const Grammar>& grammar, std::string_view text) {
-    GrammarMatcher matcher(grammar);
-    for (const char c : text) {
-      const auto byte = static_cast<uint8_t>(c);
-      const bool allowed = Allows(matcher, byte);
-      EXPECT_EQ(matcher.Accept(byte), allowed);
-      if (!allowed) return false;
-    }
-    return matcher.finished() || Allows(matcher, kEnd);
-  }
-  static bool Allows(GrammarMatcher& matcher, int32_t id) {
-    std::vector<uint32_t> mask((kVocab + 31) / 32);
-    EXPECT_TRUE(matcher.Mask(mask).ok());
-    return (mask[static_cast<size_t>(id) / 32] >> (id % 32) & 1U) != 0;
-  }
-
-  std::unique_ptr<Tokenizer> tokenizer_ = MakeByteTokenizer(kEnd);
-  GrammarCompiler compiler_{*tokenizer_, kVocab, {kEnd}};
-};
 
 TEST_F(GrammarTest, ChoicesAreOfTheWholeText) {
   const auto grammar = Make(GrammarSpec::Kind::kChoice, "", {"red", "redder", "blue"});

@@ -75,7 +75,8 @@ absl::StatusOr<ExprId> MultiplesWithin(double step, bool whole, const NumberRang
     std::vector<ExprId> ways;
     for (int64_t k = first; k <= last; ++k) {
       const std::string text = Write(k * unit, places);
-      const double value = std::strtod(text.c_str(), nullptr);
+      // Of fractions as bounds are read, so that one is as large as itself.
+      const ExactNumber value = places == 0 ? static_cast<ExactNumber>(k * unit) : std::strtod(text.c_str(), nullptr);
       const bool low =
           range.least && (value < range.least->value || (range.least->exclusive && value == range.least->value));
       const bool high =
@@ -85,9 +86,9 @@ absl::StatusOr<ExprId> MultiplesWithin(double step, bool whole, const NumberRang
     return e.Choice(std::move(ways));
   };
   if (!whole && scale / shared > 1 && range.least && range.most) {
-    const double first = std::floor(range.least->value / step), last = std::ceil(range.most->value / step);
-    const double largest = std::max(std::abs(first), std::abs(last)) * static_cast<double>(decimal.digits);
-    if (last - first <= static_cast<double>(kMostNamed) && largest < 1e15) {
+    const ExactNumber first = std::floor(range.least->value / step), last = std::ceil(range.most->value / step);
+    const ExactNumber largest = std::max(std::abs(first), std::abs(last)) * static_cast<ExactNumber>(decimal.digits);
+    if (last - first <= static_cast<ExactNumber>(kMostNamed) && largest < 1e15L) {
       return named(decimal.digits, decimal.places, static_cast<int64_t>(first), static_cast<int64_t>(last));
     }
   }

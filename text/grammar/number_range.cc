@@ -135,17 +135,18 @@ ExprId Sizes(const DecimalBound& low, const DecimalBound* high, Expressions& e) 
 }
 
 absl::StatusOr<DecimalBound> ToDecimalBound(const NumberBound& bound) {
+  const auto value = static_cast<double>(bound.value);  // what it rounds has too many digits in any case
   std::array<char, 400> text{};
   const auto [end, error] =
-      std::to_chars(text.data(), text.data() + text.size(), std::abs(bound.value), std::chars_format::fixed);
+      std::to_chars(text.data(), text.data() + text.size(), std::abs(value), std::chars_format::fixed);
   const std::string_view digits(text.data(), static_cast<size_t>(end - text.data()));
   const size_t point = std::min(digits.find('.'), digits.size());
   std::string fraction(point < digits.size() ? digits.substr(point + 1) : "");
   while (!fraction.empty() && fraction.back() == '0') fraction.pop_back();
-  if (error != std::errc() || !std::isfinite(bound.value) || point > 14 ||
+  if (error != std::errc() || !std::isfinite(value) || point > 14 ||
       point + fraction.size() > static_cast<size_t>(kDigits)) {
     std::array<char, 32> shortest{};
-    const auto written = std::to_chars(shortest.data(), shortest.data() + shortest.size(), bound.value);
+    const auto written = std::to_chars(shortest.data(), shortest.data() + shortest.size(), value);
     return absl::InvalidArgumentError(absl::StrCat(
         "has the bound ", absl::string_view(shortest.data(), static_cast<size_t>(written.ptr - shortest.data())),
         ": bounds must have at most 14 digits before the point and 15 in all"));

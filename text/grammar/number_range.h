@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "text/grammar/json_parts.h"
+#include "text/grammar/schema_numbers.h"
 
 namespace batucada::grammar {
 
@@ -13,7 +14,7 @@ namespace batucada::grammar {
 ExprId IntegersBetween(int64_t least, int64_t most, Expressions& e);
 
 struct NumberBound {
-  double value = 0;
+  ExactNumber value = 0;
   bool exclusive = false;
 };
 struct NumberRange {

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "text/grammar/schema_numbers.h"
 #include "text/grammar/schema_reader.h"
 #include "text/json_text.h"
 
@@ -23,7 +24,7 @@ bool IsIn(const bj::array& list, const bj::value& value) {
 }  // namespace
 
 bool AreSame(const bj::value& a, const bj::value& b) {
-  if (a.is_number() && b.is_number()) return a.to_number<double>() == b.to_number<double>();
+  if (a.is_number() && b.is_number()) return ExactOf(a) == ExactOf(b);
   if (a.is_array() && b.is_array()) {
     return std::equal(a.get_array().begin(), a.get_array().end(), b.get_array().begin(), b.get_array().end(), AreSame);
   }
@@ -40,20 +41,21 @@ bool AreSame(const bj::value& a, const bj::value& b) {
 
 std::optional<bool> IsWithin(const bj::value& value, std::string_view keyword, const bj::value& bound) {
   if (!bound.is_number()) return std::nullopt;
-  const auto most = [&](double size) { return size <= bound.to_number<double>(); };
-  const auto least = [&](double size) { return size >= bound.to_number<double>(); };
-  const auto size_of = [](size_t size) { return static_cast<double>(size); };
+  const auto most = [&](ExactNumber size) { return size <= ExactOf(bound); };
+  const auto least = [&](ExactNumber size) { return size >= ExactOf(bound); };
+  const auto size_of = [](size_t size) { return static_cast<ExactNumber>(size); };
   if (keyword == "minLength" || keyword == "maxLength") {
     if (!value.is_string()) return true;
     const bj::string& text = value.get_string();
-    const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
-    return keyword == "minLength" ? least(static_cast<double>(characters)) : most(static_cast<double>(characters));
+    const auto characters =
+        static_cast<ExactNumber>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    return keyword == "minLength" ? least(characters) : most(characters);
   }
   if (keyword == "minItems") return !value.is_array() || least(size_of(value.get_array().size()));
   if (keyword == "maxItems") return !value.is_array() || most(size_of(value.get_array().size()));
   if (keyword == "minProperties") return !value.is_object() || least(size_of(value.get_object().size()));
   if (keyword == "maxProperties") return !value.is_object() || most(size_of(value.get_object().size()));
-  const double number = value.is_number() ? value.to_number<double>() : 0;
+  const ExactNumber number = value.is_number() ? ExactOf(value) : 0;
   if (keyword == "minimum") return !value.is_number() || least(number);
   if (keyword == "maximum") return !value.is_number() || most(number);
   if (keyword == "exclusiveMinimum") return !value.is_number() || (least(number) && !most(number));
@@ -121,12 +123,13 @@ absl::StatusOr<ExprId> SchemaReader::ReadExceptOfType(const Flat& flat, const bj
     }
     return ReadType(some, type, path, depth);
   }
-  std::vector<double> numbers;
+  std::vector<bj::value> numbers;
   for (const bj::value& value : except) {
-    if (value.is_number()) numbers.push_back(value.to_number<double>());
+    if (value.is_number()) numbers.push_back(value);
   }
-  std::sort(numbers.begin(), numbers.end());
-  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::sort(numbers.begin(), numbers.end(),
+            [](const bj::value& a, const bj::value& b) { return ExactOf(a) < ExactOf(b); });
+  numbers.erase(std::unique(numbers.begin(), numbers.end(), AreSame), numbers.end());
   if (numbers.empty()) return ReadType(flat, type, path, depth);
   if (numbers.size() > kMostNumbers) return Refused(path, Concat("excludes more than ", kMostNumbers, " numbers"));
   std::vector<ExprId> ways;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "text/grammar/schema_numbers.h"
 #include "text/json_text.h"
 
 namespace batucada::grammar {
@@ -166,6 +167,12 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
   if (object == nullptr) return Refused(path, "must be a schema: an object, true or false");
   if (!budget_.Spend(10 + SizeOf(schema)))
     return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
+  for (const char* values : {"const", "enum"}) {
+    const bj::value* value = object->if_contains(values);
+    if (value != nullptr && HasRoundedInteger(*value)) {
+      return Refused(Below(path, values), "has an integer beyond 64 bits, which is not supported: give a smaller one");
+    }
+  }
   bj::object flat;
   bool no_names = false;
   for (const auto& [key, value] : *object) {

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/grammar/schema_flatten.h"
+#include "text/grammar/schema_numbers.h"
 #include "text/json_text.h"
 
 namespace batucada::grammar {
@@ -270,8 +271,7 @@ absl::StatusOr<bj::object> SchemaFlattener::MergeSettled(bj::object a, const bj:
     }
     if (*mine == value) continue;
     const auto smaller = [mine, &other = value](bool take_smaller) {
-      const double x = mine->is_number() ? mine->to_number<double>() : 0,
-                   y = other.is_number() ? other.to_number<double>() : 0;
+      const ExactNumber x = mine->is_number() ? ExactOf(*mine) : 0, y = other.is_number() ? ExactOf(other) : 0;
       if ((y < x) == take_smaller) *mine = other;
     };
     if (name == "type") {

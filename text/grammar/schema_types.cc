@@ -140,7 +140,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
       const bj::value* value = flat.if_contains(name);
       if (value == nullptr) continue;
       if (!value->is_number()) return Refused(Below(path, name), "must be a number");
-      const NumberBound one{value->to_number<double>(), name == open};
+      const NumberBound one{ExactOf(*value), name == open};
       const bool tighter = !best || (lower ? one.value > best->value : one.value < best->value) ||
                            (one.value == best->value && one.exclusive);
       if (tighter) best = one;
@@ -157,16 +157,16 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
     return range;
   }
   // Whole numbers: bounds are rounded inwards.
-  constexpr double kReach = 1e18;
+  constexpr ExactNumber kReach = 1e18L;
   int64_t low = -999'999'999'999'999'999, high = -low;
   if (least) {
     if (least->value >= kReach) return Refused(path, "has a minimum of more than 18 digits, which is not supported");
-    const double up = std::ceil(least->value);
+    const ExactNumber up = std::ceil(least->value);
     low = std::max(low, static_cast<int64_t>(std::max(up, -kReach)) + (least->exclusive && up == least->value ? 1 : 0));
   }
   if (most) {
     if (most->value <= -kReach) return Refused(path, "has a maximum of more than 18 digits, which is not supported");
-    const double down = std::floor(most->value);
+    const ExactNumber down = std::floor(most->value);
     high =
         std::min(high, static_cast<int64_t>(std::min(down, kReach)) - (most->exclusive && down == most->value ? 1 : 0));
   }

@@ -1,0 +1,94 @@
+// Numbers of schemas are held to as they were written, however large.
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/text/grammar_fixture.h"
+
+namespace batucada {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SchemaNumbersTest : public GrammarTest {
+ protected:
+  struct Case {
+    std::string schema;
+    std::vector<std::string> taken, refused;
+  };
+  void Check(const std::vector<Case>& cases) {
+    for (const Case& one : cases) {
+      const auto grammar = Make(GrammarSpec::Kind::kJsonSchema, one.schema);
+      ASSERT_NE(grammar, nullptr) << one.schema;
+      for (const std::string& text : one.taken) EXPECT_TRUE(Takes(grammar, text)) << one.schema << " " << text;
+      for (const std::string& text : one.refused) EXPECT_FALSE(Takes(grammar, text)) << one.schema << " " << text;
+    }
+  }
+  std::string RefusalOf(std::string schema) { return Refusal(GrammarSpec::Kind::kJsonSchema, std::move(schema)); }
+};
+
+// 2^53 + 1 is no double, and neither is 10^18 - 65.
+TEST_F(SchemaNumbersTest, BoundsAreNotRounded) {
+  Check({
+      {R"({"type":"integer","minimum":9007199254740993,"maximum":9007199254740993})",
+       {"9007199254740993"},
+       {"9007199254740992", "9007199254740994"}},
+      {R"({"type":"integer","minimum":999999999999999935,"maximum":999999999999999936})",
+       {"999999999999999935", "999999999999999936"},
+       {"999999999999999934", "999999999999999937", "999999999999999990"}},
+      {R"({"type":"integer","exclusiveMinimum":9007199254740992,"maximum":9007199254740993})",
+       {"9007199254740993"},
+       {"9007199254740992", "9007199254740994"}},
+      {R"({"type":"integer","minimum":-9007199254740993,"exclusiveMaximum":-9007199254740992})",
+       {"-9007199254740993"},
+       {"-9007199254740992", "-9007199254740994"}},
+      {R"({"allOf":[{"type":"integer","maximum":9007199254740993},{"maximum":9007199254740992}]})",
+       {"9007199254740992"},
+       {"9007199254740993"}},
+      {R"({"allOf":[{"type":"integer","minimum":9007199254740992},{"minimum":9007199254740993}]})",
+       {"9007199254740993"},
+       {"9007199254740992"}},
+      {R"({"type":"integer","minimum":9007199254740991.5,"maximum":9007199254740993})",
+       {"9007199254740992", "9007199254740993"},
+       {"9007199254740991", "9007199254740994"}},
+      {R"({"type":"integer","minimum":-9223372036854775808,"maximum":18446744073709551615})",
+       {"999999999999999999", "-999999999999999999"},
+       {"1000000000000000000"}},
+      {R"({"type":"integer","multipleOf":2,"minimum":9007199254740993,"maximum":9007199254740997})",
+       {"9007199254740994", "9007199254740996"},
+       {"9007199254740992", "9007199254740998"}},
+  });
+}
+
+TEST_F(SchemaNumbersTest, ValuesAreNotRounded) {
+  Check({
+      {R"({"enum":[9007199254740993,7],"maximum":9007199254740992})", {"7"}, {"9007199254740993"}},
+      {R"({"enum":[9007199254740993,7],"exclusiveMinimum":9007199254740992})", {"9007199254740993"}, {"7"}},
+      {R"({"enum":[9007199254740993,9007199254740992],"not":{"const":9007199254740992}})",
+       {"9007199254740993"},
+       {"9007199254740992"}},
+      {R"({"type":"integer","not":{"enum":[9007199254740993,9007199254740995]}})",
+       {"9007199254740992", "9007199254740994", "9007199254740996"},
+       {"9007199254740993", "9007199254740995"}},
+      {R"({"enum":[18446744073709551615,18446744073709551614],"maximum":18446744073709551614})",
+       {"18446744073709551614"},
+       {"18446744073709551615"}},
+      {R"({"type":"array","items":{"enum":[9007199254740993,9007199254740992]},"uniqueItems":true})",
+       {"[9007199254740993,9007199254740992]"},
+       {"[9007199254740993,9007199254740993]"}},
+      {R"({"const":-9223372036854775808})", {"-9223372036854775808"}, {"-9223372036854775807"}},
+  });
+}
+
+TEST_F(SchemaNumbersTest, IntegersThatAreKnownRoundedAreRefused) {
+  EXPECT_THAT(RefusalOf(R"({"const":-9223372036854775809})"), HasSubstr("$.const has an integer beyond 64 bits"));
+  EXPECT_THAT(RefusalOf(R"({"const":123456789012345678901234567890})"), HasSubstr("beyond 64 bits"));
+  EXPECT_THAT(RefusalOf(R"({"properties":{"a":{"enum":[1,{"b":[18446744073709551616]}]}}})"),
+              HasSubstr("$.properties.a.enum has an integer beyond 64 bits"));
+  EXPECT_EQ(RefusalOf(R"({"properties":{"const":{"type":"integer","maximum":1e30,"default":1e30}}})"), "");
+}
+
+}  // namespace
+}  // namespace batucada
