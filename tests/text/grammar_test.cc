@@ -49,6 +49,18 @@ TEST_F(GrammarTest, FormsOfGrammarsAreReadToTheirEnds) {
   EXPECT_TRUE(Takes(Make(GrammarSpec::Kind::kRegex, "^ab$"), "ab"));
 }
 
+TEST_F(GrammarTest, ACountOfNothingIsNoText) {
+  for (const char* regex : {"{2}", "^{2}", "^{3,1}", "{2,}", "{2,3}x", "({2})", "(?:{2})", "a|{2}", "*", "(+)"}) {
+    EXPECT_THAT(Refusal(GrammarSpec::Kind::kRegex, regex), HasSubstr("a quantifier of nothing")) << regex;
+  }
+  EXPECT_THAT(Refusal(GrammarSpec::Kind::kJsonSchema, R"({"type":"string","pattern":"^{2}$"})"),
+              HasSubstr("$.pattern has a quantifier of nothing"));
+  // What begins no count is text.
+  for (const std::string text : {"{", "{}", "{x}", "{,2}", "{2", "{2,x}", "{2,3,4}", "{ 2}"})
+    EXPECT_TRUE(Takes(Make(GrammarSpec::Kind::kRegex, text), text)) << text;
+  EXPECT_TRUE(Takes(Make(GrammarSpec::Kind::kRegex, "[{]{2}"), "{{"));
+}
+
 TEST_F(GrammarTest, NumbersAreWithinTheirBounds) {
   for (const auto& [least, most] : {std::pair{10, 35}, {0, 0}, {-12, 7}, {3, 100}, {-130, -8}, {5, 5}}) {
     const auto grammar =

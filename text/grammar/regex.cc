@@ -229,6 +229,16 @@ class RegexReader {
     return part;
   }
 
+  // {2}, {2,} or {2,3}. Another { is a character where nothing is before it (ECMA-262, annex B.1.2).
+  bool AtCount() {
+    const size_t begin = at_;
+    bool count = Take("{") && ReadNumber().has_value();
+    if (count && Take(",")) ReadNumber();
+    count = count && Take("}");
+    at_ = begin;
+    return count;
+  }
+
   Part One(const CharSet& set) { return {.expression = chars_(set), .least = 1, .most = 1}; }
 
   Part ReadAtom(int depth) {
@@ -251,7 +261,7 @@ class RegexReader {
     }
     if (Take("[")) return One(ReadClass());
     if (Take(".")) return One(reading_ == RegexReading::kWide ? NotLineFeed() : Dot());
-    if (Peek() == '*' || Peek() == '+' || Peek() == '?') return Fail("a quantifier of nothing"), Part{};
+    if (Peek() == '*' || Peek() == '+' || Peek() == '?' || AtCount()) return Fail("a quantifier of nothing"), Part{};
     if (Take("\\")) {
       CharSet set;
       const std::optional<char32_t> c = ReadEscape(/*in_class=*/false, &set);
