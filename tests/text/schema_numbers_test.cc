@@ -82,6 +82,25 @@ TEST_F(SchemaNumbersTest, ValuesAreNotRounded) {
   });
 }
 
+TEST_F(SchemaNumbersTest, AWholeNumberIsAnIntegerHoweverItIsWritten) {
+  Check({
+      {R"({"type":"integer","const":1.0})", {"1"}, {"1.0", "2"}},
+      {R"({"type":"integer","const":-0.0})", {"0"}, {"-0"}},
+      {R"({"type":"integer","enum":[1.0,2.5]})", {"1"}, {"2.5", "2"}},
+      {R"({"type":"integer","enum":[1.0,2]})", {"1", "2"}, {"3"}},
+      {R"({"type":["integer","null"],"const":1e2})", {"100"}, {"1", "null"}},
+      {R"({"allOf":[{"enum":[1.0]},{"enum":[1]}]})", {"1"}, {"2"}},
+      {R"({"allOf":[{"enum":[{"a":[1e0]},2]},{"enum":[{"a":[1]},2.5]}]})", {R"({"a":[1]})"}, {"2", "2.5"}},
+      {R"({"const":1,"enum":[1.0]})", {"1"}, {"2"}},
+      {R"({"oneOf":[{"enum":[1.0,2.0]},{"enum":[2,3]}]})", {"1", "3"}, {"2"}},
+      {R"({"type":"number","enum":[1e15,0.5]})", {"1000000000000000", "0.5"}, {"1"}},
+      {R"({"allOf":[{"type":"integer","multipleOf":4.0},{"multipleOf":6.0}],"minimum":1.0,"maximum":30})",
+       {"12", "24"},
+       {"4", "6", "36"}},
+  });
+  EXPECT_THAT(RefusalOf(R"({"type":"integer","const":1.5})"), HasSubstr("no text"));
+}
+
 TEST_F(SchemaNumbersTest, IntegersThatAreKnownRoundedAreRefused) {
   EXPECT_THAT(RefusalOf(R"({"const":-9223372036854775809})"), HasSubstr("$.const has an integer beyond 64 bits"));
   EXPECT_THAT(RefusalOf(R"({"const":123456789012345678901234567890})"), HasSubstr("beyond 64 bits"));

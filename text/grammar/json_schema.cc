@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "text/grammar/schema_numbers.h"
 #include "text/grammar/schema_reader.h"
 #include "text/grammar/schema_references.h"
 #include "text/json_text.h"
@@ -299,7 +300,8 @@ bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
 
 absl::StatusOr<ExprId> ReadJsonSchema(const bj::value& schema, Expressions& expressions, JsonParts& json,
                                       WorkBudget& budget) {
-  BATUCADA_ASSIGN_OR_RETURN(const bj::value plain, WithPlainReferences(schema, budget));
+  BATUCADA_ASSIGN_OR_RETURN(bj::value plain, WithPlainReferences(schema, budget));
+  MakeIntegers(plain);
   return SchemaReader(plain, expressions, json, budget).Read(plain, "$");
 }
 

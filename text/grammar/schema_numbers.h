@@ -1,4 +1,4 @@
-// Numbers of a schema as they were written: those of 64 bits are not rounded to doubles.
+// Numbers of a schema as it means them: those of 64 bits are not rounded to doubles, and 1.0 is 1.
 #pragma once
 
 #include <limits>
@@ -13,6 +13,10 @@ static_assert(std::numeric_limits<ExactNumber>::digits >= 64);
 
 // REQUIRES: value.is_number().
 inline ExactNumber ExactOf(const boost::json::value& value) { return value.to_number<ExactNumber>(); }
+
+// Makes integers of the doubles in `value`, at any depth, that are integers of 64 bits: to JSON Schema 1.0 and 1e2 are
+// some (draft 2020-12, validation, section 6.1.1), and are the same values as 1 and 100.
+void MakeIntegers(boost::json::value& value);
 
 // Whether a number in `value`, at any depth, is an integer beyond 64 bits: of such the parser of JSON has made the
 // nearest double, and which one was meant can't be told any more.

@@ -89,6 +89,7 @@ class SchemaReader {
 std::optional<bool> IsWithin(const boost::json::value& value, std::string_view keyword,
                              const boost::json::value& bound);
 
+// REQUIRES: MakeIntegers has seen it.
 bool IsOfType(const boost::json::value& value, std::string_view type);
 // Whether they are equal as JSON Schema means it: 1 is 1.0.
 bool AreSame(const boost::json::value& a, const boost::json::value& b);
