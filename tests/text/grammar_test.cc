@@ -244,6 +244,16 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
       {R"({"type":"array","items":{"enum":["a","b",1]},"uniqueItems":true,"minItems":2})",
        {"[\"b\",\"a\"]", "[1,\"a\",\"b\"]"},
        {"[\"a\"]", "[\"a\",\"a\"]", "[1,\"b\",1]"}},
+      {R"({"prefixItems":[{"enum":["a",1]}],"items":{"enum":[1,2]},"type":"array","uniqueItems":true,"minItems":1})",
+       {"[\"a\"]", "[\"a\",2]", "[\"a\",2,1]", "[1,2]"},
+       {"[]", "[1,1]", "[1,2,1]", "[2]", "[\"a\",2,2]"}},
+      {R"({"type":"array","prefixItems":[{"type":"boolean"},{"const":1}],"uniqueItems":true})",
+       {"[true,1]", "[]", "[false]"},
+       {"[true,1,2]", "[1]"}},
+      {R"({"type":"array","prefixItems":[{"type":"boolean"},{"enum":[true,1]}],"items":{"type":"integer"},"minItems":2,
+           "maxItems":2,"uniqueItems":true})",
+       {"[true,1]", "[false,true]"},
+       {"[true]", "[true,true]", "[true,1,2]"}},
       {R"({"contains":false})", {"{}", "1"}, {"[]", "[1]"}},
       {R"({"$id":"https://example.com/t","$ref":"n","$defs":{"n":{"$id":"n","$defs":{"x":{"$dynamicAnchor":"v"}},"properties":
            {"a":{"$dynamicRef":"#v"}}},"y":{"$dynamicAnchor":"v","type":"integer"}}})",
@@ -262,6 +272,23 @@ TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
   EXPECT_THAT(Refusal(schema, R"({"properties":{"a":{"not":{"multipleOf":3}}}})"),
               HasSubstr("$.properties.a.not.multipleOf"));
   EXPECT_THAT(Refusal(schema, R"({"type":"array","uniqueItems":true})"), HasSubstr("$.uniqueItems"));
+  for (const std::string behind :
+       {R"("items":{"type":"integer"},"minItems":2)", R"("items":{"type":"integer"})", R"("minItems":2)"}) {
+    EXPECT_THAT(
+        Refusal(schema, R"({"type":"array","prefixItems":[{"type":"boolean"}],"uniqueItems":true,)" + behind + "}"),
+        HasSubstr("$.uniqueItems is not supported beside prefixItems and others behind them"))
+        << behind;
+  }
+  EXPECT_THAT(
+      Refusal(
+          schema,
+          R"({"type":"array","prefixItems":[true],"uniqueItems":true,"items":{"enum":[1,2,3,4,5,6]},"minItems":7})"),
+      HasSubstr("$.uniqueItems is not supported beside prefixItems of more"));
+  EXPECT_THAT(
+      Refusal(
+          schema,
+          R"({"type":"array","prefixItems":[{"const":0}],"uniqueItems":true,"items":{"enum":[1,2,3,4,5,6,7,8,9]}})"),
+      HasSubstr("$.uniqueItems is not supported beside so many values"));
   EXPECT_THAT(Refusal(schema, R"({"contains":{},"minContains":900})"), HasSubstr("$.contains"));
   EXPECT_THAT(Refusal(schema, R"({"pattern":"(a|b)*a(a|b){20}$","not":{"pattern":"c"}})"), HasSubstr("too complex"));
   EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":9999999999999})"),

@@ -262,6 +262,51 @@ std::optional<bj::array> SchemaReader::ValuesOf(const bj::value& schema, int dep
   return flat.ok() ? ValuesOfFlat(*flat, depth) : std::nullopt;
 }
 
+// Every tuple of different values that the prefix and the items behind it leave.
+absl::StatusOr<ExprId> SchemaReader::ReadUniqueTuples(const Flat& flat, int32_t min, int32_t max, const std::string& at,
+                                                      int depth) {
+  const bj::value* items = flat.if_contains("items");
+  const bj::array& prefix = flat.at("prefixItems").get_array();
+  // As of other lists: others only where the schema speaks of them or there must be some.
+  const bool others = items != nullptr || min > static_cast<int64_t>(prefix.size());
+  std::vector<bj::array> tuples = {{}};
+  std::vector<ExprId> ways;
+  std::optional<bj::array> values;  // of the next item
+  for (size_t length = 0; !tuples.empty(); ++length) {
+    const auto size = static_cast<int64_t>(length);
+    for (const bj::array& tuple : tuples) {
+      if (size >= min) ways.push_back(json_.Literal(tuple));
+    }
+    const bool behind = length >= prefix.size();
+    if ((behind && !others) || (max != kUnbounded && size >= max)) break;
+    if (!behind) {
+      values = ValuesOf(prefix[length], depth);
+    } else if (length == prefix.size()) {
+      values = items == nullptr ? std::nullopt : ValuesOf(*items, depth);
+    }
+    if (!values) {
+      return Refused(at, Concat("is not supported beside prefixItems ", behind ? "and others behind them " : "",
+                                "of more than a few values"));
+    }
+    if (!budget_.Spend(static_cast<int64_t>(tuples.size() * (values->size() + 1)) * (size + 1)))
+      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
+    std::vector<bj::array> longer;
+    for (const bj::array& tuple : tuples) {
+      for (const bj::value& value : *values) {
+        if (std::any_of(tuple.begin(), tuple.end(), [&](const bj::value& one) { return AreSame(one, value); }))
+          continue;
+        longer.push_back(tuple);
+        longer.back().push_back(value);
+      }
+      if (longer.size() > kMostTuples) {
+        return Refused(at, "is not supported beside so many values of prefixItems and of items behind them");
+      }
+    }
+    tuples = std::move(longer);
+  }
+  return e_.Choice(std::move(ways));
+}
+
 // Of few values every list of different ones; of more those lists that have them in the schema's order.
 absl::StatusOr<ExprId> SchemaReader::ReadUnique(const Flat& flat, const std::string& path, int depth) {
   const std::string at = Below(path, "uniqueItems");
@@ -270,32 +315,7 @@ absl::StatusOr<ExprId> SchemaReader::ReadUnique(const Flat& flat, const std::str
   const int32_t min = least.value_or(0), max = most.value_or(kUnbounded);
   if (flat.contains(kContains) || flat.contains(kUnclaimed)) return Refused(at, "is not supported beside contains");
   const bj::value *items = flat.if_contains("items"), *prefix = flat.if_contains("prefixItems");
-  if (prefix != nullptr) {
-    // Every tuple that the prefix leaves, and no items behind it.
-    std::vector<bj::array> tuples = {{}};
-    std::vector<ExprId> ways;
-    for (size_t length = 0;; ++length) {
-      for (const bj::array& tuple : tuples) {
-        const auto size = static_cast<int32_t>(length);
-        if (size >= min && (max == kUnbounded || size <= max)) ways.push_back(json_.Literal(tuple));
-      }
-      if (length == prefix->get_array().size()) break;
-      const std::optional<bj::array> values = ValuesOf(prefix->get_array()[length], depth);
-      if (!values) return Refused(at, "is not supported beside prefixItems of more than a few values");
-      std::vector<bj::array> longer;
-      for (const bj::array& tuple : tuples) {
-        for (const bj::value& value : *values) {
-          if (std::any_of(tuple.begin(), tuple.end(), [&](const bj::value& one) { return AreSame(one, value); }))
-            continue;
-          longer.push_back(tuple);
-          longer.back().push_back(value);
-        }
-        if (longer.size() > kMostTuples) return Refused(at, "is not supported beside so many values of prefixItems");
-      }
-      tuples = std::move(longer);
-    }
-    return e_.Choice(std::move(ways));
-  }
+  if (prefix != nullptr) return ReadUniqueTuples(flat, min, max, at, depth);
   const std::optional<bj::array> values = items == nullptr ? std::nullopt : ValuesOf(*items, depth);
   if (!values) {
     return Refused(at,

@@ -56,6 +56,8 @@ class SchemaReader {
   absl::StatusOr<ExprId> ReadArray(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadContains(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadUnique(const Flat& flat, const std::string& path, int depth);
+  // REQUIRES: it has prefixItems.
+  absl::StatusOr<ExprId> ReadUniqueTuples(const Flat& flat, int32_t min, int32_t max, const std::string& at, int depth);
   // All values of a schema, if they are few; nothing otherwise.
   std::optional<boost::json::array> ValuesOf(const boost::json::value& schema, int depth);
   std::optional<boost::json::array> ValuesOfFlat(const Flat& flat, int depth);
