@@ -254,6 +254,12 @@ TEST_F(GrammarTest, ConditionsAreAlternatives) {
            "maxItems":2,"uniqueItems":true})",
        {"[true,1]", "[false,true]"},
        {"[true]", "[true,true]", "[true,1,2]"}},
+      {R"({"oneOf":[{"type":"string","pattern":"a"},{"type":"string","minLength":9,"maxLength":2}]})",
+       {"\"a\"", "\"xa\""},
+       {"\"b\"", "\"bcdefghij\""}},
+      {R"({"propertyNames":{"minLength":9,"maxLength":2},"additionalProperties":true,"type":"object"})",
+       {"{}"},
+       {R"({"abc":1})"}},
       {R"({"contains":false})", {"{}", "1"}, {"[]", "[1]"}},
       {R"({"$id":"https://example.com/t","$ref":"n","$defs":{"n":{"$id":"n","$defs":{"x":{"$dynamicAnchor":"v"}},"properties":
            {"a":{"$dynamicRef":"#v"}}},"y":{"$dynamicAnchor":"v","type":"integer"}}})",
@@ -298,7 +304,12 @@ TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
       HasSubstr("$.allOf[0].unevaluatedItems"));
   EXPECT_THAT(Refusal(schema, R"({"$dynamicRef":"#a"})"), HasSubstr("$.$dynamicRef"));
   EXPECT_THAT(Refusal(schema, R"({"not":{"$ref":"#"}})"), HasSubstr("nested too deeply"));
-  EXPECT_THAT(Refusal(schema, R"({"enum":[]})"), HasSubstr("no text"));
+  for (const char* nothing :
+       {R"({"enum":[]})", R"({"type":"string","pattern":"a","format":"date","minLength":9,"maxLength":2})"})
+    EXPECT_THAT(Refusal(schema, nothing), HasSubstr("no text"));
+  EXPECT_THAT(Refusal(schema, R"({"oneOf":[{"oneOf":[{"format":"hostname"}]},{"allOf":[{"maxLength":8}]},
+                                           {"anyOf":[{"minLength":3},{"not":{"enum":[]}}]}]})"),
+              HasSubstr("$.oneOf has alternatives 0 and 1"));
   EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":1e30})"), HasSubstr("15 digits"));
   EXPECT_THAT(Refusal(schema, R"({"$ref":"#"})"), HasSubstr("itself"));
   EXPECT_THAT(Refusal(schema, "{"), HasSubstr("JSON"));

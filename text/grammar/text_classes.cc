@@ -17,6 +17,7 @@ constexpr size_t kMostClassStates = 2'000;  // of the one without
 }  // namespace
 
 TextPattern TextPattern::OfLength(int64_t least, int64_t most) {
+  if (most >= 0 && least > most) return {.regex = "[]", .match = RegexMatch::kWhole, .texts = {}};
   return {.regex = Concat("[\\s\\S]{", least, ",", most < 0 ? "" : Concat(most), "}"),
           .match = RegexMatch::kWhole,
           .texts = {}};

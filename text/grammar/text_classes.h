@@ -25,7 +25,7 @@ struct TextPattern {
   RegexMatch match = RegexMatch::kSearch;
   std::vector<std::string> texts;  // if there are any, exactly these instead
 
-  // Of a length within the bounds; `most` below 0: any.
+  // Of a length within the bounds, which no text has if they are the wrong way round; `most` below 0: any.
   static TextPattern OfLength(int64_t least, int64_t most);
 };
 
