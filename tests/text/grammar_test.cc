@@ -297,6 +297,8 @@ TEST_F(GrammarTest, WhatIsNotHeldToIsRefusedWithItsPlace) {
       HasSubstr("$.uniqueItems is not supported beside so many values"));
   EXPECT_THAT(Refusal(schema, R"({"contains":{},"minContains":900})"), HasSubstr("$.contains"));
   EXPECT_THAT(Refusal(schema, R"({"pattern":"(a|b)*a(a|b){20}$","not":{"pattern":"c"}})"), HasSubstr("too complex"));
+  EXPECT_THAT(Refusal(schema, R"({"allOf":[{"pattern":"a"},{"pattern":"b"}],"maxLength":20000})"),
+              HasSubstr("$.maxLength is too complex"));
   EXPECT_THAT(Refusal(schema, R"({"type":"integer","multipleOf":9999999999999})"),
               HasSubstr("give minimum and maximum"));
   EXPECT_THAT(

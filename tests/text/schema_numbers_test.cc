@@ -106,6 +106,9 @@ TEST_F(SchemaNumbersTest, IntegersThatAreKnownRoundedAreRefused) {
   EXPECT_THAT(RefusalOf(R"({"const":123456789012345678901234567890})"), HasSubstr("beyond 64 bits"));
   EXPECT_THAT(RefusalOf(R"({"properties":{"a":{"enum":[1,{"b":[18446744073709551616]}]}}})"),
               HasSubstr("$.properties.a.enum has an integer beyond 64 bits"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","minimum":9007199254740993})"), HasSubstr("bound 9007199254740993:"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","maximum":0.1234567890123456})"), HasSubstr("bound 0.1234567890123456:"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","minimum":-1e300})"), HasSubstr("bound -1e+300:"));
   EXPECT_EQ(RefusalOf(R"({"properties":{"const":{"type":"integer","maximum":1e30,"default":1e30}}})"), "");
 }
 

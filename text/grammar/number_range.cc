@@ -146,7 +146,10 @@ absl::StatusOr<DecimalBound> ToDecimalBound(const NumberBound& bound) {
   if (error != std::errc() || !std::isfinite(value) || point > 14 ||
       point + fraction.size() > static_cast<size_t>(kDigits)) {
     std::array<char, 32> shortest{};
-    const auto written = std::to_chars(shortest.data(), shortest.data() + shortest.size(), value);
+    char *const begin = shortest.data(), *const after = begin + shortest.size();
+    // As the client wrote it: of a double that is its shortest form.
+    const bool is_double = bound.value == static_cast<ExactNumber>(value);
+    const auto written = is_double ? std::to_chars(begin, after, value) : std::to_chars(begin, after, bound.value);
     return absl::InvalidArgumentError(absl::StrCat(
         "has the bound ", absl::string_view(shortest.data(), static_cast<size_t>(written.ptr - shortest.data())),
         ": bounds must have at most 14 digits before the point and 15 in all"));

@@ -18,6 +18,11 @@ constexpr size_t kMostClassStates = 2'000;  // of the one without
 
 TextPattern TextPattern::OfLength(int64_t least, int64_t most) {
   if (most >= 0 && least > most) return {.regex = "[]", .match = RegexMatch::kWhole, .texts = {}};
+  // A pattern may not count further, and need not: so many characters are more states than there may be.
+  constexpr int64_t kMostCounted = 10'000;
+  static_assert(kMostCounted > int64_t{kMostClassStates});
+  least = std::min(least, kMostCounted);
+  most = std::min(most, kMostCounted);
   return {.regex = Concat("[\\s\\S]{", least, ",", most < 0 ? "" : Concat(most), "}"),
           .match = RegexMatch::kWhole,
           .texts = {}};
