@@ -163,8 +163,9 @@ Annotations, which say nothing about what is valid, are not held to: `title`, `d
 `multi-host-uri`, `name-email`, `password`, `path`, `phone`, `regex`, `relative-json-pointer`, `uri-reference` and
 `uri-template`.
 
-Refused are other formats, `uniqueItems` of other items, `multipleOf`, `properties` and `items` beside `enum` or
-`const`, the opposite of `format`, `multipleOf`, `additionalProperties` and the like, and in patterns lookaheads, lookbehinds, back references, `\\p`, `(?i)` and `\\b`.
+Refused are other formats, `uniqueItems` of other items, integers beyond 64 bits in `enum` and `const`, `multipleOf`, `properties`
+and `items` beside those two, the opposite of `format`, `multipleOf`, `additionalProperties` and the like, and in patterns lookaheads,
+lookbehinds, back references, `\\p`, `(?i)` and `\\b`.
 """
 
 STREAMS = """
