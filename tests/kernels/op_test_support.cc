@@ -70,11 +70,11 @@ double Decode(const void* from, DType dtype) {
   return FloatFromBf16(bits);
 }
 
-const double kNan = std::numeric_limits<double>::quiet_NaN();
+const double kPoison = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<uint8_t> Nans(size_t elements, DType dtype) {
   std::vector<uint8_t> bytes(elements * SizeOf(dtype));
-  for (size_t i = 0; i < elements; ++i) Encode(kNan, dtype, bytes.data() + i * SizeOf(dtype));
+  for (size_t i = 0; i < elements; ++i) Encode(kPoison, dtype, bytes.data() + i * SizeOf(dtype));
   return bytes;
 }
 

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Folders with rooms that are compiled so. The kernels are not.
 FOLDERS = ["base", "engine", "hub", "loadtest", "server", "text"]
 
-TEST_PROGRAM = re.compile(r"batucada_test\((\w+)([^)]*)\)")
+TEST_PROGRAM = re.compile(r"(?:batucada_test|add_library)\((\w+)([^)]*)\)")
 TEST = re.compile(r"(?:INSTANTIATE_)?TEST\w*")
 
 NO_CODE = re.compile(r'//(?! namespace)[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<!\w)\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)

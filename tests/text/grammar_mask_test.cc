@@ -89,7 +89,7 @@ TEST_P(GrammarMaskTest, IsWhatCanBeAccepted) {
 }
 
 GrammarSpec Schema(std::string text) { return {.kind = GrammarSpec::Kind::kJsonSchema, .text = std::move(text)}; }
-GrammarSpec Regex(std::string text) { return {.kind = GrammarSpec::Kind::kRegex, .text = std::move(text)}; }
+GrammarSpec RegexSpec(std::string text) { return {.kind = GrammarSpec::Kind::kRegex, .text = std::move(text)}; }
 
 INSTANTIATE_TEST_SUITE_P(
     Schemas, GrammarMaskTest,
@@ -106,10 +106,10 @@ INSTANTIATE_TEST_SUITE_P(
         Schema(R"({"type":"string","pattern":"a.b","minLength":3,"maxLength":30})"),
         Schema(R"({"type":"string","not":{"enum":["a","ab","é"]}})")));
 INSTANTIATE_TEST_SUITE_P(Regexes, GrammarMaskTest,
-                         ::testing::Values(Regex("[a-z0-9 ]{0,30}"), Regex("[a-z]{5,}[0-9]*"), Regex(".*"),
-                                           Regex(".{3,8}"), Regex(R"([^é]*!)"), Regex("([a-z]{1,3}-){2,4}x"),
-                                           Regex("(ab1 )*|a*b"), Regex("[a-cA-C]+([0-9]+[a-c]+)*"), Regex(R"(\S+@\w+)"),
-                                           Regex("(a|b|c|n|0|1|7|A|B){4,6}(é|ü)*"), Regex("é?.{0,5}日*")));
+                         ::testing::Values(RegexSpec("[a-z0-9 ]{0,30}"), RegexSpec("[a-z]{5,}[0-9]*"), RegexSpec(".*"),
+                                           RegexSpec(".{3,8}"), RegexSpec(R"([^é]*!)"), RegexSpec("([a-z]{1,3}-){2,4}x"),
+                                           RegexSpec("(ab1 )*|a*b"), RegexSpec("[a-cA-C]+([0-9]+[a-c]+)*"), RegexSpec(R"(\S+@\w+)"),
+                                           RegexSpec("(a|b|c|n|0|1|7|A|B){4,6}(é|ü)*"), RegexSpec("é?.{0,5}日*")));
 INSTANTIATE_TEST_SUITE_P(
     Others, GrammarMaskTest,
     ::testing::Values(
