@@ -132,10 +132,11 @@ void Channel::Digest(Update* update) {
     told_scores_ = 0;
   }
   std::vector<TokenResult>& tokens = taken_.tokens;
-  // The token that ended the sequence by itself is reported, but is not part of the text.
-  const bool by_grammar = held_to_grammar_ && taken_.finish && !taken_.finish->stop_token && !tokens.empty() &&
-                          !tokenizer_->IsSpecial(tokens.back().id);
-  const bool last_is_end = taken_.finish && taken_.finish->reason == FinishReason::kStop && !stop_found_ && !by_grammar;
+  // The token that ended the sequence by itself is reported, but is not part of the text; but a word that a grammar
+  // ends with, or that the client has as a stop and wants to see.
+  const bool word = taken_.finish && !tokens.empty() && !tokenizer_->IsSpecial(tokens.back().id);
+  const bool in_text = word && (taken_.finish->stop_token ? include_stop_ : held_to_grammar_);
+  const bool last_is_end = taken_.finish && taken_.finish->reason == FinishReason::kStop && !stop_found_ && !in_text;
   for (const size_t end = std::min(tokens.size(), told_ + kMostAtOnce); told_ < end && !stop_found_; ++told_) {
     if (!(last_is_end && told_ + 1 == tokens.size())) AddText(detokenizer_.Push(tokens[told_].id), update);
     update->tokens.push_back(std::move(tokens[told_]));

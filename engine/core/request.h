@@ -61,7 +61,7 @@ struct Request {
   std::optional<int32_t> prompt_logprobs;     // likewise of every prompt token but the first
   bool skip_special_tokens = true;            // special tokens add nothing to the text
   SharedArray<int32_t> shown_special_tokens;  // but these do
-  bool include_stop_in_text = false;          // the stop string that was found is part of the text
+  bool include_stop_in_text = false;          // the stop string or word that was found is part of the text
   std::shared_ptr<const Constraint> constraint;  // what the text is held to; null: nothing
   // Reuse of beginnings that were computed before: texts of one scope alone share them.
   bool use_prefix_cache = true;

@@ -93,7 +93,8 @@ void AddStops(CompletionTable& table) {
   ids["maxItems"] = kMaxStopTokenIds;
   table.Add("stop_token_ids", std::move(ids), &Params::stop_token_ids);
   table.Add("ignore_eos", BooleanSchema("Do not end at the model's own end tokens.", false), &Params::ignore_eos);
-  table.Add("include_stop_str_in_output", BooleanSchema("The text ends with the stop string that ended it.", false),
+  table.Add("include_stop_str_in_output",
+            BooleanSchema("The text ends with the stop string, or the token of stop_token_ids, that ended it.", false),
             &Params::include_stop);
 }
 

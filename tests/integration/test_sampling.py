@@ -91,6 +91,13 @@ def test_the_stop_string_may_stay(cpu, plain):
     assert "".join(chunk.choices[0].text for chunk in chunks) == text[:end] + stop
 
 
+def test_the_stop_word_may_stay(cpu, plain):
+    ids, choice = generate(cpu, temperature=0, stop_token_ids=[plain[0][3]])
+    kept, with_it = generate(cpu, temperature=0, stop_token_ids=[plain[0][3]], include_stop_str_in_output=True)
+    assert kept == ids and with_it["text"].startswith(choice["text"]) and plain[1]["text"].startswith(with_it["text"])
+    assert len(with_it["text"]) > len(choice["text"])
+
+
 def test_logprobs_stay_the_models_own(cpu):
     _, free = generate(cpu, temperature=0, max_tokens=1, logprobs=5)
     _, bent = generate(cpu, temperature=0.5, top_k=1, max_tokens=1, logprobs=5, presence_penalty=1)
