@@ -45,6 +45,7 @@ absl::StatusOr<AnswerPlan> PlanAnswer(const CompletionParams& params, std::strin
   if (tools != nullptr) {
     form->calls = context.call_format == CallFormat::kAuto ? chat_template.call_format() : context.call_format;
     form->tool_names = tools->names;
+    form->must_call = tools->use == OfferedTools::Use::kMust;
     if (form->calls != CallFormat::kNone) {
       Show(FamilyOf(form->calls).marks, context.tokenizer, &plan.shown_special_tokens);
     } else if (tools->use == OfferedTools::Use::kMust) {

@@ -7,7 +7,8 @@
 namespace batucada {
 
 inline void FinishAnswer(AnswerParser& parser, const AnswerForm& form, const Finish& finish, AnswerPieces* out) {
-  finish.reason == FinishReason::kStop ? parser.Finish(out) : FinishCut(parser, form, out);
+  const bool whole = finish.reason == FinishReason::kStop && !form.must_call;  // a stop string cuts a call, too
+  whole ? parser.Finish(out) : FinishCut(parser, form, out);
 }
 
 }  // namespace batucada

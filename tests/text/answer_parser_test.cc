@@ -232,6 +232,14 @@ TEST(AnswerParserTest, NoCutLeavesHalfAMark) {
   }
 }
 
+TEST(AnswerParserTest, WhereACallMustBeNothingElseIsTold) {
+  AnswerForm form = *Calls(CallFormat::kHermes);
+  form.must_call = true;
+  for (const char* text : {"<", "<t", "<tool_c", "\n<"}) {
+    EXPECT_THAT(ParseAnyhow(std::make_shared<AnswerForm>(form), text, End::kCut), ::testing::IsEmpty()) << text;
+  }
+}
+
 TEST(AnswerParserTest, WhatMayBeTextIsTextBeforeACut) {
   struct Cut {
     CallFormat format;

@@ -21,6 +21,7 @@ struct AnswerForm {
   ThinkingStart thinking_start = ThinkingStart::kOver;
   bool splits_thinking = true;  // else it stays in the text
   bool tells_thinking = true;   // else it is dropped
+  bool must_call = false;       // behind the thinking there are calls alone
 
   bool plain() const { return calls == CallFormat::kNone && !(thinking && splits_thinking); }
 };

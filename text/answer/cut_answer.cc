@@ -60,7 +60,7 @@ void FinishCut(AnswerParser& parser, const AnswerForm& form, AnswerPieces* out) 
   AnswerPieces last;  // what was held back
   parser.Finish(&last);
   for (const AnswerPiece& piece : last.Take()) {
-    if (piece.kind == Kind::kText && IsCutCall(piece.text, form)) continue;
+    if (piece.kind == Kind::kText && (form.must_call || IsCutCall(piece.text, form))) continue;
     const bool thinks = form.thinking && form.splits_thinking;
     const std::string_view text = WithoutBlanks(piece.text);
     if (piece.kind == Kind::kText && thinks && IsCutMark(text, form.thinking->begin)) continue;
