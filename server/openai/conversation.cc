@@ -11,6 +11,16 @@
 namespace batucada {
 namespace bj = boost::json;
 
+namespace {
+
+// DeepSeek's and Mistral's way to say continue_final_message.
+bool IsPrefix(const bj::object& message) {
+  const bj::value* prefix = message.if_contains("prefix");
+  return message.at("role") == "assistant" && prefix != nullptr && prefix->is_bool() && prefix->get_bool();
+}
+
+}  // namespace
+
 void CheckTemplateVariables(RequestReader& reader, const bj::object& variables) {
   for (const auto& member : variables) {
     const std::string_view name(member.key().data(), member.key().size());
@@ -47,6 +57,7 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
   for (size_t i = 0; i < list.size() && reader.ok(); ++i) {
     read.push_back(ReadChatMessage(reader, fmt::format("messages[{}]", i), list[i]));
   }
+  if (reader.ok() && IsPrefix(read.back().get_object())) continues = true;
   if (continues && asked != nullptr && generation_prompt) {
     return reader.Fail("continue_final_message", "and add_generation_prompt are both true: only one of them can be",
                        "invalid_value");
@@ -87,7 +98,8 @@ bj::object AddGenerationPromptSchema() {
 }
 
 bj::object ContinueFinalMessageSchema() {
-  return BooleanSchema("Leave the last message open for the model to go on with it.", false);
+  return BooleanSchema(
+      "Leave the last message open for the model to go on with it, as does an assistant's with prefix: true.", false);
 }
 
 bj::object ChatTemplateKwargsSchema() {

@@ -39,6 +39,15 @@ TEST(ChatRequestTest, TheGenerationPromptIsTheDefault) {
             ChatEnding::kContinueFinalMessage);
 }
 
+TEST(ChatRequestTest, APrefixIsGoneOnWith) {  // DeepSeek's and Mistral's
+  const auto ending = [](const std::string& last) {
+    return ParseChatRequest(R"({"messages":[{"role":"user","content":"a"},)" + last + "]}")->conversation->ending;
+  };
+  EXPECT_EQ(ending(R"({"role":"assistant","content":"b","prefix":true})"), ChatEnding::kContinueFinalMessage);
+  EXPECT_EQ(ending(R"({"role":"assistant","content":"b","prefix":false})"), ChatEnding::kGenerationPrompt);
+  EXPECT_EQ(ending(R"({"role":"user","content":"b","prefix":true})"), ChatEnding::kGenerationPrompt);
+}
+
 TEST(ChatRequestTest, LogprobsAreAFlagAndANumber) {
   const auto logprobs = [](const std::string& more) {
     return ParseChatRequest(R"({"messages":[{"role":"user","content":"a"}])" + more + "}")->logprobs;
