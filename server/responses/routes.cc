@@ -72,8 +72,10 @@ void AddConversations(RouteList& list) {
                   {.summary = "Change a conversation's metadata",
                    .request = "UpdateConversationRequest",
                    .answer = "Conversation"});
-  list.AddWaiting("DELETE", one, name, HandleDeleteConversation,
-                  {.summary = "Delete a conversation; responses that belong to it stay", .answer = "Deleted"});
+  list.AddWaiting(
+      "DELETE", one, name, HandleDeleteConversation,
+      {.summary = "Delete a conversation, and the state that is kept of it; responses that belong to it stay",
+       .answer = "Deleted"});
 }
 
 }  // namespace

@@ -94,6 +94,8 @@ def test_conversations_are_sessions(keyed):
     client.responses.create(model="samba-classics-18m", input=LONG, conversation=conversation.id, max_output_tokens=8)
     one = keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).json()
     assert one["stored"] and one["tokens"] > 300 and one["tier"] in ("device", "host")
+    client.conversations.delete(conversation.id)
+    assert keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).status_code == 404
 
 
 def test_pages(keyed):
