@@ -107,8 +107,9 @@ INSTANTIATE_TEST_SUITE_P(
         Schema(R"({"type":"string","not":{"enum":["a","ab","é"]}})")));
 INSTANTIATE_TEST_SUITE_P(Regexes, GrammarMaskTest,
                          ::testing::Values(RegexSpec("[a-z0-9 ]{0,30}"), RegexSpec("[a-z]{5,}[0-9]*"), RegexSpec(".*"),
-                                           RegexSpec(".{3,8}"), RegexSpec(R"([^é]*!)"), RegexSpec("([a-z]{1,3}-){2,4}x"),
-                                           RegexSpec("(ab1 )*|a*b"), RegexSpec("[a-cA-C]+([0-9]+[a-c]+)*"), RegexSpec(R"(\S+@\w+)"),
+                                           RegexSpec(".{3,8}"), RegexSpec(R"([^é]*!)"),
+                                           RegexSpec("([a-z]{1,3}-){2,4}x"), RegexSpec("(ab1 )*|a*b"),
+                                           RegexSpec("[a-cA-C]+([0-9]+[a-c]+)*"), RegexSpec(R"(\S+@\w+)"),
                                            RegexSpec("(a|b|c|n|0|1|7|A|B){4,6}(é|ü)*"), RegexSpec("é?.{0,5}日*")));
 INSTANTIATE_TEST_SUITE_P(
     Others, GrammarMaskTest,
