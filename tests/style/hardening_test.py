@@ -22,7 +22,8 @@ def objects():
     """(path, command) of everything that was compiled."""
     for entry in json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8")):
         path = BUILD / entry["output"] if "output" in entry else BUILD / re.search(r" -o (\S+)", entry["command"])[1]
-        if path.exists():  # a target that this build does not need
+        # Not those of a target that this build does not need, and no precompiled header.
+        if path.exists() and path.suffix != ".gch":
             yield path, entry["command"]
 
 
