@@ -124,9 +124,9 @@ Answer HandleUpdateConversation(Service& service, const HttpRequest& request) {
 Answer HandleDeleteConversation(Service& service, const HttpRequest& request) {
   const std::string& id = request.captures.front();
   const absl::Status deleted = service.store->DeleteConversation(request.client.key, id);
-  // With what was computed of it, if that is kept.
-  if (deleted.ok()) service.engine.sessions().Erase(request.client.key, id).IgnoreError();
   if (!deleted.ok()) return StoreError(deleted, kConversationNoun, id);
+  // With what was computed of it, if that is kept.
+  service.engine.sessions().Erase(request.client.key, id).IgnoreError();
   HttpResponse response;
   JsonWriter json(&response.body);
   json.BeginObject().Key("id").String(id).Key("object").String("conversation.deleted");
