@@ -94,12 +94,11 @@ absl::Status StepBench::Feed(std::vector<Running>& sequences, int64_t context, i
   return Finish(0);
 }
 
-absl::StatusOr<double> StepBench::StepSeconds(std::vector<Running>& sequences, int rounds) {
+absl::StatusOr<double> StepBench::StepSeconds(const std::vector<Running>& from, int rounds) {
   constexpr int kWarmUp = 5, kMostSteps = 50;
   constexpr double kRoundSeconds = 0.15;
-  const auto from = sequences;  // each round at the same context
   const auto run = [&](int steps) -> absl::StatusOr<double> {
-    sequences = from;
+    std::vector<Running> sequences = from;  // each round, and each measurement, at the same context
     const auto begin = Clock::now();
     for (int i = 0; i < steps; ++i) BATUCADA_RETURN_IF_ERROR(Launch(sequences, 1, /*decode=*/true));
     BATUCADA_RETURN_IF_ERROR(Finish(0));

@@ -43,8 +43,8 @@ class StepBench {
   std::vector<Running> Start(int32_t batch) const;
   // Computes the first `fill` of `context` tokens, and goes on behind the last.
   absl::Status Feed(std::vector<Running>& sequences, int64_t context, int64_t fill);
-  // Of `rounds` rounds of steps the median time of one.
-  absl::StatusOr<double> StepSeconds(std::vector<Running>& sequences, int rounds);
+  // Of `rounds` rounds of steps behind `from` the median time of one.
+  absl::StatusOr<double> StepSeconds(const std::vector<Running>& from, int rounds);
   absl::Status Launch(std::vector<Running>& sequences, int64_t tokens, bool decode);
   absl::Status Finish(size_t leave);
 
