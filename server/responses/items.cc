@@ -12,6 +12,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "base/json.h"
 #include "base/status.h"
@@ -301,6 +302,21 @@ class CallsOfInput {
   std::vector<std::pair<size_t, std::string>> outputs_;  // which item, and of which call
 };
 
+// A history has one item of an id, for items are asked for, paged and deleted by theirs.
+absl::Status CheckIds(std::span<const StoredItem> items, std::span<const std::shared_ptr<const KnownItem>> before) {
+  absl::flat_hash_map<std::string_view, size_t> places;
+  for (size_t i = 0; i < items.size(); ++i) places.emplace(items[i].id, i);
+  for (const auto& item : before) {
+    const bj::string& id = item->value.at("id").as_string();
+    const auto place = places.find(std::string_view(id.data(), id.size()));
+    if (place == places.end()) continue;
+    const std::string name = fmt::format("input[{}].id", place->second);
+    return InvalidParameter(name, fmt::format("{} is that of an item before, {}: give each its own, or none", name,
+                                              Printable(place->first)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string NewId(std::string_view prefix) { return std::string(prefix) + NewRequestId(); }
@@ -360,6 +376,7 @@ absl::Status AddInput(std::span<const StoredItem> items, std::span<const std::sh
     BATUCADA_RETURN_IF_ERROR(AddMessageOf(value, &thinking, messages));
     BATUCADA_RETURN_IF_ERROR(calls.Take(i, value.get_object()));
   }
+  BATUCADA_RETURN_IF_ERROR(CheckIds(items, before));
   return calls.Check(before);
 }
 

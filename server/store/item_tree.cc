@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/crc32.h"
+#include "base/json.h"
 #include "base/status.h"
 
 namespace batucada {
@@ -46,6 +48,28 @@ absl::Status ItemTree::CheckLength(ItemNode parent, int64_t items) {
   if (before.count + items <= kMaxHistoryItems) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("there would be ", before.count + items, " items with those before: at most ", kMaxHistoryItems));
+}
+
+absl::Status ItemTree::CheckIds(StoreScope scope, ItemNode last, std::span<const StoredItem> items) {
+  if (last == 0) return absl::OkStatus();
+  absl::flat_hash_set<std::string_view> ids;
+  bool known = std::ssize(items) > kStepItems;  // so many are not looked for one by one
+  for (const StoredItem& item : items) {
+    ids.insert(item.id);
+    if (known) continue;
+    Query query(database_, "SELECT 1 FROM items WHERE scope = ?1 AND id = ?2 LIMIT 1", static_cast<int64_t>(scope),
+                std::string_view(item.id));
+    BATUCADA_ASSIGN_OR_RETURN(known, query.Next());
+  }
+  if (!known) return absl::OkStatus();  // nor in any other history
+  std::string twice;
+  BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode, std::string_view id) {
+    if (ids.contains(id)) twice = id;
+    return twice.empty();
+  }));
+  if (twice.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is an item of the id ", Printable(twice), " already: give each its own, or none"));
 }
 
 absl::Status ItemTree::Hold(ItemNode node) {

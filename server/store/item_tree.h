@@ -45,6 +45,8 @@ class ItemTree {
   // INVALID_ARGUMENT if the history would have more than kMaxHistoryItems.
   [[nodiscard]] absl::StatusOr<ItemNode> Append(StoreScope scope, ItemNode parent, std::span<const StoredItem> items);
   [[nodiscard]] absl::Status CheckLength(ItemNode parent, int64_t items);  // the same, ahead of it
+  // INVALID_ARGUMENT if one of the history up to `last` has an id of one of `items`.
+  [[nodiscard]] absl::Status CheckIds(StoreScope scope, ItemNode last, std::span<const StoredItem> items);
   // Holding and releasing the beginning (0) does nothing.
   [[nodiscard]] absl::Status Hold(ItemNode node);
   [[nodiscard]] absl::Status Release(ItemNode node);

@@ -53,10 +53,15 @@ absl::Status Store::AppendItems(StoreScope scope, const std::string& conversatio
     BATUCADA_ASSIGN_OR_RETURN(const History before, HistoryOfConversation(scope, conversation));
     Branch branch(*this, scope, before.last);
     std::span<const StoredItem> rest = items;
+    {
+      const std::lock_guard lock(mutex_);
+      BATUCADA_RETURN_IF_ERROR(Read([&] { return items_->CheckIds(scope, before.last, items); }));
+    }
     if (attempt < kAttempts) BATUCADA_RETURN_IF_ERROR(branch.Grow(&rest));
     const absl::Status status = Write({.bytes = TextBytes(rest), .rows = RowsOf(rest)}, [&]() -> absl::Status {
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode end, ConversationEnd(scope, conversation));
       if (branch.grown() && end != branch.parent()) return Moved();
+      if (end != before.last) BATUCADA_RETURN_IF_ERROR(items_->CheckIds(scope, end, items));
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode last, items_->Append(scope, branch.grown() ? branch.last() : end, rest));
       return MoveConversation(scope, conversation, last);
     });
@@ -70,13 +75,15 @@ absl::Status Store::PutResponse(StoreScope scope, const StoredResponse& response
   Branch branch(*this, scope, response.history.last);
   std::span<const StoredItem> rest = response.input;
   BATUCADA_RETURN_IF_ERROR(branch.Grow(&rest));
-  const bool grows = !response.conversation.empty() && response.state == ResponseState::kEnded;
+  bool grows = !response.conversation.empty() && response.state == ResponseState::kEnded;
   for (int attempt = 1;; ++attempt) {
     // Of a conversation that has grown meanwhile by something else: by this, too.
     ItemNode end = response.history.last;
     if (grows) {
-      BATUCADA_ASSIGN_OR_RETURN(const History now, HistoryOfConversation(scope, response.conversation));
-      end = now.last;
+      const absl::StatusOr<History> now = HistoryOfConversation(scope, response.conversation);
+      if (!now.ok() && !absl::IsNotFound(now.status())) return now.status();
+      if (now.ok()) end = now->last;
+      grows = now.ok();  // one that was deleted meanwhile does not; the response is there without it
     }
     Branch behind(*this, scope, end);
     std::span<const StoredItem> again = response.input;
@@ -86,7 +93,9 @@ absl::Status Store::PutResponse(StoreScope scope, const StoredResponse& response
     const absl::Status status = Write(load, [&]() -> absl::Status {
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode made, InsertResponse(scope, response, branch.last(), rest));
       if (!grows) return absl::OkStatus();
-      BATUCADA_ASSIGN_OR_RETURN(const ItemNode now, ConversationEnd(scope, response.conversation));
+      const absl::StatusOr<ItemNode> found = ConversationEnd(scope, response.conversation);
+      if (absl::IsNotFound(found.status())) return absl::OkStatus();
+      BATUCADA_ASSIGN_OR_RETURN(const ItemNode now, found);
       if (now == response.history.last) return MoveConversation(scope, response.conversation, made);
       if (now != end && attempt < kAttempts) return Moved();
       const ItemNode from = behind.grown() ? behind.last() : now;

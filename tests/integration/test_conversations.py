@@ -65,6 +65,28 @@ def test_items(client):
             gone(third.id, conversation_id=conversation.id)
 
 
+def test_an_id_is_that_of_one_item(client):
+    """Else pages, which go on behind one, would have no end."""
+    conversation = client.conversations.create(items=[user("A"), {**user("first"), "id": "msg_mine"}])
+    [item] = client.conversations.items.create(conversation.id, items=[user("B")]).data
+    again = [{**user("second"), "id": "msg_mine"}]
+    with pytest.raises(openai.BadRequestError, match="id msg_mine already") as error:
+        client.conversations.items.create(conversation.id, items=again)
+    assert error.value.param == "items"
+    with pytest.raises(openai.BadRequestError, match="msg_mine"):
+        client.conversations.items.create(conversation.id, items=[*[user("more")] * 200, *again])
+    for items, place in ((again, 0), ([user("C"), {**user("D"), "id": item.id}], 1), ([{"type": "item_reference", "id": item.id}], 0)):
+        with pytest.raises(openai.BadRequestError, match="an item before") as error:
+            client.responses.create(model=MODEL, input=items, conversation=conversation.id, max_output_tokens=2)
+        assert error.value.param == f"input[{place}].id"
+    assert texts(client.conversations.items.list(conversation.id, limit=1, order="desc")) == ["B", "first", "A"]
+    first = client.responses.create(model=MODEL, input=again, max_output_tokens=2)
+    with pytest.raises(openai.BadRequestError, match="an item before"):
+        client.responses.create(model=MODEL, input=again, previous_response_id=first.id, max_output_tokens=2)
+    other = client.conversations.create(items=again)  # another's history
+    assert texts(client.conversations.items.list(other.id)) == ["second"]
+
+
 def test_responses_grow_their_conversation(fake, client):
     conversation = client.conversations.create(items=[user("one")])
     history = [{"role": "user", "content": "one"}]

@@ -69,11 +69,11 @@ TEST_F(StoreTest, WhatWasWrittenByStepsAndGivenUpGoes) {
   const absl::Status status = store->PutResponse(kMine, {.id = "a",
                                                          .json = "{}",
                                                          .previous = "",
-                                                         .conversation = "deleted meanwhile",
+                                                         .conversation = "",
                                                          .history = {},
                                                          .input = Items(1000),
-                                                         .output = {}});
-  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+                                                         .output = Items(kMaxHistoryItems)});
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_GT(store->Stats().items, 0);
   EXPECT_TRUE(store->has_leftovers());
   Sweeps(*store);

@@ -28,6 +28,34 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
+TEST_F(StoreTest, AResponseOutlivesItsConversation) {
+  const auto store = Open();
+  StoredResponse response = {.id = "a",
+                             .json = "{}",
+                             .previous = "",
+                             .conversation = "deleted meanwhile",
+                             .history = {},
+                             .input = {Item("x")},
+                             .output = {Item("y")}};
+  ASSERT_TRUE(store->PutResponse(kMine, response).ok());
+  const absl::StatusOr<ReadResponse> kept = store->GetResponse(kMine, "a");
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->output.size(), 1);
+}
+
+TEST_F(StoreTest, AnIdIsThatOfOneItemOfAHistory) {
+  const auto store = Open();
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "k", .created = 1, .metadata = "{}"}, {Item("x")}).ok());
+  ASSERT_TRUE(store->CreateConversation(kMine, {.id = "other", .created = 1, .metadata = "{}"}, {Item("y")}).ok());
+  std::vector<StoredItem> many;
+  for (int i = 0; i < 300; ++i) many.push_back(Item(absl::StrCat("more", i)));
+  ASSERT_TRUE(store->AppendItems(kMine, "k", many).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(store->AppendItems(kMine, "k", {Item("new"), Item("more7")})));
+  EXPECT_TRUE(absl::IsInvalidArgument(store->AppendItems(kMine, "k", many)));
+  EXPECT_TRUE(store->AppendItems(kMine, "k", {Item("y")}).ok()) << "it is another history's";
+  EXPECT_EQ(store->HistoryOfConversation(kMine, "k")->count, 302);
+}
+
 TEST_F(StoreTest, WhatGoesOnFromTheSameSharesItAndOutlivesIt) {
   const auto store = Open();
   ASSERT_TRUE(Put(*store, "a").ok());
