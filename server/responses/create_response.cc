@@ -39,15 +39,17 @@ void SetMessages(bj::array messages, ResponseParams& params) {
   params.conversation->ending = ChatEnding::kGenerationPrompt;
 }
 
-// Without the first `dropped` messages and the outputs of calls that stood there.
+// Without the first `dropped` messages and the outputs of calls that stood there. REQUIRES: a message that is no output
+// of a call stays.
 absl::StatusOr<Translation> TranslateWithout(size_t dropped, const bj::array& messages, ResponseParams& params,
                                              const TranslationContext& context) {
-  while (dropped > 0 && dropped < messages.size() && messages[dropped].at("role") == "tool") ++dropped;
+  while (dropped > 0 && messages[dropped].at("role") == "tool") ++dropped;
   SetMessages(bj::array(messages.begin() + static_cast<std::ptrdiff_t>(dropped), messages.end()), params);
   return Translate(params, context);
 }
 
-// With "truncation": "auto", as many of the latest messages as there is room for, but the last one in any case.
+// With "truncation": "auto", as many of the latest messages as there is room for, but the last one in any case, and
+// where that is the output of a call, the call too.
 absl::StatusOr<Translation> TranslateWhatFits(bj::array messages, ResponseParams& params,
                                               const TranslationContext& context) {
   if (!params.drops_oldest) {
@@ -58,6 +60,7 @@ absl::StatusOr<Translation> TranslateWhatFits(bj::array messages, ResponseParams
   const auto too_long = [&translation] { return ErrorCode(translation.status()) == "context_length_exceeded"; };
   if (!too_long()) return translation;
   size_t least = 1, most = messages.size() - 1;  // how many to drop
+  while (most > 0 && messages[most].at("role") == "tool") --most;
   if (most < least) return translation;
   while (least < most) {
     const size_t middle = (least + most) / 2;

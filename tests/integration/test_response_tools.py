@@ -155,6 +155,20 @@ def test_truncation_drops_results_with_their_calls(qwen):
     assert response.output_text == same["choices"][0]["message"]["content"]
 
 
+def test_truncation_keeps_the_last_call_with_its_results():
+    """Or refuses what does not fit: never are all messages dropped."""
+    calls = [{"type": "function_call", "call_id": f"c{i}", "name": "weather", "arguments": "{}"} for i in range(2)]
+    result = lambda i, text: {"type": "function_call_output", "call_id": f"c{i}", "output": text}
+    before = [{"role": "user", "content": "Rio " * 300}, {"role": "user", "content": "Weather in Rio?"}]
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(TEMPLATE), "--max-total-tokens", "400") as server:
+        ask = lambda items: server.openai().responses.create(**{**request(input=items, truncation="auto"), "max_output_tokens": 12})
+        with pytest.raises(openai.BadRequestError) as error:
+            ask([*before, *calls, result(0, "word " * 400), result(1, "short")])
+        assert error.value.code == "context_length_exceeded"
+        whole = ask([before[1], *calls, result(0, "fine"), result(1, "short")])
+        assert ask([*before, *calls, result(0, "fine"), result(1, "short")]).usage.input_tokens == whole.usage.input_tokens
+
+
 THINKING = {"chat_template_kwargs": {"thinks_at_once": True}, "thinking_token_budget": 8}
 
 
