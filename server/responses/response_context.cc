@@ -32,8 +32,8 @@ absl::StatusOr<History> Locate(Service& service, StoreScope scope, const Respons
   const absl::StatusOr<History> history = service.store->HistoryOfResponse(scope, previous);
   if (absl::IsFailedPrecondition(history.status())) {
     return InvalidParameter("previous_response_id",
-                            fmt::format("previous_response_id: the response '{}' {}", Printable(previous),
-                                        std::string(history.status().message())));
+                            fmt::format("previous_response_id: the response '{}' cannot be gone on from: {}",
+                                        Printable(previous), std::string(history.status().message())));
   }
   if (!absl::IsNotFound(history.status())) return history.ok() ? history : StoreTrouble();
   return WithParameter(

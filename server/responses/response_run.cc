@@ -132,6 +132,14 @@ void ResponseRun::KeepNow() {
     StoredResponse record = MakeRecord();
     record.output = output_->Stored();
     status = service_.store->PutResponse(scope_, record);
+    if (!status.ok()) record.output = {};
+    record_ = std::move(record);
+  }
+  if (object_.store && !status.ok()) {
+    // Nobody else is told: it is there as one that failed, if that much can be kept.
+    object_.status = ResponseStatus::kFailed;
+    object_.failure = StoreFailure(status);
+    service_.store->PutResponse(scope_, MakeRecord()).IgnoreError();
   }
   service_.responses.Remove(object_.id);
   keeping_->End(std::move(status));

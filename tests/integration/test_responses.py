@@ -264,6 +264,30 @@ def test_background(crawling):
     crawling.wait_until_free()
 
 
+def test_a_background_response_outlives_its_conversation(crawling):
+    client = crawling.openai()
+    conversation = client.conversations.create()
+    begun = client.responses.create(model=MODEL, input="a", max_output_tokens=200, background=True, conversation=conversation.id,
+                                    extra_body={"ignore_eos": True})
+    client.conversations.delete(conversation.id)
+    client.responses.cancel(begun.id)
+    done = wait_until(lambda: (lambda r: r if r.status != "in_progress" else None)(client.responses.retrieve(begun.id)),
+                      "the response to end")
+    assert done.status == "cancelled" and done.error is None
+    assert [item.content[0].text for item in client.responses.input_items.list(begun.id)] == ["a"]
+    crawling.wait_until_free()
+
+
+def test_a_background_response_that_cannot_be_kept_says_so():
+    with Server("--backend", "fake", "--fake-step-time", "0", "--store-size", "1MiB") as server:
+        client = server.openai()
+        begun = client.responses.create(model=MODEL, input="a", max_output_tokens=60_000, background=True, extra_body={"ignore_eos": True})
+        done = wait_until(lambda: (lambda r: r if r.status != "in_progress" else None)(client.responses.retrieve(begun.id)),
+                          "the response to end")
+        assert done.status == "failed" and "--store-size" in done.error.message and done.output == []
+        assert client.responses.retrieve(begun.id) == done
+
+
 def test_who_leaves_takes_the_response_along(crawling):
     client = crawling.openai()
     stream = client.responses.create(model=MODEL, input="a", max_output_tokens=5000, stream=True,
