@@ -23,6 +23,7 @@
 #include "server/generate/generation_defaults.h"
 #include "server/generate/logit_controls.h"
 #include "server/generate/prompt_encoder.h"
+#include "server/generate/session_name.h"
 #include "server/generate/work_attempt.h"
 #include "text/breakpoints.h"
 #include "text/detokenizer.h"
@@ -192,11 +193,7 @@ absl::Status TranslateCache(const CompletionParams& params, const TranslationCon
   const CacheHints& hints = params.cache;
   const std::pair<const char*, const std::string&> names[] = {{"session_id", hints.session},
                                                               {"prompt_cache_key", hints.key}};
-  for (const auto& [parameter, name] : names) {
-    if (name.size() <= SessionStates::kMostNameBytes) continue;
-    return InvalidParameter(parameter, fmt::format("{} has {} bytes; it may have at most {}", parameter, name.size(),
-                                                   SessionStates::kMostNameBytes));
-  }
+  for (const auto& [parameter, name] : names) BATUCADA_RETURN_IF_ERROR(CheckSessionName(parameter, name));
   request->cache_scope = CacheScope(context, params.cache_salt);
   request->only_breakpoints = hints.only_breakpoints;
   request->keep_off_disk = hints.keep_off_disk;

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/clock.h"
 #include "base/status.h"
 #include "batucada/v1/batucada.pb.h"
 #include "server/common/error.h"
 #include "server/common/state_file.h"
+#include "server/generate/session_name.h"
 #include "server/generate/translate.h"
 #include "server/grpc/methods.h"
 #include "server/grpc/offload.h"
@@ -36,9 +35,7 @@ absl::Status CheckMayPut(const Service& service, const Client& client) {
 
 absl::Status CheckName(const std::string& session) {
   if (session.empty()) return InvalidParameter("session", "session is missing", "missing_parameter");
-  if (session.size() <= SessionStates::kMostNameBytes) return absl::OkStatus();
-  return InvalidParameter("session", fmt::format("session has {} bytes; it may have at most {}", session.size(),
-                                                 SessionStates::kMostNameBytes));
+  return CheckSessionName("session", session);
 }
 
 // Of a scope (CacheScope), what the client gave.

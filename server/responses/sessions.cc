@@ -100,11 +100,13 @@ void AddSessionMetadata(Store& store, uint64_t owner, Entry* entry) {
   if (conversation.ok()) entry->metadata = std::move(conversation->metadata);  // else deleted meanwhile
 }
 
-std::string ListJson(Service& service, uint64_t owner, std::vector<Entry>& entries, const PageRequest& page) {
+absl::StatusOr<std::string> ListJson(Service& service, uint64_t owner, std::vector<Entry>& entries,
+                                     const PageRequest& page) {
   auto from = entries.begin();
   if (!page.after.empty()) {
     from = std::find_if(entries.begin(), entries.end(), [&page](const Entry& e) { return e.id == page.after; });
-    if (from != entries.end()) ++from;
+    if (from == entries.end()) return InvalidParameter("after", "after is no session of this list: begin again");
+    ++from;
   }
   const auto to = from + std::min<std::ptrdiff_t>(page.limit, entries.end() - from);
   std::string text;
@@ -137,7 +139,9 @@ Answer HandleList(Service& service, const HttpRequest& request) {
   absl::StatusOr<std::vector<Entry>> entries = EntriesOf(service, request.client.key);
   if (!entries.ok()) return ErrorResponse(StoreTrouble());
   if (page->ascending) std::reverse(entries->begin(), entries->end());
-  return StoredJson(service, ListJson(service, request.client.key, *entries, *page), IgnoredHeader(unknown));
+  absl::StatusOr<std::string> list = ListJson(service, request.client.key, *entries, *page);
+  if (!list.ok()) return ErrorResponse(list.status());
+  return StoredJson(service, *std::move(list), IgnoredHeader(unknown));
 }
 
 absl::Status NotFound(const std::string& id) {

@@ -106,6 +106,8 @@ def test_pages(keyed):
     rest = sessions(keyed, BOB, f"?limit=100&after={first['last_id']}")
     names = [one["id"] for one in first["data"] + rest["data"]]
     assert sorted(names) == [f"page-{i}" for i in range(5)] and not rest["has_more"]
+    unknown = keyed.http.get("/v1/sessions?after=nope", headers=BOB)
+    assert unknown.status_code == 400 and unknown.json()["error"]["param"] == "after"
 
 
 def test_without_keys_they_are_told_to_the_machine_itself_alone():
@@ -281,6 +283,23 @@ def test_a_state_of_another_model_or_device_is_refused(state, tmp_path):
         refused = session_command(cpu, "import", str(file), key="alice")
         assert refused.returncode != 0 and "the weights, the backend or the sizes of a state differ" in refused.stderr
         assert sessions(cpu)["data"] == []
+
+
+@pytest.mark.parametrize("name, said", [(b"\xc3(", "session is not UTF-8"), (b"a\0", "session has a NUL")])
+def test_a_session_has_a_name_that_can_be_said(state, tmp_path, name, said):
+    """In JSON and in a path, whether a file says it or a request."""
+    server, whole = state
+    begin = 16 + 40 + sum(struct.unpack_from("<2Q", whole, 16))
+    content = whole[:begin] + name + whole[begin + len(name) : -32]
+    file = tmp_path / "odd"
+    file.write_bytes(content + hashlib.sha256(content).digest())
+    before = sessions(server)["data"]
+    refused = session_command(server, "import", str(file), key="alice")
+    assert refused.returncode != 0 and said in refused.stderr, refused.stderr
+    assert sessions(server)["data"] == before
+    for parameter in ("session_id", "prompt_cache_key"):
+        answer = server.http.post("/v1/completions", headers=ALICE, json={"prompt": "a", "max_tokens": 1, parameter: "a\0"})
+        assert answer.status_code == 400 and f"{parameter} has a NUL" in answer.json()["error"]["message"]
 
 
 def test_a_state_of_another_models_sizes_or_words_is_refused(state, tmp_path):
