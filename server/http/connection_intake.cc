@@ -49,8 +49,9 @@ void Connection::Recognise(const http::request_header<>& head) {
 }
 
 Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
-  Recognise(head);
+  turn_.request_id = RequestIdOf(head);
   if (const absl::Status status = ReadHead(head, &turn_.request); !status.ok()) {
+    Recognise(head);
     return Reject(400, std::string(status.message()), "malformed_request");
   }
   turn_.request.request_id = turn_.request_id;

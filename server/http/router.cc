@@ -67,6 +67,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     if (pattern.empty()) form = route.error_form;
     pattern = route.path;
     allowed.push_back(route.method);
+    if (route.method == "GET") allowed.emplace_back("HEAD");
   }
   if (allowed.empty()) {
     form = ErrorFormFor(path);
@@ -86,11 +87,26 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
 }
 
 ErrorForm Router::ErrorFormFor(std::string_view path) const {
-  const auto first = [](std::string_view text) { return text.substr(0, text.find_first_of("/?", 1)); };
+  // Of the route that has most parts of the path in common with it, the first of them.
+  const auto in_common = [path = path.substr(0, path.find('?'))](std::string_view route) {
+    size_t parts = 0;
+    for (size_t at = 0; at < std::min(path.size(), route.size());) {
+      const size_t end = std::min(path.find('/', at + 1), path.size());
+      if (route.substr(0, end) != path.substr(0, end) || (end < route.size() && route[end] != '/')) break;
+      ++parts;
+      at = end;
+    }
+    return parts;
+  };
+  ErrorForm form = ErrorForm::kOpenAi;
+  size_t most = 0;
   for (const Route& route : routes_) {
-    if (first(route.path) == first(path)) return route.error_form;
+    const size_t parts = in_common(route.path);
+    if (parts <= most) continue;
+    most = parts;
+    form = route.error_form;
   }
-  return ErrorForm::kOpenAi;
+  return form;
 }
 
 bool PercentDecode(std::string_view text, std::string* out) {

@@ -51,6 +51,18 @@ TEST(RouterTest, ErrorsHaveTheFormOfTheirRoute) {
   EXPECT_THAT(router.Find("GET", "/v22/nothing").error.body, HasSubstr(R"({"error":{)"));
   EXPECT_EQ(router.ErrorFormFor("/v2?query"), ErrorForm::kOpenInference);
   EXPECT_EQ(router.ErrorFormFor(""), ErrorForm::kOpenAi);
+  router.Add({.method = "POST", .path = "/v1/texts", .name = "texts", .handler = handler});
+  router.Add({.method = "POST",
+              .path = "/v1/messages",
+              .name = "messages",
+              .handler = handler,
+              .error_form = ErrorForm::kAnthropic});
+  for (const char* path : {"/v1/messages", "/v1/messages/batches", "/v1/messages?beta=true"}) {
+    EXPECT_EQ(router.ErrorFormFor(path), ErrorForm::kAnthropic) << path;
+  }
+  for (const char* path : {"/v1/messagesx", "/v1", "/v1/texts/messages", "/v1/"}) {
+    EXPECT_EQ(router.ErrorFormFor(path), ErrorForm::kOpenAi) << path;
+  }
 }
 
 TEST(RouterTest, WildcardsMayStandAnywhere) {
@@ -75,7 +87,7 @@ TEST(RouterTest, WildcardsMayStandAnywhere) {
   router.Add({"POST", "/m/*/ready", "make", handler});
   EXPECT_EQ(router.Find("POST", "/m/a/ready").route->name, "make");
   EXPECT_THAT(router.Find("PUT", "/m/a/ready").error.headers,
-              ::testing::Contains(::testing::Pair("allow", "GET, POST")));
+              ::testing::Contains(::testing::Pair("allow", "GET, HEAD, POST")));
 }
 
 TEST(RouterTest, SaysWhatIsAllowed) {
@@ -83,7 +95,7 @@ TEST(RouterTest, SaysWhatIsAllowed) {
   const Router::Match match = router.Find("DELETE", "/things");
   EXPECT_EQ(match.route, nullptr);
   EXPECT_EQ(match.error.status, 405);
-  EXPECT_THAT(match.error.headers, ::testing::Contains(::testing::Pair("allow", "GET, POST")));
+  EXPECT_THAT(match.error.headers, ::testing::Contains(::testing::Pair("allow", "GET, HEAD, POST")));
   EXPECT_THAT(match.error.body, HasSubstr("\"error\""));
 }
 
