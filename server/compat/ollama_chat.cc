@@ -1,7 +1,9 @@
 #include "server/compat/ollama_chat.h"
 
+#include <deque>
+#include <functional>
+#include <map>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -33,27 +35,32 @@ class PastCalls {
       const bj::value* function = call->if_contains("function");
       const bj::value* name =
           function != nullptr && function->is_object() ? function->get_object().if_contains("name") : nullptr;
-      waiting_.emplace_back(name != nullptr && name->is_string() ? name->get_string() : bj::string(), id->get_string());
+      const int64_t number = next_++;
+      if (name != nullptr && name->is_string()) by_name_[name->get_string()].push_back(number);
+      waiting_.emplace(number, id->get_string());
     }
   }
 
-  // The id of the call whose result a message of the role tool is, if it does not say so itself.
+  // The id of the call whose result a message of the role tool is, if it does not say so itself: the first of its name
+  // that waits, or else the first of all.
   void Answer(bj::object& message) {
+    auto found = waiting_.end();
     const bj::value* name = message.if_contains("name");
-    auto found = waiting_.begin();
-    for (auto one = waiting_.begin(); name != nullptr && one != waiting_.end(); ++one) {
-      if (*name != one->first) continue;
-      found = one;
-      break;
+    const auto of_name = name != nullptr && name->is_string() ? by_name_.find(name->get_string()) : by_name_.end();
+    while (of_name != by_name_.end() && !of_name->second.empty() && found == waiting_.end()) {
+      found = waiting_.find(of_name->second.front());  // none if it was taken as the first of all
+      of_name->second.pop_front();
     }
+    if (found == waiting_.end()) found = waiting_.begin();
     if (found == waiting_.end()) return;
     message.emplace("tool_call_id", found->second);
     waiting_.erase(found);
   }
 
  private:
-  int64_t named_ = 0;
-  std::vector<std::pair<bj::string, bj::string>> waiting_;  // name and id
+  int64_t named_ = 0, next_ = 0;
+  std::map<int64_t, bj::string> waiting_;                           // ids, in order
+  std::map<bj::string, std::deque<int64_t>, std::less<>> by_name_;  // in order; some may wait no longer
 };
 
 void Rename(bj::object& message, const char* own, const char* name) {
