@@ -196,13 +196,16 @@ void ReadAnthropicMessage(RequestReader& reader, const std::string& path, const 
   }
   Said said;
   const bj::array& blocks = content->get_array();
+  if (blocks.empty() && role != "assistant") {
+    return reader.Fail(path + ".content", "is an empty list: give at least one block", "invalid_value");
+  }
   for (size_t i = 0; i < blocks.size() && reader.ok(); ++i) {
     const std::string at = fmt::format("{}.content[{}]", path, i);
     role == "assistant" ? ReadAssistantBlock(reader, at, blocks[i], &said)
                         : ReadUserBlock(reader, at, blocks[i], &said);
   }
   for (bj::value& result : said.results) messages->push_back(std::move(result));
-  if (said.texts.empty() && said.calls.empty() && (!messages->empty() && role != "assistant")) return;
+  if (said.texts.empty() && said.calls.empty() && role != "assistant") return;  // results alone
   bj::object made = {{"role", role}};
   if (!said.thinking.empty()) made["reasoning_content"] = said.thinking;
   if (!said.texts.empty() || said.calls.empty()) {

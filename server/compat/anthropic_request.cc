@@ -129,6 +129,7 @@ void ReadTools(RequestReader& reader, Params& params) {
     if (members.ok() && type != "auto" && type != "any" && type != "tool" && type != "none") {
       members.Fail("type", "must be one of auto, any, tool, none", "invalid_value");
     }
+    if (members.ok() && type == "tool" && name.empty()) members.Fail("name", "is missing", "missing_parameter");
     reader.Fail(members.Finish());
     if (type == "none") choice.mode = ToolChoice::Mode::kNone;
     if (type == "any" || type == "tool") choice.mode = ToolChoice::Mode::kRequired;

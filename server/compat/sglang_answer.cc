@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/common/error.h"
 #include "server/http/sse.h"
 #include "server/json/json_writer.h"
@@ -58,7 +59,10 @@ class SglangDialect : public Dialect {
       json.Int(token.id);
       if (json.full()) co_yield nullptr;
     }
-    json.EndArray().Key("meta_info").BeginObject().Key("id").String(asked().request_id).Key("finish_reason");
+    json.EndArray().Key("meta_info").BeginObject().Key("id");
+    // Each of a list has its own, as SGLang makes them of the request's.
+    json.String(told_of_.list ? absl::StrCat(asked().request_id, "_", generated.index) : asked().request_id);
+    json.Key("finish_reason");
     ended ? WriteReason(generated, json) : static_cast<void>(json.Null());
     json.Key("prompt_tokens").Int(generated.usage.prompt_tokens);
     json.Key("completion_tokens").Int(generated.usage.generated_tokens);
@@ -83,10 +87,10 @@ class SglangDialect : public Dialect {
       json.String(*finish.stop_string);
     } else if (finish.stop_token) {
       json.Int(*finish.stop_token);
-    } else if (!generated.tokens.empty()) {
+    } else if (!generated.tokens.empty() && tokenizer_.IsSpecial(generated.tokens.back().id)) {
       json.Int(generated.tokens.back().id);
     } else {
-      json.Null();
+      json.Null();  // a grammar's end
     }
     json.EndObject();
   }

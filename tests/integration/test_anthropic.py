@@ -132,6 +132,8 @@ def test_structured_output(client):
 @pytest.mark.parametrize("body, why", [
     ({"messages": []}, "messages"),
     ({"messages": [{"role": "robot", "content": "a"}]}, "messages[0].role"),
+    ({"messages": [*USER, {"role": "assistant", "content": "b"}, {"role": "user", "content": []}]}, "messages[2].content is an empty list"),
+    ({"tools": [WEATHER], "tool_choice": {"type": "tool"}}, "tool_choice.name is missing"),
     ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages[0].content[0].type"),
     ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
     ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),

@@ -37,6 +37,7 @@ def test_several(strict):
     prompts = [PROMPT, "Call me"]
     told = generate(strict, text=prompts, sampling_params=SAMPLING)
     assert [one["text"] for one in told] == [six_tokens(strict, prompt=prompt)["text"] for prompt in prompts]
+    assert [one["meta_info"]["id"] for one in generate(strict, text=prompts, sampling_params=SAMPLING, rid="mine")] == ["mine_0", "mine_1"]
     [alone] = generate(strict, text=prompts[:1], sampling_params=SAMPLING)
     assert alone["text"] == told[0]["text"]
     assert len(generate(strict, text=PROMPT, sampling_params={**SAMPLING, "temperature": 1, "n": 3})) == 3
