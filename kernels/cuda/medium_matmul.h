@@ -2,10 +2,11 @@
 // TMA.
 //   w [n, k] bf16 row-major and contiguous, in [rows, k] bf16, out [rows, n] bf16 or fp32; k a multiple of 8, w and in
 //   aligned to 16 bytes with strides that are multiples of 8
-// A block multiplies 64 weight rows with up to 128 input rows, which are M of wgmma; a producer warp feeds a ring of
-// stages of both by TMA (warp specialisation). Weights do not depend on the kernel before, so the ring fills while that
-// one still runs. Where n gives too few blocks, several share a tile along k (split-K). They leave their sums to the
-// next kernel (kPartsF32, whose tail is 0.5 µs) or, as a cluster, add them up in shared memory in fixed order (2.5 µs).
+// A block multiplies 64 weight rows, or 80 or 128 of some large products, with up to 128 input rows, which are M of
+// wgmma; a producer warp feeds a ring of stages of both by TMA (warp specialisation). Weights do not depend on the
+// kernel before, so the ring fills while that one still runs. Where n gives too few blocks, several share a tile along
+// k (split-K). They leave their sums to the next kernel (kPartsF32, whose tail is 0.5 µs) or, as a cluster, add them up
+// in shared memory in fixed order (2.5 µs).
 // It serves 17 to 128 rows, or fewer where RingMatMul does not, and can do with any number: more are blocks of 128,
 // each with 128 weight rows. A row's sums are the same bits whatever the number: the cut along k goes by n and k alone,
 // and a block adds up its part of k in the same order. What that takes is in docs/benchmarks/h200-model.md. Floor:

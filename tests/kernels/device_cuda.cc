@@ -65,6 +65,9 @@ DeviceTraits CudaTraits() {
            {128, 2049, 2048},
            {128, 8192, 136},
            {65, 128, 256},
+           {100, 10000, 96},  // tiles of 80 weight rows, and of 128, on 132 multiprocessors
+           {128, 16001, 72},
+           {66, 16000, 328},
            // Many: through cuBLASLt.
            {64, 17000, 64},
            {129, 384, 384},
