@@ -2,6 +2,8 @@
 
 #include <cooperative_groups.h>
 
+#include <algorithm>
+
 #include "kernels/cuda/async_copy.cuh"
 #include "kernels/cuda/matmul_output.cuh"
 #include "kernels/cuda/mma.cuh"
@@ -18,25 +20,31 @@ constexpr int kMaxRows = 128;
 [[maybe_unused]] constexpr int kAheadBytes = 32 * 1024;
 
 // kGroups warpgroups of 64 input rows multiply kTile weight rows, a stage of 64 columns at a time; one more warp issues
-// TMA copies. Where there are fewer, kCopied rows are copied: what lies behind them is multiplied too, and not stored.
-template <int kGroups, int kTile, int kCopied = 64 * kGroups>
+// TMA copies. Where there are fewer, only those are copied, for a box that leaves the matrix takes longer than a whole
+// one: what lies behind them is multiplied too, and not stored.
+template <int kGroups, int kTile>
 struct Shape {
   static constexpr int kRows = 64 * kGroups;
   static constexpr int kSumPitch = kTile + 8;  // floats; the pairs of half a warp meet all banks
   static constexpr int kWorkers = 128 * kGroups;
   static constexpr int kThreads = kWorkers + 32;
   static constexpr int kWeightBytes = kTile * kBoxCols * 2;
-  static constexpr int kStageBytes = kWeightBytes + kCopied * kBoxCols * 2;
+  static __host__ __device__ constexpr int StageBytes(int copied) {
+    return kWeightBytes + CeilDiv(copied * kBoxCols * 2, 1024) * 1024;  // boxes start at 1024s
+  }
   static constexpr int kSumBytes =
       (kRows + kMostParts) * kSumPitch * 4;  // a cluster exchanges them in the ring's place
   // Measured: 96 KB where blocks share an SM or wait for each other, and where each has its own, more.
-  static constexpr int kSharedSlots = 96 * 1024 / kStageBytes;
-  static constexpr int kOwnSlots = (kGroups == 1 ? 144 : 192) * 1024 / kStageBytes;
-  // Boxes start at 1024s.
-  static constexpr int Bytes(int slots) {
-    return slots * (kStageBytes + 3 * 8) + 1024 + (kRows - kCopied) * kBoxCols * 2;
+  static constexpr int kSharedBytes = 96 * 1024, kOwnBytes = (kGroups == 1 ? 144 : 192) * 1024;
+  static constexpr int Bytes(int slots, int copied) {
+    return slots * (StageBytes(copied) + 3 * 8) + 1024 + (kRows - copied) * kBoxCols * 2;
   }
-  static_assert(kSumBytes <= kSharedSlots * kStageBytes && Bytes(kOwnSlots) <= 227 * 1024);
+  // Of a ring of about so many bytes, in whose place the sums of a cluster fit.
+  static constexpr int Slots(int bytes, int copied) {
+    const int stage = StageBytes(copied), least = CeilDiv(kSumBytes, stage);
+    return bytes / stage > least ? bytes / stage : least;
+  }
+  static_assert(Bytes(Slots(kOwnBytes, kRows), kRows) <= 227 * 1024);
 };
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -94,10 +102,10 @@ __device__ __forceinline__ void StoreSums(const MatMulParams& p, const float (&s
 // Adds up the sums of a cluster's blocks, which have multiplied parts of k, and stores them: each block a share of the
 // rows from `block_row` on. `inbox` [part][row of the share][kTile] takes the ring's place once all blocks have read
 // theirs.
-template <int kGroups, int kTile, int kCopied>
+template <int kGroups, int kTile>
 __device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float (&sums)[kTile / 2], int block_row,
                                              int warp_row, int col, float* inbox) {
-  using S = Shape<kGroups, kTile, kCopied>;
+  using S = Shape<kGroups, kTile>;
   constexpr int kWorkers = S::kWorkers;
   constexpr int kSumPitch = S::kSumPitch;
   constexpr int kRowFours = kTile / 4;
@@ -156,19 +164,20 @@ __device__ __forceinline__ void ExchangeSums(const MatMulParams& p, const float 
 #endif
 
 // Block (part of k, block of input rows, tile of weight rows).
-template <int kGroups, int kTile, int kCopied>
-__global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
+template <int kGroups, int kTile>
+__global__ void __launch_bounds__(Shape<kGroups, kTile>::kThreads, 2)
     MediumKernel(const __grid_constant__ MatMulParams p, const __grid_constant__ CUtensorMap w_map,
-                 const __grid_constant__ CUtensorMap x_map, int slots) {
+                 const __grid_constant__ CUtensorMap x_map, int slots, int copied) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  using S = Shape<kGroups, kTile, kCopied>;
+  using S = Shape<kGroups, kTile>;
   extern __shared__ char unaligned[];
   LetNextKernelStart();
   char* const shared = unaligned + (1024 - SharedAddress(unaligned) % 1024) % 1024;
   const uint32_t ring = SharedAddress(shared);
-  const uint32_t weights_there = ring + slots * S::kStageBytes;  // barriers: a stage's weights have arrived,
-  const uint32_t input_there = weights_there + 8 * slots;        // its input,
-  const uint32_t empty = input_there + 8 * slots;                // and all workers have read both
+  const int stage_bytes = S::StageBytes(copied);
+  const uint32_t weights_there = ring + slots * stage_bytes;  // barriers: a stage's weights have arrived,
+  const uint32_t input_there = weights_there + 8 * slots;     // its input,
+  const uint32_t empty = input_there + 8 * slots;             // and all workers have read both
   const int warp = Uniform(threadIdx.x / 32);
   const int lane = threadIdx.x % 32;
   const int parts = gridDim.x;
@@ -181,11 +190,11 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
   const int ahead = min(slots, stages);
   const auto copy_weights = [&](int stage, int slot) {
     ArriveExpecting(weights_there + slot * 8, S::kWeightBytes);
-    CopyBox(ring + slot * S::kStageBytes, w_map, (first_stage + stage) * kBoxCols, first_n, weights_there + slot * 8);
+    CopyBox(ring + slot * stage_bytes, w_map, (first_stage + stage) * kBoxCols, first_n, weights_there + slot * 8);
   };
   const auto copy_input = [&](int stage, int slot) {
-    ArriveExpecting(input_there + slot * 8, S::kStageBytes - S::kWeightBytes);
-    CopyBox(ring + slot * S::kStageBytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, first_row,
+    ArriveExpecting(input_there + slot * 8, copied * kBoxCols * 2);
+    CopyBox(ring + slot * stage_bytes + S::kWeightBytes, x_map, (first_stage + stage) * kBoxCols, first_row,
             input_there + slot * 8);
   };
   if (threadIdx.x == S::kWorkers) {
@@ -216,8 +225,8 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
   for (int stage = 0, slot = 0, parity = 0; stage < stages; ++stage) {
     WaitBarrier(input_there + slot * 8, parity);
     WaitBarrier(weights_there + slot * 8, parity);
-    const uint64_t w = DescribeRows(ring + slot * S::kStageBytes);
-    const uint64_t x = DescribeRows(ring + slot * S::kStageBytes + S::kWeightBytes + warp / 4 * (64 * 128));
+    const uint64_t w = DescribeRows(ring + slot * stage_bytes);
+    const uint64_t x = DescribeRows(ring + slot * stage_bytes + S::kWeightBytes + warp / 4 * (64 * 128));
     BeginProducts();
 #pragma unroll
     for (int i = 0; i < kBoxCols / 16; ++i) MultiplyShared(sums, Advance(x, i * 32), Advance(w, i * 32), stage + i);
@@ -237,25 +246,26 @@ __global__ void __launch_bounds__(Shape<kGroups, kTile, kCopied>::kThreads, 2)
   if (parts == 1 || p.output == MatMulOutput::kPartsF32) {
     StoreSums<kTile>(p, sums, first_row + warp * 16, first_n, part);
   } else {
-    ExchangeSums<kGroups, kTile, kCopied>(p, sums, first_row, warp * 16, first_n, reinterpret_cast<float*>(shared));
+    ExchangeSums<kGroups, kTile>(p, sums, first_row, warp * 16, first_n, reinterpret_cast<float*>(shared));
   }
 #endif
 }
 
-template <int kGroups, int kTile, int kCopied>
+template <int kGroups, int kTile>
 cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
-  using S = Shape<kGroups, kTile, kCopied>;
+  using S = Shape<kGroups, kTile>;
   const int parts = MediumMatMulParts(p, target);
   const dim3 grid(parts, CeilDiv(static_cast<int>(p.rows), S::kRows), CeilDiv(static_cast<int>(p.n), kTile));
+  const int copied = static_cast<int>(std::min(p.rows, int64_t{S::kRows}));
   CUtensorMap w_map, x_map;
   cudaError_t error = MakeTensorMap(p.w, p.n, p.k, p.k, kTile, &w_map);
-  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, kCopied, &x_map);
+  if (error == cudaSuccess) error = MakeTensorMap(p.in, p.rows, p.k, p.in_stride, copied, &x_map);
   if (error != cudaSuccess) return error;
   const bool exchange = parts > 1 && p.output != MatMulOutput::kPartsF32;
   const bool own = !exchange && static_cast<int>(grid.x * grid.y * grid.z) <= target.multiprocessors;
-  const int slots = own ? S::kOwnSlots : S::kSharedSlots;
-  return LaunchClusters(target, MediumKernel<kGroups, kTile, kCopied>, grid, dim3(S::kThreads), S::Bytes(slots),
-                        exchange ? parts : 1, p, w_map, x_map, slots);
+  const int slots = S::Slots(own ? S::kOwnBytes : S::kSharedBytes, copied);
+  return LaunchClusters(target, MediumKernel<kGroups, kTile>, grid, dim3(S::kThreads), S::Bytes(slots, copied),
+                        exchange ? parts : 1, p, w_map, x_map, slots, copied);
 }
 
 // Weight rows of a block of 65 to 128 input rows. Where tiles of kCutTile would be more than multiprocessors, and so
@@ -292,16 +302,14 @@ int MediumMatMulParts(const MatMulParams& p, const Target& target) {
 }
 
 cudaError_t MediumMatMul(const MatMulParams& params, const Target& target) {
-  if (params.rows <= 8) return LaunchRows<1, kCutTile, 8>(params, target);
-  if (params.rows <= 32) return LaunchRows<1, kCutTile, 32>(params, target);
-  if (params.rows <= 64) return LaunchRows<1, kCutTile, 64>(params, target);
+  if (params.rows <= 64) return LaunchRows<1, kCutTile>(params, target);
   if (params.rows <= kMaxRows) {
     const int tile = LargeTile(params, target);
-    if (tile == 80) return LaunchRows<2, 80, 128>(params, target);
-    if (tile == 128) return LaunchRows<2, 128, 128>(params, target);
-    return LaunchRows<2, kCutTile, 128>(params, target);
+    if (tile == 80) return LaunchRows<2, 80>(params, target);
+    if (tile == 128) return LaunchRows<2, 128>(params, target);
+    return LaunchRows<2, kCutTile>(params, target);
   }
-  return LaunchRows<2, 2 * kCutTile, 128>(params, target);
+  return LaunchRows<2, 2 * kCutTile>(params, target);
 }
 
 }  // namespace batucada::cuda
