@@ -51,6 +51,7 @@ TEST(RouterTest, ErrorsHaveTheFormOfTheirRoute) {
   EXPECT_THAT(router.Find("GET", "/v22/nothing").error.body, HasSubstr(R"({"error":{)"));
   EXPECT_EQ(router.ErrorFormFor("/v2?query"), ErrorForm::kOpenInference);
   EXPECT_EQ(router.ErrorFormFor(""), ErrorForm::kOpenAi);
+  EXPECT_EQ(router.ErrorFormFor("/"), ErrorForm::kOpenAi) << "the first of those of one path";
   router.Add({.method = "POST", .path = "/v1/texts", .name = "texts", .handler = handler});
   router.Add({.method = "POST",
               .path = "/v1/messages",
