@@ -49,4 +49,22 @@ class GrammarTest : public ::testing::Test {
   GrammarCompiler compiler_{*tokenizer_, kVocab, {kEnd}};
 };
 
+// What schemas take of JSON texts, and what not.
+class SchemaTest : public GrammarTest {
+ protected:
+  struct Case {
+    std::string schema;
+    std::vector<std::string> taken, refused;
+  };
+  void Check(const std::vector<Case>& cases) {
+    for (const Case& one : cases) {
+      const auto grammar = Make(GrammarSpec::Kind::kJsonSchema, one.schema);
+      ASSERT_NE(grammar, nullptr) << one.schema;
+      for (const std::string& text : one.taken) EXPECT_TRUE(Takes(grammar, text)) << one.schema << " " << text;
+      for (const std::string& text : one.refused) EXPECT_FALSE(Takes(grammar, text)) << one.schema << " " << text;
+    }
+  }
+  std::string RefusalOf(std::string schema) { return Refusal(GrammarSpec::Kind::kJsonSchema, std::move(schema)); }
+};
+
 }  // namespace batucada

@@ -12,22 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class SchemaNumbersTest : public GrammarTest {
- protected:
-  struct Case {
-    std::string schema;
-    std::vector<std::string> taken, refused;
-  };
-  void Check(const std::vector<Case>& cases) {
-    for (const Case& one : cases) {
-      const auto grammar = Make(GrammarSpec::Kind::kJsonSchema, one.schema);
-      ASSERT_NE(grammar, nullptr) << one.schema;
-      for (const std::string& text : one.taken) EXPECT_TRUE(Takes(grammar, text)) << one.schema << " " << text;
-      for (const std::string& text : one.refused) EXPECT_FALSE(Takes(grammar, text)) << one.schema << " " << text;
-    }
-  }
-  std::string RefusalOf(std::string schema) { return Refusal(GrammarSpec::Kind::kJsonSchema, std::move(schema)); }
-};
+class SchemaNumbersTest : public SchemaTest {};
 
 // 2^53 + 1 is no double, and neither is 10^18 - 65.
 TEST_F(SchemaNumbersTest, BoundsAreNotRounded) {

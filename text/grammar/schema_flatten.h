@@ -15,28 +15,31 @@
 
 namespace batucada::grammar {
 
-// Members of a flat schema that no schema has: the alternatives of every anyOf and oneOf that must hold, and that
-// nothing does.
-inline constexpr const char* kAnyOfs = "#anyOf";  // [[schema, …], …]
-inline constexpr const char* kOneOfs = "#oneOf";
-inline constexpr const char* kNothing = "#never";
+// Members of a flat schema that no client's schema has: JSON is UTF-8, and this byte is none.
+inline constexpr char kOwnMark = '\xff';
+inline bool IsOwn(std::string_view member) { return member.starts_with(kOwnMark); }
+// The alternatives of every anyOf and oneOf that must hold, and that nothing does.
+inline constexpr const char* kAnyOfs = "\xff#anyOf";  // [[schema, …], …]
+inline constexpr const char* kOneOfs = "\xff#oneOf";
+inline constexpr const char* kNothing = "\xff#never";
 // Of an alternative that others were held against: where none of the types that it speaks of is left, nothing is.
-inline constexpr const char* kNoOtherTypes = "#noOtherTypes";  // true
+inline constexpr const char* kNoOtherTypes = "\xff#noOtherTypes";  // true
 // unevaluatedProperties and unevaluatedItems, to be held against what is left when all alternatives are chosen.
-inline constexpr const char* kUnevaluatedProperties = "#unevaluatedProperties";
-inline constexpr const char* kUnevaluatedItems = "#unevaluatedItems";
+inline constexpr const char* kUnevaluatedProperties = "\xff#unevaluatedProperties";
+inline constexpr const char* kUnevaluatedItems = "\xff#unevaluatedItems";
 // Of what is not to be: values, and patterns of texts.
-inline constexpr const char* kExcept = "#except";            // [value, …]
-inline constexpr const char* kNotPatterns = "#notPatterns";  // [regex, …]
+inline constexpr const char* kExcept = "\xff#except";            // [value, …]
+inline constexpr const char* kNotPatterns = "\xff#notPatterns";  // [regex, …]
 // Schemas that hold too, and evaluate nothing as unevaluatedProperties and unevaluatedItems mean it: what follows from
 // negations. They are put in when what these two say is settled.
-inline constexpr const char* kQuietly = "#quietly";  // [schema, …]
+inline constexpr const char* kQuietly = "\xff#quietly";  // [schema, …]
 // "claims": what it finds is evaluated.
-inline constexpr const char* kContains = "#contains";  // [{"schema": …, "min": n, "max": n or absent, "claims"}, …]
+inline constexpr const char* kContains = "\xff#contains";  // [{"schema": …, "min": n, "max": n or absent, "claims"}, …]
 // What items from a place on must be that no contains claims.
-inline constexpr const char* kUnclaimed = "#unclaimed";  // {"schema": …, "from": n}
+inline constexpr const char* kUnclaimed = "\xff#unclaimed";  // {"schema": …, "from": n}
 // What each of several schemas says of the same object's members, where patterns of one do not see names of another.
-inline constexpr const char* kObjects = "#objects";  // [{"properties", "patternProperties", "additionalProperties"}, …]
+inline constexpr const char* kObjects =
+    "\xff#objects";  // [{"properties", "patternProperties", "additionalProperties"}, …]
 
 // INVALID_ARGUMENT with the path of what is not held to: "$.properties.a.not …".
 class SchemaFlattener {

@@ -134,7 +134,7 @@ absl::StatusOr<std::vector<TextPattern>> SchemaReader::NamePatterns(const bj::va
                        [](const bj::value& t) { return t == "string"; })) {
         return Refused(Below(path, name), "leaves no name: names are strings");
       }
-    } else if (name.starts_with('#')) {
+    } else if (IsOwn(name)) {
       return Refused(path,
                      "is not supported beside properties, required or patternProperties, except as pattern, "
                      "format, enum, const and lengths");
