@@ -97,5 +97,81 @@ TEST_F(SchemaNumbersTest, IntegersThatAreKnownRoundedAreRefused) {
   EXPECT_EQ(RefusalOf(R"({"properties":{"const":{"type":"integer","maximum":1e30,"default":1e30}}})"), "");
 }
 
+TEST_F(SchemaNumbersTest, NumbersThatAreNotWholeAreNoIntegers) {
+  Check({
+      {R"({"type":"number","not":{"type":"integer"}})",
+       {"0.5", "-1.25", "99999999999999.9", "10.01"},
+       {"1", "1.0", "0", "-0.0", "1e3", "1.5e0", "123456789012345678.5"}},
+      {R"({"not":{"type":"integer"}})", {"1.5", R"("a")", "null"}, {"1", "2.0"}},
+      {R"({"oneOf":[{"type":"integer"},{"type":"number"}]})", {"1.5"}, {"1", "1.0", R"("a")"}},
+      {R"({"oneOf":[{"type":"integer","minimum":3},{"type":"number","maximum":5}]})",
+       {"6", "2", "2.5", "-7", "4.5"},
+       {"3", "5", "5.5"}},
+      {R"({"type":"number","not":{"type":"integer"},"minimum":1,"maximum":2})",
+       {"1.5", "1.01", "1.99"},
+       {"1", "2", "1.0", "2.0", "2.5", "0.5"}},
+      {R"({"type":"number","not":{"type":"integer"},"exclusiveMinimum":-0.25,"maximum":0.25})",
+       {"-0.2", "0.25", "0.05"},
+       {"-0.25", "0", "0.0", "0.3"}},
+      {R"({"type":"number","not":{"type":"integer"},"minimum":9.5,"maximum":10.5})", {"9.5", "10.5"}, {"10", "10.0"}},
+      {R"({"type":"number","multipleOf":0.25,"not":{"type":"integer"}})", {"0.25", "-7.5"}, {"1", "1.00", "0.3", "0"}},
+      {R"({"type":"number","multipleOf":0.1,"minimum":0,"maximum":2,"not":{"type":"integer"}})",
+       {"0.5"},
+       {"1", "0.05"}},
+      {R"({"enum":[1,1.5,2.0,"a"],"not":{"type":"integer"}})", {"1.5", R"("a")"}, {"1", "2"}},
+      {R"({"type":"number","if":{"type":"integer"},"then":{"minimum":5},"else":{"maximum":1}})",
+       {"5", "0.5"},
+       {"4", "1.5", "5.5"}},
+  });
+  EXPECT_THAT(RefusalOf(R"({"type":"integer","not":{"type":"integer"}})"), HasSubstr("no text"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","multipleOf":2,"not":{"type":"integer"}})"), HasSubstr("no text"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","multipleOf":0.01,"not":{"type":"integer"}})"),
+              HasSubstr("$.anyOf[1].multipleOf is a fraction of which not more than 2000 multiples"));
+}
+
+TEST_F(SchemaNumbersTest, MultiplesBetweenAnyBounds) {
+  Check({
+      {R"({"type":"integer","multipleOf":10,"minimum":10})", {"10", "20", "1000000"}, {"0", "5", "15", "-10", "010"}},
+      {R"({"type":"integer","multipleOf":10,"minimum":-30})", {"-30", "-10", "0", "50"}, {"-40", "-0", "5"}},
+      {R"({"type":"integer","multipleOf":100,"maximum":-250})", {"-300", "-12300"}, {"-200", "0", "300", "-350"}},
+      {R"({"type":"integer","multipleOf":7,"minimum":10,"maximum":1000000})",
+       {"14", "994", "999999"},
+       {"7", "13", "1000006", "15"}},
+      {R"({"type":"integer","multipleOf":25000,"exclusiveMinimum":175000})",
+       {"200000", "1000000"},
+       {"175000", "210000"}},
+      {R"({"type":"integer","multipleOf":10,"minimum":1000000000000000000e-1,"maximum":100000000000000100})",
+       {"100000000000000000", "100000000000000100"},
+       {"99999999999999990", "100000000000000001", "100000000000000110"}},
+      {R"({"type":"number","multipleOf":0.5})", {"0", "0.5", "-1.5", "2", "2.0"}, {"0.25", "-0", "1.05", "00.5"}},
+      {R"({"type":"number","multipleOf":0.25,"minimum":0.3,"maximum":100000})",
+       {"0.5", "0.75", "0.50", "100000", "99999.75"},
+       {"0.25", "0.3", "100000.25", "0", "7.1"}},
+      {R"({"type":"number","multipleOf":2.5,"exclusiveMinimum":2.5})", {"5", "7.5", "10.0"}, {"2.5", "0", "6", "-5"}},
+      {R"({"type":"number","multipleOf":0.125,"exclusiveMaximum":-0.125})",
+       {"-0.25", "-1", "-12345.625"},
+       {"-0.125", "0", "1"}},
+      // 0.01 and others that no double holds: of more multiples than are written out whole numbers, where a bound is
+      // missing.
+      {R"({"type":"number","multipleOf":0.01,"minimum":0})", {"0", "7"}, {"0.5", "-1"}},
+      {R"({"type":"number","multipleOf":0.01,"minimum":0,"maximum":19.99})", {"19.98", "0.5"}, {"0.07", "19.99", "20"}},
+  });
+  EXPECT_THAT(RefusalOf(R"({"properties":{"a":{"type":"number","multipleOf":0.01,"minimum":0,"maximum":20.01}}})"),
+              HasSubstr("$.properties.a.multipleOf is a fraction of which not more than 2000 multiples are held to"));
+  EXPECT_THAT(RefusalOf(R"({"type":"integer","multipleOf":9973,"minimum":10,"maximum":1000000000})"),
+              HasSubstr("$.multipleOf is not supported beside bounds that more than 2000 of its multiples keep"));
+  EXPECT_THAT(RefusalOf(R"({"type":"integer","multipleOf":4096,"minimum":1,"maximum":4095})"), HasSubstr("no text"));
+}
+
+// Each may be made of thousands of parts: they share what a schema may cost.
+TEST_F(SchemaNumbersTest, ManyMultiplesAreTooComplex) {
+  for (const std::string number : {R"("multipleOf":97,"minimum":)", R"("maximum":999,"multipleOf":0.7,"minimum":-)"}) {
+    std::string schema = R"({"prefixItems":[)";
+    for (int i = 0; i < 1500; ++i)
+      schema += (i == 0 ? "{" : ",{") + number + std::to_string(10 + i / 4) + "." + std::to_string(i % 4) + "1}";
+    EXPECT_THAT(RefusalOf(schema + "]}"), HasSubstr("too complex")) << number;
+  }
+}
+
 }  // namespace
 }  // namespace batucada

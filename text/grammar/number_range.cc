@@ -62,30 +62,46 @@ struct DecimalBound {
   bool exclusive = false;
 };
 
+// Where digits behind the point may end: those of a number that is not whole end with one above 0.
+enum class Ends : uint8_t { kAnywhere, kBehindZero, kAboveZero };
+
+// Up to `more` digits behind the point, and behind those that say where they end.
+ExprId FreeFraction(int32_t more, Ends ends, Expressions& e) {
+  if (ends == Ends::kAnywhere) return AnyDigits(0, more, e);
+  const ExprId some = more > 0 ? e.Sequence({AnyDigits(0, more - 1, e), Digit('1', '9', e)}) : kNoText;
+  return ends == Ends::kAboveZero ? e.Optional(some) : some;
+}
+
+Ends Behind(char digit, Ends ends) {
+  if (ends == Ends::kAnywhere) return ends;
+  return digit > '0' ? Ends::kAboveZero : Ends::kBehindZero;
+}
+
 // Digits behind the point, at position `at`, of fractions from `low` to `high`; null: no bound on that side any more.
 // `more` digits may follow.
-ExprId Fraction(const DecimalBound* low, const DecimalBound* high, size_t at, int32_t more, Expressions& e) {
+ExprId Fraction(const DecimalBound* low, const DecimalBound* high, size_t at, int32_t more, Ends ends, Expressions& e) {
   const auto digit_of = [at](const DecimalBound& d) { return at < d.fraction.size() ? d.fraction[at] : '0'; };
   const auto over = [at](const DecimalBound& d) { return at >= d.fraction.size(); };
-  if (low == nullptr && high == nullptr) return AnyDigits(0, more, e);
+  if (low == nullptr && high == nullptr) return FreeFraction(more, ends, e);
   // Ending here means zeros from here on.
   const bool low_allows = low == nullptr || (over(*low) && !low->exclusive);
   const bool high_allows = high == nullptr || !over(*high) || !high->exclusive;
   std::vector<ExprId> ways;
-  if (low_allows && high_allows) ways.push_back(kEmptyText);
+  if (low_allows && high_allows && ends != Ends::kBehindZero) ways.push_back(kEmptyText);
   for (char digit = '0'; more > 0 && digit <= '9';) {
     const bool is_low = low != nullptr && digit == digit_of(*low),
                is_high = high != nullptr && digit == digit_of(*high);
     const bool below = low != nullptr && digit < digit_of(*low), above = high != nullptr && digit > digit_of(*high);
     char last = digit;
     if (!below && !above) {
-      if (!is_low && !is_high) {
+      if (!is_low && !is_high && (digit > '0' || ends == Ends::kAnywhere)) {
         while (last < '9' && !(low != nullptr && last + 1 == digit_of(*low)) &&
                !(high != nullptr && last + 1 >= digit_of(*high))) {
           ++last;
         }
       }
-      const ExprId rest = Fraction(is_low ? low : nullptr, is_high ? high : nullptr, at + 1, more - 1, e);
+      const ExprId rest =
+          Fraction(is_low ? low : nullptr, is_high ? high : nullptr, at + 1, more - 1, Behind(digit, ends), e);
       ways.push_back(e.Sequence({Digit(digit, last, e), rest}));
     }
     digit = static_cast<char>(last + 1);
@@ -94,41 +110,45 @@ ExprId Fraction(const DecimalBound* low, const DecimalBound* high, size_t at, in
 }
 
 // What may follow a whole part: nothing, or a point and at least one digit.
-ExprId Tail(const DecimalBound* low, const DecimalBound* high, Expressions& e) {
+ExprId Tail(const DecimalBound* low, const DecimalBound* high, Ends ends, Expressions& e) {
   const int64_t whole = low != nullptr ? low->whole : high != nullptr ? high->whole : 0;
   const auto room =
       static_cast<int32_t>(std::max<int64_t>(1, kDigits - static_cast<int64_t>(std::to_string(whole).size())));
   std::vector<ExprId> ways;
   const bool low_allows = low == nullptr || (low->fraction.empty() && !low->exclusive);
   const bool high_allows = high == nullptr || !high->fraction.empty() || !high->exclusive;
-  if (low_allows && high_allows) ways.push_back(kEmptyText);
+  if (low_allows && high_allows && ends == Ends::kAnywhere) ways.push_back(kEmptyText);
   // The first digit by hand: there must be one.
   for (char digit = '0'; digit <= '9'; ++digit) {
     const auto first = [](const DecimalBound& d) { return d.fraction.empty() ? '0' : d.fraction[0]; };
     if ((low != nullptr && digit < first(*low)) || (high != nullptr && digit > first(*high))) continue;
-    const ExprId rest = Fraction(low != nullptr && digit == first(*low) ? low : nullptr,
-                                 high != nullptr && digit == first(*high) ? high : nullptr, 1, room - 1, e);
+    const ExprId rest =
+        Fraction(low != nullptr && digit == first(*low) ? low : nullptr,
+                 high != nullptr && digit == first(*high) ? high : nullptr, 1, room - 1, Behind(digit, ends), e);
     if (rest != kNoText) ways.push_back(e.Sequence({e.Bytes("."), Digit(digit, digit, e), rest}));
   }
   return e.Choice(std::move(ways));
 }
 
 // Sizes from `low` to `high`; null: without bound.
-ExprId Sizes(const DecimalBound& low, const DecimalBound* high, Expressions& e) {
+ExprId Sizes(const DecimalBound& low, const DecimalBound* high, Ends ends, Expressions& e) {
   constexpr int64_t kLargestWhole = 99'999'999'999'999;  // 14 digits, one behind the point
   std::vector<ExprId> ways;
   if (high != nullptr && low.whole == high->whole) {
-    return e.Sequence({e.Bytes(std::to_string(low.whole)), Tail(&low, high, e)});
+    return e.Sequence({e.Bytes(std::to_string(low.whole)), Tail(&low, high, ends, e)});
   }
-  ways.push_back(e.Sequence({e.Bytes(std::to_string(low.whole)), Tail(&low, nullptr, e)}));
-  if (high != nullptr) ways.push_back(e.Sequence({e.Bytes(std::to_string(high->whole)), Tail(nullptr, high, e)}));
+  ways.push_back(e.Sequence({e.Bytes(std::to_string(low.whole)), Tail(&low, nullptr, ends, e)}));
+  if (high != nullptr) ways.push_back(e.Sequence({e.Bytes(std::to_string(high->whole)), Tail(nullptr, high, ends, e)}));
   const int64_t last = high != nullptr ? high->whole - 1 : kLargestWhole;
   // By the number of digits before the point, which leaves so many behind it.
   for (int64_t from = low.whole + 1; from <= last;) {
     const auto digits = static_cast<int32_t>(std::to_string(from).size());
     const int64_t to = std::min<int64_t>(last, std::llround(std::pow(10, digits)) - 1);
-    const ExprId fraction = e.Sequence({e.Bytes("."), AnyDigits(1, std::max(1, kDigits - digits), e)});
-    ways.push_back(e.Sequence({Naturals(from, to, e), e.Optional(fraction)}));
+    const int32_t room = std::max(1, kDigits - digits);
+    const ExprId fraction = ends == Ends::kAnywhere
+                                ? e.Optional(e.Sequence({e.Bytes("."), AnyDigits(1, room, e)}))
+                                : e.Sequence({e.Bytes("."), FreeFraction(room, Ends::kBehindZero, e)});
+    ways.push_back(e.Sequence({Naturals(from, to, e), fraction}));
     from = to + 1;
   }
   return e.Choice(std::move(ways));
@@ -194,12 +214,13 @@ ExprId MultiplesOf(int64_t step, std::optional<int64_t> least, Expressions& e) {
 }
 
 absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::optional<NumberBound> most,
-                                      JsonParts& json, Expressions& e) {
-  if (!least && !most) return json.Number();
+                                      NumberKind kind, JsonParts& json, Expressions& e) {
+  if (!least && !most && kind == NumberKind::kAny) return json.Number();
   if (least && most &&
       (least->value > most->value || (least->value == most->value && (least->exclusive || most->exclusive)))) {
     return kNoText;
   }
+  const Ends ends = kind == NumberKind::kFraction ? Ends::kBehindZero : Ends::kAnywhere;
   const DecimalBound zero;
   const DecimalBound above_zero{.exclusive = true};
   std::vector<ExprId> ways;
@@ -212,7 +233,7 @@ absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::opt
     if (least) {
       BATUCADA_ASSIGN_OR_RETURN(high, ToDecimalBound(*least));
     }
-    ways.push_back(e.Sequence({e.Bytes("-"), Sizes(low, least ? &high : nullptr, e)}));
+    ways.push_back(e.Sequence({e.Bytes("-"), Sizes(low, least ? &high : nullptr, ends, e)}));
   }
   if (!most || most->value > 0 || (most->value == 0 && !most->exclusive)) {
     DecimalBound low = zero, high;
@@ -222,7 +243,7 @@ absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::opt
     if (most) {
       BATUCADA_ASSIGN_OR_RETURN(high, ToDecimalBound(*most));
     }
-    ways.push_back(Sizes(low, most ? &high : nullptr, e));
+    ways.push_back(Sizes(low, most ? &high : nullptr, ends, e));
   }
   return e.Choice(std::move(ways));
 }

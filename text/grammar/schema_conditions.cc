@@ -58,18 +58,21 @@ bj::object WithProperty(bj::string_view name, bj::value schema) {
   return object;
 }
 
+// Schemas of the types that are not `type`, nor among its list.
 bj::array OtherTypes(const bj::value& type) {
   const bj::array named = type.is_array() ? type.get_array() : bj::array{type};
   const auto holds = [&](std::string_view one) {
     return std::any_of(named.begin(), named.end(),
                        [&](const bj::value& v) { return v.is_string() && View(v.get_string()) == one; });
   };
-  bj::array others;
+  bj::array others, ways;
   for (const char* one : {"null", "boolean", "object", "array", "string"}) {
     if (!holds(one)) others.emplace_back(one);
   }
   if (!holds("number") && !holds("integer")) others.emplace_back("number");
-  return others;
+  if (!others.empty()) ways.push_back(bj::object{{"type", std::move(others)}});
+  if (holds("integer") && !holds("number")) ways.push_back(OfType("number", kNotWhole, true));
+  return ways;
 }
 
 // A whole number that a bound is moved by one from; nothing, if it is none.
@@ -108,7 +111,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
     return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
   bj::array ways;
   const auto refused = [&](std::string_view keyword) {
-    return Refused(Below(path, keyword),
+    return Refused(Below(path, KeywordOf(keyword)),
                    "cannot be negated: an answer cannot be held to the opposite. Say it otherwise");
   };
   const auto opposite = [&](const bj::value& inner, const std::string& at) { return Negated(inner, at, depth + 1); };
@@ -122,8 +125,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
       if (!moved.is_number()) return Refused(at, "must be a number, of lengths a whole one");
       if (moved.to_number<double>() >= 0 || bound->by == 0) ways.push_back(OfType(bound->type, bound->opposite, moved));
     } else if (name == "type") {
-      bj::array others = OtherTypes(value);
-      if (!others.empty()) ways.push_back(bj::object{{"type", std::move(others)}});
+      for (bj::value& other : OtherTypes(value)) ways.push_back(std::move(other));
     } else if (name == "const") {
       ways.push_back(Except({value}));
     } else if (name == "enum") {
@@ -227,6 +229,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
                       "divisibleBy",
                       kExcept,
                       kNotPatterns,
+                      kNotWhole,
                       kQuietly},
                      name)) {
       return refused(name);

@@ -1,5 +1,6 @@
 // Of a flat schema what other schemas leave: values that it is not to be.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -40,6 +41,7 @@ bool AreSame(const bj::value& a, const bj::value& b) {
 }
 
 std::optional<bool> IsWithin(const bj::value& value, std::string_view keyword, const bj::value& bound) {
+  if (keyword == kNotWhole) return !value.is_number() || ExactOf(value) != std::floor(ExactOf(value));
   if (!bound.is_number()) return std::nullopt;
   const auto most = [&](ExactNumber size) { return size <= ExactOf(bound); };
   const auto least = [&](ExactNumber size) { return size >= ExactOf(bound); };

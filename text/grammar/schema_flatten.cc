@@ -91,6 +91,7 @@ std::string_view KeywordOf(std::string_view member) {
                                                                       {kOneOfs, "oneOf"},
                                                                       {kExcept, "not"},
                                                                       {kNotPatterns, "not"},
+                                                                      {kNotWhole, "not"},
                                                                       {kQuietly, "not"},
                                                                       {kContains, "contains"},
                                                                       {kObjects, "properties"},
@@ -204,6 +205,8 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
       if (value.get_bool()) flat[key] = value;
     } else if (name == kExcept || name == kNotPatterns || name == kQuietly) {  // of Negated's and AddConditions'
       if (value.is_array()) flat[key] = value;
+    } else if (name == kNotWhole) {
+      flat[key] = value;
     } else if (!IsListed(kAnnotations, name) && name.starts_with("$") && name != "$ref") {
       return Refused(at, "is not known");
     }

@@ -30,6 +30,8 @@ inline constexpr const char* kUnevaluatedItems = "\xff#unevaluatedItems";
 // Of what is not to be: values, and patterns of texts.
 inline constexpr const char* kExcept = "\xff#except";            // [value, …]
 inline constexpr const char* kNotPatterns = "\xff#notPatterns";  // [regex, …]
+// Of numbers: they are not whole.
+inline constexpr const char* kNotWhole = "\xff#notWhole";  // true
 // Schemas that hold too, and evaluate nothing as unevaluatedProperties and unevaluatedItems mean it: what follows from
 // negations. They are put in when what these two say is settled.
 inline constexpr const char* kQuietly = "\xff#quietly";  // [schema, …]
@@ -55,8 +57,8 @@ class SchemaFlattener {
   absl::StatusOr<boost::json::object> Merge(boost::json::object a, const boost::json::object& b,
                                             const std::string& path, Scope scope = Scope::kApart);
 
-  // A schema of values that are not `schema`'s: of all of them, but for numbers that are not whole where integers are
-  // meant, and for lists and objects beside others in an enum. What it cannot say is refused.
+  // A schema of values that are not `schema`'s: of all of them, but for lists and objects beside others in an enum.
+  // What it cannot say is refused.
   absl::StatusOr<boost::json::value> Negated(const boost::json::value& schema, const std::string& path, int depth = 0);
 
  private:

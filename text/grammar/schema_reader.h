@@ -87,7 +87,8 @@ class SchemaReader {
   absl::flat_hash_map<std::string, RuleId> rules_;  // by schema, as text
 };
 
-// Whether a value keeps a bound of lengths, counts or numbers; nothing, if the keyword is another.
+// Whether a value keeps a bound of lengths, counts or numbers, or is no whole number where kNotWhole says so; nothing,
+// if the keyword is another.
 std::optional<bool> IsWithin(const boost::json::value& value, std::string_view keyword,
                              const boost::json::value& bound);
 

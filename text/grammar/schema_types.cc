@@ -150,8 +150,12 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<NumberBound> least, bound("minimum", "exclusiveMinimum", true));
   BATUCADA_ASSIGN_OR_RETURN(const std::optional<NumberBound> most, bound("maximum", "exclusiveMaximum", false));
   const bj::value* multiple = flat.if_contains("multipleOf");
+  if (whole && flat.contains(kNotWhole)) return kNoText;
+  const NumberKind kind = whole                      ? NumberKind::kWhole
+                          : flat.contains(kNotWhole) ? NumberKind::kFraction
+                                                     : NumberKind::kAny;
   if (multiple == nullptr && !whole) {
-    absl::StatusOr<ExprId> range = NumbersBetween(least, most, json_, e_);
+    absl::StatusOr<ExprId> range = NumbersBetween(least, most, kind, json_, e_);
     if (!range.ok())
       return Refused(path, View(bj::string_view(range.status().message().data(), range.status().message().size())));
     return range;
@@ -176,8 +180,8 @@ absl::StatusOr<ExprId> SchemaReader::ReadNumber(const Flat& flat, bool whole, co
   const double wanted = multiple->is_number() ? multiple->to_number<double>() : 0;
   if (!(wanted > 0)) return Refused(at, "must be a number above 0");
   const NumberRange range{
-      .least = least, .most = most, .low = low, .high = high, .bounded = most || (least && low > 1)};
-  absl::StatusOr<ExprId> multiples = MultiplesWithin(wanted, whole, range, e_);
+      .least = least, .most = most, .low = low, .high = high, .bounded = most || (least && low != 0 && low != 1)};
+  absl::StatusOr<ExprId> multiples = MultiplesWithin(wanted, kind, range, e_, budget_);
   if (!multiples.ok()) {
     const auto message = multiples.status().message();
     return Refused(at, {message.data(), message.size()});
