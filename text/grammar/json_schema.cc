@@ -1,6 +1,7 @@
 #include "text/grammar/json_schema.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -20,6 +21,8 @@ using Scope = SchemaFlattener::Scope;
 
 constexpr int kMaxSchemaDepth = 100;
 
+}  // namespace
+
 std::string_view TypeOf(const bj::value& value) {
   switch (value.kind()) {
     case bj::kind::null: return "null";
@@ -31,7 +34,6 @@ std::string_view TypeOf(const bj::value& value) {
     default: return "integer";
   }
 }
-}  // namespace
 
 bool IsOfType(const bj::value& value, std::string_view type) {
   const std::string_view own = TypeOf(value);
@@ -87,22 +89,35 @@ absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path
   }
   const bool no_others = flat.contains("type") || flat.erase(kNoOtherTypes) > 0;
   flat.erase(kNoOtherTypes);
-  if (flat.contains(kExcept)) return ReadExcept(std::move(flat), path, depth);
-  if (flat.contains("enum")) return ReadEnum(flat, path);
-  const std::vector<std::string> types = TypesOf(flat);
-  if (types.empty()) return json_.Value();
+  flat.erase(kNarrowed);
+  bj::array except;
+  if (bj::value* excluded = flat.if_contains(kExcept)) {
+    except = std::move(excluded->get_array());
+    flat.erase(kExcept);
+  }
+  if (flat.contains("enum")) {
+    BATUCADA_RETURN_IF_ERROR(LeaveOut(except, flat));
+    return ReadEnum(flat, path);
+  }
+  constexpr const char* kTypes[] = {"null", "boolean", "object", "array", "string", "number"};
+  std::vector<std::string> types = TypesOf(flat), others;
+  if (types.empty() && except.empty()) return json_.Value();
+  if (types.empty()) types.assign(std::begin(kTypes), std::end(kTypes));
+  BATUCADA_ASSIGN_OR_RETURN(const ExprId some, ReadTypes(flat, except, types, path, depth));
+  if (some != kNoText || no_others) return some;
+  // Nothing of the types that it speaks of, but it says nothing of the others.
+  std::copy_if(std::begin(kTypes), std::end(kTypes), std::back_inserter(others),
+               [&](const char* type) { return std::find(types.begin(), types.end(), type) == types.end(); });
+  return ReadTypes({}, except, others, path, depth);
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadTypes(const Flat& flat, const bj::array& except,
+                                               const std::vector<std::string>& types, const std::string& path,
+                                               int depth) {
   std::vector<ExprId> ways;
   for (const std::string& type : types) {
-    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadType(flat, type, path, depth));
-    ways.push_back(way);
-  }
-  const ExprId some = e_.Choice(std::move(ways));
-  if (some != kNoText || no_others) return some;
-  ways.clear();
-  // Nothing of the types that it speaks of, but it says nothing of the others.
-  for (const char* type : {"null", "boolean", "object", "array", "string", "number"}) {
-    if (std::find(types.begin(), types.end(), type) != types.end()) continue;
-    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadType({}, type, path, depth));
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, except.empty() ? ReadType(flat, type, path, depth)
+                                                               : ReadExceptOfType(flat, except, type, path, depth));
     ways.push_back(way);
   }
   return e_.Choice(std::move(ways));
@@ -116,15 +131,6 @@ absl::StatusOr<bj::object> SchemaReader::WithQuiet(Flat flat, const std::string&
     BATUCADA_ASSIGN_OR_RETURN(flat, flattener_.Merge(std::move(flat), also, path));
   }
   return flat;
-}
-
-absl::StatusOr<bj::object> SchemaReader::Without(Flat flat, const bj::value& schema, const std::string& path) {
-  BATUCADA_ASSIGN_OR_RETURN(bj::value other, flattener_.Negated(schema, path));
-  bj::array quiet;
-  quiet.push_back(std::move(other));
-  Flat also;
-  also[kQuietly] = std::move(quiet);
-  return flattener_.Merge(std::move(flat), also, path, Scope::kWay);
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth) {
@@ -144,24 +150,13 @@ absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kin
     const std::string here = Concat(at, "[", i, "]");
     BATUCADA_ASSIGN_OR_RETURN(const Flat branch, flattener_.Flatten(list[i], here));
     BATUCADA_ASSIGN_OR_RETURN(Flat merged, flattener_.Merge(flat, branch, here, Scope::kWay));
-    if (kind == kOneOfs) merged[kNoOtherTypes] = true;
     branches.push_back(std::move(merged));
   }
+  if (kind == kOneOfs) return ReadOneOf(list, branches, at, depth);
   std::vector<ExprId> ways;
   for (size_t i = 0; i < branches.size(); ++i) {
-    Flat branch = branches[i];
-    for (size_t k = 0; kind == kOneOfs && k < branches.size(); ++k) {
-      if (i == k || Excludes(branches[i], branches[k], 0)) continue;
-      absl::StatusOr<Flat> apart = Without(std::move(branch), list[k], Concat(at, "[", k, "]"));
-      if (!apart.ok()) {
-        return Refused(at,
-                       Concat("has alternatives ", std::min(i, k), " and ", std::max(i, k),
-                              " that one value might satisfy both, which an answer cannot be held to: use anyOf, or "
-                              "give each a required property with a const of its own"));
-      }
-      branch = *std::move(apart);
-    }
-    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadFlat(std::move(branch), Concat(at, "[", i, "]"), depth + 1));
+    PinTypes(branches[i]);
+    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadFlat(std::move(branches[i]), Concat(at, "[", i, "]"), depth + 1));
     ways.push_back(way);
   }
   return e_.Choice(std::move(ways));
@@ -202,100 +197,6 @@ absl::StatusOr<ExprId> SchemaReader::ReadType(const Flat& flat, std::string_view
   if (type == "number" || type == "integer") return ReadNumber(flat, type == "integer", path);
   if (type == "array") return ReadArray(flat, path, depth);
   return ReadObject(flat, path, depth);
-}
-
-bool SchemaReader::Excludes(const Flat& a, const Flat& b, int depth) {
-  if (depth <= 4 && (a.contains(kQuietly) || b.contains(kQuietly))) {
-    // What is pending would be settled wrongly; without it more is valid.
-    const auto open = [&](Flat flat) {
-      if (!flat.contains(kQuietly)) return flat;
-      flat.erase(kUnevaluatedProperties);
-      flat.erase(kUnevaluatedItems);
-      absl::StatusOr<Flat> all = WithQuiet(flat, "$");
-      flat.erase(kQuietly);
-      return all.ok() ? *std::move(all) : flat;
-    };
-    return Excludes(open(a), open(b), depth + 1);
-  }
-  if (a.contains(kNothing) || b.contains(kNothing)) return true;
-  int64_t steps = 100;
-  for (const Flat* one : {&a, &b}) {
-    for (const auto& member : *one) steps += SizeOf(member.value());
-  }
-  if (depth > 4 || !budget_.Spend(steps)) return false;
-  // Every alternative of either must be excluded: a single list is looked into.
-  for (const char* kind : {kAnyOfs, kOneOfs}) {
-    for (const bool left : {true, false}) {
-      const Flat& one = left ? a : b;
-      const bj::value* lists = one.if_contains(kind);
-      if (lists == nullptr || lists->get_array().size() != 1) continue;
-      Flat rest = one;
-      rest.erase(kind);
-      const bj::array& list = lists->get_array()[0].get_array();
-      return std::all_of(list.begin(), list.end(), [&](const bj::value& branch) {
-        const absl::StatusOr<Flat> flat = flattener_.Flatten(branch, "$");
-        if (!flat.ok()) return false;
-        const absl::StatusOr<Flat> merged = flattener_.Merge(rest, *flat, "$");
-        return merged.ok() && (left ? Excludes(*merged, b, depth + 1) : Excludes(a, *merged, depth + 1));
-      });
-    }
-  }
-  const bj::value *values = a.if_contains("enum"), *others = b.if_contains("enum");
-  std::vector<std::string> types = TypesOf(a);
-  if (values != nullptr) {
-    types.clear();
-    for (const bj::value& value : values->get_array()) types.emplace_back(TypeOf(value));
-  }
-  if (values != nullptr && others != nullptr) {
-    const bj::array& list = others->get_array();
-    if (!budget_.Spend(static_cast<int64_t>(list.size() * values->get_array().size()))) return false;
-    return std::all_of(values->get_array().begin(), values->get_array().end(), [&](const bj::value& value) {
-      return std::find(list.begin(), list.end(), value) == list.end();
-    });
-  }
-  if (types.empty()) return false;
-  std::vector<std::string> allowed;  // b's, if it names any
-  if (others != nullptr) {
-    for (const bj::value& value : others->get_array()) allowed.emplace_back(TypeOf(value));
-  } else if (b.contains("type")) {
-    allowed = TypesOf(b);
-  }
-  const auto takes = [&](const std::string& type) {
-    return (!b.contains("type") && others == nullptr) ||
-           std::any_of(allowed.begin(), allowed.end(), [&](const std::string& t) {
-             return t == type || (t == "number" && type == "integer") || (t == "integer" && type == "number");
-           });
-  };
-  for (const std::string& type : types) {
-    if (!takes(type)) continue;
-    if (type != "object" || values != nullptr || others != nullptr) return false;
-    // A property that b asks for and a never has, or has with values that b excludes.
-    const bj::value* required = b.if_contains("required");
-    const bj::value* own = a.if_contains("properties");
-    const bj::value* more = a.if_contains("additionalProperties");
-    const bj::value* left = a.if_contains(kUnevaluatedProperties);
-    const bool open = own == nullptr || (left != nullptr && !(left->is_bool() && !left->get_bool())) ||
-                      (more != nullptr && !(more->is_bool() && !more->get_bool())) || a.contains("patternProperties") ||
-                      a.contains(kObjects);
-    bool excluded = false;
-    for (const bj::value& name : required != nullptr && required->is_array() ? required->get_array() : bj::array()) {
-      if (!name.is_string()) return false;
-      const bj::value* mine =
-          own != nullptr && own->is_object() ? own->get_object().if_contains(name.get_string()) : nullptr;
-      if (mine == nullptr) {
-        excluded = excluded || !open;
-        continue;
-      }
-      const bj::value* theirs = b.contains("properties") && b.at("properties").is_object()
-                                    ? b.at("properties").get_object().if_contains(name.get_string())
-                                    : nullptr;
-      if (theirs == nullptr) continue;
-      const absl::StatusOr<Flat> x = flattener_.Flatten(*mine, "$"), y = flattener_.Flatten(*theirs, "$");
-      excluded = excluded || (x.ok() && y.ok() && Excludes(*x, *y, depth + 1));
-    }
-    if (!excluded) return false;
-  }
-  return true;
 }
 
 absl::StatusOr<ExprId> ReadJsonSchema(const bj::value& schema, Expressions& expressions, JsonParts& json,

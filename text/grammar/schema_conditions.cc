@@ -44,9 +44,10 @@ bj::object Except(bj::array values) {
   return schema;
 }
 // What holds too, and evaluates nothing.
-bj::object Quietly(bj::value schema) {
+bj::object Quietly(bj::value schema, bool narrowed = false) {
   bj::object quietly;
   quietly[kQuietly] = bj::array{std::move(schema)};
+  if (narrowed) quietly[kNarrowed] = true;
   return quietly;
 }
 
@@ -202,6 +203,7 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
     } else if (name == "oneOf") {
       // None of them; values of more than one are left out.
       if (!value.is_array() || value.get_array().empty()) return Refused(at, "must be a list of schemas");
+      if (value.get_array().size() > 1) ++narrowed_;
       bj::array others;
       for (size_t i = 0; i < value.get_array().size(); ++i) {
         BATUCADA_ASSIGN_OR_RETURN(bj::value other, opposite(value.get_array()[i], Concat(at, "[", i, "]")));
@@ -230,7 +232,8 @@ absl::StatusOr<bj::value> SchemaFlattener::Negated(const bj::value& schema, cons
                       kExcept,
                       kNotPatterns,
                       kNotWhole,
-                      kQuietly},
+                      kQuietly,
+                      kNarrowed},
                      name)) {
       return refused(name);
     }
@@ -247,10 +250,11 @@ absl::StatusOr<bj::object> SchemaFlattener::AddConditions(bj::object flat, const
     BATUCADA_ASSIGN_OR_RETURN(flat, Merge(std::move(flat), also, at));
     return absl::OkStatus();
   };
+  const int64_t before = narrowed_;
   if (const bj::value* excluded = schema.if_contains("not")) {
     const std::string at = Below(path, "not");
     BATUCADA_ASSIGN_OR_RETURN(bj::value other, Negated(*excluded, at));
-    BATUCADA_RETURN_IF_ERROR(add(Quietly(std::move(other)), at));
+    BATUCADA_RETURN_IF_ERROR(add(Quietly(std::move(other), narrowed_ > before), at));
   }
   const bj::value *condition = schema.if_contains("if"), *then = schema.if_contains("then"),
                   *otherwise = schema.if_contains("else");
@@ -260,7 +264,8 @@ absl::StatusOr<bj::object> SchemaFlattener::AddConditions(bj::object flat, const
     const bj::value anything(true);
     bj::array ways;
     ways.push_back(AllOf(*condition, then == nullptr ? anything : *then));
-    ways.push_back(AllOf(Quietly(std::move(without)), otherwise == nullptr ? anything : *otherwise));
+    ways.push_back(
+        AllOf(Quietly(std::move(without), narrowed_ > before), otherwise == nullptr ? anything : *otherwise));
     BATUCADA_RETURN_IF_ERROR(add(AnyOf(std::move(ways)), at));
   }
   for (const char* keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {

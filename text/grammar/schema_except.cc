@@ -65,27 +65,17 @@ std::optional<bool> IsWithin(const bj::value& value, std::string_view keyword, c
   return std::nullopt;
 }
 
-absl::StatusOr<ExprId> SchemaReader::ReadExcept(Flat flat, const std::string& path, int depth) {
-  const bj::array except = flat.at(kExcept).get_array();
-  flat.erase(kExcept);
-  if (const bj::value* values = flat.if_contains("enum")) {
-    if (!budget_.Spend(SizeOf(except) * SizeOf(*values)))
-      return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
-    bj::array left;
-    for (const bj::value& value : values->get_array()) {
-      if (!IsIn(except, value)) left.push_back(value);
-    }
-    flat["enum"] = std::move(left);
-    return ReadFlat(std::move(flat), path, depth + 1);
+absl::Status SchemaReader::LeaveOut(const bj::array& except, Flat& flat) {
+  if (except.empty()) return absl::OkStatus();
+  bj::value& values = flat.at("enum");
+  if (!budget_.Spend(SizeOf(except) * SizeOf(values)))
+    return Refused("$", "is too complex: make it smaller, with fewer alternatives or references");
+  bj::array left;
+  for (const bj::value& value : values.get_array()) {
+    if (!IsIn(except, value)) left.push_back(value);
   }
-  std::vector<std::string> types = TypesOf(flat);
-  if (types.empty()) types = {"null", "boolean", "object", "array", "string", "number"};
-  std::vector<ExprId> ways;
-  for (const std::string& type : types) {
-    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadExceptOfType(flat, except, type, path, depth));
-    ways.push_back(way);
-  }
-  return e_.Choice(std::move(ways));
+  values = std::move(left);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadExceptOfType(const Flat& flat, const bj::array& except,

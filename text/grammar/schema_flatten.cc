@@ -205,7 +205,7 @@ absl::StatusOr<bj::object> SchemaFlattener::Flatten(const bj::value& schema, con
       if (value.get_bool()) flat[key] = value;
     } else if (name == kExcept || name == kNotPatterns || name == kQuietly) {  // of Negated's and AddConditions'
       if (value.is_array()) flat[key] = value;
-    } else if (name == kNotWhole) {
+    } else if (name == kNotWhole || name == kNarrowed) {
       flat[key] = value;
     } else if (!IsListed(kAnnotations, name) && name.starts_with("$") && name != "$ref") {
       return Refused(at, "is not known");

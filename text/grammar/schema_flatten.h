@@ -35,6 +35,8 @@ inline constexpr const char* kNotWhole = "\xff#notWhole";  // true
 // Schemas that hold too, and evaluate nothing as unevaluatedProperties and unevaluatedItems mean it: what follows from
 // negations. They are put in when what these two say is settled.
 inline constexpr const char* kQuietly = "\xff#quietly";  // [schema, …]
+// Beside kQuietly: of what a negation leaves not all is in it.
+inline constexpr const char* kNarrowed = "\xff#narrowed";  // true
 // "claims": what it finds is evaluated.
 inline constexpr const char* kContains = "\xff#contains";  // [{"schema": …, "min": n, "max": n or absent, "claims"}, …]
 // What items from a place on must be that no contains claims.
@@ -57,8 +59,8 @@ class SchemaFlattener {
   absl::StatusOr<boost::json::object> Merge(boost::json::object a, const boost::json::object& b,
                                             const std::string& path, Scope scope = Scope::kApart);
 
-  // A schema of values that are not `schema`'s: of all of them, but for lists and objects beside others in an enum.
-  // What it cannot say is refused.
+  // A schema of values that are not `schema`'s: of all of them, but for those that satisfy more than one alternative of
+  // a oneOf. What it cannot say is refused.
   absl::StatusOr<boost::json::value> Negated(const boost::json::value& schema, const std::string& path, int depth = 0);
 
  private:
@@ -71,6 +73,7 @@ class SchemaFlattener {
 
   const boost::json::value& root_;
   WorkBudget& budget_;
+  int64_t narrowed_ = 0;  // negations that leave something out
 };
 
 // What unevaluatedProperties and unevaluatedItems come to, of a flat schema without alternatives.

@@ -33,10 +33,25 @@ class SchemaReader {
   absl::StatusOr<ExprId> ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth);
   // With what holds quietly put in. REQUIRES: it is settled.
   absl::StatusOr<Flat> WithQuiet(Flat flat, const std::string& path);
+  // Of an alternative with kNoOtherTypes the types that it speaks of become those that it names.
+  static void PinTypes(Flat& flat);
+  // Of a oneOf's alternatives, `list`, which are `branches` with what holds beside them.
+  absl::StatusOr<ExprId> ReadOneOf(const boost::json::array& list, const std::vector<Flat>& branches,
+                                   const std::string& at, int depth);
+  // `branch`, the i-th of them, with what must hold so that nothing made for it is valid for one of its rivals.
+  absl::StatusOr<Flat> HoldApart(Flat branch, size_t i, const std::vector<size_t>& rivals,
+                                 const boost::json::array& list, const std::vector<Flat>& branches,
+                                 const std::string& at);
+  // By alternative those others that no property's values tell apart from it. Of no use once the budget is spent.
+  std::vector<std::vector<size_t>> Rivals(const std::vector<Flat>& branches);
   // `flat`, and not `schema`.
   absl::StatusOr<Flat> Without(Flat flat, const boost::json::value& schema, const std::string& path);
   absl::StatusOr<ExprId> ReadEnum(const Flat& flat, const std::string& path);
-  absl::StatusOr<ExprId> ReadExcept(Flat flat, const std::string& path, int depth);
+  // Values that are excluded, out of its enum. REQUIRES: it has one.
+  absl::Status LeaveOut(const boost::json::array& except, Flat& flat);
+  // But for the values of `except`.
+  absl::StatusOr<ExprId> ReadTypes(const Flat& flat, const boost::json::array& except,
+                                   const std::vector<std::string>& types, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadExceptOfType(const Flat& flat, const boost::json::array& except, const std::string& type,
                                           const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadType(const Flat& flat, std::string_view type, const std::string& path, int depth);
@@ -76,8 +91,14 @@ class SchemaReader {
   absl::StatusOr<std::vector<TextPattern>> NamePatterns(const boost::json::value& names, const std::string& path);
   // A key that is none of `names`, in quotes.
   ExprId OtherKey(const std::vector<std::string>& names);
-  // Whether nothing that is made for `a` is valid for `b`.
-  bool Excludes(const Flat& a, const Flat& b, int depth);
+  // Whether nothing that is made for `a` is valid for `b`. kAsMade: of `a` as it is, because objects have no members
+  // but those that are named; kAlways: because of what it says, and so of whatever holds beside it too.
+  enum class Apart : uint8_t { kNot, kAsMade, kAlways };
+  Apart IsApart(const Flat& a, const Flat& b, int depth);
+  // The same, without a look into alternatives and at what holds quietly. `closed`: as it is made, it has no members
+  // but those that are named.
+  Apart IsApartByKeywords(const Flat& a, const Flat& b, bool closed, int depth);
+  Apart AreMembersApart(const Flat& a, const Flat& b, bool closed, int depth);
   absl::StatusOr<std::optional<int32_t>> Count(const Flat& flat, const char* name, const std::string& path) const;
 
   SchemaFlattener flattener_;
@@ -92,7 +113,8 @@ class SchemaReader {
 std::optional<bool> IsWithin(const boost::json::value& value, std::string_view keyword,
                              const boost::json::value& bound);
 
-// REQUIRES: MakeIntegers has seen it.
+// Its narrowest type. REQUIRES: MakeIntegers has seen it.
+std::string_view TypeOf(const boost::json::value& value);
 bool IsOfType(const boost::json::value& value, std::string_view type);
 // Whether they are equal as JSON Schema means it: 1 is 1.0.
 bool AreSame(const boost::json::value& a, const boost::json::value& b);
