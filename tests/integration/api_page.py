@@ -141,15 +141,19 @@ JSON Schema is read as draft 2020-12, with `definitions` as `$defs` has it. Held
   are not fetched: bundle them in `$defs`, each with its `$id`;
 - `not`, `if`, `then`, `else`, `dependentRequired` and `dependentSchemas`, and in `oneOf` that no second alternative holds,
   as far as the opposite of a schema can be said: of types, values, bounds, patterns, properties and items, and what `anyOf`, `allOf`
-  and `oneOf` make of these;
+  and `oneOf` make of these. A `oneOf` may have hundreds of alternatives where all require a property of one name, with a `const`
+  or an `enum` of its own in each;
 - `properties`, `patternProperties`, `required`, `additionalProperties`, `unevaluatedProperties`, `propertyNames`,
   `minProperties` up to one more than there are named ones, `maxProperties`. Members that are named come in the order of `properties`,
   others behind them; where the schema does not say `additionalProperties`, there are no others than those of its patterns;
 - `items`, `prefixItems`, `minItems`, `maxItems`, `unevaluatedItems`, `contains`, `minContains`, `maxContains` (together of
   some hundred counts), and `uniqueItems` where items have few values (`enum`, `const`, booleans), of more than seven of
   them in the schema's order;
-- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`. Of fractions those multiples come that are ones
-  in decimal and in double precision alike, and without bounds whole numbers alone;
+- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`. Multiples of integers come between any bounds
+  (of more than 2,000 multiples up to some hundred, and these times powers of 2, 5 and 10), and so do those of fractions that
+  doubles hold, such as 0.5 and 0.25. Of others, such as 0.01, those come that are ones in decimal and in double precision alike,
+  where a minimum and a maximum leave at most 2,000: where they leave more it is refused, and without one of the two whole numbers
+  alone come;
 - `minLength`, `maxLength`, `pattern`, and `format` where it is `date`, `time`, `date-time`, `duration`, `email`,
   `hostname`, `ipv4`, `ipv6`, `uri` or `uuid`. A pattern and a format are held to together, or the schema is refused.
   Lengths beside a pattern or a format narrow its repetitions: where one alone varies, to all texts of such lengths, where

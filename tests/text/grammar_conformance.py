@@ -74,6 +74,14 @@ CASES = {
     "halves": {"type": "number", "multipleOf": 2.5, "minimum": 0, "maximum": 100},
     "cents": {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 9.99},
     "many": {"type": "integer", "multipleOf": 25000},
+    "tens": {"type": "integer", "multipleOf": 10, "minimum": 10},
+    "any halves": {"type": "number", "multipleOf": 0.5, "minimum": -1},
+    "not whole": {"type": "number", "not": {"type": "integer"}, "minimum": -2},
+    "one of whole and not": {"oneOf": [{"type": "integer"}, {"type": "number"}]},
+    "many kinds": {"oneOf": [{"type": "object", "properties": {"kind": {"const": f"k{i}"}, "x": {"type": "integer"}}, "required": ["kind"]}
+                             for i in range(300)]},
+    "asked for by both": {"oneOf": [{"type": "object", "properties": {"email": {"type": "string"}}, "required": ["id"]},
+                                    {"type": "object", "properties": {"phone": {"type": "string"}}, "required": ["id"]}]},
     "not a pattern": {"type": "string", "not": {"pattern": "^a"}, "maxLength": 9},
     "not digits": {"type": "string", "pattern": r"^\w+$", "not": {"pattern": r"\d"}},
     "if a pattern": {"type": "string", "if": {"pattern": "^a"}, "then": {"maxLength": 3}, "else": {"pattern": "b"}},
@@ -137,10 +145,27 @@ SCHEMA_BOMBS = [
 ]
 
 
+def random_alternative(r):
+    """Small and alike, so that many values satisfy two."""
+    plain = [{"type": "integer"}, {"type": "number"}, {"type": ["string", "null"]}, {"minLength": 2}, {"minLength": 3, "maxLength": 1},
+             {"pattern": "a"}, {"minimum": 1}, {"const": "a"}, {"enum": [1, 1.5, "ab"]}, {"not": {"type": "integer"}}]
+    if r.random() < 0.4:
+        return r.choice(plain)
+    schema = {"type": "object", "properties": {name: r.choice(plain) for name in r.sample("abc", r.randrange(3))},
+              "required": [name for name in "abc" if r.random() < 0.4]}
+    if r.random() < 0.2:
+        del schema["type"]
+    if r.random() < 0.2:
+        schema["additionalProperties"] = r.choice([False, True, {"type": "integer"}])
+    if r.random() < 0.2:
+        schema[r.choice(["anyOf", "oneOf"])] = [random_alternative(r), random_alternative(r)]
+    return schema
+
+
 def random_schema(r, depth=0):
     kinds = ["string", "string", "integer", "number", "boolean", "null", "enum", "const"]
     if depth < 3:
-        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf", "types", "patterned", "among", "different", "otherwise"]
+        kinds += ["object"] * 4 + ["array"] * 2 + ["anyOf", "allOf", "types", "patterned", "among", "different", "otherwise", "oneOf"]
     kind = r.choice(kinds)
     schema = {"type": kind}
     if kind == "string":
@@ -214,9 +239,11 @@ def random_schema(r, depth=0):
     elif kind == "otherwise":
         schema = r.choice([
             {"type": "string", "not": {"pattern": r.choice(["a", "^b", r"\d", r"^\s*$"])}, "pattern": r.choice(["e", "^[a-f0-9 ]+$", r"^\S*$"])},
-            {"type": "number", "multipleOf": r.choice([0.5, 0.01, 0.1, 2.5, 3]), "minimum": r.choice([-3, 0, 0.5]), "maximum": r.choice([4, 7.25])},
+            {"type": "number", "multipleOf": r.choice([0.5, 0.01, 0.1, 2.5, 3]), "minimum": r.choice([-3, 0, 0.5]), "maximum": r.choice([4, 7.25, 12345.5])},
             {"oneOf": [{"type": "string", "pattern": "a"}, {"type": "string", "maxLength": 3}, {"type": "integer"}]},
             {"if": {"type": "string", "pattern": "^a"}, "then": {"minLength": 3}, "else": {"type": ["integer", "boolean"]}}])
+    elif kind == "oneOf":
+        schema = {"oneOf": [random_alternative(r) for _ in range(r.randrange(2, 4))]}
     elif kind == "types":
         schema = {"type": r.sample(["string", "integer", "null", "boolean"], 2)}
     return schema
