@@ -44,6 +44,7 @@ TEST_F(SchemaApartTest, OtherTypesAreValidToo) {
        {R"("xyz")", R"("b")"},
        {"1", R"("xbz")", R"("a")", "null"}},
       {R"({"oneOf":[{"minLength":3},{"minimum":5}]})", {R"("ab")", "4"}, {R"("abc")", "5", "null"}},
+      {R"({"oneOf":[{"minimum":3,"maximum":1},{"const":"b"}]})", {"null", R"("a")"}, {R"("b")", "2"}},
       {R"({"oneOf":[{"minLength":3},{"type":"integer"}]})", {R"("abc")"}, {"1", R"("ab")"}},
       {R"({"oneOf":[{"not":{"not":{"anyOf":[{"minLength":3},{"minimum":5}]}}},{"type":"integer"},{"pattern":"b"}]})",
        {R"("xyz")"},

@@ -150,8 +150,7 @@ class DecimalMultiples {
     if (!Leads(state)) return kNoText;
     if (low != nullptr || high != nullptr) return Ways(state, low, high);
     if (const auto found = states_.find(state); found != states_.end()) return found->second;
-    failed_ = failed_ || states_.size() >= kMostStates || !budget_.Spend(kStepsOfState);
-    if (failed_) return kNoText;
+    failed_ = failed_ || states_.size() >= kMostStates;
     ExprId ways = Ways(state, nullptr, nullptr);
     if (ways != kNoText && ways != kEmptyText) {
       const RuleId rule = e_.NewRule();
@@ -162,6 +161,8 @@ class DecimalMultiples {
   }
 
   ExprId Ways(const State& state, const char* low, const char* high) {
+    failed_ = failed_ || !budget_.Spend(kStepsOfState);
+    if (failed_) return kNoText;
     std::vector<ExprId> ways;
     // Ending here means zeros from here on.
     const bool behind = state.left <= step_.places;

@@ -114,12 +114,10 @@ absl::StatusOr<ExprId> SchemaReader::ReadOneOf(const bj::array& list, const std:
     BATUCADA_ASSIGN_OR_RETURN(ExprId way, ReadFlat(std::move(apart), here, depth + 1));
     if (way == kNoText && made[i].contains("type") && !branches[i].contains("type") && !within_another) {
       // Those of other types are left, as far as they can be held apart.
-      Flat other = branches[i];
-      other[kNoOtherTypes] = true;
       std::vector<size_t> all(list.size());
       std::iota(all.begin(), all.end(), size_t{0});
       std::erase(all, i);
-      absl::StatusOr<Flat> held = HoldApart(std::move(other), i, all, list, branches, at);
+      absl::StatusOr<Flat> held = HoldApart(branches[i], i, all, list, branches, at);
       const absl::StatusOr<ExprId> some = held.ok() ? ReadFlat(*std::move(held), here, depth + 1) : held.status();
       if (some.ok()) way = *some;
     }
