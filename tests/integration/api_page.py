@@ -149,7 +149,8 @@ JSON Schema is read as draft 2020-12, with `definitions` as `$defs` has it. Held
 - `items`, `prefixItems`, `minItems`, `maxItems`, `unevaluatedItems`, `contains`, `minContains`, `maxContains` (together of
   some hundred counts), and `uniqueItems` where items have few values (`enum`, `const`, booleans), of more than seven of
   them in the schema's order;
-- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`. Multiples of integers come between any bounds
+- `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf`. Between bounds a number has no exponent and at most
+  15 digits, 14 of them before the point, so that bounds beyond those keep none back. Multiples of integers come between any bounds
   (of more than 2,000 multiples up to some hundred, and these times powers of 2, 5 and 10), and so do those of fractions that
   doubles hold, such as 0.5 and 0.25. Of others, such as 0.01, those come that are ones in decimal and in double precision alike,
   where a minimum and a maximum leave at most 2,000: where they leave more it is refused, and without one of the two whole numbers

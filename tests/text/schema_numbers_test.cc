@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/text/grammar_fixture.h"
 
 namespace batucada {
@@ -45,6 +46,21 @@ TEST_F(SchemaNumbersTest, BoundsAreNotRounded) {
        {"9007199254740994", "9007199254740996"},
        {"9007199254740992", "9007199254740998"}},
   });
+}
+
+// As libraries write them that mean any number, or any that a type of theirs has.
+TEST_F(SchemaNumbersTest, BoundsBeyondAllNumbersKeepNoneBack) {
+  for (const char* both : {R"("minimum":-9007199254740991,"maximum":9007199254740991)",
+                           R"("minimum":-3.4028234663852886e38,"maximum":3.4028234663852886e38)", R"("minimum":-1e14)",
+                           R"("maximum":1e300)"}) {
+    SCOPED_TRACE(both);
+    Check({{absl::StrCat(R"({"type":"number",)", both, "}"),
+            {"0", "-1.5", "99999999999999", "-99999999999999.9", "0.00000000000001"},
+            {"1e5", "100000000000000", "-"}},
+           {absl::StrCat(R"({"type":"number","exclusiveMaximum":0,)", both, "}"),
+            {"-1.5", "-99999999999999"},
+            {"0", "1", "-1e5"}}});
+  }
 }
 
 TEST_F(SchemaNumbersTest, ValuesAreNotRounded) {
@@ -93,7 +109,8 @@ TEST_F(SchemaNumbersTest, IntegersThatAreKnownRoundedAreRefused) {
               HasSubstr("$.properties.a.enum has an integer beyond 64 bits"));
   EXPECT_THAT(RefusalOf(R"({"type":"number","minimum":9007199254740993})"), HasSubstr("bound 9007199254740993:"));
   EXPECT_THAT(RefusalOf(R"({"type":"number","maximum":0.1234567890123456})"), HasSubstr("bound 0.1234567890123456:"));
-  EXPECT_THAT(RefusalOf(R"({"type":"number","minimum":-1e300})"), HasSubstr("bound -1e+300:"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","minimum":1e300})"), HasSubstr("bound 1e+300:"));
+  EXPECT_THAT(RefusalOf(R"({"type":"number","maximum":-1e14})"), HasSubstr("bound -1e+14:"));
   EXPECT_EQ(RefusalOf(R"({"properties":{"const":{"type":"integer","maximum":1e30,"default":1e30}}})"), "");
 }
 

@@ -221,6 +221,9 @@ absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::opt
     return kNoText;
   }
   const Ends ends = kind == NumberKind::kFraction ? Ends::kBehindZero : Ends::kAnywhere;
+  // No number that is made is as large, so that bounds beyond keep none back.
+  constexpr ExactNumber kBeyond = 1e14L;
+  const bool holds_least = least && least->value > -kBeyond, holds_most = most && most->value < kBeyond;
   const DecimalBound zero;
   const DecimalBound above_zero{.exclusive = true};
   std::vector<ExprId> ways;
@@ -230,20 +233,20 @@ absl::StatusOr<ExprId> NumbersBetween(std::optional<NumberBound> least, std::opt
     if (most && most->value < 0) {
       BATUCADA_ASSIGN_OR_RETURN(low, ToDecimalBound(*most));
     }
-    if (least) {
+    if (holds_least) {
       BATUCADA_ASSIGN_OR_RETURN(high, ToDecimalBound(*least));
     }
-    ways.push_back(e.Sequence({e.Bytes("-"), Sizes(low, least ? &high : nullptr, ends, e)}));
+    ways.push_back(e.Sequence({e.Bytes("-"), Sizes(low, holds_least ? &high : nullptr, ends, e)}));
   }
   if (!most || most->value > 0 || (most->value == 0 && !most->exclusive)) {
     DecimalBound low = zero, high;
     if (least && least->value >= 0) {
       BATUCADA_ASSIGN_OR_RETURN(low, ToDecimalBound(*least));
     }
-    if (most) {
+    if (holds_most) {
       BATUCADA_ASSIGN_OR_RETURN(high, ToDecimalBound(*most));
     }
-    ways.push_back(Sizes(low, most ? &high : nullptr, ends, e));
+    ways.push_back(Sizes(low, holds_most ? &high : nullptr, ends, e));
   }
   return e.Choice(std::move(ways));
 }
