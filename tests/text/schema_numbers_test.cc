@@ -163,7 +163,7 @@ TEST_F(SchemaNumbersTest, MultiplesBetweenAnyBounds) {
       {R"({"type":"number","multipleOf":0.5})", {"0", "0.5", "-1.5", "2", "2.0"}, {"0.25", "-0", "1.05", "00.5"}},
       {R"({"type":"number","multipleOf":0.25,"minimum":0.3,"maximum":100000})",
        {"0.5", "0.75", "0.50", "100000", "99999.75"},
-       {"0.25", "0.3", "100000.25", "0", "7.1"}},
+       {"0.25", "0.3", "100000.25", "0", "7.1", "7.2", "8.7"}},
       {R"({"type":"number","multipleOf":2.5,"exclusiveMinimum":2.5})", {"5", "7.5", "10.0"}, {"2.5", "0", "6", "-5"}},
       {R"({"type":"number","multipleOf":0.125,"exclusiveMaximum":-0.125})",
        {"-0.25", "-1", "-12345.625"},
