@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "kernels/cpu/host_memory.h"
+#include "kernels/cpu/rope.h"
 #include "kernels/cpu/silu_gate.h"
 #include "kernels/cpu/thread_pool.h"
 #include "tests/kernels/op_test.h"
@@ -366,6 +367,31 @@ TEST_F(CpuOpsTest, AProductSplitByColumnsIsSummedOverRanks) {
   EXPECT_LT(RelativeError(normed[0], reference::RmsNorm(expected, scale, 1e-5)), traits.f32_tolerance);
   EXPECT_EQ(sums[1].values, sums[0].values);
   EXPECT_EQ(normed[1].values, normed[0].values);
+}
+
+// Layers of one model may have several.
+TEST(RopeTableTest, AnglesAreOfWhatIsAskedFor) {
+  ThreadPool pool(1);
+  const int32_t first[] = {3, 4}, second[] = {3, 5};
+  struct {
+    const int32_t* positions;
+    int64_t rows;
+    int32_t head_dim;
+    float theta;
+  } const cases[] = {{first, 2, 8, 1e4F},  {first, 2, 8, 5e5F}, {second, 2, 8, 5e5F},
+                     {second, 2, 4, 5e5F}, {first, 1, 4, 5e5F}, {first, 2, 4, 5e5F}};
+  RopeTable table;
+  for (const auto& [positions, rows, head_dim, theta] : cases) {
+    const RopeSpec rope{.theta = theta};
+    table.Prepare(positions, rows, head_dim, rope, pool);
+    for (int64_t t = 0; t < rows; ++t) {
+      for (int32_t i = 0; i < head_dim / 2; ++i) {
+        const float angle = static_cast<float>(positions[t]) * RopeFrequency(rope, head_dim, i);
+        EXPECT_EQ(table.Row(t)[i], std::cos(angle));
+        EXPECT_EQ(table.Row(t)[head_dim / 2 + i], std::sin(angle));
+      }
+    }
+  }
 }
 
 TEST(MakeCpuOpsTest, ThreadsFromZeroToMany) {

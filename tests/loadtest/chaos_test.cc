@@ -109,6 +109,8 @@ TEST(Troublemaker, TellsHowItWasTaken) {
       {{StatusOnly(413), FakeServer::Then::kClose}, ChaosOutcome::kRefused},
       {{StatusOnly(503), FakeServer::Then::kClose}, ChaosOutcome::kUnavailable},
       {{StatusOnly(500), FakeServer::Then::kClose}, ChaosOutcome::kServerError},
+      {{StatusOnly(501), FakeServer::Then::kClose}, ChaosOutcome::kRefused},
+      {{StatusOnly(505), FakeServer::Then::kClose}, ChaosOutcome::kRefused},
       {{"", FakeServer::Then::kClose}, ChaosOutcome::kClosed},
       {{Chunked("cut off").substr(0, 60), FakeServer::Then::kClose}, ChaosOutcome::kClosed},
   };

@@ -207,6 +207,19 @@ def test_https_checks_the_certificate_unless_told_not_to(tmp_path):
         assert result["completed"] == 40 and result["reconciliation_agrees"]
 
 
+def test_a_certificate_must_be_of_the_host_that_is_asked(tmp_path, monkeypatch):
+    for name, code in [("IP:127.0.0.1", 0), ("DNS:elsewhere.example", 1)]:
+        key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", "/CN=elsewhere.example", "-addext", f"subjectAltName={name}", "-keyout",
+                        str(key), "-out", str(certificate)], check=True, capture_output=True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with Server("--backend", "fake", "--api-key", "sesame", "--tls-cert", str(certificate), "--tls-key", str(key)) as server:
+            server.url = f"https://127.0.0.1:{server.http_port}"
+            said = run(server, "--requests", 4, "--output-tokens", 2, "--api-key", "sesame", code=code)
+            assert ("certificate" in said) == (code == 1)
+
+
 @pytest.mark.parametrize("flags, said", [
     (["--input-tokens", "9:1"], "--input-tokens"),
     (["--goodput", "speed:1"], "--goodput"),
