@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <cstring>
 #include <string>
+#include <utility>
 
 namespace batucada {
 namespace {
@@ -27,6 +30,21 @@ TEST(StateFileTest, IsReadAsItWasWritten) {
   EXPECT_EQ(read->state.salt, sample.state.salt);
   EXPECT_EQ(read->state.ids, sample.state.ids);
   EXPECT_EQ(read->state.bytes, sample.state.bytes);
+}
+
+// Else a file of a few bytes could make room for as many as its head says.
+TEST(StateFileTest, LengthsBeyondAllThatIsWrittenAreRefused) {
+  const std::string bytes = WriteStateFile(Sample());
+  const std::pair<size_t, uint64_t> most[] = {
+      {16, 64 << 10}, {24, 64 << 10}, {32, 64 << 10}, {40, uint64_t{1} << 31}, {48, uint64_t{1} << 40}};
+  for (const auto& [at, length] : most) {
+    for (const uint64_t more : {0, 1}) {
+      std::string head = bytes.substr(0, kStateFileHeadBytes);
+      const uint64_t told = length + more;
+      std::memcpy(head.data() + at, &told, sizeof(told));
+      EXPECT_EQ(ReadStateFileHead(head).ok(), more == 0) << "length at " << at;
+    }
+  }
 }
 
 TEST(StateFileTest, CutAnywhereItIsRefused) {

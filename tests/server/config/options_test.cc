@@ -217,8 +217,10 @@ TEST(ServedModelNamesTest, DefaultIsTheDirectorysName) {
   ServerConfig config;
   config.engine.model_dir = "/models/samba-18m/";
   EXPECT_THAT(ServedModelNames(config), ElementsAre("samba-18m"));
-  config.engine.model_dir = ".";
-  EXPECT_THAT(ServedModelNames(config), ElementsAre("model"));
+  for (const char* nameless : {".", "..", "/", "/models/..", "/models/a\nb"}) {
+    config.engine.model_dir = nameless;
+    EXPECT_THAT(ServedModelNames(config), ElementsAre("model")) << nameless;
+  }
   config.served_model_names = {"one", "two"};
   EXPECT_THAT(ServedModelNames(config), ElementsAre("one", "two"));
 }
@@ -270,6 +272,7 @@ TEST_F(OptionsTest, KvEventsThatCannotBeAreRefused) {
       {{"--kv-events-replay-endpoint", "tcp://127.0.0.1:5557"}, "give both"},
       {{"--kv-events-endpoint", "127.0.0.1:5557"}, "tcp:// or ipc://"},
       {{"--kv-events-endpoint", "tcp://127.0.0.1"}, "an address and a port"},
+      {{"--kv-events-endpoint", "tcp://:5557"}, "an address and a port"},
       {{"--kv-events-endpoint", "tcp://127.0.0.1:0"}, "a port at its end"},
       {{"--kv-events-endpoint", "tcp://127.0.0.1:65536"}, "a port at its end"},
       {{"--kv-events-endpoint", "tcp://router:*"}, "a port at its end"},

@@ -82,6 +82,7 @@ TEST_F(AdminTest, NoPageOfAnotherSiteMay) {
     EXPECT_EQ(Status(none_, {.headers = {{"sec-fetch-site", site}}}), 403) << site;
   }
   EXPECT_EQ(Status(none_, {.headers = {{"origin", "http://localhost:8000"}, {"sec-fetch-site", "same-origin"}}}), 200);
+  EXPECT_EQ(Status(none_, {.method = "GET", .headers = {{"sec-fetch-site", "none"}}}), 200) << "typed by hand";
 }
 
 TEST_F(AdminTest, NoFormOfAnotherSiteMay) {

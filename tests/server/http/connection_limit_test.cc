@@ -88,6 +88,15 @@ TEST_F(ConnectionLimitTest, TheLongestIdleMakesRoom) {
   EXPECT_THAT(second.ReadUntil("\r\n\r\nhi"), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(ConnectionLimitTest, WhoMakesRoomIsCounted) {
+  const std::string kName = "\nbatucada_http_connections_evicted_total ";
+  Start(1);
+  Occupy(kAskHello, "\r\n\r\nhi");
+  EXPECT_THAT(metrics_.Render({}), HasSubstr(kName + "0\n"));
+  EXPECT_THAT(Ask(kAskHello, "\r\n\r\nhi"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(metrics_.Render({}), HasSubstr(kName + "1\n"));
+}
+
 TEST_F(ConnectionLimitTest, WhoIsServedKeepsItsPlace) {
   Start(2);
   RawClient& busy = Occupy(kSlow, "\r\n\r\n");
@@ -115,6 +124,16 @@ TEST_F(ConnectionLimitTest, PastTheLimitHealthIsAnsweredAndNothingElse) {
     absl::SleepFor(absl::Milliseconds(50));
   }
   FAIL() << "the place of a connection that ended was not given to another";
+}
+
+TEST_F(ConnectionLimitTest, PastTheLimitThoseThatCameAndWentLeaveRoom) {
+  Start(1);
+  Occupy(kSlow, "\r\n\r\n");
+  for (int i = 0; i < 100; ++i) EXPECT_THAT(Ask(kHealth, "\r\n\r\nwell"), StartsWith("HTTP/1.1 200 "));
+  RawClient& slow = Occupy("GET /hea");
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(Ask(kHealth, "\r\n\r\nwell"), StartsWith("HTTP/1.1 200 "));
+  slow.Send("lth HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(slow.ReadUntil("\r\n\r\nwell"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(ConnectionLimitTest, CrowdsThatSayNothingKeepNobodyOut) {

@@ -141,6 +141,15 @@ TEST(ChunkGuardTest, SaysTheSameHoweverTheBytesCome) {
   EXPECT_EQ(faulty, 5U);
 }
 
+// Each chunk may have some, which nobody reads.
+TEST(ChunkGuardTest, ExtensionsTogetherHaveABound) {
+  ChunkGuard guard(64);
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(guard.Follow("1;" + std::string(15, 'a') + "\r\nx\r\n")) << i;
+  const std::optional<FramingFault> fault = guard.Follow("1;a\r\nx\r\n");
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->status, 431);
+}
+
 // The parser waits for CRLF; a line that has ended otherwise would be waited for in vain.
 TEST(ChunkGuardTest, LinesThatWaitHaveNotEndedWithLf) {
   const ChunkGuard guard(64);

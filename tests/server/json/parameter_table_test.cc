@@ -37,6 +37,8 @@ TEST(ParameterTableTest, ReadersAreAskedOnceWhereOneOfTheirMembersIsThere) {
   EXPECT_THAT(table.Parse(R"({"always": 1, "present": 1})")->names, ElementsAre("present", "always"));
   EXPECT_THAT(table.Parse(R"({"beside": null})")->names, ElementsAre("present", "always"));
   EXPECT_THAT(table.Parse(R"({"beside": 1, "present": 1})")->names, ElementsAre("present", "always"));
+  EXPECT_THAT(table.Parse("\xEF\xBB\xBF{\"always\": 1}")->names, ElementsAre("always"))
+      << "as some editors begin files";
   EXPECT_FALSE(table.Parse(R"({"other": 1})").ok());
 }
 

@@ -30,7 +30,9 @@ TEST(TypingTest, StringsStandForNumbersOnlyWhereTheyMay) {
   EXPECT_EQ(AsInteger(bj::value("7"), Typing::kLenient), 7);
   EXPECT_EQ(AsNumber(bj::value("0.5"), Typing::kLenient), 0.5);
   EXPECT_EQ(AsBoolean(bj::value("True"), Typing::kLenient), true);
+  EXPECT_EQ(AsBoolean(bj::value("true"), Typing::kLenient), true);
   EXPECT_EQ(AsBoolean(bj::value("false"), Typing::kLenient), false);
+  EXPECT_EQ(AsBoolean(bj::value("False"), Typing::kLenient), false);
   EXPECT_FALSE(AsNumber(bj::value("0x1p-3"), Typing::kLenient) || AsNumber(bj::value("0X1"), Typing::kLenient));
   EXPECT_FALSE(AsInteger(bj::value("7.5"), Typing::kLenient) || AsNumber(bj::value(""), Typing::kLenient) ||
                AsBoolean(bj::value("TRUE"), Typing::kLenient) || AsBoolean(1, Typing::kLenient));

@@ -109,6 +109,21 @@ TEST_F(MemoryLimitTest, TakesTheTightestOfMachineAndControlGroups) {
   EXPECT_EQ(TlsConnectionsThatFit(1), 64);
 }
 
+TEST(EstimateTest, APromptIsItsIdsItsEchoesAndWhatSamplingIsTold) {
+  Translation translation;
+  translation.choices_per_prompt = 2;
+  translation.requests.resize(2);
+  EXPECT_EQ(PromptBytes(translation), 0);
+  Request& any = translation.requests.front();
+  any.sampling.allowed_token_ids = std::vector<int32_t>(100, 1);
+  const int64_t allowed = PromptBytes(translation);
+  EXPECT_EQ(allowed, 400);
+  any.sampling.logit_bias = std::vector<LogitBias>(10);
+  EXPECT_EQ(PromptBytes(translation) - allowed, static_cast<int64_t>(10 * sizeof(LogitBias)));
+  translation.prompt_text = {"abc"};
+  EXPECT_EQ(PromptBytes(translation) - allowed, static_cast<int64_t>(10 * sizeof(LogitBias)) + 9);
+}
+
 TEST(EstimateTest, CountsValuesOutsideOfStringsOnly) {
   std::string commas, escapes;
   for (int i = 0; i < 500; ++i) {

@@ -29,10 +29,16 @@ bool OpenOne() { return open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0; }
   int kept = 0;
   for (int i = 0; i < 10; ++i) {
     const KeptDescriptors room;
+    { const KeptDescriptors gone; }
     const KeptDescriptors nested;
     if (OpenOne()) ++kept;
   }
   if (kept != 10) std::exit(14);
+  {
+    const KeptDescriptors room;
+    { const KeptDescriptors nested; }
+    if (!OpenOne()) std::exit(17);  // whoever holds them still has them
+  }
   if (OpenOne()) std::exit(15);
   if (DescriptorLimit() != 150) std::exit(16);
   std::exit(0);

@@ -1,4 +1,6 @@
 // A port's door: who is passed on, with what, and where it ends.
+#include <netinet/tcp.h>
+
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -98,6 +100,24 @@ TEST_F(ListenerTest, PassesNewcomersOnToALoop) {
   std::string text(5, ' ');
   boost::asio::read(newcomer.socket, boost::asio::buffer(text));
   EXPECT_EQ(text, "hello");
+}
+
+// Small pieces of a stream leave at once, and one whose machine has gone is noticed some day.
+TEST_F(ListenerTest, SocketsAreSetUpForStreams) {
+  Start();
+  RawClient client(listener_->port());
+  Newcomer newcomer = Take();
+  tcp::no_delay at_once;
+  boost::asio::socket_base::keep_alive watched;
+  newcomer.socket.get_option(at_once);
+  newcomer.socket.get_option(watched);
+  EXPECT_TRUE(at_once.value());
+  EXPECT_TRUE(watched.value());
+  int unsent = 0;
+  socklen_t size = sizeof(unsent);
+  ASSERT_EQ(getsockopt(newcomer.socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, &size), 0);
+  EXPECT_GT(unsent, 0);
+  EXPECT_LE(unsent, 1 << 20);
 }
 
 TEST_F(ListenerTest, LetsInWhoeverIsSilent) {

@@ -1,5 +1,6 @@
 #include "server/openai/completion_choice.h"
 
+#include <algorithm>
 #include <memory>
 
 #include <gtest/gtest.h>
@@ -138,6 +139,14 @@ TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
   EXPECT_EQ(offsets(ended, "H" + start, {0, 41, 0, 0}), "[0,0,1,14,14]");
   EXPECT_EQ(offsets(hidden, "H", {0, 41, 0}), "[0,0,1,1]");
   EXPECT_EQ(offsets(shown, start + "H" + start, {0, 41, 0}), "[0,13,14,27]");
+}
+
+TEST(SseTest, NobodyOnTheWayKeepsWhatStreams) {
+  const Headers headers = EventStreamHead().headers;
+  for (const auto& [name, value] : {std::pair("cache-control", "no-cache"), std::pair("x-accel-buffering", "no")}) {
+    const auto is = [&](const auto& header) { return header.first == name && header.second == value; };
+    EXPECT_EQ(std::count_if(headers.begin(), headers.end(), is), 1) << name;
+  }
 }
 
 TEST(SseTest, OneEventIsOneLineAndAnEmptyOne) {

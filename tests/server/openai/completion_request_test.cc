@@ -155,5 +155,30 @@ TEST(ErrorJsonTest, HasOpenAisShape) {
             R"({"error":{"message":"full","type":"rate_limit_error","param":null,"code":null}})");
 }
 
+TEST(ErrorJsonTest, TheTypeIsThatOfTheStatus) {
+  const std::pair<absl::Status, const char*> types[] = {{absl::UnauthenticatedError("x"), "authentication_error"},
+                                                        {absl::PermissionDeniedError("x"), "permission_error"},
+                                                        {absl::NotFoundError("x"), "invalid_request_error"},
+                                                        {absl::CancelledError("x"), "cancelled_error"},
+                                                        {absl::ResourceExhaustedError("x"), "rate_limit_error"},
+                                                        {absl::UnavailableError("x"), "service_unavailable_error"},
+                                                        {absl::DeadlineExceededError("x"), "timeout_error"},
+                                                        {absl::InternalError("x"), "server_error"}};
+  for (const auto& [status, type] : types) {
+    EXPECT_THAT(ErrorJson(status), HasSubstr(fmt::format(R"("type":"{}")", type))) << status;
+  }
+}
+
+TEST(CacheParametersTest, ALifetimeIsANumberAndAUnit) {
+  for (const char* sound : {"1s", "30m", "24h", "7d", "123456789d"}) {
+    EXPECT_TRUE(ParseCompletionRequest(fmt::format(R"({{"prompt": "a", "prompt_cache_retention": "{}"}})", sound)).ok())
+        << sound;
+  }
+  for (const char* none : {"d", "7", "1w", "1.5h", "-1h", "1 h", "1234567890d"}) {
+    EXPECT_FALSE(ParseCompletionRequest(fmt::format(R"({{"prompt": "a", "prompt_cache_retention": "{}"}})", none)).ok())
+        << none;
+  }
+}
+
 }  // namespace
 }  // namespace batucada

@@ -1,5 +1,7 @@
 #include "server/telemetry/metrics.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <thread>
@@ -63,6 +65,7 @@ TEST(MetricsTest, WritesWhatHappened) {
   Snapshot now = {.ready = true, .model = "m", .backend = "fake"};
   now.engine.running = 4;
   now.engine.slots_total = 16;
+  now.engine.parking.paused = absl::Milliseconds(2500);
   now.engine.prefix = {.hits = 5, .host_hits = 2, .hit_tokens = 500, .host_hit_tokens = 200};
   const std::string page = metrics.Render(now);
   EXPECT_THAT(page, HasSubstr("# HELP batucada_requests_running "));
@@ -72,6 +75,7 @@ TEST(MetricsTest, WritesWhatHappened) {
   EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hits_total{tier=\"device\"} 3\n"));
   EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hits_total{tier=\"host\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hit_tokens_total{tier=\"device\"} 300\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_parked_seconds_total 2.5\n"));
   EXPECT_THAT(page, HasSubstr("batucada_queue_time_seconds_sum 1"));
   EXPECT_THAT(page, HasSubstr("batucada_time_to_first_token_seconds_sum 3"));
   EXPECT_THAT(page, HasSubstr("batucada_time_per_output_token_seconds_sum 2"));
@@ -104,7 +108,8 @@ TEST(MetricsTest, ARequestThatNeverRanHasNoLatencies) {
 
 TEST(MetricsTest, VllmsNamesHaveVllmsMeaning) {
   Metrics metrics;
-  for (const FinishReason reason : {FinishReason::kCancelled, FinishReason::kDeadline, FinishReason::kStop}) {
+  for (const FinishReason reason : {FinishReason::kCancelled, FinishReason::kDeadline, FinishReason::kOverrun,
+                                    FinishReason::kShutdown, FinishReason::kStop}) {
     metrics.OnFinish({.reason = reason, .stop_string = {}, .stop_token = {}, .message = ""});
   }
   Snapshot now = {.model = "m", .backend = "fake"};
@@ -115,13 +120,18 @@ TEST(MetricsTest, VllmsNamesHaveVllmsMeaning) {
                 .blocks_used = 10,
                 .blocks_total = 100,
                 .block_tokens = 64};
+  now.engine.prefix = {.hits = 5, .hit_tokens = 500};
+  now.engine.prefix->queried_tokens = 900;
   const std::string page = metrics.Render(now, MetricsAliases::kVllm);
   const std::string labels = "{model_name=\"m\",engine=\"0\"}";
   EXPECT_THAT(page, HasSubstr("\nvllm:num_requests_running" + labels + " 3\n"));
   EXPECT_THAT(page, HasSubstr("\nvllm:num_requests_waiting" + labels + " 2\n"));
   EXPECT_THAT(page, HasSubstr("\nvllm:kv_cache_usage_perc" + labels + " 0.75\n"));  // slots are scarcer than blocks
   EXPECT_THAT(page, HasSubstr("vllm:cache_config_info{engine=\"0\",block_size=\"64\",num_gpu_blocks=\"100\","));
-  EXPECT_THAT(page, HasSubstr("finished_reason=\"abort\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("\nvllm:prefix_cache_queries_total" + labels + " 900\n"));
+  EXPECT_THAT(page, HasSubstr("\nvllm:prefix_cache_hits_total" + labels + " 500\n"));
+  EXPECT_THAT(page, HasSubstr("\nvllm:time_to_first_token_seconds_count" + labels + " 0\n"));
+  EXPECT_THAT(page, HasSubstr("finished_reason=\"abort\"} 4\n"));
   EXPECT_THAT(page, HasSubstr("finished_reason=\"stop\"} 1\n"));
 }
 
@@ -134,6 +144,16 @@ TEST(ProcessStatsTest, SaysWhatTheSystemSays) {
   EXPECT_GT(stats.virtual_bytes, stats.resident_bytes);
   EXPECT_GE(stats.threads, 1);
   EXPECT_GT(stats.max_fds, stats.open_fds);
+  int64_t open = 0;
+  for (int descriptor = 0; descriptor < 1024; ++descriptor) open += fcntl(descriptor, F_GETFD) >= 0 ? 1 : 0;
+  EXPECT_EQ(stats.open_fds, open);
+  rusage used = {};
+  do {
+    for (int i = 0; i < 1000; ++i) close(dup(0));
+    ASSERT_EQ(getrusage(RUSAGE_SELF, &used), 0);
+  } while (used.ru_stime.tv_sec == 0 && used.ru_stime.tv_usec < 200'000);
+  const auto seconds = [](const timeval& time) { return time.tv_sec + 1e-6 * static_cast<double>(time.tv_usec); };
+  EXPECT_GE(ReadProcessStats().cpu_seconds + 0.1, seconds(used.ru_utime) + seconds(used.ru_stime));
   const int extra = dup(0);
   EXPECT_EQ(ReadProcessStats().open_fds, stats.open_fds + 1);
   close(extra);

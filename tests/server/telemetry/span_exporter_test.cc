@@ -147,6 +147,7 @@ TEST(CollectorAddressTest, ReadsUrls) {
   EXPECT_EQ(address->port, "80");
   EXPECT_EQ(address->target, "/otel/v1/traces");
   EXPECT_EQ(ParseCollectorAddress("http://localhost")->port, "4318");
+  EXPECT_EQ(ParseCollectorAddress("http://localhost//")->target, "/v1/traces");
 }
 
 TEST(CollectorAddressTest, RefusesTheOthers) {
