@@ -79,6 +79,8 @@ class ConnectionTest : public ::testing::Test {
   ConnectionTest() {
     router_.Add({"GET", "/hello", "hello", [](const HttpRequest&) -> Answer { return TextResponse("hi"); }});
     router_.Add(
+        {"GET", "/long", "long", [](const HttpRequest&) -> Answer { return TextResponse(std::string(300'000, 'a')); }});
+    router_.Add(
         {"POST", "/echo", "echo", [](const HttpRequest& request) -> Answer { return TextResponse(request.body); }});
     router_.Add({"GET", "/live", "live",
                  [this](const HttpRequest&) -> Answer { return std::make_unique<Script::Live>(script_); }});
@@ -262,6 +264,9 @@ TEST_F(ConnectionTest, HeadHasNoBody) {
   const std::string answer = Exchange("HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, HasSubstr("content-length: 2\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
+  const std::string of_much = Exchange("HEAD /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(of_much, HasSubstr("content-length: 300000\r\n"));
+  EXPECT_TRUE(of_much.ends_with("\r\n\r\n"));
 }
 
 TEST_F(ConnectionTest, OldClientsGetOneAnswerAndTheEnd) {

@@ -6,6 +6,7 @@
 
 #include "server/common/error.h"
 #include "server/http/gate.h"
+#include "server/http/query.h"
 #include "server/http/request_head.h"
 
 namespace batucada {
@@ -91,15 +92,29 @@ TEST(RequestHeadTest, AnAnswerHasOneId) {
   EXPECT_THAT(head, Not(HasSubstr("mine")));
 }
 
+TEST(QueryTest, IsDecodedAndHeldToItsNames) {
+  UnknownMembers ignored = {.policy = UnknownMembers::Policy::kIgnore};
+  std::vector<std::string> listed;
+  const auto read = ReadQuery("a=x+y%2Bz&&b&c=1&l=1&l=2&d=", {"a", "b", "d"}, &ignored, {"l"}, &listed);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->size(), 3U);
+  EXPECT_EQ(read->at("a"), "x y+z");
+  EXPECT_EQ(read->at("b"), "");
+  EXPECT_EQ(read->at("d"), "");
+  EXPECT_EQ(listed, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(ignored.List(), "c");
+  for (const char* wrong : {"a=1&a=2", "a=%4", "%zz=1"}) EXPECT_FALSE(ReadQuery(wrong, {"a"}, &ignored).ok()) << wrong;
+}
+
 // Whatever a page says, the answer stays short.
 TEST(GateTest, AListOfHeadersHasABound) {
   const AccessKeys none;
-  const Gate gate(none, {"https://page.example"}, AdminPlace::kClientsPort);
+  const Gate gate(none, {"https://example.org"}, AdminPlace::kClientsPort);
   for (const size_t bytes : {1000, 1025}) {
     const Route route = {.method = "POST", .path = "/v1/completions", .name = "completions"};
     HttpRequest request;
     request.method = "OPTIONS";
-    request.headers = {{"origin", "https://page.example"},
+    request.headers = {{"origin", "https://example.org"},
                        {"access-control-request-method", "POST"},
                        {"access-control-request-headers", "x-mine, " + std::string(bytes - 8, 'a')}};
     const std::optional<HttpResponse> answer = gate.Stop(&request, &route);
