@@ -23,7 +23,7 @@ def steps_until_free(slow):
 
 
 def test_leaving_a_stream(slow):
-    before = slow.metric(CANCELLED)
+    before, left = slow.metric(CANCELLED), slow.metric("batucada_requests_disconnected_total")
     stream = slow.openai().completions.create(model="", **LONG, stream=True)
     for _ in range(3):
         next(stream)
@@ -31,6 +31,7 @@ def test_leaving_a_stream(slow):
     stream.close()
     assert steps_until_free(slow) <= 5  # one to notice, some for two scrapes on a busy machine
     slow.wait_for_metric(CANCELLED, before + 1)
+    assert slow.metric("batucada_requests_disconnected_total") == left + 1
     assert '"finish":["disconnected"]' in slow.log()
 
 

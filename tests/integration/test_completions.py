@@ -290,5 +290,8 @@ def test_metrics(fast):
     assert after["batucada_generation_tokens_total"] == before["batucada_generation_tokens_total"] + 9
     finished = 'batucada_requests_finished_total{reason="length"}'
     assert after[finished] == before[finished] + 1
+    answered = 'batucada_http_responses_total{endpoint="completions",status="200"}'
+    list(fast.openai().completions.create(model="", prompt=PROMPT, max_tokens=2, stream=True))
+    assert fast.metric(answered) == after[answered] + 1
     assert after["batucada_time_to_first_token_seconds_count"] == before["batucada_time_to_first_token_seconds_count"] + 1
     assert not any("nothing" in name for name in after), "a path that a client made up is no label"

@@ -89,6 +89,18 @@ def test_no_new_connections_while_draining():
     server.expect_orderly_end()
 
 
+def test_who_is_answered_while_draining_is_not_to_ask_again():
+    server = Server(*SLOW)
+    answers = []
+    ask = threading.Thread(target=lambda: answers.append(server.http.post("/v1/completions", timeout=60, json={"prompt": "a", "max_tokens": 100})))
+    ask.start()
+    server.wait_for_metric("batucada_requests_running", 1)
+    server.signal()
+    ask.join(60)
+    assert answers[0].status_code == 200 and answers[0].headers["connection"] == "close"
+    server.expect_orderly_end()
+
+
 def test_second_signal_ends_at_once():
     server = Server(*SLOW)
     stream = Stream(server, 100_000)

@@ -77,6 +77,16 @@ def test_generation_config_is_applied_where_requests_are_silent(model):
         assert usual[0] not in said and usual[1:3] not in [said[i:i + 2] for i in range(11)]
 
 
+def test_as_many_bad_words_as_there_is_room_for(model):
+    """A word of one letter comes to two runs: alone, and behind a space."""
+    folder = model(generation_config__json=generation(bad_words_ids=[[5 + i, 6 + i] for i in range(30)]))
+    with Server("--model", str(folder), "--backend", "fake", "--fake-step-time", "0") as server:
+        answers = [server.http.post("/v1/completions", json={"prompt": "a", "max_tokens": 2, "bad_words": list("abcdefghijklmnopqr"[:many])}) for many in (17, 18)]
+        assert answers[0].status_code == 200, answers[0].text
+        assert answers[1].status_code == 400
+        assert "come to 66 runs of tokens, with the 30 of the model's own: at most 64" in answers[1].json()["error"]["message"]
+
+
 def test_lengths_of_the_file(model):
     with Server("--backend", "fake", "--fake-step-time", "0") as plain:
         prompt = plain.complete(**GREEDY, max_tokens=1)["usage"]["prompt_tokens"]
