@@ -268,9 +268,9 @@ cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
                         exchange ? parts : 1, p, w_map, x_map, slots, copied);
 }
 
-// Weight rows of a block of 65 to 128 input rows. Where tiles of kCutTile would be more than multiprocessors, and so
-// some work for two, larger ones that are not read the input less often, too (Falcon-Mamba's in_proj, 128 rows: 4% of a
-// step). SwiGLU's products are better off with two blocks a multiprocessor.
+// Weight rows of a block of 65 to 128 input rows. Where there are more tiles of kCutTile than multiprocessors, so that
+// some of these work for two, larger tiles are as many at most, and read the input less often (Falcon-Mamba's in_proj
+// at 128 rows: 4% of a step). SwiGLU's products are better off with two blocks a multiprocessor.
 int LargeTile(const MatMulParams& p, const Target& target) {
   const auto tiles = [&p](int tile) { return CeilDiv(static_cast<int>(p.n), tile); };
   if (target.batch_invariant || p.output != MatMulOutput::kBf16 || tiles(kCutTile) <= target.multiprocessors) {
