@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/crc32.h"
 
 namespace batucada {
 namespace {
@@ -186,6 +187,31 @@ TEST_F(DiskCacheTest, AChangedBitIsNeverTakenForAState) {
   }
 }
 
+// Checksums are right, and nobody writes names so long.
+TEST_F(DiskCacheTest, NamesThatAreTooLongAreDamage) {
+  { Put(*Open(), 5); }
+  const fs::path file = Files().at(0);
+  const std::string whole = ReadAll(file);
+  constexpr size_t kMostNames = 1 << 16, kHead = 48, kSummed = 8;
+  constexpr size_t kChecksum = 4, kTextChecksum = 8, kNamesBytes = 40;  // where they stand in the head
+  const std::string scope = "scope", rest = whole.substr(kHead + scope.size() + std::strlen("names"));
+  for (const size_t size : {kMostNames, kMostNames + 1}) {
+    const std::string names(size, 'n'), named = scope + names;
+    const uint32_t text = Crc32(rest.data(), 3 * sizeof(int32_t), Crc32(named.data(), named.size()));
+    std::string head = whole.substr(0, kHead);
+    std::memcpy(&head[kTextChecksum], &text, sizeof(text));
+    std::memcpy(&head[kNamesBytes], &size, sizeof(size));
+    const uint32_t sum = Crc32(&head[kSummed], kHead - kSummed);
+    std::memcpy(&head[kChecksum], &sum, sizeof(sum));
+    std::string bytes = head;
+    bytes += named;
+    bytes += rest;
+    WriteAll(file, bytes);
+    EXPECT_EQ(Open()->TakeFound().size(), size == kMostNames ? 1u : 0u);
+    WriteAll(file, whole);
+  }
+}
+
 TEST_F(DiskCacheTest, TheOldestMakesRoom) {
   std::map<CheckpointDisk::Record, char> written;
   const std::unique_ptr<DiskCache> cache = Open(4000);
@@ -325,6 +351,16 @@ TEST_F(DiskCacheTest, AStateLargerThanAllIsRefused) {
   EXPECT_EQ(cache->stats().errors, 1u);
   ASSERT_EQ(warnings_.size(), 1u);
   EXPECT_NE(warnings_[0].find("--disk-cache-size"), std::string::npos);
+}
+
+TEST_F(DiskCacheTest, ManyFailuresAreOneWarning) {
+  const std::unique_ptr<DiskCache> cache = Open(100);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NE(cache->Write("scope", "", {1}, Pages(0)), 0u);
+    EXPECT_FALSE(Await(*cache).front().ok);
+  }
+  EXPECT_EQ(cache->stats().errors, 3u);
+  EXPECT_EQ(warnings_.size(), 1u);
 }
 
 TEST_F(DiskCacheTest, AFullDiskCostsARecordAndNothingElse) {

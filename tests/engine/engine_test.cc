@@ -410,6 +410,25 @@ TEST(Engine, TellsHowFarLoadingIsAndWhatItTook) {
   EXPECT_THAT((*engine)->description(), testing::HasSubstr("loaded  weights in "));
 }
 
+TEST(Engine, LoadingTookNoLessThanTheWeightsDid) {
+  EngineConfig config = FakeConfig();
+  config.backend = BackendKind::kCpu;
+  const auto engine = MakeEngine(config);
+  const std::string& told = engine->description();
+  constexpr std::string_view kBefore = "loaded  weights in ";
+  const size_t at = told.find(kBefore);
+  ASSERT_NE(at, std::string::npos) << told;
+  const double weights = std::stod(told.substr(at + kBefore.size()));
+  EXPECT_GE(absl::ToDoubleSeconds(engine->Stats().load_time), weights - 0.005) << "rounded to hundredths";
+}
+
+TEST(Engine, SomebodyPutAsideHasSomeTime) {
+  EngineConfig config = FakeConfig();
+  EXPECT_TRUE(config.Validate().ok()) << config.Validate();
+  config.park_time = absl::ZeroDuration();
+  EXPECT_THAT(config.Validate().message(), testing::HasSubstr("park-time must be more than zero"));
+}
+
 TEST(Engine, DummyWeightsNeedOnlyAConfig) {
   EngineConfig config = FakeConfig();
   config.model_dir = std::string(BATUCADA_SOURCE_DIR) + "/configs/samba-421m";

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/model/dummy.h"
+#include "engine/model/state_shape_of.h"
 #include "engine/run/model_backend.h"
 #include "kernels/cpu/host_memory.h"
 #include "tests/run/small_models.h"
@@ -110,6 +111,15 @@ TEST_P(DiscardTest, WhatIsComputedInItsPlaceIsTheSame) {
     Run(slot, 0, kEnd, &discarded);
     EXPECT_EQ(discarded, fresh) << "slot " << slot;
   }
+}
+
+TEST_P(DiscardTest, WhatIsPutAsideIsAStateAndItsControls) {
+  const auto ops = MakeCpuOps(1);
+  ASSERT_TRUE(ops.ok()) << ops.status();
+  const StateShape shape =
+      StateShapeOf(ConfigOf(GetParam()), backend_->capacity().block_tokens, (*ops)->activation_dtype());
+  EXPECT_GT(shape.ControlBytes(), 0);
+  EXPECT_EQ(backend_->capacity().parked_slot_bytes, shape.SlotBytes() + shape.ControlBytes());
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, DiscardTest, testing::ValuesIn(ModelNames()),

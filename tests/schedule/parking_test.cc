@@ -207,6 +207,20 @@ TEST_F(ParkingTest, NobodyIsParkedInVain) {
   EXPECT_THAT(Step().placements, IsEmpty()) << "their states are larger than the room";
 }
 
+TEST_F(ParkingTest, RoomThatWasNotEnoughIsThereForTheNext) {
+  SchedulerConfig config = Config();
+  config.kv[0] = {.blocks = 21, .most_per_sequence = 10};
+  config.parking.room.slots = 1;
+  Begin(config);
+  Add({1, 2, 3});
+  Step();
+  Add(4, Text(-1, 2, 60));
+  EXPECT_THAT(Step().placements, IsEmpty()) << "two would have to go";
+  End(4);
+  Add(5, Text(-1, 2));
+  EXPECT_THAT(Parked(Step()), ElementsAre(3));
+}
+
 TEST_F(ParkingTest, ItComesBackBeforeThoseOfItsPriority) {
   Add({1, 2, 3});
   Step();

@@ -196,6 +196,27 @@ TEST_F(PrefixTest, ASessionStandsAtTheNewestStateOfItsText) {
   EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 242);
 }
 
+// Its prompt's end is another's, and its answer is not worth a state of its own.
+TEST_F(PrefixTest, ASessionOfAShortAnswerStandsAtTheStateAboveIt) {
+  Request request{.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 4};
+  Answered(request);
+  request.session = "talk";
+  request.session_owner = 7;
+  Answered(request);
+  const SessionTable::Session* const session = scheduler_->prefix()->sessions().Find(7, "talk");
+  ASSERT_NE(session, nullptr);
+  EXPECT_EQ(session->tip->position(), 200);
+}
+
+TEST_F(PrefixTest, WhatWasThereBeforeIsNotWritten) {
+  Request request{.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 12};
+  Answered(request);
+  request.prompt = Join(Join(request.prompt.vector(), answers_[last_id_].ids), Tokens(30, 2));
+  Answered(request);
+  EXPECT_EQ(answers_[last_id_].finish->cached_tokens, 211);
+  EXPECT_EQ(answers_[last_id_].finish->cache_write_tokens, 242 - 211);
+}
+
 TEST_F(PrefixTest, AStateStaysAsLongAsASessionStandsThere) {
   Request request{.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 12};
   request.session = "talk";
@@ -273,6 +294,15 @@ TEST_F(PrefixDiskTest, OfATurnItsAnswersEndIsWritten) {
   Add(text);
   Settle();
   EXPECT_EQ(disk_.written, (std::vector<size_t>{211, 253}));
+}
+
+TEST_F(PrefixDiskTest, NothingIsWrittenOfWhatIsToStayInMemory) {
+  Request request{.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 12};
+  request.keep_off_disk = true;
+  Answered(request);
+  Settle();
+  EXPECT_EQ(scheduler_->prefix_stats()->written, 2u);
+  EXPECT_TRUE(disk_.written.empty());
 }
 
 // Its answer may come back as other tokens, or without what was thought: then the text goes on from the border.

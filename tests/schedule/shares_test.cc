@@ -300,6 +300,36 @@ TEST_F(SharesTest, CostlyGrammarsOfOneClientTakeTurns) {
   EXPECT_EQ(turns[6], 31);
 }
 
+TEST_F(SharesTest, WhoHadItsTurnHasWaitedNoLonger) {
+  Start(Config(/*slots=*/8));
+  Request costly = Of(1, 1, 4, 1000);
+  costly.constraint = std::make_shared<CostlyConstraint>(0, MaskBudgets::kMostOut);  // one at a time
+  const auto steps = [this](int count) {
+    std::map<SequenceId, int> turns;
+    for (int i = 0; i < count; ++i) {
+      for (const SequenceId id : InPlan(Step())) ++turns[id];
+      clock.Advance(absl::Milliseconds(100));
+    }
+    return turns;
+  };
+  AddMany(2, costly);
+  steps(41);
+  AddMany(1, costly);
+  steps(1);  // its prompt
+  std::map<SequenceId, int> turns = steps(6);
+  for (SequenceId id = 1; id <= 3; ++id) EXPECT_EQ(turns[id], 2) << id;
+}
+
+TEST_F(SharesTest, UrgentChoicesOfARequestShareAmongThemselves) {
+  Shares shares;
+  Request usual = Of(1, 1), urgent = Of(1, 1), alone = Of(1, 0);
+  urgent.priority = -1;
+  EXPECT_EQ(shares.Find(1, usual).request, shares.Find(2, usual).request);
+  EXPECT_NE(shares.Find(1, usual).request, shares.Find(3, urgent).request);
+  EXPECT_EQ(shares.Find(1, usual).client, shares.Find(3, urgent).client);
+  EXPECT_NE(shares.Find(4, alone).request, shares.Find(5, alone).request);
+}
+
 TEST_F(SharesTest, NothingToDrawEndsASequenceAndNoOther) {
   SchedulerConfig config = Config(/*slots=*/4);
   config.max_steps_in_flight = 2;
