@@ -283,5 +283,19 @@ TEST(ParseJsonTest, EqualKeysAreFoundAmongFewAndMany) {
   }
 }
 
+TEST(JsonObjectTest, IntegersOfAListAreHeldToTheirRange) {
+  const auto ints = [](const char* list, IntRange range) {
+    absl::Status error;
+    const boost::json::value document = {{"ids", boost::json::parse(list)}};
+    const auto read = JsonObject(document, "doc: ", &error).Ints("ids", range);
+    return error.ok() ? Concat(read.size(), " of them") : std::string(error.message());
+  };
+  EXPECT_EQ(ints("[2, 5, 3]", {.min = 2, .max = 5}), "3 of them");
+  EXPECT_THAT(ints("[2, 6, 3]", {.min = 2, .max = 5}), HasSubstr("ids[1]"));
+  EXPECT_THAT(ints("[2, 6, 3]", {.min = 2, .max = 5}), HasSubstr("an integer from 2 to 5"));
+  EXPECT_THAT(ints("[2, 5, 1]", {.min = 2, .max = 5}), HasSubstr("ids[2]"));
+  EXPECT_THAT(ints("[2, 3.0]", {.min = 2, .max = 5}), HasSubstr("ids[1]"));
+}
+
 }  // namespace
 }  // namespace batucada

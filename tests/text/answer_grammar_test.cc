@@ -81,6 +81,17 @@ TEST_F(AnswerGrammarTest, WhatMustBeCallsIsCallsByTheSchema) {
   }
 }
 
+// Its template says so itself: "This model only supports single tool-calls at once!"
+TEST_F(AnswerGrammarTest, LlamaWritesOneCallAlone) {
+  for (const Use use : {Use::kMust, Use::kMay}) {
+    OfferedTools tools = Offer(use, /*strict=*/true);
+    const auto grammar = Compile(AnswerGrammar(&tools, {.calls = CallFormat::kLlamaJson}, std::nullopt));
+    const std::string call = R"({"name": "city", "parameters": {"name": "Rio"}})";
+    EXPECT_TRUE(Takes(grammar, call));
+    EXPECT_FALSE(Takes(grammar, call + call));
+  }
+}
+
 TEST_F(AnswerGrammarTest, AToolWithoutParametersTakesNone) {
   OfferedTools tools = {
       .tools = {{{"type", "function"}, {"function", {{"name", "now"}}}}}, .use = Use::kMust, .names = {"now"}};

@@ -321,6 +321,9 @@ TEST(AnswerParserTest, FormatsAreFoundInTemplates) {
   EXPECT_EQ(FindCallFormat("'<|python_tag|>' … '\"parameters\": '"), CallFormat::kLlamaJson);
   EXPECT_EQ(FindCallFormat("[TOOL_CALLS]"), CallFormat::kMistral);
   EXPECT_EQ(FindCallFormat("'<|tool|>' + tools"), CallFormat::kPhi4Mini);
+  EXPECT_EQ(FindCallFormat("… '<|tool_call|>' + calls"), CallFormat::kPhi4Mini);
+  EXPECT_EQ(FindCallFormat("answer with functools[{\"name\": …}]"), CallFormat::kPhi4Mini);
+  EXPECT_EQ(FindCallFormat("import functools"), CallFormat::kNone);
   EXPECT_EQ(FindCallFormat("<tool_calls>["), CallFormat::kJamba);
   EXPECT_EQ(FindCallFormat("[func_name1(params_name1=…)]"), CallFormat::kPythonic);
   EXPECT_EQ(FindThinkingFormat("split('</think>')"), ThinkingFormat::kDeepSeekR1);

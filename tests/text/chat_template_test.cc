@@ -83,6 +83,15 @@ TEST(ChatTemplateTest, TokensAreStringsOrObjectsOfEitherFile) {
   EXPECT_EQ((*loaded)->Render({}).value(), "<s>|</s>|<unk>|False");
 }
 
+// Hugging Face leaves it out of what a template sees.
+TEST(ChatTemplateTest, AnEmptyTokenIsNone) {
+  const ModelDirectory model;
+  model.Write("tokenizer_config.json",
+              R"({"bos_token": "", "eos_token": {"content": ""}, "pad_token": "<p>", "chat_template":
+                  "{{ bos_token is defined }}|{{ eos_token is defined }}|{{ pad_token is defined }}"})");
+  EXPECT_EQ(ChatTemplate::Load(model.path()).value()->Render({}).value(), "False|False|True");
+}
+
 // Which of several is taken with tools and without, as transformers has it (make_named_templates.py).
 TEST(ChatTemplateTest, TakesTheTemplateThatTheReferenceTakes) {
   const boost::json::value golden = boost::json::parse(ReadFileOrDie("tests/text/fixtures/named_templates.json"));
@@ -116,6 +125,15 @@ TEST(ChatTemplateTest, OfSeveralTemplatesTheDefaultIsTaken) {
   model.Write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "tools"}]})");
   EXPECT_THAT(std::string(ChatTemplate::Load(model.path()).status().message()),
               HasSubstr("tokenizer_config.json: $.chat_template: none of the templates is named \"default\""));
+}
+
+TEST(ChatTemplateTest, TemplatesOfOtherUsesAreNotTaken) {
+  const ModelDirectory model;
+  model.Write("tokenizer_config.json", R"({"chat_template": [{"name": "default", "template": "this one"},
+                                                              {"name": "rag", "template": "documents"}]})");
+  ChatInput input;
+  input.variables["tools"] = boost::json::array{boost::json::object{{"type", "function"}}};
+  EXPECT_EQ(ChatTemplate::Load(model.path()).value()->Render(input).value(), "this one");
 }
 
 TEST(ChatTemplateTest, OwnFileGoesFirst) {

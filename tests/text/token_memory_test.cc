@@ -98,6 +98,26 @@ INSTANTIATE_TEST_SUITE_P(Kinds, TokenMemoryTest,
                                          "words"),
                          [](const auto& test) { return std::string(test.param); });
 
+// At the beginning of a text alone this tokenizer puts a blank before it: the reference has ids 325 and 311 there.
+TEST(TokenMemory, WhatStandsAtTheBeginningIsAnotherThingLaterOn) {
+  const auto tokenizer = Tokenizer::Load(SourcePath("tests/text/fixtures/metaspace"));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  std::string stretch;
+  for (int i = 0; i < 511; ++i) stretch += "the sea ";
+  stretch += "land</s>";  // with the token as long as what is looked up
+  const EncodeOptions anew{.add_special_tokens = false};
+  EncodeOptions remembered = anew;
+  TokenMemory memory(size_t{1} << 20);
+  remembered.memory = &memory;
+  const std::vector<int32_t> ids = Encoded(**tokenizer, stretch + stretch, remembered);
+  EXPECT_EQ(ids, Encoded(**tokenizer, stretch + stretch, anew));
+  ASSERT_FALSE(ids.empty());
+  EXPECT_EQ(ids[0], 325);
+  const auto second = std::find(ids.begin(), ids.end(), (*tokenizer)->TokenToId("</s>").value_or(-1));
+  ASSERT_LT(second - ids.begin(), std::ssize(ids) - 1);
+  EXPECT_EQ(second[1], 311);
+}
+
 TEST(TokenMemory, KnowsWhatIsTheSameInEverything) {
   TokenMemory memory(size_t{1} << 20);
   const std::vector<TokenMemory::Part> parts = {{-1, 3}, {7, 4}};
