@@ -142,7 +142,10 @@ def test_large_texts_do_not_hold_up_the_end(stubs):
 
     def ask():
         with httpx.Client(timeout=PATIENCE_S, trust_env=False) as client:
-            answers.append(client.post(f"{server.url}/tokenize", content=body))
+            try:
+                answers.append(client.post(f"{server.url}/tokenize", content=body))
+            except httpx.RemoteProtocolError:
+                answers.append(None)  # its body was still on its way
     threads = [threading.Thread(target=ask) for _ in range(5)]
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         for thread in threads:
@@ -161,8 +164,8 @@ def test_large_texts_do_not_hold_up_the_end(stubs):
     assert after < 1.5 * one, f"{after} s of a core after the signal, and a text takes {one}"
     assert len(answers) == 5
     for answer in answers:
-        assert answer.status_code == 200 or "shutting down" in answer.json()["error"]["message"]
-        told.append({200: grpc.StatusCode.OK, 503: grpc.StatusCode.UNAVAILABLE}[answer.status_code])
+        assert answer is None or answer.status_code == 200 or "shutting down" in answer.json()["error"]["message"]
+        told.append({200: grpc.StatusCode.OK, 503: grpc.StatusCode.UNAVAILABLE}[503 if answer is None else answer.status_code])
     assert told.count(grpc.StatusCode.UNAVAILABLE) >= 3 and set(told) <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
 
 
