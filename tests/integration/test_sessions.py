@@ -1,5 +1,6 @@
 """Sessions: what is listed, saved, restored and erased; states from one server to another; and who may."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -235,6 +236,34 @@ def test_an_exported_session_goes_on_elsewhere(tmp_path):
         renamed = session_command(second, "import", file, "--session", "walk", key="alice")
         assert renamed.returncode == 0 and "walk" in renamed.stdout, renamed.stderr
         assert "walk" in {one["id"] for one in sessions(second)["data"]}
+
+
+def test_what_was_exported_goes_with_its_session(tmp_path):
+    with Server(*FAKE) as server:
+        prompt = [5 + i % 90 for i in range(300)]
+        said = complete(server, {}, prompt=prompt, session_id="talk", return_token_ids=True)
+        exported = session_command(server, "export", "talk", str(tmp_path / "talk.state"))
+        assert exported.returncode == 0, exported.stderr
+        assert server.http.delete("/v1/sessions/talk").status_code == 200
+        goes_on = complete(server, {}, prompt=prompt + said["choices"][0]["token_ids"] + [7, 8])
+        assert cached(goes_on) < 311
+
+
+def test_what_a_server_says_is_told_as_it_was_said(tmp_path, stubs):
+    """On its way to the client a percent sign is escaped."""
+    _, services = stubs
+
+    class Full(services.InferenceServicer):
+        def GetCheckpoint(self, request, context):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "100 % is taken")
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    services.add_InferenceServicer_to_server(Full(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    refused = run("session", "export", "talk", str(tmp_path / "talk.state"), "--server", f"127.0.0.1:{port}")
+    server.stop(None)
+    assert refused.returncode == 1 and "100 % is taken" in refused.stderr, refused.stderr
 
 
 @pytest.fixture(scope="module")
