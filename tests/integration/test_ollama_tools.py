@@ -99,20 +99,23 @@ def test_results_name_their_calls(tmp_path):
         assert told["message"]["content"] == chat["choices"][0]["message"]["content"]
 
 
-def test_results_take_the_first_call_that_waits(qwen, tmp_path):
-    """Of their name, or else of all, of which others have taken some."""
+def test_results_take_the_first_call_that_waits(tmp_path):
+    """Of their name, or else of all, of which others have taken some. Each message shows its id as often as it is far, so that
+    the length of the prompt tells which stands where."""
     template = tmp_path / "template.jinja"
-    template.write_text("{% for m in messages %}[{{ m.tool_call_id }}]{% endfor %}")
+    template.write_text("{% for m in messages %}{% set place = loop.index %}[{{ m.role }}|{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.id }}{{ c.function.name }}{% endfor %}"
+                        "{% for i in range(place) %}{{ m.tool_call_id }}{% endfor %}]{% endfor %}")
     names = ["a", "b", "a", "c", "b", "a"]
-    calls = {"role": "assistant", "tool_calls": [{"id": f"{name}{i}", "function": {"name": name}} for i, name in enumerate(names)]}
-    results = [({"tool_name": "b"}, "b1"), ({}, "a0"), ({"tool_name": "a"}, "a2"), ({"tool_name": "z"}, "c3"), ({"tool_name": "c"}, "b4"), ({"tool_name": "a"}, "a5"), ({"tool_name": "a"}, None)]
+    ids = [name + " of many" * 2**i for i, name in enumerate(names)]
+    calls = {"role": "assistant", "tool_calls": [{"id": id, "function": {"name": name}} for id, name in zip(ids, names, strict=True)]}
+    results = [({"tool_name": "b"}, 1), ({}, 0), ({"tool_name": "a"}, 2), ({"tool_name": "z"}, 3), ({"tool_name": "c"}, 4), ({"tool_name": "a"}, 5), ({"tool_name": "a"}, None)]
     said = [{"role": "tool", "content": "x", **name} for name, _ in results]
-    same = [{"role": "tool", "content": "x", **({"tool_call_id": of} if of else {})} for _, of in results]
+    same = [{"role": "tool", "content": "x", **({} if of is None else {"tool_call_id": ids[of]})} for _, of in results]
     named = {**calls, "tool_calls": [{**call, "type": "function", "function": {**call["function"], "arguments": "{}"}} for call in calls["tool_calls"]]}
     with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(template)) as server:
-        told = ask(server, messages=[*USER, calls, *said], think=None, options={"num_predict": 12, "seed": 7})
-        chat = server.http.post("/v1/chat/completions", json={"messages": [*USER, named, *same], "max_tokens": 12, "seed": 7}).json()
-        assert told["message"]["content"] == chat["choices"][0]["message"]["content"]
+        told = ask(server, messages=[*USER, calls, *said], think=None, options={"num_predict": 1})
+        chat = server.http.post("/v1/chat/completions", json={"messages": [*USER, named, *same], "max_tokens": 1}).json()
+        assert told["prompt_eval_count"] == chat["usage"]["prompt_tokens"]
 
 
 def test_thinking(qwen, tmp_path):
