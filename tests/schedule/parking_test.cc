@@ -33,6 +33,16 @@ class ParkingTest : public testing::Test {
     return {.prompt = std::vector<int32_t>(prompt, 5), .max_tokens = 100, .priority = priority, .client = client};
   }
   void Begin(const SchedulerConfig& config) { scheduler = std::make_unique<Scheduler>(config); }
+  // 1, 2 and 3 run, with all blocks, seven each; 4 is more urgent and needs more than one of them has.
+  void AskForTheBlocksOfTwo(int32_t room_slots) {
+    SchedulerConfig config = Config();
+    config.kv[0] = {.blocks = 21, .most_per_sequence = 10};
+    config.parking.room.slots = room_slots;
+    Begin(config);
+    Add({1, 2, 3});
+    Step();
+    Add(4, Text(-1, 2, 60));
+  }
   void Add(SequenceId id, Request request) { ASSERT_TRUE(scheduler->Add(id, std::move(request), clock.Now()).ok()); }
   void Add(const std::vector<SequenceId>& ids) {
     for (const SequenceId id : ids) Add(id, Text());
@@ -179,27 +189,16 @@ TEST_F(ParkingTest, OneThatIsEnoughAloneGoesBeforeSeveral) {
 }
 
 TEST_F(ParkingTest, SeveralGoWhereNoneIsEnough) {
-  SchedulerConfig config = Config();
-  config.kv[0] = {.blocks = 21, .most_per_sequence = 10};
-  Begin(config);
-  Add({1, 2, 3});  // seven each
-  Step();
-  Add(4, Text(-1, 2, 60));
+  AskForTheBlocksOfTwo(/*room_slots=*/2);
   EXPECT_THAT(Parked(Step()), ElementsAre(3, 2));
 }
 
 TEST_F(ParkingTest, NobodyIsParkedInVain) {
-  SchedulerConfig config = Config();
-  config.kv[0] = {.blocks = 21, .most_per_sequence = 10};
-  config.parking.room.slots = 1;
-  Begin(config);
-  Add({1, 2, 3});
-  Step();
-  Add(4, Text(-1, 2, 60));
+  AskForTheBlocksOfTwo(/*room_slots=*/1);
   EXPECT_THAT(Step().placements, IsEmpty()) << "two would have to go, and there is room for one";
   EXPECT_EQ(parked(), 0);
+  SchedulerConfig config = Config();
   config.parking.room = {.slots = 1, .blocks = {2}};
-  config.kv[0].blocks = 30;
   Begin(config);
   for (SequenceId id = 1; id <= 3; ++id) Add(id, Text(0, 1, 60));
   Step();
@@ -208,13 +207,7 @@ TEST_F(ParkingTest, NobodyIsParkedInVain) {
 }
 
 TEST_F(ParkingTest, RoomThatWasNotEnoughIsThereForTheNext) {
-  SchedulerConfig config = Config();
-  config.kv[0] = {.blocks = 21, .most_per_sequence = 10};
-  config.parking.room.slots = 1;
-  Begin(config);
-  Add({1, 2, 3});
-  Step();
-  Add(4, Text(-1, 2, 60));
+  AskForTheBlocksOfTwo(/*room_slots=*/1);
   EXPECT_THAT(Step().placements, IsEmpty()) << "two would have to go";
   End(4);
   Add(5, Text(-1, 2));
