@@ -96,6 +96,7 @@ def test_results_name_their_calls(tmp_path):
         options = {"num_predict": 12, "seed": 7}
         told = ask(server, messages=[*USER, past, *results], think=None, options=options)
         chat = server.http.post("/v1/chat/completions", json={"messages": same, "max_tokens": 12, "seed": 7}).json()
+        assert told["prompt_eval_count"] == chat["usage"]["prompt_tokens"]
         assert told["message"]["content"] == chat["choices"][0]["message"]["content"]
 
 
