@@ -35,7 +35,7 @@ namespace batucada::cuda {
 
 inline constexpr int kMaxStepRank = 256;  // of dt_low, in decode rows
 // Decode rows beyond which w_dt is read from the cache too often to pay.
-constexpr int MaxStepRows(int64_t dt_rank) { return dt_rank <= kMaxStepRank / 2 ? 256 : 128; }
+constexpr int MaxStepRows(int64_t dt_rank) { return dt_rank <= 5 * 32 ? 256 : 128; }
 
 struct SelectiveScanParams {
   const __nv_bfloat16* x;

@@ -13,11 +13,10 @@ constexpr int kPitch = kMostLowRank;  // of rows in shared memory: neighbours st
 static_assert(kBlockRows == 8 && kBlockRows % kWarps == 0 && kPitch * 2 % 128 == 64);
 
 // As ScanStepKernel (selective_scan_step.cu) for the eight rows whose dt is one product: they share a read of w_dt. All
-// that a block reads is under way before it needs any of it; with `ahead` its states are, too, before the kernels in
-// front have finished. The same sums, so the same bits.
+// that a block reads is under way before it needs any of it, and its states before the kernels in front have finished.
+// The same sums, so the same bits.
 template <int kPacks, int kBlocks>
-__global__ void __launch_bounds__(kStepThreads, kBlocks)
-    ScanStepRowsKernel(const SelectiveScanParams p, bool aligned, bool ahead) {
+__global__ void __launch_bounds__(kStepThreads, kBlocks) ScanStepRowsKernel(const SelectiveScanParams p, bool aligned) {
   LetNextKernelStart();
   __shared__ char* slots[kBlockRows];
   __shared__ __align__(16) bf16 low_rank[kBlockRows * kPitch];  // of each row dt_low, B and C
@@ -46,13 +45,10 @@ __global__ void __launch_bounds__(kStepThreads, kBlocks)
   const int offset = (safe * kScanStates + quad * 4) * static_cast<int>(sizeof(float));
   const auto state = [&](int r) { return reinterpret_cast<float4*>(slots[r] + offset); };
   float4 h[kBlockRows];
-  const auto load_states = [&] {
 #pragma unroll
-    for (int r = 0; r < kBlockRows; ++r) {
-      if (r < rows) h[r] = *state(r);
-    }
-  };
-  if (ahead) load_states();  // nothing else in this pass writes them
+  for (int r = 0; r < kBlockRows; ++r) {
+    if (r < rows) h[r] = *state(r);  // nothing else in this pass writes them
+  }
   WaitForEarlierKernels();
 
   constexpr int kOfWarp = kBlockRows / kWarps;
@@ -72,7 +68,6 @@ __global__ void __launch_bounds__(kStepThreads, kBlocks)
     x[g] = __bfloat162float(p.x[own * p.x_stride + safe]);
     z[g] = __bfloat162float(p.z[own * p.z_stride + safe]);
   }
-  if (!ahead) load_states();
 #pragma unroll
   for (int i = 0; i < kOfWarp; ++i) {
     bf16* const to = low_rank + (i * kWarps + warp) * kPitch;
@@ -122,15 +117,14 @@ cudaError_t LaunchRows(const SelectiveScanParams& p, const Target& target) {
   const dim3 grid(CeilDiv(p.channels, kBlockChannels), CeilDiv(p.num_decode, kBlockRows));
   const bool aligned = reinterpret_cast<uintptr_t>(p.b) % 8 == 0 && reinterpret_cast<uintptr_t>(p.c) % 8 == 0 &&
                        p.b_stride % 4 == 0 && p.c_stride % 4 == 0;
-  // Beyond what runs at once, more would be under way than memory can take.
-  const bool ahead = static_cast<int>(grid.x * grid.y) <= kBlocks * target.multiprocessors;
-  return Launch(target, ScanStepRowsKernel<kPacks, kBlocks>, grid, dim3(kStepThreads), 0, p, aligned, ahead);
+  return Launch(target, ScanStepRowsKernel<kPacks, kBlocks>, grid, dim3(kStepThreads), 0, p, aligned);
 }
 
 }  // namespace
 
 cudaError_t SelectiveScanStepRows(const SelectiveScanParams& p, const Target& target) {
-  if (p.dt_rank <= kMaxStepRank / 2) return LaunchRows<kMaxStepRank / 2 / 32, 5>(p, target);
+  if (p.dt_rank <= 4 * 32) return LaunchRows<4, 5>(p, target);
+  if (p.dt_rank <= 5 * 32) return LaunchRows<5, 5>(p, target);
   return LaunchRows<kMaxStepRank / 32, 4>(p, target);
 }
 
