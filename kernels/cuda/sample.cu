@@ -1,127 +1,14 @@
 #include "kernels/cuda/sample.h"
 
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/sample_row.cuh"
 #include "kernels/gumbel.h"
 
 namespace batucada::cuda {
 namespace {
 
-constexpr int kThreads = 1024;
-constexpr int kWarps = kThreads / 32;
-constexpr int kBins = 2 * kThreads;
-constexpr int kCandidates = 256;  // values ranked one against all
-constexpr int kMaxLevels = 4;     // of histograms: 11 bits each, more than a distance between two floats has
-constexpr uint32_t kAll = 0xffffffffu;
+constexpr int kMaxLevels = 4;  // of histograms: 11 bits each, more than a distance between two floats has
 constexpr float kLargest = 3.402823466e38f;
-
-using Mass = unsigned long long;  // a probability relative to the most likely id's, in units of 2^-40
 constexpr float kMassUnit = 1099511627776.f;
-
-struct Choice {
-  float score;
-  int id;
-};
-__device__ __forceinline__ bool Better(const Choice& a, const Choice& b) {
-  return a.score > b.score || (a.score == b.score && a.id < b.id);
-}
-
-struct Shared {
-  Mass mass[kBins];
-  uint32_t count[kBins];
-  float candidates[kCandidates];
-  int candidate_ids[kMaxTop];
-  int num_candidates;
-  uint32_t bar;  // a score that some id has reached, as Ordered
-  Mass warp_mass[kWarps];
-  uint32_t warp_count[kWarps];
-  float warp_float[kWarps];
-  Choice warp_choice[kWarps];
-  // The bin a histogram points to.
-  int bin;
-  uint32_t bin_count;
-  Mass above_mass;
-  uint32_t above_count;
-};
-
-// One row of logits, read by all threads of the block: as the model gave them, or as the sequence's controls leave
-// them.
-struct Row {
-  const float* logits;
-  int vocab;
-  bool aligned;                  // to 16 bytes
-  const TokenControl* controls;  // null: the model's own
-  ControlRequest request;
-  int position;
-  const uint32_t* allowed;  // null: every id
-
-  __device__ __forceinline__ float At(int id) const {
-    if (!IsAllowed(allowed, id)) return -INFINITY;
-    return controls == nullptr ? logits[id] : ControlledLogit(logits[id], controls[id], request, position);
-  }
-
-  // Calls f(id, logit) for every id that is allowed, four neighbours at a time where they are aligned.
-  template <typename F>
-  __device__ __forceinline__ void ForEach(F f) const {
-    if (controls != nullptr || (allowed != nullptr && !aligned)) {
-      for (int id = threadIdx.x; id < vocab; id += kThreads) {
-        if (IsAllowed(allowed, id)) f(id, At(id));
-      }
-      return;
-    }
-    const int packs = aligned ? vocab / 4 : 0;
-    if (allowed != nullptr) {
-#pragma unroll 2
-      for (int i = threadIdx.x; i < packs; i += kThreads) {
-        const uint32_t four = allowed[i / 8] >> (i % 8 * 4) & 15;
-        if (four == 0) continue;  // its logits are not even read
-        const float4 v = reinterpret_cast<const float4*>(logits)[i];
-        if (four & 1) f(i * 4, v.x);
-        if (four & 2) f(i * 4 + 1, v.y);
-        if (four & 4) f(i * 4 + 2, v.z);
-        if (four & 8) f(i * 4 + 3, v.w);
-      }
-    } else {
-#pragma unroll 2
-      for (int i = threadIdx.x; i < packs; i += kThreads) {
-        const float4 v = reinterpret_cast<const float4*>(logits)[i];
-        f(i * 4, v.x);
-        f(i * 4 + 1, v.y);
-        f(i * 4 + 2, v.z);
-        f(i * 4 + 3, v.w);
-      }
-    }
-    for (int id = packs * 4 + threadIdx.x; id < vocab; id += kThreads) {
-      if (IsAllowed(allowed, id)) f(id, logits[id]);
-    }
-  }
-};
-
-__device__ Choice BlockBest(Choice mine, Shared& s) {
-#pragma unroll
-  for (int lanes = 16; lanes > 0; lanes /= 2) {
-    const Choice other{__shfl_xor_sync(kAll, mine.score, lanes), __shfl_xor_sync(kAll, mine.id, lanes)};
-    if (Better(other, mine)) mine = other;
-  }
-  __syncthreads();
-  if (threadIdx.x % 32 == 0) s.warp_choice[threadIdx.x / 32] = mine;
-  __syncthreads();
-  mine = s.warp_choice[threadIdx.x % kWarps];
-#pragma unroll
-  for (int lanes = 16; lanes > 0; lanes /= 2) {
-    const Choice other{__shfl_xor_sync(kAll, mine.score, lanes), __shfl_xor_sync(kAll, mine.id, lanes)};
-    if (Better(other, mine)) mine = other;
-  }
-  return mine;
-}
-
-template <typename T>
-__device__ T BlockSum(T mine, T (&warp_sums)[kWarps]) {
-  mine = WarpSum(mine);
-  __syncthreads();
-  if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = mine;
-  __syncthreads();
-  return WarpSum(warp_sums[threadIdx.x % kWarps]);
-}
 
 __device__ __forceinline__ Mass MassOf(float logit, float max, float per_temperature) {
   return static_cast<Mass>(Exp2((logit - max) * per_temperature) * kMassUnit);
@@ -338,7 +225,7 @@ __device__ int Draw(const Row& row, Shared& s, const RowSampling& request, const
     best = mine;
     atomicMax(&s.bar, Ordered(mine.score));
   });
-  return BlockBest(best, s).id;
+  return TeamBest(row, best, s).id;
 }
 
 // The most likely id, -1 if no logit is finite; the least logit; the logarithm of the sum of exponentials.
@@ -363,9 +250,9 @@ __device__ __noinline__ Summary Summarize(Row row, Shared& s) {
     min = fminf(min, logit);
   });
   const float own_max = top.score;
-  top = BlockBest(top, s);
-  sum = BlockSum(own_max == -INFINITY ? 0.f : sum * Exp2((own_max - top.score) * kLog2E), s.warp_float);
-  min = -BlockBest({-min, 0}, s).score;
+  top = TeamBest(row, top, s);
+  sum = TeamSum(row, own_max == -INFINITY ? 0.f : sum * Exp2((own_max - top.score) * kLog2E), s);
+  min = -TeamBest(row, {-min, 0}, s).score;
   // The least of what is above -infinity is +infinity only if there is nothing between.
   if (!(min < INFINITY)) top.id = -1;
   if (top.score == INFINITY) return {{kLargest, top.id}, min, kLargest};
@@ -405,14 +292,38 @@ __device__ void MarkBanned(TokenControl* tokens, const BannedPhrases& phrases, b
   __syncthreads();
 }
 
-__global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, bool aligned) {
+// Whether a team may share the row: filters that need a threshold, controls and the most likely ids are one block's.
+__device__ __forceinline__ bool Shares(const RowSampling& request) {
+  return request.top_k <= 0 && !(request.top_p < 1.f) && request.control.row < 0 &&
+         request.control.allowed == nullptr && request.num_top <= 0;
+}
+
+__global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, bool aligned, int blocks) {
   __shared__ Shared s;
   LetNextKernelStart();
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+#endif
+  if (threadIdx.x == 0) s.meetings = 0;
   WaitForEarlierKernels();
-  const RowSampling request = p.requests[blockIdx.x];
-  RowSample& result = p.results[blockIdx.x];
-  const Row row{
-      p.logits + blockIdx.x * p.stride, p.vocab, aligned, nullptr, request.control, request.position, nullptr};
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");  // all of the team are here
+#endif
+  const int of_batch = blockIdx.x / blocks;
+  const int rank = blockIdx.x % blocks;
+  const RowSampling request = p.requests[of_batch];
+  const bool shared = blocks > 1 && Shares(request);
+  if (!shared && rank > 0) return;
+  RowSample& result = p.results[of_batch];
+  const Row row{p.logits + of_batch * p.stride,
+                p.vocab,
+                aligned,
+                shared ? blocks : 1,
+                rank,
+                nullptr,
+                request.control,
+                request.position,
+                nullptr};
   const Summary model = Summarize(row, s);
 
   const bool draws = request.target < 0;
@@ -440,9 +351,9 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   int before = 0;
   if (token >= 0 && token != model.top.id) {
     row.ForEach([&](int id, float other) { before += Better({other, id}, {logit, token}); });
-    before = BlockSum(static_cast<uint32_t>(before), s.warp_count);
+    before = TeamCount(row, static_cast<uint32_t>(before), s);
   }
-  if (threadIdx.x == 0) {
+  if (threadIdx.x == 0 && rank == 0) {
     result.token = token;
     result.logprob = token < 0 ? 0.f : logit - model.log_sum;
     result.rank = token < 0 ? 0 : before + 1;
@@ -455,11 +366,26 @@ __global__ void __launch_bounds__(kThreads) SampleKernel(const SampleParams p, b
   }
 }
 
+// As many as run at once. A cluster lies in one GPC, and larger ones do not fill it: of sixteen clusters of eight,
+// fifteen find a place. One where bits must not depend on the batch: a row's sum is in the order of its blocks.
+int BlocksOfARow(const SampleParams& p, const Target& target) {
+  if (!target.hopper || target.batch_invariant) return 1;
+  int blocks = kMostBlocks;
+  const auto fits = [&] {
+    const int room = blocks > 2 ? target.multiprocessors * 7 / 8 : target.multiprocessors;
+    return p.rows * blocks <= room && blocks * kThreads * 4 <= p.vocab;
+  };
+  while (blocks > 1 && !fits()) blocks /= 2;
+  return blocks;
+}
+
 }  // namespace
 
 cudaError_t Sample(const SampleParams& params, const Target& target) {
   const bool aligned = reinterpret_cast<uintptr_t>(params.logits) % 16 == 0 && params.stride % 4 == 0;
-  return Launch(target, SampleKernel, dim3(params.rows), dim3(kThreads), 0, params, aligned);
+  const int blocks = BlocksOfARow(params, target);
+  return LaunchClusters(target, SampleKernel, dim3(params.rows * blocks), dim3(kThreads), 0, blocks, params, aligned,
+                        blocks);
 }
 
 }  // namespace batucada::cuda
