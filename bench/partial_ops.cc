@@ -48,8 +48,8 @@ void PartialOps::MatMul(const Matrix& w, Tensor in, Tensor out) {
 void PartialOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
   if (Runs("matmul_add", w, in)) all_->MatMulAdd(w, in, acc);
 }
-void PartialOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
-  if (Runs("matmul_add_norm", w, in)) all_->MatMulAddNorm(w, in, acc, weight, eps, out);
+void PartialOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const AddNormArgs& norm, Tensor out) {
+  if (Runs("matmul_add_norm", w, in)) all_->MatMulAddNorm(w, in, acc, norm, out);
 }
 void PartialOps::CausalConv(const BatchView& b, const ConvArgs& args) {
   if (Runs("causal_conv")) all_->CausalConv(b, args);

@@ -51,7 +51,7 @@ class PartialOps final : public Ops {
   void RmsNorm(Tensor x, const float* weight, float eps, Tensor out) override;
   void MatMul(const Matrix& w, Tensor in, Tensor out) override;
   void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) override;
-  void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) override;
+  void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const AddNormArgs& norm, Tensor out) override;
   void CausalConv(const BatchView& b, const ConvArgs& args) override;
   void MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& args) override;
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;

@@ -2,6 +2,16 @@
 
 namespace batucada {
 
+void Ops::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const AddNormArgs& norm, Tensor out) {
+  MatMulAdd(w, in, acc);
+  if (norm.added != nullptr) AddBias(acc, norm.added);
+  if (norm.bias != nullptr) {
+    LayerNorm(acc, norm.weight, norm.bias, norm.eps, out);
+  } else {
+    RmsNorm(acc, norm.weight, norm.eps, out);
+  }
+}
+
 void Ops::MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& args) {
   Tensor all = args.dt_low;  // the three, side by side
   all.cols += args.b.cols + args.c.cols;

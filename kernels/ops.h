@@ -70,6 +70,14 @@ struct ScanArgs {
   Tensor out;          // [T, E] act
 };
 
+// What happens to a residual stream once a product has been added to it.
+struct AddNormArgs {
+  const float* added = nullptr;   // [cols], to each row as well; may be null
+  const float* weight = nullptr;  // [cols]: of the norm,
+  const float* bias = nullptr;    // [cols]: which is LayerNorm; null: RmsNorm
+  float eps = 0.F;
+};
+
 // What dt, B and C of a scan are made of: [dt_low, b, c] = x · x_projᵀ, three tensors side by side in one; with norms
 // the product goes to `raw`, and each of the three is its RMSNorm.
 struct LowRankArgs {
@@ -189,11 +197,8 @@ class Ops {
   // acc += in · wᵀ.                                              acc [rows, w.out] fp32
   // Where w is split by columns between ranks, acc becomes acc of rank 0 plus the products of all ranks.
   virtual void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) = 0;
-  // MatMulAdd, then RmsNorm of acc into out; a device may do the two in one.
-  virtual void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
-    MatMulAdd(w, in, acc);
-    RmsNorm(acc, weight, eps, out);
-  }
+  // MatMulAdd, then the norm of acc into out; a device may do the two in one.
+  virtual void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const AddNormArgs& norm, Tensor out);
   virtual void CausalConv(const BatchView& b, const ConvArgs& args) = 0;
   // MatMul into `out`, then CausalConv of its first columns, args.x, which are scratch; a device may do the two in one.
   virtual void MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& args) {

@@ -34,13 +34,16 @@ void AddBias(Tensor x, const Buffer& bias, Ops& ops) {
 
 // Adds a part's product, and its bias if there is one, to the residual stream and norms that for what follows.
 void AddToResidual(const Matrix& w, const Buffer* bias, Tensor in, const Rows& r, const NextNorm& next, Ops& ops) {
-  const bool biased = bias != nullptr && bias->data() != nullptr;
-  if (next.weights != nullptr && next.spec.kind == NormKind::kRms && !biased) {
-    return ops.MatMulAddNorm(w, in, r.residual, next.weights->weight.As<float>(), next.spec.eps, r.normed);
+  const float* const added = bias != nullptr ? bias->As<float>() : nullptr;
+  if (next.weights != nullptr) {
+    const float* const norm_bias = next.spec.kind == NormKind::kLayer ? next.weights->bias.As<float>() : nullptr;
+    return ops.MatMulAddNorm(
+        w, in, r.residual,
+        {.added = added, .weight = next.weights->weight.As<float>(), .bias = norm_bias, .eps = next.spec.eps},
+        r.normed);
   }
   ops.MatMulAdd(w, in, r.residual);
-  if (biased) ops.AddBias(r.residual, bias->As<float>());
-  if (next.weights != nullptr) Norm(next.spec, *next.weights, r.residual, r.normed, ops);
+  if (added != nullptr) ops.AddBias(r.residual, added);
 }
 
 void Mamba(const Model& m, const MambaSpec& spec, const LayerWeights& layer, const BatchView& b, const Rows& rows,

@@ -13,8 +13,8 @@
 #include "kernels/cuda/gather.h"
 #include "kernels/cuda/low_rank.h"
 #include "kernels/cuda/medium_matmul.h"
+#include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/ring_matmul.h"
-#include "kernels/cuda/rms_norm.h"
 #include "kernels/cuda/rope_kv_write.h"
 #include "kernels/cuda/sample.h"
 #include "kernels/cuda/selective_scan.h"
@@ -24,31 +24,11 @@ namespace batucada {
 namespace {
 
 using bf16 = __nv_bfloat16;
-
-int32_t Int(int64_t v) { return static_cast<int32_t>(v); }
-
-bool Aligned16(const Tensor& t) {
-  return reinterpret_cast<uintptr_t>(t.data) % 16 == 0 && t.stride * static_cast<int64_t>(SizeOf(t.dtype)) % 16 == 0;
-}
-
-std::string ShapeOf(const Tensor& t) {
-  return absl::StrCat("[", t.rows, ", ", t.cols, "] ", std::string(NameOf(t.dtype)));
-}
-
-bool IsAct(const Tensor& t) { return t.dtype == DType::kBf16; }
-bool IsAct(const Tensor& t, int64_t rows, int64_t cols) { return IsAct(t) && t.rows == rows && t.cols == cols; }
-
-cuda::MatMulParams Product(const Matrix& w, const Tensor& in, const Tensor& out, cuda::MatMulOutput output) {
-  return {.w = w.storage.data(),
-          .n = w.out,
-          .k = w.in,
-          .in = in.data,
-          .in_stride = in.stride,
-          .rows = in.rows,
-          .out = out.data,
-          .out_stride = out.stride,
-          .output = output};
-}
+using cuda::Aligned16;
+using cuda::Int;
+using cuda::IsAct;
+using cuda::Product;
+using cuda::ShapeOf;
 
 }  // namespace
 
@@ -67,36 +47,6 @@ void CudaOps::Embed(const Matrix& table, const BatchView& b, Tensor out) {
                               .out = out.As<float>(),
                               .out_stride = out.stride},
                              target_));
-}
-
-void CudaOps::RmsNorm(Tensor x, const float* weight, float eps, Tensor out) {
-  if (!Ready() || x.rows == 0) return;
-  if (x.dtype != DType::kF32 || !IsAct(out) || x.rows != out.rows || x.cols != out.cols) {
-    return Refuse("rms_norm", absl::StrCat("from ", ShapeOf(x), " to ", ShapeOf(out)));
-  }
-  // The last row of a prompt and a decode row end up here or in MatMulAddNorm, as their company has it.
-  const cuda::AddNormParams as_there{.x = x.As<float>(),
-                                     .x_stride = x.stride,
-                                     .parts = static_cast<const float*>(target_.workspace),
-                                     .num_parts = 0,
-                                     .weight = weight,
-                                     .eps = eps,
-                                     .rows = Int(x.rows),
-                                     .cols = Int(x.cols),
-                                     .out = out.As<bf16>(),
-                                     .out_stride = out.stride};
-  if (target_.batch_invariant && cuda::AddNormServes(as_there)) {
-    return Check("rms_norm", cuda::AddNorm(as_there, target_));
-  }
-  Check("rms_norm", cuda::RmsNorm({.x = x.As<float>(),
-                                   .x_stride = x.stride,
-                                   .weight = weight,
-                                   .eps = eps,
-                                   .rows = Int(x.rows),
-                                   .cols = Int(x.cols),
-                                   .out = out.As<bf16>(),
-                                   .out_stride = out.stride},
-                                  target_));
 }
 
 void CudaOps::RunMatMul(std::string_view op, const Matrix& w, const Tensor& in, const Tensor& out,
@@ -131,44 +81,6 @@ void CudaOps::MatMulAdd(const Matrix& w, Tensor in, Tensor acc) {
   RunMatMul("matmul_add", w, in, acc,
             communicator_->rank() == 0 ? cuda::MatMulOutput::kAddF32 : cuda::MatMulOutput::kF32);
   communicator_->AllReduceSum(acc);
-}
-
-void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) {
-  if (!Ready() || in.rows == 0) return;
-  // A product cut along k leaves its sums in scratch, and the norm's kernel adds them up.
-  cuda::MatMulParams product = Product(w, in, acc, cuda::MatMulOutput::kPartsF32);
-  product.out = target_.workspace;
-  product.out_stride = w.out;
-  const bool ring = !target_.batch_invariant && cuda::RingMatMulServes(product, target_);
-  const cuda::RingCut cut = cuda::ChooseRingCut(product, target_);
-  cuda::AddNormParams norm{.x = acc.As<float>(),
-                           .x_stride = acc.stride,
-                           .parts = static_cast<const float*>(target_.workspace),
-                           .num_parts = ring ? cut.parts : cuda::MediumMatMulParts(product, target_),
-                           .weight = weight,
-                           .eps = eps,
-                           .rows = Int(acc.rows),
-                           .cols = Int(acc.cols),
-                           .out = out.As<bf16>(),
-                           .out_stride = out.stride};
-  const auto fit = static_cast<int64_t>(target_.workspace_bytes / (sizeof(float) * norm.num_parts)) / w.out;
-  const bool valid = IsAct(in) && acc.dtype == DType::kF32 && IsAct(out) && in.cols == w.in && acc.cols == w.out &&
-                     out.cols == w.out && in.rows == acc.rows && in.rows == out.rows;
-  const bool serves = target_.batch_invariant ? cuda::MediumMatMulComputes(product, target_)
-                                              : (ring || cuda::MediumMatMulServes(product, target_)) && in.rows <= fit;
-  if (!valid || communicator_->ranks() > 1 || !cuda::AddNormServes(norm) || !serves || fit == 0) {
-    return Ops::MatMulAddNorm(w, in, acc, weight, eps, out);
-  }
-  for (int64_t first = 0; first < in.rows; first += fit) {
-    const int64_t rows = std::min(fit, in.rows - first);
-    product.in = in.Rows(first, rows).data;
-    product.rows = rows;
-    norm.x = acc.Rows(first, rows).As<float>();
-    norm.out = out.Rows(first, rows).As<bf16>();
-    norm.rows = Int(rows);
-    Check("matmul_add_norm", ring ? cuda::RingMatMul(product, target_, cut) : cuda::MediumMatMul(product, target_));
-    Check("matmul_add_norm", cuda::AddNorm(norm, target_));
-  }
 }
 
 void CudaOps::MatMulSwiGlu(const Matrix& w, Tensor in, Tensor gate_up, Tensor out) {

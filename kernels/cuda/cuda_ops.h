@@ -39,7 +39,7 @@ class CudaOps final : public Ops {
   void MatMul(const Matrix& w, Tensor in, Tensor out) override;
   void MatMulAdd(const Matrix& w, Tensor in, Tensor acc) override;
   void MatMulCausalConv(const Matrix& w, Tensor in, Tensor out, const BatchView& b, const ConvArgs& args) override;
-  void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const float* weight, float eps, Tensor out) override;
+  void MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const AddNormArgs& norm, Tensor out) override;
   void CausalConv(const BatchView& b, const ConvArgs& args) override;
   void SelectiveScan(const BatchView& b, const ScanArgs& args) override;
   void MatMulSelectiveScan(const BatchView& b, const LowRankArgs& low, const ScanArgs& args) override;

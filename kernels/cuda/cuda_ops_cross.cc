@@ -7,7 +7,7 @@
 #include "kernels/cuda/attention_decode.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/diff_combine.h"
-#include "kernels/cuda/layer_norm.h"
+#include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/rope_kv_write.h"
 #include "kernels/cuda/silu_gate.h"
 
@@ -15,16 +15,12 @@ namespace batucada {
 namespace {
 
 using bf16 = __nv_bfloat16;
+using cuda::Aligned16;
+using cuda::Int;
+using cuda::IsAct;
+using cuda::ShapeOf;
 
-int32_t Int(int64_t v) { return static_cast<int32_t>(v); }
-bool IsAct(const Tensor& t) { return t.dtype == DType::kBf16; }
-bool IsAct(const Tensor& t, int64_t rows, int64_t cols) { return IsAct(t) && t.rows == rows && t.cols == cols; }
-bool Aligned16(const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data) % 16 == 0 && t.stride % 8 == 0; }
 bool IsPowerOfTwo(int32_t n) { return n > 0 && std::has_single_bit(static_cast<uint32_t>(n)); }
-
-std::string ShapeOf(const Tensor& t) {
-  return absl::StrCat("[", t.rows, ", ", t.cols, "] ", std::string(NameOf(t.dtype)));
-}
 
 cuda::KvBlocks BlocksOf(const BatchView& b, const KvView& kv) {
   return {.k = static_cast<bf16*>(kv.k),
@@ -48,23 +44,6 @@ void CudaOps::AddBias(Tensor x, const float* bias) {
   if (IsAct(x)) return add(x.As<bf16>());
   if (x.dtype == DType::kF32) return add(x.As<float>());
   Refuse("add_bias", absl::StrCat("x is ", ShapeOf(x)));
-}
-
-void CudaOps::LayerNorm(Tensor x, const float* weight, const float* bias, float eps, Tensor out) {
-  if (!Ready() || x.rows == 0) return;
-  if (x.dtype != DType::kF32 || !IsAct(out, x.rows, x.cols)) {
-    return Refuse("layer_norm", absl::StrCat("from ", ShapeOf(x), " to ", ShapeOf(out)));
-  }
-  Check("layer_norm", cuda::LayerNorm({.x = x.As<float>(),
-                                       .x_stride = x.stride,
-                                       .weight = weight,
-                                       .bias = bias,
-                                       .eps = eps,
-                                       .rows = Int(x.rows),
-                                       .cols = Int(x.cols),
-                                       .out = out.As<bf16>(),
-                                       .out_stride = out.stride},
-                                      target_));
 }
 
 void CudaOps::SiluGate(Tensor gate, Tensor x, Tensor out) {

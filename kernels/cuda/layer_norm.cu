@@ -5,7 +5,6 @@ namespace batucada::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kMostThreads = 1024;
 
 // The sum over all threads of the block, to all of them. `sums` is scratch for a number per warp.
 __device__ __forceinline__ float BlockSum(float v, float* sums) {
@@ -16,30 +15,8 @@ __device__ __forceinline__ float BlockSum(float v, float* sums) {
   return WarpSum(threadIdx.x % 32 < blockDim.x / 32 ? sums[threadIdx.x % 32] : 0.f);
 }
 
-// Four columns a thread, read once. cols a multiple of 4, at most 4 · blockDim.x; all but out aligned to 16 bytes, out
-// to 8.
-__global__ void __launch_bounds__(kMostThreads) LayerNormKernel(const LayerNormParams p) {
-  __shared__ float sums[kMostThreads / 32];
-  LetNextKernelStart();
-  const int pack = threadIdx.x;
-  const bool there = pack * 4 < p.cols;
-  const float4 zero{0.f, 0.f, 0.f, 0.f};
-  const float4 weight = there ? reinterpret_cast<const float4*>(p.weight)[pack] : zero;
-  const float4 bias = there ? reinterpret_cast<const float4*>(p.bias)[pack] : zero;
-  WaitForEarlierKernels();
-  const float4 x = there ? reinterpret_cast<const float4*>(p.x + blockIdx.x * p.x_stride)[pack] : zero;
-  const float count = static_cast<float>(p.cols);
-  const float mean = BlockSum((x.x + x.y) + (x.z + x.w), sums) / count;
-  const float4 d = there ? float4{x.x - mean, x.y - mean, x.z - mean, x.w - mean} : zero;
-  const float scale = rsqrtf(BlockSum(d.x * d.x + d.y * d.y + d.z * d.z + d.w * d.w, sums) / count + p.eps);
-  if (!there) return;
-  reinterpret_cast<uint2*>(p.out + blockIdx.x * p.out_stride)[pack] = {
-      Pack2(d.x * scale * weight.x + bias.x, d.y * scale * weight.y + bias.y),
-      Pack2(d.z * scale * weight.z + bias.z, d.w * scale * weight.w + bias.w)};
-}
-
 // Any width and alignment; reads its row three times, twice from the cache.
-__global__ void __launch_bounds__(kThreads) LayerNormAnyKernel(const LayerNormParams p) {
+__global__ void __launch_bounds__(kThreads) LayerNormKernel(const LayerNormParams p) {
   __shared__ float sums[kThreads / 32];
   LetNextKernelStart();
   WaitForEarlierKernels();
@@ -57,19 +34,11 @@ __global__ void __launch_bounds__(kThreads) LayerNormAnyKernel(const LayerNormPa
   }
 }
 
-bool Aligned(const void* p, size_t bytes) { return reinterpret_cast<uintptr_t>(p) % bytes == 0; }
-
 }  // namespace
 
 cudaError_t LayerNorm(const LayerNormParams& params, const Target& target) {
   if (params.rows == 0) return cudaSuccess;
-  const bool in_fours = params.cols % 4 == 0 && params.cols <= 4 * kMostThreads && params.x_stride % 4 == 0 &&
-                        params.out_stride % 4 == 0 && Aligned(params.x, 16) && Aligned(params.weight, 16) &&
-                        Aligned(params.bias, 16) && Aligned(params.out, 8);
-  if (in_fours) {
-    return Launch(target, LayerNormKernel, dim3(params.rows), dim3(CeilDiv(params.cols, 4 * 32) * 32), 0, params);
-  }
-  return Launch(target, LayerNormAnyKernel, dim3(params.rows), dim3(kThreads), 0, params);
+  return Launch(target, LayerNormKernel, dim3(params.rows), dim3(kThreads), 0, params);
 }
 
 }  // namespace batucada::cuda

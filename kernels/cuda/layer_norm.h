@@ -1,6 +1,6 @@
 // LayerNorm (arXiv 1607.06450): out = (x - mean) / sqrt(var + eps) · weight + bias, var with 1/cols.
 //   x [rows, cols] fp32, weight and bias [cols] fp32, out [rows, cols] bf16
-// One block per row, which holds it in registers, four columns a thread, up to 4,096 of them.
+// Any width and alignment: AddNorm (add_norm.h) is faster where it serves. One block per row.
 // Floor: 6 bytes per element (4 read, 2 written) over the copy bandwidth.
 #pragma once
 

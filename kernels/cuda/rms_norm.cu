@@ -16,7 +16,6 @@ __device__ float BlockSum(float v) {
 }
 
 constexpr int kPacks = 4;  // groups of four floats a thread holds
-constexpr int kMostAddThreads = 1024;
 
 // cols a multiple of 4 and at most 4 · kPacks · blockDim.x; rows and weight aligned to 16 bytes, out to 8.
 __global__ void RmsNormKernel(const RmsNormParams p) {
@@ -51,32 +50,6 @@ __global__ void RmsNormKernel(const RmsNormParams p) {
   }
 }
 
-// One block per row, four columns a thread.
-__global__ void __launch_bounds__(kMostAddThreads) AddNormKernel(const AddNormParams p) {
-  LetNextKernelStart();
-  const int pack = threadIdx.x;
-  const bool there = pack * 4 < p.cols;
-  const float4 zero{0.f, 0.f, 0.f, 0.f};
-  const float4 weight = there ? reinterpret_cast<const float4*>(p.weight)[pack] : zero;
-  WaitForEarlierKernels();
-  float4* const x = reinterpret_cast<float4*>(p.x + blockIdx.x * p.x_stride) + pack;
-  const int64_t pitch = int64_t{p.rows} * p.cols / 4;
-  const float4* const parts = reinterpret_cast<const float4*>(p.parts + int64_t{blockIdx.x} * p.cols) + pack;
-  float4 v = there ? *x : zero;
-  float4 part[kMostParts];  // all on their way before the first is added
-#pragma unroll
-  for (int i = 0; i < kMostParts; ++i) part[i] = there && i < p.num_parts ? parts[i * pitch] : zero;
-#pragma unroll
-  for (int i = 1; i < kMostParts; ++i) part[0] = Add(part[0], part[i]);
-  v = Add(v, part[0]);
-  const float sum = BlockSum(v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w);
-  const float scale = rsqrtf(sum / static_cast<float>(p.cols) + p.eps);
-  if (!there) return;
-  *x = v;
-  reinterpret_cast<uint2*>(p.out + blockIdx.x * p.out_stride)[pack] = {
-      Pack2(v.x * scale * weight.x, v.y * scale * weight.y), Pack2(v.z * scale * weight.z, v.w * scale * weight.w)};
-}
-
 // Any width and alignment.
 __global__ void RmsNormAnyKernel(const RmsNormParams p) {
   LetNextKernelStart();
@@ -99,16 +72,6 @@ cudaError_t RmsNorm(const RmsNormParams& params, const Target& target) {
   const int threads = params.cols <= 1024 ? 128 : params.cols <= 4096 ? 256 : 1024;
   const bool fits = params.cols <= 4 * kPacks * threads;
   return Launch(target, packs && fits ? RmsNormKernel : RmsNormAnyKernel, dim3(params.rows), dim3(threads), 0, params);
-}
-
-bool AddNormServes(const AddNormParams& p) {
-  return p.cols % 4 == 0 && p.cols <= 4 * kMostAddThreads && p.x_stride % 4 == 0 && p.out_stride % 4 == 0 &&
-         Aligned(p.x, 16) && Aligned(p.parts, 16) && Aligned(p.weight, 16) && Aligned(p.out, 8);
-}
-
-cudaError_t AddNorm(const AddNormParams& params, const Target& target) {
-  const int threads = CeilDiv(params.cols, 4 * 32) * 32;
-  return Launch(target, AddNormKernel, dim3(params.rows), dim3(threads), 0, params);
 }
 
 }  // namespace batucada::cuda

@@ -10,7 +10,6 @@
 #include <cstdint>
 
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/matmul_params.h"
 
 namespace batucada::cuda {
 
@@ -26,24 +25,5 @@ struct RmsNormParams {
 };
 
 cudaError_t RmsNorm(const RmsNormParams& params, const Target& target);
-
-// The end of a product that was cut along k, and the norm behind it: x += the sum of parts, in their order, then
-// out = RMSNorm(x). Floor: 4 · num_parts + 10 bytes per element over the bandwidth of the cache; a launch takes longer.
-struct AddNormParams {
-  float* x;  // [rows, cols]
-  int64_t x_stride;
-  const float* parts;  // [num_parts, rows, cols]
-  int32_t num_parts;   // at most kMostParts
-  const float* weight;
-  float eps;
-  int32_t rows;
-  int32_t cols;
-  __nv_bfloat16* out;
-  int64_t out_stride;
-};
-
-// Whether AddNorm serves: up to 4096 columns in fours, x, parts and weight aligned to 16 bytes, out to 8.
-bool AddNormServes(const AddNormParams& params);
-cudaError_t AddNorm(const AddNormParams& params, const Target& target);
 
 }  // namespace batucada::cuda

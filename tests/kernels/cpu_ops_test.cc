@@ -357,7 +357,7 @@ TEST_F(CpuOpsTest, AProductSplitByColumnsIsSummedOverRanks) {
       // Only rank 0 brings the residual stream; what the other one holds does not matter.
       DeviceTensor x(*o, in.ColRange(32 * rank, 32), DType::kF32), out(*o, 5, 24, DType::kF32);
       DeviceTensor sum(*o, rank == 0 ? acc : Dense(in.ColRange(0, 24)), DType::kF32);
-      o->MatMulAddNorm(part, x.view(), sum.view(), scale_on_device.As<float>(), 1e-5f, out.view());
+      o->MatMulAddNorm(part, x.view(), sum.view(), {.weight = scale_on_device.As<float>(), .eps = 1e-5f}, out.view());
       sums[rank] = sum.Download();
       normed[rank] = out.Download();
     });

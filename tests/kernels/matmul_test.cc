@@ -57,14 +57,27 @@ TEST_F(MatMulTest, AddsAndNorms) {
                                {33, 40}}) {
       SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << n);
       const Dense weights = Rounded(random.Normals(n, k, 0.1), DType::kBf16), in = Acts(rows, k), acc = Floats(rows, n);
-      const std::vector<double> scale = Floats(1, n).values;
+      const std::vector<double> scale = Floats(1, n).values, bias = Floats(1, n).values, added = Floats(1, n).values;
       const Matrix matrix = LoadWeights(*ops, weights, DType::kBf16);
-      const Buffer scale_on_device = FloatsOnDevice(*ops, scale);
-      DeviceTensor x(*ops, in, act, 8), sum(*ops, acc, DType::kF32, 4), out(*ops, rows, n, act, 8);
-      ops->MatMulAddNorm(matrix, x.view(), sum.view(), scale_on_device.As<float>(), 1e-5f, out.view());
-      const Dense expected = Sum(reference::MatMul(weights, in), acc);
-      EXPECT_LT(RelativeError(sum.Download(), expected), traits.f32_tolerance);
-      EXPECT_LT(RelativeError(out.Download(), reference::RmsNorm(expected, scale, 1e-5)), traits.act_tolerance);
+      const Buffer scale_there = FloatsOnDevice(*ops, scale), bias_there = FloatsOnDevice(*ops, bias);
+      const Buffer added_there = FloatsOnDevice(*ops, added);
+      for (const bool layer : {false, true}) {
+        for (const bool adds : {false, true}) {
+          DeviceTensor x(*ops, in, act, 8), sum(*ops, acc, DType::kF32, 4), out(*ops, rows, n, act, 8);
+          ops->MatMulAddNorm(matrix, x.view(), sum.view(),
+                             {.added = adds ? added_there.As<float>() : nullptr,
+                              .weight = scale_there.As<float>(),
+                              .bias = layer ? bias_there.As<float>() : nullptr,
+                              .eps = 1e-5f},
+                             out.view());
+          Dense expected = Sum(reference::MatMul(weights, in), acc);
+          for (size_t i = 0; adds && i < expected.values.size(); ++i) expected.values[i] += added[i % added.size()];
+          EXPECT_LT(RelativeError(sum.Download(), expected), traits.f32_tolerance) << layer << adds;
+          const Dense normed =
+              layer ? reference::LayerNorm(expected, scale, bias, 1e-5) : reference::RmsNorm(expected, scale, 1e-5);
+          EXPECT_LT(RelativeError(out.Download(), normed), traits.act_tolerance) << layer << adds;
+        }
+      }
     }
   }
 }
@@ -88,20 +101,24 @@ TEST_F(MatMulTest, SumsAndNormsAreTheSameAloneAndInAnyBatch) {
   for (const auto& [n, k] : {std::pair<int64_t, int64_t>{2048, 264}, {384, 1544}, {33, 40}}) {
     const Matrix matrix = LoadWeights(*ops, random.Normals(n, k, 0.1), DType::kBf16);
     const Dense in = Acts(470, k), acc = Floats(470, n);
-    const Buffer scale = FloatsOnDevice(*ops, Floats(1, n).values);
-    const auto run = [&](int64_t first, int64_t rows) {
-      DeviceTensor x(*ops, in.RowRange(first, rows), act, 8), sum(*ops, acc.RowRange(first, rows), DType::kF32, 4);
-      DeviceTensor out(*ops, rows, n, act, 8);
-      ops->MatMulAddNorm(matrix, x.view(), sum.view(), scale.As<float>(), 1e-5f, out.view());
-      return std::pair(sum.Download(), out.Download());
-    };
-    const auto [sums, norms] = run(0, 470);
-    for (const int64_t rows : {1, 8, 31, 33, 64, 100, 129, 300}) {
-      SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << n);
-      const int64_t first = random.Integer(0, static_cast<int32_t>(in.rows - rows));
-      const auto [sum, norm] = run(first, rows);
-      ExpectSame(sum, sums.RowRange(first, rows));
-      ExpectSame(norm, norms.RowRange(first, rows));
+    const Buffer scale = FloatsOnDevice(*ops, Floats(1, n).values), bias = FloatsOnDevice(*ops, Floats(1, n).values);
+    for (const bool layer : {false, true}) {
+      const auto run = [&](int64_t first, int64_t rows) {
+        DeviceTensor x(*ops, in.RowRange(first, rows), act, 8), sum(*ops, acc.RowRange(first, rows), DType::kF32, 4);
+        DeviceTensor out(*ops, rows, n, act, 8);
+        const float* const shift = layer ? bias.As<float>() : nullptr;
+        ops->MatMulAddNorm(matrix, x.view(), sum.view(),
+                           {.added = shift, .weight = scale.As<float>(), .bias = shift, .eps = 1e-5f}, out.view());
+        return std::pair(sum.Download(), out.Download());
+      };
+      const auto [sums, norms] = run(0, 470);
+      for (const int64_t rows : {1, 8, 31, 33, 64, 100, 129, 300}) {
+        SCOPED_TRACE(::testing::Message() << rows << " rows, " << k << " -> " << n << (layer ? ", LayerNorm" : ""));
+        const int64_t first = random.Integer(0, static_cast<int32_t>(in.rows - rows));
+        const auto [sum, norm] = run(first, rows);
+        ExpectSame(sum, sums.RowRange(first, rows));
+        ExpectSame(norm, norms.RowRange(first, rows));
+      }
     }
   }
 }
@@ -125,7 +142,7 @@ TEST_F(MatMulTest, ManyRowsAreTheSameInParts) {
         return out.Download();
       }
       DeviceTensor sum(*ops, acc.RowRange(first, rows), DType::kF32);
-      ops->MatMulAddNorm(matrix, x.view(), sum.view(), scale.As<float>(), 1e-5f, out.view());
+      ops->MatMulAddNorm(matrix, x.view(), sum.view(), {.weight = scale.As<float>(), .eps = 1e-5f}, out.view());
       return out.Download();
     };
     const Dense whole = run(0, all);
