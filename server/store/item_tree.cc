@@ -50,8 +50,10 @@ absl::Status ItemTree::CheckLength(ItemNode parent, int64_t items) {
       absl::StrCat("there would be ", before.count + items, " items with those before: at most ", kMaxHistoryItems));
 }
 
-absl::Status ItemTree::CheckIds(StoreScope scope, ItemNode last, std::span<const StoredItem> items) {
-  if (last == 0) return absl::OkStatus();
+absl::StatusOr<absl::flat_hash_set<std::string>> ItemTree::SharedIds(StoreScope scope, ItemNode last,
+                                                                     std::span<const StoredItem> items) {
+  absl::flat_hash_set<std::string> shared;
+  if (last == 0) return shared;
   absl::flat_hash_set<std::string_view> ids;
   bool known = std::ssize(items) > kStepItems;  // so many are not looked for one by one
   for (const StoredItem& item : items) {
@@ -61,15 +63,32 @@ absl::Status ItemTree::CheckIds(StoreScope scope, ItemNode last, std::span<const
                 std::string_view(item.id));
     BATUCADA_ASSIGN_OR_RETURN(known, query.Next());
   }
-  if (!known) return absl::OkStatus();  // nor in any other history
-  std::string twice;
+  if (!known) return shared;  // nor in any other history
   BATUCADA_RETURN_IF_ERROR(Walk(last, [&](ItemNode, std::string_view id) {
-    if (ids.contains(id)) twice = id;
-    return twice.empty();
+    if (ids.contains(id)) shared.emplace(id);
+    return true;
   }));
-  if (twice.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is an item of the id ", Printable(twice), " already: give each its own, or none"));
+  return shared;
+}
+
+absl::Status ItemTree::CheckIds(StoreScope scope, ItemNode last, std::span<const StoredItem> items) {
+  BATUCADA_ASSIGN_OR_RETURN(const auto shared, SharedIds(scope, last, items));
+  for (const StoredItem& item : items) {
+    if (!shared.contains(item.id)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is an item of the id ", Printable(item.id), " already: give each its own, or none"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredItem>> ItemTree::NotThereYet(StoreScope scope, ItemNode last,
+                                                              std::span<const StoredItem> items) {
+  BATUCADA_ASSIGN_OR_RETURN(const auto shared, SharedIds(scope, last, items));
+  std::vector<StoredItem> fresh;
+  for (const StoredItem& item : items) {
+    if (!shared.contains(item.id)) fresh.push_back(item);
+  }
+  return fresh;
 }
 
 absl::Status ItemTree::Hold(ItemNode node) {

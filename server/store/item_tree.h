@@ -47,6 +47,9 @@ class ItemTree {
   [[nodiscard]] absl::Status CheckLength(ItemNode parent, int64_t items);  // the same, ahead of it
   // INVALID_ARGUMENT if one of the history up to `last` has an id of one of `items`.
   [[nodiscard]] absl::Status CheckIds(StoreScope scope, ItemNode last, std::span<const StoredItem> items);
+  // Those of `items` whose ids none of that history has.
+  [[nodiscard]] absl::StatusOr<std::vector<StoredItem>> NotThereYet(StoreScope scope, ItemNode last,
+                                                                    std::span<const StoredItem> items);
   // Holding and releasing the beginning (0) does nothing.
   [[nodiscard]] absl::Status Hold(ItemNode node);
   [[nodiscard]] absl::Status Release(ItemNode node);
@@ -75,6 +78,9 @@ class ItemTree {
   [[nodiscard]] absl::StatusOr<ItemNode> ParentOf(ItemNode node);
 
  private:
+  // The ids of `items` that the history up to `last` has.
+  absl::StatusOr<absl::flat_hash_set<std::string>> SharedIds(StoreScope scope, ItemNode last,
+                                                             std::span<const StoredItem> items);
   // Calls `visit` for each node and its id from `last` to the beginning, or until it says false.
   absl::Status Walk(ItemNode last, const std::function<bool(ItemNode node, std::string_view id)>& visit);
 

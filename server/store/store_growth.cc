@@ -86,7 +86,17 @@ absl::Status Store::PutResponse(StoreScope scope, const StoredResponse& response
       grows = now.ok();  // one that was deleted meanwhile does not; the response is there without it
     }
     Branch behind(*this, scope, end);
-    std::span<const StoredItem> again = response.input;
+    std::vector<StoredItem> fresh;  // an id is one item's: what another has given it meanwhile is there
+    if (grows && end != response.history.last && attempt < kAttempts) {
+      const std::lock_guard lock(mutex_);
+      const absl::Status read = Read([&]() -> absl::Status {
+        BATUCADA_ASSIGN_OR_RETURN(fresh, items_->NotThereYet(scope, end, response.input));
+        return absl::OkStatus();
+      });
+      if (absl::IsNotFound(read)) continue;  // it was deleted, or cut, since
+      BATUCADA_RETURN_IF_ERROR(read);
+    }
+    std::span<const StoredItem> again = fresh;
     if (end != response.history.last && attempt < kAttempts) BATUCADA_RETURN_IF_ERROR(behind.Grow(&again));
     const Load load = {.bytes = object + TextBytes(rest) + TextBytes(response.output),
                        .rows = RowsOf(rest) + RowsOf(response.output) + 1};
@@ -98,6 +108,10 @@ absl::Status Store::PutResponse(StoreScope scope, const StoredResponse& response
       BATUCADA_ASSIGN_OR_RETURN(const ItemNode now, found);
       if (now == response.history.last) return MoveConversation(scope, response.conversation, made);
       if (now != end && attempt < kAttempts) return Moved();
+      if (attempt == kAttempts) {
+        BATUCADA_ASSIGN_OR_RETURN(fresh, items_->NotThereYet(scope, now, response.input));
+        again = fresh;
+      }
       const ItemNode from = behind.grown() ? behind.last() : now;
       BATUCADA_ASSIGN_OR_RETURN(ItemNode last, items_->Append(scope, from, again));
       BATUCADA_ASSIGN_OR_RETURN(last, items_->Append(scope, last, response.output));

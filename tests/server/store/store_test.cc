@@ -151,11 +151,12 @@ TEST_F(StoreTest, AConversationThatGrewMeanwhileGrowsByBoth) {
                                         .previous = "",
                                         .conversation = "k",
                                         .history = early,
-                                        .input = {Item("b.in")},
+                                        .input = {Item("a.in"), Item("b.in")},
                                         .output = {Item("b.out")}})
                   .ok());
-  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "a.in", "a.out", "b.in", "b.out"));
-  EXPECT_THAT(Given(*store, "b"), ElementsAre("x", "b.in"));
+  EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "a.in", "a.out", "b.in", "b.out"))
+      << "an item of an id that it has by now is that";
+  EXPECT_THAT(Given(*store, "b"), ElementsAre("x", "a.in", "b.in"));
 }
 
 TEST_F(StoreTest, NothingIsWrittenBehindWhatHasGone) {
