@@ -13,7 +13,7 @@ namespace batucada {
 // device as it is.
 struct RowSampling {
   float temperature = 1;   // below kGreedyTemperature: the most likely token
-  float top_p = 1;         // (0, 1]
+  float top_p = 1;         // [0, 1]
   float min_p = 0;         // [0, 1]
   int32_t top_k = 0;       // 0: all
   uint64_t seed = 0;       // with `position`, names the random number: the same pair draws the same token anywhere

@@ -26,7 +26,7 @@ struct LogitBias {
 // in kernels/token_controls.h); then filters apply in this order: temperature, top_k, top_p, min_p.
 struct SamplingParams {
   float temperature = 1;  // 0: always the most likely token
-  float top_p = 1;        // (0, 1]: smallest set of tokens with this much probability
+  float top_p = 1;        // [0, 1]: smallest set of tokens, at least one, with this much probability
   float min_p = 0;        // [0, 1]: drop tokens less likely than min_p times the most likely
   int32_t top_k = 0;      // 0: all
   uint64_t seed = 0;      // the same request and seed draw the same text whatever else runs

@@ -60,9 +60,9 @@ inline constexpr SamplingField kSamplingFields[] = {
      .description = "0: always the most likely token. Default: the model's own, else 1."},
     {.name = "top_p",
      .members = NumberMembers{&SamplingOverrides::top_p, &SamplingParams::top_p},
-     .lower = LowerBound::kExcluded,
      .model_default = ModelDefault::kFromFile,
-     .description = "The smallest set of tokens with this much probability. Default: the model's own, else 1."},
+     .description = "The smallest set of tokens, at least one, with this much probability. Default: the model's own, "
+                    "else 1."},
     {.name = "top_k",
      .members = IntegerMembers{&SamplingOverrides::top_k, &SamplingParams::top_k},
      .least = -1,

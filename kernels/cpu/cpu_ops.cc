@@ -294,7 +294,7 @@ void CpuOps::Sample(Tensor logits, int32_t vocab, const RowSampling* rows, const
   for (int64_t i = 0; i < logits.rows; ++i) {
     const RowSampling& row = rows[i];
     const bool row_ok = row.target < vocab && row.num_top >= 0 && row.num_top <= std::min<int32_t>(kMaxTop, vocab) &&
-                        row.temperature >= 0 && row.top_p > 0 && row.top_p <= 1 && row.min_p >= 0 && row.min_p <= 1 &&
+                        row.temperature >= 0 && row.top_p >= 0 && row.top_p <= 1 && row.min_p >= 0 && row.min_p <= 1 &&
                         (row.control.row < 0 || (controls.rows != nullptr && row.control.repetition_penalty > 0));
     if (!Check(row_ok, "sample", "a row asks for what cannot be: see RowSampling for the ranges")) return;
   }

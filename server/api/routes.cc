@@ -104,8 +104,8 @@ Router MakeRoutes(Service& service, const AddRoutes& more) {
     list.Get(path, "health", handle, {.summary = summary, .answer = "Health", .unavailable = "Health"},
              Access::kHealth);
   };
-  health("/health", HandleReady, "Whether new requests are welcome");
-  health("/v1/health", HandleReady, "Whether new requests are welcome");
+  health("/health", HandleHealth, "Whether new requests are welcome");
+  health("/v1/health", HandleHealth, "Whether new requests are welcome");
   health("/health/ready", HandleReady, "Whether new requests are welcome");
   health("/health/live", HandleLive, "Whether work makes progress; if not, restart the process");
   // As Kubernetes' own programs call them.

@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/digest.h"
 #include "server/common/request_id.h"
 #include "server/compat/anthropic.h"
 #include "server/generate/finish_answer.h"
@@ -22,6 +23,13 @@ std::string AsObject(const std::string& arguments) {
   const bj::value value = bj::parse(bj::string_view(arguments.data(), arguments.size()), error);
   if (!error && value.is_object()) return arguments;
   return bj::serialize(bj::object{{"INVALID_JSON", arguments}});
+}
+
+// What a block of thinking is signed with, for clients that keep none without: nothing here depends on it.
+std::string SignatureOf(std::string_view thinking) {
+  Digest digest;
+  digest.Add(thinking);
+  return digest.Hex();
 }
 
 class MessagesDialect : public Dialect {
@@ -53,7 +61,7 @@ class MessagesDialect : public Dialect {
         case Kind::kThinking:
           json.Key("type").String("thinking").Key("thinking");
           BATUCADA_WRITE(json.LongString(all[i].text));
-          json.Key("signature").String("");
+          json.Key("signature").String(SignatureOf(all[i].text));
           break;
         case Kind::kCall: {
           used_tools_ = true;
@@ -168,12 +176,14 @@ class MessagesDialect : public Dialect {
         json.String(text ? "text_delta" : thinking ? "thinking_delta" : "input_json_delta");
         json.Key(text ? "text" : thinking ? "thinking" : "partial_json").String(piece.text).EndObject();
       });
+      if (piece.kind == Kind::kThinking) thought_->Add(piece.text);
     }
   }
 
   void OpenBlock(const AnswerPiece& piece, std::string* body) {
     CloseBlock(body);
     open_ = piece.kind;
+    if (piece.kind == Kind::kThinking) thought_.emplace();
     ++index_;
     AppendEvent("content_block_start", body, [&](JsonWriter& json) {
       json.Key("index").Int(index_).Key("content_block").BeginObject();
@@ -192,6 +202,12 @@ class MessagesDialect : public Dialect {
 
   void CloseBlock(std::string* body) {
     if (!open_) return;
+    if (open_ == Kind::kThinking) {
+      AppendEvent("content_block_delta", body, [this](JsonWriter& json) {
+        json.Key("index").Int(index_).Key("delta").BeginObject().Key("type").String("signature_delta");
+        json.Key("signature").String(thought_->Hex()).EndObject();
+      });
+    }
     open_.reset();
     AppendEvent("content_block_stop", body, [this](JsonWriter& json) { json.Key("index").Int(index_); });
   }
@@ -199,8 +215,9 @@ class MessagesDialect : public Dialect {
   std::string id_;
   std::shared_ptr<const AnswerForm> form_;  // of the parser
   std::optional<AnswerParser> parser_;
-  std::optional<Kind> open_;  // the block that is open
-  int64_t index_ = -1;        // of the block that was opened last
+  std::optional<Kind> open_;       // the block that is open
+  std::optional<Digest> thought_;  // of the thinking that is
+  int64_t index_ = -1;             // of the block that was opened last
   bool used_tools_ = false;
 };
 

@@ -68,9 +68,7 @@ void ReadMessages(RequestReader& reader, Params& params) {
   }
   if (!reader.ok()) return;
   // What the assistant said last it goes on with.
-  const bj::object& last = input.messages.back().get_object();
-  const bool continues = last.at("role") == "assistant" && !last.contains("tool_calls");
-  input.ending = continues ? ChatEnding::kContinueFinalMessage : ChatEnding::kGenerationPrompt;
+  input.ending = EndsWithAssistant(input) ? ChatEnding::kContinueFinalMessage : ChatEnding::kGenerationPrompt;
   params.conversation = std::move(input);
 }
 
@@ -284,6 +282,7 @@ absl::StatusOr<CompletionParams> ParseMessages(MessagesCall call, std::string_vi
         fmt::format("A maximum of {} blocks with cache_control may be provided. Found {}.", kMostBreakpoints, marks));
   }
   params.names.prompt = "messages";
+  params.names.anthropic = true;
   params.open_ended = true;
   return params;
 }

@@ -181,14 +181,14 @@ const OllamaTable& ChatRequest() {
     OllamaTable made;
     bj::object messages = MessagesSchema();
     messages.erase("minItems");
-    made.AddRead(
-        "messages", std::move(messages),
-        [](RequestReader& reader, OllamaParams& params) {
-          const bj::value* given = reader.Take("messages");
-          params.only_loads = given != nullptr && given->is_array() && given->get_array().empty();
-          if (!params.only_loads) ReadOllamaMessages(reader, &params.conversation);
-        },
-        OllamaTable::Presence::kRequired);
+    messages["description"] =
+        "The conversation so far, rendered by the model's chat template. What the assistant said "
+        "last it goes on with. Without any, the model is loaded, which it is.";
+    made.AddRead("messages", std::move(messages), [](RequestReader& reader, OllamaParams& params) {
+      const bj::value* given = reader.Take("messages");
+      params.only_loads = given == nullptr || (given->is_array() && given->get_array().empty());
+      if (!params.only_loads) ReadOllamaMessages(reader, &params.conversation);
+    });
     bj::object tool = ObjectSchema(
         "", {{"type", StringSchema("function")},
              {"function",
@@ -221,8 +221,7 @@ absl::StatusOr<OllamaParams> ParseOllama(const Service& service, std::string_vie
   params.open_ended = true;
   if (form == Form::kChat) {
     if (params.conversation) SetOllamaThinking(params.thinking, params);
-    if (params.conversation || params.only_loads) return params;
-    return InvalidParameter("messages", "messages is missing: give a list of messages", "missing_parameter");
+    return params;
   }
   if (params.raw || service.chat_template == nullptr) {
     if (!params.system.empty()) {

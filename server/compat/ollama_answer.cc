@@ -198,7 +198,8 @@ class OllamaDialect : public Dialect {
     json.Key("load_duration").Int(0).Key("prompt_eval_count").Int(generated.usage.prompt_tokens);
     json.Key("prompt_eval_duration").Int(absl::ToInt64Nanoseconds(timings.prefill));
     json.Key("eval_count").Int(generated.usage.generated_tokens);
-    json.Key("eval_duration").Int(absl::ToInt64Nanoseconds(timings.decode));
+    // Programs divide by it: one token is there as soon as its prompt is.
+    json.Key("eval_duration").Int(std::max<int64_t>(absl::ToInt64Nanoseconds(timings.decode), 1));
   }
 
   const Tokenizer& tokenizer_;

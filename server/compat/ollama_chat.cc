@@ -99,9 +99,14 @@ void ReadOllamaMessages(RequestReader& reader, std::optional<ChatInput>* convers
       if (role != nullptr && *role == "tool" && !message->contains("tool_call_id")) calls.Answer(*message);
     }
   }
+  const bool says = changed.contains("add_generation_prompt") || changed.contains("continue_final_message");
   RequestReader members(changed, "", reader);
   ReadConversation(members, conversation);
   reader.Fail(members.status());
+  // As Ollama's templates have it, what the assistant said last it goes on with.
+  if (!says && *conversation && EndsWithAssistant(**conversation) && !FinalAssistantText(**conversation).empty()) {
+    (*conversation)->ending = ChatEnding::kContinueFinalMessage;
+  }
 }
 
 void ReadOllamaTools(RequestReader& reader, CompletionParams& params) {

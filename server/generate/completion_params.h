@@ -29,7 +29,8 @@ struct ParameterNames {
   // Where a tool has its members, and which of them is the schema: tools[0].function.parameters.
   std::string tool_member = "function.";
   std::string tool_schema = "parameters";
-  std::string thinking;  // what said first whether and how hard to think; empty: nothing did
+  bool anthropic = false;  // whose clients know a prompt that is too long by Anthropic's words for it
+  std::string thinking;    // what said first whether and how hard to think; empty: nothing did
   // Others, as this request has them: "min_tokens" and "sampling_params.min_new_tokens".
   std::vector<std::pair<std::string, std::string>> others;
 

@@ -115,30 +115,30 @@ absl::Status CheckMaxTokens(const CompletionParams& params, int64_t least, const
                           "context_length_exceeded");
 }
 
+// Clients know this fault by OpenAI's words for it, or by Anthropic's.
 absl::Status CheckLength(const Request& request, const std::string& name, const CompletionParams& params,
                          const TranslationContext& context) {
-  const int64_t prompt = static_cast<int64_t>(request.prompt.size());
+  const int64_t prompt = static_cast<int64_t>(request.prompt.size()), total = context.max_total_tokens;
   const int64_t most = context.limits.max_prompt_tokens;
-  if (most > 0 && prompt > most) {
-    return InvalidParameter(
-        name,
-        fmt::format("This model's maximum context length is {} tokens for a prompt. However, {} has "
-                    "{} tokens. Please reduce its length.",
-                    most, name, prompt),
-        "context_length_exceeded");
-  }
-  if (prompt <= context.max_total_tokens && request.max_tokens <= context.max_total_tokens - prompt) {
-    return absl::OkStatus();
-  }
-  // Clients know this fault by OpenAI's words for it.
+  const bool beyond = most > 0 && prompt > most;
+  if (!beyond && prompt <= total && request.max_tokens <= total - prompt) return absl::OkStatus();
   const std::string& max_tokens = params.names.max_tokens;
-  return InvalidParameter(
-      prompt >= context.max_total_tokens ? name : max_tokens,
-      fmt::format("This model's maximum context length is {} tokens. However, you requested {} tokens "
-                  "({} in {}, {} by {}). Please reduce the length of {} or {}.",
-                  context.max_total_tokens, prompt + request.max_tokens, prompt, name, request.max_tokens, max_tokens,
-                  name, max_tokens),
-      "context_length_exceeded");
+  const bool prompt_alone = beyond || prompt >= total;
+  std::string told;
+  if (params.names.anthropic && prompt_alone) {
+    told = fmt::format("prompt is too long: {} tokens > {} maximum", prompt, beyond ? most : total - 1);
+  } else if (beyond) {
+    told = fmt::format(
+        "This model's maximum context length is {} tokens for a prompt. However, {} has {} tokens. Please reduce its "
+        "length.",
+        most, name, prompt);
+  } else {
+    told = fmt::format(
+        "This model's maximum context length is {} tokens. However, you requested {} tokens ({} in {}, {} by {}). "
+        "Please reduce the length of {} or {}.",
+        total, prompt + request.max_tokens, prompt, name, request.max_tokens, max_tokens, name, max_tokens);
+  }
+  return InvalidParameter(prompt_alone ? name : max_tokens, std::move(told), "context_length_exceeded");
 }
 
 // Tokens that may be generated behind a prompt; 1 if it leaves none, which CheckLength refuses.

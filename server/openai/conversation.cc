@@ -71,6 +71,11 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
   if (kwargs != nullptr) input.variables = kwargs->get_object();
 }
 
+bool EndsWithAssistant(const ChatInput& conversation) {
+  const bj::object& last = conversation.messages.back().get_object();
+  return last.at("role") == "assistant" && !last.contains("tool_calls");
+}
+
 std::string FinalAssistantText(const ChatInput& conversation) {
   const bj::object& message = conversation.messages.back().get_object();
   const bj::value* content = message.if_contains("content");

@@ -19,6 +19,8 @@ void ReadConversation(RequestReader& reader, std::optional<ChatInput>* conversat
 // template's.
 void CheckTemplateVariables(RequestReader& reader, const boost::json::object& variables);
 
+// Whether the final message is what the assistant has said, and no call: what it may go on with.
+bool EndsWithAssistant(const ChatInput& conversation);
 // What the final message says, its parts joined by newlines; empty if it is not the assistant's.
 std::string FinalAssistantText(const ChatInput& conversation);
 

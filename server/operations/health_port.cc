@@ -33,7 +33,7 @@ Router MakeHealthRoutes(Service& service) {
                                const HttpRequest& request) { return handle(service, request); },
                 .access = access});
   };
-  add("GET", "/health", "health", HandleReady, Access::kHealth);
+  add("GET", "/health", "health", HandleHealth, Access::kHealth);
   add("GET", "/health/ready", "health", HandleReady, Access::kHealth);
   add("GET", "/health/live", "health", HandleLive, Access::kHealth);
   add("GET", "/metrics", "metrics", MetricsHandler(), Access::kOpen);

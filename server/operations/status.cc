@@ -22,6 +22,13 @@ HttpResponse State(int http_status, std::string_view state, std::string_view rea
   return response;
 }
 
+HttpResponse Readiness(Service& service, std::string_view good) {
+  const EngineHealth health = service.engine.Health();
+  if (!health.alive) return State(503, "not alive", health.reason);
+  if (!service.accepting) return State(503, "not ready", "starting or shutting down");
+  return State(200, good, "");
+}
+
 std::string MetricsText(Service& service) {
   const EngineConfig& config = service.engine.config();
   const bool alive = service.engine.Health().alive;
@@ -53,12 +60,9 @@ Answer HandleLive(Service& service, const HttpRequest&) {
   return health.alive ? State(200, "alive", "") : State(503, "not alive", health.reason);
 }
 
-Answer HandleReady(Service& service, const HttpRequest&) {
-  const EngineHealth health = service.engine.Health();
-  if (!health.alive) return State(503, "not alive", health.reason);
-  if (!service.accepting) return State(503, "not ready", "starting or shutting down");
-  return State(200, "ready", "");
-}
+Answer HandleReady(Service& service, const HttpRequest&) { return Readiness(service, "ready"); }
+
+Answer HandleHealth(Service& service, const HttpRequest&) { return Readiness(service, "ok"); }
 
 std::function<Answer(Service&, const HttpRequest&)> MetricsHandler() {
   return [page = std::make_shared<ScrapePage>()](Service& service, const HttpRequest&) -> Answer {

@@ -36,9 +36,9 @@ absl::StatusOr<History> Locate(Service& service, StoreScope scope, const Respons
                                         Printable(previous), std::string(history.status().message())));
   }
   if (!absl::IsNotFound(history.status())) return history.ok() ? history : StoreTrouble();
-  return WithParameter(
-      absl::NotFoundError(fmt::format("Previous response with id '{}' not found.", Printable(previous))),
-      "previous_response_id", "previous_response_not_found");
+  return InvalidParameter("previous_response_id",
+                          fmt::format("Previous response with id '{}' not found.", Printable(previous)),
+                          "previous_response_not_found");
 }
 
 // An item's text, and what it becomes on its way to token ids.

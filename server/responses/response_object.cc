@@ -93,6 +93,15 @@ std::string WithOutput(std::string json, std::string_view output) {
   return json;
 }
 
+bool CanBeCancelled(const std::string& json) {
+  boost::system::error_code failed;
+  const bj::value value = bj::parse(json, failed);
+  if (failed || !value.is_object()) return false;
+  const bj::value* background = value.get_object().if_contains("background");
+  const bj::value* status = value.get_object().if_contains("status");
+  return (background != nullptr && *background == true) || (status != nullptr && *status == "cancelled");
+}
+
 std::string WithStatus(const std::string& json, ResponseStatus status, const std::string& message) {
   boost::system::error_code failed;
   bj::value value = bj::parse(json, failed);

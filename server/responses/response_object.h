@@ -45,6 +45,8 @@ struct ResponseObject {
 // A response's JSON that was written without output, with `output`, a list.
 std::string WithOutput(std::string json, std::string_view output);
 
+// Whether it was made in the background, or is cancelled already; `json` as Json writes it.
+bool CanBeCancelled(const std::string& json);
 // A response's JSON with another status and, unless that is empty, an error of this message: of one that ran when
 // its process ended, or that is being cancelled.
 std::string WithStatus(const std::string& json, ResponseStatus status, const std::string& message);

@@ -85,6 +85,10 @@ Answer HandleCancelResponse(Service& service, const HttpRequest& request) {
   }
   absl::StatusOr<std::string> json = ReadResponseJson(service, request.client, id);
   if (!json.ok()) return StoreError(json.status(), kResponseNoun, id);
+  if (!CanBeCancelled(*json)) {
+    return ErrorResponse(
+        InvalidParameter("", "Cannot cancel a synchronous response: it was not made in the background."));
+  }
   return StoredJson(service, *std::move(json));
 }
 

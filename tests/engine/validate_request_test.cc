@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"temperature_close", [](Request& r) { r.sampling.temperature = 2.0000002F; },
                 "temperature is 2.0000002"},
         BadCase{"temperature_nan", [](Request& r) { r.sampling.temperature = NAN; }, "temperature is nan"},
-        BadCase{"top_p_zero", [](Request& r) { r.sampling.top_p = 0; }, "top_p is 0"},
+        BadCase{"top_p_negative", [](Request& r) { r.sampling.top_p = -0.5F; }, "top_p is -0.5"},
         BadCase{"repetition", [](Request& r) { r.sampling.repetition_penalty = 0; }, "repetition_penalty is 0"},
         BadCase{"presence", [](Request& r) { r.sampling.presence_penalty = NAN; }, "presence_penalty is nan"},
         BadCase{"frequency", [](Request& r) { r.sampling.frequency_penalty = 3; }, "frequency_penalty is 3"},

@@ -1,5 +1,7 @@
 """Anthropic's Messages API through its official client."""
 
+import hashlib
+
 import anthropic
 import httpx2
 import jsonschema
@@ -121,6 +123,21 @@ def test_thinking(client):
         final = stream.get_final_message()
     assert [(block.type, getattr(block, "text", None)) for block in final.content] == \
         [(block.type, getattr(block, "text", None)) for block in answer.content]
+
+
+def test_thinking_is_signed(tmp_path):
+    """Some clients keep none without it."""
+    template = tmp_path / "template.jinja"
+    template.write_text((TEMPLATES / "qwen.jinja").read_text().replace("thinks_at_once is defined", "true"))
+    with Server("--backend", "fake", "--fake-step-time", "0", "--chat-template", str(template)) as server:
+        client = client_of(server)
+        request = {"model": MODEL, "max_tokens": 60, "messages": USER, "thinking": {"type": "enabled", "budget_tokens": 50},
+                   "extra_body": GREEDY}
+        whole = client.messages.create(**request).content[0]
+        with client.messages.stream(**request) as stream:
+            streamed = stream.get_final_message().content[0]
+        assert whole.type == streamed.type == "thinking" and whole.thinking == streamed.thinking
+        assert whole.signature == streamed.signature == hashlib.sha256(whole.thinking.encode()).hexdigest()
 
 
 def test_structured_output(client):

@@ -38,7 +38,7 @@ TABLE = [
     ({**OK, "temperature": -1}, "temperature", "at least 0"),
     ({**OK, "temperature": 2.5}, "temperature", "at most 2"),
     ({**OK, "temperature": "hot"}, "temperature", "number"),
-    ({**OK, "top_p": 0}, "top_p", "more than 0"),
+    ({**OK, "top_p": -0.1}, "top_p", "at least 0"),
     ({**OK, "top_p": 1.5}, "top_p", "at most 1"),
     ({**OK, "top_k": -2}, "top_k", "-2"),
     ({**OK, "top_k": 1.5}, "top_k", "integer"),

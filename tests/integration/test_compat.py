@@ -301,7 +301,25 @@ def test_ollama_chat_without_messages_loads(strict):
     loaded = strict.http.post("/api/chat", json={"model": MODEL.name, "messages": []}).json()
     assert (loaded["message"], loaded["done"], loaded["done_reason"]) == ({"role": "assistant", "content": ""}, True, "load")
     assert strict.http.post("/api/chat", json={"model": "no-such", "messages": []}).status_code == 404
-    assert strict.http.post("/api/chat", json={"model": MODEL.name}).status_code == 400
+    assert strict.http.post("/api/chat", json={"model": MODEL.name, "stream": False}).json()["done_reason"] == "load"
+
+
+def test_ollama_goes_on_with_what_the_assistant_said_last(strict):
+    def tokens(path, *said, **more):
+        body = {"messages": [*MESSAGES, *said], "max_tokens": 1, **more}
+        if path == "/api/chat":
+            body = {"messages": body["messages"], "stream": False, "options": {"num_predict": 1}, **more}
+        answer = strict.http.post(path, json=body).json()
+        return answer["prompt_eval_count"] if path == "/api/chat" else answer["usage"]["prompt_tokens"]
+    begun = {"role": "assistant", "content": "It is"}
+    wanted = tokens("/v1/chat/completions", begun, add_generation_prompt=False, continue_final_message=True)
+    assert tokens("/api/chat", begun) == wanted < tokens("/api/chat", begun, add_generation_prompt=True)
+
+
+def test_ollama_ends_take_time(strict):
+    """Programs divide tokens by it."""
+    answer = strict.http.post("/api/chat", json={"messages": MESSAGES, "stream": False, "options": {"num_predict": 1}}).json()
+    assert answer["eval_count"] == 1 and answer["eval_duration"] >= 1
 
 
 def test_ollama_says_what_is_loaded(strict):

@@ -137,7 +137,7 @@ def test_what_would_change_an_answer_is_refused_by_name(fast, path, body, where)
     ("/api/chat", {"messages": USER, "options": {"logit_bias": {"5": 1}}}, "options.logit_bias"),
     ("/api/chat", {"messages": USER, "options": {"repeat_penalty": 1.1}}, "set repeat_last_n to -1"),
     (*tgi(truncate=0), "parameters.truncate is 0"), (*tgi(stop=[""]), "parameters.stop[0] is empty"),
-    (*tgi(stop_sequences=["a", ""]), "parameters.stop_sequences[1] is empty"), (*tgi(top_p=0), "parameters.top_p is 0"),
+    (*tgi(stop_sequences=["a", ""]), "parameters.stop_sequences[1] is empty"), (*tgi(top_p=-1), "parameters.top_p is -1"),
     (*tgi(temperature=9), "parameters.temperature is 9"), (*tgi(best_of=99, do_sample=True), "parameters.best_of is 99"),
     ("/generate", {"inputs": "a", "parameters": {"max_tokens": -1}}, "parameters.max_tokens is -1"),
     *[("/api/chat", {"messages": USER, "options": options}, says) for options, says in
@@ -277,6 +277,10 @@ def test_a_length_that_is_a_bound_alone():
             error = server.http.post(path, json={**body, "max_tokens": 500}).json()["error"]
             assert error["code"] == "context_length_exceeded"
             assert "maximum context length is 64 tokens" in error["message"]
+        # Anthropic's clients make a conversation shorter when they are told so in these words.
+        said = [{"role": "user", "content": "x " * 200}]
+        error = server.http.post("/v1/messages", json={"messages": said, "max_tokens": 5}).json()["error"]
+        assert re.fullmatch(r"prompt is too long: \d{3} tokens > 63 maximum", error["message"]), error
 
 
 def test_tgi_tells_the_most_likely(cpu):

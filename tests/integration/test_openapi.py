@@ -42,7 +42,7 @@ def test_every_path_answers_as_described(fast, document):
     conversation = made("/v1/conversations", {"items": [{"role": "user", "content": "a"}]})["id"]
     there = {"{model}": "samba-classics-18m", "{version}": "1", "{conversation_id}": conversation,
              "{session_id}": conversation,
-             "{response_id}": made("/v1/responses", {"input": "a", "max_output_tokens": 1})["id"],
+             "{response_id}": made("/v1/responses", {"input": "a", "max_output_tokens": 1, "background": True})["id"],
              "{item_id}": fast.http.get(f"/v1/conversations/{conversation}/items").json()["first_id"]}
     for path, item in document["paths"].items():
         url = path
@@ -119,6 +119,22 @@ def test_numbers_have_the_bounds_that_are_stated(fast, document):
             response = fast.http.post("/v1/completions", json=body)
             assert response.status_code == 200, (name, value, response.text)
     assert checked >= 20
+
+
+def test_the_ends_of_ranges_can_be_drawn_with(cpu, document):
+    """A backend that refuses what a request may ask for ends with it."""
+    drawn = 0
+    for name, schema in schema_of(document, "/v1/completions")["properties"].items():
+        if "number" not in schema.get("type", []):
+            continue
+        for value in (schema[word] for word in ("minimum", "maximum") if word in schema):
+            told = cpu.complete(prompt="It was", max_tokens=2, **{"temperature": 1, name: value})
+            assert told["choices"][0]["finish_reason"] in ("length", "stop"), (name, value)
+            drawn += 1
+    assert drawn >= 8
+    greedy, least = (cpu.complete(prompt="It was", max_tokens=8, **said)["choices"][0]["text"]
+                     for said in ({"temperature": 0}, {"temperature": 1, "top_p": 0}))
+    assert greedy == least
 
 
 def test_refused_parameters_take_the_values_that_change_nothing(fast, document):

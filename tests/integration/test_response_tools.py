@@ -251,5 +251,5 @@ def test_input_is_counted_as_it_is_given(client):
     going_on = {**asked, "input": "And in Lima?", "previous_response_id": made.id}
     told = client.responses.input_tokens.count(**{**counted, "input": "And in Lima?", "previous_response_id": made.id})
     assert told.input_tokens == client.responses.create(**going_on).usage.input_tokens > made.usage.input_tokens
-    with pytest.raises(openai.NotFoundError, match="resp_none"):
+    with pytest.raises(openai.BadRequestError, match="resp_none"):
         client.responses.input_tokens.count(model=MODEL, input="a", previous_response_id="resp_none")

@@ -108,6 +108,8 @@ def test_probes(fast):
         assert info["model_path"] == MODEL.name and info["is_generation"] is True
     for path in ("/server_info", "/get_server_info"):
         assert fast.http.get(path).json()["served_model_name"] == MODEL.name
+    for path in ("/health", "/v1/health"):
+        assert fast.http.get(path).json() == {"status": "ok"}
     for path in ("/healthz", "/readyz"):
         assert fast.http.get(path).json() == {"status": "ready"}
     assert fast.http.get("/livez").status_code == 200

@@ -74,7 +74,6 @@ def test_another_key_sees_nothing():
         [item] = mine.conversations.items.list(conversation.id)
         for hidden in (lambda: theirs.responses.retrieve(first.id), lambda: theirs.responses.delete(first.id),
                        lambda: theirs.responses.cancel(first.id), lambda: theirs.responses.input_items.list(first.id),
-                       lambda: ask(theirs, "a", previous_response_id=first.id),
                        lambda: ask(theirs, "a", conversation=conversation.id),
                        lambda: ask(theirs, [{"type": "item_reference", "id": item.id}]),
                        lambda: theirs.conversations.retrieve(conversation.id),
@@ -85,6 +84,8 @@ def test_another_key_sees_nothing():
                        lambda: theirs.conversations.delete(conversation.id)):
             with pytest.raises(openai.NotFoundError):
                 hidden()
+        with pytest.raises(openai.BadRequestError, match="Previous response with id .* not found"):
+            ask(theirs, "a", previous_response_id=first.id)
         stream = mine.responses.create(model=MODEL, input="a", max_output_tokens=500_000, stream=True,
                                        extra_body={"ignore_eos": True})
         running = next(stream).response.id

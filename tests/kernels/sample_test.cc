@@ -263,6 +263,7 @@ TEST_F(SampleTest, FiltersKeepWhatTheySay) {
     return seen;
   };
   EXPECT_EQ(kept({.top_k = 2}), (std::vector<bool>{true, false, true, false}));
+  EXPECT_EQ(kept({.top_p = 0}), (std::vector<bool>{false, false, true, false}));
   EXPECT_EQ(kept({.top_p = 0.39f}), (std::vector<bool>{false, false, true, false}));
   EXPECT_EQ(kept({.top_p = 0.41f}), (std::vector<bool>{true, false, true, false}));  // the id that crosses p stays
   EXPECT_EQ(kept({.top_p = 0.95f}), (std::vector<bool>{true, true, true, true}));

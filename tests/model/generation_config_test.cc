@@ -42,7 +42,7 @@ TEST(GenerationConfigTest, NamesBadValues) {
   const auto error = [](const char* json) { return std::string(ParseGenerationConfig(json, 10).status().message()); };
   EXPECT_THAT(error(R"({"eos_token_id": [1, 10]})"), HasSubstr("generation_config.json: eos_token_id[1] is 10"));
   EXPECT_THAT(error(R"({"temperature": "hot"})"), HasSubstr("temperature is the string \"hot\", expected a number"));
-  EXPECT_THAT(error(R"({"top_p": 0})"), HasSubstr("top_p is 0, expected a number"));
+  EXPECT_THAT(error(R"({"top_p": -1})"), HasSubstr("top_p is -1, expected a number"));
   EXPECT_THAT(error(R"({"top_k": 1.5})"), HasSubstr("top_k is 1.5E0, expected an integer"));
   EXPECT_THAT(error("{"), HasSubstr("generation_config.json is not valid JSON"));
 }

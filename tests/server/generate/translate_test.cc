@@ -195,7 +195,7 @@ TEST_F(TranslateTest, LimitsAreNamedWithValueAndBound) {
   ExpectRefused(with([](P& p) { p.temperature = -0.1; }), "temperature", "-0.1");
   ExpectRefused(with([](P& p) { p.temperature = 2.1; }), "temperature", "at most 2");
   ExpectRefused(with([](P& p) { p.temperature = NAN; }), "temperature", "nan");
-  ExpectRefused(with([](P& p) { p.top_p = 0; }), "top_p", "more than 0");
+  ExpectRefused(with([](P& p) { p.top_p = -0.1; }), "top_p", "at least 0");
   ExpectRefused(with([](P& p) { p.top_p = 1.01; }), "top_p", "at most 1");
   ExpectRefused(with([](P& p) { p.min_p = 1.5; }), "min_p", "at most 1");
   ExpectRefused(with([](P& p) { p.top_k = -2; }), "top_k", "-2");
