@@ -64,6 +64,8 @@ class CallHandler : public std::enable_shared_from_this<CallHandler> {
   virtual void OnTick() {}
   // What Waker announces.
   virtual void OnWake() {}
+  // Nothing that its client asked for is under way: a server that ends does not wait for it.
+  virtual bool idle() const { return false; }
 
   // Runs `step`, which is of this handler. A library's exception, or memory that ran out, ends the call and no more.
   void Guarded(const std::function<void()>& step);

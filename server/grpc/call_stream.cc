@@ -123,6 +123,14 @@ void CallStream::OnTick() {
   handler->Guarded([&] { handler->OnTick(); });
 }
 
+void CallStream::EndIfIdle() {
+  if (finished_) return;
+  const bool idle = !reader_->within_message() && waiting_.empty() && drained() && (messages_ == 0 || handler_->idle());
+  idle_ticks_ = idle ? idle_ticks_ + 1 : 0;
+  if (idle_ticks_ < 2) return;  // a message may follow its head at once
+  Finish(absl::UnavailableError("the server is shutting down: call another, or again later"));
+}
+
 void CallStream::ResumeReading() {
   if (!std::exchange(paused_, false) || taking_) return;
   // Not from within the handler, which may be in the midst of something.

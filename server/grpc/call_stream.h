@@ -37,6 +37,8 @@ class CallStream final : public Call {
   void OnEnd();
   void OnDrained();
   void OnTick();
+  // With every tick while the server ends: a call that nothing has been under way for since the last ends, too.
+  void EndIfIdle();
   // The client is gone, or takes nothing.
   void Cancel();
 
@@ -76,6 +78,7 @@ class CallStream final : public Call {
   MemoryCharge received_, unsent_;  // for what is held of messages, and of answers
   absl::Time owed_by_;
   int messages_ = 0;
+  int idle_ticks_ = 0;     // in a row, while the server ends
   size_t sent_ = 0;        // bytes of messages
   bool answered_ = false;  // the answer's headers are out
   bool paused_ = false;

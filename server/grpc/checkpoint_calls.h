@@ -44,6 +44,7 @@ class PutCheckpointCall : public CallHandler {
   void OnMessage(WireMessage message) override;
   void OnEnd() override;
   void OnTick() override;
+  bool idle() const override { return !working_ && heard_ == absl::InfinitePast(); }
 
  private:
   struct Received {

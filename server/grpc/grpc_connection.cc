@@ -240,6 +240,7 @@ void GrpcConnection::CheckCalls(absl::Time now) {
     } else {
       call->OnTick();
     }
+    if (left_ && context_.closing) call->EndIfIdle();
   }
 }
 

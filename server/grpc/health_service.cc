@@ -57,6 +57,8 @@ class WatchCall : public CallHandler {
     call().Send(response);
   }
 
+  bool idle() const override { return true; }
+
  private:
   const Service& service_;
   std::optional<std::string> name_;

@@ -31,6 +31,7 @@ class ModelStreamInferCall : public CallHandler {
 
   void OnMessage(WireMessage message) override;
   void OnEnd() override;
+  bool idle() const override { return Pending() == 0; }
   void OnWake() override { Pump(); }
   void OnDrained() override { Pump(); }
 

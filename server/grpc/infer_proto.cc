@@ -42,12 +42,25 @@ void AddContents(const inference::InferTensorContents& contents, boost::json::ar
   for (const std::string& value : contents.bytes_contents()) out->emplace_back(boost::json::string(value));
 }
 
+// Classes, shared memory and what else tensors can have would change an answer: none is offered.
+absl::Status CheckNoParameters(const std::string& path,
+                               const google::protobuf::Map<std::string, inference::InferParameter>& parameters) {
+  if (parameters.empty()) return absl::OkStatus();
+  const std::string name = fmt::format("{}.parameters.{}", path, Printable(parameters.begin()->first));
+  return InvalidParameter(name, fmt::format("{} is not a parameter of this endpoint", name), "unsupported_parameter");
+}
+
 }  // namespace
 
 absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& request) {
   InferRequest read{.id = request.id(), .model = request.model_name(), .version = request.model_version()};
   BATUCADA_RETURN_IF_ERROR(CheckInferParameters(request.parameters().size()));
-  for (const auto& [name, parameter] : request.parameters()) read.parameters[name] = ToJson(parameter);
+  for (const auto& [name, parameter] : request.parameters()) {
+    if (parameter.parameter_choice_case() == inference::InferParameter::PARAMETER_CHOICE_NOT_SET) {
+      return InvalidParameter(name, fmt::format("{} has no value: give it one, or leave it out", Printable(name)));
+    }
+    read.parameters[name] = ToJson(parameter);
+  }
   const int raw = request.raw_input_contents_size();
   if (raw > 0 && raw != request.inputs_size()) {
     return InvalidParameter("raw_input_contents",
@@ -57,6 +70,7 @@ absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& reque
   }
   for (int i = 0; i < request.inputs_size(); ++i) {
     const auto& input = request.inputs(i);
+    BATUCADA_RETURN_IF_ERROR(CheckNoParameters(fmt::format("inputs[{}]", i), input.parameters()));
     InferTensor tensor{.name = input.name(), .datatype = input.datatype(), .shape = {}, .elements = {}};
     tensor.shape.assign(input.shape().begin(), input.shape().end());
     if (raw > 0) {
@@ -79,7 +93,10 @@ absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& reque
     }
     read.inputs.push_back(std::move(tensor));
   }
-  for (const auto& output : request.outputs()) BATUCADA_RETURN_IF_ERROR(CheckOutputName(output.name()));
+  for (int i = 0; i < request.outputs_size(); ++i) {
+    BATUCADA_RETURN_IF_ERROR(CheckOutputName(request.outputs(i).name()));
+    BATUCADA_RETURN_IF_ERROR(CheckNoParameters(fmt::format("outputs[{}]", i), request.outputs(i).parameters()));
+  }
   return read;
 }
 

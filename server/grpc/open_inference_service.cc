@@ -30,7 +30,7 @@ absl::Status ModelReady(const Service& service, const inference::ModelReadyReque
 absl::Status ModelMetadata(const Service& service, const inference::ModelMetadataRequest& request,
                            inference::ModelMetadataResponse* response) {
   BATUCADA_RETURN_IF_ERROR(FindModel(service, request.name(), request.version()));
-  response->set_name(request.name());
+  response->set_name(request.name().empty() ? service.model_names.front() : request.name());
   response->add_versions(std::string(kInferModelVersion));
   response->set_platform("batucada");
   const auto describe = [](const InferTensorMetadata& from, auto* tensor) {
@@ -87,6 +87,7 @@ void AddOpenInferenceMethods(Service& service, GrpcMethods* methods) {
       service, "ServerMetadata", "grpc.server_metadata", [](const auto&, const CallInfo&, auto* response) {
         response->set_name("batucada");
         response->set_version(kVersion);
+        response->add_extensions("model_repository");
         return absl::OkStatus();
       }));
   add(UnaryMethod<inference::ModelMetadataRequest, inference::ModelMetadataResponse>(

@@ -64,6 +64,7 @@ class ReflectionCall : public CallHandler {
   }
   void OnDrained() override { call().ResumeReading(); }
   void OnEnd() override { call().Finish(absl::OkStatus()); }
+  bool idle() const override { return true; }
 
  private:
   using Request = reflection::ServerReflectionRequest;

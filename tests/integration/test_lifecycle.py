@@ -14,6 +14,7 @@ import grpc
 import httpx
 import openai
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from patience import PATIENCE_S
 from server import MODEL, Server, run, wait_until
@@ -67,6 +68,29 @@ def test_drain_ends_what_takes_too_long():
     assert stream.finish_reason == "shutdown"
     assert isinstance(stream.error, openai.APIError) and "shut down" in str(stream.error)
     server.expect_orderly_end()
+
+
+def test_calls_that_wait_for_nothing_do_not_hold_a_drain():
+    server = Server(*FAKE, "--drain-timeout", "1h", "--api-key", "secret", "--grpc-reflection", "on")
+    open_end = threading.Event()
+
+    def nothing():
+        open_end.wait()
+        yield from ()
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        key = [("authorization", "Bearer secret")]
+        calls = [watch] + [channel.stream_stream(f"/{path}")(nothing(), metadata=key) for path in (
+            "inference.GRPCInferenceService/ModelStreamInfer", "batucada.v1.Inference/PutCheckpoint",
+            "grpc.reflection.v1.ServerReflection/ServerReflectionInfo")]
+        server.signal()
+        server.expect_orderly_end()
+        open_end.set()
+        for call in calls:
+            with pytest.raises(grpc.RpcError, match="the server is shutting down") as error:
+                list(call)
+            assert error.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
 def test_no_new_connections_while_draining():

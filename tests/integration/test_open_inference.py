@@ -4,10 +4,12 @@ import asyncio
 import json
 import queue
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from server import Server
@@ -71,7 +73,8 @@ def over_http(fast, **members):
 def test_health_and_metadata(client, model):
     assert client.is_server_live() and client.is_server_ready()
     assert client.is_model_ready(model) and client.is_model_ready(model, "1")
-    assert client.get_server_metadata().name == "batucada"
+    assert client.get_server_metadata().name == "batucada" and client.get_server_metadata().extensions == ["model_repository"]
+    assert client.get_model_metadata("").name == model
     metadata = client.get_model_metadata(model)
     assert {t.name: t.datatype for t in metadata.inputs}["text_input"] == "BYTES"
     assert [t.name for t in metadata.outputs] == ["text_output"]
@@ -92,6 +95,24 @@ def test_says_the_same_as_http(fast, client, model):
     # The prompt comes first unless it is excluded; parameters may also be tensors or the request's own.
     assert text_of(client.infer(model, inputs(seed=7, max_tokens=24))) == PROMPT + expected
     assert text_of(client.infer(model, inputs(), parameters={"seed": 7, "max_tokens": 24})) == PROMPT + expected
+
+
+def test_what_tensors_cannot_have_is_refused(client, model):
+    classes = triton.InferRequestedOutput("text_output", class_count=3)
+    with pytest.raises(InferenceServerException, match=r"outputs\[0\].parameters.classification is not a parameter"):
+        client.infer(model, inputs(), outputs=[classes])
+    output = triton.InferRequestedOutput("text_output")
+    output.set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match=r"outputs\[0\].parameters.shared_memory_"):
+        client.infer(model, inputs(), outputs=[output])
+    given = inputs()
+    given[0].set_shared_memory("region", 8)
+    with pytest.raises(InferenceServerException, match=r"inputs\[0\].parameters.shared_memory_"):
+        client.infer(model, given)
+    bare = service_pb2.ModelInferRequest(model_name=model)
+    bare.parameters["temperature"].CopyFrom(service_pb2.InferParameter())
+    with pytest.raises(grpc.RpcError, match="temperature has no value"):
+        client._client_stub.ModelInfer(bare)
 
 
 def test_many_choices(client, model):
