@@ -148,6 +148,9 @@ class Reader {
     constexpr std::string_view kEnds = " \t\r\n,[]#;\"'";
     while (!at_end() && kEnds.find(peek()) == kEnds.npos) value += Take();
     if (value.empty()) return Wrong("a value is missing; an empty one is \"\"");
+    if (!at_end() && (peek() == '#' || peek() == ';')) {  // half of a key would be another key
+      return Wrong("a # or ; follows a value at once: quote the value, or put a space before a comment");
+    }
     return value;
   }
 

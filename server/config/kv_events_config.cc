@@ -51,6 +51,11 @@ bool ListensAt(const std::string& endpoint) {
 }
 
 absl::Status KvEventsConfig::Validate() const {
+  if (said_off && enabled()) {  // events tell what is asked here
+    return absl::InvalidArgumentError(
+        "--kv-events-config says that no events are told, and --kv-events-endpoint where they are: leave out one of "
+        "them");
+  }
   if (!enabled()) {
     if (replay_endpoint.empty()) return absl::OkStatus();
     return absl::InvalidArgumentError("--kv-events-replay-endpoint goes with --kv-events-endpoint: give both");
@@ -102,6 +107,7 @@ absl::Status ReadVllmKvEventsConfig(const std::string& json, KvEventsConfig* con
   if (publisher != "zmq" && publisher != "null") {
     return absl::InvalidArgumentError(fmt::format("publisher is '{}': it must be zmq or null", Printable(publisher)));
   }
+  read.said_off = !object.BoolOr("enable_kv_cache_events", true) || (object.Has("publisher") && publisher == "null");
   if (!on || publisher == "null") {
     read.endpoint = read.replay_endpoint = "";
   } else if (read.endpoint.empty()) {

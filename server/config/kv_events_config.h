@@ -20,6 +20,8 @@ struct KvEventsConfig {
   int32_t queue_batches = 1000;     // that wait for a subscriber, after which it misses some
   int64_t replay_bytes = 64 << 20;  // of batches that can be asked for again
 
+  bool said_off = false;  // by ReadVllmKvEventsConfig, in so many words
+
   bool enabled() const { return !endpoint.empty(); }
   // INVALID_ARGUMENT: one sentence that names the flag.
   absl::Status Validate() const;

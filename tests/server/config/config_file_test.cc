@@ -47,11 +47,12 @@ TEST(ConfigFileTest, AnEmptyFileSetsNothing) {
 
 TEST(ConfigFileTest, WhatCouldMeanTwoThingsIsRefused) {
   for (const char* text :
-       {"port",         "port 8000",       "port: 8000",  "port =",      "port = \nhost = a", "= 8000",
-        "po rt = 1",    "p\xc3\xb6rt = 1", "a.b = 1",     "a = b c",     "a = b, c",          "a = \"b",
-        "a = \"b\nc\"", "a = 'b",          "a = \"b\" c", "a = [b",      "a = [b c]",         "a = [b,,c]",
-        "a = ]",        "a = b]",          "a = b\"c\"",  "a = \"\\n\"", "[section]",         "[section]\na = b",
-        "[[default]]",  "[default] a = b", "\"a = b",     "-- = ,"}) {
+       {"port",         "port 8000",       "port: 8000",       "port =",      "port = \nhost = a", "= 8000",
+        "po rt = 1",    "p\xc3\xb6rt = 1", "a.b = 1",          "a = b c",     "a = b, c",          "a = \"b",
+        "a = \"b\nc\"", "a = 'b",          "a = \"b\" c",      "a = [b",      "a = [b c]",         "a = [b,,c]",
+        "a = ]",        "a = b]",          "a = b\"c\"",       "a = \"\\n\"", "[section]",         "a = b#c",
+        "a = b;c",      "a = [b#c]",       "[section]\na = b", "[[default]]", "[default] a = b",   "\"a = b",
+        "-- = ,"}) {
     EXPECT_THAT(Error(text), HasSubstr("line ")) << text;
   }
   EXPECT_THAT(Error("port = 1\nhost = a\n\nPort\n"), HasSubstr("line 4: "));

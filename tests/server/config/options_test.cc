@@ -283,6 +283,12 @@ TEST_F(OptionsTest, KvEventsThatCannotBeAreRefused) {
       {{"--kv-events-endpoint", "tcp://*:1", "--kv-events-block-tokens", "0"}, "--kv-events-block-tokens"},
       {{"--kv-events-endpoint", "tcp://*:1", "--kv-events-topic", "\xff"}, "--kv-events-topic"},
       {{"--kv-events-config", "3"}, "expected an object"},
+      {{"--prefix-cache", "on", "--kv-events-endpoint", "tcp://127.0.0.1:7", "--kv-events-config",
+        R"({"enable_kv_cache_events": false})"},
+       "leave out one of them"},
+      {{"--prefix-cache", "on", "--kv-events-endpoint", "tcp://127.0.0.1:7", "--kv-events-config",
+        R"({"enable_kv_cache_events": true, "publisher": "null"})"},
+       "leave out one of them"},
       {{"--kv-events-config", R"({"enable_kv_cache_events": true})"}, "there is no endpoint"},
       {{"--kv-events-config", R"({"enable_kv_cache_events": true, "publisher": "nats"})"}, "zmq or null"},
       {{"--kv-events-config", R"({"enable_kv_cache_event": true})"}, "there is no 'enable_kv_cache_event'"}};
