@@ -1,19 +1,11 @@
 #include "kernels/cuda/add_norm.h"
 
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/block_sum.cuh"
 
 namespace batucada::cuda {
 namespace {
 
 constexpr int kMostThreads = 1024;
-
-// The sum over all threads of the block, to all of them. `sums` is scratch for a number per warp.
-__device__ __forceinline__ float BlockSum(float v, float* sums) {
-  v = WarpSum(v);
-  if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = v;
-  __syncthreads();
-  return WarpSum(threadIdx.x % 32 < blockDim.x / 32 ? sums[threadIdx.x % 32] : 0.f);
-}
 
 template <bool kLayer>
 __global__ void __launch_bounds__(kMostThreads) AddNormKernel(const AddNormParams p) {

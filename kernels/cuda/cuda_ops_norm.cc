@@ -19,20 +19,27 @@ using cuda::IsAct;
 using cuda::Product;
 using cuda::ShapeOf;
 
+// What the parameters of all norms have.
+template <typename Params>
+Params NormOf(const Tensor& x, const float* weight, float eps, const Tensor& out) {
+  Params p{};
+  p.x = x.As<float>();
+  p.x_stride = x.stride;
+  p.weight = weight;
+  p.eps = eps;
+  p.rows = Int(x.rows);
+  p.cols = Int(x.cols);
+  p.out = out.As<bf16>();
+  p.out_stride = out.stride;
+  return p;
+}
+
 // Without parts: the norm of what is there.
 cuda::AddNormParams AddNormOf(const Tensor& x, const AddNormArgs& args, const Tensor& out) {
-  return {.x = x.As<float>(),
-          .x_stride = x.stride,
-          .parts = nullptr,
-          .num_parts = 0,
-          .added = args.added,
-          .weight = args.weight,
-          .bias = args.bias,
-          .eps = args.eps,
-          .rows = Int(x.rows),
-          .cols = Int(x.cols),
-          .out = out.As<bf16>(),
-          .out_stride = out.stride};
+  auto p = NormOf<cuda::AddNormParams>(x, args.weight, args.eps, out);
+  p.added = args.added;
+  p.bias = args.bias;
+  return p;
 }
 
 }  // namespace
@@ -47,15 +54,7 @@ void CudaOps::RmsNorm(Tensor x, const float* weight, float eps, Tensor out) {
   if (target_.batch_invariant && cuda::AddNormServes(as_there)) {
     return Check("rms_norm", cuda::AddNorm(as_there, target_));
   }
-  Check("rms_norm", cuda::RmsNorm({.x = x.As<float>(),
-                                   .x_stride = x.stride,
-                                   .weight = weight,
-                                   .eps = eps,
-                                   .rows = Int(x.rows),
-                                   .cols = Int(x.cols),
-                                   .out = out.As<bf16>(),
-                                   .out_stride = out.stride},
-                                  target_));
+  Check("rms_norm", cuda::RmsNorm(NormOf<cuda::RmsNormParams>(x, weight, eps, out), target_));
 }
 
 void CudaOps::LayerNorm(Tensor x, const float* weight, const float* bias, float eps, Tensor out) {
@@ -65,16 +64,9 @@ void CudaOps::LayerNorm(Tensor x, const float* weight, const float* bias, float 
   }
   const cuda::AddNormParams as_there = AddNormOf(x, {.weight = weight, .bias = bias, .eps = eps}, out);
   if (cuda::AddNormServes(as_there)) return Check("layer_norm", cuda::AddNorm(as_there, target_));
-  Check("layer_norm", cuda::LayerNorm({.x = x.As<float>(),
-                                       .x_stride = x.stride,
-                                       .weight = weight,
-                                       .bias = bias,
-                                       .eps = eps,
-                                       .rows = Int(x.rows),
-                                       .cols = Int(x.cols),
-                                       .out = out.As<bf16>(),
-                                       .out_stride = out.stride},
-                                      target_));
+  auto any = NormOf<cuda::LayerNormParams>(x, weight, eps, out);
+  any.bias = bias;
+  Check("layer_norm", cuda::LayerNorm(any, target_));
 }
 
 void CudaOps::MatMulAddNorm(const Matrix& w, Tensor in, Tensor acc, const AddNormArgs& args, Tensor out) {

@@ -1,24 +1,15 @@
 #include "kernels/cuda/rms_norm.h"
 
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/block_sum.cuh"
 
 namespace batucada::cuda {
 namespace {
-
-// The sum over all threads of the block, to all of them.
-__device__ float BlockSum(float v) {
-  __shared__ float warp_sums[32];
-  v = WarpSum(v);
-  if (threadIdx.x % 32 == 0) warp_sums[threadIdx.x / 32] = v;
-  __syncthreads();
-  v = threadIdx.x % 32 < blockDim.x / 32 ? warp_sums[threadIdx.x % 32] : 0.f;
-  return WarpSum(v);
-}
 
 constexpr int kPacks = 4;  // groups of four floats a thread holds
 
 // cols a multiple of 4 and at most 4 · kPacks · blockDim.x; rows and weight aligned to 16 bytes, out to 8.
 __global__ void RmsNormKernel(const RmsNormParams p) {
+  __shared__ float sums[32];
   LetNextKernelStart();
   const int packs = p.cols / 4;
   float4 weight[kPacks];
@@ -38,7 +29,7 @@ __global__ void RmsNormKernel(const RmsNormParams p) {
   }
 #pragma unroll
   for (int i = 0; i < kPacks; ++i) sum += v[i].x * v[i].x + v[i].y * v[i].y + v[i].z * v[i].z + v[i].w * v[i].w;
-  const float scale = rsqrtf(BlockSum(sum) / static_cast<float>(p.cols) + p.eps);
+  const float scale = rsqrtf(BlockSum(sum, sums) / static_cast<float>(p.cols) + p.eps);
   uint2* out = reinterpret_cast<uint2*>(p.out + blockIdx.x * p.out_stride);
 #pragma unroll
   for (int i = 0; i < kPacks; ++i) {
@@ -52,12 +43,13 @@ __global__ void RmsNormKernel(const RmsNormParams p) {
 
 // Any width and alignment.
 __global__ void RmsNormAnyKernel(const RmsNormParams p) {
+  __shared__ float sums[32];
   LetNextKernelStart();
   WaitForEarlierKernels();
   const float* x = p.x + blockIdx.x * p.x_stride;
   float sum = 0.f;
   for (int c = threadIdx.x; c < p.cols; c += blockDim.x) sum += x[c] * x[c];
-  const float scale = rsqrtf(BlockSum(sum) / static_cast<float>(p.cols) + p.eps);
+  const float scale = rsqrtf(BlockSum(sum, sums) / static_cast<float>(p.cols) + p.eps);
   bf16* out = p.out + blockIdx.x * p.out_stride;
   for (int c = threadIdx.x; c < p.cols; c += blockDim.x) out[c] = __float2bfloat16_rn(x[c] * scale * p.weight[c]);
 }
