@@ -22,21 +22,22 @@ class LowRankTest : public OpTest {
     rank = sizes.rank;
     dt_rank = rank - sizes.padding;
     weights = Rounded(random.Normals(rank + 2 * kStates, channels, 1 / std::sqrt(channels)), DType::kBf16);
-    Dense dt_weights = Rounded(random.Normals(channels, rank, 0.2), DType::kBf16);
+    dt_weights = Rounded(random.Normals(channels, rank, 0.2), DType::kBf16);
     for (int64_t col = dt_rank; col < rank; ++col) {
       for (int64_t row = 0; row < channels; ++row) weights.At(col, row) = dt_weights.At(row, col) = 0;
     }
     x_proj = LoadWeights(*ops, weights, DType::kBf16);
     dt_proj = LoadWeights(*ops, dt_weights, DType::kBf16);
-    Dense a = Floats(channels, kStates);
+    a = Floats(channels, kStates);
     for (double& v : a.values) v = -0.05 - std::abs(v);
+    a = Rounded(a, DType::kF32);
+    d = Floats(1, channels).values;
+    dt_bias = random.NormalVector(channels);
+    for (double& v : dt_bias) v -= 3;
+    dt_bias = Rounded(dt_bias, DType::kF32);
     floats.clear();
     norms.clear();
-    floats.push_back(FloatsOnDevice(*ops, Rounded(a, DType::kF32).values));
-    floats.push_back(FloatsOnDevice(*ops, Floats(1, channels).values));
-    std::vector<double> bias = random.NormalVector(channels);
-    for (double& v : bias) v -= 3;
-    floats.push_back(FloatsOnDevice(*ops, Rounded(bias, DType::kF32)));
+    for (const auto* values : {&a.values, &d, &dt_bias}) floats.push_back(FloatsOnDevice(*ops, *values));
     for (const int64_t width : {dt_rank, kStates, kStates}) {
       norms.push_back(Floats(1, width).values);
       floats.push_back(FloatsOnDevice(*ops, norms.back()));
@@ -55,6 +56,24 @@ class LowRankTest : public OpTest {
       first += part == 0 ? rank : width;
     }
     return Rounded(all, act);
+  }
+
+  // How large the terms are that `count` rows, the next of a sequence in state `h`, are sums of: all of a fresh
+  // sequence's first row is small where B and C happen to be nearly orthogonal.
+  Dense TermsOf(const Dense& x, const Dense& z, const Dense& low, int64_t first, int64_t count, Dense h) const {
+    const Dense own = low.RowRange(first, count);
+    reference::ScanInputs in = {.x = x.RowRange(first, count),
+                                .dt = reference::MatMul(dt_weights, own.ColRange(0, rank)),
+                                .z = z.RowRange(first, count),
+                                .b = own.ColRange(rank, kStates),
+                                .c = own.ColRange(rank + kStates, kStates),
+                                .a = a,
+                                .d = d,
+                                .dt_bias = dt_bias};
+    for (auto* values : {&in.x.values, &in.b.values, &in.c.values, &in.d, &h.values}) {
+      for (double& v : *values) v = std::abs(v);
+    }
+    return reference::SelectiveScan(in, h);
   }
 
   Dense Run(const std::vector<Chunk>& chunks, const Dense& x_rows, const Dense& z_rows, RecurrentSlots& slots,
@@ -108,24 +127,33 @@ class LowRankTest : public OpTest {
       SCOPED_TRACE(::testing::Message() << channels << " channels, rank " << rank << ", " << count
                                         << " rows, prompt of " << prompt << (normed ? ", normed" : ""));
       RecurrentSlots together(*ops, count + 1, channels, kStates), apart(*ops, count + 1, channels, kStates);
+      std::vector<Dense> states;
       for (int32_t i = 0; i <= count; ++i) {
-        const Dense h = Floats(channels, kStates);
+        const Dense& h = states.emplace_back(Floats(channels, kStates));
         together.SetSsm(i, h);
         apart.SetSsm(i, h);
       }
       const Dense actual = Run(chunks, x, z, together, true, normed);
       const Dense expected = Run(chunks, x, z, apart, false, normed);
-      for (int64_t row = 0; row < rows; ++row) {  // one at a time, so that none hides behind the others
-        EXPECT_LT(RelativeError(actual.RowRange(row, 1), expected.RowRange(row, 1)), 2 * traits.act_tolerance) << row;
-      }
+      const Dense low = LowOf(x, normed);
+      int64_t row = 0;
       for (const Chunk& chunk : chunks) {
+        const Dense h = chunk.start == 0 ? Dense(channels, kStates) : states[static_cast<size_t>(chunk.slot)];
+        const Dense terms = TermsOf(x, z, low, row, chunk.rows, h);
+        for (int64_t i = 0; i < chunk.rows; ++i, ++row) {  // one at a time, so that none hides behind the others
+          EXPECT_LT(RelativeError(actual.RowRange(row, 1), expected.RowRange(row, 1), terms.RowRange(i, 1)),
+                    2 * traits.act_tolerance)
+              << row;
+        }
         EXPECT_LT(RelativeError(together.Ssm(chunk.slot), apart.Ssm(chunk.slot)), traits.act_tolerance) << chunk.slot;
       }
     }
   }
 
   int64_t channels = 0, rank = 0, dt_rank = 0;
-  Dense weights;  // of x_proj
+  Dense weights, dt_weights;  // of x_proj, dt_proj
+  Dense a;
+  std::vector<double> d, dt_bias;
   Matrix x_proj, dt_proj;
   std::vector<Buffer> floats;  // a, d, dt_bias and the norms of dt, B and C
   std::vector<std::vector<double>> norms;
