@@ -42,6 +42,17 @@ int Fail(int exit_code, const std::string& message) {
   return exit_code;
 }
 
+// What is wrong with a command line, of which `word` comes first, if any.
+std::string Complaint(const CLI::App& program, const CLI::ParseError& error, const std::string& word) {
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || !program.get_subcommands().empty()) {
+    return std::string(error.what()) + ".";
+  }
+  std::string names;
+  for (const CLI::App* command : program.get_subcommands({})) names += command->get_name() + ", ";
+  const std::string wrong = word.empty() ? "no command was given" : "'" + word + "' is no command";
+  return wrong + ": give one of " + names + "bench.";
+}
+
 // For what nobody caught: an exception of a thread, or of memory or threads that could not be had while others ran.
 [[noreturn]] void EndWithASentence() {
   const char* reason = "no exception";
@@ -84,8 +95,9 @@ int Main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
     std::error_code none;
     const bool directory = argc > 2 && std::filesystem::is_directory(argv[2], none);
-    return Fail(2, std::string(error.what()) + ". " + (directory ? "A model's directory goes behind --model. " : "") +
-                       "Run with --help for more information.");
+    return Fail(2, Complaint(program, error, argc > 1 ? argv[1] : "") +
+                       (directory ? " A model's directory goes behind --model." : "") +
+                       " Run with --help for more information.");
   }
   for (const auto& command : commands) {
     if (!command->Chosen()) continue;

@@ -228,7 +228,7 @@ void AddServerOptions(OptionTable& table, ServerConfig* config) {
                   &config->security.tls_certificate);
   table.AddString("tls-key", security, "PEM key of --tls-cert", &config->security.tls_key);
 
-  table.Guard({"api-key", "api-key-file", "tls-cert", "tls-key"});
+  table.Guard({"api-key", "api-key-file", "min-priority", "metrics-access", "tls-cert", "tls-key"});
 
   const std::string telemetry = "Metrics, logs and traces";
   table.AddEnum("metrics-aliases", telemetry, "Names for /metrics besides our own", {"none", "vllm"},

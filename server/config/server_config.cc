@@ -88,9 +88,12 @@ absl::Status ServerConfig::Validate() const {
     return absl::InvalidArgumentError(
         fmt::format("--health-port is {}, which is --port or --grpc-port, too: it must differ", health_port));
   }
-  for (const std::string& name : served_model_names) {
-    if (name.empty()) return absl::InvalidArgumentError("--served-model-name is empty");
-    BATUCADA_RETURN_IF_ERROR(CheckName("--served-model-name", name));
+  for (auto name = served_model_names.begin(); name != served_model_names.end(); ++name) {
+    if (name->empty()) return absl::InvalidArgumentError("--served-model-name is empty");
+    BATUCADA_RETURN_IF_ERROR(CheckName("--served-model-name", *name));
+    if (std::find(served_model_names.begin(), name, *name) != name) {
+      return absl::InvalidArgumentError(fmt::format("--served-model-name gives {} twice", *name));
+    }
   }
   BATUCADA_RETURN_IF_ERROR(CheckRange("--io-threads", io_threads, 0, 256));
   BATUCADA_RETURN_IF_ERROR(CheckRange("--text-threads", text_threads, 0, 256));

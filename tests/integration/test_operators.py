@@ -268,6 +268,24 @@ def test_words_that_no_flag_takes_are_refused(flags):
     assert ended.returncode == 2 and "not expected: " in ended.stderr and len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("words,says", [((), "no command was given: "), (("serv", "--port", "0"), "'serv' is no command: "),
+                                        (("--port", "0"), "'--port' is no command: ")])
+def test_what_is_no_command_is_answered_with_those_that_are(words, says):
+    ended = run(*words)
+    assert ended.returncode == 2 and says + "give one of serve, complete, " in ended.stderr and len(ended.stderr.splitlines()) == 1
+
+
+def test_a_name_that_is_served_twice_is_refused():
+    ended = run("serve", *FAKE, "--served-model-name", "a", "--served-model-name", "b", "--served-model-name", "a")
+    assert ended.returncode == 2 and ended.stderr == "batucada: --served-model-name gives a twice\n"
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "API_KEY_FILE", "METRICS_ACCESS", "MIN_PRIORITY", "TLS_CERT", "TLS_KEY"])
+def test_what_guards_the_server_and_was_not_filled_in_is_refused(name):
+    ended = run("serve", *FAKE, "--port", "0", "--grpc-port", "0", env={f"BATUCADA_{name}": ""})
+    assert ended.returncode == 2 and ended.stderr == f"batucada: BATUCADA_{name}: it is empty: give a value, or leave it away\n"
+
+
 def test_a_prompt_may_stand_between_flags():
     ended = run("complete", *FAKE, "--seed", "5", "Call me", "--max-tokens", "1", "--model", str(MODEL))
     assert ended.returncode == 0 and ended.stdout.startswith("Call me"), ended.stderr
