@@ -40,7 +40,8 @@ absl::StatusOr<Parsed> Parse(const GrammarSpec& spec, const Tokenizer& tokenizer
     case GrammarSpec::Kind::kJsonObject: parsed.root = json.Object(); break;
     case GrammarSpec::Kind::kJsonSchema: {
       BATUCADA_ASSIGN_OR_RETURN(const boost::json::value schema, ParseJson(spec.text, "the text"));
-      BATUCADA_ASSIGN_OR_RETURN(parsed.root, grammar::ReadJsonSchema(schema, expressions, json, budget));
+      BATUCADA_ASSIGN_OR_RETURN(parsed.root,
+                                grammar::ReadJsonSchema(schema, grammar::Hold::kAll, expressions, json, budget));
       break;
     }
     case GrammarSpec::Kind::kRegex: {

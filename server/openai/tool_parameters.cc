@@ -221,7 +221,8 @@ bj::object ToolsSchema() {
            {"description", Nullable(StringSchema(""))},
            {"parameters", Nullable(std::move(parameters))},
            {"strict", Nullable(BooleanSchema("Arguments are held to the schema also where the model may answer "
-                                             "without a call; where it must call, they are in any case.",
+                                             "without a call. Where it must call they are in any case: of a tool that "
+                                             "is not strict to as much of it as they can be.",
                                              false))}});
   function["required"] = bj::array{"name"};
   bj::object type = StringSchema("");

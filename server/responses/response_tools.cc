@@ -183,7 +183,8 @@ void AddResponseTools(ParameterTable<Params>& table) {
            {"parameters",
             Nullable(ObjectSchema("JSON Schema of the arguments, which are an object. Absent: there are none.", {}))},
            {"strict", Nullable(BooleanSchema("Arguments are held to the schema also where the model may answer "
-                                             "without a call; where it must call, they are in any case.",
+                                             "without a call. Where it must call they are in any case: of a tool that "
+                                             "is not strict to as much of it as they can be.",
                                              false))}});
   tool["required"] = bj::array{"type", "name"};
   bj::object tools = ArraySchema(

@@ -154,7 +154,7 @@ def test_structured_output(client):
     ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages[0].content[0].type"),
     ({"tools": [{"name": "a"}]}, "tools[0].input_schema"),
     ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
-    ({"tools": [{"name": "a", "input_schema": {"properties": {"b": {"uniqueItems": True}}}}], "tool_choice": {"type": "any"}},
+    ({"tools": [{"name": "a", "strict": True, "input_schema": {"properties": {"b": {"uniqueItems": True}}}}], "tool_choice": {"type": "any"}},
      "$.properties.b.uniqueItems"),
     ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "b"}}, "tool_choice.name"),
     ({"tool_choice": {"type": "tool", "name": "b"}}, "tool_choice asks for a call, and there are no tools"),

@@ -237,9 +237,15 @@ def test_the_clients_own_helpers(client):
 
 
 def test_a_schema_that_no_answer_can_be_held_to_is_named(qwen):
-    tool = {"type": "function", "name": "a", "parameters": {"properties": {"b": {"uniqueItems": True}}}}
+    tool = {"type": "function", "name": "a", "strict": True, "parameters": {"properties": {"b": {"uniqueItems": True}}}}
     error = qwen.http.post("/v1/responses", json={"input": "a", "tools": [TIME, tool], "tool_choice": "required"}).json()["error"]
     assert error["param"] == "tools[1].parameters" and "$.properties.b.uniqueItems" in error["message"]
+    for strict in ({}, {"strict": False}, {"strict": None}):  # as much as can be of it
+        loose = {"type": "function", "name": "a", "parameters": tool["parameters"], **strict}
+        answer = qwen.http.post("/v1/responses", json={"input": "a", "tools": [loose], "tool_choice": "required",
+                                                        "parallel_tool_calls": False, **OFF, "seed": 1})
+        assert answer.status_code == 200, answer.text
+        assert [item["name"] for item in answer.json()["output"] if item["type"] == "function_call"] == ["a"]
 
 
 def test_input_is_counted_as_it_is_given(client):

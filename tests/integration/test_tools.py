@@ -237,7 +237,7 @@ def test_beside_a_response_format(qwen):
     ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice", "one of"),
     ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice.function.name", "none of the tools"),
     ({"tool_choice": "required"}, "tool_choice", "no tools"),
-    ({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": {"properties": {"b": {"uniqueItems": True}}}}}],
+    ({"tools": [TIME, {"type": "function", "function": {"name": "a", "strict": True, "parameters": {"properties": {"b": {"uniqueItems": True}}}}}],
       "tool_choice": "required"}, "tools[1].function.parameters", "$.properties.b.uniqueItems"),
     *[({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": wrong}}], **choice}, "tools[1].function.parameters", why)
       for choice in ({}, {"tool_choice": "none"}, {"tool_choice": "required"}) for wrong, why in [

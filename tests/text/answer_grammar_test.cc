@@ -174,12 +174,19 @@ TEST_F(AnswerGrammarTest, WhatAFormRefusesIsRefusedBehindThinkingAndBesideCalls)
 
 TEST_F(AnswerGrammarTest, ASchemaThatIsNotServedIsNamedByItsTool) {
   OfferedTools tools = Offer(Use::kMust);
-  tools.tools.push_back(Tool("odd", false, R"({"properties": {"a": {"uniqueItems": true}}})"));
+  constexpr const char* kOdd = R"({"properties": {"a": {"uniqueItems": true}}})";
+  tools.tools.push_back(Tool("odd", true, kOdd));
   tools.names = {"time", "odd"};
   const auto made = compiler_.Compile(*AnswerGrammar(&tools, {.calls = CallFormat::kJamba}, std::nullopt));
   ASSERT_FALSE(made.ok());
   EXPECT_THAT(std::string(made.status().message()), HasSubstr("json_schema: $.properties.a.uniqueItems"));
   EXPECT_EQ(ToolAtPlace(tools, std::string(made.status().message())), 2);
+  // Of a tool that is not strict as much is held to as can be.
+  tools.tools.back() = Tool("odd", false, kOdd);
+  const auto grammar = Compile(AnswerGrammar(&tools, {.calls = CallFormat::kJamba}, std::nullopt));
+  const CallFrame& frame = FamilyOf(CallFormat::kJamba).frame;
+  EXPECT_TRUE(Takes(grammar, frame.open + Call(CallFormat::kJamba, "odd", R"({"a": [1, 1]})") + frame.close));
+  EXPECT_FALSE(Takes(grammar, frame.open + Call(CallFormat::kJamba, "odd", R"({"b": 1})") + frame.close));
 }
 
 // What the grammar of a family lets through its parser reads: calls of the tools, with arguments that are JSON objects.

@@ -55,7 +55,8 @@ std::optional<bj::object> CallGrammar(const OfferedTools& offered, const CallFra
     const bool strict = IsStrict(function);
     any_strict = any_strict || strict;
     bj::object content = {{"type", "json_schema"},
-                          {"json_schema", must || strict ? SchemaOf(function) : bj::value(AnyObject())}};
+                          {"json_schema", must || strict ? SchemaOf(function) : bj::value(AnyObject())},
+                          {"best_effort", !strict}};
     tags.push_back(
         {{"type", "tag"},
          {"begin", JsonString(frame.before_name + grammar::QuoteJson(NameOf(tool)) + frame.before_arguments)},

@@ -21,6 +21,26 @@ using Scope = SchemaFlattener::Scope;
 
 constexpr int kMaxSchemaDepth = 100;
 
+const bj::value* Find(const bj::value& schema, std::string_view keyword) {
+  const bj::object* object = schema.if_object();
+  return object == nullptr ? nullptr : object->if_contains({keyword.data(), keyword.size()});
+}
+
+bj::object Only(const bj::value& schema, std::initializer_list<const char*> keywords) {
+  bj::object some;
+  for (const char* keyword : keywords) {
+    if (const bj::value* value = Find(schema, keyword)) some[keyword] = *value;
+  }
+  return some;
+}
+
+// All values of its types.
+bj::object OnlyTypes(const bj::value& schema) {
+  bj::object types = Only(schema, {"type"});
+  if (!types.empty()) types["additionalProperties"] = true;
+  return types;
+}
+
 }  // namespace
 
 std::string_view TypeOf(const bj::value& value) {
@@ -70,11 +90,26 @@ absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::st
   const auto [found, fresh] = rules_.try_emplace(text, 0);
   if (!fresh) return e_.Reference(found->second);
   const RuleId rule = found->second = e_.NewRule();
-  BATUCADA_ASSIGN_OR_RETURN(Flat flat, flattener_.Flatten(schema, path));
-  BATUCADA_ASSIGN_OR_RETURN(const ExprId body, ReadFlat(std::move(flat), path, depth));
-  e_.Define(rule, body);
-  if (body == kNoText) return kNoText;
+  absl::StatusOr<ExprId> body = ReadWhole(schema, path, depth);
+  if (!body.ok() && hold_ == Hold::kBestEffort) body = ReadLess(schema, path, depth);
+  if (!body.ok()) return body;
+  e_.Define(rule, *body);
+  if (*body == kNoText) return kNoText;
   return e_.Reference(rule);
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadWhole(const bj::value& schema, const std::string& path, int depth) {
+  BATUCADA_ASSIGN_OR_RETURN(Flat flat, flattener_.Flatten(schema, path));
+  return ReadFlat(std::move(flat), path, depth);
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadLess(const bj::value& schema, const std::string& path, int depth) {
+  bj::object plain = Only(schema, {"type", "enum", "const", "properties", "required", "additionalProperties", "items",
+                                   "prefixItems", "anyOf", "allOf", "$ref"});
+  if (const bj::value* one = Find(schema, "oneOf"); one != nullptr && !plain.contains("anyOf")) plain["anyOf"] = *one;
+  absl::StatusOr<ExprId> body = ReadWhole(plain, path, depth);
+  if (!body.ok()) body = ReadWhole(OnlyTypes(schema), path, depth);
+  return body;
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path, int depth) {
@@ -199,11 +234,13 @@ absl::StatusOr<ExprId> SchemaReader::ReadType(const Flat& flat, std::string_view
   return ReadObject(flat, path, depth);
 }
 
-absl::StatusOr<ExprId> ReadJsonSchema(const bj::value& schema, Expressions& expressions, JsonParts& json,
+absl::StatusOr<ExprId> ReadJsonSchema(const bj::value& schema, Hold hold, Expressions& expressions, JsonParts& json,
                                       WorkBudget& budget) {
-  BATUCADA_ASSIGN_OR_RETURN(bj::value plain, WithPlainReferences(schema, budget));
-  MakeIntegers(plain);
-  return SchemaReader(plain, expressions, json, budget).Read(plain, "$");
+  absl::StatusOr<bj::value> plain = WithPlainReferences(schema, budget);
+  if (!plain.ok() && hold == Hold::kBestEffort) plain = OnlyTypes(schema);
+  if (!plain.ok()) return plain.status();
+  MakeIntegers(*plain);
+  return SchemaReader(*plain, hold, expressions, json, budget).Read(*plain, "$");
 }
 
 }  // namespace batucada::grammar

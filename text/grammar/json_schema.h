@@ -5,6 +5,8 @@
 // is refused, with its place. oneOf is held to where its alternatives exclude each other.
 #pragma once
 
+#include <cstdint>
+
 #include <boost/json/value.hpp>
 
 #include "absl/status/statusor.h"
@@ -13,8 +15,14 @@
 
 namespace batucada::grammar {
 
+// What becomes of what an answer cannot be held to.
+enum class Hold : uint8_t {
+  kAll,         // it is refused
+  kBestEffort,  // the values of which it is said are held to less: to the plainest of keywords, else to their types
+};
+
 // INVALID_ARGUMENT: "$.properties.a.pattern …".
-absl::StatusOr<ExprId> ReadJsonSchema(const boost::json::value& schema, Expressions& expressions, JsonParts& json,
-                                      WorkBudget& budget);
+absl::StatusOr<ExprId> ReadJsonSchema(const boost::json::value& schema, Hold hold, Expressions& expressions,
+                                      JsonParts& json, WorkBudget& budget);
 
 }  // namespace batucada::grammar

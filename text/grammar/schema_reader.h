@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "text/grammar/json_parts.h"
+#include "text/grammar/json_schema.h"
 #include "text/grammar/schema_flatten.h"
 #include "text/grammar/text_classes.h"
 
@@ -21,14 +22,17 @@ namespace batucada::grammar {
 class SchemaReader {
  public:
   // All outlive this.
-  SchemaReader(const boost::json::value& root, Expressions& expressions, JsonParts& json, WorkBudget& budget)
-      : flattener_(root, budget), e_(expressions), json_(json), budget_(budget) {}
+  SchemaReader(const boost::json::value& root, Hold hold, Expressions& expressions, JsonParts& json, WorkBudget& budget)
+      : hold_(hold), flattener_(root, budget), e_(expressions), json_(json), budget_(budget) {}
 
   absl::StatusOr<ExprId> Read(const boost::json::value& schema, const std::string& path, int depth = 0);
 
  private:
   using Flat = boost::json::object;
 
+  absl::StatusOr<ExprId> ReadWhole(const boost::json::value& schema, const std::string& path, int depth);
+  // Of a schema that an answer cannot be held to, what it can.
+  absl::StatusOr<ExprId> ReadLess(const boost::json::value& schema, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadFlat(Flat flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth);
   // With what holds quietly put in. REQUIRES: it is settled.
@@ -101,6 +105,7 @@ class SchemaReader {
   Apart AreMembersApart(const Flat& a, const Flat& b, bool closed, int depth);
   absl::StatusOr<std::optional<int32_t>> Count(const Flat& flat, const char* name, const std::string& path) const;
 
+  const Hold hold_;
   SchemaFlattener flattener_;
   Expressions& e_;
   JsonParts& json_;

@@ -132,7 +132,9 @@ class TagReader {
     if (name == "json_schema") {
       const bj::value* schema = Find(object, name);
       if (schema == nullptr) return Refused(at, "is missing");
-      absl::StatusOr<ExprId> read = ReadJsonSchema(*schema, e_, json_, budget_);
+      BATUCADA_ASSIGN_OR_RETURN(const bool best_effort, Flag(object, "best_effort", path));
+      const Hold hold = best_effort ? Hold::kBestEffort : Hold::kAll;
+      absl::StatusOr<ExprId> read = ReadJsonSchema(*schema, hold, e_, json_, budget_);
       return read.ok() ? read : placed(read.status());
     }
     BATUCADA_ASSIGN_OR_RETURN(const std::string text, String(object, name, path));

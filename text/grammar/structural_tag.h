@@ -1,7 +1,8 @@
 // Texts of several parts, each held to something of its own, as XGrammar's structural tags describe them: free text
 // with calls of tools in it, thinking before an answer.
 //
-//   const_string {value} · json_schema {json_schema} · regex {pattern} · grammar {grammar} · any_text {excludes}
+//   const_string {value} · json_schema {json_schema, best_effort: hold to what can be} · regex {pattern} ·
+//   grammar {grammar} · any_text {excludes}
 //   sequence, or {elements} · optional, star, plus {content} · tag {begin, content, end}
 //   triggered_tags {triggers, tags, at_least_one, stop_after_first}: free text; once it holds a trigger, one of the
 //   tags
