@@ -73,7 +73,7 @@ double ReadBandwidth(ThreadPool& pool) {
   const int64_t lines = static_cast<int64_t>(kReadBytes / 64);
   std::vector<uint64_t> sums(static_cast<size_t>(pool.threads()));
   const double seconds = BestSeconds(pool.threads(), [&] {
-    pool.ParallelFor(lines, 1, [&](int64_t begin, int64_t end, int thread) {
+    pool.ParallelFor(lines, Grain(), [&](int64_t begin, int64_t end, int thread) {
       uint64_t sum = 0;
       for (int64_t i = begin; i < end; ++i) sum += words[i * kWordsPerLine];
       sums[static_cast<size_t>(thread)] += sum;
@@ -87,7 +87,7 @@ template <typename Work>
 double Peak(ThreadPool& pool, int64_t count, const Work& work) {
   std::vector<double> done(static_cast<size_t>(pool.threads()));
   const double seconds = BestSeconds(pool.threads(), [&] {
-    pool.ParallelFor(pool.threads(), 1, [&](int64_t begin, int64_t, int) {
+    pool.ParallelFor(pool.threads(), Grain(), [&](int64_t begin, int64_t, int) {
       float sink = 0.25f;
       done[static_cast<size_t>(begin)] = work(count, &sink) + (sink == 0 ? 1 : 0);
     });

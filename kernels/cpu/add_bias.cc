@@ -30,7 +30,7 @@ constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void AddBias(const Tensor& x, const float* bias, ThreadPool& pool) {
-  pool.ParallelFor(x.rows, std::max<int64_t>(1, kMinElements / x.cols), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(x.rows, Grain::Of(kMinElements, x.cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) HWY_DYNAMIC_DISPATCH(AddBiasRow)(x.As<float>() + r * x.stride, bias, x.cols);
   });
 }

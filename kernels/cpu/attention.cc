@@ -34,21 +34,22 @@ void PlanTiles(const BatchView& b, const AttentionArgs& args, AttentionScratch& 
   }
 }
 
-constexpr int64_t kMinPairs = 2048;  // (query, key) pairs worth a fork
+constexpr int64_t kMinPairs = 2048;     // (query, key) pairs worth a fork
+constexpr int64_t kPartsPerThread = 4;  // so that who is held up holds up a quarter
 
 // The first `in_cache` sequences find their own keys in the ring, too.
 void AttendTiles(const BatchView& b, const AttentionArgs& args, int32_t in_cache, AttentionScratch& scratch,
                  ThreadPool& pool) {
   PlanTiles(b, args, scratch);
   const int64_t total = scratch.cost.back();
-  const int64_t parts = std::clamp<int64_t>(total / kMinPairs, 1, pool.threads());
+  const int64_t parts = std::clamp<int64_t>(total / kMinPairs, 1, kPartsPerThread * pool.threads());
   const size_t floats = AttentionTileFloats(args.head_dim);
-  float* memory = scratch.floats.Floats(static_cast<size_t>(parts) * floats);
+  float* memory = scratch.floats.Floats(static_cast<size_t>(pool.threads()) * floats);
   // Tile i belongs to the part in which its cost begins, so that parts cost the same however uneven tiles are.
   const auto first_tile = [&](int64_t part) {
     return std::lower_bound(scratch.cost.begin(), scratch.cost.end() - 1, total * part / parts) - scratch.cost.begin();
   };
-  pool.ParallelFor(parts, 1, [&](int64_t begin, int64_t end, int thread) {
+  pool.ParallelFor(parts, Grain(), [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = first_tile(begin); i < first_tile(end); ++i) {
       const AttentionTile& tile = scratch.tiles[static_cast<size_t>(i)];
       AttendTile(b, args, tile, tile.sequence < in_cache, memory + static_cast<size_t>(thread) * floats);

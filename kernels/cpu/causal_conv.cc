@@ -80,7 +80,7 @@ void CausalConv(const BatchView& b, const ConvArgs& args, ThreadPool& pool) {
   const int64_t channels = args.x.cols;
   const int64_t blocks = CeilDiv(channels, kChannels);
   // Threads divide the channels, so that one long prompt among short rows is still shared evenly.
-  const int64_t grain = std::max<int64_t>(1, kMinElements / (kChannels * b.num_tokens));
+  const Grain grain = Grain::Of(kMinElements, kChannels * b.num_tokens);
   pool.ParallelFor(blocks, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t first = begin * kChannels; first < std::min(channels, end * kChannels); first += kChannels) {
       const int64_t count = std::min(kChannels, channels - first);

@@ -48,7 +48,7 @@ void CpuDevice::CopyPieces(std::span<const CopyPiece> pieces) {
   if (!status().ok()) return;
   int64_t total = 0;
   for (const CopyPiece& piece : pieces) total += static_cast<int64_t>(piece.bytes);
-  pool_.ParallelFor(total, kCopyGrain, [&](int64_t begin, int64_t end, int) {
+  pool_.ParallelFor(total, Grain::Of(kCopyGrain, 1), [&](int64_t begin, int64_t end, int) {
     int64_t first = 0;  // where the piece at hand begins
     for (const CopyPiece& piece : pieces) {
       const int64_t last = first + static_cast<int64_t>(piece.bytes);

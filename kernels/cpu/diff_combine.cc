@@ -51,7 +51,7 @@ constexpr int64_t kMinElements = 8 << 10;  // per thread
 void DiffCombine(const Tensor& streams, int32_t group, int32_t width, float lambda, const float* weight, float eps,
                  const Tensor& out, ThreadPool& pool) {
   const int64_t pairs = out.cols / width;
-  pool.ParallelFor(out.rows, std::max<int64_t>(1, kMinElements / streams.cols), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(out.rows, Grain::Of(kMinElements, streams.cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       const float* row = streams.As<float>() + r * streams.stride;
       for (int64_t pair = 0; pair < pairs; ++pair) {

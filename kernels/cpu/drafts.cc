@@ -15,7 +15,7 @@ void PlaceRows(const BatchView& b, const PlaceRowsArgs& args) {
 }
 
 void KeepDrafts(const BatchView& b, const KeepDraftsArgs& args, ThreadPool& pool) {
-  pool.ParallelFor(b.num_decode, 1, [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(b.num_decode, Grain(), [&](int64_t begin, int64_t end, int) {
     for (auto row = static_cast<int32_t>(begin); row < end; ++row) {
       if (IsDraft(b, row)) continue;
       int32_t last = row;  // that is kept

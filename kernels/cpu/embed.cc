@@ -11,7 +11,7 @@ namespace {
 // Rows are copied by several threads only if there is enough to copy.
 constexpr int64_t kMinElements = 16 << 10;
 
-int64_t RowGrain(int64_t cols) { return std::max<int64_t>(1, kMinElements / cols); }
+Grain RowGrain(int64_t cols) { return Grain::Of(kMinElements, cols); }
 
 void UnpackRow(const PackedWeights& table, int64_t row, float* out) {
   const int64_t first = PackedIndex(row, 0, table.in, table.dtype);

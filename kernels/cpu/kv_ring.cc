@@ -12,7 +12,7 @@ void WriteKv(const BatchView& b, const AttentionArgs& args, ThreadPool& pool) {
   const int64_t visible = std::min<int64_t>(args.window - 1, RingTokens(b, args.kv));
   const int64_t k_column = static_cast<int64_t>(args.heads) * d;
   const int64_t v_column = k_column + static_cast<int64_t>(args.kv_heads) * d;
-  const int64_t grain = std::max<int64_t>(1, kMinElements / (2 * static_cast<int64_t>(args.kv_heads) * d));
+  const Grain grain = Grain::Of(kMinElements, 2 * static_cast<int64_t>(args.kv_heads) * d);
   pool.ParallelFor(b.num_tokens, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       const int32_t s = b.row_sequence[t];

@@ -57,7 +57,7 @@ constexpr int64_t kMinElements = 16 << 10;  // per thread
 
 void LayerNorm(const Tensor& x, const float* weight, const float* bias, float eps, const Tensor& out,
                ThreadPool& pool) {
-  pool.ParallelFor(x.rows, std::max<int64_t>(1, kMinElements / x.cols), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(x.rows, Grain::Of(kMinElements, x.cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       HWY_DYNAMIC_DISPATCH(LayerNormRow)
       (x.As<float>() + r * x.stride, weight, bias, eps, x.cols, out.As<float>() + r * out.stride);

@@ -304,7 +304,7 @@ constexpr int64_t kMinWork = 16 << 10;
 
 void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMulMode mode, MatMulScratch& scratch,
                  ThreadPool& pool) {
-  const int64_t grain = std::max<int64_t>(1, kMinWork / (x.rows * PanelElements(w.in, w.dtype)));
+  const Grain grain = Grain::Of(kMinWork, x.rows * PanelElements(w.in, w.dtype));
   if (x.rows < HWY_DYNAMIC_DISPATCH(ManyRows)()) {
     pool.ParallelFor(NumPanels(w.out), grain, [&](int64_t begin, int64_t end, int) {
       HWY_DYNAMIC_DISPATCH(MultiplyFewRows)({w, x, y, mode, begin, end});
@@ -316,7 +316,7 @@ void MatMulBlock(const PackedWeights& w, const Tensor& x, const Tensor& y, MatMu
   float* packed = scratch.rows.Floats(static_cast<size_t>(tiles * tile_rows * w.in));
   const size_t wide_floats = static_cast<size_t>(kBlockK * kPanelWidth);
   float* wide = scratch.panel.Floats(static_cast<size_t>(pool.threads()) * wide_floats);
-  pool.ParallelFor(tiles, 1, [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(tiles, Grain(), [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(PackTiles)(x, tiles, begin, end, packed);
   });
   pool.ParallelFor(NumPanels(w.out), grain, [&](int64_t begin, int64_t end, int thread) {

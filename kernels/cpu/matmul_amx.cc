@@ -213,11 +213,11 @@ void MultiplyRows(const PackedWeights& w, const Tensor& x, const Tensor& y, MatM
   const int64_t tiles = CeilDiv(x.rows, kTileRows), blocks = CeilDiv(w.in, kTileInputs);
   const int64_t bytes = tiles * blocks * kRowTileBytes, height = std::min(x.rows, kTileRows);
   char* const packed = reinterpret_cast<char*>(scratch.rows.Floats(static_cast<size_t>(bytes) / sizeof(float)));
-  const int64_t few = std::max<int64_t>(1, kMinWork / (kTileInputs * height));
+  const Grain few = Grain::Of(kMinWork, kTileInputs * height);
   pool.ParallelFor(tiles * blocks, few, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) PackTile(x, i / tiles, i % tiles, height, packed + i * kRowTileBytes);
   });
-  const int64_t grain = std::max<int64_t>(1, kMinWork / (x.rows * PanelElements(w.in, w.dtype)));
+  const Grain grain = Grain::Of(kMinWork, x.rows * PanelElements(w.in, w.dtype));
   pool.ParallelFor(NumPanels(w.out), grain, [&](int64_t begin, int64_t end, int) {
     MultiplyPanels({w, packed, y, mode, begin, end});
   });

@@ -29,7 +29,7 @@ void PackAs(const HostTensor& part, T* packed, DType dtype, int64_t in, int64_t 
             const Load& load) {
   const int64_t first_panel = first_row / kPanelWidth;
   const int64_t end_row = first_row + part.rows;
-  pool.ParallelFor(NumPanels(end_row) - first_panel, 1, [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(NumPanels(end_row) - first_panel, Grain(), [&](int64_t begin, int64_t end, int) {
     for (int64_t panel = first_panel + begin; panel < first_panel + end; ++panel) {
       const int64_t from = std::max(first_row, panel * kPanelWidth);
       const int64_t to = std::min(end_row, (panel + 1) * kPanelWidth);

@@ -47,7 +47,7 @@ constexpr int64_t kMinElements = 16 << 10;  // per thread
 }  // namespace
 
 void RmsNorm(const Tensor& x, const float* weight, float eps, const Tensor& out, ThreadPool& pool) {
-  pool.ParallelFor(x.rows, std::max<int64_t>(1, kMinElements / x.cols), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(x.rows, Grain::Of(kMinElements, x.cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       HWY_DYNAMIC_DISPATCH(RmsNormRow)
       (x.As<float>() + r * x.stride, weight, eps, x.cols, out.As<float>() + r * out.stride);

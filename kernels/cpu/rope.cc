@@ -51,7 +51,7 @@ void RopeTable::Prepare(const int32_t* positions, int64_t rows, int32_t head_dim
   for (int64_t i = 0; i < half; ++i) {
     inverse[static_cast<size_t>(i)] = RopeFrequency(rope, head_dim, static_cast<int32_t>(i));
   }
-  pool.ParallelFor(rows, std::max<int64_t>(1, kMinAngles / half), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(rows, Grain::Of(kMinAngles, half), [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       float* row = table_.data() + t * head_dim;
       for (int64_t i = 0; i < half; ++i) {
@@ -64,7 +64,7 @@ void RopeTable::Prepare(const int32_t* positions, int64_t rows, int32_t head_dim
 }
 
 void Rotate(const Tensor& x, int32_t head_dim, const RopeTable& table, ThreadPool& pool) {
-  pool.ParallelFor(x.rows, std::max<int64_t>(1, kMinElements / x.cols), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(x.rows, Grain::Of(kMinElements, x.cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
       float* row = x.As<float>() + t * x.stride;
       for (int64_t col = 0; col < x.cols; col += head_dim) {

@@ -151,7 +151,7 @@ RowSample SampleRow(const float* logits, int32_t vocab, const RowSampling& row, 
 
 void Sample(const Tensor& logits, int32_t vocab, const RowSampling* rows, const ControlView& controls,
             RowSample* results, int32_t* last_token, std::vector<SampleScratch>& scratch, ThreadPool& pool) {
-  pool.ParallelFor(logits.rows, 1, [&](int64_t begin, int64_t end, int thread) {
+  pool.ParallelFor(logits.rows, Grain(), [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
       const float* row = logits.As<float>() + i * logits.stride;
       results[i] = SampleRow(row, vocab, rows[i], controls, scratch[static_cast<size_t>(thread)]);

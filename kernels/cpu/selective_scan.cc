@@ -149,7 +149,7 @@ constexpr int64_t kMinStates = 16 << 10;  // state updates per thread
 void SelectiveScan(const BatchView& b, const ScanArgs& args, ThreadPool& pool) {
   const int64_t channels = args.x.cols;
   const int64_t blocks = CeilDiv(channels, kScanChannels);
-  const int64_t grain = std::max<int64_t>(1, kMinStates / (kScanChannels * args.d_state * b.num_tokens));
+  const Grain grain = Grain::Of(kMinStates, kScanChannels * args.d_state * b.num_tokens);
   // Threads divide the channels, so that one long prompt among single rows is still shared evenly.
   pool.ParallelFor(blocks, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t block = begin; block < end; ++block) {

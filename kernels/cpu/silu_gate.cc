@@ -31,7 +31,7 @@ constexpr int64_t kMinElements = 8 << 10;  // per thread
 }  // namespace
 
 void SiluGate(const Tensor& gate, const Tensor& x, const Tensor& out, ThreadPool& pool) {
-  pool.ParallelFor(out.rows, std::max<int64_t>(1, kMinElements / out.cols), [&](int64_t begin, int64_t end, int) {
+  pool.ParallelFor(out.rows, Grain::Of(kMinElements, out.cols), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       HWY_DYNAMIC_DISPATCH(SiluGateRow)
       (gate.As<float>() + r * gate.stride, x.As<float>() + r * x.stride, out.cols, out.As<float>() + r * out.stride);

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #if defined(__x86_64__)
@@ -58,7 +59,22 @@ int UsableCores() {
 
 namespace {
 
-void EndWorkers(bool& stopping, auto& workers) {
+// Of how many shares a thread takes pieces: a look into another's costs as much as fetching a cache line from it.
+constexpr int kMostShares = 8;
+
+// The first piece of what is left, or the last, which its owner comes to last.
+std::optional<uint32_t> Take(std::atomic<uint64_t>& share, bool first) {
+  constexpr uint64_t kOneFromEnd = uint64_t{1} << 32U;
+  for (uint64_t left = share.load(std::memory_order_acquire);;) {
+    const auto begin = static_cast<uint32_t>(left), end = static_cast<uint32_t>(left >> 32U);
+    if (begin >= end) return std::nullopt;
+    if (share.compare_exchange_weak(left, first ? left + 1 : left - kOneFromEnd, std::memory_order_acq_rel)) {
+      return first ? begin : end - 1;
+    }
+  }
+}
+
+void EndWorkers(std::atomic<bool>& stopping, auto& workers) {
   stopping = true;
   for (auto& worker : workers) {
     worker->jobs_posted.fetch_add(1, std::memory_order_release);
@@ -69,19 +85,19 @@ void EndWorkers(bool& stopping, auto& workers) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(static_cast<size_t>(threads)) {
   for (int i = 1; i < threads; ++i) workers_.push_back(std::make_unique<Worker>());
   for (size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = *workers_[i];
-    const int part = static_cast<int>(i) + 1;  // part 0 is the caller's
+    const int thread = static_cast<int>(i) + 1;  // the caller is 0
     try {
-      worker.thread = std::thread([this, &worker, part] { Work(worker, part); });
+      worker.thread = std::thread([this, &worker, thread] { Work(worker, thread); });
     } catch (...) {  // no memory for its stack: those that run end first
       workers_.resize(i);
       EndWorkers(stopping_, workers_);
       throw;
     }
-    pthread_setname_np(worker.thread.native_handle(), ("cpu-ops-" + std::to_string(part)).c_str());
+    pthread_setname_np(worker.thread.native_handle(), ("cpu-ops-" + std::to_string(thread)).c_str());
   }
 }
 
@@ -89,22 +105,39 @@ ThreadPool::~ThreadPool() { EndWorkers(stopping_, workers_); }
 
 void ThreadPool::Run(const Job& job) {
   job_ = job;
-  unfinished_.store(job.parts - 1, std::memory_order_relaxed);
-  for (int part = 1; part < job.parts; ++part) {
-    Worker& worker = *workers_[static_cast<size_t>(part - 1)];
+  unfinished_.store(job.pieces, std::memory_order_relaxed);
+  for (int64_t i = 0; i < job.shares; ++i) {
+    const auto first = static_cast<uint64_t>(job.pieces * i / job.shares);
+    const auto end = static_cast<uint64_t>(job.pieces * (i + 1) / job.shares);
+    shares_[static_cast<size_t>(i)].left.store(end << 32U | first, std::memory_order_release);
+  }
+  // Who is woken looks at no more than kMostShares, its own among them: each share has a thread.
+  for (int64_t i = 1; i < job.shares; ++i) {
+    Worker& worker = *workers_[static_cast<size_t>(i - 1)];
     worker.jobs_posted.fetch_add(1, std::memory_order_release);
     worker.jobs_posted.notify_one();
   }
-  job.run_part(job.body, job.items, job.parts, 0);
-  for (int left = unfinished_.load(std::memory_order_acquire); left != 0;) left = WaitWhile(unfinished_, left);
+  const int64_t own = RunPieces(0);
+  int64_t left = unfinished_.fetch_sub(own, std::memory_order_acq_rel) - own;
+  while (left != 0) left = WaitWhile(unfinished_, left);
 }
 
-void ThreadPool::Work(Worker& self, int part) {
+int64_t ThreadPool::RunPieces(int thread) {
+  const auto threads = static_cast<int>(shares_.size());
+  int64_t count = 0;
+  for (int i = 0; i < std::min(threads, kMostShares); ++i) {
+    std::atomic<uint64_t>& share = shares_[static_cast<size_t>((thread + i) % threads)].left;
+    for (std::optional<uint32_t> piece; (piece = Take(share, i == 0)); ++count) job_.run_piece(job_, *piece, thread);
+  }
+  return count;
+}
+
+void ThreadPool::Work(Worker& self, int thread) {
   for (uint32_t seen = 0;;) {
     seen = WaitWhile(self.jobs_posted, seen);
     if (stopping_) return;
-    job_.run_part(job_.body, job_.items, job_.parts, part);
-    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+    const int64_t own = RunPieces(thread);
+    if (own > 0 && unfinished_.fetch_sub(own, std::memory_order_acq_rel) == own) unfinished_.notify_one();
   }
 }
 
