@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "batucada/v1/batucada.pb.h"
 #include "server/common/error.h"
@@ -128,6 +131,12 @@ absl::Status PutCheckpointCall::Take(const WireMessage& message) {
   Received& received = *received_;
   if (!request.session().empty()) {
     BATUCADA_RETURN_IF_ERROR(CheckName(request.session()));
+    if (!received.session.empty() && received.session != request.session()) {
+      return InvalidParameter("session",
+                              fmt::format("session is {}, and was {} in an earlier message: a state has one",
+                                          Printable(request.session()), Printable(received.session)),
+                              "invalid_value");
+    }
     received.session = request.session();
   }
   if (!begun_) {

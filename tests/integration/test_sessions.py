@@ -410,6 +410,10 @@ def test_parts_may_be_of_any_size_and_a_large_claim_is_refused_at_once(state, st
         assert pending.code() != grpc.StatusCode.OK
         parts = [pb.PutCheckpointRequest(session="in parts", data=whole[i : i + 1000]) for i in range(0, len(whole), 1000)]
         put = stub.PutCheckpoint(iter(parts), metadata=metadata, timeout=PATIENCE_S)
+        parts[-1].session = "another"
+        with pytest.raises(grpc.RpcError, match="session is another, and was in parts in an earlier message") as error:
+            stub.PutCheckpoint(iter(parts), metadata=metadata, timeout=PATIENCE_S)
+        assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert put.session == "in parts" and put.tokens == 311
         with pytest.raises(grpc.RpcError) as unknown:
             list(stub.GetCheckpoint(pb.GetCheckpointRequest(session="nobody's"), metadata=metadata, timeout=PATIENCE_S))
