@@ -16,6 +16,8 @@
 #include <system_error>
 #include <vector>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include "server/commands/command.h"
@@ -42,15 +44,18 @@ int Fail(int exit_code, const std::string& message) {
   return exit_code;
 }
 
-// What is wrong with a command line, of which `word` comes first, if any.
-std::string Complaint(const CLI::App& program, const CLI::ParseError& error, const std::string& word) {
-  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || !program.get_subcommands().empty()) {
+// What is wrong with a command line.
+std::string Complaint(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& words) {
+  const std::vector<CLI::App*> chosen = program.get_subcommands();
+  const CLI::App& above = chosen.empty() ? program : *chosen.front();
+  std::vector<std::string> names;
+  for (const CLI::App* command : above.get_subcommands({})) names.push_back(command->get_name());
+  if (chosen.empty()) names.emplace_back("bench");
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || names.empty())
     return std::string(error.what()) + ".";
-  }
-  std::string names;
-  for (const CLI::App* command : program.get_subcommands({})) names += command->get_name() + ", ";
-  const std::string wrong = word.empty() ? "no command was given" : "'" + word + "' is no command";
-  return wrong + ": give one of " + names + "bench.";
+  const size_t at = chosen.size();
+  const std::string wrong = at < words.size() ? "'" + words[at] + "' is no command" : "no command was given";
+  return fmt::format("{}: give one of {}.", wrong, fmt::join(names, ", "));
 }
 
 // For what nobody caught: an exception of a thread, or of memory or threads that could not be had while others ran.
@@ -95,7 +100,7 @@ int Main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
     std::error_code none;
     const bool directory = argc > 2 && std::filesystem::is_directory(argv[2], none);
-    return Fail(2, Complaint(program, error, argc > 1 ? argv[1] : "") +
+    return Fail(2, Complaint(program, error, {argv + 1, argv + argc}) +
                        (directory ? " A model's directory goes behind --model." : "") +
                        " Run with --help for more information.");
   }

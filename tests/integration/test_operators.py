@@ -273,6 +273,8 @@ def test_words_that_no_flag_takes_are_refused(flags):
 def test_what_is_no_command_is_answered_with_those_that_are(words, says):
     ended = run(*words)
     assert ended.returncode == 2 and says + "give one of serve, complete, " in ended.stderr and len(ended.stderr.splitlines()) == 1
+    ended = run("session", *words[:1])
+    assert ended.returncode == 2 and "give one of export, import" in ended.stderr, ended.stderr
 
 
 def test_a_name_that_is_served_twice_is_refused():
