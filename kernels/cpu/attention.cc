@@ -42,9 +42,11 @@ void AttendTiles(const BatchView& b, const AttentionArgs& args, int32_t in_cache
                  ThreadPool& pool) {
   PlanTiles(b, args, scratch);
   const int64_t total = scratch.cost.back();
-  const int64_t parts = std::clamp<int64_t>(total / kMinPairs, 1, kPartsPerThread * pool.threads());
+  const int64_t worth = total / kMinPairs, threads = pool.threads();
+  const int64_t parts =
+      worth < threads ? std::max<int64_t>(1, worth) : threads * std::min(kPartsPerThread, worth / threads);
   const size_t floats = AttentionTileFloats(args.head_dim);
-  float* memory = scratch.floats.Floats(static_cast<size_t>(pool.threads()) * floats);
+  float* memory = scratch.floats.Floats(static_cast<size_t>(threads) * floats);
   // Tile i belongs to the part in which its cost begins, so that parts cost the same however uneven tiles are.
   const auto first_tile = [&](int64_t part) {
     return std::lower_bound(scratch.cost.begin(), scratch.cost.end() - 1, total * part / parts) - scratch.cost.begin();

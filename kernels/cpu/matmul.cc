@@ -19,7 +19,7 @@
 #define BATUCADA_KERNELS_CPU_MATMUL_ONCE_
 namespace batucada {
 
-// What one thread of a product is asked to do: panels [first_panel, end_panel) of y.
+// A piece of a product, which one thread computes: panels [first_panel, end_panel) of y.
 struct MatMulPart {
   PackedWeights w;
   Tensor x;

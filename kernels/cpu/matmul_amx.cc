@@ -75,7 +75,7 @@ BATUCADA_AVX512 void PackTile(const Tensor& x, int64_t block, int64_t tile, int6
   }
 }
 
-// What one thread is asked to do: panels [first_panel, end_panel) of y.
+// A piece, which one thread computes: panels [first_panel, end_panel) of y.
 struct AmxPart {
   PackedWeights w;
   const char* x;  // packed: [block of inputs][tile of rows][part]
