@@ -50,6 +50,35 @@ TEST_F(BestEffortTest, OnlyWhatCannotBeHeldToIsLeftOut) {
                          "next":{"$ref":"#/$defs/node"}},"required":["ids"]}}})",
        {R"({"root": {"ids": [1, 1], "next": {"ids": [2]}}})"},
        {R"({"root": {"ids": [1], "next": {"ids": ["x"]}}})", R"({"root": {"next": {"ids": []}}})"}},
+      // What allows names, or items, and goes, leaves them open.
+      {R"({"type":"object","properties":{"id":{"type":"integer"}},"patternProperties":{"^(?!_)n":{"type":"integer"}},
+           "additionalProperties":{"type":"string"},"required":["id","nn"]})",
+       {R"({"id": 1, "nn": 2})", R"({"id": 1, "nn": 2, "other": "t"})"},
+       {R"({"id": "1", "nn": 2})", R"({"id": 1})"}},
+      {R"({"type":"object","patternProperties":{"^(?!_)x":{"type":"integer"}},"additionalProperties":false,
+           "required":["xy"]})",
+       {R"({"xy": 1})"},
+       {"{}"}},
+      {R"({"type":"array","prefixItems":[{"type":"string"}],"minItems":2,"uniqueItems":true})",
+       {R"(["a", 1])", R"(["a", "b", null])"},
+       {"[1, 2]"}},
+      {R"({"type":"object","properties":{"a":{"type":"array","uniqueItems":true}},"if":{"required":["a"]},
+           "then":{"required":["c"]}})",
+       {R"({"a": [1, 1], "c": 1})", "{}"},
+       {R"({"a": 1, "c": 1})"}},
+      // Types are known behind references and of alternatives, too.
+      {R"({"type":"object","properties":{"a":{"$ref":"#/$defs/set"}},
+           "$defs":{"set":{"type":"array","items":{"type":"string"},"uniqueItems":true}}})",
+       {R"({"a": ["b", "b"]})"},
+       {R"({"a": "b"})", R"({"a": [1]})", R"({"a": null})"}},
+      {R"({"type":"object","properties":{"a":{"anyOf":[{"type":"array","items":{"type":"string"},"uniqueItems":true},
+                                                       {"type":"null"}]}}})",
+       {R"({"a": ["b", "b"]})", R"({"a": null})"},
+       {R"({"a": "b"})", R"({"a": [1]})"}},
+      // What is no type says nothing.
+      {R"({"type":"object","properties":{"a":{"type":"dict"},"b":{"type":"integer"}},"required":["a","b"]})",
+       {R"({"a": {"c": 1}, "b": 1})", R"({"a": "t", "b": 1})"},
+       {R"({"b": 1})", R"({"a": "t", "b": "1"})"}},
       // Nothing of the whole but that it is an object.
       {R"({"type":"object","minProperties":3,"maxProperties":5,"patternProperties":{"a":{"type":"string"}},
            "propertyNames":{"format":"stardate"}})",
@@ -80,8 +109,10 @@ TEST_F(BestEffortTest, WhatCanBeHeldToIsHeldTo) {
 TEST_F(BestEffortTest, WhatIsTooMuchWorkIsRefused) {
   std::string schema = R"({"type":"string","uniqueItems":true})";
   for (int i = 0; i < 12; ++i) {
-    schema = R"({"anyOf":[)" + schema + "," + schema + R"(],"oneOf":[{"minLength":)" + std::to_string(i) +
-             R"(},{"maxLength":)" + std::to_string(i) + "}]}";
+    const std::string one = schema, count = std::to_string(i);
+    schema = R"({"anyOf":[)";
+    schema.append(one).append(",").append(one).append(R"(],"oneOf":[{"minLength":)").append(count);
+    schema.append(R"(},{"maxLength":)").append(count).append("}]}");
   }
   EXPECT_THAT(Refusal(GrammarSpec::Kind::kStructuralTag, Tag(schema, true)), HasSubstr("too complex"));
 }

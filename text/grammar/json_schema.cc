@@ -34,11 +34,31 @@ bj::object Only(const bj::value& schema, std::initializer_list<const char*> keyw
   return some;
 }
 
-// All values of its types.
+bool Has(const bj::value& schema, std::initializer_list<const char*> keywords) {
+  return std::any_of(keywords.begin(), keywords.end(), [&](const char* one) { return Find(schema, one) != nullptr; });
+}
+
+// Values of its types, and of a list those of its items.
 bj::object OnlyTypes(const bj::value& schema) {
-  bj::object types = Only(schema, {"type"});
-  if (!types.empty()) types["additionalProperties"] = true;
+  bj::object types = Only(schema, {"type", "items"});
+  if (types.contains("type")) types["additionalProperties"] = true;
   return types;
+}
+
+// The plainest of its keywords. What others say of names, or of items, may be what allows them.
+bj::object OnlyPlain(const bj::value& schema) {
+  bj::object plain = Only(schema, {"type", "enum", "const", "properties", "required", "additionalProperties", "items",
+                                   "prefixItems", "anyOf", "allOf", "$ref"});
+  if (const bj::value* one = Find(schema, "oneOf"); one != nullptr && !plain.contains("anyOf")) plain["anyOf"] = *one;
+  if (Has(schema, {"patternProperties", "unevaluatedProperties", "dependentSchemas", "dependentRequired",
+                   "dependencies", "if", "not"})) {
+    plain["additionalProperties"] = true;
+  }
+  if (Has(schema, {"minItems", "contains", "unevaluatedItems", "if", "not"}) && !plain.contains("items") &&
+      (plain.contains("prefixItems") || plain.contains("type"))) {
+    plain["items"] = true;
+  }
+  return plain;
 }
 
 }  // namespace
@@ -92,7 +112,10 @@ absl::StatusOr<ExprId> SchemaReader::Read(const bj::value& schema, const std::st
   const RuleId rule = found->second = e_.NewRule();
   absl::StatusOr<ExprId> body = ReadWhole(schema, path, depth);
   if (!body.ok() && hold_ == Hold::kBestEffort) body = ReadLess(schema, path, depth);
-  if (!body.ok()) return body;
+  if (!body.ok()) {
+    rules_.erase(text);  // or whoever asks again would take it for what has been read
+    return body;
+  }
   e_.Define(rule, *body);
   if (*body == kNoText) return kNoText;
   return e_.Reference(rule);
@@ -104,12 +127,21 @@ absl::StatusOr<ExprId> SchemaReader::ReadWhole(const bj::value& schema, const st
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadLess(const bj::value& schema, const std::string& path, int depth) {
-  bj::object plain = Only(schema, {"type", "enum", "const", "properties", "required", "additionalProperties", "items",
-                                   "prefixItems", "anyOf", "allOf", "$ref"});
-  if (const bj::value* one = Find(schema, "oneOf"); one != nullptr && !plain.contains("anyOf")) plain["anyOf"] = *one;
-  absl::StatusOr<ExprId> body = ReadWhole(plain, path, depth);
-  if (!body.ok()) body = ReadWhole(OnlyTypes(schema), path, depth);
-  return body;
+  absl::StatusOr<ExprId> body = ReadWhole(OnlyPlain(schema), path, depth);
+  if (body.ok()) return body;
+  // Behind references and what is said of all, too.
+  const absl::StatusOr<Flat> flat = flattener_.Flatten(schema, path);
+  return ReadTypesAlone(flat.ok() ? *flat : OnlyTypes(schema), path, depth);
+}
+
+absl::StatusOr<ExprId> SchemaReader::ReadTypesAlone(const Flat& flat, const std::string& path, int depth) {
+  bj::object types = OnlyTypes(flat);
+  absl::StatusOr<ExprId> body = ReadWhole(types, path, depth);
+  if (body.ok()) return body;
+  types.erase("items");
+  body = ReadWhole(types, path, depth);
+  if (body.ok() || budget_.spent()) return body;
+  return json_.Value();
 }
 
 absl::StatusOr<ExprId> SchemaReader::ReadFlat(Flat flat, const std::string& path, int depth) {
@@ -191,8 +223,11 @@ absl::StatusOr<ExprId> SchemaReader::ReadAlternatives(Flat flat, const char* kin
   std::vector<ExprId> ways;
   for (size_t i = 0; i < branches.size(); ++i) {
     PinTypes(branches[i]);
-    BATUCADA_ASSIGN_OR_RETURN(const ExprId way, ReadFlat(std::move(branches[i]), Concat(at, "[", i, "]"), depth + 1));
-    ways.push_back(way);
+    const std::string here = Concat(at, "[", i, "]");
+    absl::StatusOr<ExprId> way = ReadFlat(branches[i], here, depth + 1);
+    if (!way.ok() && hold_ == Hold::kBestEffort) way = ReadTypesAlone(branches[i], here, depth + 1);
+    if (!way.ok()) return way;
+    ways.push_back(*way);
   }
   return e_.Choice(std::move(ways));
 }

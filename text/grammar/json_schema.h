@@ -2,7 +2,7 @@
 //
 // Members of objects come in the order in which the schema names them, then others where additionalProperties says that
 // there may be such: where it says nothing, none come. An answer is valid in any case; what an answer cannot be held to
-// is refused, with its place. oneOf is held to where its alternatives exclude each other.
+// is refused, with its place, unless less is enough (Hold). oneOf is held to where its alternatives exclude each other.
 #pragma once
 
 #include <cstdint>

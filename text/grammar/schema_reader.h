@@ -33,6 +33,8 @@ class SchemaReader {
   absl::StatusOr<ExprId> ReadWhole(const boost::json::value& schema, const std::string& path, int depth);
   // Of a schema that an answer cannot be held to, what it can.
   absl::StatusOr<ExprId> ReadLess(const boost::json::value& schema, const std::string& path, int depth);
+  // Likewise of a flat one of whose other keywords nothing can be kept; any value, if even its types cannot be.
+  absl::StatusOr<ExprId> ReadTypesAlone(const Flat& flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadFlat(Flat flat, const std::string& path, int depth);
   absl::StatusOr<ExprId> ReadAlternatives(Flat flat, const char* kind, const std::string& path, int depth);
   // With what holds quietly put in. REQUIRES: it is settled.
