@@ -74,7 +74,7 @@ class ParkingTest : public testing::TestWithParam<BackendKind> {
   }
   static Answer Finish(Generation& generation, Answer answer = {}) {
     Update update;
-    while (generation.Wait(&update, absl::Now() + absl::Seconds(120))) {
+    while (generation.Wait(&update, absl::Now() + absl::Minutes(10))) {
       Take(update, &answer);
     }
     return answer;
@@ -105,7 +105,7 @@ TEST_P(ParkingTest, EqualsAnUndisturbedRun) {
       for (int round = 0; round < 3; ++round) {
         // Both places are taken, for hundreds of steps in the first round.
         Update update;
-        if (!a->Wait(&update, absl::Now() + absl::Seconds(120))) break;
+        if (!a->Wait(&update, absl::Now() + absl::Minutes(10))) break;
         Take(update, &answer);
         ExpectSame(Alone(*parking, urgent), undisturbed[2], "in another's places");
       }
