@@ -223,7 +223,11 @@ void Scheduler::PlanPrefixes(BatchPlan& plan) {
   for (const SequenceId id : std::exchange(arriving_, {})) {
     if (const auto found = sequences_.find(id); found != sequences_.end()) found->second->prefix->arriving = false;
   }
-  for (Sequence* s : std::exchange(ending_, {})) SaveEnd(*s, plan);
+  const std::vector<Sequence*> ending = std::exchange(ending_, {});
+  for (Sequence* s : ending) SaveEnd(*s, plan);
+  // Where a text's own end is not kept, what it had begun from can go to the disk only now that it has left, and there
+  // may be no further plan for long.
+  if (!ending.empty()) PollDisk(now_);
   for (Sequence* s : running_) {
     if (s->prefix == nullptr || s->prefix->resume == nullptr || s->ended) continue;
     Restore(*s, std::exchange(s->prefix->resume, nullptr), plan);

@@ -230,6 +230,20 @@ TEST_F(PrefixTest, AStateStaysAsLongAsASessionStandsThere) {
   EXPECT_EQ(Computed(Join(Join(request.prompt.vector(), answers_[last_id_].ids), Tokens(10, 2))), 11);
 }
 
+TEST_F(PrefixTest, OfOneTextNoMoreIsKeptThanMayBe) {
+  for (const int32_t most : {2, 3, 5}) {
+    config_.prefix_cache->most_per_path = most;
+    scheduler_ = std::make_unique<Scheduler>(config_);
+    std::vector<int32_t> text = Tokens(100, 1);
+    for (int turn = 0; turn < 8; ++turn) {
+      const SequenceId id = Add(text);
+      Run();
+      text = Join(Join(text, answers_[id].ids), Tokens(30, turn));
+    }
+    EXPECT_EQ(scheduler_->prefix_stats()->device_stored, most);
+  }
+}
+
 // Notes what is written, and reads nothing.
 class NotingDisk : public CheckpointDisk {
  public:
@@ -324,6 +338,13 @@ TEST_F(PrefixDiskTest, APromptsEndIsWrittenWhereNoAnswerFollows) {
   static_cast<void>(scheduler_->TakeEvents());
   Settle();
   EXPECT_EQ(disk_.written, (std::vector<size_t>{200}));
+}
+
+// The end of so short an answer is not kept. What it began from goes to the disk as it leaves: no other plan may come.
+TEST_F(PrefixDiskTest, BehindAShortAnswerThePromptsEndIsWrittenAtOnce) {
+  Answered({.prompt = Tokens(200, 1), .sampling = {.temperature = 0}, .max_tokens = 4});
+  EXPECT_EQ(disk_.written, (std::vector<size_t>{200}));
+  EXPECT_TRUE(scheduler_->saved());
 }
 
 TEST_F(PrefixDiskTest, ALadderIsWrittenAndWhereTextsPart) {
