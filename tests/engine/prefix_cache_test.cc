@@ -109,5 +109,21 @@ TEST(PrefixCache, AHitFromTheHostEqualsAColdRun) {
   EXPECT_GT(cached->Stats().prefix->host_hits, 0u);
 }
 
+TEST(PrefixCache, AnEngineThatEndsTakesNoStates) {
+  const auto engine = MakeEngine(PrefixCacheUse::kOn, int64_t{1} << 26);
+  constexpr uint64_t kOwner = 7;
+  auto generation = engine->Submit({.prompt = Story(100), .max_tokens = 5, .session = "talk", .session_owner = kOwner});
+  ASSERT_TRUE(generation.ok()) << generation.status();
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  for (Update update; generation->Wait(&update, deadline);) {
+  }
+  const auto state = engine->sessions().Export(kOwner, "talk", deadline, [](int64_t) { return absl::OkStatus(); });
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_TRUE(engine->sessions().Import(kOwner, "before", "other", *state).ok());
+  engine->Drain(deadline);
+  EXPECT_TRUE(absl::IsUnavailable(engine->sessions().Import(kOwner, "after", "another", *state)));
+  EXPECT_TRUE(absl::IsNotFound(engine->sessions().Find(kOwner, "after").status()));
+}
+
 }  // namespace
 }  // namespace batucada

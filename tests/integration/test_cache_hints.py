@@ -160,6 +160,9 @@ def test_cache_control_marks_a_breakpoint_and_usage_accounts_for_it(claude):
         claude.messages.count_tokens(model=MODEL, **longer).input_tokens
     plain = usage_of(claude, system="Nothing is asked. " + RULES, messages=[{"role": "user", "content": "Well?"}])
     assert plain.cache_creation_input_tokens == 0
+    # Too short to be kept, whatever its mark says.
+    short = usage_of(claude, system=[{"type": "text", "text": "Be brief.", **MARK}], messages=[{"role": "user", "content": "Well?"}])
+    assert short.cache_creation_input_tokens == short.cache_read_input_tokens == 0 < short.input_tokens
 
 
 def test_tools_and_results_may_be_marked(claude):

@@ -231,6 +231,7 @@ def tokens(server, **more):
 def test_samplers_that_are_left_out_do_not_act(cpu):
     free = tokens(cpu, temperature=1, top_k=0, top_p=1, min_p=0)
     assert tokens(cpu, temperature=1, top_p=1, top_k=1, samplers=["temperature", "top_p"]) == free != tokens(cpu, top_k=1)
+    assert tokens(cpu, temperature=1, top_p=1, top_k=1, samplers=["temp", "top_p"]) == free, "its short name"
     assert tokens(cpu, temperature=0.8, top_k=1, samplers=["top_k", "temperature"]) == tokens(cpu, top_k=1)
 
 
@@ -259,6 +260,8 @@ def test_seeds_that_are_told_can_be_asked_for(cpu):
     drawn = [cpu.http.post("/completion", json={"prompt": "a", "n_predict": 1, "temperature": 1, "seed": seed}).json()
              for seed in (-1, -1, 2**32 - 1, 2**32 - 1)]
     assert len({one["generation_settings"]["seed"] for one in drawn}) == 4, "both numbers ask for any"
+    body = {"prompt": "It was a", "stream": False, "options": {"seed": -1, "num_predict": 40, "temperature": 1}}
+    assert len({cpu.http.post("/api/generate", json=body).json()["response"] for _ in range(3)}) > 1, "Ollama's, too"
     parameters = {"max_new_tokens": 8, "do_sample": True, "details": True}
     told = cpu.http.post("/generate", json={"inputs": "It was a", "parameters": parameters}).json()
     for seed in (told["details"]["seed"], 2**64 - 1):

@@ -199,6 +199,7 @@ def test_without_standard_streams_the_log_goes_nowhere_else(missing):
 def test_out_of_file_descriptors_it_waits_and_recovers(port):
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))
+    begin = time.monotonic()
     with Server(*FAKE, preexec_fn=limit) as server:
         crowd = [socket.create_connection(("127.0.0.1", getattr(server, port))) for _ in range(200)]
         for _ in range(20):  # on a connection of its own each time, as probes do
@@ -213,6 +214,8 @@ def test_out_of_file_descriptors_it_waits_and_recovers(port):
         server.wait_for_metric("batucada_http_connections", 1)
         if port == "http_port":
             assert "cannot accept a connection: Too many open files" in server.log()
+        # Each port says so every ten seconds at most.
+        assert server.log().count("cannot accept a connection") <= 2 * (1 + (time.monotonic() - begin) / 10)
 
 
 @not_sanitized

@@ -223,13 +223,16 @@ def test_a_deadline_ends_calls_that_have_begun(few, path, begin, end):
         assert "deadline passed" in client.headers[stream]["grpc-message"]  # and not --read-timeout
 
 
-def test_requests_that_fail_are_not_read_while_their_answers_are_not_taken():
-    count = 12_000  # 60,000 bytes: within the window of a client that acknowledges no SETTINGS
+# What fails, a request without a model's name, and what is answered by more than was asked: what services there are.
+# 60,000 bytes of either: within the window of a client that acknowledges no SETTINGS.
+@pytest.mark.parametrize("path, question, count", [
+    (STREAM_INFER, message(0), 12_000),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", message(2, b"\x3a\0"), 8_000)])
+def test_requests_are_not_read_while_the_answers_before_them_are_not_taken(path, question, count):
     with Server(*FAKE) as server, H2(server.grpc_port, greeting=PREFACE + settings(initial_window_size=0)) as client:
-        stream = client.open(STREAM_INFER)
-        nothing = message(0)  # a request without a model's name
+        stream = client.open(path)
         for _ in range(count // 1000):
-            client.data_frame(stream, nothing * 1000)
+            client.data_frame(stream, question * 1000)
         client.data_frame(stream, b"", end=True)
         # Half the stream's window, had it been read, would have been given back.
         assert not client.receive(lambda c: stream in c.credit, patience_s=2)

@@ -1,6 +1,7 @@
 """KV events on ZeroMQ, read as vLLM's subscribers read them: by msgspec, with structs of the shape that vLLM publishes."""
 
 import contextlib
+import socket
 
 import msgspec
 import pytest
@@ -305,6 +306,67 @@ def test_what_is_no_request_is_passed_over(request_):
         assert ask_.poll(PATIENCE_S * 1000)
         first = router.decoder.decode(ask_.recv_multipart()[2])
         assert [type(event).__name__ for event in first.events] == ["AllBlocksCleared"]
+
+
+class RawPeer:
+    """A DEALER by hand (ZMTP 3.0, no security): what it sends comes in one piece, and it sees when the server hangs up."""
+
+    MORE, LONG, COMMAND = 1, 2, 4
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        self.file = self.socket.makefile("rb")
+        self.socket.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
+        assert self.file.read(64)[:1] == b"\xff"
+        self.socket.sendall(self.frame(b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER", self.COMMAND))
+        flags, _ = self.read()
+        assert flags & self.COMMAND
+
+    def frame(self, content, flags=0):
+        return bytes([flags, len(content)]) + content
+
+    def ask(self, *numbers):
+        """For what there is from each of these numbers on, at once."""
+        self.socket.sendall(b"".join(self.frame(b"", self.MORE) + self.frame(number.to_bytes(8, "big")) for number in numbers))
+
+    def read(self):
+        """The next frame's (flags, content); None: the server has hung up."""
+        head = self.file.read(2)
+        if len(head) < 2:
+            return None
+        size = int.from_bytes(head[1:] + self.file.read(7), "big") if head[0] & self.LONG else head[1]
+        return head[0], self.file.read(size)
+
+    def answers(self):
+        """Numbers of the batches up to the word that this is all."""
+        numbers = []
+        while True:
+            (_, empty), (_, number), _ = (self.read() for _ in range(3))
+            assert empty == b""
+            if int.from_bytes(number, "big", signed=True) == -1:
+                return numbers
+            numbers.append(int.from_bytes(number, "big"))
+
+
+def test_who_asks_again_before_the_answer_gets_one_answer():
+    with routed(subscribed=False) as (server, _):
+        ask(server, list(range(5, 95)) * 3)
+        wait_until(lambda: server.metric("batucada_kv_event_blocks") > 0, "what is kept to be told of")
+        peer = RawPeer(server.kv_replay_port)
+        peer.ask(0, 0)
+        numbers = peer.answers()
+        assert numbers and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        peer.ask(numbers[-1] + 1)
+        assert not set(numbers) & set(peer.answers()), "the next answer is to the next request"
+        peer.socket.close()
+
+
+def test_a_request_that_says_it_is_long_ends_its_connection():
+    with routed(subscribed=False) as (server, _):
+        peer = RawPeer(server.kv_replay_port)
+        peer.socket.sendall(bytes([RawPeer.LONG]) + (1 << 30).to_bytes(8, "big"))
+        assert peer.read() is None
+        peer.socket.close()
 
 
 def test_a_port_that_is_taken_is_a_sentence():

@@ -149,6 +149,15 @@ def test_a_large_request_streams_too(narrow):
     assert text.endswith("data: [DONE]\n\n") and response.headers["content-type"].startswith("text/event-stream")
 
 
+def test_a_large_requests_stream_is_kept_alive_between_its_tokens():
+    ask = {"prompt": prose(MEGABYTE // 10), "stream": True, "max_tokens": 3}
+    with Server("--backend", "fake", "--fake-step-time", "1s", "--keep-alive-period", "50ms") as server:
+        with server.http.stream("POST", "/v1/completions", json=ask) as response:
+            lines = [line for line in response.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert any(line.startswith(":") for line in lines), lines
+
+
 def test_a_large_answer_is_whole(narrow):
     text = prose(MEGABYTE // 4)
     answer = narrow.complete(prompt=text, echo=True, return_token_ids=True, max_tokens=2, prompt_logprobs=0)

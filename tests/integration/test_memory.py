@@ -74,6 +74,13 @@ def test_what_can_never_fit_is_413_and_says_what(small):
     wait_until_nothing_is_held(small)
 
 
+def test_a_body_that_there_is_no_memory_to_read_leaves_its_line(small):
+    refused = small.http.post("/v1/completions", json={"prompt": [[7] * 1_000_000]}, headers={"x-request-id": "too-much-to-read"})
+    assert refused.status_code == 413 and "reading its body" in refused.json()["error"]["message"], refused.text
+    wait_until(lambda: any("too-much-to-read" in line and "rejected" in line for line in small.log().splitlines()), "its line")
+    wait_until_nothing_is_held(small)
+
+
 def test_choices_share_what_a_request_says(small):
     ids = list(range(8192)) * 30
     body = {"prompt": ["a"] * 64, "n": 16, "max_tokens": 8, "allowed_token_ids": ids}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
-from tritonclient.grpc import service_pb2
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from server import Server
+from server import PATIENCE_S, Server
 
 PROMPT = "It was a dark and stormy night"
 
@@ -83,6 +83,13 @@ def test_health_and_metadata(client, model):
         client.get_model_metadata("nobody")
     with pytest.raises(InferenceServerException, match="version 1 only"):
         client.is_model_ready(model, "7")
+
+
+def test_a_pattern_of_names_is_no_model_of_the_index():
+    with Server("--backend", "fake", "--served-model-name", "mine", "--served-model-name", "gpt-*") as server:
+        with triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as client:
+            assert [m.name for m in client.get_model_repository_index().models] == ["mine"]
+            assert client.is_model_ready("gpt-5")
 
 
 def test_says_the_same_as_http(fast, client, model):
@@ -193,6 +200,21 @@ def test_raw_bytes_that_do_not_fit_their_shape(client, model):
         broken[0]._raw_content = content
         with pytest.raises(InferenceServerException, match="text_input"):
             client.infer(model, broken)
+
+
+def test_raw_bytes_of_a_part_of_the_tensors(fast, model):
+    """By the protocol's own messages: no client library sends so."""
+    some = inputs(max_tokens=4)
+    request = service_pb2.ModelInferRequest(model_name=model, inputs=[one._get_tensor() for one in some])
+    with grpc.insecure_channel(f"127.0.0.1:{fast.grpc_port}") as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        for raw in ([some[0]._raw_content], [one._raw_content for one in some] + [b""]):
+            del request.raw_input_contents[:]
+            request.raw_input_contents.extend(raw)
+            with pytest.raises(grpc.RpcError) as error:
+                stub.ModelInfer(request, timeout=PATIENCE_S)
+            assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert f"raw_input_contents has {len(raw)} tensors and inputs 2" in error.value.details()
 
 
 def test_elements_that_are_told_twice(client, model):

@@ -39,6 +39,14 @@ def test_a_text_that_goes_on_is_not_computed_again(keyed):
     assert metrics["batucada_prefix_lookup_tokens_total"] >= 300 + 333
 
 
+def test_what_was_found_is_counted_once_for_all_choices(keyed):
+    prompt = [11 + i % 60 for i in range(300)]
+    longer = going_on(prompt, ask(keyed, prompt, "alice"))
+    answer = ask(keyed, longer, "alice", n=3)
+    assert len(answer["choices"]) == 3
+    assert cached(answer) == 300 + 29 < answer["usage"]["prompt_tokens"]
+
+
 def test_keys_and_salts_share_nothing(keyed):
     prompt = [7 + i % 80 for i in range(300)]
     longer = going_on(prompt, ask(keyed, prompt, "alice"))

@@ -214,6 +214,17 @@ def test_thinking_reaches_the_template_again(qwen, client):
         # It leads to nothing.
         stray = client.responses.create(**{**request(input=items[:2] + items[3:]), "max_output_tokens": 1})
         assert stray.usage.input_tokens == tokens([{"role": "user", "content": "a"}, {"role": "user", "content": "c"}])
+        later = [{"role": "assistant", "content": "d"}, {"role": "user", "content": "e"}]
+        stray = client.responses.create(**{**request(input=items[:2] + items[3:] + later), "max_output_tokens": 1})
+        assert stray.usage.input_tokens == tokens([{"role": "user", "content": "a"}, {"role": "user", "content": "c"}, *later])
+
+
+def test_a_message_may_say_of_which_phase_it_is(qwen):
+    """As OpenAI's own answers do, which clients send back as they are."""
+    items = [{"role": "user", "content": "a"}, {"type": "message", "role": "assistant", "content": "b", "phase": "final_answer"},
+             {"role": "user", "content": "c"}]
+    answer = qwen.http.post("/v1/responses", json={"model": MODEL, "input": items, "max_output_tokens": 1})
+    assert answer.status_code == 200 and "x-ignored-parameters" not in answer.headers, answer.text
 
 
 class Weather(pydantic.BaseModel):

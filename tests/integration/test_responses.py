@@ -287,7 +287,19 @@ def test_a_background_response_that_cannot_be_kept_says_so():
         done = wait_until(lambda: (lambda r: r if r.status != "in_progress" else None)(client.responses.retrieve(begun.id)),
                           "the response to end")
         assert done.status == "failed" and "--store-size" in done.error.message and done.output == []
+        assert done.to_dict()["completed_at"] is None
         assert client.responses.retrieve(begun.id) == done
+
+
+def test_a_background_response_that_finds_no_place_leaves_nothing_behind():
+    with Server("--backend", "fake", "--chat-template", str(TEMPLATE), "--max-sequences", "1", "--max-waiting", "1") as server:
+        with server.at_work():
+            server.wait_for_metric("batucada_requests_running", 1)
+            with server.at_work():
+                server.wait_for_metric("batucada_requests_waiting", 1)
+                with pytest.raises(openai.RateLimitError):
+                    server.openai().responses.create(model=MODEL, input="a", max_output_tokens=8, background=True)
+        assert server.metric('batucada_store_entries{kind="response"}') == 0
 
 
 def test_who_leaves_takes_the_response_along(crawling):

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import grpc
 import httpx
@@ -95,6 +96,11 @@ def test_conversations_are_sessions(keyed):
     client.responses.create(model="samba-classics-18m", input=LONG, conversation=conversation.id, max_output_tokens=8)
     one = keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).json()
     assert one["stored"] and one["tokens"] > 300 and one["tier"] in ("device", "host")
+    # What is added to its items is a use of it, too.
+    wait_until(lambda: time.time() >= one["last_used_at"] + 1, "the next second")
+    client.conversations.items.create(conversation.id, items=[{"type": "message", "role": "user", "content": "And?"}])
+    listed = {one["id"]: one for one in sessions(keyed)["data"]}
+    assert listed[conversation.id]["last_used_at"] > one["last_used_at"]
     client.conversations.delete(conversation.id)
     assert keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).status_code == 404
 
@@ -143,7 +149,8 @@ def test_slots_save_restore_and_erase(keyed):
     assert act(5, "restore", {"filename": "talk.bin"}, BOB).status_code == 404
     again = keyed.http.post("/completion", headers=ALICE, json={"prompt": LONG + " And", "n_predict": 4, "id_slot": 5}).json()
     assert again["tokens_cached"] > 300
-    for slot, action, body in ((1, "freeze", {}), ("x", "save", {"filename": "a"}), (1, "save", {}), (1, "save", {"filename": "f" * 300})):
+    for slot, action, body in ((1, "freeze", {}), ("x", "save", {"filename": "a"}), (1 << 31, "save", {"filename": "a"}), (1, "save", {}),
+                               (1, "save", {"filename": "f" * 300})):
         refused = act(slot, action, body)
         assert refused.status_code == 400, (slot, action, refused.text)
 
@@ -165,6 +172,22 @@ def test_names_come_back_after_a_restart_and_so_does_what_they_stand_for(tmp_pat
         assert sessions(server, BOB)["data"] == []
         goes_on = complete(server, prompt=prompt + first["choices"][0]["token_ids"] + [7, 8], session_id="long lived")
         assert cached(goes_on) == 311
+
+
+def test_a_saved_slot_comes_back_after_a_restart(tmp_path):
+    flags = (*FAKE, *KEYS, "--disk-cache", str(tmp_path))
+
+    def act(server, slot, action):
+        answer = server.http.post(f"/slots/{slot}?action={action}", headers=ALICE, json={"filename": "talk.bin"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+    with Server(*flags) as server:
+        asked = server.http.post("/completion", headers=ALICE, json={"prompt": LONG, "n_predict": 4, "id_slot": 3, "temperature": 0})
+        assert asked.status_code == 200, asked.text
+        wait_until(lambda: server.metric("batucada_prefix_disk_writes_total") > 0, "the slot's own state on the disk")
+        saved = act(server, 3, "save")["n_saved"]
+    with Server(*flags) as server:
+        assert act(server, 5, "restore")["n_restored"] == saved > 300
 
 
 @pytest.mark.parametrize("parked", (False, True))
@@ -357,9 +380,11 @@ def test_who_may_put_a_state_where_it_is_used_for_everybody(state, tmp_path):
     _, whole = state
     file = tmp_path / "shared"
     file.write_bytes(whole)
-    with Server(*FAKE, *KEYS, "--prefix-cache-scope", "server") as shared:
+    with Server(*FAKE, *KEYS, "--api-key", "chief admin", "--prefix-cache-scope", "server") as shared:
         refused = session_command(shared, "import", str(file), key="alice")
         assert refused.returncode == 1 and "only a key with the right admin" in refused.stderr
+        taken = session_command(shared, "import", str(file), key="chief")
+        assert taken.returncode == 0, taken.stderr
     with Server(*FAKE) as open_to_all:  # without keys, the machine itself may
         assert session_command(open_to_all, "import", str(file)).returncode == 0
 
@@ -415,10 +440,37 @@ def test_parts_may_be_of_any_size_and_a_large_claim_is_refused_at_once(state, st
             stub.PutCheckpoint(iter(parts), metadata=metadata, timeout=PATIENCE_S)
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert put.session == "in parts" and put.tokens == 311
+        # What comes behind the end that its head told of is refused as it comes: the sender's end is not waited for.
+        refusal = threading.Event()
+
+        def too_much():
+            yield pb.PutCheckpointRequest(data=whole)
+            yield pb.PutCheckpointRequest(data=b"more")
+            refusal.wait(PATIENCE_S)
+
+        grown = stub.PutCheckpoint.future(too_much(), metadata=metadata, timeout=PATIENCE_S)
+        assert grown.code() == grpc.StatusCode.DATA_LOSS and "goes on behind its end" in grown.details()
+        refusal.set()
         with pytest.raises(grpc.RpcError) as unknown:
             list(stub.GetCheckpoint(pb.GetCheckpointRequest(session="nobody's"), metadata=metadata, timeout=PATIENCE_S))
         assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
     wait_until(lambda: server.metric('batucada_request_memory_bytes{part="body"}') == 0, "what it held to be given back")
+
+
+def test_a_state_that_comes_slowly_and_steadily_is_waited_for(state, stubs):
+    """All in all longer than for a sender of whom nothing comes."""
+    pb, services = stubs
+    _, whole = state
+
+    def slowly():
+        part = -(-len(whole) // 30)
+        for begin in range(0, len(whole), part):
+            time.sleep(0.2)
+            yield pb.PutCheckpointRequest(data=whole[begin : begin + part])
+    with Server(*FAKE, "--read-timeout", "5s", "--min-transfer-rate", "1") as server:
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            put = services.InferenceStub(channel).PutCheckpoint(slowly(), timeout=PATIENCE_S)
+    assert put.session == "talk" and put.tokens == 311
 
 
 # --- one prefill for many --------------------------------------------------------------------------------------------

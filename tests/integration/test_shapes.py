@@ -141,6 +141,20 @@ def test_tokenizer_info(fast):
     assert {name: info[name] for name in config} == config
 
 
+def test_tokenizer_info_takes_special_tokens_from_the_file_of_their_own_too(tmp_path):
+    config = json.loads((MODEL / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    for file in MODEL.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "tokenizer_config.json").unlink()
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    special = {"pad_token": {"content": "<pad>", "lstrip": False}, "unk_token": "<unk>", "bos_token": "<not this one>"}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(special))
+    with Server("--backend", "fake", "--model", str(tmp_path)) as server:
+        info = server.http.get("/tokenizer_info").json()
+        assert (info["pad_token"], info["unk_token"], info["bos_token"]) == ("<pad>", "<unk>", config["bos_token"])
+
+
 def test_tokenizer_info_tells_the_default_of_several_templates(tmp_path):
     config = json.loads((MODEL / "tokenizer_config.json").read_text())
     config["chat_template"] = [{"name": "tool_use", "template": "{{ tools }}"},

@@ -226,6 +226,14 @@ def test_beside_a_response_format(qwen):
     assert seen == {"calls", "7"}
 
 
+def test_a_call_that_must_be_leaves_no_room_for_a_response_format(qwen):
+    """It is of the text beside calls, and there will be none: a client that always sends it is not turned away."""
+    body = {"tools": [TIME], "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"enum": [7]}}}}
+    for seed in range(3):
+        told = message(qwen, seed=seed, parallel_tool_calls=False, tool_choice="required", **body)
+        assert calls_of(told) == [("time", {})] and not told["content"], told
+
+
 @pytest.mark.parametrize("body, where, why", [
     ({"tools": {}}, "tools", "list"),
     ({"tools": [{"type": "web_search"}]}, "tools[0].type", "function"),

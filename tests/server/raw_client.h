@@ -45,6 +45,14 @@ class RawClient {
     received_.erase(0, size);
     return read;
   }
+  // So many bytes, or fewer if the other side closes or five seconds pass.
+  std::string Read(size_t bytes) {
+    while (received_.size() < bytes && Receive()) {
+    }
+    std::string read = received_.substr(0, bytes);
+    received_.erase(0, read.size());
+    return read;
+  }
   std::string ReadToEnd() {
     while (Receive()) {
     }

@@ -452,6 +452,18 @@ TEST_F(ConnectionTest, StoppingClosesIdleConnectionsAndLetsAnswersFinish) {
   EXPECT_FALSE(RawClient(server_->port()).connected());
 }
 
+TEST_F(ConnectionTest, AStreamThatBeginsWhileTheServerLeavesEndsItsConnection) {
+  RawClient client(Start());
+  client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(script_.WaitUntilAlive(true));
+  server_->StopKeepingAlive();
+  script_.Say("one");
+  EXPECT_THAT(client.ReadUntil("one"), HasSubstr("\r\nconnection: close\r\n"));
+  script_.Say("two", /*done=*/true);
+  EXPECT_THAT(client.ReadToEnd(), EndsWith("3\r\ntwo\r\n0\r\n\r\n"));
+  EXPECT_TRUE(client.closed_by_peer());
+}
+
 TEST_F(ConnectionTest, DestroyingTheServerEndsWhatRuns) {
   RawClient client(Start());
   client.Send("GET /live HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/http/body_coding.h"
+
 namespace batucada {
 namespace {
 
@@ -119,6 +121,25 @@ TEST(ContentCodingTest, RoomIsAskedForBeforeItIsTaken) {
     });
     EXPECT_EQ(decoded.status().message(), "no room") << coder.name;
     EXPECT_GT(most, kRoom / 4);
+  }
+}
+
+TEST(ContentCodingTest, ARequestIsChargedForTheBodyThatItHasNow) {
+  constexpr size_t kText = 1 << 20;
+  for (const Coder& coder : kCoders) {
+    MemoryAccount account(64 << 20);
+    HttpRequest request;
+    request.headers = {{"content-encoding", coder.name}, {"x-other", "stays"}};
+    request.body = coder.encode(SomeText(kText));
+    auto memory = account.Charge(MemoryPart::kBody, static_cast<int64_t>(request.body.size()));
+    ASSERT_TRUE(memory.ok());
+    request.memory = *std::move(memory);
+    EXPECT_FALSE(DecodeBody(&request, kText).has_value()) << coder.name;
+    EXPECT_EQ(request.body, SomeText(kText)) << coder.name;
+    EXPECT_EQ(request.Header("content-encoding"), "");
+    EXPECT_EQ(request.Header("x-other"), "stays");
+    EXPECT_EQ(account.used(MemoryPart::kBody), static_cast<int64_t>(request.body.capacity()))
+        << coder.name << ": what it came as is gone";
   }
 }
 

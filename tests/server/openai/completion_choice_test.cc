@@ -66,6 +66,7 @@ TEST_F(CompletionChoiceTest, TokensWithoutTextAreNoNewsUnlessAskedFor) {
   const std::vector<int32_t> prompt = {7, 8};
   CompletionChoice with_ids(0, {.return_token_ids = true}, *tokenizer_, prompt, nullptr);
   with_ids.Take(update);
+  ASSERT_TRUE(with_ids.HasNews());
   const bj::object first = Written(with_ids);
   EXPECT_EQ(bj::serialize(first.at("token_ids")), "[10]");
   EXPECT_EQ(bj::serialize(first.at("prompt_token_ids")), "[7,8]");
@@ -133,10 +134,14 @@ TEST_F(CompletionChoiceTest, OffsetsCountTheSpecialTokensThatShow) {
   const ChoiceOptions as_text = {.logprobs = true, .echo = true, .echoes_text = true, .added_before = 1};
   const ChoiceOptions ended = {
       .logprobs = true, .echo = true, .echoes_text = true, .added_before = 1, .added_after = 1};
+  const ChoiceOptions ended_twice = {
+      .logprobs = true, .echo = true, .echoes_text = true, .added_before = 1, .added_after = 2};
   // The tokenizer put one before the text; those that the text has itself show whatever is asked for.
   EXPECT_EQ(offsets(as_text, "H" + start, {0, 41, 0}), "[0,0,1,14]");
   EXPECT_EQ(offsets(as_text, start + "H", {0, 0, 41}), "[0,0,13,14]");
   EXPECT_EQ(offsets(ended, "H" + start, {0, 41, 0, 0}), "[0,0,1,14,14]");
+  // Also behind a text of which the tokenizer left out the end.
+  EXPECT_EQ(offsets(ended_twice, "H" + start + "left out", {0, 41, 0, 0, 0}), "[0,0,1,14,14,22]");
   EXPECT_EQ(offsets(hidden, "H", {0, 41, 0}), "[0,0,1,1]");
   EXPECT_EQ(offsets(shown, start + "H" + start, {0, 41, 0}), "[0,13,14,27]");
 }

@@ -149,6 +149,32 @@ TEST_F(StoreTest, WhoeverHasMostMakesRoom) {
   EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kTheirs, "t0").status()));
 }
 
+// A machine's clock may have been set back before the server starts again: what comes then is the latest all the same,
+// and not the first to make room.
+TEST_F(StoreTest, WhatComesAfterARestartIsUsedLaterWhateverTheClockSays) {
+  constexpr int64_t kSize = 1 << 20;
+  const auto put = [](Store& store, const std::string& id) {
+    return store.PutResponse(kMine, {.id = id,
+                                     .json = "{}",
+                                     .previous = "",
+                                     .conversation = "",
+                                     .history = {},
+                                     .input = {{"i", std::string(20'000, 'x')}},
+                                     .output = {}});
+  };
+  {
+    const auto store = Open(kSize);
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(put(*store, absl::StrCat("before", i)).ok());
+    EXPECT_EQ(store->Stats().evicted, 0U);
+  }
+  now_ -= absl::ToInt64Microseconds(absl::Minutes(1));
+  const auto store = Open(kSize);
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(put(*store, absl::StrCat("after", i)).ok());
+  EXPECT_GT(store->Stats().evicted, 0U);
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "before0").status()));
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(store->GetResponse(kMine, absl::StrCat("after", i)).ok()) << i;
+}
+
 // One wrong pointer of a damaged file.
 TEST_F(StoreTest, AWayThatLeadsNowhereEnds) {
   constexpr size_t kChain = 2;  // all items of the file behind each other, more than a history has

@@ -67,6 +67,7 @@ TEST(MetricsTest, WritesWhatHappened) {
   now.engine.slots_total = 16;
   now.engine.parking.paused = absl::Milliseconds(2500);
   now.engine.prefix = {.hits = 5, .host_hits = 2, .hit_tokens = 500, .host_hit_tokens = 200};
+  now.store = {.responses = 11, .conversations = 12, .items = 13, .evicted = 14, .expired = 15, .failures = 16};
   const std::string page = metrics.Render(now);
   EXPECT_THAT(page, HasSubstr("# HELP batucada_requests_running "));
   EXPECT_THAT(page, HasSubstr("# TYPE batucada_time_to_first_token_seconds histogram"));
@@ -76,6 +77,12 @@ TEST(MetricsTest, WritesWhatHappened) {
   EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hits_total{tier=\"host\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("\nbatucada_prefix_hit_tokens_total{tier=\"device\"} 300\n"));
   EXPECT_THAT(page, HasSubstr("\nbatucada_parked_seconds_total 2.5\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_store_entries{kind=\"response\"} 11\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_store_entries{kind=\"conversation\"} 12\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_store_entries{kind=\"item\"} 13\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_store_deleted_total{reason=\"room\"} 14\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_store_deleted_total{reason=\"age\"} 15\n"));
+  EXPECT_THAT(page, HasSubstr("\nbatucada_store_failures_total 16\n"));
   EXPECT_THAT(page, HasSubstr("batucada_queue_time_seconds_sum 1"));
   EXPECT_THAT(page, HasSubstr("batucada_time_to_first_token_seconds_sum 3"));
   EXPECT_THAT(page, HasSubstr("batucada_time_per_output_token_seconds_sum 2"));

@@ -1,6 +1,7 @@
 #include "server/telemetry/span_exporter.h"
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <mutex>
 #include <string>
@@ -118,6 +119,30 @@ TEST(SpanExporterTest, TriesAgainAndGivesUp) {
   }
   EXPECT_EQ(tries, SpanExporter::kTries);
   EXPECT_EQ(Counted(metrics, "batucada_spans_dropped_total{reason=\"export_failed\"}"), 1u);
+}
+
+TEST(SpanExporterTest, WaitsTwiceAsLongBeforeEachFurtherTry) {
+  Metrics metrics;
+  constexpr absl::Duration kFirst = absl::Milliseconds(10);
+  std::vector<std::chrono::steady_clock::time_point>
+      tries;  // the exporter's thread alone writes it, until it has ended
+  std::promise<void> gave_up;
+  {
+    SpanExporter exporter(
+        {.resource = {}, .batch_delay = absl::Milliseconds(1), .first_pause = kFirst},
+        [&](const std::string&) {
+          tries.push_back(std::chrono::steady_clock::now());
+          if (tries.size() == SpanExporter::kTries) gave_up.set_value();
+          return Delivery::kTryAgain;
+        },
+        metrics);
+    exporter.Add(MakeSpan("s"));
+    gave_up.get_future().wait();
+  }
+  ASSERT_EQ(tries.size(), size_t{SpanExporter::kTries});
+  for (size_t i = 1; i < tries.size(); ++i) {  // a busy machine can only make it longer
+    EXPECT_GE(absl::FromChrono(tries[i] - tries[i - 1]), (1 << (i - 1)) * kFirst) << "before try " << i + 1;
+  }
 }
 
 TEST(SpanExporterTest, WhatIsRefusedIsNotSentAgain) {
