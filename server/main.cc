@@ -16,8 +16,6 @@
 #include <system_error>
 #include <vector>
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
 #include "server/commands/command.h"
@@ -48,14 +46,14 @@ int Fail(int exit_code, const std::string& message) {
 std::string Complaint(const CLI::App& program, const CLI::ParseError& error, const std::vector<std::string>& words) {
   const std::vector<CLI::App*> chosen = program.get_subcommands();
   const CLI::App& above = chosen.empty() ? program : *chosen.front();
-  std::vector<std::string> names;
-  for (const CLI::App* command : above.get_subcommands({})) names.push_back(command->get_name());
-  if (chosen.empty()) names.emplace_back("bench");
+  std::string names;
+  for (const CLI::App* command : above.get_subcommands({})) names += (names.empty() ? "" : ", ") + command->get_name();
+  if (chosen.empty()) names += ", bench";
   if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || names.empty())
     return std::string(error.what()) + ".";
   const size_t at = chosen.size();
   const std::string wrong = at < words.size() ? "'" + words[at] + "' is no command" : "no command was given";
-  return fmt::format("{}: give one of {}.", wrong, fmt::join(names, ", "));
+  return wrong + ": give one of " + names + ".";
 }
 
 // For what nobody caught: an exception of a thread, or of memory or threads that could not be had while others ran.
