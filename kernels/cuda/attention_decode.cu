@@ -8,7 +8,7 @@ namespace {
 constexpr int kWarps = 4;
 constexpr int kThreads = 32 * kWarps;
 constexpr int kKeys = 16 * kWarps;  // of a tile: 16 a warp
-constexpr int kMaxGroups = 2;       // of eight query heads a block packs
+constexpr int kMostGroups = 3;      // of eight query heads a block packs; what registers have room for
 constexpr int kMaxSplits = 64;
 constexpr int kInvariantTiles = 8;  // of a split where the number of rows may not decide
 
@@ -342,9 +342,16 @@ cudaError_t LaunchGroups(const AttentionDecodeParams& p, const Target& target) {
 
 template <int kDim, bool kPaired>
 cudaError_t LaunchDim(const AttentionDecodeParams& p, const Target& target) {
-  const int groups = kPaired ? p.kv_heads / 2 : p.kv_heads;
-  return p.heads / groups <= 8 ? LaunchGroups<kDim, 1, kPaired>(p, target)
-                               : LaunchGroups<kDim, kMaxGroups, kPaired>(p, target);
+  const int own_heads = p.heads / (kPaired ? p.kv_heads / 2 : p.kv_heads);
+  constexpr int kMost = kDim > 128 ? 2 : kMostGroups;
+  // K and V are read once for each chunk of heads; none is larger than it must be.
+  const int chunks = CeilDiv(own_heads, 8 * kMost);
+  const int groups = CeilDiv(CeilDiv(own_heads, chunks), 8);
+  if (groups == 1) return LaunchGroups<kDim, 1, kPaired>(p, target);
+  if constexpr (kMost == 3) {
+    if (groups == 3) return LaunchGroups<kDim, 3, kPaired>(p, target);
+  }
+  return LaunchGroups<kDim, 2, kPaired>(p, target);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Attention of one query per sequence over the window in blocks: FlashDecoding, with the query heads of a K/V head
-// packed as N of the matrix product (scoresᵀ = K·Qᵀ), so that K and V are read once per group.
+// packed as N of the matrix product (scoresᵀ = K·Qᵀ), so that K and V are read once per group of up to 24, or 16 of
+// 256 dimensions.
 //   q: the first heads·head_dim columns of qkv [D, …] bf16, rotated; out [D, heads·head_dim] bf16; head_dim 64, 128,
 //   256
 // With paired values (differential attention, arXiv 2410.05258) K/V heads 2i and 2i + 1 each attend with the values of

@@ -24,7 +24,11 @@ DeviceTraits CudaTraits() {
                 {6, 2, 128},
                 {11, 1, 256},
                 {2, 2, 256},
-                {20, 1, 64}},
+                {20, 1, 64},
+                {20, 1, 128},
+                {40, 1, 64},
+                {20, 2, 64},
+                {24, 2, 128}},
       .products =
           {// Few rows: on Hopper, through our own kernel in all its shapes.
            {1, 64, 64},
