@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kCutTile = 64;  // weight rows of a block of few input rows: what the cut along k goes by, for all
 constexpr int kMaxRows = 128;
+constexpr int kMaxRowsOfMany = 256;  // where a product of few weight rows is cut into more than kMostParts parts
 // Of weights that a block has under way while its ring fills for the first time. More would make what the kernel in
 // front still has to read wait behind weights that nobody waits for yet: RingMatMul.
 [[maybe_unused]] constexpr int kAheadBytes = 32 * 1024;
@@ -288,7 +289,8 @@ bool MediumMatMulComputes(const MatMulParams& p, const Target& target) {
 
 // Not where blocks would not all run at once: cuBLASLt does as well there.
 bool MediumMatMulServes(const MatMulParams& p, const Target& target) {
-  return p.rows <= kMaxRows && p.n <= int64_t{2} * kCutTile * target.multiprocessors && MediumMatMulComputes(p, target);
+  const int most = MediumMatMulParts(p, target) > kMostParts ? kMaxRowsOfMany : kMaxRows;
+  return p.rows <= most && p.n <= int64_t{2} * kCutTile * target.multiprocessors && MediumMatMulComputes(p, target);
 }
 
 int MediumMatMulParts(const MatMulParams& p, const Target& target) {

@@ -7,12 +7,12 @@
 // kernel before, so the ring fills while that one still runs. Where n gives too few blocks, several share a tile along
 // k (split-K). They leave their sums to the next kernel (kPartsF32, whose tail is 0.5 µs) or, as a cluster, add them up
 // in shared memory in fixed order (2.5 µs).
-// It serves 17 to 128 rows, or fewer where RingMatMul does not, and can do with any number: more are blocks of 128,
-// each with 128 weight rows. A row's sums are the same bits whatever the number: the cut along k goes by n and k alone,
-// and a block adds up its part of k in the same order. What that takes is in docs/benchmarks/h200-model.md. Floor:
-// 2·n·k bytes over the copy bandwidth. Measured on an H200, Samba 1.7B at 64 rows: gate_up 90% of the floor, in_proj
-// 83%, down 80%, out_proj 70%, o_proj 60% as parts for a norm; 60, 51 and 36% with their sums added up in a cluster,
-// qkv 38%.
+// It serves 17 to 128 rows, or fewer where RingMatMul does not, up to 256 of x_proj's few columns, and can do with any
+// number: more than 128 are blocks of so many, each with 128 weight rows. A row's sums are the same bits whatever the
+// number: the cut along k goes by n and k alone, and a block adds up its part of k in the same order. What that takes
+// is in docs/benchmarks/h200-model.md. Floor: 2·n·k bytes over the copy bandwidth. Measured on an H200, Samba 1.7B at
+// 64 rows: gate_up 90% of the floor, in_proj 83%, down 80%, out_proj 70%, o_proj 60% as parts for a norm; 60, 51 and
+// 36% with their sums added up in a cluster, qkv 38%.
 #pragma once
 
 #include "kernels/cuda/launch.h"
