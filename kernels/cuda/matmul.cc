@@ -1,6 +1,7 @@
 #include "kernels/cuda/matmul.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "kernels/cuda/stream.h"
@@ -50,7 +51,7 @@ struct Layouts {
 };
 
 constexpr int kCandidates = 8;
-constexpr int kTimedRuns = 3;
+constexpr int kTimedRuns = 8;
 constexpr int64_t kMostRowsTimed = 512;
 
 // The first half of the workspace is cuBLASLt's, the second takes results while plans are timed.
@@ -66,26 +67,21 @@ cublasStatus_t Multiply(const CublasLt& lt, cublasLtHandle_t handle, const Layou
                    target.workspace, PlanWorkspace(target), target.stream);
 }
 
-// Median seconds of one product into scratch, with weights that are not in the cache.
+// Milliseconds of one product into scratch, with weights that are not in the cache.
 absl::StatusOr<float> Time(const CublasLt& lt, cublasLtHandle_t handle, const Layouts& l, const MatMulParams& p,
-                           const cublasLtMatmulAlgo_t& algo, const Target& target) {
-  absl::StatusOr<CudaEvent> begin = MakeCudaEvent(EventTiming::kOn), end = MakeCudaEvent(EventTiming::kOn);
-  if (!begin.ok()) return begin.status();
-  if (!end.ok()) return end.status();
+                           const cublasLtMatmulAlgo_t& algo, const CudaEvent& begin, const CudaEvent& end,
+                           const Target& target) {
   void* const scratch = static_cast<char*>(target.workspace) + PlanWorkspace(target);
-  float milliseconds[kTimedRuns + 1];
-  for (float& run : milliseconds) {
-    BATUCADA_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(target.workspace, 0, target.workspace_bytes, target.stream), "clear");
-    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(begin->get(), target.stream), "time a plan");
-    if (const cublasStatus_t s = Multiply(lt, handle, l, p, scratch, algo, target); s != CUBLAS_STATUS_SUCCESS) {
-      return BlasStatus(lt, s, p);
-    }
-    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(end->get(), target.stream), "time a plan");
-    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(end->get()), "time a plan");
-    BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventElapsedTime(&run, begin->get(), end->get()), "time a plan");
+  BATUCADA_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(target.workspace, 0, target.workspace_bytes, target.stream), "clear");
+  BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(begin.get(), target.stream), "time a plan");
+  if (const cublasStatus_t s = Multiply(lt, handle, l, p, scratch, algo, target); s != CUBLAS_STATUS_SUCCESS) {
+    return BlasStatus(lt, s, p);
   }
-  std::sort(milliseconds + 1, milliseconds + 1 + kTimedRuns);  // the first run loads the kernel
-  return milliseconds[1 + kTimedRuns / 2];
+  BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventRecord(end.get(), target.stream), "time a plan");
+  BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(end.get()), "time a plan");
+  float milliseconds = 0;
+  BATUCADA_RETURN_IF_CUDA_ERROR(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()), "time a plan");
+  return milliseconds;
 }
 
 // Whether plans can be tried: nothing is being captured and the result fits into scratch.
@@ -134,18 +130,22 @@ absl::StatusOr<cublasLtMatmulAlgo_t> MatMulPlans::Find(const MatMulParams& p, co
   }
   if (s == CUBLAS_STATUS_SUCCESS && count == 0) s = CUBLAS_STATUS_NOT_SUPPORTED;
   if (s != CUBLAS_STATUS_SUCCESS) return BlasStatus(lt_, s, p);
-  int best = 0;
-  float least = 0;
-  for (int i = 0; can_time && i < count; ++i) {
-    if (found[i].state != CUBLAS_STATUS_SUCCESS || found[i].workspaceSize > PlanWorkspace(target)) continue;
-    const absl::StatusOr<float> time = Time(lt_, handle_, layouts, p, found[i].algo, target);
-    if (!time.ok()) return time.status();
-    if (least == 0 || *time < least) {
-      least = *time;
-      best = i;
+  if (!can_time) return found[0].algo;
+  const absl::StatusOr<CudaEvent> begin = MakeCudaEvent(EventTiming::kOn), end = MakeCudaEvent(EventTiming::kOn);
+  if (!begin.ok()) return begin.status();
+  if (!end.ok()) return end.status();
+  // In turns, and of each the least: the first run loads the kernel, and clocks drift.
+  float least[kCandidates];
+  std::fill(least, least + count, std::numeric_limits<float>::infinity());
+  for (int run = 0; run < kTimedRuns; ++run) {
+    for (int i = 0; i < count; ++i) {
+      if (found[i].state != CUBLAS_STATUS_SUCCESS || found[i].workspaceSize > PlanWorkspace(target)) continue;
+      const absl::StatusOr<float> time = Time(lt_, handle_, layouts, p, found[i].algo, *begin, *end, target);
+      if (!time.ok()) return time.status();
+      least[i] = std::min(least[i], *time);
     }
   }
-  return found[best].algo;
+  return found[std::min_element(least, least + count) - least].algo;
 }
 
 absl::Status MatMulPlans::Run(const MatMulParams& p, const Target& target) {
