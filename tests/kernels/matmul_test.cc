@@ -61,6 +61,7 @@ TEST_F(MatMulTest, AddsAndNorms) {
       const Matrix matrix = LoadWeights(*ops, weights, DType::kBf16);
       const Buffer scale_there = FloatsOnDevice(*ops, scale), bias_there = FloatsOnDevice(*ops, bias);
       const Buffer added_there = FloatsOnDevice(*ops, added);
+      const Dense total = Sum(reference::MatMul(weights, in), acc);
       for (const bool layer : {false, true}) {
         for (const bool adds : {false, true}) {
           DeviceTensor x(*ops, in, act, 8), sum(*ops, acc, DType::kF32, 4), out(*ops, rows, n, act, 8);
@@ -70,7 +71,7 @@ TEST_F(MatMulTest, AddsAndNorms) {
                               .bias = layer ? bias_there.As<float>() : nullptr,
                               .eps = 1e-5f},
                              out.view());
-          Dense expected = Sum(reference::MatMul(weights, in), acc);
+          Dense expected = total;
           for (size_t i = 0; adds && i < expected.values.size(); ++i) expected.values[i] += added[i % added.size()];
           EXPECT_LT(RelativeError(sum.Download(), expected), traits.f32_tolerance) << layer << adds;
           const Dense normed =
