@@ -25,4 +25,7 @@ absl::StatusOr<boost::json::value> ParseOneOfMany(std::string_view text, std::st
 // ParseJson of a file that the operator has chosen, which may have an object with a member for each tensor or token.
 absl::StatusOr<boost::json::value> ParseJsonFile(std::string_view text, std::string_view what);
 
+// Text that was within bounds when it came, or that a model wrote: of equal keys the last counts.
+absl::StatusOr<boost::json::value> ParseKeptJson(std::string_view text, std::string_view what);
+
 }  // namespace batucada

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/write_json.h"
 #include "text/jinja/text.h"
 #include "text/json_text.h"
 #include "text/probe_names.h"
@@ -28,7 +29,7 @@ std::string Instructions(const bj::array& tools) {
   std::string text =
       "You may call functions to help the user. These are there, each with the JSON Schema of its "
       "parameters:\n<tools>\n";
-  for (const bj::value& tool : tools) text += bj::serialize(tool.at("function")) + "\n";
+  for (const bj::value& tool : tools) text += WriteJson(tool.at("function")) + "\n";
   return text +
          "</tools>\nFor each call write a JSON object with the function's name and its arguments within tags:\n"
          "<tool_call>\n{\"name\": NAME, \"arguments\": ARGUMENTS}\n</tool_call>";
@@ -65,7 +66,7 @@ bj::object& SystemMessage(bj::array* messages) {
 void TellResult(bj::object* message) {
   const bj::value* content = message->if_contains("content");
   std::string text;
-  if (content != nullptr) text = content->is_string() ? std::string(content->get_string()) : bj::serialize(*content);
+  if (content != nullptr) text = content->is_string() ? std::string(content->get_string()) : WriteJson(*content);
   *message = ProbeMessage("user", "<tool_response>\n" + text + "\n</tool_response>");
 }
 
@@ -80,8 +81,8 @@ void TellCalls(const CallFrame& frame, bj::object* message) {
     const bj::object* told = function != nullptr ? function->if_object() : object;
     if (told == nullptr || !told->contains("name")) continue;
     const bj::value* arguments = told->if_contains("arguments");
-    text += (text.empty() ? frame.open : frame.separator) + frame.before_name + bj::serialize(told->at("name")) +
-            frame.before_arguments + (arguments == nullptr ? "{}" : bj::serialize(*arguments)) + frame.behind;
+    text += (text.empty() ? frame.open : frame.separator) + frame.before_name + WriteJson(told->at("name")) +
+            frame.before_arguments + (arguments == nullptr ? "{}" : WriteJson(*arguments)) + frame.behind;
   }
   message->erase("tool_calls");
   if (!text.empty()) Append(text + frame.close, message);
@@ -141,7 +142,7 @@ void OfferTools(const ToolsForm& form, const bj::array& tools, bj::array* messag
     case Place::kSystemMember: {
       bj::array functions;
       for (const bj::value& tool : tools) functions.push_back(tool.at("function"));
-      SystemMessage(messages)["tools"] = bj::serialize(functions);
+      SystemMessage(messages)["tools"] = JsonString(WriteJson(functions));
       break;
     }
     case Place::kSystemContent: Append(Instructions(tools), &SystemMessage(messages)); break;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/nested_json.h"
+#include "base/write_json.h"
 #include "text/jinja/text.h"
 #include "text/json_text.h"
 #include "text/probe_names.h"
@@ -40,9 +41,8 @@ std::optional<bj::value> ParseWhole(const bj::string& text, ManyMembers* many) {
   // before them.
   constexpr size_t kShort = 1024;
   if (text.size() > kShort) return std::nullopt;
-  bj::error_code error;
-  bj::value short_one = bj::parse(text, error);
-  return error ? std::nullopt : std::optional(std::move(short_one));
+  absl::StatusOr<bj::value> short_one = ParseKeptJson({text.data(), text.size()}, "arguments");
+  return short_one.ok() ? std::optional(*std::move(short_one)) : std::nullopt;
 }
 
 void ConvertArguments(CallForm::Arguments form, ManyMembers* many, bj::value* call) {
@@ -52,7 +52,7 @@ void ConvertArguments(CallForm::Arguments form, ManyMembers* many, bj::value* ca
   bj::value* arguments = holder.if_contains("arguments");
   if (arguments == nullptr) return;
   if (form == CallForm::Arguments::kText) {
-    if (!arguments->is_string() && !arguments->is_null()) *arguments = bj::serialize(*arguments);
+    if (!arguments->is_string() && !arguments->is_null()) *arguments = JsonString(WriteJson(*arguments));
     return;
   }
   if (arguments->is_null()) *arguments = bj::object();

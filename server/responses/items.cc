@@ -9,13 +9,13 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "base/json.h"
+#include "base/nested_json.h"
 #include "base/status.h"
+#include "base/write_json.h"
 #include "server/common/error.h"
 #include "server/common/request_id.h"
 #include "server/json/json_schema.h"
@@ -33,7 +33,7 @@ constexpr const char* kRoles[] = {"user", "assistant", "system", "developer"};
 std::string Text(const bj::string& text) { return {text.data(), text.size()}; }
 bj::string Text(std::string_view text) { return bj::string(text.data(), text.size()); }
 
-StoredItem Keep(const bj::object& item) { return {.id = Text(item.at("id").as_string()), .json = bj::serialize(item)}; }
+StoredItem Keep(const bj::object& item) { return {.id = Text(item.at("id").as_string()), .json = WriteJson(item)}; }
 
 // The client's own, which may be one that it was told, or a new one.
 std::string IdOf(RequestReader& members, std::string_view prefix) {
@@ -370,11 +370,10 @@ absl::Status AddInput(std::span<const StoredItem> items, std::span<const std::sh
   std::string thinking;
   CallsOfInput calls;
   for (size_t i = 0; i < items.size(); ++i) {
-    boost::system::error_code failed;
-    const bj::value value = bj::parse(items[i].json, failed);
-    if (failed) return absl::DataLossError("an item is no JSON object");
-    BATUCADA_RETURN_IF_ERROR(AddMessageOf(value, &thinking, messages));
-    BATUCADA_RETURN_IF_ERROR(calls.Take(i, value.get_object()));
+    const absl::StatusOr<bj::value> value = ParseKeptJson(items[i].json, "an item");
+    if (!value.ok()) return absl::DataLossError("an item is no JSON object");
+    BATUCADA_RETURN_IF_ERROR(AddMessageOf(*value, &thinking, messages));
+    BATUCADA_RETURN_IF_ERROR(calls.Take(i, value->get_object()));
   }
   BATUCADA_RETURN_IF_ERROR(CheckIds(items, before));
   return calls.Check(before);

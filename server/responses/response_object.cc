@@ -1,9 +1,9 @@
 #include "server/responses/response_object.h"
 
 #include <fmt/format.h>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
+#include "base/nested_json.h"
+#include "base/write_json.h"
 #include "server/common/error.h"
 
 namespace batucada {
@@ -65,7 +65,7 @@ void ResponseObject::WriteMembers(JsonWriter& json) const {
   conversation_id.empty() ? json.Null() : json.BeginObject().Key("id").String(conversation_id).EndObject();
   json.Key("max_tool_calls").Null().Key("service_tier").String("default");
   for (const auto& [name, value] : told) {
-    json.Key({name.data(), name.size()}).Raw(bj::serialize(value));
+    json.Key({name.data(), name.size()}).Raw(WriteJson(value));
   }
   json.Key("store").Bool(store && store_failure.ok());
   if (!store_failure.ok()) {
@@ -94,22 +94,20 @@ std::string WithOutput(std::string json, std::string_view output) {
 }
 
 bool CanBeCancelled(const std::string& json) {
-  boost::system::error_code failed;
-  const bj::value value = bj::parse(json, failed);
-  if (failed || !value.is_object()) return false;
-  const bj::value* background = value.get_object().if_contains("background");
-  const bj::value* status = value.get_object().if_contains("status");
+  const absl::StatusOr<bj::value> value = ParseKeptJson(json, "a response");
+  if (!value.ok() || !value->is_object()) return false;
+  const bj::value* background = value->get_object().if_contains("background");
+  const bj::value* status = value->get_object().if_contains("status");
   return (background != nullptr && *background == true) || (status != nullptr && *status == "cancelled");
 }
 
 std::string WithStatus(const std::string& json, ResponseStatus status, const std::string& message) {
-  boost::system::error_code failed;
-  bj::value value = bj::parse(json, failed);
-  if (failed || !value.is_object()) return json;
+  absl::StatusOr<bj::value> value = ParseKeptJson(json, "a response");
+  if (!value.ok() || !value->is_object()) return json;
   const std::string_view name = ResponseStatusName(status);
-  value.get_object()["status"] = bj::string(name.data(), name.size());
-  if (!message.empty()) value.get_object()["error"] = {{"code", kServerError}, {"message", bj::string(message)}};
-  return bj::serialize(value);
+  value->get_object()["status"] = bj::string(name.data(), name.size());
+  if (!message.empty()) value->get_object()["error"] = {{"code", kServerError}, {"message", bj::string(message)}};
+  return WriteJson(*value);
 }
 
 }  // namespace batucada

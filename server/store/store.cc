@@ -4,10 +4,10 @@
 #include <string_view>
 
 #include <spdlog/spdlog.h>
-#include <boost/json/parse.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "base/json.h"
+#include "base/nested_json.h"
 #include "base/status.h"
 #include "server/store/store_file.h"
 
@@ -188,12 +188,12 @@ absl::StatusOr<std::vector<std::shared_ptr<const KnownItem>>> Store::ReadHistory
       }));
     }
     for (const Fetched& one : step) {  // others have their turn meanwhile
-      boost::system::error_code failed;
+      absl::StatusOr<boost::json::value> value = ParseKeptJson(one.json, "an item");
+      if (!value.ok()) return absl::DataLossError("an item is no JSON");
       auto item = std::make_shared<KnownItem>(KnownItem{.parent = one.parent,
-                                                        .value = boost::json::parse(one.json, failed),
+                                                        .value = *std::move(value),
                                                         .bytes = static_cast<int64_t>(one.json.size()),
                                                         .cost = options_.cost(one.json)});
-      if (failed) return absl::DataLossError("an item is no JSON");
       known_.Keep(one.node, item, era);
       items.push_back(std::move(item));
     }

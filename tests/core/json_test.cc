@@ -2,6 +2,11 @@
 
 #include <malloc.h>
 
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <random>
 #include <string>
@@ -14,6 +19,7 @@
 
 #include "base/nested_json.h"
 #include "base/strings.h"
+#include "base/write_json.h"
 
 namespace batucada {
 namespace {
@@ -281,6 +287,51 @@ TEST(ParseJsonTest, EqualKeysAreFoundAmongFewAndMany) {
       EXPECT_THAT(Refusal(object + member(again) + "}"), HasSubstr(Concat("has the key \"k", again, "\" twice")));
     }
   }
+}
+
+TEST(ParseJsonTest, NumbersAreTheNearestThereAre) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 20000; ++i) {
+    const double number = std::bit_cast<double>(random());
+    if (!std::isfinite(number)) continue;
+    std::array<char, 64> text;
+    std::snprintf(text.data(), text.size(), i % 2 == 0 ? "%.17g" : "%.16g", number);
+    const auto read = ParseJson(Concat("[", text.data(), "]"), "doc");
+    ASSERT_TRUE(read.ok()) << text.data() << ": " << read.status();
+    EXPECT_EQ(read->at(0).to_number<double>(), std::strtod(text.data(), nullptr)) << text.data();
+  }
+  EXPECT_EQ(ParseJson("[1e-400]", "doc")->at(0).to_number<double>(), 0);
+  EXPECT_EQ(ParseJson("[1.7976931348623157e308]", "doc")->at(0).to_number<double>(), 1.7976931348623157e308);
+  EXPECT_THAT(Refusal("[1e309]"), HasSubstr("too large"));
+  // Behind a long list, for which the parser stops in the middle of the document.
+  std::string list = "[0";
+  for (int i = 0; i < 5000; ++i) list += ",1";
+  EXPECT_EQ(ParseJson(Concat("{\"a\": ", list, "], \"b\": 0.1234567890123456}"), "doc")->at("b"), 0.1234567890123456);
+}
+
+// As json.dumps(value, separators=(",", ":"), ensure_ascii=False) of Python's writes them.
+TEST(WriteJsonTest, AsPythonDoes) {
+  for (const char* text :
+       {"0.5", "100.0", "1e+22", "1e-05", "0.0001", "1234567890123456.0", "1e+16", "-2.5", "7", "18446744073709551615",
+        "{}", "[]", "null", "true", "\"\\u0001\\\"é\"", R"({"a":[1,0.5,{"b":[]}],"c":{},"d":"x"})"}) {
+    EXPECT_EQ(WriteJson(*ParseJson(text, "doc")), text);
+  }
+}
+
+TEST(ParseKeptJsonTest, TheLastOfEqualKeysCounts) {
+  EXPECT_EQ(ParseKeptJson(R"({"a": 1, "b": 2, "a": 0.1234567890123456})", "doc")->at("a"), 0.1234567890123456);
+  EXPECT_FALSE(ParseKeptJson("{", "doc").ok());
+}
+
+TEST(ParseKeptJsonTest, HasAsManyMembersAsItHad) {
+  std::string list = "[{}";  // as the log-probabilities of a long answer
+  for (int i = 0; i < 50'000; ++i) list += R"(,{"a": 1, "b": 2, "c": 3})";
+  EXPECT_TRUE(ParseKeptJson(list + "]", "doc").ok());
+  EXPECT_THAT(Refusal(list + "]"), HasSubstr("members"));
+  std::string object = R"({"x": 0)";
+  for (int i = 0; i < 9'000; ++i) object += Concat(",\"k", i, "\": 1");
+  EXPECT_TRUE(ParseKeptJson(object + "}", "doc").ok());
+  EXPECT_FALSE(Refusal(object + "}").empty());
 }
 
 TEST(JsonObjectTest, IntegersOfAListAreHeldToTheirRange) {

@@ -46,3 +46,23 @@ def test_calls_are_in_the_templates_form(stubs, tmp_path, template, text):
                 pb.ChatMessage(role="tool", content="22 degrees", tool_call_id="c1")])
             answers = list(services.InferenceStub(channel).Chat(request, timeout=PATIENCE_S))
             assert answers[-1].usage.prompt_tokens == len(expected)
+
+
+def test_numbers_of_calls_and_tools_are_told_as_python_tells_them(cpu):
+    """Not as 5E-1, and to their last digit."""
+    numbers = {"t": 0.5, "p": 1.5, "big": 100.0, "tiny": 1e-07, "exact": 1.6459218913480014e-28, "n": 7}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {
+        "t": {"type": "number", "maximum": 0.5, "minimum": -20.5, "default": 1.6459218913480014e-28}}}}}
+    for arguments in (json.dumps(numbers), numbers):
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+        said = [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "c", "content": "z"}]
+        prompt = cpu.http.post("/apply-template", json={"messages": said, "tools": [tool]}).json()["prompt"]
+        assert json.dumps(numbers, separators=(",", ":")) in prompt
+        assert '"maximum":0.5,"minimum":-20.5,"default":1.6459218913480014e-28' in prompt
+
+
+def test_numbers_of_schemas_are_kept_to_their_last_digit(cpu):
+    for number in (1.6459218913480014e-28, 3.89808807021134e-299, 0.1234567890123456, -99999999999998.98):
+        body = {"prompt": "It was", "max_tokens": 60, "structured_outputs": {"json": {"const": number}}}
+        assert json.loads(cpu.http.post("/v1/completions", json=body).json()["choices"][0]["text"]) == number

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/float_repr.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/jinja/access.h"

@@ -21,9 +21,6 @@ namespace batucada::jinja {
 
 [[nodiscard]] absl::StatusOr<std::string> Str(Runtime& runtime, const Value& value);
 
-// The shortest decimal that reads back as `value`, in Python's spelling: 1.0, 1e-05, inf.
-std::string FloatRepr(double value);
-
 // 'text', quoted and escaped as Python does; cut after 100 characters with an ellipsis. For error messages.
 std::string ShortRepr(std::string_view text);
 
