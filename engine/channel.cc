@@ -115,6 +115,7 @@ void Channel::AddText(const std::string& text, Update* update) {
   update->text += result.text;
   if (result.match) {
     stop_found_ = stop_[result.match->index];
+    update->stopped = true;
     if (include_stop_) update->text += *stop_found_;
     Cancel(FinishReason::kStop);
   }

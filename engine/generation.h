@@ -18,6 +18,7 @@ struct Update {
   SharedArray<TokenResult> prompt_logprobs;  // of prompt tokens 1, 2, …, in order, if asked for
   std::vector<TokenResult> tokens;           // generated tokens
   std::string text;  // text that is final: whole UTF-8, no part of a stop string. It goes on from that of the prompt
+  bool stopped = false;          // a stop string was found in what the last token said: of the answer, none follows
   std::optional<Finish> finish;  // set exactly once, in the last update
 };
 

@@ -73,7 +73,7 @@ class TgiDialect : public Dialect {
     for (size_t i = 0; i < update.tokens.size(); ++i) {
       last_ = update.tokens[i];
       const bool newest = i + 1 == update.tokens.size();
-      if (newest && update.finish) continue;  // End tells it
+      if (newest && (update.finish || update.stopped)) continue;  // End tells it
       const std::string own = newest ? rest_ : TokenString(tokenizer_, last_.id);
       const std::string_view text = rest_.starts_with(own) ? own : std::string_view();
       ++told_;

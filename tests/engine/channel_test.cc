@@ -65,6 +65,20 @@ TEST(ChannelTest, StopStringsCountFromTheTokenBehindTheLeast) {
   EXPECT_EQ(update.finish->generated_tokens, 3);
 }
 
+// The finish comes a step later.
+TEST(ChannelTest, SaysAtOnceThatAStopStringWasFound) {
+  const auto channel = MakeChannel(10, {"b"});
+  SayAll(*channel, "a");
+  Update update;
+  ASSERT_TRUE(channel->Poll(&update));
+  EXPECT_FALSE(update.stopped);
+  SayAll(*channel, "b");
+  Update last;
+  ASSERT_TRUE(channel->Poll(&last));
+  EXPECT_TRUE(last.stopped);
+  EXPECT_FALSE(last.finish.has_value());
+}
+
 TEST(ChannelTest, NothingGoesOnBehindAStopString) {
   const auto channel = MakeChannel(10, {"b"});
   SayAll(*channel, "abcd");
