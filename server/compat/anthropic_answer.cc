@@ -9,6 +9,7 @@
 #include "server/common/request_id.h"
 #include "server/compat/anthropic.h"
 #include "server/generate/finish_answer.h"
+#include "server/http/sse.h"
 #include "server/json/json_writer.h"
 
 namespace batucada {
@@ -114,7 +115,9 @@ class MessagesDialect : public Dialect {
   }
 
   void Fail(const absl::Status& status, std::string* body) override {
-    *body += "event: error\ndata: " + ErrorResponse(status, ErrorForm::kAnthropic).body + "\n\n";
+    BeginEvent(body, "error");
+    JsonWriter(body).Raw(ErrorResponse(status, ErrorForm::kAnthropic).body);
+    EndEvent(body);
   }
 
   void KeepAlive(std::string* body) override {

@@ -1,7 +1,6 @@
 #include "server/compat/ollama_answer.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,7 +8,6 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "server/common/error.h"
@@ -34,17 +32,6 @@ struct OllamaLine {
 
   bool empty() const { return text.empty() && thinking.empty() && calls.empty(); }
 };
-
-// Clients that read by lines may end them where Unicode does, too. In JSON these stand in strings alone.
-void EscapeLineEnds(size_t begin, std::string* body) {
-  constexpr std::array<std::pair<absl::string_view, absl::string_view>, 3> kEnds = {
-      {{"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}}};
-  const bool any = std::any_of(kEnds.begin(), kEnds.end(),
-                               [&](const auto& end) { return body->find(end.first.data(), begin) != body->npos; });
-  if (!any) return;
-  const std::string escaped = absl::StrReplaceAll(absl::string_view(*body).substr(begin), kEnds);
-  body->replace(begin, body->npos, escaped);
-}
 
 class OllamaDialect : public Dialect {
  public:
@@ -80,7 +67,8 @@ class OllamaDialect : public Dialect {
     WriteUntold({}, &generated, body);
   }
   void Fail(const absl::Status& status, std::string* body) override {
-    *body += ErrorResponse(status, ErrorForm::kOpenInference).body + "\n";
+    JsonWriter(body).Raw(ErrorResponse(status, ErrorForm::kOpenInference).body);
+    *body += '\n';
   }
 
  private:
@@ -135,11 +123,9 @@ class OllamaDialect : public Dialect {
   }
 
   void WriteUntold(const OllamaLine& said, const Generated* ended, std::string* body) {
-    const size_t begin = body->size();
     JsonWriter json(body);
     Write(said, untold_, ended, json).Finish();
     untold_.clear();
-    EscapeLineEnds(begin, body);
     *body += '\n';
   }
 

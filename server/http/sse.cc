@@ -1,5 +1,7 @@
 #include "server/http/sse.h"
 
+#include "server/json/json_writer.h"
+
 namespace batucada {
 
 HttpResponse EventStreamHead() {
@@ -19,7 +21,7 @@ void EndEvent(std::string* out) { *out += "\n\n"; }
 
 void AppendEvent(std::string_view json, std::string* out) {
   BeginEvent(out);
-  *out += json;
+  JsonWriter(out).Raw(json);
   EndEvent(out);
 }
 

@@ -1,9 +1,11 @@
 #include "server/json/json_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace batucada {
 namespace {
@@ -15,14 +17,28 @@ void AppendNumber(T value, std::string* out) {
   out->append(buffer.data(), result.ptr);
 }
 
-bool NeedsEscape(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+// Line ends of Unicode's: clients that read a stream by lines may end them there, too.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kLineEnds = {
+    {{"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}}};
+
+constexpr bool BeginsLineEnd(char c) { return c == '\xc2' || c == '\xe2'; }
+
+// The one that `text` begins with, or nullptr.
+const std::pair<std::string_view, std::string_view>* LineEndOf(std::string_view text) {
+  const auto* const end =
+      std::find_if(kLineEnds.begin(), kLineEnds.end(), [text](const auto& one) { return text.starts_with(one.first); });
+  return end == kLineEnds.end() ? nullptr : end;
+}
+
+bool NeedsEscape(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || BeginsLineEnd(c); }
 
 // Whether one of eight bytes does: the usual arithmetic on words for "a byte of it is less than", of which equality is
-// a case. A byte of 0x80 or more does not.
+// a case. A byte of 0x80 or more does not, but for those that may begin a line end.
 bool OneNeedsEscape(uint64_t word) {
   constexpr uint64_t kOnes = 0x0101010101010101;
   const auto below = [](uint64_t bytes, uint64_t limit) { return (bytes - limit * kOnes) & ~bytes; };
-  return ((below(word, 0x20) | below(word ^ '"' * kOnes, 1) | below(word ^ '\\' * kOnes, 1)) & 0x80 * kOnes) != 0;
+  const auto has = [&](unsigned char byte) { return below(word ^ byte * kOnes, 1); };
+  return ((below(word, 0x20) | has('"') | has('\\') | has(0xc2) | has(0xe2)) & 0x80 * kOnes) != 0;
 }
 
 // How many bytes there are before the first that needs an escape.
@@ -37,6 +53,25 @@ size_t PlainBytes(std::string_view text) {
   return plain;
 }
 
+// JSON on one line: ends of lines stand between its values, where they say nothing, or, of Unicode's, in strings.
+void AppendJson(std::string_view json, std::string* out) {
+  size_t copied = 0;
+  for (size_t i = 0; i < json.size(); ++i) {
+    if (json[i] == '\n' || json[i] == '\r') {
+      out->append(json.substr(copied, i - copied));
+      copied = i + 1;
+    }
+    if (!BeginsLineEnd(json[i])) [[likely]]
+      continue;
+    const auto* const end = LineEndOf(json.substr(i));
+    if (end == nullptr) continue;
+    out->append(json.substr(copied, i - copied)).append(end->second);
+    i += end->first.size() - 1;
+    copied = i + 1;
+  }
+  out->append(json.substr(copied));
+}
+
 void AppendEscaped(std::string_view text, std::string* out) {
   constexpr char kHex[] = "0123456789abcdef";
   size_t copied = 0;
@@ -44,6 +79,14 @@ void AppendEscaped(std::string_view text, std::string* out) {
     const unsigned char c = static_cast<unsigned char>(text[i]);
     if (!NeedsEscape(text[i])) [[likely]]
       continue;
+    if (BeginsLineEnd(text[i])) {
+      if (const auto* end = LineEndOf(text.substr(i)); end != nullptr) {
+        out->append(text.substr(copied, i - copied)).append(end->second);
+        i += end->first.size() - 1;
+        copied = i + 1;
+      }
+      continue;
+    }
     out->append(text.substr(copied, i - copied));
     copied = i + 1;
     switch (c) {
@@ -62,6 +105,14 @@ void AppendEscaped(std::string_view text, std::string* out) {
 }
 
 }  // namespace
+
+std::string_view CutAtCharacter(std::string_view text, size_t most) {
+  if (text.size() <= most) return text;
+  constexpr size_t kLongest = 4;  // bytes of a character
+  size_t end = most;
+  while (most - end < kLongest && end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
 
 JsonWriter& JsonWriter::Open(char bracket) {
   Separate();
@@ -117,8 +168,10 @@ JsonWriter& JsonWriter::EndString() {
 
 Pieces JsonWriter::LongString(std::string_view text) {
   BeginString();
-  for (size_t at = 0; at < text.size(); at += kPartBytes) {
-    AddToString(text.substr(at, kPartBytes));
+  while (!text.empty()) {
+    const std::string_view part = CutAtCharacter(text, kPartBytes);
+    AddToString(part);
+    text.remove_prefix(part.size());
     if (full()) co_yield nullptr;
   }
   EndString();
@@ -142,7 +195,7 @@ JsonWriter& JsonWriter::Null() { return Raw("null"); }
 
 JsonWriter& JsonWriter::Raw(std::string_view json) {
   Separate();
-  out_ += json;
+  AppendJson(json, &out_);
   return *this;
 }
 

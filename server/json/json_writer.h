@@ -1,6 +1,8 @@
-// Writes JSON straight into a string: for answers, of which there may be one per token.
+// Writes JSON straight into a string: for answers, of which there may be one per token. It is one line to all who read
+// it, also to those who end lines where Unicode does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,6 +10,9 @@
 #include "server/json/pieces.h"
 
 namespace batucada {
+
+// As much of `text` as `most` bytes have room for, up to a character's end.
+std::string_view CutAtCharacter(std::string_view text, size_t most);
 
 // Puts the commas; the caller balances Begin and End and writes a Key before every member of an object.
 class JsonWriter {

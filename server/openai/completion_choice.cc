@@ -1,6 +1,5 @@
 #include "server/openai/completion_choice.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace batucada {
@@ -44,15 +43,10 @@ bool CompletionChoice::HasNews() const {
 Pieces CompletionChoice::WriteEchoed(JsonWriter& json) {
   constexpr size_t kPiece = 8 << 10;
   json.BeginString();
-  for (size_t at = 0; at < echo_->size();) {
-    size_t end = std::min(at + kPiece, echo_->size());
-    // Whole characters.
-    for (int back = 0; back < 3 && end < echo_->size() && (static_cast<unsigned char>((*echo_)[end]) & 0xc0) == 0x80;) {
-      --end;
-      ++back;
-    }
-    json.AddToString(std::string_view(*echo_).substr(at, end - at));
-    at = end;
+  for (std::string_view rest = *echo_; !rest.empty();) {
+    const std::string_view piece = CutAtCharacter(rest, kPiece);
+    json.AddToString(piece);
+    rest.remove_prefix(piece.size());
     if (json.full()) co_yield nullptr;
   }
   json.AddToString(text_).EndString();

@@ -62,6 +62,18 @@ def test_tgi_stream(strict, path, more):
     assert [event["token"]["text"] for event in told] == [token["text"] for token in whole["details"]["tokens"]]
 
 
+def test_tgi_streams_each_token_once_whatever_ends_it(strict):
+    """Behind a stop string the end comes a step after its token."""
+    for seed in range(12):
+        parameters = {"max_new_tokens": 12, "do_sample": True, "seed": seed, "stop": ["e", "\n"], "details": True}
+        whole = strict.http.post("/generate", json={"inputs": PROMPT, "parameters": parameters}).json()
+        told = events(strict.http.post("/generate_stream", json={"inputs": PROMPT, "parameters": parameters}))
+        assert [event["token"]["id"] for event in told] == [token["id"] for token in whole["details"]["tokens"]]
+        assert [event["index"] for event in told] == list(range(1, len(told) + 1))
+        assert told[-1]["details"]["generated_tokens"] == len(told) == whole["details"]["generated_tokens"]
+        assert "".join(event["token"]["text"] for event in told) == told[-1]["generated_text"] == whole["generated_text"]
+
+
 def test_tgi_errors_and_info(strict):
     response = strict.http.post("/generate", json={"inputs": "a", "parameters": {"typical_p": 0.95}})
     assert response.status_code == 422 and response.json()["error_type"] == "validation"
@@ -252,14 +264,6 @@ def test_ollama_generate(strict):
     assert (loaded["done"], loaded["done_reason"]) == (True, "load")
 
 
-def test_ollama_lines_end_where_lines_of_any_kind_do(strict):
-    """Its client splits an answer as str.splitlines does."""
-    text = "a\u2028b\u2029c\u0085d"
-    body = {"model": MODEL.name, "prompt": PROMPT, "raw": True, "format": {"const": text}}
-    told = [json.loads(line) for line in strict.http.post("/api/generate", json=body).text.splitlines()]
-    assert json.loads("".join(line["response"] for line in told)) == text
-
-
 @pytest.mark.parametrize("bound", [0, -1, -2])
 def test_ollama_without_a_bound(strict, bound):
     options = {"temperature": 0, "num_predict": bound, "stop": six_tokens(strict)["text"][-1]}
@@ -362,3 +366,35 @@ def test_requests_are_counted_and_written_down(fast):
     fast.http.post("/generate", json={"inputs": "a", "parameters": {"max_new_tokens": 1}}).raise_for_status()
     assert fast.metric(name) == before + 1
     assert '"api":"tgi.generate"' in fast.log()
+
+
+# --- All of them
+
+ENDS = "a\u2028b\u2029c\u0085d"  # where str.splitlines ends lines, too
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/chat/completions", {"messages": MESSAGES, "max_tokens": 60, "structured_outputs": {"choice": [ENDS]}}),
+    ("/v1/completions", {"prompt": ENDS, "echo": True, "max_tokens": 60, "structured_outputs": {"choice": [ENDS]}}),
+    ("/v1/responses", {"input": ENDS, "instructions": ENDS, "metadata": {"a": ENDS}, "max_output_tokens": 60,
+                       "text": {"format": {"type": "json_schema", "name": "q", "schema": {"const": ENDS}}}}),
+    ("/v1/messages", {"messages": MESSAGES, "max_tokens": 60,
+                      "output_config": {"format": {"type": "json_schema", "schema": {"const": ENDS}}}}),
+    ("/generate_stream", {"inputs": PROMPT, "parameters": {"max_new_tokens": 60, "grammar": {"type": "regex", "value": ENDS}}}),
+    ("/completion", {"prompt": PROMPT, "n_predict": 60, "grammar": f'root ::= "{ENDS}"'}),
+    ("/generate", {"text": PROMPT, "sampling_params": {"max_new_tokens": 60, "regex": ENDS}}),
+    ("/api/generate", {"model": MODEL.name, "prompt": PROMPT, "raw": True, "format": {"const": ENDS}}),
+    ("/api/chat", {"model": MODEL.name, "messages": MESSAGES, "format": {"const": ENDS}}),
+    (f"/v2/models/{MODEL.name}/generate_stream", {"text_input": PROMPT, "max_tokens": 60, "regex": ENDS}),
+])
+def test_streams_are_whole_to_whoever_reads_by_lines(cpu, path, body):
+    """As clients do that split what comes as str.splitlines does: huggingface_hub, httpx's iter_lines, Ollama's."""
+    stream = {} if path.endswith("generate_stream") else {"stream": True}
+    response = cpu.http.post(path, json={**body, **stream})
+    assert response.status_code == 200, response.text
+    told = []
+    for line in response.text.splitlines():
+        if line and line != "data: [DONE]" and not line.startswith(("event:", ":")):
+            told.append(json.loads(line.removeprefix("data:")))
+    assert told and "\\u2028" in response.text
+    assert response.text.isascii() or not any(end in response.text for end in "\u2028\u2029\x85")

@@ -57,6 +57,9 @@ def test_calls(qwen):
     assert [call for line in streamed for call in calls_of(line["message"])] == BOTH
     assert [call["function"]["index"] for line in streamed for call in line["message"].get("tool_calls", [])] == [0, 1]
     assert [line["done"] for line in streamed] == [False] * (len(streamed) - 1) + [True]
+    laid_out = CALLS.replace(json.dumps(RIO), json.dumps(RIO, indent=2))
+    streamed = lines(qwen, laid_out, tools=TOOLS)
+    assert [call for line in streamed for call in calls_of(line["message"])] == BOTH, "a line has no ends in it"
     assert ask(qwen, "<tool_call> is a tag", tools=TOOLS)["message"] == {"role": "assistant", "content": "<tool_call> is a tag"}
     assert "tool_calls" not in ask(qwen, CALLS)["message"], "no tools, no calls"
 
