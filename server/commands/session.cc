@@ -54,11 +54,24 @@ class SessionCommand : public Command {
 
  private:
   absl::Status Export(const CheckpointServer& server) const {
+    // A server that sends something else is not listened to for longer than it takes to see that.
     std::string bytes;
-    BATUCADA_RETURN_IF_ERROR(GetCheckpoint(server, session_, [&bytes](std::string_view part) {
+    absl::StatusOr<StateFileHead> head = StateFileHead{};
+    const absl::Status got = GetCheckpoint(server, session_, [&](std::string_view part) {
+      if (part.empty()) head = absl::DataLossError("the server sends nothing, time and again");
+      if (!head.ok()) return false;
+      const bool has_head = bytes.size() >= kStateFileHeadBytes;
       bytes += part;
-      return true;
-    }));
+      if (!has_head && bytes.size() >= kStateFileHeadBytes) head = ReadStateFileHead(bytes);
+      if (!head.ok() || bytes.size() < kStateFileHeadBytes) return head.ok();
+      if (static_cast<int64_t>(bytes.size()) > head->bytes) {
+        head =
+            absl::DataLossError(fmt::format("the server sends more than the {} bytes that the state has", head->bytes));
+      }
+      return head.ok();
+    });
+    BATUCADA_RETURN_IF_ERROR(head.status());
+    BATUCADA_RETURN_IF_ERROR(got);
     BATUCADA_ASSIGN_OR_RETURN(const StateFile state, ReadStateFile(bytes));
     BATUCADA_RETURN_IF_ERROR(WriteWholeFile(file_, bytes));
     fmt::print("{}: the state behind {} tokens of {}, {}\n", file_, state.state.ids.size(), session_,

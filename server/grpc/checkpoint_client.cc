@@ -24,6 +24,17 @@ constexpr size_t kPutBytes = 256 << 10;
 constexpr int64_t kMostMessageBytes = 8 << 20;
 constexpr std::string_view kService = "/batucada.v1.Inference/";
 
+// A server's own words, but nothing that would tell a terminal more than its text.
+std::string Readable(std::string text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : '\0');
+    if (byte < 0x20 || byte == 0x7f) text[i] = ' ';
+    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) text[i] = text[i + 1] = ' ';  // C1, as UTF-8
+  }
+  return text;
+}
+
 std::string Unescaped(std::string_view text) {
   std::string plain;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -155,7 +166,7 @@ class GrpcCall {
     if (int code = 0; name == "grpc-status" && absl::SimpleAtoi(value, &code) && code >= 0 && code <= 16) {
       self.status_ = code;
     }
-    if (name == "grpc-message") self.said_ = Unescaped(value);
+    if (name == "grpc-message") self.said_ = Readable(Unescaped(value));
     return size * count;
   }
 
@@ -221,7 +232,7 @@ absl::StatusOr<PutCheckpointResult> PutCheckpoint(const CheckpointServer& server
         if (!response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
           return absl::DataLossError("the server's answer is not one of PutCheckpoint");
         }
-        result = {.session = response.session(), .tokens = response.tokens()};
+        result = {.session = Readable(response.session()), .tokens = response.tokens()};
         return absl::OkStatus();
       });
   BATUCADA_RETURN_IF_ERROR(RunWithKey(call, server, "PutCheckpoint"));
