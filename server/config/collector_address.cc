@@ -28,9 +28,11 @@ absl::StatusOr<CollectorAddress> ParseCollectorAddress(std::string_view url) {
   if (colon != authority.npos) address.port = authority.substr(colon + 1);
   const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
   if (address.host.empty()) return wrong("and names no host");
-  if (address.port.empty() || address.port.size() > 5 ||
-      !std::all_of(address.port.begin(), address.port.end(), is_digit)) {
-    return wrong("and its port is no number");
+  constexpr int kMostPort = 65535;
+  const bool number = !address.port.empty() && address.port.size() <= 5 &&
+                      std::all_of(address.port.begin(), address.port.end(), is_digit);
+  if (const int port = number ? std::stoi(address.port) : 0; port < 1 || port > kMostPort) {
+    return wrong("and its port is no number from 1 to 65535");
   }
   if (rest.find_first_of(" \t\r\n?#@") != rest.npos) return wrong("without a query, a user or spaces");
   address.target = std::string(path) + "/v1/traces";

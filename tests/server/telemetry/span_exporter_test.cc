@@ -177,9 +177,10 @@ TEST(CollectorAddressTest, ReadsUrls) {
 
 TEST(CollectorAddressTest, RefusesTheOthers) {
   const std::string scheme = "http://";
-  for (const std::string& url : {std::string(), std::string("localhost:4318"), std::string("https://localhost"), scheme,
-                                 scheme + ":80", scheme + "a:", scheme + "a:1x", scheme + "a:123456", scheme + "[::1",
-                                 scheme + "[]:80", scheme + "me@a", scheme + "a/?q", scheme + "a b"}) {
+  for (const std::string& url :
+       {std::string(), std::string("localhost:4318"), std::string("https://localhost"), scheme, scheme + ":80",
+        scheme + "a:", scheme + "a:1x", scheme + "a:123456", scheme + "a:0", scheme + "a:65536", scheme + "[::1",
+        scheme + "[]:80", scheme + "me@a", scheme + "a/?q", scheme + "a b"}) {
     const auto address = ParseCollectorAddress(url);
     ASSERT_FALSE(address.ok()) << url;
     EXPECT_THAT(std::string(address.status().message()), HasSubstr("--otlp-endpoint"));
