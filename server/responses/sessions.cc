@@ -57,6 +57,12 @@ Entry EntryOf(const SessionInfo& info, absl::Time now) {
   return entry;
 }
 
+// A use of a conversation's items is one of the session, too.
+void AddStored(int64_t used, Entry* entry) {
+  entry->stored = true;
+  entry->used = std::max(entry->used.value_or(0), used);
+}
+
 // Those used last first.
 absl::StatusOr<std::vector<Entry>> EntriesOf(Service& service, uint64_t owner) {
   const absl::Time now = absl::Now();
@@ -71,9 +77,7 @@ absl::StatusOr<std::vector<Entry>> EntriesOf(Service& service, uint64_t owner) {
   for (const ConversationUse& one : conversations) {
     const auto place = places.find(one.id);
     if (place == places.end()) entries.push_back({.id = one.id});
-    Entry& entry = place == places.end() ? entries.back() : entries[place->second];
-    entry.stored = true;
-    entry.used = std::max(entry.used.value_or(0), one.used);
+    AddStored(one.used, place == places.end() ? &entries.back() : &entries[place->second]);
   }
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.used.value_or(0) > b.used.value_or(0); });
@@ -154,10 +158,14 @@ Answer HandleGet(Service& service, const HttpRequest& request) {
   const uint64_t owner = request.client.key;
   const absl::StatusOr<SessionInfo> info = service.engine.sessions().Find(owner, id);
   const absl::StatusOr<StoredConversation> conversation = service.store->GetConversation(owner, id);
+  // What a store that fails has, nobody knows.
+  if (!conversation.ok() && !absl::IsNotFound(conversation.status())) return ErrorResponse(StoreTrouble());
   if (!info.ok() && !conversation.ok()) return ErrorResponse(NotFound(id));
   Entry entry = info.ok() ? EntryOf(*info, absl::Now()) : Entry{.id = id};
-  entry.stored = conversation.ok();
-  if (conversation.ok()) entry.metadata = conversation->metadata;
+  if (conversation.ok()) {
+    AddStored(conversation->used, &entry);
+    entry.metadata = conversation->metadata;
+  }
   HttpResponse response;
   JsonWriter json(&response.body);
   Write(entry, json);

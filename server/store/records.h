@@ -55,6 +55,7 @@ struct ReadResponse {
 struct StoredConversation {
   std::string id;
   int64_t created = 0;   // seconds since 1970
+  int64_t used = 0;      // as ConversationUse tells; the store's to say, not the writer's
   std::string metadata;  // JSON
 };
 

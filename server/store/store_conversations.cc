@@ -8,6 +8,8 @@
 namespace batucada {
 namespace {
 
+constexpr int64_t kMicroseconds = 1'000'000;  // a second's
+
 absl::Status NoConversation() { return absl::NotFoundError("there is no such conversation"); }
 
 }  // namespace
@@ -16,20 +18,21 @@ absl::StatusOr<StoredConversation> Store::GetConversation(StoreScope scope, cons
   const std::lock_guard lock(mutex_);
   StoredConversation conversation{.id = id};
   BATUCADA_RETURN_IF_ERROR(Read([&]() -> absl::Status {
-    Query query(*database_,
-                "SELECT created, metadata, checksum FROM conversations WHERE scope = ?1 AND id = ?2 AND used >= ?3",
-                static_cast<int64_t>(scope), std::string_view(id), EarliestUse());
+    Query query(
+        *database_,
+        "SELECT created, metadata, checksum, used FROM conversations WHERE scope = ?1 AND id = ?2 AND used >= ?3",
+        static_cast<int64_t>(scope), std::string_view(id), EarliestUse());
     BATUCADA_ASSIGN_OR_RETURN(const bool found, query.Next());
     if (!found || query.Int(2) != ChecksumOf(id, query.Text(1))) return NoConversation();
     conversation.created = query.Int(0);
     conversation.metadata = query.Text(1);
+    conversation.used = query.Int(3) / kMicroseconds;
     return absl::OkStatus();
   }));
   return conversation;
 }
 
 absl::StatusOr<std::vector<ConversationUse>> Store::ListConversations(StoreScope scope, int64_t most) {
-  constexpr int64_t kMicroseconds = 1'000'000;
   const std::lock_guard lock(mutex_);
   std::vector<ConversationUse> uses;
   BATUCADA_RETURN_IF_ERROR(Read([&]() -> absl::Status {

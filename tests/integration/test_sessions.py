@@ -93,6 +93,9 @@ def test_conversations_are_sessions(keyed):
     conversation = client.conversations.create()
     listed = {one["id"]: one for one in sessions(keyed)["data"]}
     assert listed[conversation.id]["stored"] and listed[conversation.id]["tier"] is None
+    # Of one that has no state, too, the store knows when it was used; one session is told as the list tells it.
+    one = keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).json()
+    assert one == listed[conversation.id] and one["last_used_at"] > 1_600_000_000
     client.responses.create(model="samba-classics-18m", input=LONG, conversation=conversation.id, max_output_tokens=8)
     one = keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).json()
     assert one["stored"] and one["tokens"] > 300 and one["tier"] in ("device", "host")
@@ -101,6 +104,7 @@ def test_conversations_are_sessions(keyed):
     client.conversations.items.create(conversation.id, items=[{"type": "message", "role": "user", "content": "And?"}])
     listed = {one["id"]: one for one in sessions(keyed)["data"]}
     assert listed[conversation.id]["last_used_at"] > one["last_used_at"]
+    assert keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).json() == listed[conversation.id]
     client.conversations.delete(conversation.id)
     assert keyed.http.get(f"/v1/sessions/{conversation.id}", headers=ALICE).status_code == 404
 

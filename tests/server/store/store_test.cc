@@ -109,6 +109,7 @@ TEST_F(StoreTest, WhatWasWrittenIsThereAfterARestart) {
   EXPECT_THAT(Conversation(*store, "k"), ElementsAre("x", "a.in", "a.out"));
   EXPECT_EQ(store->GetConversation(kMine, "k")->metadata, "{\"a\":2}");
   EXPECT_EQ(store->GetConversation(kMine, "k")->created, 5);
+  EXPECT_EQ(store->GetConversation(kMine, "k")->used, now_ / 1'000'000);
   EXPECT_EQ(store->Stats().responses, 1);
   EXPECT_EQ(store->Stats().conversations, 1);
   EXPECT_EQ(store->Stats().items, 3);
