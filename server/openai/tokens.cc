@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "server/common/error.h"
 #include "server/generate/prompt_encoder.h"
 #include "server/http/document.h"
@@ -15,6 +17,8 @@
 
 namespace batucada {
 namespace {
+
+namespace bj = boost::json;
 
 constexpr char kModelHelp[] = "A served name. Default: the first.";
 
@@ -33,6 +37,26 @@ void ReadTextContent(RequestReader& reader, TokenizeParams& params) {
   if (params.prompt) return reader.Fail("content", "and prompt are both there: give one of them", "invalid_value");
   reader.Read("content", &params.prompt.emplace());
   params.add_special_tokens = add_special;
+}
+
+// The names that other servers have for the same, and whose answers have another form: to serve them would be to guess
+// who asks.
+struct OtherName {
+  const char *name, *whose, *ours;
+};
+constexpr OtherName kOtherPrompts[] = {{"inputs", "TEI's and TGI's", "prompt"}, {"text", "SGLang's", "prompt"}};
+constexpr OtherName kOtherTokens[] = {{"ids", "TEI's", "tokens"}};
+
+template <typename Params>
+void AddOtherName(const OtherName& other, ParameterTable<Params>& table) {
+  bj::object schema;
+  schema["description"] = fmt::format("{} name. Not supported: see {}.", other.whose, other.ours);
+  schema["enum"] = bj::array{nullptr};
+  table.AddReadPresent(other.name, std::move(schema), [other](RequestReader& reader, Params&) {
+    if (reader.Take(other.name) == nullptr) return;
+    reader.Fail(other.name, fmt::format("is {} name, and not this server's: give {}", other.whose, other.ours),
+                "unsupported_parameter");
+  });
 }
 
 void ReadTokens(RequestReader& reader, DetokenizeParams& params) {
@@ -206,6 +230,7 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
         "with_pieces",
         BooleanSchema("Tell each token as {\"id\", \"piece\"}, a piece that is no UTF-8 as a list of bytes.", false),
         read_already);
+    for (const OtherName& other : kOtherPrompts) AddOtherName(other, made);
     return made;
   }();
   return table;
@@ -215,6 +240,7 @@ const ParameterTable<DetokenizeParams>& DetokenizeParameters() {
   using Params = DetokenizeParams;
   static const ParameterTable<Params> table = [] {
     ParameterTable<Params> made;
+    for (const OtherName& other : kOtherTokens) AddOtherName(other, made);
     made.Add("model", StringSchema(kModelHelp), &Params::model);
     made.AddRead("tokens", ArraySchema("Token ids.", IntegerSchema("", {.min = 0})), ReadTokens,
                  ParameterTable<Params>::Presence::kRequired);

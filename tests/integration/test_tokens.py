@@ -50,6 +50,10 @@ def test_conversations():
     ("/tokenize", {"prompt": 7}, "prompt", "string"),
     ("/tokenize", {"prompt": "a", "messages": [{"role": "user", "content": "a"}]}, "prompt", "one of them"),
     ("/tokenize", {"prompt": "a", "content": "b"}, "content", "give one of them"),
+    *(("/tokenize", {"inputs": inputs, **prompt}, "inputs", "TEI's and TGI's name, and not this server's: give prompt")
+      for inputs in ("a", ["a"]) for prompt in ({}, {"prompt": "a"})),
+    ("/tokenize", {"text": "a"}, "text", "give prompt"),
+    ("/detokenize", {"ids": [1]}, "ids", "give tokens"),
     ("/detokenize", {}, "tokens", "missing"),
     ("/detokenize", {"tokens": "a"}, "tokens", "list"),
     ("/detokenize", {"tokens": [1, 8192]}, "tokens[1]", "0 to 8191"),
