@@ -70,6 +70,12 @@ absl::StatusOr<InferRequest> FromProto(const inference::ModelInferRequest& reque
   }
   for (int i = 0; i < request.inputs_size(); ++i) {
     const auto& input = request.inputs(i);
+    // A shape without numbers is that of one element: only over HTTP it can be told from one that is not there.
+    for (const auto& [member, value] : {std::pair("name", &input.name()), std::pair("datatype", &input.datatype())}) {
+      if (!value->empty()) continue;
+      const std::string path = fmt::format("inputs[{}].{}", i, member);
+      return InvalidParameter(path, path + " is missing", "missing_parameter");
+    }
     BATUCADA_RETURN_IF_ERROR(CheckNoParameters(fmt::format("inputs[{}]", i), input.parameters()));
     InferTensor tensor{.name = input.name(), .datatype = input.datatype(), .shape = {}, .elements = {}};
     tensor.shape.assign(input.shape().begin(), input.shape().end());

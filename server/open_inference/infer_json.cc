@@ -43,9 +43,14 @@ bool Flatten(const bj::array& data, int depth, bj::array* out) {
 absl::Status ReadInput(const bj::object& object, const std::string& path, InferBody& body) {
   InferTensor tensor;
   RequestReader reader(object, path + ".");
+  for (const char* name : {"name", "datatype", "shape"}) {
+    if (reader.Take(name) == nullptr) reader.Fail(name, "is missing", "missing_parameter");
+  }
   reader.Read("name", &tensor.name);
   reader.Read("datatype", &tensor.datatype);
   reader.Read("shape", &tensor.shape);
+  if (reader.ok() && tensor.name.empty()) reader.Fail("name", "is empty: give it one");
+  if (reader.ok() && tensor.datatype.empty()) reader.Fail("datatype", "is empty: give it one", "missing_parameter");
   std::optional<int64_t> binary_size;
   const bj::value* const parameters = reader.Take("parameters");
   if (parameters != nullptr && !parameters->is_object()) reader.Fail("parameters", "must be an object");

@@ -158,6 +158,7 @@ def test_requests_of_one_stream_run_side_by_side(fast, client, model):
 
 @pytest.mark.parametrize("given, says", [
     ([], "text_input is missing"),
+    ([tensor("", "a")], r"inputs\[0\]\.name is missing"),
     (inputs(temperature=9.0), "temperature"),
     (inputs(sampling_parameters="{"), "must hold a JSON object"),
     (inputs(sampling_parameters='{"max_tokens": "ten"}'), "max_tokens"),

@@ -192,6 +192,8 @@ TEXT = ("text_input", "BYTES", ["a"])
     ("generate", {"text_input": "a", "sampling_parameters": "{\"timeout\": -1}"}, "timeout must be"),
     ("infer", infer_body(TEXT, ("triton_enable_empty_final_response", "BYTES", ["perhaps"])), "must be BOOL"),
     ("infer", infer_body(TEXT) | {"outputs": [{}]}, "an output has no name"),
+    *(("infer", {"inputs": [{name: value for name, value in tensor.items() if name != missing}]}, f"inputs[0].{missing} is missing")
+      for tensor in infer_body(TEXT)["inputs"] for missing in ("name", "datatype", "shape")),
     ("infer", infer_body(("text_input", "BYTES", [1])), "text_input is said to be BYTES"),
     ("infer", infer_body(TEXT, ("temperature", "COMPLEX", [1])), "datatype COMPLEX"),
 ])
