@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 
 #include "server/open_inference/infer_json.h"
+#include "server/open_inference/infer_metadata.h"
 #include "server/openai/chat_request.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/tokens.h"
@@ -165,6 +166,7 @@ boost::json::object ApiSchemas(UnknownMembers::Policy unknown) {
   schemas["ChatRequest"] = ChatParameters().Schema(unknown);
   schemas["InferRequest"] = InferParameters().Schema();
   schemas["GenerateRequest"] = GenerateSchema();
+  schemas["RepositoryIndexRequest"] = RepositoryIndexParameters().Schema();
   schemas["TokenizeRequest"] = TokenizeParameters().Schema(unknown);
   schemas["DetokenizeRequest"] = DetokenizeParameters().Schema(unknown);
   schemas["SetLogRequest"] = LogParameters().Schema();

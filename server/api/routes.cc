@@ -46,9 +46,12 @@ void AddOpenInference(RouteList& list) {
     list.Get(model, "infer.model", HandleInferModel,
              {.summary = "The model's tensors", .answer = "InferModel", .error_form = ErrorForm::kOpenInference});
   }
-  list.Add(
-      "POST", "/v2/repository/index", "infer.index", HandleRepositoryIndex,
-      {.summary = "The models and their states", .answer = "RepositoryIndex", .error_form = ErrorForm::kOpenInference});
+  list.Post("/v2/repository/index", "infer.index", HandleRepositoryIndex,
+            {.summary = "The models and their states",
+             .request = "RepositoryIndexRequest",
+             .request_optional = true,
+             .answer = "RepositoryIndex",
+             .error_form = ErrorForm::kOpenInference});
   list.Get("/v2", "infer.server", HandleInferServer,
            {.summary = "The server's name", .answer = "InferServer", .error_form = ErrorForm::kOpenInference});
   const auto health = [&list](const char* path, const RouteList::Handle& handle, std::string_view summary) {

@@ -134,7 +134,7 @@ bj::object MakeOperation(const OperationSpec& spec) {
   add_error("503", "Starting, shutting down, failed, or too many connections; Retry-After says when to ask again.");
   if (!spec.unavailable.empty()) answers["503"] = JsonAnswer("It is not.", spec.unavailable);
   if (!spec.request.empty()) {
-    operation["requestBody"] = {{"required", true},
+    operation["requestBody"] = {{"required", !spec.request_optional},
                                 {"content", Content("application/json", SchemaReference(spec.request))}};
     add_error("409", "Cancelled by a gRPC call of Abort that named the request's x-request-id.");
     add_error("504", "The deadline passed.");

@@ -17,7 +17,8 @@ struct OperationSpec {
 
   std::string_view summary;
   std::string_view request;  // the schema of the JSON body, by name; empty: there is none
-  std::string_view answer;   // the schema of the 200 answer, by name
+  bool request_optional = false;
+  std::string_view answer;  // the schema of the 200 answer, by name
   std::string_view answer_type = "application/json";
   Streams streams = Streams::kNo;
   std::string_view stream_type = "text/event-stream";

@@ -80,13 +80,26 @@ Answer HandleInferModelReady(Service& service, const HttpRequest& request) {
   return State(service.Ready(), "ready");
 }
 
-Answer HandleRepositoryIndex(Service& service, const HttpRequest&) {
+const ParameterTable<RepositoryIndexParams>& RepositoryIndexParameters() {
+  static const ParameterTable<RepositoryIndexParams> table = [] {
+    ParameterTable<RepositoryIndexParams> made;
+    made.Add("ready", BooleanSchema("Only models that are ready.", false), &RepositoryIndexParams::ready);
+    return made;
+  }();
+  return table;
+}
+
+Answer HandleRepositoryIndex(Service& service, const HttpRequest& request) {
+  absl::StatusOr<RepositoryIndexParams> params = RepositoryIndexParams();
+  if (!request.body.empty()) params = RepositoryIndexParameters().Parse(request.body);
+  if (!params.ok()) return InferError(params.status());
   HttpResponse response;
   JsonWriter json(&response.body);
-  const std::string_view state = service.Ready() ? "READY" : "UNAVAILABLE";
+  const bool ready = service.Ready();
+  const std::string_view state = ready ? "READY" : "UNAVAILABLE";
   json.BeginArray();
   for (const std::string& name : service.model_names) {
-    if (IsPattern(name)) continue;
+    if (IsPattern(name) || (params->ready && !ready)) continue;
     json.BeginObject().Key("name").String(name).Key("version").String(kInferModelVersion);
     json.Key("state").String(state).Key("reason").String("").EndObject();
   }

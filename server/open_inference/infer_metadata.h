@@ -4,8 +4,14 @@
 
 #include "server/generate/service.h"
 #include "server/http/http.h"
+#include "server/json/parameter_table.h"
 
 namespace batucada {
+
+struct RepositoryIndexParams {
+  bool ready = false;  // only models that are
+};
+const ParameterTable<RepositoryIndexParams>& RepositoryIndexParameters();
 
 // Thread-safe.
 Answer HandleInferServer(Service& service, const HttpRequest& request);
@@ -14,6 +20,7 @@ Answer HandleInferReady(Service& service, const HttpRequest& request);
 // The path's wildcards are the name and the version.
 Answer HandleInferModel(Service& service, const HttpRequest& request);
 Answer HandleInferModelReady(Service& service, const HttpRequest& request);
+// Clients may send no body at all.
 Answer HandleRepositoryIndex(Service& service, const HttpRequest& request);
 
 }  // namespace batucada

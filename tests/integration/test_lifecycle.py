@@ -306,5 +306,8 @@ def test_not_alive_when_work_makes_no_progress():
         for path in ("/health", "/health/ready", "/health/live", "/v2/health/live", "/v2/health/ready"):
             response = server.http.get(path)
             assert response.status_code == 503 and response.headers["retry-after"] == "1", path
+        for body, states in ((b"", ["UNAVAILABLE"]), (b'{"ready": true}', [])):
+            index = server.http.post("/v2/repository/index", content=body)
+            assert (index.status_code, [one["state"] for one in index.json()]) == (200, states)
     server.process.kill()
     server.wait()

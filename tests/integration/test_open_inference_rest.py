@@ -46,7 +46,7 @@ def events(fast, path, body):
     return [json.loads(line[6:]) for line in lines]
 
 
-def test_health_and_metadata(client, model):
+def test_health_and_metadata(fast, client, model):
     assert client.is_server_live() and client.is_server_ready()
     assert client.is_model_ready(model) and client.is_model_ready(model, "1")
     assert not client.is_model_ready("nobody") and not client.is_model_ready(model, "7")
@@ -55,6 +55,13 @@ def test_health_and_metadata(client, model):
     assert {t["name"]: t["datatype"] for t in metadata["inputs"]}["text_input"] == "BYTES"
     assert [t["name"] for t in metadata["outputs"]] == ["text_output"]
     assert [m["name"] for m in client.get_model_repository_index()] == [model]
+    for body in (b"", b"{}", b'{"ready": true}', b'{"ready": false}', b'{"ready": null}'):
+        answer = fast.http.post("/v2/repository/index", content=body)
+        assert (answer.status_code, [m["state"] for m in answer.json()]) == (200, ["READY"]), body
+    for body, message in ((b'{"ready": 1}', "ready must be true or false"), (b"[]", "JSON object"), (b"{", "JSON"),
+                          (b'{"redy": true}', "redy is not a parameter of this endpoint")):
+        answer = fast.http.post("/v2/repository/index", content=body)
+        assert answer.status_code == 400 and message in answer.json()["error"], (body, answer.text)
     with pytest.raises(InferenceServerException, match="does not exist"):
         client.get_model_metadata("nobody")
 
