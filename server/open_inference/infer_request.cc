@@ -165,8 +165,14 @@ std::optional<bool> TakeFlag(std::string_view name, bj::object* given) {
 absl::Status ReadTimeout(const bj::value& value, absl::Duration* timeout) {
   const std::optional<int64_t> microseconds = AsInteger(value, Typing::kLenient);
   if (!microseconds || *microseconds < 0) {
-    return InvalidParameter("timeout", fmt::format("timeout must be a number of microseconds, 0 or more, not {}",
-                                                   microseconds ? std::to_string(*microseconds) : DescribeJson(value)));
+    constexpr size_t kMostShown = 60;
+    const bj::string* const text = value.if_string();
+    const std::string given = text != nullptr && text->size() <= kMostShown
+                                  ? fmt::format("\"{}\"", Printable({text->data(), text->size()}))
+                                  : DescribeJson(value);
+    return InvalidParameter("timeout", fmt::format("timeout must be a whole number of microseconds, 0 or more, not {}: "
+                                                   "a second is 1000000",
+                                                   given));
   }
   if (*microseconds > 0) *timeout = absl::Microseconds(*microseconds);
   return absl::OkStatus();

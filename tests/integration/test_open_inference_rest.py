@@ -195,7 +195,9 @@ TEXT = ("text_input", "BYTES", ["a"])
     *(("infer", infer_body(TEXT, ("max_tokens", datatype, [number])), f"max_tokens is said to be {datatype}") for
       datatype, number in (("UINT8", 256), ("UINT8", -1), ("INT8", 128), ("INT32", -1 << 32), ("UINT64", -1),
                            ("INT64", 1 << 63))),
-    ("infer", infer_body(TEXT, ("timeout", "BYTES", ["x"])), "timeout must be a number of microseconds"),
+    ("infer", infer_body(TEXT, ("timeout", "BYTES", ["x"])), "timeout must be a whole number of microseconds, 0 or more, not \"x\": a second is 1000000"),
+    ("generate", {"text_input": "a", "timeout": 0.5}, "0 or more, not the number 0.5: a second is 1000000"),
+    ("generate", {"text_input": "a", "timeout": "5s"}, "0 or more, not \"5s\""),
     ("generate", {"text_input": "a", "sampling_parameters": "{\"timeout\": -1}"}, "timeout must be"),
     ("infer", infer_body(TEXT, ("triton_enable_empty_final_response", "BYTES", ["perhaps"])), "must be BOOL"),
     ("infer", infer_body(TEXT) | {"outputs": [{}]}, "an output has no name"),
