@@ -53,10 +53,11 @@ absl::Status Store::OpenDatabase() {
 void Store::BeginAnew(const absl::Status& reason) {
   items_.reset();
   database_.reset();
-  const absl::Status aside = options_.directory.empty() ? absl::OkStatus() : SetStoreFileAside(options_.directory);
-  const absl::Status opened = aside.ok() ? OpenDatabase() : aside;
+  absl::StatusOr<std::string> aside = "";
+  if (!options_.directory.empty()) aside = SetStoreFileAside(options_.directory);
+  const absl::Status opened = aside.ok() ? OpenDatabase() : aside.status();
   spdlog::error("the store in {} is not sound ({}): {}", options_.directory, Printable(MessageOf(reason)),
-                opened.ok() ? "its file is store.db.corrupt now, and a fresh one begins"
+                opened.ok() ? absl::StrCat("its file is ", *aside, " now, and a fresh one begins")
                             : absl::StrCat("and a fresh one cannot begin: ", MessageOf(opened)));
 }
 

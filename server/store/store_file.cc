@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -199,17 +201,26 @@ absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& direc
   return database;
 }
 
-absl::Status SetStoreFileAside(const std::string& directory) {
-  const fs::path file = FileIn(directory);
-  for (const char* part : {"", "-wal", "-shm", "-journal"}) {
+absl::StatusOr<std::string> SetStoreFileAside(const std::string& directory) {
+  constexpr const char* kParts[] = {"", "-wal", "-shm", "-journal"};
+  const std::string file = FileIn(directory).string();
+  const auto taken = [&](const std::string& name) {
+    return std::any_of(std::begin(kParts), std::end(kParts), [&](const char* part) {
+      std::error_code ignored;
+      return fs::exists(absl::StrCat(name, part), ignored);
+    });
+  };
+  std::string aside = absl::StrCat(file, ".corrupt");
+  for (int i = 2; i <= kMostAside && taken(aside); ++i) aside = absl::StrCat(file, ".corrupt.", i);
+  for (const char* part : kParts) {
     std::error_code failed;
-    const fs::path from = file.string() + part, to = file.string() + ".corrupt" + part;
+    const std::string from = absl::StrCat(file, part), to = absl::StrCat(aside, part);
     fs::remove(to, failed);
     if (!fs::exists(from, failed)) continue;
     fs::rename(from, to, failed);
-    if (failed) return absl::UnavailableError(absl::StrCat("cannot move ", from.string(), ": ", failed.message()));
+    if (failed) return absl::UnavailableError(absl::StrCat("cannot move ", from, ": ", failed.message()));
   }
-  return absl::OkStatus();
+  return fs::path(aside).filename().string();
 }
 
 }  // namespace batucada

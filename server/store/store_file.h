@@ -18,7 +18,10 @@ namespace batucada {
 // DATA_LOSS if it is no sound database; FAILED_PRECONDITION if it is another's, or another process has it.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& directory, int64_t max_bytes);
 
-// Moves the file to DIR/store.db.corrupt, in place of one that is there. REQUIRES: it is not open.
-[[nodiscard]] absl::Status SetStoreFileAside(const std::string& directory);
+// Moves the file, which was DIR/store.db, to DIR/store.db.corrupt, or where there are such already to .corrupt.2 and so
+// on: the name that it has now. The last of kMostAside is replaced, so that a disk that fails and fails is not filled.
+// REQUIRES: it is not open.
+inline constexpr int kMostAside = 8;
+[[nodiscard]] absl::StatusOr<std::string> SetStoreFileAside(const std::string& directory);
 
 }  // namespace batucada
