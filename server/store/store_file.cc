@@ -1,6 +1,7 @@
 #include "server/store/store_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,8 @@ std::string Upgrade() {
 
 fs::path FileIn(const std::string& directory) { return fs::path(directory) / "store.db"; }
 
+fs::path ReserveIn(const std::string& directory) { return fs::path(directory) / "store.db-reserve"; }
+
 absl::Status MakeFile(const std::string& directory) {
   std::error_code failed;
   fs::create_directories(directory, failed);
@@ -198,6 +201,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& direc
   BATUCADA_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                             Database::Open(directory.empty() ? ":memory:" : FileIn(directory).string()));
   BATUCADA_RETURN_IF_ERROR(SetUp(*database, directory, max_bytes));
+  KeepReserve(directory, max_bytes);
   return database;
 }
 
@@ -221,6 +225,24 @@ absl::StatusOr<std::string> SetStoreFileAside(const std::string& directory) {
     if (failed) return absl::UnavailableError(absl::StrCat("cannot move ", from, ": ", failed.message()));
   }
   return fs::path(aside).filename().string();
+}
+
+void KeepReserve(const std::string& directory, int64_t max_bytes) {
+  if (directory.empty()) return;
+  constexpr int64_t kMostBytes = 4 << 20;  // as many as SQLite lets its log have
+  const int64_t bytes = std::min(kMostBytes, max_bytes / 16);
+  const std::string file = ReserveIn(directory).string();
+  const int opened = open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (opened < 0) return;
+  struct stat there = {};
+  const bool whole = fstat(opened, &there) == 0 && there.st_size == bytes;
+  const bool kept = whole || (ftruncate(opened, 0) == 0 && posix_fallocate(opened, 0, bytes) == 0);
+  close(opened);
+  if (!kept) unlink(file.c_str());
+}
+
+bool SpendReserve(const std::string& directory) {
+  return !directory.empty() && unlink(ReserveIn(directory).c_str()) == 0;
 }
 
 }  // namespace batucada

@@ -24,4 +24,11 @@ namespace batucada {
 inline constexpr int kMostAside = 8;
 [[nodiscard]] absl::StatusOr<std::string> SetStoreFileAside(const std::string& directory);
 
+// Room on the disk that is kept for deleting: also what takes something away is written first, to the log. A file
+// beside the store's, for as much as its log has before it is read back. Without room for that there is none. Nothing
+// in memory.
+void KeepReserve(const std::string& directory, int64_t max_bytes);
+// Gives the room back to the disk. False if there was none.
+bool SpendReserve(const std::string& directory);
+
 }  // namespace batucada

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
 #include "server/store/store.h"
+#include "server/store/store_file.h"
 
 namespace batucada {
 namespace {
@@ -18,6 +19,14 @@ constexpr int kDeletedAtOnce = 32;         // records, by a transaction
 // What keeps a record from being written, whoever's fault it is.
 bool IsFault(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDataLoss(status) || absl::IsInternal(status);
+}
+
+// What only deletes must not fail for want of the room that it would make.
+absl::Status WithReserve(const std::string& directory, const std::function<absl::Status()>& deletes) {
+  const absl::Status status = deletes();
+  if (!absl::IsUnavailable(status) || !SpendReserve(directory)) return status;
+  spdlog::warn("the store spends the room that it has kept for deleting, as there seems to be no other");
+  return deletes();
 }
 
 }  // namespace
@@ -33,7 +42,8 @@ absl::Status Store::Write(const Load& load, const std::function<absl::Status()>&
   BATUCADA_RETURN_IF_ERROR(CheckSize(load.bytes));
   if (load.bytes + load.rows > 0) BATUCADA_RETURN_IF_ERROR(MakeRoomFor(load));
   const std::lock_guard lock(mutex_);
-  return Transact(body);
+  const auto transact = [&] { return Transact(body); };
+  return load.bytes + load.rows > 0 ? transact() : WithReserve(options_.directory, transact);
 }
 
 absl::Status Store::Transact(const std::function<absl::Status()>& body) {
@@ -183,17 +193,19 @@ bool Store::Sweep() {
   const std::lock_guard lock(mutex_);
   int deleted = 0;
   bool left = false;
-  const absl::Status status = Transact([&]() -> absl::Status {
+  const auto sweep = [&]() -> absl::Status {
     BATUCADA_ASSIGN_OR_RETURN(left, items_->ReleaseSome());
     const int64_t earliest = EarliestUse();
-    for (; deleted < kDeletedAtOnce && items_->allowed() > 0; ++deleted) {
+    for (deleted = 0; deleted < kDeletedAtOnce && items_->allowed() > 0; ++deleted) {
       BATUCADA_ASSIGN_OR_RETURN(const bool more, DeleteOldest(earliest));
       if (!more) return absl::OkStatus();
     }
     left = true;
     return absl::OkStatus();
-  });
+  };
+  const absl::Status status = WithReserve(options_.directory, [&] { return Transact(sweep); });
   if (!status.ok()) return false;
+  KeepReserve(options_.directory, options_.max_bytes);  // where it was spent, and there is room again
   expired_ += static_cast<uint64_t>(deleted);
   leftovers_ = left;
   return left;

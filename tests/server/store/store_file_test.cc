@@ -1,5 +1,10 @@
 // What is in a store's file, and beside it.
+#include <sched.h>
+#include <sys/mount.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -67,6 +72,51 @@ TEST_F(StoreTest, EveryUnsoundFileIsKept) {
     ASSERT_TRUE(Put(*Open(), "b").ok()) << "a fresh one begins";
     EXPECT_THAT(BytesOf(directory_ / name), HasSubstr("no database"));
   }
+}
+
+TEST_F(StoreTest, RoomForDeletingIsKeptBesideTheFile) {
+  const fs::path reserve = directory_ / "store.db-reserve";
+  const auto store = Open();
+  EXPECT_EQ(fs::file_size(reserve), 4 << 20);
+  EXPECT_EQ(fs::status(reserve).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_TRUE(SpendReserve(directory_.string()));
+  EXPECT_FALSE(SpendReserve(directory_.string()));
+  std::ofstream(reserve) << "a part of it";
+  store->Sweep();
+  EXPECT_EQ(fs::file_size(reserve), 4 << 20);
+}
+
+TEST_F(StoreTest, OnAFullDiskWhatIsThereCanBeDeleted) {
+  fs::create_directories(directory_);
+  // For this thread alone, and gone with the process.
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("none", directory_.c_str(), "tmpfs", 0, "size=16m") != 0) {
+    GTEST_SKIP() << "a disk of its own is for root to make: " << std::strerror(errno);
+  }
+  {
+    const auto store = Open();
+    for (const char* id : {"k", "other"}) {
+      ASSERT_TRUE(store->CreateConversation(kMine, {.id = id, .created = 1, .metadata = "{}"}, {Item("x")}).ok());
+    }
+    const fs::path others = directory_ / "others";
+    std::ofstream filling(others);
+    while (filling << std::string(1 << 10, 'x') << std::flush) {
+    }
+    absl::Status put;
+    for (int i = 0; put.ok(); ++i) put = Put(*store, absl::StrCat("r", i));
+    EXPECT_TRUE(absl::IsUnavailable(put)) << put;
+
+    EXPECT_TRUE(store->DeleteConversation(kMine, "k").ok());
+    EXPECT_TRUE(absl::IsNotFound(store->GetConversation(kMine, "k").status()));
+    EXPECT_FALSE(fs::exists(directory_ / "store.db-reserve"));
+    EXPECT_TRUE(store->DeleteConversation(kMine, "other").ok());
+    fs::remove(others);
+    filling.close();
+    store->Sweep();
+    EXPECT_TRUE(fs::exists(directory_ / "store.db-reserve"));
+    EXPECT_TRUE(Put(*store, "new").ok());
+  }
+  umount2(directory_.c_str(), MNT_DETACH);
 }
 
 }  // namespace
