@@ -207,7 +207,8 @@ void SetTools(RequestReader& reader, const bj::array& tools, const ToolChoice& c
 
 void ReadOfferedTools(RequestReader& reader, std::optional<ChatInput>* conversation) {
   CompletionParams params;
-  if (*conversation) params.conversation.emplace();
+  // Beside a text without messages they are held to their form, too; but without any there is nothing to choose for.
+  if (*conversation || reader.Take("tools") != nullptr) params.conversation.emplace();
   ReadTools(reader, params);
   if (*conversation) (*conversation)->tools = std::move(params.conversation->tools);
 }

@@ -58,6 +58,7 @@ def test_conversations():
     ("/detokenize", {"tokens": "a"}, "tokens", "list"),
     ("/detokenize", {"tokens": [1, 8192]}, "tokens[1]", "0 to 8191"),
     ("/detokenize", {"tokens": [-1]}, "tokens[0]", "0 to 8191"),
+    ("/tokenize", {"prompt": "a", "tools": [{"type": "function"}]}, "tools[0].function", "must be an object with a name"),
 ], ids=str)
 def test_bad_value(fast, path, body, param, message):
     response = fast.http.post(path, json=body)
