@@ -66,6 +66,8 @@ absl::Status ReadTools(const v1::ChatRequest& request, RequestReader& reader, Co
 
 void ReadThinking(const v1::ChatRequest& request, RequestReader& reader, CompletionParams& params) {
   const v1::ThinkingOptions& thinking = request.thinking();
+  if (thinking.enabled() && thinking.effort() == "none")
+    return FailContradiction(reader, "thinking.enabled", "thinking.effort");
   if (thinking.has_enabled()) SetThinking("thinking.enabled", thinking.enabled(), params);
   SetEffort(reader, "thinking.effort", thinking.effort(), params);
   params.tells_thinking = !thinking.hidden();

@@ -69,6 +69,9 @@ void ReadReasoning(RequestReader& reader, Params& params) {
   ReadBudget(members, "max_tokens", params);
   reader.Fail(members.Finish());
   if (!reader.ok() || !params.conversation) return;
+  if (enabled.value_or(false) && effort == "none") {
+    return FailContradiction(reader, "reasoning.enabled", "reasoning.effort");
+  }
   if (enabled) SetThinking("reasoning.enabled", *enabled, params);
   if (exclude) params.tells_thinking = false;
   SetEffort(reader, "reasoning.effort", effort, params);
@@ -96,6 +99,10 @@ void CheckEffort(RequestReader& reader, std::string_view name, const std::string
   if (std::find(kEfforts.begin(), kEfforts.end(), effort) == kEfforts.end()) {
     reader.Fail(name, fmt::format("must be one of {}", fmt::join(kEfforts, ", ")), "invalid_value");
   }
+}
+
+void FailContradiction(RequestReader& reader, std::string_view enabled, std::string_view effort) {
+  reader.Fail(enabled, fmt::format("is true and {} is none: give one of them", effort), "invalid_value");
 }
 
 void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, Params& params) {

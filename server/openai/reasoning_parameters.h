@@ -15,6 +15,10 @@ void AddReasoningParameters(CompletionTable& table);
 // Refuses what is no such word, nor empty.
 void CheckEffort(RequestReader& reader, std::string_view name, const std::string& effort);
 
+// Who says in one place that the model is to think, and that it is to make no effort, says nothing. Names are for the
+// error. Where clients say it in several places, as their layers do, the first one counts.
+void FailContradiction(RequestReader& reader, std::string_view enabled, std::string_view effort);
+
 // How hard, "none", "low", … "max"; nothing, if `effort` is empty. `name` is the parameter's, for errors.
 void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, CompletionParams& params);
 

@@ -171,6 +171,8 @@ void SetTools(RequestReader& reader, const bj::array& tools, const ToolChoice& c
               CompletionParams& params) {
   if (tools.empty()) {
     if (choice.mode == Mode::kRequired) reader.Fail("tool_choice", "asks for a call, and there are no tools");
+    // Who lets the model choose among tools has forgotten them, too.
+    if (!choice.names.empty()) reader.Fail(choice.parameter, "names a tool, and there are no tools", "invalid_value");
     return;
   }
   if (tools.size() > kMaxTools) {

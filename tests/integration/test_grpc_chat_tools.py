@@ -147,8 +147,11 @@ def test_wrong_ones_are_named(client):
              r"uniqueItems"),
             (dict(tool_choice=pb.ToolChoice(use=pb.TOOL_USE_REQUIRED)), r"there are no tools"),
             (dict(tools=tools_of(pb), tool_choice=pb.ToolChoice(names=["c"])), r"tool_choice\.names is c"),
+            *((dict(tool_choice=pb.ToolChoice(names=["c"], use=use)), r"tool_choice\.names names a tool, and there are no tools")
+              for use in (pb.TOOL_USE_AUTO, pb.TOOL_USE_NONE)),
             (dict(tools=tools_of(pb), tool_choice=pb.ToolChoice(use=9)), r"tool_choice\.use is 9"),
             (dict(thinking=pb.ThinkingOptions(effort="much")), r"thinking\.effort"),
+            (dict(thinking=pb.ThinkingOptions(enabled=True, effort="none")), r"thinking\.enabled is true and thinking\.effort is none"),
             (dict(thinking=pb.ThinkingOptions(max_tokens=-1)), r"thinking\.max_tokens"),
             (dict(tools=[pb.Tool(function=function(name="a", parameters='{"type": 5}'))]), r"tools\[0\]\.function\.parameters: \$\.type is no type"),
             (dict(tools=[pb.Tool(function=function(name="a", parameters='{"type": "array"}'))]), r"tools\[0\]\.function\.parameters: \$\.type leaves no object"),

@@ -374,6 +374,8 @@ def test_who_leaves_takes_the_response_along(crawling):
      "tool_choice.name"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}], "tool_choice": {"type": "allowed_tools", "tools": []}},
      "tool_choice.mode"),
+    ({"input": "a", "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "a"}]}},
+     "tool_choice.tools"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}], "tool_choice": {
         "type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "a"}, {"type": "function", "name": "b"}]}},
      "tool_choice.tools[1].name"),

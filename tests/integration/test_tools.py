@@ -245,6 +245,9 @@ def test_a_call_that_must_be_leaves_no_room_for_a_response_format(qwen):
     ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice", "one of"),
     ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice.function.name", "none of the tools"),
     ({"tool_choice": "required"}, "tool_choice", "no tools"),
+    ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
+        {"type": "function", "function": {"name": "a"}}]}}}, "tool_choice.allowed_tools.tools", "there are no tools"),
+    ({"reasoning": {"enabled": True, "effort": "none"}}, "reasoning.enabled", "is true and reasoning.effort is none"),
     ({"tools": [TIME, {"type": "function", "function": {"name": "a", "strict": True, "parameters": {"properties": {"b": {"uniqueItems": True}}}}}],
       "tool_choice": "required"}, "tools[1].function.parameters", "$.properties.b.uniqueItems"),
     *[({"tools": [TIME, {"type": "function", "function": {"name": "a", "parameters": wrong}}], **choice}, "tools[1].function.parameters", why)
