@@ -63,7 +63,7 @@ void ResponseObject::WriteMembers(JsonWriter& json) const {
   WriteId(json, previous_response_id);
   json.Key("conversation");
   conversation_id.empty() ? json.Null() : json.BeginObject().Key("id").String(conversation_id).EndObject();
-  json.Key("max_tool_calls").Null().Key("service_tier").String("default");
+  json.Key("service_tier").String("default");
   for (const auto& [name, value] : told) {
     json.Key({name.data(), name.size()}).Raw(WriteJson(value));
   }

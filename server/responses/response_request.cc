@@ -37,7 +37,6 @@ constexpr std::string_view kIncludable[] = {"web_search_call.action.sources", "w
 constexpr std::string_view kNotOffered = "Not supported at other values.";
 constexpr KnownParameter kKnown[] = {
     {"add_special_tokens", "false", "The chat template writes the start token."},
-    {"max_tool_calls", "*", "Of tools that a server runs itself; this one runs none."},
     {"context_management", "[]", kNotOffered},
     {"image", "*", "Of images, which this server does not take."},
     {"prompt", "", kNotOffered},
@@ -252,6 +251,13 @@ void AddHowItIsMade(Table& table) {
   for (const GrammarParameter& one : GrammarParameters()) {
     if (one.name == "structured_outputs") table.AddRead(one.name, one.schema, one.read);
   }
+  table.AddRead("max_tool_calls",
+                IntegerSchema("Of tools that a server runs itself; this one runs none. The response repeats it."),
+                [](RequestReader& reader, Params& params) {
+                  std::optional<int64_t> most;
+                  reader.Read("max_tool_calls", &most);
+                  params.told["max_tool_calls"] = most ? bj::value(*most) : bj::value();
+                });
   table.AddRead("include",
                 ArraySchema("message.output_text.logprobs: log-probabilities with the text. What else may stand here "
                             "concerns items that are never made.",

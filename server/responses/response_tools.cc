@@ -45,6 +45,13 @@ bj::value ReadTool(RequestReader& reader, const std::string& path, const bj::val
   return bj::object{{"type", "function"}, {"function", std::move(function)}};
 }
 
+// What OpenAI's clients expect of a tool that a response repeats, with what is in effect here.
+void Complete(bj::object& told) {
+  told.emplace("parameters", nullptr);
+  bj::value& strict = told["strict"];
+  if (strict.is_null()) strict = false;
+}
+
 // {"type": "function", "name": …}
 std::string ReadNamed(RequestReader& reader, const std::string& path, const bj::value& named) {
   if (!named.is_object()) {
@@ -134,6 +141,7 @@ void ReadTools(RequestReader& reader, Params& params) {
   bj::array tools;
   for (size_t i = 0; i < list.size() && reader.ok(); ++i) {
     tools.push_back(ReadTool(reader, fmt::format("tools[{}]", i), list[i]));
+    if (reader.ok()) Complete(params.told["tools"].get_array()[i].get_object());
   }
   // Who names a tool wants one call of it.
   if (!reader.ok()) return;
@@ -184,7 +192,9 @@ void AddResponseTools(ParameterTable<Params>& table) {
             Nullable(ObjectSchema("JSON Schema of the arguments, which are an object. Absent: there are none.", {}))},
            {"strict", Nullable(BooleanSchema("Arguments are held to the schema also where the model may answer "
                                              "without a call. Where it must call they are in any case: of a tool that "
-                                             "is not strict to as much of it as they can be.",
+                                             "is not strict to as much of it as they can be. With OpenAI tools are "
+                                             "strict unless they say otherwise; here they say it, for what no answer "
+                                             "can be held to is refused of a strict one.",
                                              false))}});
   tool["required"] = bj::array{"type", "name"};
   bj::object tools = ArraySchema(

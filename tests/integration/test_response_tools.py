@@ -259,6 +259,18 @@ def test_a_schema_that_no_answer_can_be_held_to_is_named(qwen):
         assert [item["name"] for item in answer.json()["output"] if item["type"] == "function_call"] == ["a"]
 
 
+def test_a_response_repeats_what_is_in_effect(qwen):
+    """Of a tool that does not say so, OpenAI's default is not this server's: nobody is told otherwise."""
+    given = [{"type": "function", "name": "a"}, WEATHER, TIME, {**TIME, "name": "held", "strict": True}]
+    body = {"input": "a", "tools": given, "tool_choice": "none", "max_output_tokens": 4, **OFF}
+    made = qwen.http.post("/v1/responses", json={**body, "max_tool_calls": 3}).json()
+    assert made["tools"] == [{**given[0], "parameters": None, "strict": False}, {**WEATHER, "strict": False}, *given[2:]]
+    assert made["max_tool_calls"] == 3
+    kept = qwen.http.get(f"/v1/responses/{made['id']}").json()
+    assert (kept["tools"], kept["max_tool_calls"]) == (made["tools"], 3)
+    assert qwen.http.post("/v1/responses", json=body).json()["max_tool_calls"] is None
+
+
 def test_input_is_counted_as_it_is_given(client):
     asked = request(instructions="Be brief.", tools=TOOLS)
     counted = {name: asked[name] for name in ("model", "input", "instructions", "tools", "extra_body")}

@@ -372,6 +372,7 @@ def test_who_leaves_takes_the_response_along(crawling):
     ({"input": "a", "tool_choice": {"type": "file_search"}}, "tool_choice.type"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}], "tool_choice": {"type": "function", "name": "b"}},
      "tool_choice.name"),
+    ({"input": "a", "max_tool_calls": "3"}, "max_tool_calls"),
     ({"input": "a", "tools": [{"type": "function", "name": "a"}], "tool_choice": {"type": "allowed_tools", "tools": []}},
      "tool_choice.mode"),
     ({"input": "a", "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "a"}]}},
