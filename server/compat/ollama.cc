@@ -66,7 +66,6 @@ constexpr KnownParameter kOllamaMembers[] = {
     {"images", "[]", kNotSupported},
     {"suffix", R"("")", kNotSupported},
     {"template", R"("")", kNotSupported},
-    {"context", "[]", kNotSupported},
     {"truncate", "*", "What is too long is refused."},
     {"shift", "*", "What is too long is refused."},
 };
@@ -132,6 +131,19 @@ void ReadOptions(RequestReader& reader, OllamaParams& params) {
   reader.Fail(members.Finish());
 }
 
+// What Ollama gives back for the next prompt, and calls outdated itself.
+void AddContext(OllamaTable& table) {
+  bj::object schema;
+  schema["description"] = "Not supported: /api/chat takes what was said before.";
+  schema["enum"] = {bj::array(), nullptr};
+  table.AddReadPresent("context", std::move(schema), [](RequestReader& reader, OllamaParams&) {
+    const bj::value* value = reader.Take("context");
+    if (value == nullptr || (value->is_array() && value->get_array().empty())) return;
+    reader.Fail("context", "is not supported by this server: ask /api/chat, with all that was said before as messages",
+                "unsupported_parameter");
+  });
+}
+
 // What both ways to ask have in common.
 void AddCommon(OllamaTable& table) {
   table.Add("model", StringSchema("A served name, with or without :latest. Default: the first."), &OllamaParams::model);
@@ -156,6 +168,7 @@ void AddCommon(OllamaTable& table) {
       [](RequestReader& reader, OllamaParams& params) { reader.Read("top_logprobs", &params.logprobs); });
   AddGrammarParameters(table);
   AddKnownParameters(kOllamaMembers, table);
+  AddContext(table);
   AddMisplaced(OwnOptions(), "options", table);
   AddKnownParameters(KnownParameters(), table);
   AddKnownParameters(OpenAiParameters(), table);

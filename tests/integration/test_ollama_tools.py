@@ -151,6 +151,7 @@ def test_thinking(qwen, tmp_path):
     ("/api/chat", {"think": 3}, "think", "true or false"),
     ("/api/generate", {"messages": None, "prompt": "a", "tools": TOOLS}, "tools", "not supported"),
     ("/api/generate", {"messages": None, "prompt": "a", "raw": True, "think": True}, "think", "continued"),
+    ("/api/generate", {"messages": None, "prompt": "a", "context": [1, 2]}, "context", "ask /api/chat"),
 ])
 def test_refusals(qwen, path, body, where, why):
     response = qwen.http.post(path, json=body_of(None, body))
