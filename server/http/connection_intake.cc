@@ -15,6 +15,7 @@
 #include "server/http/body_coding.h"
 #include "server/http/connection.h"
 #include "server/http/request_head.h"
+#include "server/http/router.h"
 
 namespace batucada {
 
@@ -58,6 +59,7 @@ Connection::Intake Connection::AcceptHead(const http::request_header<>& head) {
   turn_.request.client = client_;
   turn_.head_only = turn_.request.method == "HEAD";
   turn_.match = context_.router.Find(turn_.request.method, turn_.request.path);
+  std::replace(turn_.request.path.begin(), turn_.request.path.end(), kEscapedSlash, '/');
   turn_.error_form = turn_.request.error_form = turn_.match.error_form;
   turn_.answer_headers = context_.gate.AnswerHeaders(turn_.request, turn_.match.route);
   // Anthropic's clients look for it under that name.

@@ -72,7 +72,7 @@ absl::Status ReadHead(const http::request_header<>& head, HttpRequest* request) 
   std::string_view path = target.substr(0, question);
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   // A path may be told in an answer, and answers are UTF-8.
-  if (!target.starts_with('/') || !PercentDecode(path, &request->path) || FindInvalidUtf8(request->path)) {
+  if (!target.starts_with('/') || !DecodePath(path, &request->path) || FindInvalidUtf8(request->path)) {
     return absl::InvalidArgumentError("the request target is not a well-formed path");
   }
   if (question < target.size()) request->query = std::string(target.substr(question + 1));

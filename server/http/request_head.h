@@ -15,8 +15,8 @@ namespace batucada {
 // x-request-id as sent if it is sound, else a fresh one.
 std::string RequestIdOf(const boost::beast::http::request_header<>& head);
 
-// All but the body and the request's id, into a request that is empty. INVALID_ARGUMENT if the target's path is
-// malformed. REQUIRES: HeadGuard (framing.h) let the head pass.
+// All but the body and the request's id, into a request that is empty; its path has kEscapedSlash in it (router.h).
+// INVALID_ARGUMENT if the target's path is malformed. REQUIRES: HeadGuard (framing.h) let the head pass.
 absl::Status ReadHead(const boost::beast::http::request_header<>& head, HttpRequest* request);
 
 enum class Framing : uint8_t { kLength, kChunked, kUntilClose };

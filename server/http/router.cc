@@ -47,6 +47,35 @@ std::string_view EndOf(std::string_view path, const std::vector<Route>& routes) 
   return {};
 }
 
+// False if an escape is cut short, not hexadecimal or a NUL.
+bool Decode(std::string_view text, char slash, std::string* out) {
+  const auto digit = [](char c) {
+    const char lower = absl::ascii_tolower(static_cast<unsigned char>(c));
+    if (lower >= '0' && lower <= '9') return lower - '0';
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      *out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return false;
+    const int high = digit(text[i + 1]), low = digit(text[i + 2]);
+    if (high < 0 || low < 0 || high + low == 0) return false;
+    const char c = static_cast<char>(high * 16 + low);
+    *out += c == '/' ? slash : c;
+    i += 2;
+  }
+  return true;
+}
+
+// As the client wrote it.
+std::string WithEscapedSlashes(std::string_view path) {
+  std::string text;
+  for (const char c : path) c == kEscapedSlash ? text += "%2F" : text += c;
+  return text;
+}
+
 }  // namespace
 
 Router::Match Router::Find(std::string_view method, std::string_view path) const {
@@ -62,6 +91,7 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     std::vector<std::string> captures;
     if (!MatchPath(route.path, path, &captures)) continue;
     if (route.method == wanted) {
+      for (std::string& capture : captures) capture = PlainPath(capture);
       return {.route = &route, .error_form = route.error_form, .error = {}, .captures = std::move(captures)};
     }
     if (pattern.empty()) form = route.error_form;
@@ -69,16 +99,21 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     allowed.push_back(route.method);
     if (route.method == "GET") allowed.emplace_back("HEAD");
   }
+  const std::string plain = PlainPath(path), written = WithEscapedSlashes(path);
   if (allowed.empty()) {
-    form = ErrorFormFor(path);
-    return {.error_form = *form,
-            .error = ErrorResponse(404, NotOffered(path, EndOf(path, routes_)), "not_found", *form)};
+    form = ErrorFormFor(plain);
+    std::vector<std::string> captures;
+    const bool has_route = std::any_of(routes_.begin(), routes_.end(), [&](const Route& route) {
+      return path != plain && MatchPath(route.path, plain, &captures);
+    });
+    const std::string_view meant = has_route ? std::string_view(plain) : EndOf(path, routes_);
+    return {.error_form = *form, .error = ErrorResponse(404, NotOffered(written, meant), "not_found", *form)};
   }
   const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
-  const std::string missing = MethodNotOffered(method, path);
+  const std::string missing = MethodNotOffered(method, written);
   Match match = {.error_form = *form,
                  .error = ErrorResponse(405,
-                                        missing.empty() ? fmt::format("{} does not take {}: use {}", Printable(path),
+                                        missing.empty() ? fmt::format("{} does not take {}: use {}", Printable(written),
                                                                       Printable(method), methods)
                                                         : missing,
                                         "method_not_allowed", *form)};
@@ -109,24 +144,13 @@ ErrorForm Router::ErrorFormFor(std::string_view path) const {
   return form;
 }
 
-bool PercentDecode(std::string_view text, std::string* out) {
-  const auto digit = [](char c) {
-    const char lower = absl::ascii_tolower(static_cast<unsigned char>(c));
-    if (lower >= '0' && lower <= '9') return lower - '0';
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      *out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return false;
-    const int high = digit(text[i + 1]), low = digit(text[i + 2]);
-    if (high < 0 || low < 0 || high + low == 0) return false;
-    *out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return true;
+bool PercentDecode(std::string_view text, std::string* out) { return Decode(text, '/', out); }
+bool DecodePath(std::string_view text, std::string* out) { return Decode(text, kEscapedSlash, out); }
+
+std::string PlainPath(std::string_view path) {
+  std::string plain(path);
+  std::replace(plain.begin(), plain.end(), kEscapedSlash, '/');
+  return plain;
 }
 
 }  // namespace batucada

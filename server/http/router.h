@@ -42,7 +42,7 @@ class Router {
     HttpResponse error;  // if there is no route: 404, 405 with the methods that are allowed, or 200 to "OPTIONS *"
     std::vector<std::string> captures;
   };
-  // The path as ReadHead has it, without a slash at its end.
+  // The path as ReadHead has it: without a slash at its end, and with kEscapedSlash, which only wildcards take.
   Match Find(std::string_view method, std::string_view path) const;
   // Of errors about a path that is no route's, or of which no more was read than its beginning: as of the first route
   // with the same first segment, so that clients of an API can read what it does not have.
@@ -54,5 +54,13 @@ class Router {
 
 // "%41%2f" becomes "A/". False if an escape is cut short, not hexadecimal or a NUL.
 bool PercentDecode(std::string_view text, std::string* out);
+
+// What stands for an escaped slash in a path that is to be matched: it is a part of a name (RFC 3986 §2.2), so that
+// whoever guards paths in front of this server sees the same ones. Nothing else decodes to a NUL.
+inline constexpr char kEscapedSlash = '\0';
+// The same, but that "%2f" becomes kEscapedSlash.
+bool DecodePath(std::string_view text, std::string* out);
+// With slashes in the place of kEscapedSlash.
+std::string PlainPath(std::string_view path);
 
 }  // namespace batucada

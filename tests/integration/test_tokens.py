@@ -72,6 +72,15 @@ def test_unknown_model(fast):
         assert response.status_code == 404 and response.json()["error"]["code"] == "model_not_found"
 
 
+def test_an_escaped_slash_parts_no_path(fast):
+    for path, meant in (("/v1%2Fmodels", "/v1/models"), ("/v1/models%2fa", "/v1/models/a")):
+        missing = fast.http.get(path)
+        assert missing.status_code == 404 and missing.json()["error"]["message"] == (
+            f"there is nothing at {path.replace('%2f', '%2F')}: is it {meant}?")
+    assert fast.http.get("/%76%31/models").status_code == 200
+    assert "the model 'a/b' does not exist" in fast.http.get("/v1/models/a%2Fb").json()["error"]["message"]
+
+
 def test_load(slow):
     slow.wait_until_free()
     assert slow.http.get("/load").json()["server_load"] == 0

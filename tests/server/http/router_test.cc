@@ -146,6 +146,28 @@ TEST(RouterTest, SaysWhatMayBeMeant) {
   EXPECT_THAT(router.Find("GET", "/v1/embeddings").error.body, Not(HasSubstr("is it")));
 }
 
+// Guards in front of the server that go by paths see the same parts of them.
+TEST(RouterTest, AnEscapedSlashIsAPartOfAName) {
+  const Router router = TestRouter();
+  const auto find = [&router](std::string_view target) {
+    std::string path;
+    EXPECT_TRUE(DecodePath(target, &path)) << target;
+    return router.Find("GET", path);
+  };
+  EXPECT_THAT(find("/things/org%2Fname/%2f").captures, ElementsAre("org/name//"));
+  EXPECT_EQ(find("/%74hings").route->name, "list") << "other escapes say what they stand for";
+  const Router::Match list = find("/things%2f");
+  EXPECT_EQ(list.route, nullptr);
+  EXPECT_THAT(list.error.body, HasSubstr("there is nothing at /things%2F\""));
+  for (const char* target : {"/things%2Fone", "/things%2Forg%2fname"}) {
+    const Router::Match match = find(target);
+    EXPECT_EQ(match.route, nullptr) << target;
+    EXPECT_EQ(match.error.status, 404) << target;
+    EXPECT_THAT(match.error.body, HasSubstr("there is nothing at /things%2F")) << target;
+    EXPECT_THAT(match.error.body, HasSubstr(": is it /things/o")) << target;
+  }
+}
+
 TEST(PercentDecodeTest, DecodesOrRefuses) {
   std::string out;
   EXPECT_TRUE(PercentDecode("/a%2Fb%20c", &out));
