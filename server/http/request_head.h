@@ -12,7 +12,7 @@
 
 namespace batucada {
 
-// x-request-id as sent if it is sound, else a fresh one.
+// x-request-id as sent if it is sound, the first of several, else a fresh one.
 std::string RequestIdOf(const boost::beast::http::request_header<>& head);
 
 // All but the body and the request's id, into a request that is empty; its path has kEscapedSlash in it (router.h).

@@ -80,6 +80,8 @@ def test_stop_string(fast, client):
 def test_request_id(client):
     call = client.generate(text=PROMPT, metadata=[("x-request-id", "mine-2")])
     assert dict(call.initial_metadata())["x-request-id"] == "mine-2"
+    call = client.generate(text=PROMPT, metadata=[("x-request-id", "first"), ("x-request-id", "second")])
+    assert [value for name, value in call.initial_metadata() if name == "x-request-id"] == ["first"]
     list(call)
 
 

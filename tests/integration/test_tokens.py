@@ -120,6 +120,11 @@ def test_an_unsound_request_id_is_replaced(fast, sent):
     assert re.fullmatch("[0-9a-f]{32}", got)
 
 
+def test_of_several_request_ids_the_first_counts(fast):
+    got = fast.http.get("/version", headers=[(b"x-request-id", b"first"), (b"x-request-id", b"second")])
+    assert got.headers.get_list("x-request-id") == ["first"]
+
+
 def test_refusals_carry_the_request_id_too(fast):
     for method, path, body, status in (("GET", "/nothing", None, 404), ("GET", "/tokenize", None, 405),
                                        ("POST", "/tokenize", {"prompt": 7}, 400), ("OPTIONS", "/tokenize", None, 405)):

@@ -85,6 +85,17 @@ TEST(RequestHeadTest, PathsComeApartFromQueries) {
   }
 }
 
+TEST(RequestHeadTest, OfSeveralIdsTheFirstCounts) {
+  http::request_header<> head;
+  head.insert("X-Request-Id", "first");
+  head.insert("x-request-id", "second");
+  EXPECT_EQ(RequestIdOf(head), "first");
+  http::request_header<> unsound;
+  unsound.insert("x-request-id", "not sound");
+  unsound.insert("x-request-id", "second");
+  EXPECT_THAT(RequestIdOf(unsound), testing::MatchesRegex("[0-9a-f]{32}"));
+}
+
 TEST(RequestHeadTest, AnAnswerHasOneId) {
   HttpResponse response;
   EXPECT_THAT(ResponseHead(response, "mine", Framing::kLength, true), HasSubstr("\r\nx-request-id: mine\r\n"));
