@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -32,7 +33,8 @@ constexpr int64_t kMoving = 10'000;
 class DiskCacheTest : public testing::Test {
  protected:
   DiskCacheTest() {
-    directory_ = testing::TempDir() + "/" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    directory_ =
+        absl::StrCat(testing::TempDir(), "/", testing::UnitTest::GetInstance()->current_test_info()->name(), getpid());
     fs::remove_all(directory_);
   }
   ~DiskCacheTest() override { fs::remove_all(directory_); }

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <mutex>
 
+#include "tests/temp_dir.h"
+
 namespace batucada {
 namespace {
 
@@ -120,9 +122,8 @@ TEST(Engine, EndTokensOfTheGenerationConfigCount) {
   EngineConfig config = FakeConfig();
   const Request request{.prompt = {0, 5, 6}, .max_tokens = 2'000};
   const std::vector<int32_t> plain = Complete(*MakeEngine(config), request).ids;
-  const std::filesystem::path model = std::filesystem::path(testing::TempDir()) / "with_another_end";
-  std::filesystem::remove_all(model);
-  std::filesystem::create_directories(model);
+  const TempDir with_another_end;
+  const std::filesystem::path& model = with_another_end.path();
   for (const auto& file : std::filesystem::directory_iterator(config.model_dir)) {
     const std::filesystem::path name = file.path().filename();
     if (name != "generation_config.json") std::filesystem::create_symlink(file.path(), model / name);
@@ -364,9 +365,8 @@ TEST(Engine, WrongConfigurationsSayWhatIsWrong) {
 TEST(Engine, WrongTokenizersHaveMoreIdsThanTheModel) {
   EngineConfig config = FakeConfig();
   config.load_format = LoadFormat::kDummy;
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "with_fewer_ids";
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
+  const TempDir with_fewer_ids;
+  const std::filesystem::path& folder = with_fewer_ids.path();
   for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
     std::filesystem::create_symlink(std::filesystem::path(config.model_dir) / name, folder / name);
   }

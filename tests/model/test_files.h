@@ -1,5 +1,4 @@
-// Model files made up for tests: a directory that removes itself, and safetensors written field by field, so that every
-// field can be wrong.
+// Safetensors made up for tests, written field by field, so that every field can be wrong.
 #pragma once
 
 #include <cstddef>
@@ -12,32 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include <stdlib.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/model/tensor_source.h"
+#include "tests/temp_dir.h"
 
 namespace batucada {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "batucada_test_XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  void Write(const std::string& name, std::string_view content) const {
-    std::ofstream(path_ / name, std::ios::binary).write(content.data(), static_cast<std::streamsize>(content.size()));
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 // One entry of a safetensors header, as it will be written; nothing is checked.
 struct Entry {

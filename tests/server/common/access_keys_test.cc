@@ -1,9 +1,9 @@
 #include "server/common/access_keys.h"
 
-#include <fstream>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/temp_dir.h"
 
 namespace batucada {
 namespace {
@@ -13,9 +13,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 std::string FileOf(const std::string& text) {
-  std::string path = ::testing::TempDir() + "/access_keys_test";
-  std::ofstream(path) << text;
-  return path;
+  static const TempDir folder;
+  folder.Write("keys", text);
+  return folder.path() / "keys";
 }
 
 TEST(AccessKeysTest, WithoutKeysEverythingIsAccepted) {

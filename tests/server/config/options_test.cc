@@ -2,13 +2,13 @@
 
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <fstream>
 #include <map>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <CLI/CLI.hpp>
+
+#include "tests/temp_dir.h"
 
 namespace batucada {
 namespace {
@@ -25,8 +25,8 @@ class OptionsTest : public ::testing::Test {
     AddServerOptions(table, &config_);
     table.Declare(command);
     if (!file.empty()) {
-      const std::string path = ::testing::TempDir() + "/options_test.toml";
-      std::ofstream(path) << file;
+      folder_.Write("options.toml", file);
+      const std::string path = folder_.path() / "options.toml";
       arguments.insert(arguments.end(), {"--config", path});
     }
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
@@ -41,6 +41,7 @@ class OptionsTest : public ::testing::Test {
     return config_.Validate();
   }
 
+  TempDir folder_;
   std::map<std::string, std::string> environment_;
   ServerConfig config_;
 };
@@ -91,11 +92,11 @@ TEST_F(OptionsTest, ErrorsNameTheSourceAndTheValue) {
 }
 
 TEST_F(OptionsTest, AConfigurationThatIsNoFileIsRefused) {
-  const std::string folder = ::testing::TempDir();
+  const std::string folder = folder_.path();
   EXPECT_THAT(std::string(Read({"--config", folder}).message()), HasSubstr("a directory, not a file"));
   EXPECT_THAT(std::string(Read({"--config", "/dev/zero"}).message()), HasSubstr("a device, not a file"));
-  const std::string pipe = folder + "/options_test.pipe";
-  ASSERT_TRUE(mkfifo(pipe.c_str(), 0600) == 0 || errno == EEXIST);
+  const std::string pipe = folder + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_THAT(std::string(Read({"--config", pipe}).message()), HasSubstr("a pipe, not a file"));
   EXPECT_THAT(std::string(Read({}, std::string((1 << 20) + 1, '\n')).message()), HasSubstr("1048577 bytes"));
   environment_["BATUCADA_CONFIG"] = folder;

@@ -1,4 +1,5 @@
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -82,7 +83,9 @@ TEST(MemoryAccountTest, NeverGivesMoreThanTheBudgetToThreads) {
 
 class MemoryLimitTest : public ::testing::Test {
  protected:
-  void SetUp() override { root_ = std::filesystem::path(::testing::TempDir()) / "memory_limit"; }
+  void SetUp() override {
+    root_ = std::filesystem::path(::testing::TempDir()) / ("memory_limit" + std::to_string(getpid()));
+  }
   void TearDown() override { std::filesystem::remove_all(root_); }
   void Write(const std::string& path, const std::string& text) {
     std::filesystem::create_directories((root_ / path).parent_path());
