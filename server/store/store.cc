@@ -44,10 +44,22 @@ absl::Status Store::OpenDatabase() {
                             database->Number("SELECT max(coalesce((SELECT max(used) FROM responses), 0), "
                                              "coalesce((SELECT max(used) FROM conversations), 0))"));
   database_ = std::move(database);
+  opened_ = FindStoreFile(options_.directory);
   known_.Clear();
   items_ = std::make_unique<ItemTree>(*database_, known_);
   tick_ = latest;
   return Publish();
+}
+
+absl::Status Store::SeeToFile() {
+  if (database_ == nullptr) return OpenDatabase();
+  const std::optional<StoreFileId> there = FindStoreFile(options_.directory);
+  if (!there || !opened_ || there == opened_) return absl::OkStatus();
+  ++failures_;
+  const absl::Status status = absl::UnavailableError(absl::StrCat(
+      "the store's file was taken out of ", options_.directory, ": put it back, or start the server again"));
+  Note(status);
+  return absl::UnavailableError("the store's file was taken away");
 }
 
 void Store::BeginAnew(const absl::Status& reason) {
@@ -55,7 +67,14 @@ void Store::BeginAnew(const absl::Status& reason) {
   database_.reset();
   absl::StatusOr<std::string> aside = "";
   if (!options_.directory.empty()) aside = SetStoreFileAside(options_.directory);
-  const absl::Status opened = aside.ok() ? OpenDatabase() : aside.status();
+  absl::Status opened = aside.ok() ? OpenDatabase() : aside.status();
+  // Whoever has found something in the old file has numbers of its items: they do not come again.
+  const int64_t now = options_.now();
+  if (opened.ok()) {
+    opened =
+        database_->Run(absl::StrCat("INSERT INTO sqlite_sequence VALUES ('items', ", now, "), ('loose', ", now, ")"));
+  }
+  if (!opened.ok()) database_.reset();
   spdlog::error("the store in {} is not sound ({}): {}", options_.directory, Printable(MessageOf(reason)),
                 opened.ok() ? absl::StrCat("its file is ", *aside, " now, and a fresh one begins")
                             : absl::StrCat("and a fresh one cannot begin: ", MessageOf(opened)));
@@ -68,7 +87,7 @@ void Store::Note(const absl::Status& failure) {
 }
 
 absl::Status Store::Read(const std::function<absl::Status()>& body) {
-  if (database_ == nullptr) BATUCADA_RETURN_IF_ERROR(OpenDatabase());
+  BATUCADA_RETURN_IF_ERROR(SeeToFile());
   const absl::Status status = body();
   if (!absl::IsDataLoss(status)) return status;
   BeginAnew(status);

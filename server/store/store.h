@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@
 #include "server/store/item_tree.h"
 #include "server/store/records.h"
 #include "server/store/sqlite.h"
+#include "server/store/store_file.h"
 #include "server/store/store_stats.h"
 
 namespace batucada {
@@ -126,6 +128,9 @@ class Store {
 
   // REQUIRES of all that follow: mutex_ held.
   absl::Status OpenDatabase();
+  // Opens it where it is not. UNAVAILABLE where another file, or none, has its name now: what is written to one that
+  // was deleted goes with the process.
+  absl::Status SeeToFile();
   absl::Status Transact(const std::function<absl::Status()>& body);
   absl::Status Read(const std::function<absl::Status()>& body);
   // Of a file that turned out to be unsound: another takes its place.
@@ -157,6 +162,7 @@ class Store {
   ItemMemory known_;
   FairMutex mutex_;  // guards what follows
   std::unique_ptr<Database> database_;
+  std::optional<StoreFileId> opened_;
   std::unique_ptr<ItemTree> items_;
   int64_t tick_ = 0;      // of the latest use
   uint64_t deleted_ = 0;  // by the transaction that runs

@@ -205,6 +205,13 @@ absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& direc
   return database;
 }
 
+std::optional<StoreFileId> FindStoreFile(const std::string& directory) {
+  struct stat file = {};
+  if (directory.empty()) return StoreFileId{};
+  if (stat(FileIn(directory).c_str(), &file) == 0) return StoreFileId{.device = file.st_dev, .number = file.st_ino};
+  return errno == ENOENT || errno == ENOTDIR ? std::optional(StoreFileId{}) : std::nullopt;
+}
+
 absl::StatusOr<std::string> SetStoreFileAside(const std::string& directory) {
   constexpr const char* kParts[] = {"", "-wal", "-shm", "-journal"};
   const std::string file = FileIn(directory).string();

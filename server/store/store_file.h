@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +18,14 @@ namespace batucada {
 // `max_bytes`: see StoreOptions; half as much again is where SQLite itself stops.
 // DATA_LOSS if it is no sound database; FAILED_PRECONDITION if it is another's, or another process has it.
 [[nodiscard]] absl::StatusOr<std::unique_ptr<Database>> OpenStoreFile(const std::string& directory, int64_t max_bytes);
+
+// Which file is there now, to be held against which was opened; zeroes where there is none, or the store is in memory.
+// Nothing where that cannot be told.
+struct StoreFileId {
+  uint64_t device = 0, number = 0;
+  bool operator==(const StoreFileId&) const = default;
+};
+[[nodiscard]] std::optional<StoreFileId> FindStoreFile(const std::string& directory);
 
 // Moves the file, which was DIR/store.db, to DIR/store.db.corrupt, or where there are such already to .corrupt.2 and so
 // on: the name that it has now. The last of kMostAside is replaced, so that a disk that fails and fails is not filled.

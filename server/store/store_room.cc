@@ -47,7 +47,7 @@ absl::Status Store::Write(const Load& load, const std::function<absl::Status()>&
 }
 
 absl::Status Store::Transact(const std::function<absl::Status()>& body) {
-  if (database_ == nullptr) BATUCADA_RETURN_IF_ERROR(OpenDatabase());
+  BATUCADA_RETURN_IF_ERROR(SeeToFile());
   tick_ = std::max(options_.now(), tick_ + 1);
   deleted_ = 0;
   absl::Status status = database_->Run("BEGIN IMMEDIATE");

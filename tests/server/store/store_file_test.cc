@@ -65,6 +65,27 @@ TEST_F(StoreTest, AFileIsSetAsideWithAllThatBelongsToIt) {
   EXPECT_EQ(BytesOf(directory_ / "store.db.corrupt.2"), "damaged 2");
 }
 
+TEST_F(StoreTest, AFileThatIsTakenAwayIsNoticed) {
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "a").ok());
+  const std::filesystem::path elsewhere = directory_.string() + "_moved";
+  std::filesystem::rename(directory_, elsewhere);
+  for (const bool another : {false, true}) {
+    if (another) {
+      std::filesystem::create_directories(directory_);
+      std::ofstream(file()) << "another one";
+    }
+    EXPECT_TRUE(absl::IsUnavailable(Put(*store, "b")));
+    EXPECT_TRUE(absl::IsUnavailable(store->GetResponse(kMine, "a").status()));
+    EXPECT_GT(store->Stats().failures, another ? 2U : 0U);
+  }
+  std::filesystem::remove_all(directory_);
+  std::filesystem::rename(elsewhere, directory_);
+  EXPECT_TRUE(Put(*store, "c").ok());
+  EXPECT_TRUE(store->GetResponse(kMine, "a").ok());
+  EXPECT_TRUE(absl::IsNotFound(store->GetResponse(kMine, "b").status()));
+}
+
 TEST_F(StoreTest, EveryUnsoundFileIsKept) {
   for (const char* name : {"store.db.corrupt", "store.db.corrupt.2"}) {
     ASSERT_TRUE(Put(*Open(), "a").ok());
