@@ -212,7 +212,8 @@ TEST_F(AttentionTest, DecodeRowsAreTheSameInAnyCompany) {
     for (const int32_t window : {100, kNoWindow}) {
       std::vector<int32_t> lengths;
       std::vector<Chunk> before, last;
-      for (int32_t slot = 0; slot < 70; ++slot) {
+      const int32_t slots = ops->device().CapturesGraphs() ? 70 : 25;  // all are too much for a CPU
+      for (int32_t slot = 0; slot < slots; ++slot) {
         lengths.push_back(random.Integer(2, 600));
         before.push_back({.slot = slot, .rows = lengths.back() - 1});
         last.push_back({.slot = slot, .start = lengths.back() - 1, .decode = true});
