@@ -269,9 +269,9 @@ cudaError_t LaunchRows(const MatMulParams& p, const Target& target) {
                         exchange ? parts : 1, p, w_map, x_map, slots, copied);
 }
 
-// Weight rows of a block of 65 to 128 input rows. Where there are more tiles of kCutTile than multiprocessors, so that
-// some of these work for two, larger tiles are as many at most, and read the input less often (Falcon-Mamba's in_proj
-// at 128 rows: 4% of a step). SwiGLU's products are better off with two blocks a multiprocessor.
+// Weight rows of a block. Where there are more tiles of kCutTile than multiprocessors, so that some of these work for
+// two, larger tiles are as many at most, and read the input less often (Falcon-Mamba's in_proj at 128 input rows: 4% of
+// a step). SwiGLU's products are better off with two blocks a multiprocessor.
 int LargeTile(const MatMulParams& p, const Target& target) {
   const auto tiles = [&p](int tile) { return CeilDiv(static_cast<int>(p.n), tile); };
   if (target.batch_invariant || p.output != MatMulOutput::kBf16 || tiles(kCutTile) <= target.multiprocessors) {
@@ -304,9 +304,11 @@ int MediumMatMulParts(const MatMulParams& p, const Target& target) {
 }
 
 cudaError_t MediumMatMul(const MatMulParams& params, const Target& target) {
-  if (params.rows <= 64) return LaunchRows<1, kCutTile>(params, target);
+  const int tile = LargeTile(params, target);
+  if (params.rows <= 64) {  // larger ones gain nothing, and none up to 32 rows
+    return tile == 80 && params.rows > 32 ? LaunchRows<1, 80>(params, target) : LaunchRows<1, kCutTile>(params, target);
+  }
   if (params.rows <= kMaxRows) {
-    const int tile = LargeTile(params, target);
     if (tile == 80) return LaunchRows<2, 80>(params, target);
     if (tile == 128) return LaunchRows<2, 128>(params, target);
     return LaunchRows<2, kCutTile>(params, target);

@@ -69,7 +69,8 @@ DeviceTraits CudaTraits() {
            {128, 2049, 2048},
            {128, 8192, 136},
            {65, 128, 256},
-           {100, 10000, 96},  // tiles of 80 weight rows, and of 128, on 132 multiprocessors
+           {60, 10000, 96},  // tiles of 80 weight rows, and of 128, on 132 multiprocessors
+           {100, 10000, 96},
            {128, 16001, 72},
            {66, 16000, 328},
            // Many: through cuBLASLt.
