@@ -48,7 +48,7 @@ endfunction()
 
 function(_batucada_test_properties name timeout labels)
   if(NOT timeout)
-    set(timeout 300)
+    set(timeout 900) # for what hangs: others may use the machine, too
   endif()
   if(BATUCADA_SANITIZE)
     math(EXPR timeout "4 * ${timeout}")

@@ -1,4 +1,4 @@
 """How long a test waits for what must come."""
 
 # Sanitizers and busy machines are slow; every wait has this much patience, and none sleeps it out.
-PATIENCE_S = 60
+PATIENCE_S = 300

@@ -11,7 +11,7 @@ import threading
 import httpx
 import pytest
 
-from server import wait_until
+from server import PATIENCE_S, wait_until
 
 CONFIG = """
 daemon off; master_process on; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log warn;
@@ -95,5 +95,5 @@ class Proxy:
         self.stopping.set()
         self.watcher.join()
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
         self.folder.cleanup()

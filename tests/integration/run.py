@@ -17,6 +17,6 @@ if __name__ == "__main__":
         arguments.pop(0)
         files = sorted(here.glob("test_*.py"))[int(part[1]) - 1 :: int(part[2])]
     # Nothing is written into the tree: no cache, no bytecode.
-    options = ["-p", "no:cacheprovider", "--rootdir", str(here), "--timeout", "120", "-q", "--durations=5"]
+    options = ["-p", "no:cacheprovider", "--rootdir", str(here), "--timeout", "900", "-q", "--durations=5"]
     sys.dont_write_bytecode = True
     sys.exit(pytest.main([*options, *map(str, files), *arguments]))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from server import Server, wait_until
+from server import PATIENCE_S, Server, wait_until
 
 MEGABYTE = 1_000_000
 # Other programs share the machine, and can only make a wait look longer than it is.
@@ -56,7 +56,7 @@ class Ticker(threading.Thread):
 
 def time_of_work(server, body):
     """How long the server thinks about `body` once it has all of it, and what it says."""
-    with socket.create_connection(("127.0.0.1", server.http_port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=PATIENCE_S) as connection:
         connection.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
                            "Connection: close\r\n\r\n".encode() + body)
         start = time.monotonic()
@@ -100,7 +100,7 @@ def test_others_do_not_wait_for_a_large_request_of_a_grpc_stream(narrow):
         prompt.set_data_from_numpy(np.array([text.encode()], dtype=object))
         start = time.monotonic()
         client.async_stream_infer(model, [prompt], request_id="large")
-        result, error = answers.get(timeout=60)
+        result, error = answers.get(timeout=PATIENCE_S)
         assert "maximum context length" in str(error), (result, error)
         return time.monotonic() - start
     with triton.InferenceServerClient(f"127.0.0.1:{narrow.grpc_port}") as client:

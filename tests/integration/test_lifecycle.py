@@ -116,7 +116,7 @@ def test_no_new_connections_while_draining():
 def test_who_is_answered_while_draining_is_not_to_ask_again():
     server = Server(*SLOW)
     answers = []
-    ask = threading.Thread(target=lambda: answers.append(server.http.post("/v1/completions", timeout=60, json={"prompt": "a", "max_tokens": 100})))
+    ask = threading.Thread(target=lambda: answers.append(server.http.post("/v1/completions", timeout=PATIENCE_S, json={"prompt": "a", "max_tokens": 100})))
     ask.start()
     server.wait_for_metric("batucada_requests_running", 1)
     server.signal()

@@ -196,7 +196,7 @@ def test_what_connections_hold_is_charged():
                 links.append(link)
                 if sum_refused(server) > refused:
                     break
-            wait_until(lambda: any(link.recv(12) == b"HTTP/1.1 429" for link in select.select(links, [], [], 0)[0][-1:]),
+            wait_until(lambda: any(link.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 429" for link in select.select(links, [], [], 0)[0]),
                        "a client to be told")
             assert 8 < len(links) < 1000
             assert held(server) <= 8 * MIB

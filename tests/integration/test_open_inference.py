@@ -128,8 +128,8 @@ def test_many_choices(client, model):
 
 
 def test_streams(fast, client, model):
-    expected = over_http(fast)
-    answers = stream(client, model, [(inputs(stream=True, seed=7, max_tokens=24), {"request_id": "a"})])
+    expected = over_http(fast, max_tokens=400)
+    answers = stream(client, model, [(inputs(stream=True, seed=7, max_tokens=400), {"request_id": "a"})])
     assert "".join(text for _, text, _ in answers) == expected
     assert len(answers) > 5 and {id for id, _, _ in answers} == {"a"}
     assert [last for _, _, last in answers] == [False] * (len(answers) - 1) + [True]

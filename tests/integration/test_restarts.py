@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from proxy import Proxy, free_port
-from server import BINARY, Server, wait_until
+from server import BINARY, PATIENCE_S, Server, wait_until
 
 FAKE = ("--backend", "fake", "--fake-step-time", "5ms")
 SANITIZED = any(mark in open(BINARY, "rb").read() for mark in (b"__asan_init", b"__tsan_init"))
@@ -29,7 +29,7 @@ class Load:
 
     def run(self, stream):
         body = {"prompt": "It was", "max_tokens": self.max_tokens, "stream": stream, "ignore_eos": True}
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False, limits=self.limits) as http:
+        with httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False, limits=self.limits) as http:
             while not self.stopping.is_set():
                 problem = self.ask(http, body)
                 with self.lock:
@@ -102,7 +102,7 @@ def test_under_load_the_rest_ends_with_a_reason():
     texts = []
 
     def stream():
-        with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=server.url, timeout=PATIENCE_S, trust_env=False) as http:
             texts.append(http.post("/v1/completions", json={"prompt": "a", "max_tokens": 50_000, "stream": True}).text)
 
     clients = [threading.Thread(target=stream) for _ in range(8)]
@@ -163,7 +163,7 @@ def test_nobody_listens_before_it_is_ready():
                 if probe.connect_ex(("127.0.0.1", port)) != 0:
                     refused.append(True)
                     continue
-            status = httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False, timeout=30).status_code
+            status = httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False, timeout=PATIENCE_S).status_code
             assert status == 200
             return
 

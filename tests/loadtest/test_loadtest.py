@@ -240,5 +240,5 @@ def test_wrong_flags_are_named(server, flags, said):
 
 
 def test_a_server_that_is_not_there_is_named():
-    done = subprocess.run([LOADTEST, "--url", "http://127.0.0.1:1"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([LOADTEST, "--url", "http://127.0.0.1:1"], capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == 1 and "127.0.0.1:1" in done.stderr

@@ -39,7 +39,7 @@ class Prometheus:
                 [program("prometheus", "prometheus"), f"--config.file={folder / 'prometheus.yml'}",
                  f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
                  "--log.level=warn"], stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "GOMAXPROCS": "2"})
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=120, trust_env=False)
         wait_until(self.ready, f"Prometheus to be ready: {self.log_path.read_text()}")
 
     def ready(self):
@@ -64,5 +64,5 @@ class Prometheus:
     def __exit__(self, *_):
         self.http.close()
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(120)
         self.folder.cleanup()

@@ -21,7 +21,7 @@ WINDOW = "10s"
 
 def ask(url, stop):
     """Sends requests until told to stop: good ones, one that is wrong, one whose client leaves."""
-    with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
         while not stop.is_set():
             http.post("/v1/completions", json={"prompt": "It was a dark and", "max_tokens": 24})
             http.post("/v1/completions", json={"prompt": "It was a dark and stormy night. " * 60, "max_tokens": 4})
