@@ -116,8 +116,9 @@ void AddedTokenMatcher::Split(std::string_view text, SpecialTokens special, std:
     at = end;  // also where the match is refused: what it covers is not looked at again
     if (token->special && special == SpecialTokens::kPlainText) continue;
     if (token->single_word && TouchesWord(text, begin, end)) continue;
-    if (token->lstrip) begin = SkipSpaceBackward(text, ordinary, begin);
+    if (token->lstrip) begin = SkipSpaceBackward(text, ordinary, std::max(begin, ordinary));
     if (token->rstrip) end = space_end = SkipSpaceForward(text, std::max(end, space_end));
+    if (begin >= end) continue;  // whitespace that the token before it took
     if (ordinary < begin) segments->push_back({.begin = ordinary, .end = begin, .id = std::nullopt});
     segments->push_back({.begin = begin, .end = end, .id = token->id});
     // As the reference: whitespace that a token took is another token all the same, and what is behind that one is

@@ -15,7 +15,7 @@ FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": F
 TOKENS = [("<a>", {"lstrip": True, "special": True}), ("<b>", {"rstrip": True, "special": True}),
           ("<c>", {"single_word": True, "special": True}), ("<d>", {"normalized": True}),
           ("<e f>", {"lstrip": True, "rstrip": True}), ("the", {"single_word": True, "normalized": True}), ("<ab", {"special": True}),
-          ("  ", {}), ("   ", {}), ("\n\n", {"rstrip": True}), ("\t", {"normalized": True}), ("é", {"normalized": True})]
+          ("  ", {}), ("   ", {}), ("\n\n", {"rstrip": True}), ("\t", {"normalized": True}), ("\r", {"lstrip": True, "rstrip": True}), ("é", {"normalized": True})]
 PIECES = [content for content, _ in TOKENS] + [" ", "\n", "a", "world", "<", ">", "e\u0301", "\u00a0", "\u3000", "12", "_", "x<c>y"]
 
 
