@@ -167,6 +167,33 @@ TEST(ArchitecturesTest, LlamaRotatesAsItsFileSays) {
   }
   EXPECT_THAT(ErrorOf("llama3_scaled", {{"rope_parameters", R"({"rope_type": "llama3", "factor": 8.0})"}}),
               HasSubstr("is missing"));
+  EXPECT_THAT(ErrorOf("llama", {{"rope_scaling", R"({"type": "linear"})"}}),
+              HasSubstr("rope_scaling.factor is missing"));
+}
+
+// What transformers 5.24 makes of these: LlamaConfig(**members).rope_parameters.
+TEST(ArchitecturesTest, EitherNameOfLlamasRotationMaySayAllOfIt) {
+  const auto rope = [](const std::string& parameters, const std::string& scaling, const std::string& theta = "") {
+    return Parsed("llama", {{"rope_parameters", parameters}, {"rope_scaling", scaling}, {"rope_theta", theta}})
+        .FirstAttention()
+        ->rope;
+  };
+  const auto linear = [](float theta) {
+    return RopeSpec{.theta = theta, .scaling = {.kind = RopeScaling::Kind::kLinear, .factor = 2}};
+  };
+  const std::string all = R"({"type": "linear", "factor": 2.0, "rope_theta": 5.0})";
+  const std::string plain = R"({"rope_type": "default", "rope_theta": 9.0})";
+  EXPECT_EQ(rope(all, ""), linear(5));
+  EXPECT_EQ(rope("", all, "7.0"), linear(5));
+  EXPECT_EQ(rope("", R"({"type": "linear", "factor": 2.0})", "7.0"), linear(7));
+  EXPECT_EQ(rope(plain, all), linear(5));
+  EXPECT_EQ(rope(plain, R"({"type": "linear", "factor": 2.0})"), linear(10000));
+  EXPECT_EQ(rope(all, plain), (RopeSpec{.theta = 9}));
+  EXPECT_EQ(rope(all, "{}"), linear(5));
+  for (const char* name : {"rope_parameters", "rope_scaling"}) {
+    EXPECT_THAT(ErrorOf("llama", {{name, R"({"rope_type": "default", "partial_rotary_factor": 0.5})"}}),
+                HasSubstr(std::string(name) + ".partial_rotary_factor is not 1"));
+  }
 }
 
 TEST(ArchitecturesTest, LlamaRefusesWhatItDoesNotCompute) {

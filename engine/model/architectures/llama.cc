@@ -1,3 +1,4 @@
+#include <boost/json/value.hpp>
 #include <string>
 
 #include "base/strings.h"
@@ -11,21 +12,20 @@ void Refuse(const JsonObject& object, std::string_view key, std::string_view fou
   object.Fail(key, Concat("is \"", Printable(found), "\", expected \"default\", \"linear\" or \"llama3\""));
 }
 
-// What stretches the rotation: `rope_scaling`, or since transformers 5 `rope_parameters`, which holds the base, too.
+// What stretches the rotation.
 void ReadScaling(const JsonObject& rope, std::string_view type_key, RopeSpec* spec) {
   const std::string type = rope.StringOr(type_key, "default");
-  constexpr NumberRange kFactors = {.min = 1, .max = 1e6};
   if (type == "default") return;
+  const auto number = [&](std::string_view key, double fallback, double least = 1e-3) {
+    if (!rope.Has(key)) rope.Fail(key, "is missing: expected a number");
+    return static_cast<float>(rope.NumberOr(key, fallback, {.min = least, .max = 1e6}));
+  };
   if (type == "linear") {
     spec->scaling.kind = RopeScaling::Kind::kLinear;
-    spec->scaling.factor = static_cast<float>(rope.NumberOr("factor", 1, kFactors));
+    spec->scaling.factor = number("factor", 1, /*least=*/1);
     return;
   }
   if (type != "llama3") return Refuse(rope, type_key, type);
-  const auto number = [&](std::string_view key, double fallback) {
-    if (!rope.Has(key)) rope.Fail(key, "is missing: expected a number");
-    return static_cast<float>(rope.NumberOr(key, fallback, {.min = 1e-3, .max = 1e6}));
-  };
   spec->scaling = {.kind = RopeScaling::Kind::kLlama3,
                    .factor = number("factor", 8),
                    .low_freq_factor = number("low_freq_factor", 1),
@@ -37,19 +37,28 @@ void ReadScaling(const JsonObject& rope, std::string_view type_key, RopeSpec* sp
   }
 }
 
+void RefusePartialRotation(const JsonObject& object) {
+  if (object.NumberOr("partial_rotary_factor", 1, {.min = 0, .max = 1}) != 1) {
+    object.Fail("partial_rotary_factor", "is not 1: rotating a part of a head is not supported");
+  }
+}
+
+// `rope_scaling` or, since transformers 5, `rope_parameters`. Either may say all: where both do, the former goes
+// before.
 RopeSpec ReadRope(const JsonObject& root) {
   RopeSpec spec;
   constexpr double kTheta = 10000;
   constexpr NumberRange kThetas = {.min = 1, .max = 1e12};
+  RefusePartialRotation(root);
   double theta = root.NumberOr("rope_theta", kTheta, kThetas);
-  if (root.Has("rope_parameters")) {
-    const JsonObject rope = root.Object("rope_parameters");
+  for (const std::string_view key : {"rope_scaling", "rope_parameters"}) {
+    const boost::json::value* found = root.Find(key);
+    if (found == nullptr || (found->is_object() && found->get_object().empty())) continue;
+    const JsonObject rope = root.Object(key);
+    RefusePartialRotation(rope);
     theta = rope.NumberOr("rope_theta", theta, kThetas);
-    ReadScaling(rope, "rope_type", &spec);
-  }
-  if (root.Has("rope_scaling")) {
-    const JsonObject rope = root.Object("rope_scaling");
     ReadScaling(rope, rope.Has("rope_type") ? "rope_type" : "type", &spec);
+    break;
   }
   spec.theta = static_cast<float>(theta);
   return spec;
@@ -58,9 +67,6 @@ RopeSpec ReadRope(const JsonObject& root) {
 void ReadTransformer(const JsonObject& root, ModelConfig* config) {
   RequireSilu(root);
   if (root.BoolOr("mlp_bias", false)) root.Fail("mlp_bias", "is true: an MLP with biases is not supported");
-  if (root.NumberOr("partial_rotary_factor", 1, {.min = 0, .max = 1}) != 1) {
-    root.Fail("partial_rotary_factor", "is not 1: rotating a part of a head is not supported");
-  }
   AttentionSpec attention;
   ReadHeads(root, {.heads = "num_attention_heads", .kv_heads = "num_key_value_heads", .head_dim = "head_dim"},
             config->d_model, &attention);
