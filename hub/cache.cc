@@ -87,7 +87,9 @@ absl::Status HubCache::Prepare(std::string_view commit) const {
 }
 
 absl::Status HubCache::Link(std::string_view commit, std::string_view file, std::string_view digest) const {
-  const fs::path link = Snapshot(commit) / file, target = fs::path("..") / ".." / "blobs" / digest;
+  const fs::path link = Snapshot(commit) / file;
+  const fs::path target = (folder_ / "blobs" / digest).lexically_relative(link.parent_path());
+  BATUCADA_RETURN_IF_ERROR(MakeFolder(link.parent_path()));
   std::error_code error;
   if (fs::read_symlink(link, error) == target && !error) return absl::OkStatus();
   const fs::path temporary = Beside(link);

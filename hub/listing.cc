@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::string_view kNeeded[] = {"config.json",       "generation_config.json", "tokenizer.json",
                                         "tokenizer.model",   "tokenizer_config.json",  "special_tokens_map.json",
-                                        "added_tokens.json", "chat_template.jinja",    kIndexFile};
+                                        "added_tokens.json", "chat_template.jinja",    kToolTemplateFile,
+                                        kIndexFile};
 
 // A name that stays in its folder, and that no shell or terminal minds.
 bool IsFileName(std::string_view name) {
@@ -45,7 +46,7 @@ absl::StatusOr<HubListing> ParseListing(std::string_view json) {
   if (status.ok() && !IsCommit(listing.commit)) root.Fail("sha", "is no commit");
   for (const JsonObject& entry : root.Objects("siblings")) {
     HubFile file{.name = entry.String("rfilename")};
-    if (!IsFileName(file.name)) continue;
+    if (!IsFileName(file.name) && file.name != kToolTemplateFile) continue;
     if (IsPickle(file.name)) listing.pickles.push_back(file.name);
     if (!IsNeeded(file.name)) continue;
     file.size = entry.Int("size", {.min = 0, .max = int64_t{1} << 50});

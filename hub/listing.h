@@ -26,6 +26,8 @@ inline constexpr int64_t kMaxListingBytes = 32 << 20;
 inline constexpr int64_t kMaxIndexBytes = 100'000'000;  // of an index of shards
 inline constexpr std::string_view kWeightsFile = "model.safetensors";
 inline constexpr std::string_view kIndexFile = "model.safetensors.index.json";
+// The one file in a folder of its own that serving needs: the chat template where there are tools.
+inline constexpr std::string_view kToolTemplateFile = "additional_chat_templates/tool_use.jinja";
 
 // Of `ENDPOINT/api/models/REPOSITORY/revision/REVISION?blobs=true`. INVALID_ARGUMENT if it is not such an answer.
 absl::StatusOr<HubListing> ParseListing(std::string_view json);

@@ -44,6 +44,8 @@ TEST_F(CacheTest, LaidOutAsHuggingFacesLibrariesDo) {
   ASSERT_TRUE(cache.SetRevision(kCommit, kCommit).ok());
   const fs::path folder = root_ / "models--org--name";
   EXPECT_EQ(fs::read_symlink(folder / "snapshots" / kCommit / "config.json"), "../../blobs/d1");
+  Put(cache, kCommit, "templates/tool_use.jinja", "d2", "{{ tools }}");
+  EXPECT_EQ(fs::read_symlink(folder / "snapshots" / kCommit / "templates" / "tool_use.jinja"), "../../../blobs/d2");
   EXPECT_TRUE(fs::is_regular_file(folder / "refs" / "main"));
   EXPECT_TRUE(fs::is_regular_file(folder / "refs" / "refs" / "pr" / "1"));
   EXPECT_FALSE(fs::exists(folder / "refs" / kCommit));

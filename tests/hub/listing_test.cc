@@ -32,15 +32,16 @@ std::vector<std::string> Names(const HubListing& listing) {
 }
 
 TEST(ListingTest, OnlyWhatServingNeeds) {
-  const auto listing = ParseListing(Answer(Small(".gitattributes") + "," + Small("README.md") + "," +
-                                           Small("config.json") + "," + Large("model.safetensors") + "," +
-                                           Large("pytorch_model.bin") + "," + Large("consolidated.00.pth") + "," +
-                                           Large("onnx/model.safetensors") + "," + Small("modeling_phi4flash.py") +
-                                           "," + Small("chat_template.jinja") + "," + Large("tokenizer.json")));
+  const auto listing = ParseListing(
+      Answer(Small(".gitattributes") + "," + Small("README.md") + "," + Small("config.json") + "," +
+             Large("model.safetensors") + "," + Large("pytorch_model.bin") + "," + Large("consolidated.00.pth") + "," +
+             Large("onnx/model.safetensors") + "," + Small("modeling_phi4flash.py") + "," +
+             Small("chat_template.jinja") + "," + Large("tokenizer.json") + "," +
+             Small("additional_chat_templates/rag.jinja") + "," + Small("additional_chat_templates/tool_use.jinja")));
   ASSERT_TRUE(listing.ok()) << listing.status();
   EXPECT_EQ(listing->commit, kSha1);
-  EXPECT_THAT(Names(*listing),
-              ElementsAre("config.json", "model.safetensors", "chat_template.jinja", "tokenizer.json"));
+  EXPECT_THAT(Names(*listing), ElementsAre("config.json", "model.safetensors", "chat_template.jinja", "tokenizer.json",
+                                           "additional_chat_templates/tool_use.jinja"));
   EXPECT_THAT(listing->pickles, ElementsAre("pytorch_model.bin", "consolidated.00.pth"));
   EXPECT_EQ(FindFile(*listing, "config.json")->digest, kSha1);
   EXPECT_EQ(FindFile(*listing, "model.safetensors")->digest, kSha256);

@@ -95,6 +95,17 @@ def test_the_cache_is_that_of_huggingface_hub(home):
     assert {file.file_name for file in revision.files} == NEEDED
 
 
+def test_the_template_for_tools_lies_in_its_folder(home):
+    """Where their library has it, and where a model's directory is read."""
+    hub_library = pytest.importorskip("huggingface_hub")
+    name, template = "additional_chat_templates/tool_use.jinja", b"{{ tools }}"
+    with Hub(files=whole(**{"chat_template.jinja": b"{{ messages }}", name: template})) as hub:
+        folder = fetched(hub, home)
+    assert (folder / name).read_bytes() == template
+    assert os.readlink(folder / name) == f"../../../blobs/{git_sha1(template)}"
+    assert hub_library.try_to_load_from_cache(NAME, name, cache_dir=home / "hub") == str(folder / name)
+
+
 def test_nothing_is_fetched_twice(home):
     with Hub(files=whole()) as hub:
         fetched(hub, home)
