@@ -23,7 +23,7 @@ from safetensors_file import write_safetensors  # noqa: E402
 from torch_file import Refused, TorchFile  # noqa: E402
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
-                   "generation_config.json", "chat_template.jinja")
+                   "generation_config.json", "chat_template.jinja", "additional_chat_templates/tool_use.jinja")
 
 
 def state_dict(value):
@@ -79,6 +79,7 @@ def main():
         for folder in filter(None, (args.tokenizer, path.parent if args.checkpoint.is_dir() else None)):
             for name in TOKENIZER_FILES:
                 if (folder / name).is_file() and not (args.out / name).exists():
+                    (args.out / name).parent.mkdir(exist_ok=True)
                     shutil.copyfile(folder / name, args.out / name)
     except Refused as refused:
         sys.exit(f"convert: {path}: {refused}")

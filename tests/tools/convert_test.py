@@ -186,6 +186,8 @@ class Convert(unittest.TestCase):
                      fused_add_norm=True, pad_vocab_size_multiple=8)
         (folder / "config.json").write_text(json.dumps(given))
         (folder / "tokenizer.json").write_text("{}")
+        (folder / "additional_chat_templates").mkdir()
+        (folder / "additional_chat_templates/tool_use.jinja").write_text("{{ tools }}")
         save(folder / "pytorch_model.bin", model)
         config, tensors = self.converted(folder)
         expected = {name.replace("embedding.", "embeddings."): saved.values for name, saved in model.items()
@@ -194,6 +196,7 @@ class Convert(unittest.TestCase):
         self.assertEqual([config[k] for k in ("model_type", "vocab_size", "intermediate_size", "num_hidden_layers",
                                               "tie_word_embeddings")], ["mamba", VOCAB, E, 2, True])
         self.assertTrue((self.dir / "out" / "tokenizer.json").is_file())
+        self.assertTrue((self.dir / "out" / "additional_chat_templates/tool_use.jinja").is_file())
         shutil.rmtree(self.dir / "out")
         for text, error in ((json.dumps({**given, "ssm_cfg": {"layer": "Mamba2"}}), "ssm_cfg.layer is 'Mamba2'"),
                             (json.dumps({**given, "ssm_cfg": [1]}), "ssm_cfg is [1], expected an object"),
