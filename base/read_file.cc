@@ -46,8 +46,12 @@ absl::StatusOr<std::string> ReadWholeFile(const std::filesystem::path& path, int
   // been exchanged. O_NONBLOCK: to open a pipe would wait for its other end.
   struct stat info = {};
   if (stat(name.c_str(), &info) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return absl::NotFoundError(absl::StrCat(name, " does not exist"));
-    return absl::UnavailableError(cannot());
+    if (errno != ENOENT && errno != ENOTDIR) return absl::UnavailableError(cannot());
+    // Whoever does without a file that is not there is not to do without one that was meant to be.
+    if (lstat(name.c_str(), &info) == 0) {
+      return absl::UnavailableError(absl::StrCat(name, " is a link to a file that does not exist"));
+    }
+    return absl::NotFoundError(absl::StrCat(name, " does not exist"));
   }
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(name, " is ", std::string(KindOf(info.st_mode)), ", not a file"));

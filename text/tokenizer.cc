@@ -1,7 +1,6 @@
 #include "text/tokenizer.h"
 
 #include <filesystem>
-#include <system_error>
 
 #include "base/read_file.h"
 #include "base/status.h"
@@ -23,16 +22,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& mo
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::LoadVocabulary(const std::string& model_dir) {
   const std::filesystem::path directory(model_dir);
-  std::error_code error;
   const std::filesystem::path json = directory / "tokenizer.json";
-  if (std::filesystem::exists(json, error)) {
-    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadWholeFile(json, JsonTokenizer::kMaxFileBytes));
-    return JsonTokenizer::Parse(content, json.string());
+  if (const absl::StatusOr<std::string> content = ReadWholeFile(json, JsonTokenizer::kMaxFileBytes); content.ok()) {
+    return JsonTokenizer::Parse(*content, json.string());
+  } else if (!absl::IsNotFound(content.status())) {
+    return content.status();
   }
   const std::filesystem::path model = directory / "tokenizer.model";
-  if (std::filesystem::exists(model, error)) {
-    BATUCADA_ASSIGN_OR_RETURN(const std::string content, ReadWholeFile(model, SentencePieceTokenizer::kMaxFileBytes));
-    return SentencePieceTokenizer::Parse(content, model.string());
+  if (const absl::StatusOr<std::string> content = ReadWholeFile(model, SentencePieceTokenizer::kMaxFileBytes);
+      content.ok()) {
+    return SentencePieceTokenizer::Parse(*content, model.string());
+  } else if (!absl::IsNotFound(content.status())) {
+    return content.status();
   }
   return absl::NotFoundError(
       Concat(model_dir, ": no tokenizer here; expected a file tokenizer.json or tokenizer.model"));

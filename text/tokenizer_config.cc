@@ -3,22 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
-#include "base/read_file.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "text/json_cursor.h"
+#include "text/special_tokens.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
 namespace {
 
 constexpr std::string_view kFile = "tokenizer_config.json";
-// It repeats every added token: a few hundred bytes for each of up to some ten thousand.
-constexpr int64_t kMaxBytes = int64_t{1} << 24;
 
 // A class of transformers that has add_bos_token and add_eos_token, and the start and end tokens it knows by itself.
 struct TokenizerFamily {
@@ -72,11 +70,10 @@ absl::StatusOr<std::vector<int32_t>> OneToken(bool wanted, const std::optional<s
 absl::StatusOr<TokenizerConfig> TokenizerConfig::Read(const std::string& model_dir) {
   TokenizerConfig config;
   const std::filesystem::path path = std::filesystem::path(model_dir) / kFile;
-  std::error_code no_file;
-  if (!std::filesystem::exists(path, no_file)) return config;
-  BATUCADA_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kMaxBytes));
+  BATUCADA_ASSIGN_OR_RETURN(const std::optional<std::string> text, ReadFileIfThere(path, kMaxTokenizerConfigBytes));
+  if (!text.has_value()) return config;
   BATUCADA_ASSIGN_OR_RETURN(const boost::json::value document,
-                            ParseJson(text, path.string(), {.max_bytes = kMaxBytes, .max_depth = 32}));
+                            ParseJson(*text, path.string(), {.max_bytes = kMaxTokenizerConfigBytes, .max_depth = 32}));
   absl::Status error;
   const std::string name = path.string();
   const JsonCursor root(document, name, &error);

@@ -139,6 +139,12 @@ absl::StatusOr<size_t> HeaderBytes(std::span<const std::byte> file, std::string_
   return static_cast<size_t>(bytes);
 }
 
+// Whether there is such a file, if only a link that leads nowhere, which then is what is wrong.
+bool IsNamed(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
+
 absl::Status CheckShardName(std::string_view shard, std::string_view index) {
   if (shard.empty() || shard == "." || shard == ".." || shard.find('/') != shard.npos ||
       shard.find('\0') != shard.npos) {
@@ -217,14 +223,13 @@ absl::StatusOr<SafetensorsModel> SafetensorsModel::OpenShards(const std::filesys
 }
 
 absl::StatusOr<SafetensorsModel> SafetensorsModel::Open(const std::filesystem::path& dir) {
-  std::error_code ignored;
-  if (std::filesystem::exists(dir / "model.safetensors", ignored)) {
+  if (IsNamed(dir / "model.safetensors")) {
     SafetensorsModel model;
     model.what_ = "model.safetensors";
     BATUCADA_RETURN_IF_ERROR(model.Add(dir, model.what_));
     return model;
   }
-  if (std::filesystem::exists(dir / "model.safetensors.index.json", ignored)) return OpenShards(dir);
+  if (IsNamed(dir / "model.safetensors.index.json")) return OpenShards(dir);
   return absl::NotFoundError(Concat(dir.string(),
                                     " holds neither model.safetensors nor model.safetensors.index.json; convert "
                                     "other formats to safetensors, or use --load-format dummy"));

@@ -50,6 +50,14 @@ TEST_F(ReadFileTest, WhatIsNotThereIsNotFound) {
   }
 }
 
+// As a checkout without its large files or a cache that was cleaned leaves them.
+TEST_F(ReadFileTest, ALinkThatLeadsNowhereIsNotFoundMissing) {
+  fs::create_symlink("nowhere", Path("link"));
+  const absl::Status status = ReadWholeFile(Path("link"), 10).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(status.message(), Path("link") + " is a link to a file that does not exist");
+}
+
 TEST_F(ReadFileTest, WhatIsNoFileIsNotRead) {
   ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
   EXPECT_EQ(ReadWholeFile(Path("pipe"), 10).status().message(), Path("pipe") + " is a pipe, not a file");

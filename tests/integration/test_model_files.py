@@ -105,6 +105,17 @@ def test_what_is_not_served_is_refused_by_name_or_turned_off(model):
         assert server.complete(prompt="a", max_tokens=2)["choices"]
 
 
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                  "model.safetensors"])
+def test_a_file_that_is_a_link_to_nowhere_is_not_done_without(model, name):
+    """As a checkout without its large files, or a cache that was cleaned, leaves them."""
+    folder = model()
+    (folder / name).unlink()
+    (folder / name).symlink_to("nowhere")
+    message = start_fails(folder)
+    assert f"{folder / name} " in message and ("a link to a file that does not exist" in message or "No such file" in message)
+
+
 def test_the_tokenizers_end_token_ends(model):
     with Server("--backend", "cpu") as plain:
         usual = tokens(plain, max_tokens=12, ignore_eos=True)
