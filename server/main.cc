@@ -3,9 +3,12 @@
 //   0  done, or shut down in order     1  could not do it     2  wrong flag, setting or value     128+n  ended by
 //   signal n
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -36,6 +39,26 @@ void HoldStandardStreams() {
   if (fd >= 0) syscall(SYS_close, fd);
 }
 __attribute__((section(".preinit_array"), used)) void (*const kBeforeLibraries)() = HoldStandardStreams;
+
+// How deep templates, schemas and JSON nest is bounded in levels, of which `ulimit -s` knows nothing: where there is
+// less room than these need, every stack gets it. Before there are other threads. False if that may not be.
+bool MakeRoomForRecursion() {
+  constexpr size_t kStackBytes = size_t{2} << 20;
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < kStackBytes) {
+    limit.rlim_cur = kStackBytes;
+    limit.rlim_max = std::max<rlim_t>(limit.rlim_max, kStackBytes);
+    if (setrlimit(RLIMIT_STACK, &limit) != 0) return false;
+  }
+  pthread_attr_t threads;
+  if (pthread_getattr_default_np(&threads) != 0) return true;
+  size_t bytes = 0;
+  const bool small = pthread_attr_getstacksize(&threads, &bytes) == 0 && bytes < kStackBytes;
+  const bool enough =
+      !small || (pthread_attr_setstacksize(&threads, kStackBytes) == 0 && pthread_setattr_default_np(&threads) == 0);
+  pthread_attr_destroy(&threads);
+  return enough;
+}
 
 int Fail(int exit_code, const std::string& message) {
   std::fprintf(stderr, "batucada: %s\n", message.c_str());
@@ -118,6 +141,7 @@ int main(int argc, char** argv) {
   std::set_terminate(EndWithASentence);
   batucada::ExplainBusErrors();
   batucada::SetUpAllocator();
+  if (!MakeRoomForRecursion()) return Fail(1, "a stack may have less than 2 MiB here: raise its limit (ulimit -s)");
   try {
     return Main(argc, argv);
   } catch (const std::bad_alloc&) {

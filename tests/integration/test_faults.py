@@ -226,6 +226,34 @@ def test_not_enough_memory_is_one_sentence():
     assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1 and "memory" in ended.stderr, ended.stderr
 
 
+@not_sanitized
+def test_a_small_stack_has_room_for_what_recurses(tmp_path):
+    """As deep as templates and JSON may nest, on every thread, whatever `ulimit -s` says."""
+    template = tmp_path / "endless.jinja"
+    template.write_text("{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_STACK, (128 << 10, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    with Server(*FAKE, "--chat-template", str(template), preexec_fn=limit) as server:
+        chat = {"messages": [{"role": "user", "content": "a"}]}
+        for body in (json.dumps(chat), "[" * 5000):
+            answer = server.http.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 400, answer.text
+        assert server.complete(prompt="a", max_tokens=2)["usage"]["completion_tokens"] == 2
+
+
+def unprivileged(kind, soft, hard):
+    """For subprocess: a limit that the program may not raise."""
+    return {"preexec_fn": lambda: resource.setrlimit(kind, (soft, hard))} | ({"user": 65534} if os.geteuid() == 0 else {})
+
+
+@not_sanitized
+def test_a_stack_that_stays_small_is_one_sentence():
+    ended = run("version", **unprivileged(resource.RLIMIT_STACK, 1 << 20, 1 << 20))
+    assert ended.returncode == 1
+    assert ended.stderr == "batucada: a stack may have less than 2 MiB here: raise its limit (ulimit -s)\n"
+
+
 # --- clocks
 
 
