@@ -79,6 +79,13 @@ std::string Complaint(const CLI::App& program, const CLI::ParseError& error, con
   return wrong + ": give one of " + names + ".";
 }
 
+// What went wrong; allocates nothing.
+const char* Reason(const std::exception& exception) {
+  const auto* error = dynamic_cast<const std::system_error*>(&exception);
+  if (error == nullptr || error->code() != std::errc::resource_unavailable_try_again) return exception.what();
+  return "no more threads may be started: raise their limit (ulimit -u, or pids of the container)";
+}
+
 // For what nobody caught: an exception of a thread, or of memory or threads that could not be had while others ran.
 [[noreturn]] void EndWithASentence() {
   const char* reason = "no exception";
@@ -87,7 +94,7 @@ std::string Complaint(const CLI::App& program, const CLI::ParseError& error, con
   } catch (const std::bad_alloc&) {
     reason = "out of memory: give it more, or lower what it is to hold (--max-sequences, --pool-memory)";
   } catch (const std::exception& exception) {
-    reason = exception.what();
+    reason = Reason(exception);
   } catch (...) {
     reason = "an unknown exception";
   }
@@ -147,6 +154,6 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return Fail(1, "out of memory: give it more, or lower what it is to hold (--max-sequences, --pool-memory)");
   } catch (const std::exception& exception) {
-    return Fail(1, std::string("unexpected failure: ") + exception.what());
+    return Fail(1, std::string("unexpected failure: ") + Reason(exception));
   }
 }

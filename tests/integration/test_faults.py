@@ -254,6 +254,13 @@ def test_a_stack_that_stays_small_is_one_sentence():
     assert ended.stderr == "batucada: a stack may have less than 2 MiB here: raise its limit (ulimit -s)\n"
 
 
+@not_sanitized
+def test_too_few_threads_is_one_sentence():
+    ended = serve(MODEL, **unprivileged(resource.RLIMIT_NPROC, 1, 1))
+    assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert "no more threads may be started: raise their limit (ulimit -u" in ended.stderr
+
+
 # --- clocks
 
 
