@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/json.h"
 #include "base/status.h"
 #include "engine/run/step_loop.h"
 
@@ -31,8 +32,8 @@ absl::StatusOr<SavedState> SessionStates::Export(uint64_t owner, std::string_vie
 absl::Status SessionStates::Import(uint64_t owner, std::string_view name, const std::string& scope,
                                    const SavedState& state) {
   if (state.model != model_) {
-    return absl::InvalidArgumentError(absl::StrCat("the state is of ", state.model, ", and this server's are of ",
-                                                   model_,
+    return absl::InvalidArgumentError(absl::StrCat("the state is of ", Printable(state.model),
+                                                   ", and this server's are of ", model_,
                                                    ": the weights, the backend or the sizes of a state differ"));
   }
   const auto tokens = static_cast<int64_t>(state.ids.size());

@@ -374,6 +374,8 @@ def test_a_state_of_another_models_sizes_or_words_is_refused(state, tmp_path):
     for foreign in (-1, 1 << 20):
         content = whole[:ids + 40] + struct.pack("<i", foreign) + whole[ids + 44:-32]
         assert f"has the token {foreign}, which this model does not know" in refusal(server, content + hashlib.sha256(content).digest())
+    content = whole[:16] + struct.pack("<Q", 4002) + whole[24:56] + b"\x9bm" + b"x" * 4000 + whole[56 + lengths[0]:-32]
+    assert "the state is of \\x9bm" + "x" * 158 + "…, and" in refusal(server, content + hashlib.sha256(content).digest())
     with Server(*FAKE, *KEYS, "--max-total-tokens", "300") as short:
         assert "the state is of 311 tokens: it must be 1 to 300 (max-total-tokens)" in refusal(short, whole)
     with Server(*FAKE, *KEYS, "--block-tokens", "32") as other:
