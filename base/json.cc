@@ -202,8 +202,11 @@ std::string Describe(IntRange range) {
 
 std::string Printable(std::string_view name) {
   constexpr size_t kLongest = 160;
-  if (name.size() <= kLongest) return absl::Utf8SafeCHexEscape(absl::string_view(name.data(), name.size()));
-  return Concat(absl::CHexEscape(absl::string_view(name.data(), kLongest)), "…");
+  const std::string_view shown = name.substr(0, kLongest);
+  const absl::string_view bytes(shown.data(), shown.size());
+  if (shown.size() < name.size()) return Concat(absl::CHexEscape(bytes), "…");
+  // What a query's escapes or a header held may be no UTF-8, and an answer's JSON is nothing else.
+  return IsUtf8(shown) ? absl::Utf8SafeCHexEscape(bytes) : absl::CHexEscape(bytes);
 }
 
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path, int64_t max_bytes) {

@@ -1,5 +1,6 @@
 #include "base/json_fault.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -60,6 +61,13 @@ std::string JsonFault(std::string_view text, size_t at, const boost::json::error
     why = Concat("the byte 0x", absl::Hex(byte, absl::kZeroPad2), ", which is no UTF-8 there,");
   }
   return Concat("is not valid JSON: ", why, " at byte ", at);
+}
+
+bool IsUtf8(std::string_view text) {
+  for (size_t at = 0; at < text.size(); at += static_cast<size_t>(std::max(1, std::countl_one(ByteAt(text, at))))) {
+    if (!IsCharacter(text, at)) return false;
+  }
+  return true;
 }
 
 }  // namespace batucada

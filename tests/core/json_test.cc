@@ -310,6 +310,14 @@ TEST(ParseJsonTest, NumbersAreTheNearestThereAre) {
 }
 
 // As json.dumps(value, separators=(",", ":"), ensure_ascii=False) of Python's writes them.
+TEST(PrintableTest, IsUtf8WhateverTheBytes) {
+  EXPECT_EQ(Printable("é“\n\""), "é“\\n\\\"");
+  EXPECT_EQ(Printable("\xff"), "\\xff");
+  EXPECT_EQ(Printable("a\xc3"), "a\\xc3");                  // cut short
+  EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // half of a surrogate pair
+  EXPECT_EQ(Printable(std::string(159, 'a') + "é"), std::string(159, 'a') + "\\xc3…");
+}
+
 TEST(WriteJsonTest, AsPythonDoes) {
   for (const char* text :
        {"0.5", "100.0", "1e+22", "1e-05", "0.0001", "1234567890123456.0", "1e+16", "-2.5", "7", "18446744073709551615",

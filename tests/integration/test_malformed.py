@@ -189,6 +189,21 @@ def test_slots_of_a_server_that_keeps_none(server, path):
     assert not list(complaints(server, path, [*bodies, b"", b"{}", b'{"filename": 7}', b'{"filename": null}']))
 
 
+@pytest.mark.parametrize("escaped", ["%ff", "a%c3", "%c0%80", "%ed%a0%80", "%f4%90%80%80"])
+@pytest.mark.parametrize("path", ["/v1/sessions?limit=", "/v1/sessions?order=", "/v1/sessions?after=", "/v1/responses/resp_a?stream=",
+                                  "/v1/responses/resp_a?include=", "/v1/responses/resp_a/input_items?include[]=", "/v1/models/"])
+def test_escapes_that_are_no_text(server, path, escaped):
+    """The answer that repeats them is text."""
+    response = server.http.get(path + escaped)
+    assert response.status_code == 400 and message_of(response)
+
+
+def test_a_header_that_is_no_text(server):
+    headers = {"inference-header-content-length": b"a\xc3"}
+    response = server.http.post(f"/v2/models/{NAME}/infer", content=b"{}", headers=headers)
+    assert response.status_code == 400 and "not a number of bytes" in message_of(response)
+
+
 METHODS = ["batucada.v1.Inference/Generate", "batucada.v1.Inference/Complete", "batucada.v1.Inference/Chat", "batucada.v1.Inference/Tokenize",
            "batucada.v1.Inference/Detokenize", "batucada.v1.Inference/GetCheckpoint", "batucada.v1.Inference/Abort",
            "inference.GRPCInferenceService/ModelInfer", "inference.GRPCInferenceService/ModelReady"]
