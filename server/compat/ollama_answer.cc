@@ -87,7 +87,7 @@ class OllamaDialect : public Dialect {
     AnswerPieces pieces;
     FinishAnswer(*parser_, *asked().answer, finish, &pieces);
     Take(pieces.Take(), said);
-    EndCall(finish.reason != FinishReason::kStop, said);
+    EndCall(IsCut(finish), said);
   }
 
   void Take(std::vector<AnswerPiece> pieces, OllamaLine* said) {

@@ -13,7 +13,8 @@ void ChatAnswer::Take(const std::string& text, const std::optional<Finish>& fini
   if (finish) FinishAnswer(parser_, *form_, *finish, &pieces);
   const auto call = [&] {  // the message's, of the call that was begun last
     auto& calls = *message->mutable_tool_calls();
-    if (calls.empty() || calls.rbegin()->index() != calls_ - 1) calls.Add()->set_index(calls_ - 1);
+    const auto last = static_cast<int32_t>(told_.count() - 1);
+    if (calls.empty() || calls.rbegin()->index() != last) calls.Add()->set_index(last);
     return &*calls.rbegin();
   };
   for (AnswerPiece& piece : pieces.Take()) {
@@ -21,18 +22,19 @@ void ChatAnswer::Take(const std::string& text, const std::optional<Finish>& fini
       case AnswerPiece::Kind::kText: message->mutable_text()->append(piece.text); break;
       case AnswerPiece::Kind::kThinking: message->mutable_reasoning_content()->append(piece.text); break;
       case AnswerPiece::Kind::kCall: {
-        ++calls_;
+        told_.Begin();
         v1::ToolCallPiece* made = call();
         made->set_id(NewCallId(form_->calls));
         made->set_name(std::move(piece.text));
         break;
       }
-      case AnswerPiece::Kind::kArguments: call()->mutable_arguments()->append(piece.text); break;
+      case AnswerPiece::Kind::kArguments:
+        told_.AddArguments(piece.text);
+        call()->mutable_arguments()->append(piece.text);
+        break;
     }
   }
-  if (calls_ > 0 && message->finish_reason() == v1::FINISH_REASON_STOP) {
-    message->set_finish_reason(v1::FINISH_REASON_TOOL_CALLS);
-  }
+  if (finish && EndedWithCalls(*finish, told_)) message->set_finish_reason(v1::FINISH_REASON_TOOL_CALLS);
 }
 
 }  // namespace batucada

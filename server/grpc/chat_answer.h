@@ -8,6 +8,7 @@
 #include "batucada/v1/batucada.pb.h"
 #include "engine/core/request.h"
 #include "text/answer/answer_parser.h"
+#include "text/answer/told_calls.h"
 
 namespace batucada {
 
@@ -23,7 +24,7 @@ class ChatAnswer {
  private:
   const std::shared_ptr<const AnswerForm> form_;
   AnswerParser parser_;
-  int32_t calls_ = 0;  // begun
+  ToldCalls told_;
 };
 
 }  // namespace batucada

@@ -51,10 +51,13 @@ void ChatChoice::Keep(AnswerPiece piece) {
     case Kind::kText: text_ += piece.text; break;
     case Kind::kThinking: thinking_ += piece.text; break;
     case Kind::kCall:
-      ++calls_begun_;
+      told_.Begin();
       calls_.push_back({.id = NewCallId(answer_->calls), .name = std::move(piece.text), .arguments = {}});
       break;
-    case Kind::kArguments: calls_.back().arguments += piece.text; break;
+    case Kind::kArguments:
+      told_.AddArguments(piece.text);
+      calls_.back().arguments += piece.text;
+      break;
   }
 }
 
@@ -85,8 +88,7 @@ Pieces ChatChoice::WriteLogprobs(JsonWriter& json) {
 }
 
 void ChatChoice::WriteReason(const std::optional<Finish>& finish, JsonWriter& json) const {
-  const bool calls = finish && finish->reason == FinishReason::kStop && calls_begun_ > 0;
-  WriteFinish(finish, json, calls ? "tool_calls" : "");
+  WriteFinish(finish, json, finish && EndedWithCalls(*finish, told_) ? "tool_calls" : "");
 }
 
 Pieces ChatChoice::WriteWhole(JsonWriter& json) {
@@ -138,8 +140,8 @@ Pieces ChatChoice::WritePiece(const AnswerPiece& piece, JsonWriter& json) {
     co_return;
   }
   const bool begins = piece.kind == Kind::kCall;
-  if (begins) ++calls_begun_;
-  json.Key("tool_calls").BeginArray().BeginObject().Key("index").Int(calls_begun_ - 1);
+  begins ? told_.Begin() : told_.AddArguments(piece.text);
+  json.Key("tool_calls").BeginArray().BeginObject().Key("index").Int(told_.count() - 1);
   if (begins) json.Key("id").String(NewCallId(answer_->calls)).Key("type").String("function");
   json.Key("function").BeginObject();
   if (begins) json.Key("name").String(piece.text);

@@ -13,6 +13,7 @@
 #include "server/openai/choice.h"
 #include "server/openai/choice_extras.h"
 #include "text/answer/answer_parser.h"
+#include "text/answer/told_calls.h"
 
 namespace batucada {
 
@@ -60,7 +61,7 @@ class ChatChoice : public Choice {
   std::deque<AnswerPiece> pieces_;  // streamed: to be written
   std::string text_, thinking_;     // whole
   std::vector<Call> calls_;         // whole
-  int64_t calls_begun_ = 0;
+  ToldCalls told_;
   ChatLogprobs logprobs_;
   ChoiceExtras extras_;
   std::optional<Finish> finish_;

@@ -70,13 +70,18 @@ void ResponseOutput::Take(Update& update) {
       case AnswerPiece::Kind::kThinking: Open(Kind::kReasoning).text += piece.text; break;
       case AnswerPiece::Kind::kCall: {
         OutputItem& call = Begin(Kind::kCall);
+        told_.Begin();
         call.name = std::move(piece.text);
         call.call_id = NewCallId(answer_->calls);
         break;
       }
-      case AnswerPiece::Kind::kArguments: items_.back().text += piece.text; break;
+      case AnswerPiece::Kind::kArguments:
+        told_.AddArguments(piece.text);
+        items_.back().text += piece.text;
+        break;
     }
   }
+  cut_ = update.finish && IsCut(*update.finish);
   if (form_.logprobs) TakeTokens(update.tokens);
 }
 
@@ -91,7 +96,8 @@ void ResponseOutput::TakeTokens(std::vector<TokenResult>& tokens) {
 
 void ResponseOutput::Finish(OutputItem::State state) {
   if (items_.empty()) Open(Kind::kMessage);  // an answer that is empty is a message, too
-  items_.back().state = state;
+  const bool half = cut_ && items_.back().kind == Kind::kCall && !told_.whole();
+  items_.back().state = half ? OutputItem::State::kCut : state;
 }
 
 Pieces ResponseOutput::Write(JsonWriter& json) const {

@@ -15,6 +15,7 @@
 #include "server/json/pieces.h"
 #include "server/store/records.h"
 #include "text/answer/answer_parser.h"
+#include "text/answer/told_calls.h"
 #include "text/tokenizer.h"
 
 namespace batucada {
@@ -44,7 +45,7 @@ class ResponseOutput {
   ResponseOutput(const Tokenizer& tokenizer, Form form, std::shared_ptr<const AnswerForm> answer);
 
   void Take(Update& update);
-  // No more comes: the last item is whole, or was cut off.
+  // No more comes: the last item is whole, or was cut off. A call that a stop string cut is so in any case.
   void Finish(OutputItem::State state);
   const std::deque<OutputItem>& items() const { return items_; }
   // Tokens of what the model thought, and of the mark that ended it.
@@ -76,6 +77,8 @@ class ResponseOutput {
   std::optional<ThinkingSplitter> thinking_;  // of single tokens, where updates are of several
   int64_t reasoning_tokens_ = 0;
   AnswerPieces pieces_;  // of the update that is being taken
+  ToldCalls told_;
+  bool cut_ = false;  // by what was asked for, a stop string say
   std::deque<OutputItem> items_;
   std::vector<TokenResult> tokens_;  // whose text is still to come
 };

@@ -62,6 +62,13 @@ def test_calls_come_apart_from_the_text(client):
     assert ask(client, FAMILIES["hermes"], tools=tools_of(pb), tool_choice=none)[:3] == (FAMILIES["hermes"], "", [])
 
 
+def test_what_a_stop_string_leaves_of_a_call_is_for_nobody_to_answer(client):
+    pb = client.pb
+    for stop, arguments, reason in (("Rio", '{"city": "', pb.FINISH_REASON_STOP), ("</tool_call>", json.loads(RIO), pb.FINISH_REASON_TOOL_CALLS)):
+        _, _, [(_, told)], ended = ask(client, FAMILIES["hermes"], tools=tools_of(pb), stopping=pb.StopOptions(stop=[stop]))
+        assert (told, ended) == (arguments, reason)
+
+
 def test_what_must_be_called_keeps_its_schema(client):
     pb = client.pb
     finished = 0

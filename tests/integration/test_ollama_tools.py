@@ -73,6 +73,11 @@ def test_a_call_cut_short_is_none(qwen):
     assert seen == {0, 1}
 
 
+def test_what_a_stop_string_leaves_of_a_call_is_none(qwen):
+    for stop, calls in (("Rio", []), ("</tool_call>", BOTH[:1])):
+        assert calls_of(ask(qwen, CALLS, tools=TOOLS, options={"stop": [stop], "num_predict": 400})["message"]) == calls
+
+
 def test_the_past_reaches_the_template(qwen):
     """As chat's conversations do."""
     def tokens(messages):

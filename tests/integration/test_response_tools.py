@@ -116,6 +116,14 @@ def test_a_call_cut_short(client):
     assert cut > 0
 
 
+def test_a_stop_string_cuts_a_call(client):
+    for stop, status in (("Rio", "incomplete"), ("</tool_call>", "completed")):
+        response = client.responses.create(**request(CALLS, tools=TOOLS, extra={**OFF, "stop": stop}))
+        assert response.status == "completed"
+        [item] = response.output
+        assert (item.type, item.status) == ("function_call", status)
+
+
 def test_results_go_on_from_the_calls(qwen, client):
     """As chat tells the same conversation."""
     calls = client.responses.create(**request(CALLS, tools=TOOLS))

@@ -157,6 +157,15 @@ def test_allowed_tools(qwen):
             assert called == name and set(arguments) == ({"city", "days"} if name == "weather" else set())
 
 
+def test_what_a_stop_string_leaves_of_a_call_is_for_nobody_to_answer(qwen):
+    """As a stop string ends any text; one behind a whole call, as agents' "</tool_call>", leaves the call to be answered."""
+    for stop, arguments, reason in (("Rio", '{"city": "', "stop"), ("}", RIO[:-1], "stop"), ("</tool_call>", RIO, "tool_calls")):
+        for told, ended in (stream(qwen, FAMILIES["hermes"], tools=TOOLS, stop=stop),
+                            [(one["message"], one["finish_reason"]) for one in ask(qwen, FAMILIES["hermes"], tools=TOOLS, stop=stop)["choices"]][0]):
+            [call] = told["tool_calls"]
+            assert (call["function"]["arguments"].strip(), ended) == (arguments, reason)
+
+
 def test_none_means_none(qwen):
     with_tools = ask(qwen, tools=TOOLS, tool_choice="none", temperature=0, max_tokens=8)
     assert with_tools["usage"] == ask(qwen, temperature=0, max_tokens=8)["usage"], "the template does not see them"
