@@ -1,5 +1,6 @@
 #include "server/openai/tokens.h"
 
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,16 +28,20 @@ void ReadPrompt(RequestReader& reader, TokenizeParams& params) {
   reader.Read("prompt", &params.prompt.emplace());
 }
 
-// llama.cpp's names: its texts get no start token unless asked for.
+// llama.cpp's names: its texts get no start token unless asked for, by its name or by ours.
 void ReadTextContent(RequestReader& reader, TokenizeParams& params) {
-  bool add_special = false;
+  std::optional<bool> add_special;
   reader.Read("add_special", &add_special);
+  if (add_special && add_special != params.add_special_tokens.value_or(*add_special)) {
+    reader.Fail("add_special", "and add_special_tokens are both there and differ: give one of them", "invalid_value");
+  }
+  if (add_special) params.add_special_tokens = add_special;
   reader.Read("parse_special", &params.parse_special);
   reader.Read("with_pieces", &params.with_pieces);
   if (reader.Take("content") == nullptr) return;
   if (params.prompt) return reader.Fail("content", "and prompt are both there: give one of them", "invalid_value");
   reader.Read("content", &params.prompt.emplace());
-  params.add_special_tokens = add_special;
+  params.add_special_tokens = params.add_special_tokens.value_or(false);
 }
 
 // The names that other servers have for the same, and whose answers have another form: to serve them would be to guess
@@ -215,15 +220,17 @@ const ParameterTable<TokenizeParams>& TokenizeParameters() {
     made.AddRead("prompt", StringSchema("The text; or give messages."), ReadPrompt);
     AddConversation(made, &Params::conversation, ParameterTable<Params>::Presence::kOptional);
     AddOfferedTools(made, &Params::conversation);
-    made.Add("add_special_tokens",
-             BooleanSchema("Put the model's start token before the text. Default: true for prompt, false for messages, "
-                           "whose chat template writes its own."),
-             &Params::add_special_tokens);
+    made.Add(
+        "add_special_tokens",
+        BooleanSchema("Put the model's start token before the text. Default: true for prompt, false for content and "
+                      "for messages, whose chat template writes its own."),
+        &Params::add_special_tokens);
     made.Add("return_token_strs", BooleanSchema("Tell each token's text too.", false), &Params::return_token_strs);
-    made.AddRead("content", StringSchema("llama.cpp's name of prompt; it gets a start token only with add_special."),
+    made.AddRead("content",
+                 StringSchema("llama.cpp's name of prompt; it gets a start token only where one is asked for."),
                  ReadTextContent);
     const auto read_already = [](RequestReader&, Params&) {};
-    made.AddRead("add_special", BooleanSchema("Of content: add the model's start token.", false), read_already);
+    made.AddRead("add_special", BooleanSchema("llama.cpp's name of add_special_tokens."), read_already);
     made.AddRead("parse_special", BooleanSchema("Special tokens written out in the text are those tokens.", true),
                  read_already);
     made.AddRead(

@@ -125,6 +125,19 @@ def test_continuous_usage(fast):
     assert unasked.endswith("data: [DONE]\n\n") and '"usage"' not in unasked
 
 
+@pytest.mark.parametrize("text, by_default", [({"prompt": "a"}, True), ({"content": "a"}, False), ({"messages": CHAT["messages"]}, False)])
+def test_a_start_token_by_either_name(fast, text, by_default):
+    """vLLM's add_special_tokens and llama.cpp's add_special are one, whatever the text is called."""
+    def count(**asked):
+        response = fast.http.post("/tokenize", json={**text, **asked})
+        return response.json()["count"] if response.status_code == 200 else response.json()["error"]["param"]
+    with_it, without = count(add_special=True), count(add_special=False)
+    assert with_it == without + 1 and count() == (with_it if by_default else without)
+    assert (count(add_special_tokens=True), count(add_special_tokens=False)) == (with_it, without)
+    assert count(add_special=True, add_special_tokens=True) == with_it
+    assert count(add_special=True, add_special_tokens=False) == "add_special"
+
+
 def test_add_special_tokens(fast):
     def ids(path, body):
         told = fast.http.post(path, json={**body, "return_token_ids": True}).json()
