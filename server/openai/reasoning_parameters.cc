@@ -21,18 +21,6 @@ constexpr std::array<std::string_view, 7> kEfforts = {"none", "minimal", "low", 
 
 constexpr std::array<std::string_view, 6> kFormats = {"auto", "deepseek", "parsed", "none", "raw", "hidden"};
 
-// A number of tokens, or nothing; -1 is vLLM's way to say that there is no bound.
-void ReadBudget(RequestReader& members, const char* name, Params& params) {
-  std::optional<int64_t> budget;
-  members.Read(name, &budget);
-  if (!budget || *budget == -1 || !members.ok()) return;
-  if (*budget < 0) {
-    return members.Fail(name, fmt::format("is {}: it must be at least 0, or -1 for no bound", *budget),
-                        "invalid_value");
-  }
-  params.thinking_tokens = budget;
-}
-
 // LiteLLM's and Anthropic's: {"type": "enabled", "budget_tokens": …}
 void ReadThinking(RequestReader& reader, Params& params) {
   const bj::value* value = reader.Take("thinking");
@@ -111,6 +99,16 @@ void SetEffort(RequestReader& reader, std::string_view name, const std::string& 
   if (!reader.ok()) return;
   SetThinking(name, effort != "none", params);
   params.conversation->thinking.emplace("reasoning_effort", effort);
+}
+
+void ReadBudget(RequestReader& reader, std::string_view name, CompletionParams& params) {
+  std::optional<int64_t> budget;
+  reader.Read(name, &budget);
+  if (!budget || *budget == -1 || !reader.ok()) return;
+  if (*budget < 0) {
+    return reader.Fail(name, fmt::format("is {}: it must be at least 0, or -1 for no bound", *budget), "invalid_value");
+  }
+  params.thinking_tokens = budget;
 }
 
 void SetThinking(std::string_view name, bool on, CompletionParams& params) {

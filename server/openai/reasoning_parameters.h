@@ -22,6 +22,9 @@ void FailContradiction(RequestReader& reader, std::string_view enabled, std::str
 // How hard, "none", "low", … "max"; nothing, if `effort` is empty. `name` is the parameter's, for errors.
 void SetEffort(RequestReader& reader, std::string_view name, const std::string& effort, CompletionParams& params);
 
+// After how many tokens of thinking the answer begins, or nothing; -1 is vLLM's way to say that there is no bound.
+void ReadBudget(RequestReader& reader, std::string_view name, CompletionParams& params);
+
 // Whether the model is to think, as `name` says, or beside what it says. REQUIRES: there is a conversation.
 void SetThinking(std::string_view name, bool on, CompletionParams& params);
 

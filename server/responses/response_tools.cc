@@ -223,8 +223,10 @@ void AddResponseReasoning(ParameterTable<Params>& table) {
                     {"summary", Nullable(StringSchema("auto, concise or detailed: what the model thinks is told as a "
                                                       "summary, all of it; absent: as the item's content."))}}),
       ReadReasoningOptions);
-  table.Add("thinking_token_budget", IntegerSchema("After so many tokens of thinking the answer begins.", {.min = 0}),
-            &Params::thinking_tokens);
+  table.AddReadPresent(
+      "thinking_token_budget",
+      IntegerSchema("After so many tokens of thinking the answer begins; -1: no bound.", {.min = -1}),
+      [](RequestReader& reader, Params& params) { ReadBudget(reader, "thinking_token_budget", params); });
 }
 
 }  // namespace batucada

@@ -211,6 +211,13 @@ def test_thinking_is_an_item(qwen, client):
     assert [kind for kind, _ in shapes(answered)] == ["message"] and answered.usage.output_tokens_details.reasoning_tokens == 0
 
 
+def test_a_budget_of_thinking_is_at_least_0(client):
+    with pytest.raises(openai.BadRequestError) as error:
+        client.responses.create(**request("Yes.", extra={**OFF, "thinking_token_budget": -2}))
+    assert error.value.param == "thinking_token_budget" and "or -1 for no bound" in error.value.message
+    assert client.responses.create(**request("Yes.", extra={**OFF, "thinking_token_budget": -1})).output_text == "Yes."
+
+
 def test_thinking_reaches_the_template_again(qwen, client):
     tokens = lambda messages: qwen.http.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 1, **OFF}).json()["usage"]["prompt_tokens"]
     for part in ({"content": [{"type": "reasoning_text", "text": "Hm, hm."}], "summary": []}, {"summary": [{"type": "summary_text", "text": "Hm, hm."}]},
