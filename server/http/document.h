@@ -39,16 +39,17 @@ class Document {
 class DocumentAnswer : public LiveAnswer {
  public:
   // What `write` holds, charges included, lives as long as the answer.
-  explicit DocumentAnswer(std::function<Pieces(JsonWriter& json)> write)
-      : write_(std::move(write)), document_(write_) {}
+  explicit DocumentAnswer(std::function<Pieces(JsonWriter& json)> write, Headers headers = {})
+      : headers_(std::move(headers)), write_(std::move(write)), document_(write_) {}
 
   void OnReady(std::function<void()> wake) override { wake(); }
   Progress Advance(std::optional<HttpResponse>* head, std::string* body) override {
-    if (!std::exchange(started_, true)) *head = HttpResponse{};
+    if (!std::exchange(started_, true)) *head = HttpResponse{.headers = std::move(headers_)};
     return document_.Advance(body);
   }
 
  private:
+  Headers headers_;
   const std::function<Pieces(JsonWriter& json)> write_;
   Document document_;
   bool started_ = false;

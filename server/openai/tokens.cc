@@ -150,16 +150,19 @@ Pieces WriteDetokenized(const Tokens& tokens, JsonWriter& json) {
 }
 
 // A short answer is written at once, a long one as the client takes it.
-Answer Write(Tokens tokens, Pieces (*write)(const Tokens& tokens, JsonWriter& json)) {
+Answer Write(Tokens tokens, Pieces (*write)(const Tokens& tokens, JsonWriter& json), Headers headers) {
   constexpr size_t kShort = 2000;  // ids
   if (tokens.ids.size() <= kShort) {
     std::string text;
     JsonWriter json(&text);
     write(tokens, json).Finish();
-    return JsonResponse(std::move(text));
+    HttpResponse response = JsonResponse(std::move(text));
+    response.headers = std::move(headers);
+    return response;
   }
   return std::make_unique<DocumentAnswer>([write, held = std::make_shared<const Tokens>(std::move(tokens))](
-                                              JsonWriter& json) { return write(*held, json); });
+                                              JsonWriter& json) { return write(*held, json); },
+                                          std::move(headers));
 }
 
 absl::Status Hold(Service& service, Tokens* tokens) {
@@ -204,10 +207,9 @@ Answer Respond(Service& service, const HttpRequest& request, Read read,
   absl::StatusOr<Tokens> tokens = read(service, request.body, &unknown);
   if (!tokens.ok()) return ErrorResponse(tokens.status());
   service.metrics.OnIgnoredParameters(unknown.ignored);
-  Answer answer = Write(*std::move(tokens), write);
-  auto* response = std::get_if<HttpResponse>(&answer);
-  if (unknown.ignored > 0 && response != nullptr) response->headers.emplace_back(kIgnoredParameters, unknown.List());
-  return answer;
+  Headers headers;
+  if (unknown.ignored > 0) headers.emplace_back(kIgnoredParameters, unknown.List());
+  return Write(*std::move(tokens), write, std::move(headers));
 }
 
 }  // namespace

@@ -67,6 +67,12 @@ def test_unknown_names_are_ignored_and_named(fast, path, base):
     assert fast.metric(IGNORED) == before + 3
 
 
+def test_a_long_answer_names_them_too(fast):
+    for ids in (1, 5000):
+        response = fast.http.post("/detokenize", json={"tokens": [5] * ids, "misspelt": 1})
+        assert response.status_code == 200 and response.headers["x-ignored-parameters"] == "misspelt"
+
+
 def test_the_header_stays_short_and_clean(fast):
     names = {f"x{i}": 1 for i in range(100)}
     header = fast.http.post("/v1/completions", json={**OK, **names}).headers["x-ignored-parameters"]
