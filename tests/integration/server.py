@@ -19,6 +19,7 @@ from patience import PATIENCE_S
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("BATUCADA_BINARY", str(ROOT / "build/release/bin/batucada"))
 MODEL = ROOT / "models/samba-classics-18m"
+SANITIZED = any(mark in open(BINARY, "rb").read() for mark in (b"__asan_init", b"__tsan_init"))
 
 
 def wait_until(condition, what, patience_s=PATIENCE_S):

@@ -16,11 +16,10 @@ import grpc
 import httpx
 import pytest
 
-from server import BINARY, MODEL, PATIENCE_S, Server, run, wait_until
+from server import BINARY, MODEL, PATIENCE_S, SANITIZED, Server, run, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
 FAKE = ("--backend", "fake")
-SANITIZED = any(mark in open(BINARY, "rb").read() for mark in (b"__asan_init", b"__tsan_init"))
 not_sanitized = pytest.mark.skipif(SANITIZED, reason="sanitizers have their own ideas of memory and signals")
 GREEDY = {"prompt": "It was a dark", "max_tokens": 8, "temperature": 0}
 

@@ -8,10 +8,9 @@ import httpx
 import pytest
 
 from proxy import Proxy, free_port
-from server import BINARY, PATIENCE_S, Server, wait_until
+from server import PATIENCE_S, SANITIZED, Server, wait_until
 
 FAKE = ("--backend", "fake", "--fake-step-time", "5ms")
-SANITIZED = any(mark in open(BINARY, "rb").read() for mark in (b"__asan_init", b"__tsan_init"))
 
 
 class Load:
