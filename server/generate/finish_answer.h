@@ -7,14 +7,13 @@
 
 namespace batucada {
 
-inline void FinishAnswer(AnswerParser& parser, const AnswerForm& form, const Finish& finish, AnswerPieces* out) {
-  const bool whole = finish.reason == FinishReason::kStop && !form.must_call;  // a stop string cuts a call, too
-  whole ? parser.Finish(out) : FinishCut(parser, form, out);
-}
-
 // Whether something else than the model ended the text, wherever that was.
 inline bool IsCut(const Finish& finish) {
   return finish.reason != FinishReason::kStop || finish.stop_string || finish.stop_token;
+}
+
+inline void FinishAnswer(AnswerParser& parser, const AnswerForm& form, const Finish& finish, AnswerPieces* out) {
+  IsCut(finish) || form.must_call ? FinishCut(parser, form, out) : parser.Finish(out);
 }
 
 // Whether the text ended with calls for the client to answer: what a stop string left of one is none.

@@ -166,6 +166,15 @@ def test_what_a_stop_string_leaves_of_a_call_is_for_nobody_to_answer(qwen):
             assert (call["function"]["arguments"].strip(), ended) == (arguments, reason)
 
 
+@pytest.mark.parametrize("stop", ["\n", "ther", "argu"])
+def test_what_a_stop_string_leaves_of_a_call_without_its_name_is_no_text(qwen, stop):
+    """As where max_tokens ends it."""
+    told, ended = stream(qwen, FAMILIES["hermes"], tools=TOOLS, stop=stop)
+    assert (told["content"], told["tool_calls"], ended) == ("", [], "stop")
+    [choice] = ask(qwen, FAMILIES["hermes"], tools=TOOLS, stop=stop)["choices"]
+    assert not choice["message"]["content"] and not choice["message"].get("tool_calls") and choice["finish_reason"] == "stop"
+
+
 def test_none_means_none(qwen):
     with_tools = ask(qwen, tools=TOOLS, tool_choice="none", temperature=0, max_tokens=8)
     assert with_tools["usage"] == ask(qwen, temperature=0, max_tokens=8)["usage"], "the template does not see them"

@@ -1,6 +1,6 @@
-// The end of an answer that was cut, by max_tokens mostly: what it leaves of a mark, or of a call whose name is not
-// told yet, is neither text nor call, and goes. Where the model itself ends so, it is text, unless the answer had to be
-// calls.
+// The end of an answer that was cut, by max_tokens or a stop string: what it leaves of a mark, or of a call whose name
+// is not told yet, is neither text nor call, and goes. Where the model itself ends so, it is text, unless the answer
+// had to be calls.
 #pragma once
 
 #include <string_view>
