@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
+
 namespace batucada {
 namespace {
 
@@ -56,7 +58,7 @@ std::string TypeOf(RequestReader& reader, const std::string& path, const bj::val
 
 // `holds`: who has which blocks.
 void RefuseType(RequestReader& reader, const std::string& path, std::string_view type, std::string_view holds) {
-  reader.Fail(path + ".type", fmt::format("is {}: {} alone", type.substr(0, 100), holds), "unsupported_parameter");
+  reader.Fail(path + ".type", fmt::format("is {}: {} alone", Printable(type), holds), "unsupported_parameter");
 }
 
 void ReadUserBlock(RequestReader& reader, const std::string& path, const bj::value& block, Said* said) {

@@ -204,7 +204,7 @@ bool HasDatatype(const bj::value& element, std::string_view datatype) {
 absl::Status CheckInferVersion(std::string_view version) {
   if (version.empty() || version == kInferModelVersion) return absl::OkStatus();
   return absl::NotFoundError(
-      fmt::format("the model has the version {} only, not {}", kInferModelVersion, version.substr(0, 100)));
+      fmt::format("the model has the version {} only, not {}", kInferModelVersion, Printable(version)));
 }
 
 absl::StatusOr<int64_t> CountElements(const InferTensor& tensor) {

@@ -309,7 +309,6 @@ TEST(ParseJsonTest, NumbersAreTheNearestThereAre) {
   EXPECT_EQ(ParseJson(Concat("{\"a\": ", list, "], \"b\": 0.1234567890123456}"), "doc")->at("b"), 0.1234567890123456);
 }
 
-// As json.dumps(value, separators=(",", ":"), ensure_ascii=False) of Python's writes them.
 TEST(PrintableTest, IsUtf8WhateverTheBytes) {
   EXPECT_EQ(Printable("é“\n\""), "é“\\n\\\"");
   EXPECT_EQ(Printable("\xff"), "\\xff");
@@ -318,6 +317,7 @@ TEST(PrintableTest, IsUtf8WhateverTheBytes) {
   EXPECT_EQ(Printable(std::string(159, 'a') + "é"), std::string(159, 'a') + "\\xc3…");
 }
 
+// As json.dumps(value, separators=(",", ":"), ensure_ascii=False) of Python's writes them.
 TEST(WriteJsonTest, AsPythonDoes) {
   for (const char* text :
        {"0.5", "100.0", "1e+22", "1e-05", "0.0001", "1234567890123456.0", "1e+16", "-2.5", "7", "18446744073709551615",

@@ -162,6 +162,7 @@ def test_structured_output(client):
     ({"tools": [{"name": "a", "input_schema": {"type": 5}}]}, "tools[0].input_schema: $.type is no type"),
     ({"tools": [{"name": "a", "input_schema": {"not": {}}}], "tool_choice": {"type": "any"}}, "tools[0].input_schema: allows no text"),
     ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text is missing"),
+    ({"messages": [{"role": "user", "content": [{"type": "a" + "é" * 60}]}]}, "messages[0].content[0].type is a" + "é" * 60 + ": "),
     ({"messages": [*USER, {"role": "assistant", "content": [{"type": "text", "text": None}]}]}, "messages[1].content[0].text is missing"),
     ({"system": [{"type": "text"}]}, "system[0].text is missing"),
     ({"messages": [*USER, {"role": "assistant", "content": [{"type": "tool_use", "name": "a", "input": {}}]}]}, "messages[1].content[0].id is missing"),

@@ -198,6 +198,12 @@ def test_escapes_that_are_no_text(server, path, escaped):
     assert response.status_code == 400 and message_of(response)
 
 
+@pytest.mark.parametrize("count", [60, 200])
+def test_a_long_version_is_told_as_text(server, count):
+    response = server.http.get(f"/v2/models/{NAME}/versions/a{'é' * count}")
+    assert response.status_code == 404 and "version 1 only, not a" in message_of(response)
+
+
 def test_a_header_that_is_no_text(server):
     headers = {"inference-header-content-length": b"a\xc3"}
     response = server.http.post(f"/v2/models/{NAME}/infer", content=b"{}", headers=headers)
