@@ -48,10 +48,11 @@ std::map<std::string, std::vector<std::string>> RevisionsOf(const fs::path& refs
 
 int64_t BytesIn(const fs::path& snapshot) {
   int64_t bytes = 0;
-  for (const fs::path& file : EntriesOf(snapshot)) {
-    std::error_code error;
-    const auto size = fs::file_size(file, error);  // of what a link leads to
-    if (!error) bytes += static_cast<int64_t>(size);
+  std::error_code error;
+  for (fs::recursive_directory_iterator i(snapshot, error), end; !error && i != end; i.increment(error)) {
+    std::error_code none;
+    const auto size = i->file_size(none);  // of what a link leads to
+    if (!none) bytes += static_cast<int64_t>(size);
   }
   return bytes;
 }

@@ -87,6 +87,7 @@ TEST_F(CacheTest, ListsSnapshotsWithTheirRevisions) {
   const HubCache b(root_, "org/b"), a(root_, "org/a");
   Put(b, kCommit, "config.json", "d1", "{}");
   Put(b, kCommit, "model.safetensors", "d2", "12345678");
+  Put(b, kCommit, "templates/tool_use.jinja", "d3", "{{ tools }}");
   ASSERT_TRUE(b.SetRevision("main", kCommit).ok());
   ASSERT_TRUE(b.SetRevision("v1", kCommit).ok());
   Put(a, kOther, "config.json", "d1", "{}");
@@ -101,7 +102,7 @@ TEST_F(CacheTest, ListsSnapshotsWithTheirRevisions) {
   EXPECT_EQ(models[1].repository, "org/b");
   EXPECT_THAT(models[1].revisions, ElementsAre("main", "v1"));
   EXPECT_EQ(models[1].commit, kCommit);
-  EXPECT_EQ(models[1].bytes, 10);
+  EXPECT_EQ(models[1].bytes, 21);
   EXPECT_THAT(models[1].missing, ElementsAre());
 }
 
