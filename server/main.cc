@@ -83,7 +83,8 @@ std::string Complaint(const CLI::App& program, const CLI::ParseError& error, con
 const char* Reason(const std::exception& exception) {
   const auto* error = dynamic_cast<const std::system_error*>(&exception);
   if (error == nullptr || error->code() != std::errc::resource_unavailable_try_again) return exception.what();
-  return "no more threads may be started: raise their limit (ulimit -u, or pids of the container)";
+  return "no more threads may be started: raise their limit (ulimit -u, or pids of the container), or give more memory "
+         "(ulimit -v)";
 }
 
 // For what nobody caught: an exception of a thread, or of memory or threads that could not be had while others ran.

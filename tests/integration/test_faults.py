@@ -258,6 +258,7 @@ def test_too_few_threads_is_one_sentence():
     ended = serve(MODEL, **unprivileged(resource.RLIMIT_NPROC, 1, 1))
     assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
     assert "no more threads may be started: raise their limit (ulimit -u" in ended.stderr
+    assert "memory (ulimit -v)" in ended.stderr, "a stack that finds no room fails alike"
 
 
 # --- clocks
