@@ -51,7 +51,7 @@ class Ticker(threading.Thread):
 
     def end(self):
         self.ending = True
-        self.join(60)
+        self.join(PATIENCE_S)
 
 
 def time_of_work(server, body):
@@ -134,7 +134,7 @@ def test_too_many_at_once_are_told(narrow):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         return set(codes) == {"context_length_exceeded", "text_queue_full"}
     wait_until(all_at_once, "some to meet")
     assert len(codes) % 6 == 0

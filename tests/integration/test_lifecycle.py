@@ -48,13 +48,13 @@ def test_drain_lets_streams_finish():
     server = Server(*SLOW, "--shutdown-grace", "5s")
     streams = [Stream(server, 150) for _ in range(4)]
     for stream in streams:
-        assert stream.started.wait(60)
+        assert stream.started.wait(PATIENCE_S)
     server.signal()
     # Unready while still accepting, so that balancers can look elsewhere.
     wait_until(lambda: server.http.get("/health/ready").status_code == 503, "unready")
     assert server.http.get("/health/live").status_code == 200
     for stream in streams:
-        stream.join(60)
+        stream.join(PATIENCE_S)
         assert (stream.tokens, stream.finish_reason, stream.error) == (150, "length", None)
     server.expect_orderly_end()
 
@@ -62,9 +62,9 @@ def test_drain_lets_streams_finish():
 def test_drain_ends_what_takes_too_long():
     server = Server(*SLOW, "--drain-timeout", "300ms")
     stream = Stream(server, 100_000)
-    assert stream.started.wait(60)
+    assert stream.started.wait(PATIENCE_S)
     server.signal()
-    stream.join(60)
+    stream.join(PATIENCE_S)
     assert stream.finish_reason == "shutdown"
     assert isinstance(stream.error, openai.APIError) and "shut down" in str(stream.error)
     server.expect_orderly_end()
@@ -96,7 +96,7 @@ def test_calls_that_wait_for_nothing_do_not_hold_a_drain():
 def test_no_new_connections_while_draining():
     server = Server(*SLOW)
     stream = Stream(server, 200)
-    assert stream.started.wait(60)
+    assert stream.started.wait(PATIENCE_S)
     server.signal()
 
     def refused():
@@ -108,7 +108,7 @@ def test_no_new_connections_while_draining():
         except ConnectionRefusedError:
             return True
     wait_until(refused, "connections to be refused")
-    stream.join(60)
+    stream.join(PATIENCE_S)
     assert (stream.tokens, stream.finish_reason) == (200, "length")
     server.expect_orderly_end()
 
@@ -120,7 +120,7 @@ def test_who_is_answered_while_draining_is_not_to_ask_again():
     ask.start()
     server.wait_for_metric("batucada_requests_running", 1)
     server.signal()
-    ask.join(60)
+    ask.join(PATIENCE_S)
     assert answers[0].status_code == 200 and answers[0].headers["connection"] == "close"
     server.expect_orderly_end()
 
@@ -128,12 +128,12 @@ def test_who_is_answered_while_draining_is_not_to_ask_again():
 def test_second_signal_ends_at_once():
     server = Server(*SLOW)
     stream = Stream(server, 100_000)
-    assert stream.started.wait(60)
+    assert stream.started.wait(PATIENCE_S)
     server.signal()
     wait_until(lambda: "second signal" in server.log(), "the first signal to be noticed")
     server.signal()
     assert server.wait() == -signal.SIGTERM  # a shell says 128 + 15
-    stream.join(60)
+    stream.join(PATIENCE_S)
 
 
 def test_interrupt_is_an_orderly_end_too():

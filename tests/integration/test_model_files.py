@@ -116,6 +116,18 @@ def test_a_file_that_is_a_link_to_nowhere_is_not_done_without(model, name):
     assert f"{folder / name} " in message and ("a link to a file that does not exist" in message or "No such file" in message)
 
 
+@pytest.mark.parametrize("name", ["chat_template.jinja", "additional_chat_templates/tool_use.jinja"])
+def test_a_chat_template_that_is_a_link_to_nowhere_is_not_done_without(model, name):
+    """No other is taken in its place: whoever talks is told of it."""
+    folder = model()
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).symlink_to("nowhere")
+    with Server("--model", str(folder), "--backend", "fake", "--fake-step-time", "0") as server:
+        answer = server.http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "a"}], "max_tokens": 2})
+        assert answer.status_code == 400 and f"{folder / name} is a link to a file that does not exist" in answer.text
+        assert server.complete(prompt="a", max_tokens=2)["choices"]
+
+
 def test_the_tokenizers_end_token_ends(model):
     with Server("--backend", "cpu") as plain:
         usual = tokens(plain, max_tokens=12, ignore_eos=True)

@@ -169,6 +169,6 @@ def test_nobody_listens_before_it_is_ready():
     visitor = threading.Thread(target=knock)
     visitor.start()
     with Server(*FAKE, "--port", str(port), "--grpc-port", "0"):
-        visitor.join(30)
+        visitor.join(PATIENCE_S)
         stop.set()
     assert refused
