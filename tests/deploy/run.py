@@ -8,6 +8,6 @@ import pytest
 if __name__ == "__main__":
     here = pathlib.Path(__file__).resolve().parent
     # Nothing is written into the tree: no cache, no bytecode.
-    options = ["-p", "no:cacheprovider", "--rootdir", str(here), "--timeout", "60", "-q", "--durations=5"]
+    options = ["-p", "no:cacheprovider", "--rootdir", str(here), "--timeout", "600", "-q", "--durations=5"]
     sys.dont_write_bytecode = True
     sys.exit(pytest.main([*options, str(here), *sys.argv[1:]]))

@@ -44,7 +44,7 @@ def run_init_container(name, hub, folder, token="let-me", **download):
     program = pathlib.Path(chart_files.BINARY)
     path = f"{program.parent}:/usr/bin:/bin"
     return subprocess.run([*container.get("command", [program]), *container["args"]], capture_output=True, text=True,
-                          env={"PATH": path, **environment}, timeout=60, check=False)
+                          env={"PATH": path, **environment}, timeout=300, check=False)
 
 
 def test_a_pod_fetches_its_model_and_none_twice(hub, tmp_path):
@@ -89,7 +89,7 @@ def test_a_volume_is_compared_with_its_checksums(tmp_path):
 
     def run():
         arguments = [str(tmp_path) if each == "/models/m" else each for each in check["args"]]
-        return subprocess.run([*check["command"], *arguments], capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run([*check["command"], *arguments], capture_output=True, text=True, timeout=300, check=False)
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
@@ -128,7 +128,7 @@ def serving(*flags, scheme="http"):
 
 def smoke(url, *arguments):
     return subprocess.run(["sh", "-c", SMOKE.read_text(encoding="utf-8"), "smoke-test", url, *arguments],
-                          capture_output=True, text=True, timeout=30, check=False)
+                          capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_smoke_test_passes_on_a_server():
@@ -159,8 +159,8 @@ def test_health_check_of_the_image():
     script = chart.ROOT / "deploy/healthcheck.sh"
     with serving() as url:
         port = url.rsplit(":", 1)[1]
-        assert subprocess.run([script], env={"BATUCADA_PORT": port}, timeout=10, check=False).returncode == 0
-    done = subprocess.run([script], env={"BATUCADA_PORT": port}, timeout=10, check=False, capture_output=True)
+        assert subprocess.run([script], env={"BATUCADA_PORT": port}, timeout=300, check=False).returncode == 0
+    done = subprocess.run([script], env={"BATUCADA_PORT": port}, timeout=300, check=False, capture_output=True)
     assert done.returncode != 0
 
 

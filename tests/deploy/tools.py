@@ -38,7 +38,7 @@ def unpacked():
     return folder
 
 
-def run(program, *arguments, stdin=None, kubeconfig=os.devnull, timeout=60):
+def run(program, *arguments, stdin=None, kubeconfig=os.devnull, timeout=300):
     path = pathlib.Path(sys.prefix) / "bin/hadolint" if program == "hadolint" else unpacked() / program / program
     return subprocess.run([path, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout,
                           check=False, env={**os.environ, "HELM_NO_PLUGINS": "1", "KUBECONFIG": str(kubeconfig)})

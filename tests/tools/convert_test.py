@@ -46,7 +46,7 @@ class Convert(unittest.TestCase):
 
     def convert(self, checkpoint, *arguments):
         run = subprocess.run([sys.executable, TOOLS / "convert.py", checkpoint, self.dir / "out", *arguments],
-                             capture_output=True, text=True, timeout=60, check=False)
+                             capture_output=True, text=True, timeout=300, check=False)
         return run.returncode, run.stderr
 
     def converted(self, checkpoint, *arguments):
